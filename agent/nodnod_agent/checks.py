@@ -1,0 +1,159 @@
+"""What the value of a setting must be: a check for each kind, and how text becomes such a value.
+
+A check takes a value as JSON has it, and its place (``conf.json: interval``); it returns what the
+setting holds, or raises ConfigError. A reader makes of the text of a flag or variable what the file
+would have there, or returns the text as it is: the check then says what is wrong with it.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nodnod.address import Address, parse_address
+from nodnod.errors import AddressError
+
+__all__ = [
+    "ConfigError",
+    "address",
+    "addresses",
+    "did_you_mean",
+    "name",
+    "one_of",
+    "read_list",
+    "read_number",
+    "read_switch",
+    "seconds",
+    "shown",
+    "switch",
+]
+
+MAX_NAME = 128
+
+
+class ConfigError(Exception):
+    """One line: the place, what was expected there, and what was found."""
+
+
+def name(value: Any, place: str) -> str:
+    """A node's name: it stands in answers, headers, logs and tables just as it is."""
+    # isprintable is false for control characters, line breaks, direction marks and surrogates.
+    if (
+        isinstance(value, str)
+        and 1 <= len(value) <= MAX_NAME
+        and value.isprintable()
+        and value == value.strip()
+    ):
+        return value
+    what = f"1 to {MAX_NAME} printable characters, no space at either end"
+    raise _expected(what, value, place)
+
+
+def address(*, any_port: bool = False) -> Callable[[Any, str], Address]:
+    """One ``host:port``; ``any_port`` admits port 0."""
+
+    def check(value: Any, place: str) -> Address:
+        if not isinstance(value, str):
+            raise _expected("an address, host:port", value, place)
+        try:
+            return parse_address(value, any_port=any_port)
+        except AddressError as error:
+            raise ConfigError(f"{place}: {error}") from None
+
+    return check
+
+
+def addresses(value: Any, place: str) -> tuple[Address, ...]:
+    """A list of ``host:port``, none twice, however it is spelled."""
+    if not isinstance(value, list):
+        raise _expected("an array of addresses", value, place)
+    check = address()
+    seen: dict[Address, int] = {}
+    for index, text in enumerate(value):
+        here = f"{place}[{index}]"
+        found = check(text, here)
+        if found in seen:
+            raise ConfigError(f"{here}: {found} stands there twice, first at [{seen[found]}]")
+        seen[found] = index
+    return tuple(seen)
+
+
+def seconds(low: float, high: float) -> Callable[[Any, str], float]:
+    """A duration from ``low`` to ``high``."""
+
+    def check(value: Any, place: str) -> float:
+        # A bool is an int to Python. NaN is in no range.
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            return float(value)
+        raise _expected(f"a number of seconds from {low:g} to {high:g}", value, place)
+
+    return check
+
+
+def switch(value: Any, place: str) -> bool:
+    """True or false."""
+    if isinstance(value, bool):
+        return value
+    raise _expected("true or false", value, place)
+
+
+def one_of(*words: str) -> Callable[[Any, str], str]:
+    """One of a few words."""
+
+    def check(value: Any, place: str) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise _expected(" or ".join(words), value, place)
+
+    return check
+
+
+# As Go's flags take them, and the words that people write into compose files.
+_SWITCH = dict.fromkeys(("1", "t", "true", "yes", "on"), True) | dict.fromkeys(
+    ("0", "f", "false", "no", "off"), False
+)
+
+
+def read_switch(text: str) -> bool | str:
+    """``1``, ``true``, ``yes``, ``on`` and their opposites, in either case."""
+    return _SWITCH.get(text.lower(), text)
+
+
+def read_number(text: str) -> float | str:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def read_list(text: str) -> list[str]:
+    """What stands between commas."""
+    return [part.strip() for part in text.split(",")]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean …?)``, or nothing where no known word is close."""
+    plain = {_plain(other): other for other in known}
+    close = difflib.get_close_matches(_plain(word[:64]), plain, n=1)
+    return f" (did you mean {plain[close[0]]}?)" if close else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
+
+
+_CONSTANTS = {None: "null", True: "true", False: "false"}
+
+
+def shown(value: Any) -> str:
+    """A value in an error: short, on one line, with nothing in it that a terminal would obey."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
+    text = repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _expected(what: str, value: Any, place: str) -> ConfigError:
+    return ConfigError(f"{place}: expected {what}, got {shown(value)}")

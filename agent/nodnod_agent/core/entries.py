@@ -1,0 +1,58 @@
+"""One node's object in an answer, as JSON: ours, a peer's, or the error that stands for it."""
+
+import msgspec
+
+from nodnod.codec import decode_node, encode, node_name
+from nodnod.errors import WireError
+from nodnod.messages import STAT_SHAPES, FullStats, PeerAnswer
+from nodnod_agent.core.question import Question
+
+__all__ = ["error_entry", "from_peer", "granular"]
+
+PLAIN_LIMIT = 16 * 1024
+"""Bytes that a node object without detail or history may have."""
+
+
+def granular(stats: FullStats, stat_type: int) -> bytes:
+    """Encode the fields of ``stats`` that ``stat_type`` asks for."""
+    shape = STAT_SHAPES[stat_type]
+    return encode(shape(*(getattr(stats, field) for field in shape.__struct_fields__)))
+
+
+def error_entry(name: str, error: str, stat_type: int) -> bytes:
+    """A node that could not be read: all numbers 0 and ``error`` saying why."""
+    return granular(FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, error), stat_type)
+
+
+def from_peer(
+    answer: PeerAnswer, question: Question, *, name: str, listed: str, version: int
+) -> bytes:
+    """The node object in a peer's answer, checked once and then spliced as it came.
+
+    ``name`` is what the peer calls itself, ``listed`` what it is called here. Raises WireError,
+    whose text is fit to stand as the node's error.
+    """
+    if answer.error and not answer.nodes:
+        raise WireError(answer.error[:200])
+    if len(answer.nodes) != 1:
+        raise WireError(f"bad answer: expected one node, got {len(answer.nodes)}")
+    (raw,) = answer.nodes.values()
+    stat_type = question.stat_type if version >= 2 else 0
+    if question.plain and len(bytes(raw)) > PLAIN_LIMIT:
+        raise WireError(f"bad answer: a node object of more than {PLAIN_LIMIT} bytes")
+    try:
+        said = node_name(raw, stat_type)
+    except WireError as error:
+        raise WireError(f"bad answer: {error}") from None
+    if said != name:
+        raise WireError(f"bad answer: it speaks for node {said[:64]!r}")
+    if stat_type != question.stat_type:
+        stats = decode_node(raw)
+        return granular(msgspec.structs.replace(stats, name=listed), question.stat_type)
+    return bytes(raw) if listed == name else _renamed(raw, listed)
+
+
+def _renamed(raw: msgspec.Raw, listed: str) -> bytes:
+    node = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    node["name"] = msgspec.Raw(encode(listed))
+    return encode(node)

@@ -1,0 +1,175 @@
+"""One peer's address: dialled, kept, redialled for ever, and what it is asked meanwhile."""
+
+from collections import deque
+from enum import Enum
+from typing import Protocol
+
+from nodnod.address import Address
+from nodnod.codec import decode_peer_answer
+from nodnod.errors import WireError
+from nodnod.messages import PeerAnswer
+from nodnod_agent.core.backoff import Backoff
+from nodnod_agent.core.question import V1_QUESTION
+from nodnod_agent.core.world import Clock, Dial, Hello, Random, Timer, Wire
+
+__all__ = ["Link", "LinkOwner", "LinkState"]
+
+MAX_UNANSWERED = 1024
+"""Questions a version-1 peer may owe; more are not asked, so that memory stays bounded."""
+
+SETTLED = 5.0
+"""Seconds that a link must hold before the next redial starts again from the shortest wait."""
+
+
+class LinkState(Enum):
+    """``IDLE`` and ``RETIRED`` dial nobody; the others go round: dial, up, wait, dial."""
+
+    IDLE = "idle"
+    DIALLING = "dialling"
+    UP = "up"
+    WAITING = "waiting"
+    RETIRED = "retired"
+
+
+class LinkOwner(Protocol):
+    """Whom a link tells what happens to it."""
+
+    def link_up(self, link: "Link") -> None:
+        """The peer can be asked from now on."""
+
+    def link_down(self, link: "Link", reason: str) -> None:
+        """The peer cannot be asked any more, or the attempt to reach it failed."""
+
+    def link_answer(self, link: "Link", query: int | None, answer: PeerAnswer) -> None:
+        """An answer came; ``query`` is ``None`` for the first answer, which tells a name."""
+
+    def link_spoiled(self, link: "Link", query: int | None, reason: str) -> None:
+        """What came is no answer; ``query`` is ``None`` where it cannot be told to which."""
+
+
+class Link:
+    """State, redials, and the matching of answers to queries, for one address.
+
+    A version-2 peer echoes the query's id. A version-1 peer answers in order, so the queries it
+    owes are counted off one by one: an answer that comes late finds its own query, not the next.
+    """
+
+    def __init__(
+        self, address: Address, owner: LinkOwner, *, clock: Clock, rng: Random, dial: Dial
+    ) -> None:
+        self.address = address
+        self.state = LinkState.IDLE
+        self.wire: Wire | None = None
+        self.hello: Hello | None = None
+        self.since = clock.time()
+        self.next_ping = 0.0
+        self._owner = owner
+        self._clock = clock
+        self._dial = dial
+        self._backoff = Backoff(rng)
+        self._pending: Timer | None = None
+        self._owed: deque[int | None] = deque()
+
+    @property
+    def up(self) -> bool:
+        """Whether the peer can be asked."""
+        return self.state is LinkState.UP
+
+    def dial(self) -> None:
+        """Dial now, unless a connection is there or under way."""
+        if self.state in (LinkState.IDLE, LinkState.WAITING):
+            self._forget_pending()
+            self.state = LinkState.DIALLING
+            self._pending = self._dial(self.address, self)
+
+    def retire(self) -> None:
+        """Give the address up for good."""
+        self.rest()
+        self.state = LinkState.RETIRED
+
+    def rest(self) -> None:
+        """Hang up and dial nobody until told to: another link reaches the same node."""
+        wire, self.wire = self.wire, None
+        self._forget_pending()
+        self.state = LinkState.IDLE
+        if wire is not None:
+            wire.close(1000)
+
+    def drop(self, reason: str) -> None:
+        """Cut the connection at once and redial."""
+        wire = self.wire
+        if wire is not None:
+            self._down(reason)
+            wire.abort()
+
+    def ask(self, query: int, request: bytes) -> bool:
+        """Send a query; false where this peer owes so many answers that it is not asked."""
+        if self.wire is None or self.hello is None:
+            return False
+        if self.hello.version >= 2:
+            self.wire.send(request)
+            return True
+        if len(self._owed) >= MAX_UNANSWERED:
+            return False
+        self._owed.append(query)
+        self.wire.send(V1_QUESTION)
+        return True
+
+    # What the dialled connection reports.
+
+    def opened(self, wire: Wire, hello: Hello) -> None:
+        """See LinkEnd."""
+        self._pending = None
+        self.wire, self.hello = wire, hello
+        self.state = LinkState.UP
+        self.since = self._clock.time()
+        self._owed.clear()
+        if hello.version < 2:  # only an answer tells its name
+            self._owed.append(None)
+            wire.send(V1_QUESTION)
+        self._owner.link_up(self)
+
+    def refused(self, reason: str) -> None:
+        """See LinkEnd."""
+        self._pending = None
+        self._down(reason)
+
+    def received(self, text: bytes) -> None:
+        """See LinkEnd."""
+        if self.hello is None or self.state is not LinkState.UP:
+            return
+        try:
+            answer = decode_peer_answer(text)
+        except WireError as error:
+            query = self._owed.popleft() if self._owed else None
+            self._owner.link_spoiled(self, query, f"bad answer: {error}")
+            return
+        if self.hello.version < 2:
+            if self._owed:  # else nobody asked: a version-1 peer has nothing to say unasked
+                self._owner.link_answer(self, self._owed.popleft(), answer)
+        elif isinstance(answer.id, int):
+            self._owner.link_answer(self, answer.id, answer)
+
+    def ended(self, reason: str) -> None:
+        """See LinkEnd."""
+        if self.wire is not None:
+            self._down(reason)
+
+    def _down(self, reason: str) -> None:
+        if self.state is LinkState.RETIRED:
+            return
+        now = self._clock.time()
+        if self.state is LinkState.UP:
+            if now - self.since >= SETTLED:
+                self._backoff.reset()
+            self.since = now
+        self.wire = None
+        self._owed.clear()
+        self.state = LinkState.WAITING
+        self._pending = self._clock.call_at(now + self._backoff.wait(), self.dial)
+        self._owner.link_down(self, reason)
+
+    def _forget_pending(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()

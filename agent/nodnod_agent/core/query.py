@@ -1,0 +1,243 @@
+"""One broadcast for all who wait: questions to the whole cluster, their answers, their deadlines.
+
+Requests that ask the same thing gather while a broadcast is under way, and the next one serves
+them all. So an answer always comes from queries sent after its request arrived, and the peers pay
+for one query however many clients wait.
+
+A broadcast ends when the last of the asked has answered or gone, and the next starts at once. One
+that waits for a slow peer does not hold up the next for longer than ``SPACING``: each waiting
+request keeps its own deadline, and at that moment gets what is there.
+"""
+
+from typing import Protocol
+
+from nodnod.codec import encode
+from nodnod.errors import WireError
+from nodnod.messages import PeerAnswer
+from nodnod_agent.core.entries import error_entry, from_peer
+from nodnod_agent.core.local import LocalNode
+from nodnod_agent.core.members import Member, Roster
+from nodnod_agent.core.question import Question
+from nodnod_agent.core.world import Clock, Timer
+
+__all__ = ["Queries", "Waiter"]
+
+SPACING = 0.010
+"""Seconds between broadcasts of one question while an earlier one still waits for a peer."""
+
+
+class Waiter(Protocol):
+    """One request that waits for an answer from the cluster."""
+
+    deadline: float
+    """When it must be answered, on the clock of the core."""
+    timeout: float
+    """The same as seconds from its arrival, to say in an error."""
+
+    def settle(self, body: bytes) -> None:
+        """Take the answer: the whole JSON object, without an id."""
+
+
+class _Gathering:
+    """The requests that ask one question: those that gather, and the broadcasts under way."""
+
+    __slots__ = ("due", "question", "rounds", "sent", "waiting")
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.waiting: list[Waiter] = []
+        self.rounds: set[_Round] = set()
+        self.due = False
+        self.sent = 0.0
+
+
+class _Round:
+    """One broadcast: whom it asked, who has answered, and who waits for it."""
+
+    __slots__ = ("entries", "gathering", "id", "members", "own", "pending", "unknown", "waiters")
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        gathering: _Gathering,
+        members: tuple[Member, ...],
+        own: bool,
+        unknown: list[str],
+    ) -> None:
+        self.id = id
+        self.gathering = gathering
+        self.members = members
+        self.own = own
+        self.unknown = unknown
+        self.waiters = gathering.waiting
+        self.pending: set[Member] = set()
+        self.entries: dict[Member, bytes] = {}
+
+
+class Queries:
+    """All cluster questions of one agent."""
+
+    def __init__(self, roster: Roster, local: LocalNode, clock: Clock) -> None:
+        self._roster = roster
+        self._local = local
+        self._clock = clock
+        self._head = b'{"host":' + encode(roster.name) + b',"nodes":{'
+        self._own_key = encode(roster.name) + b":"
+        self._gatherings: dict[Question, _Gathering] = {}
+        self._rounds: dict[int, _Round] = {}
+        self._last_id = 0
+        self._alarm: Timer | None = None
+        self._alarm_at = float("inf")
+        self.broadcasts = 0
+
+    def ask(self, question: Question, waiter: Waiter) -> None:
+        """Ask the cluster; ``waiter`` is settled once, by its deadline, never during this call."""
+        gathering = self._gatherings.get(question)
+        if gathering is None:
+            gathering = self._gatherings[question] = _Gathering(question)
+        gathering.waiting.append(waiter)
+        if not gathering.due:
+            # Not at once: all that arrives in this turn of the loop shares the broadcast.
+            now = self._clock.time()
+            self._plan(gathering, max(now, gathering.sent + SPACING) if gathering.rounds else now)
+        if waiter.deadline < self._alarm_at:
+            self._set_alarm(waiter.deadline)
+
+    def own_body(self, question: Question) -> bytes:
+        """The answer that names this node alone."""
+        return self._head + self._own_key + self._local.entry(question) + b'},"error":""}'
+
+    def answered(self, member: Member, query: int, answer: PeerAnswer) -> None:
+        """Take a peer's answer; one that comes late or unasked changes nothing."""
+        round_ = self._rounds.get(query)
+        if round_ is None or member not in round_.pending:
+            return
+        question = round_.gathering.question
+        try:
+            entry = from_peer(
+                answer, question, name=member.name, listed=member.listed, version=member.version
+            )
+        except WireError as error:
+            entry = member.failure(str(error), question.stat_type)
+        self._take(round_, member, entry)
+
+    def failed(self, member: Member, query: int | None, reason: str) -> None:
+        """Note that a peer will not answer this query, or (``None``) any that it still owes."""
+        rounds = list(self._rounds.values()) if query is None else [self._rounds.get(query)]
+        for round_ in rounds:
+            if round_ is not None and member in round_.pending:
+                self._take(round_, member, member.failure(reason, round_.gathering.question[0]))
+
+    def stop(self) -> None:
+        """Forget all that is under way; the waiters are whoever stops us to settle."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._gatherings.clear()
+        self._rounds.clear()
+
+    def _plan(self, gathering: _Gathering, when: float) -> None:
+        gathering.due = True
+        self._clock.call_at(when, self._broadcast, gathering)
+
+    def _broadcast(self, gathering: _Gathering) -> None:
+        gathering.due = False
+        if not gathering.waiting:  # the end of the round before has sent it already, or a deadline
+            self._tidy(gathering)
+            return
+        question = gathering.question
+        members, own, unknown = (
+            (self._roster.listing(), True, [])
+            if question.nodes is None
+            else self._roster.select(question.nodes)
+        )
+        self._last_id += 1
+        round_ = _Round(self._last_id, gathering, members, own, unknown)
+        gathering.waiting = []
+        gathering.sent = now = self._clock.time()
+        gathering.rounds.add(round_)
+        self._rounds[round_.id] = round_
+        self.broadcasts += 1
+        request = question.to_peer(round_.id, max(w.deadline for w in round_.waiters) - now)
+        round_.pending.update(member for member in members if member.up)
+        for member in tuple(round_.pending):
+            link = member.link
+            if link is None or not link.ask(round_.id, request):
+                self.failed(member, round_.id, "too many questions that it has not answered")
+        if not round_.pending and round_.id in self._rounds:
+            self._finish(round_)
+
+    def _take(self, round_: _Round, member: Member, entry: bytes) -> None:
+        round_.entries[member] = entry
+        round_.pending.discard(member)
+        if not round_.pending:
+            self._finish(round_)
+
+    def _finish(self, round_: _Round) -> None:
+        self._drop(round_)
+        body = self._body(round_, "")
+        for waiter in round_.waiters:
+            waiter.settle(body)
+
+    def _drop(self, round_: _Round) -> None:
+        del self._rounds[round_.id]
+        gathering = round_.gathering
+        gathering.rounds.discard(round_)
+        if gathering.waiting and not gathering.rounds:
+            self._broadcast(gathering)
+        else:
+            self._tidy(gathering)
+
+    def _tidy(self, gathering: _Gathering) -> None:
+        if not (gathering.waiting or gathering.rounds or gathering.due):
+            self._gatherings.pop(gathering.question, None)
+
+    def _set_alarm(self, when: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = when
+        self._alarm = self._clock.call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        self._alarm = None
+        self._alarm_at = float("inf")
+        now = self._clock.time()
+        nearest = float("inf")
+        for round_ in list(self._rounds.values()):
+            due = [waiter for waiter in round_.waiters if waiter.deadline <= now]
+            if due:
+                round_.waiters = [waiter for waiter in round_.waiters if waiter.deadline > now]
+                self._settle_late(round_, due)
+                if not round_.waiters:
+                    self._drop(round_)
+            nearest = min([nearest, *(waiter.deadline for waiter in round_.waiters)])
+        for gathering in self._gatherings.values():
+            nearest = min([nearest, *(waiter.deadline for waiter in gathering.waiting)])
+        if nearest < self._alarm_at:
+            # One that gathers still is broadcast within SPACING: no use in asking every turn.
+            self._set_alarm(max(nearest, now + SPACING))
+
+    def _settle_late(self, round_: _Round, waiters: list[Waiter]) -> None:
+        bodies: dict[float, bytes] = {}
+        for waiter in waiters:
+            body = bodies.get(waiter.timeout)
+            if body is None:
+                silence = f"no answer within {waiter.timeout:.3g} s"
+                body = bodies[waiter.timeout] = self._body(round_, silence)
+            waiter.settle(body)
+
+    def _body(self, round_: _Round, silence: str) -> bytes:
+        stat_type = round_.gathering.question.stat_type
+        entries = round_.entries
+        nodes = [
+            member.key
+            + (entries.get(member) or member.failure(silence or member.error, stat_type))
+            for member in round_.members
+        ]
+        if round_.own:
+            own = self._own_key + self._local.entry(round_.gathering.question)
+            nodes.insert(self._roster.own_place(round_.members), own)
+        nodes += [
+            encode(name) + b":" + error_entry(name, "unknown node", stat_type)
+            for name in round_.unknown
+        ]
+        return self._head + b",".join(nodes) + b'},"error":""}'

@@ -1,0 +1,62 @@
+"""What is asked: the part of a request that decides what its answer holds."""
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from nodnod.codec import encode
+from nodnod.messages import Request, RequestType
+
+__all__ = ["V1_QUESTION", "Question", "matches"]
+
+V1_QUESTION = b'{"type":0,"statType":0}'
+"""All that a version-1 agent can be asked for itself."""
+
+
+class Question(NamedTuple):
+    """Hashable: requests that hold equal questions can share one answer.
+
+    ``detail`` holds section names, sorted; ``history`` seconds of the past; ``nodes`` the names
+    and patterns asked for, ``None`` for all.
+    """
+
+    stat_type: int = 0
+    detail: tuple[str, ...] = ()
+    history: float | None = None
+    nodes: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> "Question":
+        """The question that a request asks."""
+        return cls(
+            request.stat_type or 0,
+            tuple(sorted(set(request.detail))) if request.detail else (),
+            request.history,
+            None if request.nodes is None else tuple(sorted(set(request.nodes))),
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Whether version 1 could carry the answer: no detail, no history."""
+        return not self.detail and self.history is None
+
+    def to_peer(self, query: int, timeout: float) -> bytes:
+        """The request that asks one version-2 peer for its own share of the answer."""
+        return encode(
+            Request(
+                type=RequestType.STAT,
+                stat_type=self.stat_type,
+                id=query,
+                detail=list(self.detail) or None,
+                history=self.history,
+                # What a peer has at hand needs no deadline; what it must gather first does.
+                timeout=None if self.plain else min(max(timeout, 0.05), 30.0),
+            )
+        )
+
+
+PLAIN = Question()
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a node name is one of the names or fits one of the shell-style patterns."""
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)

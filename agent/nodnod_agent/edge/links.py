@@ -1,0 +1,168 @@
+"""Dials peers: one attempt, one connection, reported to the core's link."""
+
+import asyncio
+import logging
+import os
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.uri import parse_uri
+
+from nodnod.address import Address
+from nodnod_agent.core.world import Hello, LinkEnd
+from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
+from nodnod_agent.edge.pump import Pump
+
+__all__ = ["Dialler"]
+
+DIAL_LIMIT = 5.0
+MAX_ANSWER = 4 * 1024 * 1024
+
+wire_log = logging.getLogger("websockets.nodnod")
+
+
+class Dialled(Pump):
+    """One connection that we opened to a peer."""
+
+    __slots__ = ("end", "hello", "opened", "uri")
+
+    ws: ClientProtocol
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, address: Address, hello: Hello, end: LinkEnd
+    ) -> None:
+        ws = ClientProtocol(
+            parse_uri(address.url), subprotocols=[SUBPROTOCOL], max_size=MAX_ANSWER, logger=wire_log
+        )
+        super().__init__(loop, ws)
+        self.hello = hello
+        self.end: LinkEnd | None = end
+        self.opened: asyncio.Future[Hello] = loop.create_future()
+
+    @property
+    def full(self) -> bool:
+        """See User: answers are never too many, we asked for them."""
+        return False
+
+    def frame(self, text: bytes) -> bytes:
+        """See Pump."""
+        return Frame(Opcode.TEXT, text).serialize(mask=True)
+
+    def received(self, text: bytes) -> None:
+        """See User."""
+        if self.end is not None:
+            self.end.received(text)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """See Wire."""
+        self.end = None
+        super().close(code, reason)
+
+    def abort(self) -> None:
+        """See Wire."""
+        self.end = None
+        super().abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        request = self.ws.connect()
+        write_hello(request.headers, self.hello)
+        self.ws.send_request(request)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionError("closed during the handshake"))
+        end, self.end = self.end, None
+        if end is not None:
+            end.ended(self._why_ended(exc))
+
+    def handshake(self, event: Request | Response) -> None:
+        """See Pump."""
+        assert isinstance(event, Response)
+        if not self.opened.done():
+            hello = read_hello(event.headers, self.ws.subprotocol)
+            self.opened.set_result(hello)
+            self.user = self
+            if self.end is not None:
+                self.end.opened(self, hello)
+
+    def bad_handshake(self, error: Exception) -> None:
+        """See Pump."""
+        if not self.opened.done():
+            what = f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else error
+            self.opened.set_exception(ConnectionError(f"not a NodNod agent: {what}"))
+
+    def _why_ended(self, exc: Exception | None) -> str:
+        if self.cut:
+            return self.cut
+        received = self.ws.close_rcvd
+        if received is not None:
+            return f"closed by the other side ({received.code} {received.reason})".replace(" )", ")")
+        if self.ws.parser_exc is not None and not isinstance(self.ws.parser_exc, EOFError):
+            return f"broke the protocol: {self.ws.parser_exc}"
+        return describe(exc) if exc is not None else "connection closed"
+
+
+class Attempt:
+    """One attempt to reach an address, until it is a connection, a refusal, or given up."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, address: Address, hello: Hello, end: LinkEnd
+    ) -> None:
+        self._loop = loop
+        self._address = address
+        self._hello = hello
+        self._end: LinkEnd | None = end
+        self._task = loop.create_task(self._run())
+
+    def cancel(self) -> None:
+        """Give up in silence."""
+        self._end = None
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        assert self._end is not None
+        pump = Dialled(self._loop, self._address, self._hello, self._end)
+        try:
+            async with asyncio.timeout(DIAL_LIMIT):
+                await self._loop.create_connection(lambda: pump, *self._address)
+                await pump.opened
+        except TimeoutError:
+            self._refused(pump, f"no handshake within {DIAL_LIMIT:.3g} s")
+        except (OSError, UnicodeError) as error:
+            self._refused(pump, describe(error))
+        finally:
+            if not pump.opened.done():
+                pump.opened.cancel()
+
+    def _refused(self, pump: Dialled, reason: str) -> None:
+        end, pump.end = pump.end, None
+        if hasattr(pump, "transport"):
+            pump.abort()
+        if end is not None and self._end is not None:
+            end.refused(reason)
+
+
+class Dialler:
+    """Dials on behalf of this agent; the core's Dial."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello) -> None:
+        self._loop = loop
+        self._hello = hello
+
+    def __call__(self, address: Address, end: LinkEnd) -> Attempt:
+        """See Dial. Proxies and redirects are not followed."""
+        return Attempt(self._loop, address, self._hello, end)
+
+
+def describe(error: BaseException) -> str:
+    """An error of the network in a few words, without numbers and tuples."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__

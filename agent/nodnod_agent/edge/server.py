@@ -1,0 +1,210 @@
+"""Accepts connections: an upgrade becomes a session, a plain GET a page."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Protocol as Interface
+
+from websockets.exceptions import InvalidHandshake
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from nodnod.address import Address
+from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
+from nodnod_agent.edge.pump import Pump, User
+
+__all__ = ["Page", "Server", "Service", "reject"]
+
+MAX_REQUEST = 16 * 1024
+MAX_PEER_MESSAGE = 4 * 1024 * 1024
+HANDSHAKE_LIMIT = 5.0
+PING_AFTER = 20.0
+"""Seconds of silence after which a client is pinged; after as many again it is cut."""
+
+SWEEP = 1.0
+BACKLOG = 1024
+
+log = logging.getLogger("nodnod.server")
+wire_log = logging.getLogger("websockets.nodnod")
+
+Page = Callable[[ServerProtocol, Request], Response]
+
+
+class Service(Interface):
+    """Who serves the clients."""
+
+    def accepted(self, wire: Wire, hello: Hello) -> User:
+        """A client has connected; what it sends goes to the result."""
+
+    def left(self, user: User) -> None:
+        """Its connection is gone."""
+
+
+class Client(Pump):
+    """One accepted connection."""
+
+    __slots__ = ("born", "pinged", "server", "session")
+
+    ws: ServerProtocol
+
+    def __init__(self, server: "Server") -> None:
+        ws = ServerProtocol(
+            select_subprotocol=_select_subprotocol, max_size=MAX_REQUEST, logger=wire_log
+        )
+        super().__init__(server.loop, ws)
+        self.server = server
+        self.session: User | None = None
+        self.born = self.heard
+        self.pinged = False
+
+    def frame(self, text: bytes) -> bytes:
+        """See Pump: what goes to many is framed once."""
+        server = self.server
+        if text is not server.last_text:
+            server.last_text = text
+            server.last_frame = Frame(Opcode.TEXT, text).serialize(mask=False)
+        return server.last_frame
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        if len(self.server.clients) >= self.server.max_clients:
+            self.server.turned_away(self)
+            return
+        self.server.clients.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        self.server.clients.discard(self)
+        session, self.session = self.session, None
+        if session is not None:
+            if self.cut:
+                log.warning("Cut the connection of client %s: %s", self.name, self.cut)
+            self.server.service.left(session)
+
+    @property
+    def name(self) -> str:
+        """Its address, for the log."""
+        peer = self.transport.get_extra_info("peername")
+        return str(Address(peer[0], peer[1])) if peer else "unknown"
+
+    def handshake(self, event: Request | Response) -> None:
+        """See Pump."""
+        assert isinstance(event, Request)
+        ws = self.ws
+        if "Upgrade" not in event.headers:
+            self._respond(self.server.page(ws, event), head=event.method == "HEAD")
+            return
+        response = ws.accept(event)
+        if response.status_code != 101:
+            self._respond(response)
+            return
+        hello = read_hello(event.headers, ws.subprotocol)
+        if ws.subprotocol is not None:
+            write_hello(response.headers, self.server.hello)
+        if hello.instance:
+            ws.max_message_size = MAX_PEER_MESSAGE
+        ws.send_response(response)
+        self.session = self.user = self.server.service.accepted(self, hello)
+        log.info("Accepted connection from client: %s", self.name)
+
+    def bad_handshake(self, error: Exception) -> None:
+        """See Pump: a request with a body or no request at all; the library says nothing to it."""
+        if self.out and self.out[0]:  # it has answered by itself: 414 or 431
+            return
+        cause = error.__cause__
+        if isinstance(error, InvalidHandshake) and "body" in str(cause):
+            self.out[:0] = [reject(self.ws, 405, "GET and HEAD only").serialize()]
+        elif isinstance(cause, NotImplementedError):
+            self.out[:0] = [reject(self.ws, 405, "GET and HEAD only").serialize()]
+
+    def tend(self, now: float) -> None:
+        """Ping it after a silence, cut it after a longer one."""
+        silent = now - self.heard
+        if self.ws.state is not OPEN:
+            if self.session is None and now - self.born > HANDSHAKE_LIMIT:
+                self.abort()
+        elif silent < PING_AFTER:
+            self.pinged = False
+        elif not self.pinged:
+            self.pinged = True
+            self.ping()
+        elif silent > 2 * PING_AFTER:
+            self.cut = f"no sign of life for {2 * PING_AFTER:.3g} s"
+            self.abort()
+
+    def _respond(self, response: Response, *, head: bool = False) -> None:
+        if head:
+            response.body = b""
+        self.ws.send_response(response)
+
+
+class Server:
+    """The listening socket and all that came in through it."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        service: Service,
+        *,
+        hello: Hello,
+        page: Page,
+        max_clients: int,
+    ) -> None:
+        self.loop = loop
+        self.service = service
+        self.hello = hello
+        self.page = page
+        self.max_clients = max_clients
+        self.clients: set[Client] = set()
+        self.last_text = b""
+        self.last_frame = b""
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def listen(self, address: Address) -> Address:
+        """Listen; the result has the port that was taken where 0 was asked for. Raises OSError."""
+        self._listener = await self.loop.create_server(
+            lambda: Client(self), address.host, address.port, backlog=BACKLOG
+        )
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
+        bound: socket.socket = self._listener.sockets[0]
+        return Address(address.host, bound.getsockname()[1])
+
+    def close(self) -> None:
+        """Accept nobody any more; open connections stay."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def abort(self) -> None:
+        """End every connection at once."""
+        for client in tuple(self.clients):
+            client.abort()
+
+    def turned_away(self, client: Client) -> None:
+        """Say why a client is not let in."""
+        log.warning("Turned away client %s: %d connections are open", client.name, self.max_clients)
+        client.abort()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for client in tuple(self.clients):
+            client.tend(now)
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
+
+
+def reject(ws: ServerProtocol, status: int, text: str) -> Response:
+    """A plain text answer that says what is wrong."""
+    return ws.reject(status, text + "\n")
+
+
+def _select_subprotocol(_: ServerProtocol, offered: object) -> object:
+    assert isinstance(offered, (list, tuple))
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None

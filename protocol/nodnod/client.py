@@ -1,0 +1,259 @@
+"""The client for programs with an event loop."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
+
+from nodnod.address import parse_address
+from nodnod.connection import Connection
+from nodnod.errors import AddressError, ConnectError, NotConnectedError, StatFailedError
+from nodnod.messages import Answer, Request, RequestType, StatType
+from nodnod.questions import Texts, question
+from nodnod.streaming import StreamAnswer, follow
+
+__all__ = ["Client"]
+
+DEFAULT_SERVER = "127.0.0.1:7070"
+
+MARGIN = 1.0
+"""Seconds beyond a question's own deadline in which its answer may still arrive."""
+
+
+class Client:
+    """Asks one agent, which answers for its whole cluster.
+
+    ``server`` is an address (``host``, ``host:port``, ``[v6]:port``) or a ``ws://`` URL;
+    AddressError if it is neither. ``timeout`` is how many seconds to wait for the connection, and
+    for each answer; where a question carries a longer ``deadline``, that long plus a second.
+
+    Many coroutines may share one client. Use it in one event loop::
+
+        async with Client("10.0.0.1") as client:
+            answer = await client.stat_all()
+
+    Every question raises NotConnectedError before ``connect``, ConnectError once the connection
+    is lost (``connect`` again to go on), RequestTimeoutError, and StatFailedError where the agent
+    answers with an error. A node that could not be read is no such error: it stands in the answer
+    with an ``error`` of its own.
+
+    A version-1 agent knows no ``nodes``, ``detail``, ``history`` and no streams: asking it for
+    these raises StatFailedError. It answers a granular ``stat_type`` with all stats, and keeps its
+    own deadline.
+    """
+
+    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 10.0) -> None:
+        self.timeout = timeout
+        self._url = _url(server)
+        self._connection: Connection | None = None
+        self._attempt: _Attempt | None = None
+        self._wanted = False
+        self._random = Random()
+
+    @property
+    def url(self) -> str:
+        """The WebSocket URL of the agent."""
+        return self._url
+
+    @property
+    def connected(self) -> bool:
+        """Questions can be asked."""
+        return self._connection is not None and not self._connection.ended
+
+    @property
+    def version(self) -> int:
+        """The protocol version that the agent speaks, 1 or 2; 0 before the first connection."""
+        return self._connection.version if self._connection else 0
+
+    async def connect(self) -> None:
+        """Connect; nothing to do if connected. Raises ConnectError.
+
+        Concurrent calls share one attempt and its outcome.
+        """
+        self._wanted = True
+        await self._connect()
+
+    async def disconnect(self) -> None:
+        """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
+        self._wanted = False
+        if self._attempt is not None:
+            self._attempt.cancel()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    async def stat(
+        self,
+        *,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Ask for the agent's own node.
+
+        ``stat_type``: all, or only CPU, memory or disk. ``detail``: names of sections.
+        ``history``: seconds of the past. ``deadline``: seconds that the agent may take.
+        """
+        return await self._ask(
+            question(
+                RequestType.STAT,
+                stat_type=stat_type,
+                detail=detail,
+                history=history,
+                deadline=deadline,
+            )
+        )
+
+    async def stat_all(
+        self,
+        *,
+        nodes: Texts = None,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Ask for every node of the cluster, or for those with a name or pattern in ``nodes``.
+
+        The rest as in ``stat``; at its ``deadline`` the agent answers with what it has, and names
+        the nodes that it has not heard.
+        """
+        return await self._ask(
+            question(
+                RequestType.STAT_ALL,
+                nodes=nodes,
+                stat_type=stat_type,
+                detail=detail,
+                history=history,
+                deadline=deadline,
+            )
+        )
+
+    def stream(
+        self,
+        *,
+        all: bool = True,  # noqa: A002
+        every: float = 1.0,
+        nodes: Texts = None,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+        reconnect: bool = True,
+    ) -> AsyncGenerator[StreamAnswer, None]:
+        """Have the same question answered now and then every so many seconds::
+
+            async for answer in client.stream(every=1):
+                ...
+
+        ``all``: the cluster, or only the agent's own node. Leaving the loop stops the stream. A
+        reader that is slower than the stream gets the newest answer next, and ``missed`` says how
+        many it did not get. After a lost connection the stream goes on by itself (see
+        ``StreamAnswer.reconnected``); with ``reconnect=False`` it raises ConnectError instead.
+        ``disconnect`` ends it with NotConnectedError or ConnectError.
+        """
+        scope = RequestType.STAT_ALL if all else RequestType.STAT
+        request = question(
+            scope,
+            nodes=nodes,
+            stat_type=stat_type,
+            detail=detail,
+            history=history,
+            deadline=deadline,
+            every=every,
+        )
+        return follow(
+            request,
+            self._current,
+            self._reconnect if reconnect else None,
+            every + self._patience(request),
+            self._random,
+        )
+
+    async def _ask(self, request: Request) -> Answer:
+        answer = await self._current().ask(request, self._patience(request))
+        if answer.error:
+            raise StatFailedError(answer.error, answer.code)
+        return answer
+
+    def _patience(self, request: Request) -> float:
+        return (
+            self.timeout if request.timeout is None else max(self.timeout, request.timeout + MARGIN)
+        )
+
+    def _current(self) -> Connection:
+        if self._connection is None or not self._wanted:
+            raise NotConnectedError(f"not connected to {self._url}: call connect() first")
+        return self._connection
+
+    async def _reconnect(self) -> Connection:
+        if self._wanted:
+            await self._connect()
+        return self._current()
+
+    async def _connect(self) -> None:
+        if self.connected:
+            return
+        if self._attempt is None or self._attempt.done:
+            self._attempt = _Attempt(self._open())
+        await self._attempt.outcome()
+
+    async def _open(self) -> None:
+        self._connection = await Connection.open(self._url, self.timeout)
+
+
+class _Attempt:
+    """One attempt to connect, shared by all who call connect() meanwhile."""
+
+    def __init__(self, opening: Coroutine[None, None, None]) -> None:
+        self._task = asyncio.create_task(opening)
+        self._waiting = 0
+        self.cancel = self._task.cancel
+
+    @property
+    def done(self) -> bool:
+        return self._task.done()
+
+    async def outcome(self) -> None:
+        self._waiting += 1
+        try:
+            await asyncio.wait([self._task])
+        finally:
+            self._waiting -= 1
+            # The last one to be cancelled takes the attempt along.
+            if not self._waiting:
+                self.cancel()
+        if self._task.cancelled():
+            raise ConnectError("disconnect() was called while connecting")
+        error = self._task.exception()
+        if error is not None:
+            # Each gets an error of its own: one object would gather everybody's traceback.
+            raise type(error)(*error.args) from None
+
+
+def _url(server: str) -> str:
+    if "://" not in server:
+        return parse_address(server).url
+    try:
+        secure = parse_uri(server).secure
+    except (InvalidURI, ValueError) as error:
+        raise AddressError(f"expected host:port or a ws:// URL: {error}") from None
+    if secure:
+        raise AddressError(f"expected a ws:// URL, got {server[:80]!r}")
+    return server

@@ -1,0 +1,132 @@
+"""Questions and answers over one connection to an agent."""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from nodnod.codec import decode_answer, encode
+from nodnod.errors import ConnectError, RequestTimeoutError, WireError
+from nodnod.line import Line
+from nodnod.matching import ById, ByOrder, Matcher
+from nodnod.messages import Answer, Request, RequestType
+from nodnod.questions import for_version_1
+
+__all__ = ["Connection", "Waiter"]
+
+
+class Waiter(Protocol):
+    """Somebody who asked."""
+
+    def answered(self, answer: Answer) -> None:
+        """Take the answer, or one of them."""
+
+    def lost(self, why: str) -> None:
+        """Nothing will come any more."""
+
+
+class Connection:
+    """Made by ``open``; good until ``ended``.
+
+    A question is noted and written in one step, without awaiting: so against version 1 the order
+    of those who wait is the order on the wire, whoever is cancelled when.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._line = Line(url, self._on_message, self._on_end)
+        self._matcher: Matcher[Waiter] = ById()
+
+    @classmethod
+    async def open(cls, url: str, timeout: float) -> "Connection":
+        """Connect within ``timeout`` seconds. Raises ConnectError, whose text says why."""
+        connection = cls(url)
+        await connection._line.open(timeout)
+        if connection.version == 1:
+            connection._matcher = ByOrder()
+        return connection
+
+    @property
+    def version(self) -> int:
+        """2, or 1 where the agent selected no subprotocol."""
+        return self._line.version
+
+    @property
+    def ended(self) -> bool:
+        """No more questions can be asked here."""
+        return self._line.end is not None
+
+    async def ask(self, request: Request, timeout: float) -> Answer:
+        """Send one question and wait for its answer, at most ``timeout`` seconds.
+
+        Raises ConnectError, RequestTimeoutError, StatFailedError (see for_version_1).
+        """
+        waiter = _Single(asyncio.get_running_loop().create_future())
+        ticket = self._send(request, waiter, lasting=False)
+        try:
+            async with asyncio.timeout(timeout):
+                return await waiter.answer
+        except TimeoutError:
+            raise RequestTimeoutError(f"no answer from {self.url} within {timeout:g} s") from None
+        finally:
+            self._matcher.forget(ticket)
+
+    def subscribe(self, request: Request, waiter: Waiter) -> int:
+        """Open a stream whose answers all go to ``waiter``; raises as ``ask`` does."""
+        return self._send(request, waiter, lasting=True)
+
+    def unsubscribe(self, ticket: int) -> None:
+        """Stop a stream; one that the agent has refused or ended needs no stopping."""
+        if self._matcher.forget(ticket) and not self.ended:
+            self._line.send(encode(Request(type=int(RequestType.STOP), id=ticket)))
+
+    async def close(self) -> None:
+        """Say goodbye; whoever still waits gets ConnectError at once."""
+        await self._line.close()
+
+    def abort(self, why: str) -> None:
+        """End at once."""
+        self._line.abort(why)
+
+    def _send(self, request: Request, waiter: Waiter, *, lasting: bool) -> int:
+        if self._line.end is not None:
+            raise ConnectError(self._line.end)
+        if self.version == 1:
+            request = for_version_1(request, self.url)
+        ticket = self._matcher.expect(waiter, lasting=lasting)
+        if self.version == 2:
+            request = msgspec.structs.replace(request, id=ticket)
+        self._line.send(encode(request))
+        return ticket
+
+    def _on_message(self, message: bytes) -> None:
+        try:
+            answer = decode_answer(message)
+            waiter = self._matcher.match(answer)
+        except WireError as error:
+            # Against version 1 a message that is no answer leaves the order of the rest in doubt.
+            self.abort(f"{self.url} sent what is no answer: {error}")
+        else:
+            if waiter is not None:
+                waiter.answered(answer)
+
+    def _on_end(self, why: str) -> None:
+        for waiter in self._matcher.drain():
+            waiter.lost(why)
+
+
+class _Single:
+    """One coroutine that waits for one answer."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: asyncio.Future[Answer]) -> None:
+        self.answer = answer
+
+    def answered(self, answer: Answer) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+    def lost(self, why: str) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(ConnectError(why))

@@ -1,0 +1,212 @@
+"""One WebSocket to an agent: text messages out and in, and how it ended."""
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from nodnod.errors import ConnectError
+
+__all__ = ["Line", "reason"]
+
+SUBPROTOCOL = Subprotocol("nodnod.2")
+
+MAX_MESSAGE = 4 * 2**20
+"""Bytes of one message from the agent, at most: about 10,000 nodes."""
+
+MAX_UNSENT = 2**20
+"""Bytes that the agent may leave unread before it counts as gone."""
+
+KEEPALIVE = 20.0
+"""Seconds between pings; an agent silent for twice as long counts as gone."""
+
+CLOSE_PATIENCE = 1.0
+"""Seconds that the agent has for its part of the goodbye."""
+
+
+class Line(asyncio.Protocol):
+    """The websockets library's Sans-I/O client on an asyncio transport.
+
+    ``on_message`` gets each text message; ``on_end`` is called once, with the reason in words,
+    as soon as nothing more can be sent. Proxies and redirects are not followed.
+    """
+
+    def __init__(
+        self, url: str, on_message: Callable[[bytes], None], on_end: Callable[[str], None]
+    ) -> None:
+        self.url = url
+        self.version = 0
+        """2 or 1, as the agent selected; 0 until the handshake is done."""
+        self.end: str | None = None
+        """Why nothing more can be sent, in words."""
+        self._on_message = on_message
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._closed = asyncio.Event()
+        self._websocket = ClientProtocol(
+            parse_uri(url), subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE
+        )
+        self._transport: asyncio.Transport | None = None
+        self._message = bytearray()
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self, timeout: float) -> None:
+        """Connect and shake hands within ``timeout`` seconds. Raises ConnectError."""
+        uri = parse_uri(self.url)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._loop.create_connection(lambda: self, uri.host, uri.port)
+                await self._opened
+        except TimeoutError:
+            why = f"no handshake within {timeout:g} s"
+        except InvalidStatus as error:
+            why = f"it answered HTTP {error.response.status_code} instead of opening a WebSocket"
+        except InvalidHandshake as error:
+            why = f"it is no WebSocket server ({error})"
+        except (OSError, UnicodeError) as error:
+            why = reason(error)
+        except asyncio.CancelledError:
+            self.abort("given up")
+            raise
+        else:
+            return
+        # A timeout can strike after the socket was made.
+        self.abort(why)
+        raise ConnectError(f"cannot connect to {self.url}: {why}")
+
+    def send(self, text: bytes) -> None:
+        """Send one text message; call it only while ``end`` is None."""
+        self._websocket.send_text(text)
+        self._flush()
+        if self._transport and self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self.abort(f"{self.url} has stopped reading")
+
+    async def close(self) -> None:
+        """Say goodbye, and leave the other side a second to do so too."""
+        if self._transport is None:
+            return
+        if self._websocket.state is State.OPEN:
+            self._websocket.send_close(1000)
+            self._flush()
+        self._finish(f"disconnected from {self.url}")
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE):
+                await self._closed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._transport.abort()
+
+    def abort(self, why: str) -> None:
+        """End at once."""
+        self._finish(why)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the upgrade."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self.end is not None:  # given up while the socket was being made
+            transport.abort()
+            return
+        self._websocket.send_request(self._websocket.connect())
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came; answer what the WebSocket protocol wants answered."""
+        self._heard = self._loop.time()
+        self._websocket.receive_data(data)
+        self._flush()
+        for event in self._websocket.events_received():
+            if isinstance(event, Response):
+                self._on_response()
+            elif isinstance(event, Frame) and self.end is None:
+                self._on_frame(event)
+        if self._websocket.handshake_exc is not None:
+            self.abort("the handshake failed")
+        elif self._websocket.close_expected():
+            self._finish(f"{self.url} broke the protocol: {self._websocket.parser_exc}")
+            self._later(CLOSE_PATIENCE, self.abort, "goodbye took too long")
+
+    def eof_received(self) -> None:
+        """Nothing more will come; asyncio closes the transport."""
+        self._websocket.receive_eof()
+        self._finish(f"{self.url} closed the connection")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end."""
+        self._finish(f"connection to {self.url} lost: {reason(exc) if exc else 'closed'}")
+        if self._timer is not None:
+            self._timer.cancel()
+        self._closed.set()
+
+    # Inside
+
+    def _on_response(self) -> None:
+        if self._websocket.handshake_exc is None and self.end is None:
+            self.version = 2 if self._websocket.subprotocol == SUBPROTOCOL else 1
+            self._opened.set_result(None)
+            self._later(KEEPALIVE, self._keep_alive)
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._finish(f"{self.url} closed the connection: {self._websocket.close_rcvd}")
+        elif frame.opcode is Opcode.BINARY:
+            self.abort(f"{self.url} sent a binary message")
+        elif frame.opcode in (Opcode.TEXT, Opcode.CONT):
+            self._message += frame.data
+            if frame.fin:
+                message, self._message = bytes(self._message), bytearray()
+                self._on_message(message)
+
+    def _finish(self, why: str) -> None:
+        if self.end is not None:
+            return
+        self.end = why
+        if not self._opened.done():
+            self._opened.set_exception(self._websocket.handshake_exc or ConnectionError(why))
+            self._opened.exception()  # seen: whoever waited may have left already
+        self._on_end(why)
+
+    def _keep_alive(self) -> None:
+        silent = self._loop.time() - self._heard
+        if silent > 2 * KEEPALIVE:
+            self.abort(f"nothing heard from {self.url} for {silent:.0f} s")
+        elif self.end is None:
+            self._websocket.send_ping(b"")
+            self._flush()
+            self._later(KEEPALIVE, self._keep_alive)
+
+    def _later(self, delay: float, callback: Callable[..., None], *args: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay, callback, *args)
+
+    def _flush(self) -> None:
+        assert self._transport is not None
+        for data in self._websocket.data_to_send():
+            if data:
+                self._transport.write(data)
+            elif self._transport.can_write_eof():
+                self._transport.write_eof()
+
+
+def reason(error: Exception) -> str:
+    """Say in words why the network failed."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    if isinstance(error, OSError) and error.strerror:  # getaddrinfo numbers its errors below 0
+        return error.strerror.lower()
+    return str(error)

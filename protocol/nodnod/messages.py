@@ -1,0 +1,201 @@
+"""Every struct on the wire, and nothing that acts on one.
+
+Percentages are 0-100, sizes bytes, durations seconds, moments Unix seconds.
+"""
+
+from enum import IntEnum
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+__all__ = [
+    "MAX_ID_LENGTH",
+    "MAX_INT",
+    "MAX_NAME_LENGTH",
+    "STAT_SHAPES",
+    "Answer",
+    "CpuStats",
+    "DiskStats",
+    "FullStats",
+    "History",
+    "MemberInfo",
+    "Members",
+    "MemoryStats",
+    "NodeStats",
+    "PeerAnswer",
+    "Request",
+    "RequestId",
+    "RequestType",
+    "StatType",
+]
+
+MAX_INT = 2**53 - 1
+MAX_ID_LENGTH = 64
+
+MAX_NAME_LENGTH = 128
+MAX_PATTERNS = 256
+
+RequestId = (
+    Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
+)
+Percent = Annotated[float, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=0)]
+Section = Annotated[str, Meta(max_length=64)]
+NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+
+
+class RequestType(IntEnum):
+    """What a request asks for: its ``type``."""
+
+    STAT = 0
+    STAT_ALL = 1
+    STOP = 2
+    MEMBERS = 3
+    JOIN = 4
+
+
+class StatType(IntEnum):
+    """Which stats a node object carries: the request's ``statType``."""
+
+    ALL = 0
+    CPU = 1
+    MEMORY = 2
+    DISK = 3
+
+
+class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One question. Every field may be absent; ``null`` is as good as absent."""
+
+    type: int | None = 0
+    stat_type: Annotated[int, Meta(ge=0, le=3)] | None = 0
+    id: RequestId | None = None
+    detail: Annotated[list[Section], Meta(max_length=64)] | None = None
+    history: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    nodes: Annotated[list[NamePattern], Meta(max_length=MAX_PATTERNS)] | None = None
+    timeout: Annotated[float, Meta(ge=0.05, le=30)] | None = None
+    every: Annotated[float, Meta(ge=0.25, le=3600)] | None = None
+
+
+class History(Struct, frozen=True, rename="camel"):
+    """The past of one node: point ``i`` of ``n`` was taken at ``end - (n - 1 - i) * every``."""
+
+    every: float
+    end: float
+    cpu_used: list[float | None] = []
+    memory_used_percent: list[float | None] = []
+    disk_used_percent: list[float | None] = []
+
+
+class NodeStats(Struct, frozen=True, rename="camel"):
+    """One node. In a granular answer (``statType`` 1-3) the fields not asked for are 0.
+
+    ``error`` is empty, or says why the numbers are 0 or old.
+    """
+
+    name: str
+    cpu_used: Percent = 0.0
+    disk_total: Size = 0
+    disk_used: Size = 0
+    disk_used_percent: Percent = 0.0
+    memory_total: Size = 0
+    memory_used: Size = 0
+    memory_used_percent: Percent = 0.0
+    error: str = ""
+    detail: dict[str, Any] | UnsetType = UNSET
+    history: dict[str, Any] | UnsetType = UNSET
+
+
+class FullStats(Struct, frozen=True, rename="camel"):
+    """A node object of ``statType`` 0: what version 1 knows, every field required."""
+
+    name: str
+    cpu_used: Percent
+    disk_total: Size
+    disk_used: Size
+    disk_used_percent: Percent
+    memory_total: Size
+    memory_used: Size
+    memory_used_percent: Percent
+    error: str
+
+
+class CpuStats(Struct, frozen=True, rename="camel"):
+    """A node object of ``statType`` 1."""
+
+    name: str
+    cpu_used: Percent
+    error: str
+
+
+class MemoryStats(Struct, frozen=True, rename="camel"):
+    """A node object of ``statType`` 2."""
+
+    name: str
+    memory_total: Size
+    memory_used: Size
+    memory_used_percent: Percent
+    error: str
+
+
+class DiskStats(Struct, frozen=True, rename="camel"):
+    """A node object of ``statType`` 3."""
+
+    name: str
+    disk_total: Size
+    disk_used: Size
+    disk_used_percent: Percent
+    error: str
+
+
+STAT_SHAPES: tuple[type[FullStats | CpuStats | MemoryStats | DiskStats], ...] = (
+    FullStats,
+    CpuStats,
+    MemoryStats,
+    DiskStats,
+)
+"""The shape of a node object, by ``statType``."""
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """The answer to types 0, 1 and 2, as a client reads it."""
+
+    host: str = ""
+    nodes: dict[str, NodeStats] = {}
+    error: str = ""
+    code: str = ""
+    done: bool = False
+    id: int | str | None = None
+    seq: int | None = None
+
+
+class PeerAnswer(Struct, frozen=True):
+    """The answer of a peer, as an agent reads it: the node objects stay raw."""
+
+    host: str = ""
+    nodes: dict[str, Raw] = {}
+    error: str = ""
+    code: str = ""
+    id: int | str | None = None
+
+
+class MemberInfo(Struct, frozen=True):
+    """One row of the answer to type 3. ``rtt`` and ``since`` are ``null`` while unknown."""
+
+    name: str
+    address: str
+    instance: str
+    state: str
+    since: float | None
+    rtt: float | None
+    version: int | None
+    error: str
+
+
+class Members(Struct, frozen=True):
+    """The answer to type 3."""
+
+    host: str = ""
+    members: list[MemberInfo] = []
+    error: str = ""
+    code: str = ""
+    id: int | str | None = None

@@ -1,0 +1,219 @@
+"""The client for programs without an event loop."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+import weakref
+from collections.abc import Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from nodnod.client import DEFAULT_SERVER, Client
+from nodnod.errors import NotConnectedError
+from nodnod.messages import Answer, StatType
+from nodnod.questions import Texts
+from nodnod.streaming import StreamAnswer
+
+__all__ = ["SyncClient"]
+
+T = TypeVar("T")
+
+
+class SyncClient:
+    """``Client`` as plain calls; many threads may share one::
+
+        with SyncClient("10.0.0.1") as client:
+            answer = client.stat_all()
+
+    Arguments, results and errors are those of ``Client``, whose code it runs on a thread of its
+    own between ``connect`` and ``disconnect``: so there is one implementation of who gets which
+    answer and of how a stream goes on, and it can also be used where a loop already runs.
+    """
+
+    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 10.0) -> None:
+        self._client = Client(server, timeout=timeout)
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for the connection, and for each answer."""
+        return self._client.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._client.timeout = seconds
+
+    @property
+    def url(self) -> str:
+        """The WebSocket URL of the agent."""
+        return self._client.url
+
+    @property
+    def connected(self) -> bool:
+        """Questions can be asked."""
+        return self._client.connected
+
+    @property
+    def version(self) -> int:
+        """The protocol version that the agent speaks, 1 or 2; 0 before the first connection."""
+        return self._client.version
+
+    def connect(self) -> None:
+        """Connect; nothing to do if connected. Raises ConnectError."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = _Worker()
+                # A client that is dropped without disconnect() must not leave its thread behind.
+                weakref.finalize(self, self._worker.stop)
+        self._run(self._client.connect())
+
+    def disconnect(self) -> None:
+        """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            with contextlib.suppress(NotConnectedError):
+                worker.run(self._client.disconnect())
+            worker.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            self.connect()
+        except BaseException:
+            self.disconnect()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.disconnect()
+
+    def stat(
+        self,
+        *,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """See ``Client.stat``."""
+        return self._run(
+            self._client.stat(
+                stat_type=stat_type, detail=detail, history=history, deadline=deadline
+            )
+        )
+
+    def stat_all(
+        self,
+        *,
+        nodes: Texts = None,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """See ``Client.stat_all``."""
+        return self._run(
+            self._client.stat_all(
+                nodes=nodes,
+                stat_type=stat_type,
+                detail=detail,
+                history=history,
+                deadline=deadline,
+            )
+        )
+
+    def stream(
+        self,
+        *,
+        all: bool = True,  # noqa: A002
+        every: float = 1.0,
+        nodes: Texts = None,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+        reconnect: bool = True,
+    ) -> Iterator[StreamAnswer]:
+        """See ``Client.stream``; here it is a plain iterator. Leaving the loop stops the stream."""
+        ticks = self._client.stream(
+            all=all,
+            every=every,
+            nodes=nodes,
+            stat_type=stat_type,
+            detail=detail,
+            history=history,
+            deadline=deadline,
+            reconnect=reconnect,
+        )
+
+        async def tick() -> StreamAnswer:
+            return await anext(ticks)
+
+        try:
+            while True:
+                yield self._run(tick())
+        finally:
+            with contextlib.suppress(NotConnectedError):
+                self._run(ticks.aclose())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        worker = self._worker
+        if worker is None:
+            work.close()
+            raise NotConnectedError(f"not connected to {self.url}: call connect() first")
+        return worker.run(work)
+
+
+class _Worker:
+    """A thread with an event loop on it, and coroutines handed over to it."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._started = threading.Event()
+        # Guards the moment of stopping: nothing is handed over after it.
+        self._lock = threading.Lock()
+        self._stopped = False
+        # Daemon: a program that forgets to disconnect still ends.
+        self._thread = threading.Thread(target=self._main, name="nodnod-client", daemon=True)
+        self._thread.start()
+        self._started.wait()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` over there and wait for it. Raises NotConnectedError after ``stop``."""
+        with self._lock:
+            if self._stopped or self._loop is None:
+                work.close()
+                raise NotConnectedError("disconnected")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise NotConnectedError("disconnected") from None
+        except BaseException:
+            future.cancel()  # Ctrl-C here must not leave it running over there
+            raise
+
+    def stop(self) -> None:
+        """End the thread; what still runs there is cancelled. Harmless when repeated."""
+        with self._lock:
+            if not self._stopped and self._loop is not None:
+                self._stopped = True
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _main(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+        await self._stopping.wait()
