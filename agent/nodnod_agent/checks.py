@@ -131,11 +131,11 @@ def read_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """`` (did you mean …?)``, or nothing where no known word is close."""
     plain = {_plain(other): other for other in known}
     close = difflib.get_close_matches(_plain(word[:64]), plain, n=1)
-    return f" (did you mean {plain[close[0]]}?)" if close else ""
+    return f" (did you mean {prefix}{plain[close[0]]}?)" if close else ""
 
 
 def _plain(word: str) -> str:

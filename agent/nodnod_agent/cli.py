@@ -7,24 +7,26 @@ Flags are read here and not by argparse, as Go reads them: one dash is as good a
 begin with a dash, and no beginning of a flag stands for the flag.
 """
 
+import errno
 import logging
 import os
 import re
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from nodnod.address import Address
 from nodnod_agent import checks, logs
 from nodnod_agent.checks import ConfigError, did_you_mean, shown
 from nodnod_agent.config import SETTINGS, Given, Settings, gather
 from nodnod_agent.loglines import printable
 
-__all__ = ["main"]
+__all__ = ["main", "read_flags", "usage"]
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 DEFAULT_PATH = "./conf/conf.json"
 MAX_FILE = 1024 * 1024
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _say(1, usage())
         if "version" in flags:
             return _say(1, f"NodNod version\t{_version()}\n")
-        return _serve(Sources.of(flags, os.environ))
+        return _serve(flags, os.environ)
     except ConfigError as error:
         _say(2, f"{printable(str(error))}\n")
         return 2
@@ -47,23 +49,155 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _serve(sources: "Sources") -> int:
-    from nodnod_agent.daemon import run  # noqa: PLC0415  # help and faults need no event loop
+# -- flags ---------------------------------------------------------------------------------------
 
-    given, found = sources.read()
+
+class Flag(Struct, frozen=True):
+    """``kind`` stands for its value in the help; a flag without one is a switch."""
+
+    name: str
+    field: str
+    kind: str
+    help: str
+    default: object = None
+
+
+_DEFAULTS = Settings(name="")
+
+FLAGS = {
+    flag.name: flag
+    for flag in sorted(
+        [
+            Flag("config", "config", "path", "Path to the configuration file", DEFAULT_PATH),
+            Flag("help", "help", "", "Print help"),
+            Flag("version", "version", "", "Show version"),
+            *(
+                Flag(row.flag, row.field, row.kind, row.help, getattr(_DEFAULTS, row.field))
+                for row in SETTINGS
+                if row.is_flag
+            ),
+        ],
+        key=lambda flag: flag.name,
+    )
+}
+_SHORT = {"h": "help"}
+_NO_FLAGS = {row.flag: row for row in SETTINGS if not row.is_flag}
+
+
+def read_flags(argv: Sequence[str]) -> dict[str, str]:
+    """The text given for each flag, by field; of a flag that stands twice the last one counts.
+
+    Stops at ``help`` and ``version``. Raises ConfigError for what is no flag of ours.
+    """
+    found: dict[str, str] = {}
+    words = iter(argv)
+    for word in words:
+        parts = re.fullmatch(r"--?([^-=][^=]*)(?:=(.*))?", word, re.DOTALL)
+        if parts is None:
+            raise ConfigError(f"unexpected argument {shown(word)}; see nodnod-agent --help")
+        name, value = parts[1], parts[2]
+        flag = FLAGS.get(_SHORT.get(name, name))
+        if flag is None and name in _NO_FLAGS:
+            row = _NO_FLAGS[name]
+            raise ConfigError(
+                f"--{name} is no flag: it is {row.key} in the file, or {row.variable}"
+            )
+        if flag is None:
+            close = did_you_mean(name, FLAGS, "--")
+            raise ConfigError(f"unknown flag {shown(word)}{close}; see nodnod-agent --help")
+        if value is None:
+            value = next(words, None) if flag.kind else "true"
+        if value is None:
+            raise ConfigError(f"--{flag.name}: expected a value; see nodnod-agent --help")
+        found[flag.field] = value
+        if flag.field in ("help", "version"):
+            break
+    return found
+
+
+def usage() -> str:
+    """The help text."""
+    lines = ["Usage: nodnod-agent [OPTIONS]", "", "OPTIONS:", ""]
+    for flag in FLAGS.values():
+        lines.append(f"  --{flag.name} {flag.kind}".rstrip())
+        lines.append(f"        {flag.help}{_default(flag.default)}")
+    lines += ["", "ENVIRONMENT:", ""]
+    for row in _NO_FLAGS.values():
+        lines.append(f"  {row.variable} {row.kind}")
+        lines.append(f"        {row.help}")
+    lines += [
+        "",
+        "One dash is as good as two. Each option is also an environment variable: --log-format",
+        "is NODNOD_LOG_FORMAT. A flag goes before the environment, that before the file.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _default(value: object) -> str:
+    if isinstance(value, Address):
+        value = str(value)
+    if isinstance(value, bool) or value in ("", None):
+        return ""
+    return f' (default "{value}")' if isinstance(value, str) else f" (default {value:g})"
+
+
+def _version() -> str:
+    from nodnod import __version__  # the client's face, which no agent needs
+
+    return __version__
+
+
+# -- one run -------------------------------------------------------------------------------------
+
+
+class Sources(Struct, frozen=True):
+    """Where settings come from; kept, so that they can be read again."""
+
+    flags: Mapping[str, str]
+    environment: Mapping[str, str]
+    path: str
+    must_exist: bool
+
+    def read(self) -> tuple[Given, bool]:
+        """What is given, and whether there was a file. Raises ConfigError."""
+        data = self._file()
+        return gather(self.flags, self.environment, data, self.path), data is not None
+
+    def _file(self) -> bytes | None:
+        try:
+            with open(self.path, "rb") as file:
+                data = file.read(MAX_FILE + 1)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not self.must_exist:
+                return None
+            raise ConfigError(f"{self.path}: {_reason(error)}") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.path}: {_reason(error)}") from None
+        if len(data) > MAX_FILE:
+            raise ConfigError(f"{self.path}: larger than 1 MiB")
+        return data
+
+
+def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
+    if flags.get("config") == "":
+        raise ConfigError("--config: expected the path of a file, got ''")
+    path = flags.get("config") or environment.get("NODNOD_CONFIG")
+    sources = Sources(flags, environment, path or DEFAULT_PATH, must_exist=bool(path))
+    given, there_was_a_file = sources.read()
     settings = _settings(given)
+    # Once there was a file, that it is gone is a fault, and no wish to run alone.
+    again = replace(sources, must_exist=there_was_a_file)
 
-    def reload() -> Settings:
-        # A file that was there and is not now is a fault, not a wish to run alone.
-        return _settings(sources.requiring_file(found).read()[0])
+    from nodnod_agent.daemon import run  # help and faults need no event loop
 
     with logs.to_descriptor(2, debug=settings.debug, log_format=settings.log_format):
         if "name" not in given.values:
-            _LOG.info("Using host name as NodNod name: %s", settings.name)
-        if not found:
-            _LOG.info("No configuration file at %s: running alone", sources.path)
+            log.info("Using host name as NodNod name: %s", settings.name)
+        if not there_was_a_file:
+            log.info("No configuration file at %s: running alone", sources.path)
         try:
-            return run(settings, reload)
+            return run(settings, lambda: _settings(again.read()[0]))
         except OSError as error:
             place = given.places.get("listen", "--listen")
             what = f"cannot listen on {settings.listen}: {_reason(error)}"
@@ -76,18 +210,37 @@ def _settings(given: Given) -> Settings:
     return Settings(name=checks.name(socket.gethostname(), "host name"), **given.values)
 
 
-class Sources(Struct, frozen=True):
-    """Where settings come from; kept, so that they can be read again."""
+# asyncio and uvloop wrap the system's words in words of their own; "cannot assign requested
+# address" tells nobody what is wrong.
+_REASONS = {
+    errno.EADDRINUSE: "address already in use",
+    errno.EADDRNOTAVAIL: "not an address of this machine",
+    errno.EACCES: "permission denied",
+}
 
-    flags: dict[str, str]
-    environment: Mapping[str, str]
-    path: str
-    path_given: bool
 
-    @classmethod
-    def of(cls, flags: dict[str, str], environment: Mapping[str, str]) -> "Sources":
-        """Find the path among them too."""
-        if flags.get("config") == "":
-            raise ConfigError("--config: expected the path of a file, got ''")
-        path = flags.get("config") or environment.get("NODNOD_CONFIG")
-        return cls(flags, environment, path or DEFAULT_PATH, path is not None)
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    text = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _hold_standard_descriptors() -> None:
+    """Fill the places of closed ones: a socket that became number 2 would receive our log."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def _say(fd: int, text: str) -> int:
+    """Print past the buffers, which would complain at exit; 1 if it cannot be printed."""
+    rest = text.encode("utf-8", "backslashreplace")
+    try:
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except OSError:
+        return 1
+    return 0

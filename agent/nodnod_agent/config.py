@@ -78,7 +78,7 @@ SETTINGS = (
         field="nodes",
         key="nodes",
         kind="addresses",
-        help="Addresses of the agents of the cluster, this one may be among them",
+        help="Where the agents of the cluster listen, separated by commas",
         check=checks.addresses,
         read=checks.read_list,
         is_flag=False,
@@ -198,5 +198,7 @@ def _flat(
                 raise ConfigError(f"{path}: {key}: expected an object, got {shown(value)}")
             values += _flat(value, f"{key}.", path, keys)
         else:
-            raise ConfigError(f"{path}: unknown key {shown(key)}{did_you_mean(key, keys)}")
+            here = {k.removeprefix(prefix).split(".")[0] for k in keys if k.startswith(prefix)}
+            hint = did_you_mean(name, here, prefix)
+            raise ConfigError(f"{path}: unknown key {shown(key)}{hint}")
     return values

@@ -45,13 +45,6 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         loop.add_signal_handler(number, stopping.set)
     instance = secrets.token_hex(8)
     hello = Hello(2, settings.name, instance, str(settings.listen))
-    cluster = Cluster(
-        name=settings.name,
-        instance=instance,
-        clock=loop,
-        rng=random.Random(),  # noqa: S311  # jitter, no secret
-        dial=Dialler(loop, hello),
-    )
     sampled: asyncio.Future[None] = loop.create_future()
 
     def deliver(sample: Sample) -> None:
@@ -60,6 +53,16 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
             sampled.set_result(None)
 
     sampler = Sampler(settings.interval, deliver, loop=loop)
+    cluster = Cluster(
+        name=settings.name,
+        instance=instance,
+        clock=loop,
+        rng=random.Random(),  # noqa: S311  # jitter, no secret
+        dial=Dialler(loop, hello),
+        want=sampler.want,
+        mode=settings.mode,
+        interval=settings.interval,
+    )
     server = Server(loop, cluster, hello=hello, page=_page, max_clients=_max_clients())
     sampler.start()
     try:

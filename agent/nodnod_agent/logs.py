@@ -28,10 +28,11 @@ from nodnod_agent.loglines import Entry, as_json, as_text, on_terminal, printabl
 
 __all__ = ["LogWriter", "to_descriptor"]
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-# What waits to be written while stderr is stuck; raising it costs as much memory.
-QUEUE_BYTES = 256 * 1024
+# What waits to be written while stderr is stuck: some 4,000 lines. Raising it costs as much memory.
+QUEUE_BYTES = 1024 * 1024
+LINE_OVERHEAD = 128  # bytes that a queued line takes beside its text
 MAX_MESSAGE = 2000
 MAX_TRACEBACK = 16_000
 
@@ -48,13 +49,14 @@ class LogWriter(logging.Handler):
         fd: int,
         form: Callable[[Entry], str] = as_text,
         clock: Callable[[], float] = time.monotonic,
+        limiter: Limiter | None = None,
     ) -> None:
         super().__init__()
         self._fd = fd
         self._form = form
         self._clock = clock
         self._started = clock()
-        self._limiter = Limiter()
+        self._limiter = limiter or Limiter()
         self._changed = threading.Condition()
         # All below are guarded by it. A line waits with the number of those dropped before it.
         self._queue: deque[tuple[int, bytes]] = deque()
@@ -124,12 +126,13 @@ class LogWriter(logging.Handler):
 
     def _put(self, entry: Entry) -> None:
         line = self._line(entry)
-        if self._size + len(line) > QUEUE_BYTES:
+        size = len(line) + LINE_OVERHEAD
+        if self._size + size > QUEUE_BYTES:
             self._dropped += 1
             return
         self._queue.append((self._dropped, line))
         self._dropped = 0
-        self._size += len(line)
+        self._size += size
         self._changed.notify()
 
     def _line(self, entry: Entry) -> bytes:
@@ -166,7 +169,7 @@ class LogWriter(logging.Handler):
                 self._changed.wait(None if end is None else max(0.0, end - self._clock()))
                 self._put_counts(self._clock())
             dropped, line = self._queue.popleft()
-            self._size -= len(line)
+            self._size -= len(line) + LINE_OVERHEAD
             return dropped, line
 
 
@@ -237,9 +240,9 @@ def to_descriptor(
 def _log_thread_end(args: threading.ExceptHookArgs) -> None:
     if args.exc_type is not SystemExit:
         name = args.thread.name if args.thread else "?"
-        _LOG.error("Thread %s ended with an error", name, exc_info=args.exc_value)
+        log.error("Thread %s ended with an error", name, exc_info=args.exc_value)
 
 
 def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
     what = args.err_msg or "Exception ignored in"
-    _LOG.error("%s: %r", what, args.object, exc_info=args.exc_value)
+    log.error("%s: %r", what, args.object, exc_info=args.exc_value)

@@ -52,7 +52,7 @@ class Client:
         self._connection: Connection | None = None
         self._attempt: _Attempt | None = None
         self._wanted = False
-        self._random = Random()
+        self._random = Random()  # noqa: S311 - it spreads reconnections, it guards no secret
 
     @property
     def url(self) -> str:

@@ -38,10 +38,10 @@ class Connection:
         self._matcher: Matcher[Waiter] = ById()
 
     @classmethod
-    async def open(cls, url: str, timeout: float) -> "Connection":
-        """Connect within ``timeout`` seconds. Raises ConnectError, whose text says why."""
+    async def open(cls, url: str, patience: float) -> "Connection":
+        """Connect within ``patience`` seconds. Raises ConnectError, whose text says why."""
         connection = cls(url)
-        await connection._line.open(timeout)
+        await connection._line.open(patience)
         if connection.version == 1:
             connection._matcher = ByOrder()
         return connection
@@ -56,18 +56,18 @@ class Connection:
         """No more questions can be asked here."""
         return self._line.end is not None
 
-    async def ask(self, request: Request, timeout: float) -> Answer:
-        """Send one question and wait for its answer, at most ``timeout`` seconds.
+    async def ask(self, request: Request, patience: float) -> Answer:
+        """Send one question and wait for its answer, at most ``patience`` seconds.
 
         Raises ConnectError, RequestTimeoutError, StatFailedError (see for_version_1).
         """
         waiter = _Single(asyncio.get_running_loop().create_future())
         ticket = self._send(request, waiter, lasting=False)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 return await waiter.answer
         except TimeoutError:
-            raise RequestTimeoutError(f"no answer from {self.url} within {timeout:g} s") from None
+            raise RequestTimeoutError(f"no answer from {self.url} within {patience:g} s") from None
         finally:
             self._matcher.forget(ticket)
 

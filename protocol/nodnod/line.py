@@ -59,15 +59,15 @@ class Line(asyncio.Protocol):
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self, timeout: float) -> None:
-        """Connect and shake hands within ``timeout`` seconds. Raises ConnectError."""
+    async def open(self, patience: float) -> None:
+        """Connect and shake hands within ``patience`` seconds. Raises ConnectError."""
         uri = parse_uri(self.url)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await self._loop.create_connection(lambda: self, uri.host, uri.port)
                 await self._opened
         except TimeoutError:
-            why = f"no handshake within {timeout:g} s"
+            why = f"no handshake within {patience:g} s"
         except InvalidStatus as error:
             why = f"it answered HTTP {error.response.status_code} instead of opening a WebSocket"
         except InvalidHandshake as error:

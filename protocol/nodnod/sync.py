@@ -5,7 +5,7 @@ import concurrent.futures
 import contextlib
 import threading
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -35,6 +35,7 @@ class SyncClient:
         self._client = Client(server, timeout=timeout)
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
+        self._stop_worker: Callable[[], object] | None = None
 
     @property
     def timeout(self) -> float:
@@ -66,17 +67,18 @@ class SyncClient:
             if self._worker is None:
                 self._worker = _Worker()
                 # A client that is dropped without disconnect() must not leave its thread behind.
-                weakref.finalize(self, self._worker.stop)
+                self._stop_worker = weakref.finalize(self, self._worker.stop)
         self._run(self._client.connect())
 
     def disconnect(self) -> None:
         """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
         with self._lock:
             worker, self._worker = self._worker, None
-        if worker is not None:
+            stop, self._stop_worker = self._stop_worker, None
+        if worker is not None and stop is not None:
             with contextlib.suppress(NotConnectedError):
                 worker.run(self._client.disconnect())
-            worker.stop()
+            stop()
 
     def __enter__(self) -> Self:
         try:
@@ -160,8 +162,8 @@ class SyncClient:
             while True:
                 yield self._run(tick())
         finally:
-            with contextlib.suppress(NotConnectedError):
-                self._run(ticks.aclose())
+            if self._worker is not None:
+                self._worker.finish(ticks.aclose())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         worker = self._worker
@@ -178,8 +180,9 @@ class _Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
-        # Guards the moment of stopping: nothing is handed over after it.
-        self._lock = threading.Lock()
+        # Guards the moment of stopping: nothing is handed over after it. Reentrant, because the
+        # garbage collector may close a stream on a thread that holds it.
+        self._lock = threading.RLock()
         self._stopped = False
         # Daemon: a program that forgets to disconnect still ends.
         self._thread = threading.Thread(target=self._main, name="nodnod-client", daemon=True)
@@ -188,11 +191,7 @@ class _Worker:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` over there and wait for it. Raises NotConnectedError after ``stop``."""
-        with self._lock:
-            if self._stopped or self._loop is None:
-                work.close()
-                raise NotConnectedError("disconnected")
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self._hand_over(work)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -200,6 +199,15 @@ class _Worker:
         except BaseException:
             future.cancel()  # Ctrl-C here must not leave it running over there
             raise
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` if anything still runs, from any thread: also from over there."""
+        if threading.current_thread() is self._thread:
+            # The garbage collector got here; to wait would be to wait for oneself.
+            self._hand_over(work)
+            return
+        with contextlib.suppress(NotConnectedError):
+            self.run(work)
 
     def stop(self) -> None:
         """End the thread; what still runs there is cancelled. Harmless when repeated."""
@@ -209,6 +217,13 @@ class _Worker:
                 self._loop.call_soon_threadsafe(self._stopping.set)
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def _hand_over(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        with self._lock:
+            if self._stopped or self._loop is None:
+                work.close()
+                raise NotConnectedError("disconnected")
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _main(self) -> None:
         asyncio.run(self._serve())

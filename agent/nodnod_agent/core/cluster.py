@@ -5,13 +5,18 @@ from collections.abc import Iterable
 
 from nodnod.address import Address
 from nodnod.messages import PeerAnswer
+from nodnod_agent.core.answers import Answers
+from nodnod_agent.core.board import Board
 from nodnod_agent.core.keepalive import Keepalive
 from nodnod_agent.core.link import Link, LinkState
-from nodnod_agent.core.local import LocalNode
+from nodnod_agent.core.local import LocalNode, Want
 from nodnod_agent.core.members import Member, Roster, Standing
-from nodnod_agent.core.query import Queries
+from nodnod_agent.core.push import NEWS, Push
+from nodnod_agent.core.query import Queries, Waiter
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.sample import Sample
 from nodnod_agent.core.session import Session
+from nodnod_agent.core.streams import Streams
 from nodnod_agent.core.world import Clock, Dial, Hello, Random, Wire
 
 __all__ = ["Cluster"]
@@ -25,15 +30,28 @@ class Cluster:
     """What the daemon runs over real sockets, and the simulated cluster over none."""
 
     def __init__(
-        self, *, name: str, instance: str, clock: Clock, rng: Random, dial: Dial
+        self,
+        *,
+        name: str,
+        instance: str,
+        clock: Clock,
+        rng: Random,
+        dial: Dial,
+        want: Want = lambda sections, seconds: None,
+        mode: str = "pull",
+        interval: float = 1.0,
     ) -> None:
-        self.name = name
-        self.instance = instance
         self.clock = clock
-        self.local = LocalNode(name)
+        self.answers = Answers(name)
+        self.local = LocalNode(name, clock=clock, interval=interval, want=want)
         self.roster = Roster(name, instance)
-        self.queries = Queries(self.roster, self.local, clock)
+        self.queries = Queries(self.roster, self.local, self.answers, clock)
+        self.streams = Streams(self, clock)
         self.sessions: set[Session] = set()
+        self.push: Push | None = None
+        if mode == "push":
+            board = Board(self.roster, self.local, self.answers, clock, interval)
+            self.push = Push(board, clock, interval)
         self._rng = rng
         self._dial = dial
         self._links: dict[Link, Member] = {}
@@ -44,6 +62,8 @@ class Cluster:
         """Dial the configured nodes, and keep them for good."""
         log.info("Starting discovery service")
         self._keepalive.start()
+        if self.push is not None:
+            self.push.start(lambda: [member for member in self._links.values() if member.up])
         for address in nodes:
             self.add(address, configured=True)
 
@@ -59,6 +79,16 @@ class Cluster:
     def sampled(self, sample: Sample) -> None:
         """Take this node's newest sample."""
         self.local.update(sample)
+        self.queries.sampled()
+        if self.push is not None:
+            self.push.board.changed()
+
+    def ask(self, question: Question, waiter: Waiter) -> None:
+        """Settle ``waiter``: in push mode from memory, where memory holds what is asked."""
+        if self.push is not None and question.plain and not question.here:
+            waiter.settle(self.push.board.body(question))
+        else:
+            self.queries.ask(question, waiter)
 
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that dialled, has connected."""
@@ -76,7 +106,10 @@ class Cluster:
     def stop(self) -> None:
         """Say goodbye to everybody; nothing is asked or dialled any more."""
         self._keepalive.stop()
+        self.streams.stop()
         self.queries.stop()
+        if self.push is not None:
+            self.push.stop()
         for session in tuple(self.sessions):
             session.shut(GOING_AWAY, "shutting down")
         for link in self._links:
@@ -112,11 +145,16 @@ class Cluster:
                 log.warning("Could not connect to node: %s. Error: %s", member.address, reason)
         if was_up:
             self.queries.failed(member, None, member.error)
+            if self.push is not None:
+                self.push.board.changed()
 
     def link_answer(self, link: Link, query: int | None, answer: PeerAnswer) -> None:
         """See LinkOwner."""
         member = self._links[link]
-        if query is not None:
+        if query == NEWS:
+            if self.push is not None:
+                self.push.news(member, answer)
+        elif query is not None:
             self.queries.answered(member, query, answer)
         elif len(answer.nodes) == 1:
             (name,) = answer.nodes
@@ -127,6 +165,8 @@ class Cluster:
         member = self._links[link]
         log.warning("%s sent a %s", member, reason)
         self.queries.failed(member, query, reason)
+        if self.push is not None:
+            self.push.board.spoil(member, reason)
 
     def _identified(self, member: Member, name: str, instance: str, version: int) -> None:
         standing = self.roster.identify(member, name, instance, version)
@@ -142,6 +182,8 @@ class Cluster:
         if version >= 2:
             log.info("Established connection with node: %s", member.address)
         log.info("Connected to node: %s", member)
+        if self.push is not None:
+            self.push.subscribe(member)
         self._told_down.discard(member)
         if member.listed != member.name:
             log.warning(
@@ -162,6 +204,8 @@ class Cluster:
 
     def _forget(self, member: Member) -> None:
         self.roster.remove(member)
+        if self.push is not None:
+            self.push.board.forget(member)
         if member.link is not None:
             del self._links[member.link]
             member.link.retire()

@@ -7,7 +7,7 @@ from nodnod.errors import WireError
 from nodnod.messages import STAT_SHAPES, FullStats, PeerAnswer
 from nodnod_agent.core.question import Question
 
-__all__ = ["error_entry", "from_peer", "granular"]
+__all__ = ["error_entry", "from_peer", "granular", "relabelled"]
 
 PLAIN_LIMIT = 16 * 1024
 """Bytes that a node object without detail or history may have."""
@@ -50,6 +50,13 @@ def from_peer(
         stats = decode_node(raw)
         return granular(msgspec.structs.replace(stats, name=listed), question.stat_type)
     return bytes(raw) if listed == name else _renamed(raw, listed)
+
+
+def relabelled(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:
+    """A whole node object again, under the name it is listed by, with an error if it has none."""
+    stats = decode_node(msgspec.Raw(raw))
+    stats = msgspec.structs.replace(stats, name=listed, error=error or stats.error)
+    return granular(stats, stat_type)
 
 
 def _renamed(raw: msgspec.Raw, listed: str) -> bytes:

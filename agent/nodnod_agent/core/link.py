@@ -75,6 +75,11 @@ class Link:
         """Whether the peer can be asked."""
         return self.state is LinkState.UP
 
+    @property
+    def owing(self) -> int:
+        """How many answers a version-1 peer owes."""
+        return len(self._owed)
+
     def dial(self) -> None:
         """Dial now, unless a connection is there or under way."""
         if self.state in (LinkState.IDLE, LinkState.WAITING):

@@ -1,20 +1,35 @@
 """This node's own share of every answer: its newest sample, encoded once per question."""
 
+from collections.abc import Callable, Iterable
+
+from nodnod.codec import encode
 from nodnod.messages import FullStats
 from nodnod_agent.core.entries import granular
+from nodnod_agent.core.history import History
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.sample import Sample
+from nodnod_agent.core.world import Clock
 
-__all__ = ["LocalNode"]
+__all__ = ["LocalNode", "Want"]
+
+Want = Callable[[Iterable[str], float], None]
+"""Asks the sampler for sections that it takes on demand only, for so many seconds from now."""
+
+WANTED_FOR = 5.0
+"""Seconds that a section goes on being sampled after somebody asked; costs CPU, saves a wait."""
 
 
 class LocalNode:
-    """Holds the newest sample; the request path reads nothing but this."""
+    """Holds the newest sample and the past; the request path reads nothing but this."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, clock: Clock, interval: float, want: Want) -> None:
         self.name = name
+        self._clock = clock
+        self._want = want
+        self._history = History(interval)
         self._stats = FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, "no sample yet")
-        self._entries: dict[int, bytes] = {}
+        self._sections: dict[str, bytes] = {}
+        self._entries: dict[Question, bytes] = {}
 
     def update(self, sample: Sample) -> None:
         """Take the newest sample."""
@@ -29,14 +44,37 @@ class LocalNode:
             memory_used_percent=_percent(sample.memory_used, sample.memory_total),
             error=sample.error,
         )
+        self._sections = sample.sections
+        if sample.series:
+            self._history.add(self._clock.time(), sample.time, sample.series)
         self._entries.clear()
+
+    def ready(self, question: Question) -> bool:
+        """Whether all that ``question`` asks is at hand; if not, have it sampled."""
+        missing = [section for section in question.detail if section not in self._sections]
+        if question.detail:
+            self._want(question.detail, WANTED_FOR)
+        return not missing
 
     def entry(self, question: Question) -> bytes:
         """This node's object in the answer to ``question``."""
-        entry = self._entries.get(question.stat_type)
+        entry = self._entries.get(question)
         if entry is None:
-            entry = self._entries[question.stat_type] = granular(self._stats, question.stat_type)
+            entry = granular(self._stats, question.stat_type)
+            if question.detail:
+                sections = b",".join(map(self._section, question.detail))
+                entry = b'%b,"detail":{%b}}' % (entry[:-1], sections)
+            if question.history is not None:
+                past = encode(self._history.answer(question.history))
+                entry = b'%b,"history":%b}' % (entry[:-1], past)
+            if len(self._entries) > 64:  # clients choose what they ask
+                self._entries.clear()
+            self._entries[question] = entry
         return entry
+
+    def _section(self, name: str) -> bytes:
+        value = self._sections.get(name, b'{"error":"not sampled in time"}')
+        return b'"%b":%b' % (name.encode(), value)
 
 
 def _percent(part: int, whole: int) -> float:

@@ -8,7 +8,7 @@ from nodnod.codec import encode
 from nodnod.messages import MAX_NAME_LENGTH
 from nodnod_agent.core.entries import error_entry
 from nodnod_agent.core.link import Link
-from nodnod_agent.core.question import matches
+from nodnod_agent.core.question import Question, matches
 
 __all__ = ["Member", "Roster", "Standing"]
 
@@ -131,8 +131,13 @@ class Roster:
         """Where this node itself stands among ``listing``."""
         return bisect(listing, self.name, key=lambda member: member.listed)
 
-    def select(self, nodes: tuple[str, ...]) -> tuple[tuple[Member, ...], bool, list[str]]:
-        """The members that ``nodes`` names, whether it names this node, and names nobody has."""
+    def select(self, question: Question) -> tuple[tuple[Member, ...], bool, list[str]]:
+        """The members that a question is about, whether this node is, and names nobody has."""
+        nodes = question.nodes
+        if question.here:
+            return (), True, []
+        if nodes is None:
+            return self.listing(), True, []
         members = tuple(member for member in self.listing() if matches(member.listed, nodes))
         own = matches(self.name, nodes)
         known = {member.listed for member in members} | ({self.name} if own else set())

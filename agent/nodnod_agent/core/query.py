@@ -11,10 +11,10 @@ request keeps its own deadline, and at that moment gets what is there.
 
 from typing import Protocol
 
-from nodnod.codec import encode
 from nodnod.errors import WireError
 from nodnod.messages import PeerAnswer
-from nodnod_agent.core.entries import error_entry, from_peer
+from nodnod_agent.core.answers import Answers, unknown_node
+from nodnod_agent.core.entries import from_peer
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.members import Member, Roster
 from nodnod_agent.core.question import Question
@@ -24,6 +24,8 @@ __all__ = ["Queries", "Waiter"]
 
 SPACING = 0.010
 """Seconds between broadcasts of one question while an earlier one still waits for a peer."""
+
+NEVER = float("inf")
 
 
 class Waiter(Protocol):
@@ -47,14 +49,24 @@ class _Gathering:
         self.question = question
         self.waiting: list[Waiter] = []
         self.rounds: set[_Round] = set()
-        self.due = False
+        self.due = NEVER
         self.sent = 0.0
 
 
 class _Round:
     """One broadcast: whom it asked, who has answered, and who waits for it."""
 
-    __slots__ = ("entries", "gathering", "id", "members", "own", "pending", "unknown", "waiters")
+    __slots__ = (
+        "entries",
+        "gathering",
+        "id",
+        "members",
+        "own",
+        "own_due",
+        "pending",
+        "unknown",
+        "waiters",
+    )
 
     def __init__(
         self,
@@ -68,6 +80,7 @@ class _Round:
         self.gathering = gathering
         self.members = members
         self.own = own
+        self.own_due = False
         self.unknown = unknown
         self.waiters = gathering.waiting
         self.pending: set[Member] = set()
@@ -77,17 +90,16 @@ class _Round:
 class Queries:
     """All cluster questions of one agent."""
 
-    def __init__(self, roster: Roster, local: LocalNode, clock: Clock) -> None:
+    def __init__(self, roster: Roster, local: LocalNode, answers: Answers, clock: Clock) -> None:
         self._roster = roster
         self._local = local
         self._clock = clock
-        self._head = b'{"host":' + encode(roster.name) + b',"nodes":{'
-        self._own_key = encode(roster.name) + b":"
+        self._answers = answers
         self._gatherings: dict[Question, _Gathering] = {}
         self._rounds: dict[int, _Round] = {}
         self._last_id = 0
         self._alarm: Timer | None = None
-        self._alarm_at = float("inf")
+        self._alarm_at = NEVER
         self.broadcasts = 0
 
     def ask(self, question: Question, waiter: Waiter) -> None:
@@ -96,16 +108,13 @@ class Queries:
         if gathering is None:
             gathering = self._gatherings[question] = _Gathering(question)
         gathering.waiting.append(waiter)
-        if not gathering.due:
-            # Not at once: all that arrives in this turn of the loop shares the broadcast.
-            now = self._clock.time()
-            self._plan(gathering, max(now, gathering.sent + SPACING) if gathering.rounds else now)
+        self._plan(gathering)
         if waiter.deadline < self._alarm_at:
             self._set_alarm(waiter.deadline)
 
     def own_body(self, question: Question) -> bytes:
         """The answer that names this node alone."""
-        return self._head + self._own_key + self._local.entry(question) + b'},"error":""}'
+        return self._answers.alone(self._local.entry(question))
 
     def answered(self, member: Member, query: int, answer: PeerAnswer) -> None:
         """Take a peer's answer; one that comes late or unasked changes nothing."""
@@ -126,7 +135,15 @@ class Queries:
         rounds = list(self._rounds.values()) if query is None else [self._rounds.get(query)]
         for round_ in rounds:
             if round_ is not None and member in round_.pending:
-                self._take(round_, member, member.failure(reason, round_.gathering.question[0]))
+                stat_type = round_.gathering.question.stat_type
+                self._take(round_, member, member.failure(reason, stat_type))
+
+    def sampled(self) -> None:
+        """Note that this node has a new sample: what waited for one may be complete."""
+        for round_ in list(self._rounds.values()):
+            if round_.own_due and self._local.ready(round_.gathering.question):
+                round_.own_due = False
+                self._finish_if_complete(round_)
 
     def stop(self) -> None:
         """Forget all that is under way; the waiters are whoever stops us to settle."""
@@ -135,21 +152,28 @@ class Queries:
         self._gatherings.clear()
         self._rounds.clear()
 
-    def _plan(self, gathering: _Gathering, when: float) -> None:
-        gathering.due = True
-        self._clock.call_at(when, self._broadcast, gathering)
+    def _plan(self, gathering: _Gathering) -> None:
+        # Now is not at once: all that arrives in this turn of the loop shares the broadcast.
+        when = self._clock.time()
+        if gathering.rounds:
+            when = max(when, gathering.sent + SPACING)
+        if when < gathering.due:
+            gathering.due = when
+            self._clock.call_at(when, self._wake, gathering, when)
+
+    def _wake(self, gathering: _Gathering, when: float) -> None:
+        if gathering.due == when:
+            gathering.due = NEVER
+        if not gathering.waiting:  # the end of a broadcast has sent it already
+            self._tidy(gathering)
+        elif gathering.rounds and self._clock.time() < gathering.sent + SPACING:
+            self._plan(gathering)
+        else:
+            self._broadcast(gathering)
 
     def _broadcast(self, gathering: _Gathering) -> None:
-        gathering.due = False
-        if not gathering.waiting:  # the end of the round before has sent it already, or a deadline
-            self._tidy(gathering)
-            return
         question = gathering.question
-        members, own, unknown = (
-            (self._roster.listing(), True, [])
-            if question.nodes is None
-            else self._roster.select(question.nodes)
-        )
+        members, own, unknown = self._roster.select(question)
         self._last_id += 1
         round_ = _Round(self._last_id, gathering, members, own, unknown)
         gathering.waiting = []
@@ -158,21 +182,22 @@ class Queries:
         self._rounds[round_.id] = round_
         self.broadcasts += 1
         request = question.to_peer(round_.id, max(w.deadline for w in round_.waiters) - now)
+        round_.own_due = own and not self._local.ready(question)
         round_.pending.update(member for member in members if member.up)
         for member in tuple(round_.pending):
             link = member.link
             if link is None or not link.ask(round_.id, request):
                 self.failed(member, round_.id, "too many questions that it has not answered")
-        if not round_.pending and round_.id in self._rounds:
-            self._finish(round_)
+        self._finish_if_complete(round_)
 
     def _take(self, round_: _Round, member: Member, entry: bytes) -> None:
         round_.entries[member] = entry
         round_.pending.discard(member)
-        if not round_.pending:
-            self._finish(round_)
+        self._finish_if_complete(round_)
 
-    def _finish(self, round_: _Round) -> None:
+    def _finish_if_complete(self, round_: _Round) -> None:
+        if round_.pending or round_.own_due or round_.id not in self._rounds:
+            return
         self._drop(round_)
         body = self._body(round_, "")
         for waiter in round_.waiters:
@@ -188,7 +213,7 @@ class Queries:
             self._tidy(gathering)
 
     def _tidy(self, gathering: _Gathering) -> None:
-        if not (gathering.waiting or gathering.rounds or gathering.due):
+        if not (gathering.waiting or gathering.rounds or gathering.due < NEVER):
             self._gatherings.pop(gathering.question, None)
 
     def _set_alarm(self, when: float) -> None:
@@ -199,9 +224,9 @@ class Queries:
 
     def _expire(self) -> None:
         self._alarm = None
-        self._alarm_at = float("inf")
+        self._alarm_at = NEVER
         now = self._clock.time()
-        nearest = float("inf")
+        nearest = NEVER
         for round_ in list(self._rounds.values()):
             due = [waiter for waiter in round_.waiters if waiter.deadline <= now]
             if due:
@@ -229,15 +254,11 @@ class Queries:
         stat_type = round_.gathering.question.stat_type
         entries = round_.entries
         nodes = [
-            member.key
-            + (entries.get(member) or member.failure(silence or member.error, stat_type))
+            member.key + (entries.get(member) or member.failure(silence or member.error, stat_type))
             for member in round_.members
         ]
         if round_.own:
-            own = self._own_key + self._local.entry(round_.gathering.question)
+            own = self._answers.own_key + self._local.entry(round_.gathering.question)
             nodes.insert(self._roster.own_place(round_.members), own)
-        nodes += [
-            encode(name) + b":" + error_entry(name, "unknown node", stat_type)
-            for name in round_.unknown
-        ]
-        return self._head + b",".join(nodes) + b'},"error":""}'
+        nodes += [unknown_node(name, stat_type) for name in round_.unknown]
+        return self._answers.nodes(nodes)

@@ -4,7 +4,8 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from nodnod.codec import encode
-from nodnod.messages import Request, RequestType
+from nodnod.errors import RequestError
+from nodnod.messages import SECTIONS, Request, RequestType
 
 __all__ = ["V1_QUESTION", "Question", "matches"]
 
@@ -15,10 +16,11 @@ V1_QUESTION = b'{"type":0,"statType":0}'
 class Question(NamedTuple):
     """Hashable: requests that hold equal questions can share one answer.
 
-    ``detail`` holds section names, sorted; ``history`` seconds of the past; ``nodes`` the names
-    and patterns asked for, ``None`` for all.
+    ``here`` asks for this node alone. ``detail`` holds section names, sorted; ``history`` seconds
+    of the past; ``nodes`` the names and patterns asked for, ``None`` for all.
     """
 
+    here: bool = False
     stat_type: int = 0
     detail: tuple[str, ...] = ()
     history: float | None = None
@@ -26,12 +28,19 @@ class Question(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> "Question":
-        """The question that a request asks."""
+        """The question that a request asks. Raises RequestError for an unknown section."""
+        for section in request.detail or ():
+            if section not in SECTIONS:
+                known = ", ".join(sorted(SECTIONS))
+                message = f"`detail` must name sections ({known}), got {section!r}"
+                raise RequestError("unknown_section", message, request.id)
+        here = not request.type
         return cls(
+            here,
             request.stat_type or 0,
             tuple(sorted(set(request.detail))) if request.detail else (),
             request.history,
-            None if request.nodes is None else tuple(sorted(set(request.nodes))),
+            None if here or request.nodes is None else tuple(sorted(set(request.nodes))),
         )
 
     @property
@@ -52,9 +61,6 @@ class Question(NamedTuple):
                 timeout=None if self.plain else min(max(timeout, 0.05), 30.0),
             )
         )
-
-
-PLAIN = Question()
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -6,8 +6,11 @@ from typing import Protocol
 from nodnod.codec import decode_request, encode
 from nodnod.errors import RequestError
 from nodnod.messages import Request, RequestType
-from nodnod_agent.core.query import Queries
+from nodnod_agent.core.answers import Answers, with_id
+from nodnod_agent.core.local import LocalNode
+from nodnod_agent.core.query import Waiter
 from nodnod_agent.core.question import Question
+from nodnod_agent.core.streams import Streams, Subscription, Terms
 from nodnod_agent.core.world import Clock, Wire
 
 __all__ = ["Services", "Session"]
@@ -17,21 +20,32 @@ MAX_IN_FLIGHT = 64
 """Unanswered requests per connection; more wait unread. Raising it costs memory per client."""
 
 MAX_BAD_IN_A_ROW = 10
+MAX_STREAMS = 16
 POLICY_VIOLATION = 1008
+
+STALL_LIMIT = 5.0
+"""Seconds in which a client must take some of the answers that it asked for."""
+
+STREAM_STALL_LIMIT = 60.0
+"""The same for one that only listens to streams: it skips ticks, so its output cannot grow."""
 
 
 class Services(Protocol):
     """What a session needs of the agent that it is a session of."""
 
-    name: str
     clock: Clock
-    queries: Queries
+    answers: Answers
+    local: LocalNode
+    streams: Streams
+
+    def ask(self, question: Question, waiter: Waiter) -> None:
+        """Settle ``waiter`` with the answer, by its deadline."""
 
 
 class Session:
     """Requests in, answers out; those without an id in the order in which they came."""
 
-    __slots__ = ("_agent", "_bad", "_open", "_ordered", "_wire", "in_flight")
+    __slots__ = ("_agent", "_bad", "_open", "_ordered", "_streams", "_wire", "in_flight")
 
     def __init__(self, agent: Services, wire: Wire) -> None:
         self._agent = agent
@@ -39,7 +53,13 @@ class Session:
         self._open = True
         self._bad = 0
         self._ordered: list[_Slot] = []
+        self._streams: dict[int | str, Subscription] | None = None
         self.in_flight: set[_Slot] = set()
+
+    @property
+    def stall_limit(self) -> float:
+        """Seconds of output unread after which the connection is to be cut."""
+        return STREAM_STALL_LIMIT if self._streams and not self.in_flight else STALL_LIMIT
 
     @property
     def full(self) -> bool:
@@ -66,6 +86,7 @@ class Session:
     def ended(self) -> None:
         """The connection is gone; nothing more is sent."""
         self._open = False
+        self._end_streams()
         self._ordered.clear()
         self.in_flight.clear()
 
@@ -73,7 +94,9 @@ class Session:
         """Answer what is in flight with ``shutting_down``, then say goodbye."""
         if not self._open:
             return
-        body = error_body(self._agent.name, "shutting_down", "this agent is shutting down")
+        self._end_streams()
+        error = RequestError("shutting_down", "this agent is shutting down")
+        body = self._agent.answers.refusal(error)
         for slot in tuple(self.in_flight):
             self.settle(slot, body)
         self._open = False
@@ -106,22 +129,55 @@ class Session:
             self.settle(slot, body)
 
     def _refuse(self, error: RequestError) -> None:
-        self._answer(error.id, error_body(self._agent.name, error.code, str(error)))
+        self._answer(error.id, self._agent.answers.refusal(error))
         self._bad += 1
         if self._bad >= MAX_BAD_IN_A_ROW and self._open:
             self._open = False
             self._wire.close(POLICY_VIOLATION, f"{MAX_BAD_IN_A_ROW} bad requests in a row")
 
     def _stat(self, request: Request) -> None:
-        self._answer(request.id, self._agent.queries.own_body(Question.of(request)))
+        question = Question.of(request)
+        if request.every is not None:
+            self._stream(request, question, request.every)
+        elif question.here and self._agent.local.ready(question):
+            self._answer(request.id, self._agent.answers.alone(self._agent.local.entry(question)))
+        else:
+            timeout = DEFAULT_TIMEOUT if request.timeout is None else request.timeout
+            slot = _Slot(self, request.id, timeout, self._agent.clock.time() + timeout)
+            if request.id is None:
+                self._ordered.append(slot)
+            self.in_flight.add(slot)
+            self._agent.ask(question, slot)
 
-    def _stat_all(self, request: Request) -> None:
-        timeout = DEFAULT_TIMEOUT if request.timeout is None else request.timeout
-        slot = _Slot(self, request.id, timeout, self._agent.clock.time() + timeout)
+    def _stream(self, request: Request, question: Question, every: float) -> None:
         if request.id is None:
-            self._ordered.append(slot)
-        self.in_flight.add(slot)
-        self._agent.queries.ask(Question.of(request), slot)
+            raise RequestError("bad_request", "`every` needs an `id`, to know the stream by")
+        streams = self._streams = self._streams or {}
+        if request.id in streams:
+            message = f"a stream with `id` {request.id!r} runs already"
+            raise RequestError("duplicate_id", message, request.id)
+        if len(streams) >= MAX_STREAMS:
+            message = f"{MAX_STREAMS} streams run on this connection already"
+            raise RequestError("too_many_streams", message, request.id)
+        # A tick that waits for a frozen peer should still come before the next one.
+        timeout = min(DEFAULT_TIMEOUT, every) if request.timeout is None else request.timeout
+        terms = Terms(question, every, timeout)
+        streams[request.id] = self._agent.streams.open(terms, self._wire, encode(request.id))
+
+    def _stop(self, request: Request) -> None:
+        if request.id is None:
+            raise RequestError("bad_request", "`type` 2 needs the `id` of the stream to stop")
+        subscription = self._streams.pop(request.id, None) if self._streams else None
+        if subscription is None:
+            message = f"no stream with `id` {request.id!r} runs"
+            raise RequestError("no_such_stream", message, request.id)
+        subscription.end()
+        self._answer(request.id, self._agent.answers.done())
+
+    def _end_streams(self) -> None:
+        streams, self._streams = self._streams, None
+        for subscription in (streams or {}).values():
+            subscription.end()
 
 
 class _Slot:
@@ -149,15 +205,6 @@ class _Slot:
 
 _HANDLERS: dict[int, Callable[[Session, Request], None]] = {
     RequestType.STAT: Session._stat,  # noqa: SLF001
-    RequestType.STAT_ALL: Session._stat_all,  # noqa: SLF001
+    RequestType.STAT_ALL: Session._stat,  # noqa: SLF001
+    RequestType.STOP: Session._stop,  # noqa: SLF001
 }
-
-
-def with_id(body: bytes, id: int | str) -> bytes:  # noqa: A002
-    """The same answer, with the id of the request that it belongs to."""
-    return b'%b,"id":%b}' % (body[:-1], encode(id))
-
-
-def error_body(host: str, code: str, message: str) -> bytes:
-    """The answer to a request that is refused."""
-    return encode({"host": host, "nodes": {}, "error": message, "code": code})

@@ -13,7 +13,7 @@ from websockets.uri import parse_uri
 from nodnod.address import Address
 from nodnod_agent.core.world import Hello, LinkEnd
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.edge.pump import Pump
+from nodnod_agent.edge.pump import STALL_LIMIT, Pump
 
 __all__ = ["Dialler"]
 
@@ -45,6 +45,11 @@ class Dialled(Pump):
     def full(self) -> bool:
         """See User: answers are never too many, we asked for them."""
         return False
+
+    @property
+    def stall_limit(self) -> float:
+        """See User."""
+        return STALL_LIMIT
 
     def frame(self, text: bytes) -> bytes:
         """See Pump."""
@@ -95,7 +100,9 @@ class Dialled(Pump):
     def bad_handshake(self, error: Exception) -> None:
         """See Pump."""
         if not self.opened.done():
-            what = f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else error
+            what = (
+                f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else error
+            )
             self.opened.set_exception(ConnectionError(f"not a NodNod agent: {what}"))
 
     def _why_ended(self, exc: Exception | None) -> str:
@@ -103,7 +110,9 @@ class Dialled(Pump):
             return self.cut
         received = self.ws.close_rcvd
         if received is not None:
-            return f"closed by the other side ({received.code} {received.reason})".replace(" )", ")")
+            return f"closed by the other side ({received.code} {received.reason})".replace(
+                " )", ")"
+            )
         if self.ws.parser_exc is not None and not isinstance(self.ws.parser_exc, EOFError):
             return f"broke the protocol: {self.ws.parser_exc}"
         return describe(exc) if exc is not None else "connection closed"

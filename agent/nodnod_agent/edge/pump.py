@@ -27,7 +27,7 @@ UNSENT_LIMIT = 1024 * 1024
 """Bytes of unsent output at which the connection is cut."""
 
 STALL_LIMIT = 5.0
-"""Seconds in which the other side must take some of the output that waits for it."""
+"""Seconds in which the other side must take some output, where there is no user to say."""
 
 CLOSE_LIMIT = 1.0
 """Seconds that the other side has to complete a close."""
@@ -42,6 +42,10 @@ class User(Interface):
     @property
     def full(self) -> bool:
         """Whether messages had better wait."""
+
+    @property
+    def stall_limit(self) -> float:
+        """Seconds in which the other side must take some of the output that waits for it."""
 
     def received(self, text: bytes) -> None:
         """Take a text message, known to be UTF-8."""
@@ -181,8 +185,7 @@ class Pump(asyncio.Protocol):
         self._blocked = True
         self.transport.pause_reading()
         if self._abort_timer is None:
-            self._unsent_then = self.unsent
-            self._abort_timer = self.loop.call_later(STALL_LIMIT, self._stalled)
+            self._watch_stall()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -294,14 +297,17 @@ class Pump(asyncio.Protocol):
                 return
         self.transport.pause_reading()
 
-    def _stalled(self) -> None:
+    def _watch_stall(self) -> None:
+        limit = STALL_LIMIT if self.user is None else self.user.stall_limit
+        self._unsent_then = self.unsent
+        self._abort_timer = self.loop.call_later(limit, self._stalled, limit)
+
+    def _stalled(self, limit: float) -> None:
         self._abort_timer = None
-        unsent = self.unsent
-        if unsent >= self._unsent_then:
-            self._cut_off(f"has read nothing for {STALL_LIMIT:.3g} s")
+        if self.unsent >= self._unsent_then:
+            self._cut_off(f"has read nothing for {limit:.3g} s")
         elif self._blocked:
-            self._unsent_then = unsent
-            self._abort_timer = self.loop.call_later(STALL_LIMIT, self._stalled)
+            self._watch_stall()
 
     def _end_within(self, seconds: float, reason: str) -> None:
         if self._abort_timer is not None:

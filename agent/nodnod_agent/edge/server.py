@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 from typing import Protocol as Interface
 
-from websockets.exceptions import InvalidHandshake
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
@@ -118,9 +117,7 @@ class Client(Pump):
         if self.out and self.out[0]:  # it has answered by itself: 414 or 431
             return
         cause = error.__cause__
-        if isinstance(error, InvalidHandshake) and "body" in str(cause):
-            self.out[:0] = [reject(self.ws, 405, "GET and HEAD only").serialize()]
-        elif isinstance(cause, NotImplementedError):
+        if isinstance(cause, NotImplementedError) or "request body" in str(cause):
             self.out[:0] = [reject(self.ws, 405, "GET and HEAD only").serialize()]
 
     def tend(self, now: float) -> None:

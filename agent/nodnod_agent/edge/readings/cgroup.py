@@ -151,7 +151,11 @@ def _memory(
         if parse_limit(maximum) is None:  # spare the costly rest
             return None
         return memory_use(
-            maximum, usage.read(), stat.read(), swap_max and swap_max.read(), swap and swap.read()
+            maximum,
+            usage.read(),
+            stat.read(),
+            swap_max.read() if swap_max else None,
+            swap.read() if swap else None,
         )
 
     return read

@@ -78,16 +78,23 @@ class FilesystemsReading:
     ) -> None:
         self._table = table or mount_table()
         self._watch = watch or MountWatch()
+        self._problem: Exception | None = None
 
     def refresh(self) -> None:
         """Ask all mounts anew. Their answers come in while the other sections are read."""
-        mounts = self._table()
-        if mounts is not None:
-            self._watch.watch(mounts)
-        self._watch.refresh()
+        self._problem = None
+        try:
+            mounts = self._table()
+            if mounts is not None:
+                self._watch.watch(mounts)
+            self._watch.refresh()
+        except Exception as problem:  # noqa: BLE001 - told by read(), where it is reported
+            self._problem = problem
 
     def read(self, now: float) -> list[Filesystem]:
-        """The section as far as it is known; never waits."""
+        """The section as far as it is known; never waits. Raises what ``refresh`` met."""
+        if self._problem is not None:
+            raise self._problem
         return section(self._watch.seen())
 
     def stop(self) -> None:

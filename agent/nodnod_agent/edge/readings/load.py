@@ -16,9 +16,7 @@ def compute(averages: tuple[float, float, float]) -> Load:
 class LoadReading:
     """Asks the C library, which has them on Linux and macOS alike."""
 
-    def __init__(
-        self, source: Callable[[], tuple[float, float, float]] = os.getloadavg
-    ) -> None:
+    def __init__(self, source: Callable[[], tuple[float, float, float]] = os.getloadavg) -> None:
         self._source = source
 
     def read(self, now: float) -> Load:

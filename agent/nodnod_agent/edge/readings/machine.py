@@ -3,20 +3,20 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
-from nodnod.sections import EXPENSIVE
+from nodnod.sections import Filesystem
 from nodnod_agent.core.rates import percent
 from nodnod_agent.core.sample import Sample
 from nodnod_agent.edge.readings.cgroup import Cgroup, find_cgroup
+from nodnod_agent.edge.readings.costly import LATER, Costly
 from nodnod_agent.edge.readings.cpu import CpuReading
 from nodnod_agent.edge.readings.diskio import DiskIoReading
 from nodnod_agent.edge.readings.filesystems import FilesystemsReading, disk_sums, silent
 from nodnod_agent.edge.readings.gpu import GpuReading
 from nodnod_agent.edge.readings.kernel import open_if_there
-from nodnod_agent.edge.readings.later import LATER
 from nodnod_agent.edge.readings.load import LoadReading
 from nodnod_agent.edge.readings.memory import MemoryReading
 from nodnod_agent.edge.readings.network import NetworkReading, traffic
@@ -25,11 +25,12 @@ from nodnod_agent.edge.readings.processes import ProcessesReading
 from nodnod_agent.edge.readings.sensors import SensorsReading
 from nodnod_agent.edge.readings.system import SystemReading
 
-__all__ = ["Machine", "Moment", "Timing", "moment"]
+__all__ = ["Machine", "Moment", "Readings", "Timing", "moment", "readings_here"]
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+_HEADLINE = ("cpu", "memory", "filesystems")
+"""Without these sections the node's own numbers are not whole."""
 
 
 class Moment(NamedTuple):
@@ -60,28 +61,138 @@ def moment() -> Moment:
     return Moment(time.monotonic(), time.clock_gettime(_AWAKE_OR_NOT), time.time())
 
 
-class Machine:
-    """This machine, to be asked by one thread; ``costly`` sections may be asked by another.
+class Readings(NamedTuple):
+    """One reading for each section."""
 
-    The file descriptors that it needs are opened by the constructor and kept.
-    """
+    system: SystemReading
+    cpu: CpuReading
+    memory: MemoryReading
+    load: LoadReading
+    filesystems: FilesystemsReading
+    diskio: DiskIoReading
+    network: NetworkReading
+    pressure: PressureReading
+    costly: dict[str, Costly]
 
-    def __init__(self, agent_version: str = "") -> None:
-        mountinfo = open_if_there("/proc/self/mountinfo")
-        cgroup = find_cgroup(mountinfo.read()) if mountinfo else Cgroup()
-        self._system = SystemReading(cgroup, agent_version)
-        self._cpu = CpuReading(cgroup)
-        self._memory = MemoryReading(cgroup)
-        self._load = LoadReading()
-        self._filesystems = FilesystemsReading()
-        self._diskio = DiskIoReading()
-        self._network = NetworkReading()
-        self._pressure = PressureReading()
-        self._costly: dict[str, Costly] = {
-            "processes": ProcessesReading(),
-            "sensors": SensorsReading(),
-            "gpu": GpuReading(),
+    def cheap(self) -> dict[str, Callable[[float], Any]]:
+        """Section -> its reading, in the order in which to take them.
+
+        The disks come last: the mounts, asked before, have had time to answer.
+        """
+        return {
+            "system": self.system.read,
+            "cpu": self.cpu.read,
+            "memory": self.memory.read,
+            "load": self.load.read,
+            "diskio": self.diskio.read,
+            "network": self.network.read,
+            "pressure": self.pressure.read,
+            "filesystems": self.filesystems.read,
         }
-        self._timings: dict[str, Timing] = {}
+
+
+def readings_here(agent_version: str = "") -> Readings:
+    """The readings of this machine, their files open."""
+    mountinfo = open_if_there("/proc/self/mountinfo")
+    cgroup = find_cgroup(mountinfo.read()) if mountinfo else Cgroup()
+    return Readings(
+        SystemReading(cgroup, agent_version),
+        CpuReading(cgroup),
+        MemoryReading(cgroup),
+        LoadReading(),
+        FilesystemsReading(),
+        DiskIoReading(),
+        NetworkReading(),
+        PressureReading(),
+        {"processes": ProcessesReading(), "sensors": SensorsReading(), "gpu": GpuReading()},
+    )
+
+
+class Machine:
+    """This machine, asked by one thread; its costly sections may be asked by another."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._cheap = readings.cheap()
+        self._timings = {name: Timing(0.0, 0) for name in (*self._cheap, *readings.costly)}
         self._failing: dict[str, str] = {}
         self._encode = msgspec.json.Encoder().encode
+
+    def take(self, at: Moment) -> Sample:
+        """Take all cheap sections. Rates are since the call before; so the first has none."""
+        self._readings.filesystems.refresh()
+        values: dict[str, Any] = {}
+        sections: dict[str, bytes] = {}
+        for name, read in self._cheap.items():
+            values[name], sections[name] = self._attempt(name, read, at.mono)
+        cpu, memory, load = values["cpu"], values["memory"], values["load"]
+        disks = disk_sums(values["filesystems"] or ())
+        net = traffic(values["network"] or {}, self._readings.network.hardware())
+        series = {
+            "cpuUsed": cpu and cpu.used,
+            "memoryUsedPercent": memory and round(percent(memory.used, memory.total), 2),
+            "diskUsedPercent": round(percent(disks.used, disks.total), 2) if disks.total else None,
+            "recvBytes": net.recv_bytes if values["network"] else None,
+            "sentBytes": net.sent_bytes if values["network"] else None,
+            "load1": load and load.load1,
+        }
+        return Sample(
+            time=at.unix,
+            clock=at.clock,
+            cpu_used=cpu.used if cpu else 0.0,
+            disk_total=disks.total,
+            disk_used=disks.used,
+            memory_total=memory.total if memory else 0,
+            memory_used=memory.used if memory else 0,
+            error=self._error(values["filesystems"] or ()),
+            sections=sections,
+            series={name: value for name, value in series.items() if value is not None},
+        )
+
+    def take_costly(self, names: Iterable[str], now: float) -> dict[str, bytes]:
+        """Take these costly sections; one that needs a second look is missing from the answer."""
+        taken = {}
+        for name in names:
+            value, encoded = self._attempt(name, self._readings.costly[name].read, now)
+            if value is not LATER:
+                taken[name] = encoded
+        return taken
+
+    def forget(self, name: str) -> None:
+        """Let a costly section cost nothing again."""
+        try:
+            self._readings.costly[name].forget()
+        except Exception as problem:  # noqa: BLE001 - the thread has other sections to read
+            logger.warning("cannot let go of the %s section: %s", name, problem)
+
+    def timings(self) -> dict[str, Timing]:
+        """Section -> what it cost last time, and its failures so far."""
+        return dict(self._timings)
+
+    def stop(self) -> None:
+        """Let the threads that read mounts go; waits for none."""
+        self._readings.filesystems.stop()
+
+    def _attempt(self, name: str, read: Callable[[float], Any], now: float) -> tuple[Any, bytes]:
+        begun = time.perf_counter()
+        failures = self._timings[name].failures
+        try:
+            value = read(now)
+            encoded = b"" if value is LATER else self._encode(value)
+        except Exception as problem:  # noqa: BLE001 - one section must not take the others along
+            value, text = None, f"{type(problem).__name__}: {problem}"[:200]
+            encoded = self._encode({"error": text})
+            failures += 1
+            if name not in self._failing:
+                logger.warning("cannot read the %s section: %s", name, text)
+            self._failing[name] = text
+        else:
+            if self._failing.pop(name, None) is not None:
+                logger.info("the %s section can be read again", name)
+        self._timings[name] = Timing(time.perf_counter() - begun, failures)
+        return value, encoded
+
+    def _error(self, filesystems: Iterable[Filesystem]) -> str:
+        problems = [f"{name}: {self._failing[name]}" for name in _HEADLINE if name in self._failing]
+        problems += [f"disk: {mount} does not answer" for mount in silent(filesystems)]
+        return "; ".join(problems)

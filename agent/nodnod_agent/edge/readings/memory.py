@@ -11,8 +11,7 @@ from nodnod_agent.edge.readings.kernel import open_if_there
 __all__ = ["MemoryReading"]
 
 _WANTED = frozenset(
-    (b"MemTotal", b"MemFree", b"MemAvailable", b"Buffers", b"Cached", b"SReclaimable")
-    + (b"SwapTotal", b"SwapFree")
+    b"MemTotal MemFree MemAvailable Buffers Cached SReclaimable SwapTotal SwapFree".split()
 )
 
 

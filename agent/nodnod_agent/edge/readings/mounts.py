@@ -55,15 +55,14 @@ class Kind(Enum):
 _DEVICELESS = frozenset({"btrfs", "zfs", "bcachefs", "ubifs", "apfs"})
 # Read-only images: full by nature, and their bytes lie on another filesystem.
 _IMAGES = frozenset({"squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs", "cd9660"})
-_REMOTE = frozenset(
-    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "afs", "ceph", "lustre")
-    + ("beegfs", "gpfs", "9p", "virtiofs", "vboxsf", "ncpfs", "coda", "pvfs2", "orangefs")
-)
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "afs", "ncpfs"})
+_CLUSTER = frozenset({"ceph", "lustre", "beegfs", "gpfs", "pvfs2", "orangefs", "coda"})
+_OF_THE_HOST = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"})
+_REMOTE = _NETWORK | _CLUSTER | _OF_THE_HOST
 # Helpers of desktops and containers that only look like filesystems.
-_TOYS = frozenset(
-    ("fuse.portal", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.snapfuse", "fuse.rofiles-fuse")
-    + ("fuse.fuse-overlayfs", "fuse.squashfuse", "fuse.vmware-vmblock", "fuse.xrdp-chansrv")
-)
+_DESKTOP = frozenset({"fuse.portal", "fuse.gvfsd-fuse", "fuse.vmware-vmblock", "fuse.rofiles-fuse"})
+_WRAPPERS = frozenset({"fuse.lxcfs", "fuse.snapfuse", "fuse.squashfuse", "fuse.fuse-overlayfs"})
+_TOYS = _DESKTOP | _WRAPPERS
 # Block devices that are memory (1), files of another filesystem (7), floppies, CDs.
 _NO_STORAGE = frozenset({"1", "2", "7", "11"})
 _ESCAPE = re.compile(rb"\\([0-7]{3})")

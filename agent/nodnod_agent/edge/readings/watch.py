@@ -148,9 +148,7 @@ class MountWatch:
         while True:
             with self._changed:
                 # Another reader may have taken over while this one was in a call.
-                self._changed.wait_for(
-                    lambda: self._due or self._stopped or self._reader is not me
-                )
+                self._changed.wait_for(lambda: self._due or self._stopped or self._reader is not me)
                 if self._stopped or self._reader is not me:
                     return
                 state = self._due.popleft()

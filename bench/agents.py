@@ -1,0 +1,115 @@
+"""Processes that a benchmark starts and stops: real agents, and the server with a static answer."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.load import Plan, measure
+from nodnod.address import Address
+from nodnod.errors import ConnectError
+
+__all__ = ["Child", "cluster", "free_ports", "start", "whole"]
+
+START_LIMIT = 15.0
+STOP_LIMIT = 3.0
+AGENT = "import sys; from nodnod_agent.cli import main; sys.exit(main())"
+
+
+class Child:
+    """One process, where it listens, and what it has said."""
+
+    def __init__(self, arguments: Sequence[str], address: Address, log: Path) -> None:
+        self.address = address
+        self._log = log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        self.pid = self._process.pid
+
+    def wait_until_up(self) -> None:
+        """Until somebody accepts there. Raises RuntimeError with its last words if it ends."""
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with socket.socket() as probe:
+                if probe.connect_ex(self.address) == 0:
+                    return
+            time.sleep(0.02)
+        words = self._log.read_text(errors="replace").strip().splitlines() or ["(nothing)"]
+        raise RuntimeError(f"no server came up on {self.address}; its last words: {words[-1]}")
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for one that does not mind."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def start(arguments: Sequence[str], address: Address) -> Iterator[Child]:
+    """Run Python with ``arguments`` until the block ends; it must listen on ``address``."""
+    with tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder:
+        child = Child(arguments, address, Path(folder) / "log")
+        try:
+            child.wait_until_up()
+            yield child
+        finally:
+            child.stop()
+
+
+@contextmanager
+def cluster(size: int, settings: dict[str, object] | None = None) -> Iterator[list[Child]]:
+    """Run so many agents that all know each other; whole when the block begins."""
+    addresses = [Address("127.0.0.1", port) for port in free_ports(size)]
+    config = {"nodes": [str(address) for address in addresses], **(settings or {})}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-bench-")))
+        file = folder / "config.json"
+        file.write_text(json.dumps(config))
+        agents = [
+            stack.enter_context(
+                start(
+                    ["-c", AGENT, f"--listen={address}", f"--name=node-{place}", f"--config={file}"],
+                    address,
+                )
+            )
+            for place, address in enumerate(addresses)
+        ]
+        for agent in agents:
+            asyncio.run(whole(agent.address, size))
+        yield agents
+
+
+async def whole(server: Address, nodes: int) -> None:
+    """Wait until an answer of ``server`` has so many nodes without an error."""
+    plan = Plan(server=server, concurrent=1, number=1, nodes=nodes)
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        try:
+            if (await measure(plan)).good:
+                return
+        except ConnectError:
+            pass
+        await asyncio.sleep(0.05)
+    raise RuntimeError(f"{server} did not answer for {nodes} nodes within {START_LIMIT:g} s")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has just now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]

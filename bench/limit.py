@@ -1,0 +1,153 @@
+"""How near a real two-agent cluster comes to a server of the same pump with a static answer.
+
+    python bench/limit.py [--rounds 5] [--concurrent 20] [--pipeline 16]
+
+Starts and stops both, puts the same load on each in turn (static, cluster, static, cluster, ...),
+and prints the medians. Three loads: one connection, all connections one request at a time, and
+all connections with requests in flight.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # else our folder hides the library's `concurrent`
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from bench.agents import Child, cluster, free_ports, start
+from bench.load import Caller, Plan, allow_files, connect_all, measure, new_loop
+from bench.options import add_load, flag, plan_of, positive
+from bench.report import milliseconds, table
+from bench.usage import Meter
+from nodnod.address import Address
+
+NODES = 2
+HEAD = (
+    "load", "static/s", "cluster/s", "ratio", "p50 ms", "p50 ms", "p99 ms", "p99 ms",
+    "client", "client", "server", "server",
+)  # fmt: skip
+
+
+class Run(NamedTuple):
+    """One load on one server. Latencies in milliseconds; CPU in percent of one core."""
+
+    rate: float
+    p50: float
+    p99: float
+    client: float
+    server: float
+    good: bool
+
+
+def main() -> int:
+    """Parse, run, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flag(parser, "rounds", positive, 5, "times that each load is put on each server")
+    add_load(parser, concurrent=20, number=50_000, pipeline=16)
+    options = parser.parse_args()
+    plan = replace(plan_of(parser, options), nodes=NODES if options.type else 1)
+    allow_files(plan.concurrent)
+    with cluster(NODES) as agents, static(agents[0].address, plan) as server:
+        pairs = [
+            (load, [(run(load, server), run(load, agents[0])) for _ in range(options.rounds)])
+            for load in loads(plan)
+        ]
+    print("Each pair of columns: static answer, cluster. CPU in % of one core.")
+    for line in table(HEAD, [row(load, rounds) for load, rounds in pairs]):
+        print(line)
+    good = all(one.good for _, rounds in pairs for pair in rounds for one in pair)
+    if not good:
+        print("An answer was missing, failed or invalid", file=sys.stderr)
+    return 0 if good else 1
+
+
+def loads(plan: Plan) -> Iterator[Plan]:
+    """One connection; all, one request at a time; all, with requests in flight."""
+    alone = max(plan.number // 10, 1)
+    yield replace(plan, concurrent=1, pipeline=1, number=alone)
+    yield replace(plan, pipeline=1)
+    if plan.pipeline > 1:
+        yield replace(plan, number=2 * plan.number)
+
+
+def run(plan: Plan, server: Child) -> Run:
+    """Put one load on one server."""
+    meter = Meter(server.pid)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        outcome = runner.run(measure(replace(plan, server=server.address)))
+    share = meter.share(outcome.duration)
+    p50, p99 = milliseconds(outcome, 50, 99)
+    return Run(outcome.rate, p50, p99, 100 * outcome.cpu, 100 * share, outcome.good)
+
+
+def row(load: Plan, rounds: list[tuple[Run, Run]]) -> list[str]:
+    """One line of the table: medians over the rounds, and the median of the rounds' ratios."""
+
+    def both(field: str, form: str) -> list[str]:
+        sides = zip(*rounds, strict=True)
+        return [format(median(getattr(one, field) for one in side), form) for side in sides]
+
+    ratio = median(real.rate / most.rate for most, real in rounds)
+    return [
+        f"{load.concurrent} x {load.pipeline}",
+        *both("rate", ",.0f"),
+        f"{ratio:.2f}",
+        *both("p50", ".3f"),
+        *both("p99", ".3f"),
+        *both("client", ".0f"),
+        *both("server", ".0f"),
+    ]
+
+
+@contextmanager
+def static(agent: Address, plan: Plan) -> Iterator[Child]:
+    """The server that gives, for ever, the answer that ``agent`` gives now."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        answer = runner.run(ask_once(agent, plan.type))
+    (port,) = free_ports(1)
+    address = Address("127.0.0.1", port)
+    script = Path(__file__).with_name("static.py")
+    with TemporaryDirectory(prefix="nodnod-bench-") as folder:
+        file = Path(folder) / "answer.json"
+        file.write_bytes(answer)
+        with start([str(script), str(address), str(file)], address) as child:
+            yield child
+
+
+class Once(Caller):
+    """Keeps the first answer."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
+        super().__init__(loop, server)
+        self.answer: asyncio.Future[bytes] = loop.create_future()
+
+    def received(self, text: bytes) -> None:
+        """See User."""
+        if not self.answer.done():
+            self.answer.set_result(text)
+
+
+async def ask_once(server: Address, type_: int) -> bytes:
+    """One answer, as it came. Raises ConnectError, TimeoutError."""
+    loop = asyncio.get_running_loop()
+    (caller,) = await connect_all(lambda: Once(loop, server), server, 1)
+    caller.send(b'{"type":%d,"statType":0}' % type_)
+    try:
+        return await asyncio.wait_for(caller.answer, 5)
+    finally:
+        caller.abort()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""A server that gives one static answer, over the agent's own pump: the most an agent could do.
+
+    python bench/static.py 127.0.0.1:7080 answer.json
+
+limit.py runs it; by hand, it lets any other load generator find its own limit.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # else our folder hides the library's `concurrent`
+
+import asyncio
+from pathlib import Path
+
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+
+from bench.load import allow_files, new_loop
+from nodnod.address import Address, parse_address
+from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.edge.pump import User
+from nodnod_agent.edge.server import Server, reject
+
+MAX_CLIENTS = 10_000
+
+
+class Session:
+    """Whatever is asked, the answer is the same."""
+
+    full = False
+
+    def __init__(self, wire: Wire, answer: bytes) -> None:
+        self._wire = wire
+        self._answer = answer
+
+    def received(self, text: bytes) -> None:
+        """See User."""
+        self._wire.send(self._answer)
+
+
+class Answering:
+    """Serves everybody alike."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def accepted(self, wire: Wire, hello: Hello) -> User:
+        """See Service."""
+        return Session(wire, self._answer)
+
+    def left(self, user: User) -> None:
+        """See Service."""
+
+
+def page(ws: ServerProtocol, request: Request) -> Response:
+    """There is none."""
+    return reject(ws, 426, "a benchmark speaks WebSocket here")
+
+
+async def serve(address: Address, answer: bytes) -> None:
+    """Serve until the process is ended."""
+    loop = asyncio.get_running_loop()
+    server = Server(
+        loop, Answering(answer), hello=Hello(2, "static"), page=page, max_clients=MAX_CLIENTS
+    )
+    await server.listen(address)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Parse and serve."""
+    address, file = sys.argv[1:]
+    allow_files(MAX_CLIENTS)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve(parse_address(address), Path(file).read_bytes()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Other ends to test against: faithful, small, and steered by the test."""

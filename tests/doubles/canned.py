@@ -1,0 +1,33 @@
+"""A TCP server that says one thing to everybody, whatever is asked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+__all__ = ["canned"]
+
+
+@asynccontextmanager
+async def canned(reply: bytes | None) -> AsyncIterator[str]:
+    """Answer the first bytes of each connection with ``reply`` and hang up; with None, only listen.
+
+    Gives the address.
+    """
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if reply is not None:
+            await reader.read(4096)
+            writer.write(reply)
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await server.wait_closed()

@@ -1,0 +1,60 @@
+"""A version-1 client, as the original behaves: no ids, matches by order, and may pipeline."""
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+
+__all__ = ["V1Client"]
+
+
+class V1Client:
+    """Use as an async context manager."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._connection: ClientConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._connection = await connect(f"ws://{self.address}/", proxy=None)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._open.close()
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._open.subprotocol
+
+    async def send(self, *requests: dict[str, Any] | str | bytes) -> None:
+        """Send all of them without waiting for any answer."""
+        for request in requests:
+            await self._open.send(json.dumps(request) if isinstance(request, dict) else request)
+
+    async def receive(self, count: int = 1, *, timeout: float = 5.0) -> list[dict[str, Any]]:
+        """The next so many answers, in the order in which they came."""
+        async with asyncio.timeout(timeout):
+            return [json.loads(await self._open.recv()) for _ in range(count)]
+
+    async def ask(self, *types: int, timeout: float = 5.0) -> list[dict[str, Any]]:
+        """Pipeline one request of each type; the n-th answer answers the n-th request."""
+        await self.send(*({"type": type_, "statType": 0} for type_ in types))
+        return await self.receive(len(types), timeout=timeout)
+
+    async def closed(self, *, timeout: float = 5.0) -> int | None:
+        """Wait until the other side has closed; tells the close code."""
+        async with asyncio.timeout(timeout):
+            await self._open.wait_closed()
+        return self._open.close_code
+
+    @property
+    def _open(self) -> ClientConnection:
+        assert self._connection is not None
+        return self._connection

@@ -1,0 +1,113 @@
+"""A small version-2 agent whose order of answers and ticks are in the hands of the test."""
+
+import asyncio
+import json
+from typing import Any
+
+from doubles.v1_server import V1Server
+from websockets.asyncio.server import ServerConnection
+
+__all__ = ["V2Server"]
+
+
+class V2Server(V1Server):
+    """Selects ``nodnod.2`` and echoes ids.
+
+    ``hold`` keeps requests unanswered until ``release`` answers them in a given order. Streams
+    tick when ``tick`` is called, or by themselves where ``ticking`` is set. ``streams`` lists the
+    requests of those that run.
+    """
+
+    def __init__(self, name: str = "kyle", *, ticking: bool = False, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.ticking = ticking
+        self.streaming = True
+        self.refusal: dict[str, str] | None = None
+        self.streams: dict[tuple[ServerConnection, Any], dict[str, Any]] = {}
+        self.seqs: dict[tuple[ServerConnection, Any], int] = {}
+        self._holding = False
+        self._held: list[tuple[ServerConnection, dict[str, Any]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def subprotocols(self) -> list[Any]:
+        return ["nodnod.2"]
+
+    def hold(self) -> None:
+        self._holding = True
+
+    async def release(self, *order: int) -> None:
+        """Answer what was held, in the order of these indices (all, as they came, if none)."""
+        held, self._held, self._holding = self._held, [], False
+        for index in order or range(len(held)):
+            connection, request = held[index]
+            await self._reply(connection, request)
+
+    async def tick(self, *, skip: int = 0) -> None:
+        """Send the next tick of every stream, after leaving out so many."""
+        for key, request in list(self.streams.items()):
+            self.seqs[key] += skip
+            await self._reply(key[0], request, seq=self.seqs[key])
+            self.seqs[key] += 1
+
+    async def say(self, message: str | bytes) -> None:
+        """Send this to everybody, whatever it is."""
+        for connection in list(self.connections):
+            await connection.send(message)
+
+    async def streaming_count(self, count: int) -> None:
+        """Wait until just so many streams run."""
+        async with self._arrival:
+            await self._arrival.wait_for(lambda: len(self.streams) == count)
+
+    async def _handle(self, connection: ServerConnection, request: dict[str, Any]) -> None:
+        if self.refusal is not None:
+            answer = {"host": self.name, "nodes": {}, **self.refusal, "id": request.get("id")}
+            await connection.send(json.dumps(answer))
+        elif request.get("type") == 2:
+            await self._stop(connection, request)
+        elif "every" in request and self.streaming:
+            await self._start(connection, request)
+        elif self._holding:
+            self._held.append((connection, request))
+        else:
+            await asyncio.sleep(self.delay)
+            await self._thawed.wait()
+            await self._reply(connection, request)
+
+    async def _reply(
+        self, connection: ServerConnection, request: dict[str, Any], **fields: Any
+    ) -> None:
+        answer = self.answer(request)
+        if answer is not None:
+            await connection.send(json.dumps({**answer, "id": request.get("id"), **fields}))
+
+    async def _start(self, connection: ServerConnection, request: dict[str, Any]) -> None:
+        key = (connection, request["id"])
+        async with self._arrival:
+            self.streams[key] = request
+            self.seqs[key] = 0
+            self._arrival.notify_all()
+        if self.ticking:
+            task = asyncio.create_task(self._run(key, request["every"]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, key: tuple[ServerConnection, Any], every: float) -> None:
+        while key in self.streams:
+            await self._reply(key[0], self.streams[key], seq=self.seqs[key])
+            self.seqs[key] += 1
+            await asyncio.sleep(every)
+
+    async def _stop(self, connection: ServerConnection, request: dict[str, Any]) -> None:
+        async with self._arrival:
+            found = self.streams.pop((connection, request["id"]), None)
+            self._arrival.notify_all()
+        error = {} if found else {"error": "no such stream", "code": "no_such_stream"}
+        done = {"host": self.name, "nodes": {}, "error": "", **error, "id": request["id"]}
+        await connection.send(json.dumps({**done, "done": True}))
+
+    async def _count(self, connection: ServerConnection, *, open_: bool) -> None:
+        if not open_:
+            for key in [key for key in self.streams if key[0] is connection]:
+                del self.streams[key]
+        await super()._count(connection, open_=open_)

@@ -1,0 +1,438 @@
+"""The client with an event loop, against both versions."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from doubles.canned import canned
+from doubles.v1_server import V1Server, node_object
+from doubles.v2_server import V2Server
+from nodnod.client import Client
+from nodnod.errors import (
+    AddressError,
+    ConnectError,
+    NotConnectedError,
+    RequestTimeoutError,
+    StatFailedError,
+)
+
+
+@pytest.fixture
+async def v1() -> AsyncIterator[V1Server]:
+    async with V1Server() as server:
+        yield server
+
+
+@pytest.fixture
+async def v2() -> AsyncIterator[V2Server]:
+    async with V2Server() as server:
+        yield server
+
+
+# Connecting
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ("127.0.0.1:7070", "ws://127.0.0.1:7070/"),
+        ("Kyle", "ws://kyle:7070/"),
+        ("[::1]:81", "ws://[::1]:81/"),
+        ("ws://kyle:7070/path", "ws://kyle:7070/path"),
+    ],
+)
+def test_url_is_where_questions_go(server: str, url: str) -> None:
+    assert Client(server).url == url
+
+
+@pytest.mark.parametrize(
+    "server", ["", "a:b:c", "kyle:0", "http://kyle", "wss://kyle", "ws://", "ws://kyle:99999999"]
+)
+def test_a_server_that_is_no_address_is_refused_at_once(server: str) -> None:
+    with pytest.raises(AddressError):
+        Client(server)
+
+
+async def test_connect_and_disconnect_show_in_connected(v2: V2Server) -> None:
+    client = Client(v2.address)
+    assert not client.connected
+    assert client.version == 0
+    await client.connect()
+    assert client.connected
+    assert client.version == 2
+    await client.disconnect()
+    assert not client.connected
+    await v2.connected(0)
+
+
+async def test_the_context_manager_connects_and_disconnects(v1: V1Server) -> None:
+    async with Client(v1.address) as client:
+        assert client.connected
+        assert client.version == 1
+    assert not client.connected
+    await v1.connected(0)
+
+
+async def test_disconnect_is_harmless_when_not_connected() -> None:
+    await Client().disconnect()
+
+
+async def test_concurrent_connects_make_one_connection(v2: V2Server) -> None:
+    client = Client(v2.address)
+    await asyncio.gather(*(client.connect() for _ in range(10)))
+    assert len(v2.connections) == 1
+    await client.disconnect()
+
+
+async def test_concurrent_connects_share_a_failure() -> None:
+    client = Client("127.0.0.1:1")
+    outcomes = await asyncio.gather(*(client.connect() for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ConnectError] * 3
+    assert len({id(outcome) for outcome in outcomes}) == 3
+
+
+async def test_a_cancelled_connect_leaves_the_attempt_to_the_others(v2: V2Server) -> None:
+    client = Client(v2.address)
+    leaver, stayer = (asyncio.create_task(client.connect()) for _ in range(2))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    await stayer
+    assert client.connected
+    await client.disconnect()
+
+
+async def test_an_attempt_that_nobody_waits_for_is_given_up() -> None:
+    async with canned(None) as address:
+        client = Client(address)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.connect(), 0.05)
+        assert not client.connected
+        assert len(asyncio.all_tasks()) <= 2  # this test and, for one more turn, the attempt
+
+
+async def test_disconnect_ends_an_attempt_under_way() -> None:
+    async with canned(None) as address:
+        client = Client(address)
+        connecting = asyncio.create_task(client.connect())
+        await asyncio.sleep(0)
+        await client.disconnect()
+        with pytest.raises(ConnectError, match="disconnect"):
+            await connecting
+
+
+async def test_a_closed_port_is_a_connect_error() -> None:
+    with pytest.raises(ConnectError, match="cannot connect to ws://127.0.0.1:1/: connection refused"):
+        await Client("127.0.0.1:1").connect()
+
+
+async def test_a_name_that_nobody_has_is_a_connect_error() -> None:
+    with pytest.raises(ConnectError, match="cannot connect"):
+        await Client("nobody.invalid").connect()
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "HTTP 403"),
+        (b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "HTTP 302"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "no WebSocket server"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "no WebSocket server"),
+        (b"\x15\x03\x01\x00\x02\x02\x16", "no WebSocket server"),
+        (b"", "closed|no WebSocket server"),
+    ],
+)
+async def test_a_server_of_another_kind_is_a_connect_error(reply: bytes, why: str) -> None:
+    async with canned(reply) as address:
+        client = Client(address)
+        with pytest.raises(ConnectError, match=why):
+            await client.connect()
+        assert not client.connected
+
+
+async def test_a_redirect_is_not_followed(v1: V1Server) -> None:
+    target = f"Location: ws://{v1.address}/\r\n".encode()
+    async with canned(b"HTTP/1.1 307 Moved\r\n" + target + b"Content-Length: 0\r\n\r\n") as address:
+        with pytest.raises(ConnectError, match="HTTP 307"):
+            await Client(address).connect()
+    assert not v1.connections
+
+
+async def test_proxy_settings_are_not_followed(
+    v2: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "socks_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with Client(v2.address) as client:
+        assert (await client.stat()).host == "kyle"
+
+
+async def test_a_server_that_says_nothing_is_a_connect_error_after_timeout() -> None:
+    async with canned(None) as address:
+        with pytest.raises(ConnectError, match=r"no handshake within 0.05 s"):
+            await Client(address, timeout=0.05).connect()
+
+
+# Questions
+
+
+@pytest.mark.parametrize("server_kind", [V1Server, V2Server])
+async def test_an_answer_is_typed(server_kind: type[V1Server]) -> None:
+    nodes = [node_object("kyle"), node_object("kenny", error="connection refused")]
+    async with server_kind(nodes=nodes) as server, Client(server.address) as client:
+        answer = await client.stat_all()
+        assert answer.host == "kyle"
+        assert answer.nodes["kyle"].memory_total == 8589934592
+        assert answer.nodes["kenny"].error == "connection refused"
+        assert list((await client.stat()).nodes) == ["kyle"]
+
+
+async def test_a_question_before_connect_is_not_connected() -> None:
+    with pytest.raises(NotConnectedError, match=r"connect\(\)"):
+        await Client().stat()
+
+
+async def test_a_question_after_disconnect_is_not_connected(v2: V2Server) -> None:
+    async with Client(v2.address) as client:
+        pass
+    with pytest.raises(NotConnectedError):
+        await client.stat_all()
+
+
+async def test_version_1_is_asked_in_its_own_words(v1: V1Server) -> None:
+    async with Client(v1.address) as client:
+        await client.stat()
+        await client.stat_all(deadline=1.0, stat_type=1)
+    assert v1.requests == [{}, {"type": 1}]
+
+
+@pytest.mark.parametrize("wish", [{"nodes": "a"}, {"detail": ["cpu"]}, {"history": 60}])
+async def test_version_1_is_not_asked_for_what_it_would_ignore(
+    v1: V1Server, wish: dict[str, Any]
+) -> None:
+    async with Client(v1.address) as client:
+        with pytest.raises(StatFailedError, match="version-2 agent"):
+            await client.stat_all(**wish)
+        assert (await client.stat()).host == "kyle"
+
+
+async def test_version_2_is_asked_with_an_id_and_all_fields(v2: V2Server) -> None:
+    async with Client(v2.address) as client:
+        await client.stat_all(
+            nodes=["db-*"], detail=["cpu"], history=60, deadline=1.5, stat_type=2
+        )
+    (request,) = v2.requests
+    assert isinstance(request.pop("id"), int)
+    assert request == {
+        "type": 1,
+        "statType": 2,
+        "nodes": ["db-*"],
+        "detail": ["cpu"],
+        "history": 60,
+        "timeout": 1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [({"error": "busy"}, ""), ({"error": "no section `x`", "code": "unknown_section"}, "unknown_section")],
+)
+async def test_an_answer_with_an_error_is_stat_failed(
+    v2: V2Server, refusal: dict[str, str], code: str
+) -> None:
+    v2.refusal = refusal
+    async with Client(v2.address) as client:
+        with pytest.raises(StatFailedError, match=refusal["error"]) as caught:
+            await client.stat()
+        assert caught.value.code == code
+
+
+async def test_answers_out_of_order_reach_their_askers(v2: V2Server) -> None:
+    v2.hold()
+    v2.nodes = [node_object("kyle"), node_object("kenny")]
+    async with Client(v2.address) as client:
+        all_, one = asyncio.create_task(client.stat_all()), asyncio.create_task(client.stat())
+        await v2.arrived(2)
+        await v2.release(1, 0)
+        assert len((await all_).nodes) == 2
+        assert len((await one).nodes) == 1
+
+
+@pytest.mark.parametrize("server_kind", [V1Server, V2Server])
+async def test_many_coroutines_share_one_client(server_kind: type[V1Server]) -> None:
+    nodes = [node_object("kyle"), node_object("kenny")]
+    async with server_kind(nodes=nodes) as server, Client(server.address) as client:
+        questions = [client.stat_all() if i % 3 else client.stat() for i in range(200)]
+        answers = await asyncio.gather(*questions)
+        assert [len(answer.nodes) for answer in answers] == [2 if i % 3 else 1 for i in range(200)]
+
+
+# Answers that do not come
+
+
+@pytest.mark.parametrize("server_kind", [V1Server, V2Server])
+async def test_no_answer_in_time_is_a_request_timeout(server_kind: type[V1Server]) -> None:
+    async with server_kind() as server, Client(server.address, timeout=0.05) as client:
+        server.freeze()
+        with pytest.raises(RequestTimeoutError, match=r"within 0.05 s"):
+            await client.stat()
+        assert client.connected
+
+
+@pytest.mark.parametrize("server_kind", [V1Server, V2Server])
+async def test_a_late_answer_is_not_handed_to_the_next_question(server_kind: type[V1Server]) -> None:
+    nodes = [node_object("kyle"), node_object("kenny")]
+    async with server_kind(nodes=nodes) as server, Client(server.address) as client:
+        server.freeze()
+        client.timeout = 0.05
+        with pytest.raises(RequestTimeoutError):
+            await client.stat()
+        client.timeout = 10.0
+        following = asyncio.create_task(client.stat_all())
+        await asyncio.sleep(0)
+        server.thaw()
+        assert len((await following).nodes) == 2
+
+
+@pytest.mark.parametrize("server_kind", [V1Server, V2Server])
+async def test_a_cancelled_question_is_like_one_timed_out(server_kind: type[V1Server]) -> None:
+    nodes = [node_object("kyle"), node_object("kenny")]
+    async with server_kind(nodes=nodes) as server, Client(server.address) as client:
+        server.freeze()
+        asked = [asyncio.create_task(client.stat()) for _ in range(3)]
+        await server.arrived(1)
+        asked[0].cancel()
+        asked[1].cancel()
+        following = asyncio.create_task(client.stat_all())
+        await asyncio.sleep(0)
+        server.thaw()
+        assert len((await asked[2]).nodes) == 1
+        assert len((await following).nodes) == 2
+
+
+async def test_a_longer_deadline_is_waited_for(v2: V2Server) -> None:
+    v2.delay = 0.1
+    async with Client(v2.address, timeout=5.0) as client:
+        client.timeout = 0.05
+        assert (await client.stat(deadline=0.05)).host == "kyle"
+
+
+@pytest.mark.parametrize("server_kind", [V1Server, V2Server])
+async def test_a_lost_connection_fails_all_who_wait_at_once(server_kind: type[V1Server]) -> None:
+    async with server_kind() as server, Client(server.address) as client:
+        server.freeze()
+        asked = [asyncio.create_task(client.stat()) for _ in range(5)]
+        await server.arrived(1)
+        await server.drop()
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [ConnectError] * 5
+        assert not client.connected
+        with pytest.raises(ConnectError):
+            await client.stat()
+
+
+async def test_disconnect_fails_all_who_wait_at_once(v2: V2Server) -> None:
+    client = Client(v2.address)
+    await client.connect()
+    v2.freeze()
+    asked = asyncio.create_task(client.stat())
+    await v2.arrived(1)
+    await client.disconnect()
+    with pytest.raises(ConnectError, match="disconnected"):
+        await asked
+
+
+async def test_connect_again_works_after_a_loss(v2: V2Server) -> None:
+    async with Client(v2.address) as client:
+        await v2.drop()
+        await client.connect()
+        assert (await client.stat()).host == "kyle"
+
+
+async def test_a_goodbye_of_the_agent_is_a_connect_error_that_says_so(v2: V2Server) -> None:
+    async with Client(v2.address) as client:
+        v2.freeze()
+        asked = asyncio.create_task(client.stat())
+        await v2.arrived(1)
+        for connection in list(v2.connections):
+            v2.thaw()
+            await connection.close(1001, "shutting down")
+        outcome = (await asyncio.gather(asked, return_exceptions=True))[0]
+        assert not client.connected
+        if isinstance(outcome, BaseException):
+            assert isinstance(outcome, ConnectError)
+        with pytest.raises(ConnectError, match="1001"):
+            await client.stat()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["hello", "[]", '{"nodes": 3}', '{"host": "k", "nodes": {"k": {"name": 1}}}', b"\x00\x01"],
+)
+async def test_a_message_that_is_no_answer_ends_the_connection(
+    v2: V2Server, nonsense: str | bytes
+) -> None:
+    async with Client(v2.address) as client:
+        v2.hold()
+        asked = asyncio.create_task(client.stat())
+        await v2.arrived(1)
+        await v2.say(nonsense)
+        with pytest.raises(ConnectError, match="no answer|binary"):
+            await asked
+        assert not client.connected
+
+
+async def test_an_answer_to_no_question_ends_a_version_1_connection(v1: V1Server) -> None:
+    async with Client(v1.address) as client:
+        await client.stat()
+        (connection,) = v1.connections
+        await connection.send(json.dumps(v1.answer({})))
+        await connection.wait_closed()
+        assert not client.connected
+
+
+async def test_a_fragmented_answer_is_put_together(v2: V2Server) -> None:
+    async with Client(v2.address) as client:
+        v2.hold()
+        asked = asyncio.create_task(client.stat())
+        await v2.arrived(1)
+        (connection,) = v2.connections
+        text = json.dumps({**(v2.answer({}) or {}), "id": v2.requests[0]["id"]})
+        await connection.send(iter([text[:20], text[20:40], text[40:]]))
+        assert (await asked).host == "kyle"
+
+
+async def test_an_answer_beyond_4_mib_ends_the_connection(v2: V2Server) -> None:
+    async with Client(v2.address) as client:
+        v2.hold()
+        asked = asyncio.create_task(client.stat())
+        await v2.arrived(1)
+        await v2.say("x" * (4 * 2**20 + 1))
+        with pytest.raises(ConnectError, match="broke the protocol"):
+            await asked
+
+
+async def test_an_answer_of_4_mib_is_taken(v2: V2Server) -> None:
+    v2.nodes = [node_object(f"node-{i}", error="x" * 600) for i in range(5000)]
+    async with Client(v2.address) as client:
+        assert len((await client.stat_all()).nodes) == 5000
+
+
+async def test_an_agent_that_stops_reading_is_given_up(
+    v2: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodnod.line.MAX_UNSENT", 1000)
+    async with Client(v2.address) as client:
+        (connection,) = v2.connections
+        connection.transport.pause_reading()
+        with pytest.raises(ConnectError, match="stopped reading"):
+            async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+                for _ in range(2000):
+                    tasks.create_task(one_error(client.stat_all(nodes=["x" * 100] * 100)))
+
+
+async def one_error(question: Any) -> None:
+    """The first error only: the task group would wrap it."""
+    await question

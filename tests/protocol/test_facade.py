@@ -1,0 +1,46 @@
+"""What `import nodnod` costs and offers."""
+
+import subprocess
+import sys
+
+import nodnod
+import pytest
+
+
+def test_messages_come_without_asyncio_or_websockets() -> None:
+    code = (
+        "import sys, nodnod.messages, nodnod.codec, nodnod.address;"
+        "print(sorted({'asyncio', 'websockets', 'socket', 'threading'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", nodnod.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(nodnod, name) is not None
+    assert name in dir(nodnod)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="Klient"):
+        nodnod.Klient  # noqa: B018
+
+
+def test_the_version_is_a_plain_one() -> None:
+    assert nodnod.__version__.split(".")[0] == "2"
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (nodnod.ConnectError, ConnectionError),
+        (nodnod.RequestTimeoutError, TimeoutError),
+        (nodnod.AddressError, ValueError),
+    ],
+)
+def test_errors_are_also_the_builtin_ones(error: type[Exception], builtin: type[Exception]) -> None:
+    assert issubclass(error, builtin)
+    assert issubclass(error, nodnod.NodNodError)

@@ -1,0 +1,459 @@
+import asyncio
+import importlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from nodnod.address import Address
+from nodnod_agent.checks import ConfigError
+from nodnod_agent.cli import main, read_flags, usage
+from nodnod_agent.config import SETTINGS, Settings
+
+TUTORIAL = '{"nodes": ["127.0.0.1:7070", "127.0.0.1:7071"], "mode": "pull"}'
+
+
+class Daemon(ModuleType):
+    """In the place of nodnod_agent.daemon: keeps what it was run with, and does what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__("nodnod_agent.daemon")
+        self.ran: list[Settings] = []
+        self.reload: Callable[[], Settings] = lambda: pytest.fail("not run")
+        self.act: Callable[[], int] = lambda: 0
+
+    def run(self, settings: Settings, reload: Callable[[], Settings]) -> int:
+        self.ran.append(settings)
+        self.reload = reload
+        return self.act()
+
+
+@pytest.fixture(autouse=True)
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemon:
+    daemon = Daemon()
+    monkeypatch.setitem(sys.modules, daemon.__name__, daemon)
+    monkeypatch.chdir(tmp_path)
+    for variable in os.environ:
+        if variable.startswith("NODNOD_"):
+            monkeypatch.delenv(variable)
+    return daemon
+
+
+# -- flags
+
+
+def test_the_tutorials_command_line(daemon: Daemon) -> None:
+    Path("config.json").write_text(TUTORIAL)
+    argv = ["--listen", "127.0.0.1:7070", "--config", "config.json", "--name", "cartman"]
+    assert main(argv) == 0
+    nodes = (Address("127.0.0.1", 7070), Address("127.0.0.1", 7071))
+    assert daemon.ran == [
+        Settings(name="cartman", listen=Address("127.0.0.1", 7070), nodes=nodes, mode="pull")
+    ]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--name", "kyle", "--debug", "--log-format", "json"],
+        ["-name", "kyle", "-debug", "-log-format", "json"],
+        ["-name=kyle", "-debug=true", "-log-format=json"],
+        ["--name=kyle", "--debug=1", "--log-format=text", "--log-format=json"],
+    ],
+)
+def test_one_dash_two_dashes_and_equals_signs_mean_the_same(
+    argv: list[str], daemon: Daemon
+) -> None:
+    assert main(argv) == 0
+    assert daemon.ran == [Settings(name="kyle", debug=True, log_format="json")]
+
+
+def test_a_switch_can_be_turned_off_against_the_file(daemon: Daemon) -> None:
+    Path("c.json").write_text('{"debug": true, "name": "kyle"}')
+    assert main(["-config", "c.json", "--debug=false"]) == 0
+    assert daemon.ran == [Settings(name="kyle", debug=False)]
+
+
+def test_a_value_may_begin_with_a_dash_and_hold_an_equals_sign() -> None:
+    assert read_flags(["--name", "-x-", "--config=a=b"]) == {"name": "-x-", "config": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--lisen", "a"], "unknown flag '--lisen' (did you mean --listen?)"),
+        (["-conf", "a"], "unknown flag '-conf' (did you mean --config?)"),
+        (["--log_format=json"], "unknown flag '--log_format=json' (did you mean --log-format?)"),
+        (["-l"], "unknown flag '-l'"),
+        (["config.json"], "unexpected argument 'config.json'"),
+        (["--debug", "false"], "unexpected argument 'false'"),
+        (["--name", "a", ""], "unexpected argument ''"),
+        (["--"], "unexpected argument '--'"),
+        (["---name"], "unexpected argument '---name'"),
+        (["--name"], "--name: expected a value"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_with_a_hint_and_status_2(
+    argv: list[str], says: str, daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    assert capfd.readouterr() == ("", f"{says}; see nodnod-agent --help\n")
+    assert daemon.ran == []
+
+
+def test_a_setting_without_a_flag_is_pointed_to_its_place(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--nodes", "a,b"]) == 2
+    says = "--nodes is no flag: it is nodes in the file, or NODNOD_NODES\n"
+    assert capfd.readouterr().err == says
+
+
+@pytest.mark.parametrize("flag", ["--help", "-help", "-h"])
+def test_help_goes_to_stdout_and_names_every_flag_and_default(
+    flag: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([flag]) == 0
+    out, err = capfd.readouterr()
+    assert (out, err) == (usage(), "")
+    for row in SETTINGS:
+        assert (f"  --{row.flag}" if row.is_flag else f"  {row.variable}") in out
+    for text in ("--config path", "--version", '(default "./conf/conf.json")', "(default 1)"):
+        assert text in out
+    assert "--listen address\n        Address to listen on" in out
+    assert '(default "127.0.0.1:7070")' in out
+    assert out.isascii()
+
+
+def test_help_wins_over_what_follows_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--name", "x", "--help", "--nonsense"]) == 0
+
+
+@pytest.mark.parametrize("flag", ["--version", "-version"])
+def test_version_is_printed_as_the_original_prints_it(
+    flag: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([flag]) == 0
+    version = importlib.import_module("nodnod").__version__
+    assert capfd.readouterr() == (f"NodNod version\t{version}\n", "")
+
+
+# -- sources
+
+
+def test_a_flag_goes_before_the_environment_that_before_the_file_that_before_the_default(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("c.json").write_text('{"name": "file", "mode": "push", "interval": 5}')
+    monkeypatch.setenv("NODNOD_CONFIG", "c.json")
+    monkeypatch.setenv("NODNOD_NAME", "environment")
+    monkeypatch.setenv("NODNOD_INTERVAL", "2")
+    assert main(["--name", "flag"]) == 0
+    assert daemon.ran == [Settings(name="flag", interval=2.0, mode="push")]
+
+
+def test_without_a_name_the_host_name_is_taken_and_said(
+    daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 0
+    assert daemon.ran[0].name == socket.gethostname()
+    assert f"Using host name as NodNod name: {socket.gethostname()}" in capfd.readouterr().err
+
+
+def test_a_host_name_that_is_no_name_is_named_as_the_fault(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "")
+    assert main([]) == 2
+    assert capfd.readouterr().err.startswith("host name: expected 1 to 128 printable characters")
+
+
+def test_without_the_default_file_the_agent_runs_alone_and_says_so(
+    daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--name", "kyle"]) == 0
+    assert daemon.ran == [Settings(name="kyle")]
+    line = "INFO No configuration file at ./conf/conf.json: running alone\n"
+    assert capfd.readouterr().err.endswith(line)
+
+
+def test_the_default_file_is_read_if_it_is_there(
+    daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("conf").mkdir()
+    Path("conf/conf.json").write_text('{"name": "stan"}')
+    assert main([]) == 0
+    assert daemon.ran == [Settings(name="stan")]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fault_in_the_default_file_is_a_fault(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("conf/conf.json").mkdir(parents=True)
+    assert main([]) == 2
+    assert capfd.readouterr().err == "./conf/conf.json: is a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--config", "none.json"], "none.json: no such file or directory"),
+        (["--config", "c.json/x"], "c.json/x: not a directory"),
+        (["--config", "."], ".: is a directory"),
+        (["--config", "a\0b"], "a\\x00b: embedded null byte"),
+        (["--config", ""], "--config: expected the path of a file, got ''"),
+        (["--config", "/dev/zero"], "/dev/zero: larger than 1 MiB"),
+        (["--config", "x\x1b[2J\n.json"], "x\\x1b[2J\\n.json: no such file or directory"),
+        (["--config", "c.json"], "c.json: nodes[2]: port must be 1–65535, got 70700"),  # noqa: RUF001
+        (["--listen", "ws://a/"], "--listen: expected host:port, not a URL, got 'ws://a/'"),
+        (["-mode", "pushy"], "--mode: expected pull or push, got 'pushy'"),
+        (["--debug=maybe"], "--debug: expected true or false, got 'maybe'"),
+        (
+            ["--interval", "0"],
+            "--interval: expected a number of seconds from 0.25 to 60, got 0",
+        ),
+        (
+            ["--name", "a\x07\udc80"],
+            "--name: expected 1 to 128 printable characters, no space at either end, "
+            "got 'a\\x07\\udc80'",
+        ),
+    ],
+)
+def test_a_fault_is_one_line_with_its_place_and_status_2(
+    argv: list[str], says: str, daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("c.json").write_text('{"nodes": ["a", "b", "c:70700"]}')
+    assert main(argv) == 2
+    assert capfd.readouterr() == ("", f"{says}\n")
+    assert daemon.ran == []
+
+
+def test_an_explicit_file_from_the_environment_must_exist(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NODNOD_CONFIG", "none.json")
+    assert main([]) == 2
+    assert capfd.readouterr().err == "none.json: no such file or directory\n"
+
+
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    mine = os.geteuid()
+    if mine == 0:  # root may read everything
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
+
+
+def test_an_unreadable_file_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    path = Path("c.json")
+    path.write_text("{}")
+    path.chmod(0)
+    with _as_nobody():
+        status = main(["--config", "c.json"])
+    assert (status, capfd.readouterr().err) == (2, "c.json: permission denied\n")
+
+
+# -- listening
+
+
+def _busy(address: tuple[str, int]) -> int:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(address)
+    return 0
+
+
+async def _busy_in_a_loop(host: str, port: int) -> int:
+    await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+    return 0
+
+
+def test_a_busy_address_is_one_line(daemon: Daemon, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        argv = ["--name", "x", "--listen", f"127.0.0.1:{port}"]
+        says = f"--listen: cannot listen on 127.0.0.1:{port}: address already in use"
+        for act in (
+            lambda: _busy(("127.0.0.1", port)),
+            lambda: asyncio.run(_busy_in_a_loop("127.0.0.1", port)),
+        ):
+            daemon.act = act
+            assert main(argv) == 2
+            assert capfd.readouterr().err.splitlines()[-1] == says
+
+
+def test_an_address_of_another_machine_is_one_line_that_names_the_source(
+    daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("c.json").write_text('{"listen": "192.0.2.1:0", "name": "x"}')
+    daemon.act = lambda: _busy(("192.0.2.1", 0))
+    assert main(["--config", "c.json"]) == 2
+    says = "c.json: listen: cannot listen on 192.0.2.1:0: not an address of this machine\n"
+    assert capfd.readouterr().err == says
+
+
+def test_an_error_without_a_number_is_said_in_its_own_words(
+    daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def act() -> int:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    daemon.act = act
+    assert main(["--listen", "nowhere", "--name", "x"]) == 2
+    says = "--listen: cannot listen on nowhere:7070: name or service not known"
+    assert capfd.readouterr().err.splitlines()[-1] == says
+
+
+# -- running
+
+
+def test_the_exit_status_is_the_daemons(daemon: Daemon) -> None:
+    daemon.act = lambda: 7
+    assert main([]) == 7
+
+
+def test_an_interrupt_before_the_daemon_minds_it_is_no_traceback(daemon: Daemon) -> None:
+    def act() -> int:
+        raise KeyboardInterrupt
+
+    daemon.act = act
+    assert main([]) == 130
+
+
+def test_the_log_takes_the_form_and_level_that_are_set(
+    daemon: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def act() -> int:
+        logging.getLogger("nodnod").debug("details")
+        return 0
+
+    daemon.act = act
+    assert main(["--debug", "--log-format", "json", "--name", "x"]) == 0
+    assert '"level": "debug", "logger": "nodnod", "message": "details"' in capfd.readouterr().err
+
+
+def test_reload_reads_the_file_again_under_the_same_flags(daemon: Daemon) -> None:
+    Path("c.json").write_text('{"name": "file", "nodes": ["a"]}')
+    assert main(["--config", "c.json", "--name", "flag"]) == 0
+    Path("c.json").write_text('{"name": "file", "nodes": ["a", "b"]}')
+    assert daemon.reload() == Settings(name="flag", nodes=(Address("a", 7070), Address("b", 7070)))
+
+
+def test_reload_of_a_broken_file_raises_the_line(daemon: Daemon) -> None:
+    Path("c.json").write_text('{"nodes": ["a"]}')
+    main(["--config", "c.json"])
+    Path("c.json").write_text('{"nodes": ["a"}')
+    with pytest.raises(ConfigError, match=r"^c\.json: not JSON: .* at line 1, column 15$"):
+        daemon.reload()
+
+
+def test_a_default_file_that_went_away_is_a_fault_on_reload(daemon: Daemon) -> None:
+    Path("conf").mkdir()
+    Path("conf/conf.json").write_text('{"nodes": ["a"]}')
+    main([])
+    Path("conf/conf.json").unlink()
+    with pytest.raises(ConfigError, match="no such file"):
+        daemon.reload()
+
+
+def test_a_default_file_that_came_is_read_on_reload(daemon: Daemon) -> None:
+    main(["--name", "x"])
+    assert daemon.reload() == Settings(name="x")
+    Path("conf").mkdir()
+    Path("conf/conf.json").write_text('{"mode": "push"}')
+    assert daemon.reload() == Settings(name="x", mode="push")
+
+
+# -- as a process of its own
+
+DRIVER = """
+import logging, sys, types
+daemon = types.ModuleType("nodnod_agent.daemon")
+def run(settings, reload):
+    own = open("own", "wb")  # would be number 2 where stderr is closed
+    for number in range(20_000):
+        logging.getLogger("nodnod").info("line %d %s", number, "x" * 100)
+    print(own.fileno() > 2, flush=True)
+    return 0
+daemon.run = run
+sys.modules[daemon.__name__] = daemon
+from nodnod_agent.cli import main
+sys.exit(main())
+"""
+
+
+def _command(*argv: str) -> list[str]:
+    return [sys.executable, "-c", DRIVER, *argv]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def test_a_stderr_that_nobody_reads_holds_up_neither_run_nor_exit() -> None:
+    with subprocess.Popen(
+        _command(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"True\n"
+        began = time.monotonic()
+        assert process.wait(timeout=20) == 0
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "0<&- 2>&-", "2>/dev/null"])
+def test_a_stderr_that_takes_nothing_holds_up_neither_run_nor_exit(redirection: str) -> None:
+    if "full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *_command()],
+        stdout=subprocess.PIPE,
+        env=_environment(),
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"True\n")
+    assert Path("own").read_bytes() == b""
+
+
+@pytest.mark.parametrize("redirection", ["", "2>/dev/full", "2>&-", ">&- 2>&-"])
+def test_a_fault_is_status_2_and_no_traceback_wherever_stderr_goes(redirection: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *_command("--config", "none.json")],
+        capture_output=True,
+        env=_environment(),
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    says = b"none.json: no such file or directory\n"
+    assert done.stderr == (b"" if redirection else says)
+
+
+def test_help_into_a_full_disk_is_status_1_and_no_traceback() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            _command("--help"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            timeout=20,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
