@@ -7,6 +7,11 @@ and encoding, in microseconds per sample. The pause between two samples lets cac
 they do in an agent. Compare: all cheap sections together are meant to stay under 2,000.
 """
 
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+
 import argparse
 import statistics
 import time

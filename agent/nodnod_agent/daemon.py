@@ -7,12 +7,10 @@ import resource
 import secrets
 import signal
 from collections.abc import Callable
-from time import monotonic
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from nodnod.address import Address
 from nodnod_agent.config import Settings
 from nodnod_agent.core.cluster import Cluster
 from nodnod_agent.core.sample import Sample
@@ -76,17 +74,8 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         sampler.stop()
         server.close()
         cluster.stop()
-        await _drained(server)
+        await server.drained(STOP_LIMIT)
     return 0
-
-
-async def _drained(server: Server) -> None:
-    """Wait until every client is gone, but not for ever."""
-    deadline = monotonic() + STOP_LIMIT
-    while server.clients and monotonic() < deadline:
-        await asyncio.sleep(0.02)
-    server.abort()
-    await asyncio.sleep(0)
 
 
 def _page(ws: ServerProtocol, request: Request) -> Response:

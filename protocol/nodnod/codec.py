@@ -108,10 +108,10 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
     try:
         document = _any.decode(data)
     except msgspec.ValidationError:  # a number that no float can hold: the refusal has its place
-        field = _PLACE.search(str(refusal))
-        if field is None or field[1] not in _EXPECTED:
+        place = _PLACE.search(str(refusal))
+        name = place[1] if place else ""
+        if name not in _EXPECTED:
             return RequestError("bad_request", "request holds a number that is out of range")
-        name = field[1]
         return RequestError("bad_request", f"`{name}` {_EXPECTED[name]}, got one out of range")
     except RecursionError:
         return RequestError("bad_json", "request is nested too deeply")

@@ -65,7 +65,7 @@ class SyncClient:
         """Connect; nothing to do if connected. Raises ConnectError."""
         with self._lock:
             if self._worker is None:
-                self._worker = _Worker()
+                self._worker = _Worker(self._client)
                 # A client that is dropped without disconnect() must not leave its thread behind.
                 self._stop_worker = weakref.finalize(self, self._worker.stop)
         self._run(self._client.connect())
@@ -73,11 +73,8 @@ class SyncClient:
     def disconnect(self) -> None:
         """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
         with self._lock:
-            worker, self._worker = self._worker, None
-            stop, self._stop_worker = self._stop_worker, None
-        if worker is not None and stop is not None:
-            with contextlib.suppress(NotConnectedError):
-                worker.run(self._client.disconnect())
+            stop, self._worker, self._stop_worker = self._stop_worker, None, None
+        if stop is not None:
             stop()
 
     def __enter__(self) -> Self:
@@ -174,9 +171,10 @@ class SyncClient:
 
 
 class _Worker:
-    """A thread with an event loop on it, and coroutines handed over to it."""
+    """A thread with an event loop on it, where a client lives and coroutines are handed over to."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
@@ -210,7 +208,7 @@ class _Worker:
             self.run(work)
 
     def stop(self) -> None:
-        """End the thread; what still runs there is cancelled. Harmless when repeated."""
+        """Disconnect the client and end the thread. Harmless when repeated."""
         with self._lock:
             if not self._stopped and self._loop is not None:
                 self._stopped = True
@@ -232,3 +230,4 @@ class _Worker:
         self._loop = asyncio.get_running_loop()
         self._started.set()
         await self._stopping.wait()
+        await self._client.disconnect()

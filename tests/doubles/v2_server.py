@@ -1,11 +1,14 @@
 """A small version-2 agent whose order of answers and ticks are in the hands of the test."""
 
 import asyncio
+import contextlib
 import json
+from types import TracebackType
 from typing import Any
 
 from doubles.v1_server import V1Server
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
 __all__ = ["V2Server"]
 
@@ -28,6 +31,16 @@ class V2Server(V1Server):
         self._holding = False
         self._held: list[tuple[ServerConnection, dict[str, Any]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await super().__aexit__(kind, error, traceback)
 
     def subprotocols(self) -> list[Any]:
         return ["nodnod.2"]
@@ -79,7 +92,8 @@ class V2Server(V1Server):
     ) -> None:
         answer = self.answer(request)
         if answer is not None:
-            await connection.send(json.dumps({**answer, "id": request.get("id"), **fields}))
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send(json.dumps({**answer, "id": request.get("id"), **fields}))
 
     async def _start(self, connection: ServerConnection, request: dict[str, Any]) -> None:
         key = (connection, request["id"])

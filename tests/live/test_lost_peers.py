@@ -76,14 +76,14 @@ async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(
 async def test_other_clients_do_not_wait_for_a_frozen_peer(cluster: list[Agent]) -> None:
     cartman, kenny, _ = cluster
     kenny.signal(signal.SIGSTOP)
-    waiting = asyncio.create_task(ask(cartman, {"type": 1, "timeout": 2}))
+    waiting = asyncio.create_task(ask(cartman, {"type": 1, "timeout": 1}))
 
     async with V1Client(cartman.address) as other:
-        for _ in range(200):
+        for _ in range(50):
             await other.ask(0)
 
     assert not waiting.done()
-    assert errors(await waiting)["kenny"] == "no answer within 2 s"
+    assert errors(await waiting)["kenny"] == "no answer within 1 s"
 
 
 async def test_a_peer_that_goes_on_is_whole_again_within_a_second(cluster: list[Agent]) -> None:
@@ -113,7 +113,7 @@ async def test_late_answers_of_a_frozen_peer_reach_nobody(cluster: list[Agent]) 
         answers = await client.receive(40)
 
     assert {errors(answer)["kenny"] for answer in late} == {"no answer within 0.1 s"}
-    fields = [10, 3, 5, 5]
+    fields = [9, 3, 5, 5]  # that a node object of each statType has
     seen = {answer["id"]: [len(node) for node in answer["nodes"].values()] for answer in answers}
     assert seen == {number: [fields[number % 4]] * 3 for number in range(40)}
     assert {error for answer in answers for error in errors(answer).values()} == {""}

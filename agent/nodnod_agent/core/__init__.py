@@ -1,0 +1,1 @@
+"""What decides: no asyncio, sockets, threads, clock or randomness of its own."""

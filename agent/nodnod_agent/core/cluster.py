@@ -98,11 +98,6 @@ class Cluster:
             self._met(hello)
         return session
 
-    def left(self, session: Session) -> None:
-        """A client's connection is gone."""
-        session.ended()
-        self.sessions.discard(session)
-
     def stop(self) -> None:
         """Say goodbye to everybody; nothing is asked or dialled any more."""
         self._keepalive.stop()

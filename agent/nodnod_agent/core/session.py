@@ -37,6 +37,7 @@ class Services(Protocol):
     answers: Answers
     local: LocalNode
     streams: Streams
+    sessions: set["Session"]
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Settle ``waiter`` with the answer, by its deadline."""
@@ -85,6 +86,7 @@ class Session:
 
     def ended(self) -> None:
         """The connection is gone; nothing more is sent."""
+        self._agent.sessions.discard(self)
         self._open = False
         self._end_streams()
         self._ordered.clear()

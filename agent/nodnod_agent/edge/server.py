@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol as Interface
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from nodnod.address import Address
 from nodnod_agent.core.world import Hello, Wire
@@ -33,14 +34,18 @@ wire_log = logging.getLogger("websockets.nodnod")
 Page = Callable[[ServerProtocol, Request], Response]
 
 
+class Visitor(User, Interface):
+    """Whom a client's pump serves: the core's session."""
+
+    def ended(self) -> None:
+        """The connection is gone."""
+
+
 class Service(Interface):
     """Who serves the clients."""
 
-    def accepted(self, wire: Wire, hello: Hello) -> User:
+    def accepted(self, wire: Wire, hello: Hello) -> Visitor:
         """A client has connected; what it sends goes to the result."""
-
-    def left(self, user: User) -> None:
-        """Its connection is gone."""
 
 
 class Client(Pump):
@@ -56,7 +61,7 @@ class Client(Pump):
         )
         super().__init__(server.loop, ws)
         self.server = server
-        self.session: User | None = None
+        self.session: Visitor | None = None
         self.born = self.heard
         self.pinged = False
 
@@ -79,12 +84,12 @@ class Client(Pump):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         super().connection_lost(exc)
-        self.server.clients.discard(self)
+        self.server.gone(self)
         session, self.session = self.session, None
         if session is not None:
             if self.cut:
                 log.warning("Cut the connection of client %s: %s", self.name, self.cut)
-            self.server.service.left(session)
+            session.ended()
 
     @property
     def name(self) -> str:
@@ -161,6 +166,7 @@ class Server:
         self.clients: set[Client] = set()
         self.last_text = b""
         self.last_frame = b""
+        self._empty: asyncio.Future[None] | None = None
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -180,10 +186,20 @@ class Server:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    def abort(self) -> None:
-        """End every connection at once."""
+    async def drained(self, seconds: float) -> None:
+        """Wait until every client is gone; those that stay longer are cut off."""
+        self._empty = self.loop.create_future()
+        if self.clients:
+            await asyncio.wait([self._empty], timeout=seconds)
         for client in tuple(self.clients):
             client.abort()
+        await asyncio.sleep(0)
+
+    def gone(self, client: "Client") -> None:
+        """Forget a client whose connection is gone."""
+        self.clients.discard(client)
+        if not self.clients and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
 
     def turned_away(self, client: Client) -> None:
         """Say why a client is not let in."""
@@ -202,6 +218,5 @@ def reject(ws: ServerProtocol, status: int, text: str) -> Response:
     return ws.reject(status, text + "\n")
 
 
-def _select_subprotocol(_: ServerProtocol, offered: object) -> object:
-    assert isinstance(offered, (list, tuple))
+def _select_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     return SUBPROTOCOL if SUBPROTOCOL in offered else None

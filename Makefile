@@ -1,0 +1,75 @@
+# Every target first sets up what it needs in .venv; that takes a while once, and no time after.
+# Works with GNU make 3.81, which macOS still has.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
+# More arguments for the command behind a target: make test ARGS="-k address"
+ARGS ?=
+
+.PHONY: help demo test lint format bench clean
+
+help:
+	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it'
+	@echo 'make test     all tests'
+	@echo 'make lint     ruff, mypy, import-linter'
+	@echo 'make format   let ruff format and mend the code'
+	@echo 'make bench    the benchmarks, in their short form: a minute'
+	@echo 'make clean    remove what the others have made'
+
+demo: $(VENV)/.run
+	@$(BIN)/nodnod demo $(ARGS)
+
+test: $(VENV)/.develop
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.develop
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.run
+	$(BIN)/python bench/limit.py --rounds 1 --number 20000
+	$(BIN)/python bench/footprint.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment only works where it was made: one that was moved, or whose Python has gone,
+# is made anew.
+ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/.place 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.place
+endif
+
+$(VENV)/.place:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+	        2>/dev/null && break; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo 'NodNod needs Python 3.11 or newer, with venv (on Debian: apt install python3-venv).' >&2; \
+	    echo 'None was found as python3, python3.13, python3.12 or python3.11; name yours:' >&2; \
+	    echo '    make PYTHON=/path/to/python3' >&2; \
+	    exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$python, once"; \
+	rm -rf $(VENV) && $$python -m venv $(VENV)
+	@# The pip that comes with Python 3.11 knows neither --group nor --build-constraint.
+	@$(PIP) install --constraint constraints.txt --upgrade pip
+	@echo '$(CURDIR)' > $@
+
+$(VENV)/.run: $(VENV)/.place pyproject.toml constraints.txt
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.develop: $(VENV)/.run
+	@$(INSTALL) --group dev
+	@touch $@
