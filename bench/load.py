@@ -95,6 +95,11 @@ class Caller(Pump):
         """See User: we asked for it."""
         return False
 
+    @property
+    def stall_limit(self) -> float:
+        """See User: a server that reads nothing for so long is given up."""
+        return 5.0
+
     def received(self, text: bytes) -> None:
         """See User."""
 

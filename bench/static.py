@@ -29,6 +29,7 @@ class Session:
     """Whatever is asked, the answer is the same."""
 
     full = False
+    stall_limit = 5.0
 
     def __init__(self, wire: Wire, answer: bytes) -> None:
         self._wire = wire

@@ -7,6 +7,7 @@ import resource
 import secrets
 import signal
 from collections.abc import Callable
+from time import time
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
@@ -53,8 +54,10 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     sampler = Sampler(settings.interval, deliver, loop=loop)
     cluster = Cluster(
         name=settings.name,
+        address=hello.address,
         instance=instance,
         clock=loop,
+        wall=time,
         rng=random.Random(),  # noqa: S311  # jitter, no secret
         dial=Dialler(loop, hello),
         want=sampler.want,
@@ -67,7 +70,10 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         await sampled  # else the first client would meet numbers that mean nothing
         address = await server.listen(settings.listen)
         log.info("Starting NodNod websocket server: [%s : %s]", settings.name, address)
-        cluster.start(node for node in settings.nodes if node not in (settings.listen, address))
+        cluster.start()
+        for node in settings.nodes:
+            if node != address:
+                cluster.peers.add(node)
         await stopping.wait()
         log.info("Stopping")
     finally:

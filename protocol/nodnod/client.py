@@ -16,7 +16,7 @@ from nodnod.messages import Answer, Request, RequestType, StatType
 from nodnod.questions import Texts, question
 from nodnod.streaming import StreamAnswer, follow
 
-__all__ = ["Client"]
+__all__ = ["DEFAULT_SERVER", "Client", "server_url"]
 
 DEFAULT_SERVER = "127.0.0.1:7070"
 
@@ -48,7 +48,7 @@ class Client:
 
     def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 10.0) -> None:
         self.timeout = timeout
-        self._url = _url(server)
+        self._url = server_url(server)
         self._connection: Connection | None = None
         self._attempt: _Attempt | None = None
         self._wanted = False
@@ -247,7 +247,8 @@ class _Attempt:
             raise type(error)(*error.args) from None
 
 
-def _url(server: str) -> str:
+def server_url(server: str) -> str:
+    """Where the agent at this address, or ``ws://`` URL, is asked. Raises AddressError."""
     if "://" not in server:
         return parse_address(server).url
     try:

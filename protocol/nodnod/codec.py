@@ -7,10 +7,22 @@ import msgspec
 from msgspec import Raw
 
 from nodnod.errors import RequestError, WireError
-from nodnod.messages import STAT_SHAPES, Answer, FullStats, Members, PeerAnswer, Request, RequestId
+from nodnod.messages import (
+    STAT_SHAPES,
+    Answer,
+    FullStats,
+    Join,
+    MemberEntry,
+    Members,
+    PeerAnswer,
+    Request,
+    RequestId,
+)
 
 __all__ = [
     "decode_answer",
+    "decode_entries",
+    "decode_join",
     "decode_members",
     "decode_node",
     "decode_peer_answer",
@@ -51,6 +63,8 @@ _members = msgspec.json.Decoder(Members)
 _peer_answer = msgspec.json.Decoder(PeerAnswer)
 _shapes = tuple(msgspec.json.Decoder(shape) for shape in STAT_SHAPES)
 _full = msgspec.json.Decoder(FullStats)
+_join = msgspec.json.Decoder(Join)
+_entry = msgspec.json.Decoder(MemberEntry)
 _failures = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
@@ -70,6 +84,25 @@ def decode_answer(data: bytes) -> Answer:
 def decode_members(data: bytes) -> Members:
     """Read an answer to type 3. Raises WireError."""
     return _decode(_members, data)
+
+
+def decode_join(data: bytes) -> Join:
+    """Read a request of type 4. Raises RequestError."""
+    try:
+        return _join.decode(data)
+    except _failures as error:
+        raise RequestError("bad_request", f"join: {error}"[:200]) from None
+
+
+def decode_entries(raw: list[Raw]) -> tuple[list[MemberEntry], str]:
+    """Read what can be read of a list of members; the second value says what could not, and why."""
+    entries, wrong = [], ""
+    for item in raw:
+        try:
+            entries.append(_entry.decode(item))
+        except _failures as error:
+            wrong = str(error)[:200]
+    return entries, wrong
 
 
 def decode_peer_answer(data: bytes) -> PeerAnswer:

@@ -4,7 +4,7 @@ Percentages are 0-100, sizes bytes, durations seconds, moments Unix seconds.
 """
 
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -19,6 +19,8 @@ __all__ = [
     "DiskStats",
     "FullStats",
     "History",
+    "Join",
+    "MemberEntry",
     "MemberInfo",
     "Members",
     "MemoryStats",
@@ -186,11 +188,42 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     seq: int | None = None
 
 
-class PeerAnswer(Struct, frozen=True):
-    """The answer of a peer, as an agent reads it: the node objects stay raw."""
+class MemberEntry(Struct, frozen=True, omit_defaults=True):
+    """One member as agents tell each other of it; the newest ``incarnation`` is right.
+
+    ``incarnation`` counts milliseconds of Unix time, taken when the process started; it grows when
+    the member leaves, or refutes what others say of it. ``since`` is when it left.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+    address: Annotated[str, Meta(max_length=300)]
+    instance: Annotated[str, Meta(min_length=1, max_length=64)]
+    incarnation: Annotated[int, Meta(ge=0, le=MAX_INT)]
+    state: Literal["up", "left"] = "up"
+    since: float = 0.0
+
+
+class Join(Struct, frozen=True, omit_defaults=True):
+    """A request of type 4. ``members``, where present, says that the asker wants a list too."""
+
+    type: int
+    member: MemberEntry
+    digest: Annotated[str, Meta(max_length=64)] = ""
+    members: list[Raw] | None = None
+    id: RequestId | None = None
+
+
+class PeerAnswer(Struct, frozen=True, omit_defaults=True):
+    """The answer of a peer, as an agent reads it: the node objects stay raw.
+
+    ``member``, ``digest`` and ``members`` are there in answers to type 4 only.
+    """
 
     host: str = ""
     nodes: dict[str, Raw] = {}
+    member: MemberEntry | None = None
+    digest: str = ""
+    members: list[Raw] | None = None
     error: str = ""
     code: str = ""
     id: int | str | None = None

@@ -1,7 +1,7 @@
 """The detail sections of a node, as they stand on the wire; shapes only.
 
-A node's ``detail`` maps section names to JSON. ``SECTIONS`` says what each name holds, so that a
-client can read one: ``msgspec.convert(detail["cpu"], SECTIONS["cpu"])``. Any of them may be
+A node's ``detail`` maps section names to JSON. ``SHAPES`` says what each name holds, so that a
+client can read one: ``msgspec.convert(detail["cpu"], SHAPES["cpu"])``. Any of them may be
 ``None`` instead (the machine has no such thing) or ``{"error": "..."}`` (it could not be read).
 
 Sizes are bytes, rates per second over the last sample interval, percentages 0-100, moments Unix
@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 __all__ = [
     "EXPENSIVE",
-    "SECTIONS",
+    "SHAPES",
     "Battery",
     "Cores",
     "Cpu",
@@ -222,7 +222,7 @@ class Gpu(Struct, frozen=True, rename="camel"):
     power: float | None
 
 
-SECTIONS: dict[str, Any] = {
+SHAPES: dict[str, Any] = {
     "system": System,
     "cpu": Cpu,
     "load": Load,

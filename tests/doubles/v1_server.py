@@ -22,7 +22,7 @@ STATS = {
 }
 
 
-def node_object(name: str, *, error: str = "", **stats: float) -> dict[str, Any]:
+def node_object(name: str, *, error: str = "", **stats: Any) -> dict[str, Any]:
     """A node object with all seven stats; zeros where there is an error and nothing is given."""
     numbers = dict.fromkeys(STATS, 0) if error else STATS
     return {"name": name, **numbers, **stats, "error": error}
@@ -40,7 +40,7 @@ class V1Server:
         self,
         name: str = "kyle",
         *,
-        stats: dict[str, float] | None = None,
+        stats: dict[str, Any] | None = None,
         nodes: Sequence[dict[str, Any]] | None = None,
         delay: float = 0.0,
         error: str = "",

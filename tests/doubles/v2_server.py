@@ -6,9 +6,10 @@ import json
 from types import TracebackType
 from typing import Any
 
-from doubles.v1_server import V1Server
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+
+from doubles.v1_server import V1Server
 
 __all__ = ["V2Server"]
 
@@ -74,7 +75,8 @@ class V2Server(V1Server):
 
     async def _handle(self, connection: ServerConnection, request: dict[str, Any]) -> None:
         if self.refusal is not None:
-            answer = {"host": self.name, "nodes": {}, **self.refusal, "id": request.get("id")}
+            answer: dict[str, Any] = {"host": self.name, "nodes": {}, **self.refusal}
+            answer["id"] = request.get("id")
             await connection.send(json.dumps(answer))
         elif request.get("type") == 2:
             await self._stop(connection, request)
@@ -116,9 +118,10 @@ class V2Server(V1Server):
         async with self._arrival:
             found = self.streams.pop((connection, request["id"]), None)
             self._arrival.notify_all()
-        error = {} if found else {"error": "no such stream", "code": "no_such_stream"}
-        done = {"host": self.name, "nodes": {}, "error": "", **error, "id": request["id"]}
-        await connection.send(json.dumps({**done, "done": True}))
+        done = {"host": self.name, "nodes": {}, "error": "", "id": request["id"], "done": True}
+        if not found:
+            done |= {"error": "no such stream", "code": "no_such_stream"}
+        await connection.send(json.dumps(done))
 
     async def _count(self, connection: ServerConnection, *, open_: bool) -> None:
         if not open_:

@@ -148,7 +148,8 @@ async def test_a_section_that_needs_two_looks_gets_them() -> None:
 
 async def test_a_section_that_nobody_wants_any_more_costs_nothing() -> None:
     async with running(0.02) as run:
-        run.sampler.want(["processes"], 0.05)
+        await run.until(lambda _: True)
+        run.sampler.want(["processes"], 0.1)
         await run.until(lambda sample: "processes" in sample.sections)
         async with asyncio.timeout(PATIENCE):
             assert await run.machine.forgotten.get() == "processes"

@@ -43,7 +43,7 @@ class Agent:
     ) -> None:
         self.name = name
         self.port = 0
-        self._listen = listen
+        self.listen = listen
         self._max_files = max_files
         self._stderr = stderr
         self._log = directory / f"{name}.log"
@@ -56,7 +56,7 @@ class Agent:
     @property
     def address(self) -> str:
         """Where it can be asked."""
-        return f"127.0.0.1:{self.port}"
+        return f"[::1]:{self.port}" if self.listen.startswith("[") else f"127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -67,7 +67,7 @@ class Agent:
         """Start the process; ``listening`` waits until it can be asked."""
         self._began = self._log.stat().st_size
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
-        options = ["--listen", self._listen, "--name", self.name, "--config", str(self._config)]
+        options = ["--listen", self.listen, "--name", self.name, "--config", str(self._config)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*COMMAND, *options],
@@ -186,13 +186,17 @@ def errors(answer: dict[str, Any]) -> dict[str, str]:
 async def whole(agent: Agent, *names: str, within: float = 15.0) -> None:
     """Wait until the agent answers for all these nodes, and no others, without any error."""
     expected = dict.fromkeys(names, "")
-    seen: list[dict[str, str]] = []
+    seen: dict[str, str] = {}
 
-    async def look() -> bool:
-        seen[:] = [errors(await ask(agent, {"type": 1, "timeout": 0.5}))]
-        return seen[0] == expected
+    async with V1Client(agent.address) as client:
 
-    await eventually(look, within=within, why=lambda: seen)
+        async def look() -> bool:
+            nonlocal seen
+            await client.send({"type": 1, "timeout": 0.5})
+            seen = errors((await client.receive())[0])
+            return seen == expected
+
+        await eventually(look, within=within, why=lambda: seen)
 
 
 def free_ports(count: int) -> Sequence[int]:

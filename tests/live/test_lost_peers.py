@@ -165,7 +165,7 @@ async def test_a_peer_that_comes_and_goes_costs_one_log_line_each_time(
     cluster: list[Agent],
 ) -> None:
     cartman, kenny, _ = cluster
-    node = kenny._listen
+    node = kenny.listen
     kenny.kill()
     assert errors(await ask(cartman, {"type": 1}))["kenny"]
     kenny.start()

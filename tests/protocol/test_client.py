@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from doubles.canned import canned
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
@@ -123,7 +124,9 @@ async def test_disconnect_ends_an_attempt_under_way() -> None:
 
 
 async def test_a_closed_port_is_a_connect_error() -> None:
-    with pytest.raises(ConnectError, match="cannot connect to ws://127.0.0.1:1/: connection refused"):
+    with pytest.raises(
+        ConnectError, match=r"cannot connect to ws://127.0.0.1:1/: connection refused"
+    ):
         await Client("127.0.0.1:1").connect()
 
 
@@ -137,7 +140,10 @@ async def test_a_name_that_nobody_has_is_a_connect_error() -> None:
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "HTTP 403"),
-        (b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "HTTP 302"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+            "HTTP 302",
+        ),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "no WebSocket server"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "no WebSocket server"),
         (b"\x15\x03\x01\x00\x02\x02\x16", "no WebSocket server"),
@@ -220,9 +226,7 @@ async def test_version_1_is_not_asked_for_what_it_would_ignore(
 
 async def test_version_2_is_asked_with_an_id_and_all_fields(v2: V2Server) -> None:
     async with Client(v2.address) as client:
-        await client.stat_all(
-            nodes=["db-*"], detail=["cpu"], history=60, deadline=1.5, stat_type=2
-        )
+        await client.stat_all(nodes=["db-*"], detail=["cpu"], history=60, deadline=1.5, stat_type=2)
     (request,) = v2.requests
     assert isinstance(request.pop("id"), int)
     assert request == {
@@ -237,7 +241,10 @@ async def test_version_2_is_asked_with_an_id_and_all_fields(v2: V2Server) -> Non
 
 @pytest.mark.parametrize(
     ("refusal", "code"),
-    [({"error": "busy"}, ""), ({"error": "no section `x`", "code": "unknown_section"}, "unknown_section")],
+    [
+        ({"error": "busy"}, ""),
+        ({"error": "no section `x`", "code": "unknown_section"}, "unknown_section"),
+    ],
 )
 async def test_an_answer_with_an_error_is_stat_failed(
     v2: V2Server, refusal: dict[str, str], code: str
@@ -282,7 +289,9 @@ async def test_no_answer_in_time_is_a_request_timeout(server_kind: type[V1Server
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])
-async def test_a_late_answer_is_not_handed_to_the_next_question(server_kind: type[V1Server]) -> None:
+async def test_a_late_answer_is_not_handed_to_the_next_question(
+    server_kind: type[V1Server],
+) -> None:
     nodes = [node_object("kyle"), node_object("kenny")]
     async with server_kind(nodes=nodes) as server, Client(server.address) as client:
         server.freeze()
@@ -358,7 +367,7 @@ async def test_a_goodbye_of_the_agent_reaches_all_who_wait(v2: V2Server) -> None
         await v2.arrived(1)
         (connection,) = v2.connections
         await connection.close(1001, "shutting down")
-        with pytest.raises(ConnectError, match="1001 .* shutting down"):
+        with pytest.raises(ConnectError, match=r"1001 .* shutting down"):
             await asked
         assert not client.connected
 
@@ -375,7 +384,7 @@ async def test_a_message_that_is_no_answer_ends_the_connection(
         asked = asyncio.create_task(client.stat())
         await v2.arrived(1)
         await v2.say(nonsense)
-        with pytest.raises(ConnectError, match="no answer|binary"):
+        with pytest.raises(ConnectError, match=r"no answer|binary"):
             await asked
         assert not client.connected
 

@@ -3,8 +3,9 @@
 import subprocess
 import sys
 
-import nodnod
 import pytest
+
+import nodnod
 
 
 def test_messages_come_without_asyncio_or_websockets() -> None:
@@ -12,7 +13,7 @@ def test_messages_come_without_asyncio_or_websockets() -> None:
         "import sys, nodnod.messages, nodnod.codec, nodnod.address;"
         "print(sorted({'asyncio', 'websockets', 'socket', 'threading'} & set(sys.modules)))"
     )
-    loaded = subprocess.run(  # noqa: S603
+    loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"

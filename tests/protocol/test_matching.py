@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nodnod.errors import WireError
 from nodnod.matching import ById, ByOrder
 from nodnod.messages import Answer

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from nodnod.codec import encode
 from nodnod.errors import StatFailedError
 from nodnod.messages import Request, RequestType, StatType

@@ -1,0 +1,1 @@
+"""The ``nodnod`` command: what people run in a terminal."""

@@ -23,6 +23,11 @@ class Backoff:
         ceiling, self._ceiling = self._ceiling, min(self._ceiling * 2, self._most)
         return self._rng.uniform(0, ceiling)
 
+    def longest(self) -> float:
+        """The longest wait, and so it stays until ``reset``."""
+        self._ceiling = self._most
+        return self._most
+
     def reset(self) -> None:
         """Start over: the last attempt went well."""
         self._ceiling = self._first

@@ -54,6 +54,21 @@ class Link:
     owes are counted off one by one: an answer that comes late finds its own query, not the next.
     """
 
+    __slots__ = (
+        "_backoff",
+        "_clock",
+        "_owed",
+        "_owner",
+        "_pending",
+        "address",
+        "dialler",
+        "hello",
+        "next_ping",
+        "since",
+        "state",
+        "wire",
+    )
+
     def __init__(
         self, address: Address, owner: LinkOwner, *, clock: Clock, rng: Random, dial: Dial
     ) -> None:
@@ -65,7 +80,7 @@ class Link:
         self.next_ping = 0.0
         self._owner = owner
         self._clock = clock
-        self._dial = dial
+        self.dialler = dial
         self._backoff = Backoff(rng)
         self._pending: Timer | None = None
         self._owed: deque[int | None] = deque()
@@ -85,7 +100,7 @@ class Link:
         if self.state in (LinkState.IDLE, LinkState.WAITING):
             self._forget_pending()
             self.state = LinkState.DIALLING
-            self._pending = self._dial(self.address, self)
+            self._pending = self.dialler(self.address, self)
 
     def retire(self) -> None:
         """Give the address up for good."""
@@ -99,6 +114,13 @@ class Link:
         self.state = LinkState.IDLE
         if wire is not None:
             wire.close(1000)
+
+    def redial_later(self) -> None:
+        """Redial after the longest wait; for one that is not expected back soon."""
+        if self.state is LinkState.IDLE:
+            self.state = LinkState.WAITING
+            when = self._clock.time() + self._backoff.longest()
+            self._pending = self._clock.call_at(when, self.dial)
 
     def drop(self, reason: str) -> None:
         """Cut the connection at once and redial."""
@@ -119,6 +141,11 @@ class Link:
         self._owed.append(query)
         self.wire.send(V1_QUESTION)
         return True
+
+    def tell(self, request: bytes) -> None:
+        """Send a request of another kind than a query, if the peer is there to take it."""
+        if self.wire is not None:
+            self.wire.send(request)
 
     # What the dialled connection reports.
 

@@ -24,6 +24,23 @@ class Standing(Enum):
 class Member:
     """One address of the cluster and the node behind it, as far as it is known."""
 
+    __slots__ = (
+        "_failures",
+        "address",
+        "alias_of",
+        "configured",
+        "error",
+        "instance",
+        "key",
+        "left",
+        "link",
+        "listed",
+        "name",
+        "proved",
+        "since",
+        "version",
+    )
+
     def __init__(self, address: Address, *, configured: bool) -> None:
         self.address = address
         self.configured = configured
@@ -32,6 +49,12 @@ class Member:
         self.instance = ""
         self.version = 0
         self.error = "not connected yet"
+        self.left = False
+        """It said goodbye: it is not missed, and not listed until it comes back."""
+        self.proved = configured
+        """Whether it has ever answered, or somebody stands for it by having configured it."""
+        self.since = 0.0
+        """When it was last seen to come up or go down, in Unix seconds."""
         self.alias_of: Member | None = None
         self.listed = str(address)
         self.key = b""
@@ -70,7 +93,8 @@ class Roster:
         self.members: dict[Address, Member] = {}
         self.version = 0
         """Grows with every change of who is listed, and how."""
-        self._names: dict[str, Member] = {}
+        self._listed: dict[str, Member] = {}
+        self._called: dict[str, list[Member]] = {}
         self._listing: tuple[Member, ...] | None = None
 
     def add(self, address: Address, *, configured: bool) -> Member:
@@ -78,20 +102,22 @@ class Roster:
         member = self.members.get(address)
         if member is None:
             member = self.members[address] = Member(address, configured=configured)
-            self._rename(member)
+            self._relist(member)
+        elif configured:
+            member.configured = member.proved = True
         return member
 
     def remove(self, member: Member) -> None:
-        """Forget an address."""
+        """Forget an address; what were other addresses of the same node stand for themselves."""
         if self.members.pop(member.address, None) is None:
             return
-        for alias in self.aliases(member):
+        aliases = self.aliases(member)
+        self._call(member, "")
+        member.left = True
+        self._relist(member)
+        for alias in aliases:
             alias.alias_of = None
-            self._rename(alias)
-        if self._names.get(member.listed) is member:
-            del self._names[member.listed]
-        self._listing = None
-        self.version += 1
+            self._relist(alias)
 
     def identify(self, member: Member, name: str, instance: str, version: int) -> Standing:
         """Note who answered at an address; tells whether that is a node of its own.
@@ -102,9 +128,10 @@ class Roster:
         if instance and instance == self.instance:
             return Standing.SELF
         name = name[:MAX_NAME_LENGTH]
-        newly = member.name != name
-        member.name, member.instance, member.version = name, instance, version
-        member.alias_of = None
+        newly = member.version == 0 or member.name != name
+        self._call(member, name)
+        member.instance, member.version = instance, version
+        member.proved, member.left, member.alias_of = True, False, None
         twin = self._twin(member, newly)
         if twin is not None and twin.up:
             member.alias_of = twin
@@ -112,18 +139,39 @@ class Roster:
             for other in self.aliases(twin):
                 other.alias_of = member
             twin.alias_of = member
-            self._rename(twin)
-        self._rename(member)
-        return Standing.ALIAS if member.alias_of is not None else Standing.MEMBER
+            self._relist(twin)
+        self._relist(member)
+        return Standing.MEMBER if member.alias_of is None else Standing.ALIAS
+
+    def hear_of(self, member: Member, name: str, instance: str) -> Standing:
+        """Note who is said to be at an address, until somebody answers us there.
+
+        While a node of that name is up elsewhere, it is taken for the same one.
+        """
+        self._call(member, name[:MAX_NAME_LENGTH])
+        member.instance, member.left = instance, False
+        same = (other for other in self._others(member) if other.up)
+        member.alias_of = next(same, None)
+        self._relist(member)
+        if member.alias_of is not None and member.alias_of.instance == instance:
+            return Standing.ALIAS
+        return Standing.MEMBER
+
+    def leave(self, member: Member) -> None:
+        """Note that a member said goodbye."""
+        member.left = True
+        self._relist(member)
 
     def aliases(self, member: Member) -> list[Member]:
         """The other addresses of the same node."""
-        return [other for other in self.members.values() if other.alias_of is member]
+        named = self._called.get(member.name, ()) if member.name else ()
+        return [other for other in named if other.alias_of is member]
 
     def listing(self) -> tuple[Member, ...]:
         """The members that stand in an answer, by name; this node itself not among them."""
         if self._listing is None:
-            shown = (member for member in self.members.values() if member.alias_of is None)
+            members = self.members.values()
+            shown = (one for one in members if one.alias_of is None and not one.left)
             self._listing = tuple(sorted(shown, key=lambda member: member.listed))
         return self._listing
 
@@ -144,26 +192,39 @@ class Roster:
         unknown = [node for node in nodes if node not in known and not set(node) & set("*?[")]
         return members, own, unknown
 
+    def _others(self, member: Member) -> list[Member]:
+        """Those listed that say that they have the same name."""
+        named = self._called.get(member.name, ()) if member.name else ()
+        return [other for other in named if other is not member and other.alias_of is None]
+
     def _twin(self, member: Member, newly: bool) -> Member | None:
         """Another listed address of the node that has just answered at ``member``'s."""
-        for other in self.members.values():
-            if other is member or other.alias_of is not None:
-                continue
+        for other in self._others(member):
             if member.instance and other.instance == member.instance:
                 return other
             # A name alone tells less: two nodes that were up together are two.
-            if newly and member.name and other.name == member.name and not other.up:
+            if newly and not other.up:
                 return other
         return None
 
-    def _rename(self, member: Member) -> None:
-        if self._names.get(member.listed) is member:
-            del self._names[member.listed]
-        if member.alias_of is None:
+    def _call(self, member: Member, name: str) -> None:
+        if member.name:
+            namesakes = self._called[member.name]
+            namesakes.remove(member)
+            if not namesakes:
+                del self._called[member.name]
+        member.name = name
+        if name:
+            self._called.setdefault(name, []).append(member)
+
+    def _relist(self, member: Member) -> None:
+        if self._listed.get(member.listed) is member:
+            del self._listed[member.listed]
+        if member.alias_of is None and not member.left:
             name = member.name or str(member.address)
-            if name == self.name or name in self._names:
+            if name == self.name or name in self._listed:
                 name = f"{name}@{member.address}"
             member.list_as(name)
-            self._names[name] = member
+            self._listed[name] = member
         self._listing = None
         self.version += 1

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from nodnod.codec import decode_request, encode
+from nodnod.codec import decode_join, decode_request, encode
 from nodnod.errors import RequestError
-from nodnod.messages import Request, RequestType
+from nodnod.messages import Join, Request, RequestType
 from nodnod_agent.core.answers import Answers, with_id
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.query import Waiter
@@ -21,6 +21,9 @@ MAX_IN_FLIGHT = 64
 
 MAX_BAD_IN_A_ROW = 10
 MAX_STREAMS = 16
+MAX_JOINS = 20
+"""Join requests that one connection may send in a second; merging lists costs CPU."""
+
 POLICY_VIOLATION = 1008
 
 STALL_LIMIT = 5.0
@@ -42,16 +45,36 @@ class Services(Protocol):
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Settle ``waiter`` with the answer, by its deadline."""
 
+    def members_body(self) -> bytes:
+        """The answer to type 3."""
+
+    def join_body(self, join: Join, teller: str) -> bytes:
+        """The answer to type 4, asked by the agent at ``teller``."""
+
 
 class Session:
     """Requests in, answers out; those without an id in the order in which they came."""
 
-    __slots__ = ("_agent", "_bad", "_open", "_ordered", "_streams", "_wire", "in_flight")
+    __slots__ = (
+        "_agent",
+        "_bad",
+        "_joins",
+        "_joins_second",
+        "_open",
+        "_ordered",
+        "_streams",
+        "_teller",
+        "_wire",
+        "in_flight",
+    )
 
-    def __init__(self, agent: Services, wire: Wire) -> None:
+    def __init__(self, agent: Services, wire: Wire, teller: str | None = None) -> None:
+        """``teller`` is where the agent on the other end can be dialled; ``None``: no agent."""
         self._agent = agent
         self._wire = wire
         self._open = True
+        self._teller = teller
+        self._joins = self._joins_second = 0
         self._bad = 0
         self._ordered: list[_Slot] = []
         self._streams: dict[int | str, Subscription] | None = None
@@ -78,7 +101,7 @@ class Session:
                 types = ", ".join(str(int(known)) for known in sorted(_HANDLERS))
                 message = f"`type` must be one of {types}, got {str(request.type)[:40]}"
                 raise RequestError("unknown_type", message, request.id)
-            handler(self, request)
+            handler(self, request, text)
         except RequestError as error:
             self._refuse(error)
         else:
@@ -137,7 +160,7 @@ class Session:
             self._open = False
             self._wire.close(POLICY_VIOLATION, f"{MAX_BAD_IN_A_ROW} bad requests in a row")
 
-    def _stat(self, request: Request) -> None:
+    def _stat(self, request: Request, _: bytes) -> None:
         question = Question.of(request)
         if request.every is not None:
             self._stream(request, question, request.every)
@@ -166,7 +189,7 @@ class Session:
         terms = Terms(question, every, timeout)
         streams[request.id] = self._agent.streams.open(terms, self._wire, encode(request.id))
 
-    def _stop(self, request: Request) -> None:
+    def _stop(self, request: Request, _: bytes) -> None:
         if request.id is None:
             raise RequestError("bad_request", "`type` 2 needs the `id` of the stream to stop")
         subscription = self._streams.pop(request.id, None) if self._streams else None
@@ -175,6 +198,22 @@ class Session:
             raise RequestError("no_such_stream", message, request.id)
         subscription.end()
         self._answer(request.id, self._agent.answers.done())
+
+    def _members(self, request: Request, _: bytes) -> None:
+        self._answer(request.id, self._agent.members_body())
+
+    def _join(self, request: Request, text: bytes) -> None:
+        if self._teller is None:
+            raise RequestError("forbidden", "`type` 4 is for agents", request.id)
+        self._joins += 1
+        second = int(self._agent.clock.time())
+        if second != self._joins_second:
+            self._joins_second, self._joins = second, 1
+        if self._joins > MAX_JOINS:
+            message = f"more than {MAX_JOINS} requests of `type` 4 in a second"
+            raise RequestError("forbidden", message, request.id)
+        body = self._agent.join_body(decode_join(text), self._teller)
+        self._answer(request.id, body)
 
     def _end_streams(self) -> None:
         streams, self._streams = self._streams, None
@@ -205,8 +244,10 @@ class _Slot:
         self.session.settle(self, body)
 
 
-_HANDLERS: dict[int, Callable[[Session, Request], None]] = {
+_HANDLERS: dict[int, Callable[[Session, Request, bytes], None]] = {
     RequestType.STAT: Session._stat,  # noqa: SLF001
     RequestType.STAT_ALL: Session._stat,  # noqa: SLF001
     RequestType.STOP: Session._stop,  # noqa: SLF001
+    RequestType.MEMBERS: Session._members,  # noqa: SLF001
+    RequestType.JOIN: Session._join,  # noqa: SLF001
 }

@@ -4,7 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from nodnod.sections import SECTIONS, Cpu, Filesystem, Load, Memory, NetworkIo
+from nodnod.messages import SECTIONS
+from nodnod.sections import SHAPES, Cpu, Filesystem, Load, Memory, NetworkIo
 from nodnod_agent.edge.readings.costly import LATER
 from nodnod_agent.edge.readings.machine import Machine, Moment, Readings, moment, readings_here
 
@@ -150,11 +151,11 @@ def test_a_costly_section_that_cannot_be_let_go_of_harms_nothing() -> None:
 def test_this_machine_gives_every_section_in_its_shape() -> None:
     here = Machine(readings_here("1.2.3"))
     sections = dict(here.take(moment()).sections)
-    sections |= here.take_costly(SECTIONS.keys() - sections.keys(), 1.0)
+    sections |= here.take_costly(SHAPES.keys() - sections.keys(), 1.0)
     sections |= here.take_costly(["processes"], 2.0)
     here.stop()
-    assert sections.keys() == SECTIONS.keys()
-    for name, shape in SECTIONS.items():
+    assert sections.keys() == SHAPES.keys()
+    for name, shape in SHAPES.items():
         value = msgspec.json.decode(sections[name])
         assert value is None or "error" not in value, (name, value)
         msgspec.convert(value, shape | None)
@@ -163,3 +164,7 @@ def test_this_machine_gives_every_section_in_its_shape() -> None:
 def test_the_clock_of_a_moment_is_at_least_the_monotonic_one() -> None:
     now = moment()
     assert now.clock >= now.mono - 0.1
+
+
+def test_the_shapes_are_those_of_the_sections_that_a_request_may_name() -> None:
+    assert SHAPES.keys() == SECTIONS

@@ -32,15 +32,20 @@ def compute(sensed: Sensed) -> Sensors | None:
         for chip, sensors in sensed.fans.items()
         for one in sensors
     ]
-    battery = sensed.battery and Battery(
-        percent=round(sensed.battery.percent, 1),
-        plugged_in=sensed.battery.power_plugged,
-        # psutil says "unknown" and "unlimited" with negative numbers.
-        seconds_left=sensed.battery.secsleft if (sensed.battery.secsleft or -1) >= 0 else None,
-    )
+    battery = _battery(sensed.battery) if sensed.battery is not None else None
     if not temperatures and not fans and battery is None:
         return None
     return Sensors(temperatures, fans, battery)
+
+
+def _battery(battery: Any) -> Battery:
+    left = battery.secsleft
+    return Battery(
+        percent=round(battery.percent, 1),
+        plugged_in=battery.power_plugged,
+        # psutil says "unknown" and "unlimited" with negative numbers.
+        seconds_left=left if left is not None and left >= 0 else None,
+    )
 
 
 def _name(chip: str, label: str) -> str:

@@ -1,0 +1,195 @@
+"""``nodnod demo``: a real cluster on this machine, to watch and to ask."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from nodnod.client import Client
+from nodnod.errors import NodNodError
+from nodnod.messages import Answer
+from nodnod_agent.console.command import Command, Status, number
+from nodnod_agent.console.fleet import COMMAND as AGENT
+from nodnod_agent.console.fleet import Fleet, Member, free_addresses
+from nodnod_agent.console.output import LiveTable, Output, TableOutput, complain
+from nodnod_agent.console.signals import until_signal
+
+__all__ = ["COMMAND", "demonstrate"]
+
+START_PATIENCE = 30.0
+"""Seconds in which all agents must see all."""
+
+LOOK_EVERY = 0.1
+LIVE_EVERY = 1.0
+PLAIN_EVERY = 5.0
+"""Seconds between looks while starting, and between tables on a terminal and without one."""
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "--nodes",
+        metavar="N",
+        type=number(int, 1, 100),
+        default=3,
+        help="how many agents to run (default: 3)",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Run the command."""
+    return demonstrate(int(args.nodes))
+
+
+def demonstrate(count: int, command: Sequence[str] = AGENT) -> int:
+    """Run so many agents, started by ``command``, until a signal; gives the exit status."""
+    status = asyncio.run(until_signal(_demonstrate(count, command)))
+    return Status.FINE if status is None else status
+
+
+async def _demonstrate(count: int, command: Sequence[str]) -> int:
+    try:
+        addresses = free_addresses(count)
+    except OSError as error:
+        complain(str(error))
+        return Status.UNREACHABLE
+    with (
+        tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
+        Fleet(addresses, Path(folder), command) as fleet,
+    ):
+        _say(f"Starting {_agents(count)} on this machine:")
+        for member in fleet.members:
+            _say(f"  {member.name:<10} {member.address}   process {member.process.pid}")
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [Client(str(member.address), timeout=5.0) for member in fleet.members]
+            for client in clients:
+                stack.push_async_callback(client.disconnect)
+            fault = await _all_see_all(fleet, clients)
+            if fault:
+                _explain(fault, fleet)
+                return Status.UNREACHABLE
+            _say(_hints(fleet.members))
+            return await _watch(fleet, clients)
+
+
+async def _all_see_all(fleet: Fleet, clients: Sequence[Client]) -> str:
+    """Wait until every agent answers for every other; gives what is wrong, or nothing."""
+    unseen = list(clients)
+    try:
+        async with asyncio.timeout(START_PATIENCE):
+            while unseen:
+                for member in fleet.members:
+                    if member.end:
+                        return f"{member.name} did not start: {member.end}"
+                unseen = [c for c in unseen if not await _sees(c, len(clients))]
+                await asyncio.sleep(LOOK_EVERY if unseen else 0)
+    except TimeoutError:
+        blind = ", ".join(client.url for client in unseen)
+        return f"not all agents saw all others within {START_PATIENCE:g} s: {blind}"
+    return ""
+
+
+async def _sees(client: Client, count: int) -> bool:
+    try:
+        await client.connect()
+        answer = await client.stat_all()
+    except NodNodError:
+        return False
+    return sum(1 for node in answer.nodes.values() if not node.error) == count
+
+
+async def _watch(fleet: Fleet, clients: Sequence[Client]) -> int:
+    """Show the cluster until cancelled, or until no agent is left."""
+    live = sys.stdout.isatty()
+    output: Output = LiveTable() if live else TableOutput()
+    try:
+        async for what in _looks(fleet, clients, LIVE_EVERY if live else PLAIN_EVERY):
+            if isinstance(what, Answer):
+                output.show(what)
+            else:
+                output.trouble(what)
+    finally:
+        output.close()
+    complain("no agent is left")
+    return Status.UNREACHABLE
+
+
+async def _looks(
+    fleet: Fleet, clients: Sequence[Client], every: float
+) -> AsyncIterator[Answer | str]:
+    """Ask whoever runs: an answer every so many seconds, and a word when an agent has ended."""
+    running = dict(zip(fleet.members, clients, strict=True))
+    while running:
+        for member in [member for member in running if member.end]:
+            del running[member]
+            yield f"{member.name} has ended: {member.end}"
+        for client in running.values():
+            try:
+                await client.connect()
+                yield await client.stat_all()
+            except NodNodError:
+                continue  # the next one will do: that is the point of it
+            break
+        await asyncio.sleep(every)
+
+
+def _explain(fault: str, fleet: Fleet) -> None:
+    complain(fault)
+    for member in fleet.members:
+        sys.stderr.write(f"--- log of {member.name} ({member.address}):\n{member.log()}\n")
+    sys.stderr.flush()
+
+
+def _hints(members: Sequence[Member]) -> str:
+    first, last = members[0], members[-1]
+    lines = [
+        "",
+        f"All see all. Ask any of them from another terminal; {first.name} does as well as {last.name}:",
+        f"  {_own_name()} stat --server {first.address}",
+        f"  {_own_name()} stat --server {last.address} --watch 1",
+    ]
+    if Path("examples/dial.py").is_file():
+        lines.append(f"  {_python()} examples/dial.py --server {last.address}")
+    lines += [
+        f'  or any WebSocket client: ws://{last.address}/ answers to {{"type": 1, "statType": 0}}',
+        f"Try `kill -9 {last.process.pid}` and watch. Ctrl-C ends them all.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _agents(count: int) -> str:
+    return "1 agent" if count == 1 else f"{count} agents"
+
+
+def _own_name() -> str:
+    """How this command is called where we are."""
+    if shutil.which("nodnod"):
+        return "nodnod"
+    beside = Path(sys.executable).parent / "nodnod"
+    return _near(beside) if beside.is_file() else f"{_python()} -m nodnod_agent.console.main"
+
+
+def _python() -> str:
+    named = shutil.which("python")
+    same = named is not None and Path(named).absolute() == Path(sys.executable).absolute()
+    return "python" if same else _near(Path(sys.executable))
+
+
+def _near(path: Path) -> str:
+    """The path as one would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+COMMAND = Command("demo", "run a cluster on this machine and watch it", add_flags, run)

@@ -1,0 +1,50 @@
+"""Numbers and foreign text as people read them in a terminal."""
+
+import unicodedata
+
+from rich.text import Text
+
+__all__ = ["human_bytes", "level", "meter", "percent", "plain"]
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+# From this many percent on, in this style; the first row that fits counts.
+_LEVELS = ((90.0, "red"), (75.0, "yellow"), (0.0, "green"))
+
+
+def human_bytes(size: float) -> str:
+    """``5699850240`` is ``5.3 GiB``: powers of 1024, three or four digits."""
+    rest, unit = float(size), 0
+    while rest >= 999.95 and unit < len(_UNITS) - 1:
+        rest, unit = rest / 1024, unit + 1
+    return f"{rest:.0f} {_UNITS[unit]}" if unit == 0 else f"{rest:.1f} {_UNITS[unit]}"
+
+
+def percent(value: float) -> str:
+    """``26.74`` is ``26.7 %``, in five to seven characters."""
+    return f"{value:.1f} %"
+
+
+def level(value: float) -> str:
+    """The style for a share in percent: green, yellow from 75, red from 90."""
+    return next((style for least, style in _LEVELS if value >= least), "green")
+
+
+def meter(value: float, width: int) -> Text:
+    """A bar of ``width`` characters, filled to so many percent and coloured by level."""
+    filled = max(0, min(width, round(width * value / 100)))
+    return Text.assemble(("━" * filled, level(value)), ("─" * (width - filled), "dim"))
+
+
+def plain(text: str, longest: int = 300) -> str:
+    """Foreign text on one line, without what would steer a terminal or turn the direction."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(_visible(character) for character in cut)
+
+
+def _visible(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    return (
+        "\ufffd" if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") else character
+    )

@@ -1,0 +1,133 @@
+"""Agents of the simulated cluster: the real core on a fake machine."""
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from nodnod.address import Address
+from nodnod_agent.core.cluster import Cluster
+from nodnod_agent.core.sample import Sample
+from nodnod_agent.core.world import Hello, LinkEnd
+from simulation.clock import Timer
+from simulation.hosts import Accepted, Host, Process
+from simulation.wires import End
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+__all__ = ["INTERVAL", "Agent", "reading"]
+
+INTERVAL = 1.0
+"""Seconds between samples."""
+
+
+def reading(number: int, life: int, moment: float) -> Sample:
+    """A sample that tells whose it is, from which of its lives, and from when (milliseconds)."""
+    return Sample(
+        time=moment,
+        cpu_used=number % 100,
+        disk_total=(number + 1) * 10**12,
+        disk_used=life,
+        memory_total=(number + 1) * 10**9,
+        memory_used=int(moment * 1000),
+    )
+
+
+class Agent:
+    """One agent, through all its lives."""
+
+    version = 2
+
+    def __init__(
+        self, world: "World", host: Host, nodes: tuple[Address, ...], options: dict[str, Any]
+    ) -> None:
+        self.host = host
+        self.name = host.name
+        self.address = host.address
+        self.number = host.number
+        self.nodes = nodes
+        self.lives = 0
+        self.died: list[float] = []
+        """When each of its lives ended."""
+        self.thawed = 0.0
+        """When it last stood still."""
+        self._world = world
+        self._options = options
+        self.process: Process
+        self.cluster: Cluster
+
+    @property
+    def running(self) -> bool:
+        """Whether it lives and is not frozen."""
+        return self.lives > len(self.died) and not self.process.frozen
+
+    def start(self) -> None:
+        """Begin a new life."""
+        world = self._world
+        self.lives += 1
+        self.host.reachable = True
+        rng = random.Random(f"{world.seed} {self.name} {self.lives}")
+        instance = f"{rng.getrandbits(64):016x}"
+        hello = Hello(2, self.name, instance, str(self.address))
+        process = Process(world.clock, self.host, hello, rng.uniform(0, 10_000))
+        cluster = Cluster(
+            name=self.name,
+            instance=instance,
+            clock=process,
+            rng=rng,
+            dial=lambda address, end: self._dial(process, address, end),
+            **self._options,
+        )
+        process.accept = lambda end, hello: _accepted(cluster, end, hello)
+        self.process, self.cluster = process, cluster
+        self.host.listener = process
+        self._sample(process, cluster)
+        cluster.start(node for node in self.nodes if node != self.address)
+        world.note(self.name, "starts, life %d", self.lives)
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self._world.note(self.name, "freezes")
+        self.process.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._world.note(self.name, "thaws")
+        self.thawed = self._world.clock.now
+        self.process.thaw()
+
+    def crash(self) -> None:
+        """SIGKILL."""
+        self._world.note(self.name, "crashes")
+        self.died.append(self._world.clock.now)
+        self.process.kill()
+
+    def lose_power(self) -> None:
+        """The machine is gone, without a word."""
+        self._world.note(self.name, "loses power")
+        self.died.append(self._world.clock.now)
+        self.process.lose_power()
+
+    def stop(self) -> None:
+        """SIGTERM: a goodbye, and then the end."""
+        self._world.note(self.name, "stops")
+        self.died.append(self._world.clock.now)
+        self.cluster.stop()
+        self.process.kill()
+
+    def restart(self) -> None:
+        """Die, if it lives still, and live again."""
+        if self.lives > len(self.died):
+            self.crash()
+        self.start()
+
+    def _dial(self, process: Process, address: Address, end: LinkEnd) -> Timer:
+        return self._world.network.dial(process, address, end)  # type: ignore[return-value]
+
+    def _sample(self, process: Process, cluster: Cluster) -> None:
+        cluster.sampled(reading(self.number, self.lives, self._world.clock.now))
+        process.call_at(process.time() + INTERVAL, self._sample, process, cluster)
+
+
+def _accepted(cluster: Cluster, end: End, hello: Hello) -> Accepted:
+    session = cluster.accepted(end, hello)
+    return Accepted(session.received, lambda _: cluster.left(session), session)

@@ -1,0 +1,130 @@
+"""What a right answer is: told from what is known of the whole simulated world."""
+
+import json
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from simulation.agents import INTERVAL, reading
+
+if TYPE_CHECKING:
+    from simulation.agents import Agent
+    from simulation.clients import Asked
+    from simulation.legacy import LegacyAgent
+    from simulation.world import World
+
+__all__ = ["FIELDS", "check_answer", "parse"]
+
+_DISK = ("diskTotal", "diskUsed", "diskUsedPercent")
+_MEMORY = ("memoryTotal", "memoryUsed", "memoryUsedPercent")
+
+FIELDS: tuple[tuple[str, ...], ...] = (
+    ("name", "cpuUsed", *_DISK, *_MEMORY, "error"),
+    ("name", "cpuUsed", "error"),
+    ("name", *_MEMORY, "error"),
+    ("name", *_DISK, "error"),
+)
+"""The fields of a node object in their order, by ``statType``."""
+
+
+def parse(text: bytes) -> dict[str, Any]:
+    """Read an answer; AssertionError where an object names anything twice."""
+    answer = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def check_answer(
+    world: "World",
+    agent: "Agent | LegacyAgent",
+    asked: "Asked",
+    answer: dict[str, Any],
+    known: set[str],
+) -> None:
+    """AssertionError unless ``answer`` is a right one to what was asked of ``agent``."""
+    request = asked.request
+    assert answer["host"] == agent.name
+    tail = ["id"] if "id" in request and agent.version >= 2 else []
+    if request["type"] not in (0, 1):
+        assert list(answer) == ["host", "nodes", "error", "code", *tail]
+        assert answer["code"] == "unknown_type"
+        assert answer["nodes"] == {}
+        return
+    assert list(answer) == ["host", "nodes", "error", *tail]
+    assert answer["error"] == ""
+    nodes = answer["nodes"]
+    fields = FIELDS[request.get("statType", 0)]
+    for key, node in nodes.items():
+        assert tuple(node) == fields, key
+        assert node["name"] == key
+        _check_node(world, agent, asked, node)
+    if request["type"] == 0:
+        assert list(nodes) == [agent.name]
+    elif "nodes" in request:
+        _check_selection(agent, request["nodes"], nodes, known)
+    else:
+        _check_all(world, agent, nodes)
+        known.update(nodes)
+
+
+def _check_all(world: "World", agent: "Agent | LegacyAgent", nodes: dict[str, Any]) -> None:
+    """Every configured node exactly once, under its name or else its address, and nobody else."""
+    expected = {agent.name: str(agent.address)}
+    for address in agent.nodes:
+        other = world.by_address.get(address)
+        expected[other.name if other else str(address)] = str(address)
+    for name, address in expected.items():
+        assert (name in nodes) + (address in nodes) == 1, f"{name}, {address}"
+    assert len(nodes) == len(expected), set(nodes) - set(expected)
+
+
+def _check_selection(
+    agent: "Agent | LegacyAgent", patterns: list[str], nodes: dict[str, Any], known: set[str]
+) -> None:
+    """Those named, whether known or not, and those that fit, as far as their names are known."""
+    for name in nodes:
+        assert any(fnmatchcase(name, pattern) for pattern in patterns), name
+    for pattern in patterns:
+        if "*" not in pattern:
+            assert pattern in nodes
+            if pattern in known or pattern == agent.name:
+                assert nodes[pattern]["error"] != "unknown node"
+    for name in known:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            assert name in nodes
+
+
+def _check_node(
+    world: "World", agent: "Agent | LegacyAgent", asked: "Asked", node: dict[str, Any]
+) -> None:
+    """Numbers that are this node's own and no older than the request, or zeros and a reason."""
+    numbers = {field: value for field, value in node.items() if field not in ("name", "error")}
+    name = node["name"]
+    if node["error"]:
+        assert name != agent.name, "an agent can always read itself"
+        assert not any(numbers.values()), name
+        return
+    other = next((other for other in world.agents if other.name == name), None)
+    assert other is not None, f"numbers of a node that does not exist: {name}"
+    real = reading(other.number, other.lives, world.clock.now)
+    if "cpuUsed" in numbers:
+        assert numbers["cpuUsed"] == real.cpu_used, f"numbers of another node as {name}"
+    if "diskTotal" in numbers:
+        assert numbers["diskTotal"] == real.disk_total, f"numbers of another node as {name}"
+        life = numbers["diskUsed"]
+        assert 1 <= life <= other.lives
+        assert life > len(other.died) or other.died[life - 1] >= asked.moment, f"{name} is dead"
+    if "memoryTotal" in numbers:
+        assert numbers["memoryTotal"] == real.memory_total, f"numbers of another node as {name}"
+        if other.thawed < asked.moment - 2 * INTERVAL:
+            age = asked.moment - numbers["memoryUsed"] / 1000
+            assert age <= INTERVAL + 0.01, f"{name}'s numbers are {age:.3f} s old"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    assert len(document) == len(pairs), f"named twice: {[key for key, _ in pairs]}"
+    return document
+
+
+def _no_constant(name: str) -> Any:
+    raise AssertionError(f"{name} is not JSON")

@@ -1,0 +1,120 @@
+"""Time that passes only when told to: one heap of calls, made in their order."""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+
+class Runner(Protocol):
+    """A process, as the clock sees it: calls may have to wait for it, or come too late."""
+
+    alive: bool
+    frozen: bool
+    backlog: list["Timer"]
+
+
+class Timer:
+    """A call that is due; ``io`` tells what the network brings from what a timer brings."""
+
+    __slots__ = ("args", "callback", "io", "process")
+
+    def __init__(
+        self,
+        process: Runner | None,
+        io: bool,
+        callback: Callable[..., Any] | None,
+        args: tuple[Any, ...],
+    ) -> None:
+        self.process = process
+        self.io = io
+        self.callback = callback
+        self.args = args
+
+    def cancel(self) -> None:
+        """Forget the call."""
+        self.callback = None
+
+
+class FakeClock:
+    """The core's Clock; what is due at one moment is called in the order in which it was planned.
+
+    A call that belongs to a process is made only while that process is alive, and waits for it
+    while it is frozen, just as its sockets and timers would.
+    """
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+        self.running: Runner | None = None
+        """Whose call is being made."""
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._planned = 0
+
+    def time(self) -> float:
+        """See Clock."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        """See Clock."""
+        return self.plan(when, None, False, callback, args)
+
+    def plan(
+        self,
+        when: float,
+        process: Runner | None,
+        io: bool,
+        callback: Callable[..., Any] | None,
+        args: tuple[Any, ...] = (),
+    ) -> Timer:
+        """Plan a call for ``process``."""
+        timer = Timer(process, io, callback, args)
+        self._planned += 1
+        heappush(self._heap, (when, self._planned, timer))
+        return timer
+
+    def resume(self, process: Runner) -> None:
+        """Make what waited for a frozen process due now: first what came in, then its timers."""
+        backlog, process.backlog = process.backlog, []
+        for timer in sorted(backlog, key=lambda timer: not timer.io):
+            self._planned += 1
+            heappush(self._heap, (self.now, self._planned, timer))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass and make all calls that fall due."""
+        self.run_until(self.now + seconds)
+
+    def turn(self) -> None:
+        """Make all calls that are due at this moment; no time passes."""
+        self.run_until(self.now)
+
+    def run_until(self, moment: float) -> None:
+        """Make all calls up to ``moment``."""
+        heap = self._heap
+        while heap and heap[0][0] <= moment:
+            self._step(heap)
+        self.now = max(self.now, moment)
+
+    def wait_for(self, condition: Callable[[], bool], limit: float) -> float:
+        """Go on until ``condition`` holds; the seconds it took. AssertionError after ``limit``."""
+        began = self.now
+        heap = self._heap
+        while not condition():
+            if not heap or heap[0][0] > began + limit:
+                self.now = began + limit
+                raise AssertionError(f"it did not come true within {limit} s")
+            self._step(heap)
+        return self.now - began
+
+    def _step(self, heap: list[tuple[float, int, Timer]]) -> None:
+        when, _, timer = heappop(heap)
+        callback = timer.callback
+        if callback is None:
+            return
+        if when > self.now:
+            self.now = when
+        process = timer.process
+        if process is not None and (process.frozen or not process.alive):
+            if process.alive:
+                process.backlog.append(timer)
+            return
+        self.running = process
+        callback(*timer.args)

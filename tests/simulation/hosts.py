@@ -1,0 +1,104 @@
+"""Machines, and the processes that live and die on them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from nodnod.address import Address
+from nodnod_agent.core.world import Hello
+from simulation.clock import FakeClock, Timer
+
+if TYPE_CHECKING:
+    from simulation.wires import End
+
+
+class Gate(Protocol):
+    """Who may have enough for now."""
+
+    @property
+    def full(self) -> bool:
+        """Whether messages had better wait."""
+
+
+class Accepted(NamedTuple):
+    """What a process does with a connection that it has accepted."""
+
+    received: Callable[[bytes], None]
+    ended: Callable[[str], None]
+    gate: Gate | None = None
+
+
+class Host:
+    """A machine with one address. ``side`` tells the halves of a split network apart."""
+
+    def __init__(self, name: str, address: Address, number: int) -> None:
+        self.name = name
+        self.address = address
+        self.number = number
+        self.side = 0
+        self.reachable = True
+        self.listener: Process | None = None
+
+
+class Process:
+    """One life of a program on a host; what it planned or was sent dies with it."""
+
+    def __init__(self, clock: FakeClock, host: Host, hello: Hello, offset: float = 0.0) -> None:
+        self.host = host
+        self.hello = hello
+        self.alive = True
+        self.frozen = False
+        self.backlog: list[Timer] = []
+        self.ends: dict[End, None] = {}
+        self.accept: Callable[[End, Hello], Accepted] | None = None
+        self.offset = offset
+        """Its clock is ahead of the world's by so much: no two machines agree on the time."""
+        self.sent = 0
+        self.sent_bytes = 0
+        self.dials = 0
+        self._clock = clock
+
+    # The core's Clock.
+
+    def time(self) -> float:
+        """See Clock."""
+        return self._clock.now + self.offset
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        """See Clock. Rounded to whole milliseconds of waiting, as libuv does: often too early."""
+        clock = self._clock
+        wait = round(when - self.offset - clock.now, 3)
+        return clock.plan(clock.now + wait if wait > 0 else clock.now, self, False, callback, args)
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.frozen:
+            self.frozen = False
+            self._clock.resume(self)
+
+    def kill(self) -> None:
+        """SIGKILL: the kernel breaks its connections."""
+        self._die()
+        for end in self._orphans():
+            end.reset()
+
+    def lose_power(self) -> None:
+        """Be gone without a word; others learn it from silence."""
+        self.host.reachable = False
+        self._die()
+        for end in self._orphans():
+            end.vanish()
+
+    def _die(self) -> None:
+        self.alive = False
+        self.backlog.clear()
+        if self.host.listener is self:
+            self.host.listener = None
+
+    def _orphans(self) -> list["End"]:
+        ends = list(self.ends)
+        self.ends.clear()
+        return ends

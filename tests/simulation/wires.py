@@ -1,0 +1,298 @@
+"""One end of a simulated TCP connection with WebSocket on it: the core's Wire.
+
+A connection is two ordered, reliable streams. Nothing that is sent is lost while the connection
+lives: what a real network drops, TCP sends again, so here it comes late, and everything behind it
+too. What runs into a cut waits at the cut until the network heals or the connection is given up.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nodnod_agent.edge.pump import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
+from nodnod_agent.edge.server import PING_AFTER
+from simulation.hosts import Gate, Process
+
+if TYPE_CHECKING:
+    from simulation.network import Network
+
+KERNEL_BUFFER = 128 * 1024
+"""Bytes that the two kernels take before the sender feels that nobody reads."""
+
+FIRST_RTO = 0.2
+"""Seconds until TCP sends again what was not acknowledged; doubles with each attempt (RFC 6298)."""
+
+_MULTIPLIER, _INCREMENT, _MODULUS = 25214903917, 11, 1 << 48  # drand48
+
+
+class End:
+    """What one side holds; its randomness is its own, so that no other traffic changes it."""
+
+    __slots__ = (
+        "_chance",
+        "_heard",
+        "_held",
+        "_held_since",
+        "_in_flight",
+        "_last",
+        "_network",
+        "_pong",
+        "_pong_rtt",
+        "_stall",
+        "_waiting",
+        "accepted",
+        "ended",
+        "gate",
+        "open",
+        "peer",
+        "process",
+        "rate",
+        "received",
+        "rtt",
+    )
+
+    peer: "End"
+    received: Callable[[bytes], None]
+    ended: Callable[[str], None]
+
+    def __init__(self, network: "Network", process: Process, seed: int, *, accepted: bool) -> None:
+        self.process = process
+        self.accepted = accepted
+        self.open = True
+        self.gate: Gate | None = None
+        self.rtt: float | None = None
+        self.rate = 0.0
+        """Bytes per second that the other side reads; 0 for all that comes."""
+        self._network = network
+        self._chance = seed % _MODULUS
+        self._heard = network.clock.now
+        self._last = 0.0
+        self._pong = 0.0
+        self._pong_rtt = 0.0
+        self._in_flight = 0
+        self._held: deque[tuple[int, Callable[..., None], tuple[Any, ...]]] | None = None
+        self._held_since = 0.0
+        self._waiting: deque[bytes] | None = None
+        self._stall = False
+        process.ends[self] = None
+
+    # The core's Wire.
+
+    @property
+    def heard(self) -> float:
+        """See Wire."""
+        if self._heard < self._pong <= self._network.clock.now:
+            self._heard = self._pong
+            self.rtt = self._pong_rtt
+        return self._heard + self.process.offset
+
+    @property
+    def unsent(self) -> int:
+        """See Wire."""
+        return max(0, self._in_flight - KERNEL_BUFFER)
+
+    def send(self, text: bytes) -> None:
+        """See Wire."""
+        if not self.open:
+            return
+        size = len(text)
+        process = self.process
+        process.sent += 1
+        process.sent_bytes += size
+        self._in_flight += size
+        self._push(size, self.peer._take, text)
+        if self._in_flight > KERNEL_BUFFER:
+            self._crowded()
+        if self._waiting:
+            self._plan_drain()
+
+    def ping(self) -> None:
+        """See Wire. Where nothing is in the way, the pong is known without an event."""
+        if not self.open:
+            return
+        now = self._network.clock.now
+        if self._clear() and self.peer._clear() and self._pong <= now:
+            self._heard = max(self._heard, self._pong)
+            self._pong = self.peer._arrival(self._arrival(now))
+            self._pong_rtt = self._pong - now
+        else:
+            self._push(0, self.peer._pinged, now)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """See Wire."""
+        said = f"closed by the other side ({code} {reason})".replace(" )", ")")
+        self._leave(said)
+
+    def abort(self) -> None:
+        """See Wire."""
+        self._leave("connection reset by peer")
+
+    # What befalls it.
+
+    def upgraded(self, opened: Callable[[], None]) -> None:
+        """Answer the upgrade: the first that the other side hears."""
+        self._push(0, opened)
+
+    def heard_now(self) -> None:
+        """Something came in just now."""
+        self._heard = self._network.clock.now
+
+    def reset(self) -> None:
+        """Its process was killed: the kernel tells the other side."""
+        self.open = False
+        self._push(0, self.peer._finish, "connection reset by peer")
+        self._mind_half_open()
+
+    def vanish(self) -> None:
+        """Its machine is gone; nobody tells the other side."""
+        self.open = False
+        self._mind_half_open(lost=True)
+
+    def release(self) -> None:
+        """Send again what was held, if the way is free now."""
+        held = self._held
+        if held is None:
+            return
+        if self._network.blocked(self.process.host, self.peer.process.host):
+            self._network.holding[self] = None
+            return
+        self._held = None
+        for size, method, args in held:
+            self._push(size, method, *args)
+
+    def retransmission(self) -> float:
+        """When TCP will try again to send what is held."""
+        now = self._network.clock.now
+        when, wait = self._held_since, FIRST_RTO
+        while when <= now:
+            when += wait
+            wait = min(wait * 2, 120.0)
+        return when
+
+    def chance(self) -> float:
+        """The next of its random numbers, from 0 up to 1."""
+        self._chance = (self._chance * _MULTIPLIER + _INCREMENT) % _MODULUS
+        return self._chance / _MODULUS
+
+    # How it works.
+
+    def _clear(self) -> bool:
+        """Whether what it sends now gets through at once."""
+        peer = self.peer
+        return (
+            self._held is None
+            and peer.open
+            and peer.process.alive
+            and not peer.process.frozen
+            and not self._network.blocked(self.process.host, peer.process.host)
+        )
+
+    def _push(self, size: int, method: Callable[..., None], *args: Any) -> None:
+        network = self._network
+        peer = self.peer
+        if self._held is not None:
+            self._held.append((size, method, args))
+        elif network.blocked(self.process.host, peer.process.host):
+            self._held = deque([(size, method, args)])
+            self._held_since = network.clock.now
+            network.holding[self] = None
+        else:
+            now = network.clock.now
+            if self.rate:
+                now = max(now, self._last) + size / self.rate
+            network.clock.plan(self._arrival(now), peer.process, True, method, args)
+
+    def _arrival(self, sent: float) -> float:
+        arrival = sent + self._network.delay(self)
+        if arrival < self._last:
+            return self._last
+        self._last = arrival
+        return arrival
+
+    def _take(self, text: bytes) -> None:
+        """A message has arrived here."""
+        peer = self.peer
+        peer._in_flight -= len(text)
+        if peer._waiting:
+            peer._plan_drain()
+        if not self.open:
+            return
+        self._heard = self._network.clock.now
+        if self.gate is not None and (self._waiting or self._gated_now()):
+            if self._waiting is None:
+                self._waiting = deque()
+            self._waiting.append(text)
+        else:
+            self.received(text)
+
+    def _gated_now(self) -> bool:
+        return self.unsent > HIGH_WATER or (self.gate is not None and self.gate.full)
+
+    def _plan_drain(self) -> None:
+        self._network.clock.plan(self._network.clock.now, self.process, True, self._drain)
+
+    def _drain(self) -> None:
+        while self.open and self._waiting and not self._gated_now():
+            self.received(self._waiting.popleft())
+
+    def _pinged(self, since: float) -> None:
+        if self.open:
+            self._heard = self._network.clock.now
+            self._push(0, self.peer._ponged, since)
+
+    def _ponged(self, since: float) -> None:
+        if self.open:
+            self._heard = self._network.clock.now
+            self.rtt = self._heard - since
+
+    def _leave(self, said: str) -> None:
+        if not self.open:
+            return
+        self.open = False
+        self.process.ends.pop(self, None)
+        self._push(0, self.peer._finish, said)
+        self._mind_half_open()
+        if self.accepted:  # who accepted is told of the end, whoever made it
+            clock = self._network.clock
+            clock.plan(clock.now, self.process, True, self.ended, (said,))
+
+    def _finish(self, reason: str) -> None:
+        if self.open:
+            self.open = False
+            self.process.ends.pop(self, None)
+            self.ended(reason)
+
+    def _mind_half_open(self, *, lost: bool = False) -> None:
+        """The other side may never hear of the end: then its own keepalive finds out.
+
+        That of a dialled end is the core's business; that of an accepted one is the server's.
+        """
+        peer = self.peer
+        if peer.accepted and peer.open and (lost or self._held is not None):
+            reason = f"no sign of life for {2 * PING_AFTER:.3g} s"
+            clock = self._network.clock
+            clock.plan(clock.now + 2 * PING_AFTER, peer.process, False, peer._finish, (reason,))
+
+    def _crowded(self) -> None:
+        if self.unsent > UNSENT_LIMIT:
+            self._cut("unread output")
+        elif self.unsent > HIGH_WATER and not self._stall:
+            self._stall = True
+            clock = self._network.clock
+            args = (self._in_flight,)
+            clock.plan(clock.now + STALL_LIMIT, self.process, False, self._check_stall, args)
+
+    def _check_stall(self, then: int) -> None:
+        self._stall = False
+        if self.open and self.unsent > HIGH_WATER:
+            if self._in_flight >= then:
+                self._cut("has read nothing")
+            else:
+                self._crowded()
+
+    def _cut(self, reason: str) -> None:
+        self.open = False
+        self.process.ends.pop(self, None)
+        self._push(0, self.peer._finish, "connection reset by peer")
+        clock = self._network.clock
+        clock.plan(clock.now, self.process, True, self.ended, (reason,))

@@ -1,0 +1,177 @@
+"""The simulated world: agents and clients on one network, under one clock and one seed."""
+
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from nodnod.address import Address
+from simulation.agents import Agent
+from simulation.clients import Client
+from simulation.clock import FakeClock
+from simulation.hosts import Process
+from simulation.legacy import LegacyAgent
+from simulation.network import CALM, Network, Weather
+
+__all__ = ["World"]
+
+TRACE = 150
+"""Events shown when a test fails."""
+
+PORT = 7070
+
+
+class World:
+    """Use as a context manager: a failure then tells the seed and what happened last."""
+
+    def __init__(self, seed: int, weather: Weather = CALM) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.clock = FakeClock()
+        self.network = Network(self.clock, seed, weather)
+        self.agents: list[Agent | LegacyAgent] = []
+        self.clients: list[Client] = []
+        self.by_address: dict[Address, Agent | LegacyAgent] = {}
+        self._trace: deque[tuple[float, str, str, tuple[Any, ...]]] = deque(maxlen=TRACE)
+        self._log = _Log(self)
+
+    def __enter__(self) -> "World":
+        self._log.install()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._log.remove()
+        if error is not None:
+            error.add_note(f"seed {self.seed}, the last {len(self._trace)} events:\n{self.trace}")
+
+    # Who is there.
+
+    def agent(
+        self,
+        name: str = "",
+        nodes: Iterable[Address] = (),
+        *,
+        legacy: bool = False,
+        start: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Add an agent; ``options`` go to its Cluster. A legacy one is of version 1."""
+        number = len(self.agents)
+        name = name or f"agent-{number}"
+        host = self.network.host(name, address_of(number))
+        kind = LegacyAgent if legacy else Agent
+        agent = kind(self, host, tuple(nodes), options)
+        self.agents.append(agent)
+        self.by_address[host.address] = agent
+        if start:
+            agent.start()
+        return agent
+
+    def mesh(self, count: int, *, legacy: int = 0, **options: Any) -> list[Any]:
+        """Add ``count`` agents that are all configured with all; the last ``legacy`` are old."""
+        first = len(self.agents)
+        nodes = [address_of(number) for number in range(first, first + count)]
+        agents = [
+            self.agent(nodes=nodes, legacy=count - i <= legacy, start=False, **options)
+            for i in range(count)
+        ]
+        for agent in agents:
+            agent.start()
+        return agents
+
+    def client(self, agent: Agent | LegacyAgent, **options: Any) -> Client:
+        """Connect a client that runs on the agent's own machine."""
+        client = Client(self, agent, **options)
+        self.clients.append(client)
+        return client
+
+    # What happens.
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+
+    def wait_for(self, condition: Callable[[], bool], limit: float, step: float = 0.02) -> float:
+        """Let time pass until it is so; the seconds it took. AssertionError after ``limit``."""
+        began = self.clock.now
+        while not condition():
+            assert self.clock.now - began < limit, f"it did not come true within {limit} s"
+            self.clock.advance(step)
+        return self.clock.now - began
+
+    def whole(self) -> bool:
+        """Whether every agent that runs has a link to every other that runs, and knows its name."""
+        running = {agent.address: agent.name for agent in self.agents if agent.running}
+        return all(
+            member.up and member.name == running[address]
+            for agent in self.agents
+            if agent.running and isinstance(agent, Agent)
+            for address, member in agent.cluster.roster.members.items()
+            if address in running
+        )
+
+    def split(self, *sides: Iterable[Agent | LegacyAgent]) -> None:
+        """Part the network."""
+        self.note("network", "splits")
+        self.network.split(*([agent.host for agent in side] for side in sides))
+
+    def cut(self, source: Agent | LegacyAgent, target: Agent | LegacyAgent) -> None:
+        """Let nothing through from one to the other; the way back stays free."""
+        self.note("network", "cuts the way from %s to %s", source.name, target.name)
+        self.network.cut(source.host, target.host)
+
+    def heal(self) -> None:
+        """Join the network again."""
+        self.note("network", "heals")
+        self.network.heal()
+
+    # What is told of it.
+
+    def note(self, who: str, what: str, *args: Any) -> None:
+        """Remember an event for the trace."""
+        self._trace.append((self.clock.now, who, what, args))
+
+    @property
+    def trace(self) -> str:
+        """The last events, oldest first."""
+        began = 1000.0
+        return "\n".join(
+            f"{when - began:12.6f} {who}: {what % args if args else what}"
+            for when, who, what, args in self._trace
+        )
+
+
+def address_of(number: int) -> Address:
+    """Where the agent of this number listens."""
+    return Address(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", PORT)
+
+
+class _Log(logging.Handler):
+    """The agents' log lines go into the trace, and nowhere else."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._logger = logging.getLogger("nodnod")
+
+    def install(self) -> None:
+        self._before = (self._logger.level, self._logger.propagate)
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.WARNING)
+        self._logger.propagate = False
+
+    def remove(self) -> None:
+        self._logger.removeHandler(self)
+        level, self._logger.propagate = self._before
+        self._logger.setLevel(level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        running = self._world.clock.running
+        who = running.host.name if isinstance(running, Process) else "?"
+        # Not formatted now: few are ever read. Members change, though, so they are named now.
+        args = tuple(map(str, record.args)) if isinstance(record.args, tuple) else ()
+        self._world.note(who, str(record.msg).replace("%d", "%s"), *args)
