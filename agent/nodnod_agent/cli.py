@@ -137,7 +137,7 @@ def usage() -> str:
 def _default(value: object) -> str:
     if isinstance(value, Address):
         value = str(value)
-    if isinstance(value, bool) or value in ("", None):
+    if isinstance(value, bool) or value in ("", None, ()):
         return ""
     return f' (default "{value}")' if isinstance(value, str) else f" (default {value:g})"
 
@@ -244,3 +244,7 @@ def _say(fd: int, text: str) -> int:
     except OSError:
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

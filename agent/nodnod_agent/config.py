@@ -27,6 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     name: str
     listen: Address = Address("127.0.0.1", 7070)
     nodes: tuple[Address, ...] = ()
+    join: tuple[Address, ...] = ()
+    advertise: Address | None = None
     mode: Literal["pull", "push"] = "pull"
     interval: float = 1.0
     debug: bool = False
@@ -82,6 +84,21 @@ SETTINGS = (
         check=checks.addresses,
         read=checks.read_list,
         is_flag=False,
+    ),
+    Setting(
+        field="join",
+        key="join",
+        kind="addresses",
+        help="Agents of a cluster to join, separated by commas; one that is alive is enough",
+        check=checks.addresses,
+        read=checks.read_list,
+    ),
+    Setting(
+        field="advertise",
+        key="advertise",
+        kind="address",
+        help="Where others can dial this agent (default: the listen address, or a guess)",
+        check=checks.address(),
     ),
     Setting(
         field="mode",

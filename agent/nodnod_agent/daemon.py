@@ -6,17 +6,22 @@ import random
 import resource
 import secrets
 import signal
+import socket
 from collections.abc import Callable
 from time import time
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from nodnod.address import Address
+from nodnod_agent.checks import ConfigError
 from nodnod_agent.config import Settings
 from nodnod_agent.core.cluster import Cluster
 from nodnod_agent.core.sample import Sample
 from nodnod_agent.core.world import Hello
 from nodnod_agent.edge.links import Dialler
+from nodnod_agent.edge.listener import advertised, bind
+from nodnod_agent.edge.resolver import Resolver, is_literal
 from nodnod_agent.edge.sampler import Sampler
 from nodnod_agent.edge.server import Server, reject
 
@@ -30,58 +35,129 @@ MAX_CLIENTS = 10_000
 
 log = logging.getLogger("nodnod")
 
+Reload = Callable[[], Settings]
 
-def run(settings: Settings, reload: Callable[[], Settings]) -> int:
-    """Run one agent until SIGTERM or SIGINT; the exit status. Raises OSError if it cannot listen."""
+
+def run(settings: Settings, reload: Reload) -> int:
+    """Run one agent until SIGTERM or SIGINT; the exit status. Raises OSError if it cannot listen.
+
+    ``reload`` reads the settings anew, on SIGHUP; it raises ConfigError.
+    """
+    sockets = bind(settings.listen)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, reload))
+        return runner.run(_serve(settings, reload, sockets))
 
 
-async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    instance = secrets.token_hex(8)
-    hello = Hello(2, settings.name, instance, str(settings.listen))
-    sampled: asyncio.Future[None] = loop.create_future()
-
-    def deliver(sample: Sample) -> None:
-        cluster.sampled(sample)
-        if not sampled.done():
-            sampled.set_result(None)
-
-    sampler = Sampler(settings.interval, deliver, loop=loop)
-    cluster = Cluster(
-        name=settings.name,
-        address=hello.address,
-        instance=instance,
-        clock=loop,
-        wall=time,
-        rng=random.Random(),  # noqa: S311  # jitter, no secret
-        dial=Dialler(loop, hello),
-        want=sampler.want,
-        mode=settings.mode,
-        interval=settings.interval,
-    )
-    server = Server(loop, cluster, hello=hello, page=_page, max_clients=_max_clients())
-    sampler.start()
+async def _serve(settings: Settings, reload: Reload, sockets: list[socket.socket]) -> int:
+    daemon = _Daemon(settings, reload, sockets[0].getsockname()[1])
+    await daemon.start(sockets)
     try:
-        await sampled  # else the first client would meet numbers that mean nothing
-        address = await server.listen(settings.listen)
-        log.info("Starting NodNod websocket server: [%s : %s]", settings.name, address)
-        cluster.start()
-        for node in settings.nodes:
-            if node != address:
-                cluster.peers.add(node)
-        await stopping.wait()
-        log.info("Stopping")
+        await daemon.told_to_stop.wait()
     finally:
-        sampler.stop()
-        server.close()
-        cluster.stop()
-        await server.drained(STOP_LIMIT)
+        await daemon.stop()
     return 0
+
+
+class _Daemon:
+    """One running agent. What is made here is stopped here."""
+
+    def __init__(self, settings: Settings, reload: Reload, port: int) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._reload = reload
+        self._sampled = asyncio.Event()
+        self.told_to_stop = asyncio.Event()
+        self._listen = Address(settings.listen.host, port)
+        advertise = settings.advertise or advertised(self._listen)
+        instance = secrets.token_hex(8)
+        hello = Hello(2, settings.name, instance, str(advertise))
+        self._sampler = Sampler(settings.interval, self._deliver, loop=loop)
+        self._dialler = Dialler(loop, hello)
+        self._cluster = Cluster(
+            name=settings.name,
+            address=hello.address,
+            instance=instance,
+            clock=loop,
+            wall=time,
+            rng=random.Random(),  # noqa: S311  # jitter, no secret
+            dial=self._dialler,
+            want=self._sampler.want,
+            mode=settings.mode,
+            interval=settings.interval,
+        )
+        self._resolver = Resolver(self._cluster.peers.resolved)
+        self._server = Server(
+            loop, self._cluster, hello=hello, page=_page, max_clients=_max_clients()
+        )
+        self._own = {self._listen, advertise}
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Sample, listen, dial."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.told_to_stop.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._read_again)
+        self._sampler.start()
+        await self._sampled.wait()  # else the first client would meet numbers that mean nothing
+        await self._server.listen(sockets)
+        name, advertise = self._settings.name, self._cluster.peers.gossip.view.own.address
+        log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
+        if advertise != str(self._listen):
+            log.info("Advertising address %s", advertise)
+        log.info("Starting discovery service")
+        self._cluster.start()
+        for node in _seeds(self._settings):
+            self._add(node)
+
+    async def stop(self) -> None:
+        """Say goodbye, and wait for nobody for long."""
+        log.info("Stopping")
+        self._sampler.stop()
+        self._server.close()
+        self._resolver.stop()
+        self._cluster.stop()
+        await self._server.drained(STOP_LIMIT)
+        await self._dialler.drained(STOP_LIMIT / 3)
+
+    def _deliver(self, sample: Sample) -> None:
+        self._cluster.sampled(sample)
+        self._sampled.set()
+
+    def _add(self, node: Address) -> None:
+        if node in self._own:
+            return
+        if is_literal(node.host):
+            self._cluster.peers.add(node)
+        else:
+            self._resolver.add(node)
+
+    def _read_again(self) -> None:
+        try:
+            settings = self._reload()
+        except ConfigError as error:
+            log.error("Configuration not reloaded, nothing is changed: %s", error)
+            return
+        before, after = set(_seeds(self._settings)), set(_seeds(settings))
+        for node in before - after:
+            self._resolver.remove(node)
+            self._cluster.peers.remove(node)
+        for node in after - before:
+            self._add(node)
+        log.info(
+            "Configuration reloaded: %d nodes added, %d removed",
+            len(after - before),
+            len(before - after),
+        )
+        for field in settings.__struct_fields__:
+            if field not in _SEEDS and getattr(settings, field) != getattr(self._settings, field):
+                log.warning("Setting %s has changed: that needs a restart", field)
+        self._settings = settings
+
+
+_SEEDS = ("nodes", "join")
+
+
+def _seeds(settings: Settings) -> tuple[Address, ...]:
+    return tuple(dict.fromkeys(settings.join + settings.nodes))
 
 
 def _page(ws: ServerProtocol, request: Request) -> Response:

@@ -19,6 +19,8 @@ __all__ = ["INTERVAL", "Agent", "reading"]
 INTERVAL = 1.0
 """Seconds between samples."""
 
+EPOCH = 1_700_000_000.0
+
 
 def reading(number: int, life: int, moment: float) -> Sample:
     """A sample that tells whose it is, from which of its lives, and from when (milliseconds)."""
@@ -50,15 +52,22 @@ class Agent:
         """When each of its lives ended."""
         self.thawed = 0.0
         """When it last stood still."""
+        self.skew = 0.0
+        """Seconds that its wall clock is wrong."""
         self._world = world
         self._options = options
         self.process: Process
         self.cluster: Cluster
 
     @property
+    def alive(self) -> bool:
+        """Whether it lives, frozen or not."""
+        return self.lives > len(self.died)
+
+    @property
     def running(self) -> bool:
         """Whether it lives and is not frozen."""
-        return self.lives > len(self.died) and not self.process.frozen
+        return self.alive and not self.process.frozen
 
     def start(self) -> None:
         """Begin a new life."""
@@ -68,11 +77,13 @@ class Agent:
         rng = random.Random(f"{world.seed} {self.name} {self.lives}")
         instance = f"{rng.getrandbits(64):016x}"
         hello = Hello(2, self.name, instance, str(self.address))
-        process = Process(world.clock, self.host, hello, rng.uniform(0, 10_000))
+        process = Process(world.clock, self.host, hello, rng.randrange(10_000))
         cluster = Cluster(
             name=self.name,
+            address=str(self.address),
             instance=instance,
             clock=process,
+            wall=self._wall,
             rng=rng,
             dial=lambda address, end: self._dial(process, address, end),
             **self._options,
@@ -81,7 +92,10 @@ class Agent:
         self.process, self.cluster = process, cluster
         self.host.listener = process
         self._sample(process, cluster)
-        cluster.start(node for node in self.nodes if node != self.address)
+        cluster.start()
+        for node in self.nodes:
+            if node != self.address:
+                cluster.peers.add(node)
         world.note(self.name, "starts, life %d", self.lives)
 
     def freeze(self) -> None:
@@ -116,12 +130,15 @@ class Agent:
 
     def restart(self) -> None:
         """Die, if it lives still, and live again."""
-        if self.lives > len(self.died):
+        if self.alive:
             self.crash()
         self.start()
 
     def _dial(self, process: Process, address: Address, end: LinkEnd) -> Timer:
         return self._world.network.dial(process, address, end)  # type: ignore[return-value]
+
+    def _wall(self) -> float:
+        return EPOCH + self._world.clock.now + self.skew
 
     def _sample(self, process: Process, cluster: Cluster) -> None:
         cluster.sampled(reading(self.number, self.lives, self._world.clock.now))
@@ -130,4 +147,4 @@ class Agent:
 
 def _accepted(cluster: Cluster, end: End, hello: Hello) -> Accepted:
     session = cluster.accepted(end, hello)
-    return Accepted(session.received, lambda _: cluster.left(session), session)
+    return Accepted(session.received, lambda _: session.ended(), session)

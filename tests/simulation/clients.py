@@ -73,6 +73,8 @@ class Client:
             assert request["id"] not in self.by_id
             self.by_id[request["id"]] = asked
         else:
+            if self.in_order:  # it may have to wait for those before it
+                asked.deadline = max(asked.deadline, self.in_order[-1].deadline)
             self.in_order.append(asked)
         self.asked += 1
         self._wire.send(json.dumps(request).encode())
@@ -92,7 +94,8 @@ class Client:
         if self.agent.version < 2 or self.agent.process.frozen or not self.agent.process.alive:
             return
         for asked in (*self.by_id.values(), *self.in_order):
-            assert self._world.clock.now <= self._due(asked), f"never answered: {asked}"
+            due = self._due(asked)
+            assert self._world.clock.now <= due, f"{self.agent.name} never answered {asked}"
 
     def disconnect(self) -> None:
         """Hang up; what is unanswered stays so."""

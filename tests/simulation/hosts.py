@@ -10,6 +10,9 @@ from simulation.clock import FakeClock, Timer
 if TYPE_CHECKING:
     from simulation.wires import End
 
+TURN = 1e-6
+"""Seconds that a turn of an event loop takes."""
+
 
 class Gate(Protocol):
     """Who may have enough for now."""
@@ -42,7 +45,7 @@ class Host:
 class Process:
     """One life of a program on a host; what it planned or was sent dies with it."""
 
-    def __init__(self, clock: FakeClock, host: Host, hello: Hello, offset: float = 0.0) -> None:
+    def __init__(self, clock: FakeClock, host: Host, hello: Hello, offset: int = 0) -> None:
         self.host = host
         self.hello = hello
         self.alive = True
@@ -51,7 +54,7 @@ class Process:
         self.ends: dict[End, None] = {}
         self.accept: Callable[[End, Hello], Accepted] | None = None
         self.offset = offset
-        """Its clock is ahead of the world's by so much: no two machines agree on the time."""
+        """Seconds that its clock is ahead of the world's: no two machines agree on the time."""
         self.sent = 0
         self.sent_bytes = 0
         self.dials = 0
@@ -60,14 +63,15 @@ class Process:
     # The core's Clock.
 
     def time(self) -> float:
-        """See Clock."""
-        return self._clock.now + self.offset
+        """See Clock. In whole milliseconds, as libuv counts."""
+        return int(self._clock.now * 1000 + 0.001) / 1000 + self.offset
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        """See Clock. Rounded to whole milliseconds of waiting, as libuv does: often too early."""
-        clock = self._clock
-        wait = round(when - self.offset - clock.now, 3)
-        return clock.plan(clock.now + wait if wait > 0 else clock.now, self, False, callback, args)
+        """See Clock. What is due by now is called in the next turn of the loop."""
+        now = self._clock.now
+        wait = round((when - self.time()) * 1000)
+        due = (int(now * 1000 + 0.001) + wait) / 1000 if wait > 0 else now + TURN
+        return self._clock.plan(max(due, now), self, False, callback, args)
 
     def freeze(self) -> None:
         """SIGSTOP."""

@@ -68,13 +68,19 @@ class LegacyAgent:
         self._world = world
 
     @property
+    def alive(self) -> bool:
+        """Whether it lives, frozen or not."""
+        return self.lives > len(self.died)
+
+    @property
     def running(self) -> bool:
         """Whether it lives and is not frozen."""
-        return self.lives > len(self.died) and not self.process.frozen
+        return self.alive and not self.process.frozen
 
     def start(self) -> None:
         """Begin a new life."""
         self.lives += 1
+        self.host.reachable = True
         self.process = Process(self._world.clock, self.host, Hello(version=1))
         self.process.accept = lambda end, _: _Served(self, end).accepted
         self.host.listener = self.process
@@ -99,9 +105,15 @@ class LegacyAgent:
         self.died.append(self._world.clock.now)
         self.process.kill()
 
+    def lose_power(self) -> None:
+        """The machine is gone, without a word."""
+        self._world.note(self.name, "loses power")
+        self.died.append(self._world.clock.now)
+        self.process.lose_power()
+
     def restart(self) -> None:
         """Die, if it lives still, and live again."""
-        if self.lives > len(self.died):
+        if self.alive:
             self.crash()
         self.start()
 

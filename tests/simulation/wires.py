@@ -144,9 +144,12 @@ class End:
         self._mind_half_open()
 
     def vanish(self) -> None:
-        """Its machine is gone; nobody tells the other side."""
-        self.open = False
-        self._mind_half_open(lost=True)
+        """Its machine is gone; nobody tells the other side, unless that was on it too."""
+        if self.process.host is self.peer.process.host:
+            self.reset()
+        else:
+            self.open = False
+            self._mind_half_open(lost=True)
 
     def release(self) -> None:
         """Send again what was held, if the way is free now."""

@@ -110,7 +110,7 @@ class World:
             member.up and member.name == running[address]
             for agent in self.agents
             if agent.running and isinstance(agent, Agent)
-            for address, member in agent.cluster.roster.members.items()
+            for address, member in agent.cluster.peers.roster.members.items()
             if address in running
         )
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -15,11 +13,15 @@ from nodnod.errors import NodNodError
 from nodnod.messages import Answer
 from nodnod_agent.console.command import Command, Status, number
 from nodnod_agent.console.fleet import COMMAND as AGENT
-from nodnod_agent.console.fleet import Fleet, Member, free_addresses
+from nodnod_agent.console.fleet import Fleet, free_addresses
+from nodnod_agent.console.hints import hints
 from nodnod_agent.console.output import LiveTable, Output, TableOutput, complain
 from nodnod_agent.console.signals import until_signal
 
 __all__ = ["COMMAND", "demonstrate"]
+
+ATTEMPTS = 3
+"""How often to look for other ports where one was taken meanwhile."""
 
 START_PATIENCE = 30.0
 """Seconds in which all agents must see all."""
@@ -53,28 +55,43 @@ def demonstrate(count: int, command: Sequence[str] = AGENT) -> int:
 
 
 async def _demonstrate(count: int, command: Sequence[str]) -> int:
-    try:
-        addresses = free_addresses(count)
-    except OSError as error:
-        complain(str(error))
-        return Status.UNREACHABLE
-    with (
-        tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
-        Fleet(addresses, Path(folder), command) as fleet,
-    ):
-        _say(f"Starting {_agents(count)} on this machine:")
-        for member in fleet.members:
-            _say(f"  {member.name:<10} {member.address}   process {member.process.pid}")
-        async with contextlib.AsyncExitStack() as stack:
-            clients = [Client(str(member.address), timeout=5.0) for member in fleet.members]
-            for client in clients:
-                stack.push_async_callback(client.disconnect)
-            fault = await _all_see_all(fleet, clients)
-            if fault:
-                _explain(fault, fleet)
-                return Status.UNREACHABLE
-            _say(_hints(fleet.members))
-            return await _watch(fleet, clients)
+    for attempts_left in reversed(range(ATTEMPTS)):
+        try:
+            addresses = free_addresses(count)
+        except OSError as error:
+            complain(str(error))
+            break
+        with (
+            tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
+            Fleet(addresses, Path(folder), command) as fleet,
+        ):
+            fault = await _run(fleet)
+            logs = "".join(f"--- {m.name} ({m.address}):\n{m.log()}\n" for m in fleet.members)
+        # All have ended now: a port that is not free again was taken between our look and the
+        # agent's, and others will do.
+        if attempts_left and free_addresses(count, addresses[0].port) != addresses:
+            continue
+        complain(fault)
+        sys.stderr.write(logs)
+        break
+    return Status.UNREACHABLE
+
+
+async def _run(fleet: Fleet) -> str:
+    """Show what runs until cancelled; gives what went wrong, in words."""
+    _say(f"Starting {_agents(len(fleet.members))} on this machine:")
+    for member in fleet.members:
+        _say(f"  {member.name:<10} {member.address}   process {member.process.pid}")
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [Client(str(member.address), timeout=5.0) for member in fleet.members]
+        for client in clients:
+            stack.push_async_callback(client.disconnect)
+        fault = await _all_see_all(fleet, clients)
+        if fault:
+            return fault
+        _say(hints([(member.address, member.process.pid) for member in fleet.members]))
+        await _watch(fleet, clients)
+        return "no agent is left"
 
 
 async def _all_see_all(fleet: Fleet, clients: Sequence[Client]) -> str:
@@ -103,7 +120,7 @@ async def _sees(client: Client, count: int) -> bool:
     return sum(1 for node in answer.nodes.values() if not node.error) == count
 
 
-async def _watch(fleet: Fleet, clients: Sequence[Client]) -> int:
+async def _watch(fleet: Fleet, clients: Sequence[Client]) -> None:
     """Show the cluster until cancelled, or until no agent is left."""
     live = sys.stdout.isatty()
     output: Output = LiveTable() if live else TableOutput()
@@ -115,8 +132,6 @@ async def _watch(fleet: Fleet, clients: Sequence[Client]) -> int:
                 output.trouble(what)
     finally:
         output.close()
-    complain("no agent is left")
-    return Status.UNREACHABLE
 
 
 async def _looks(
@@ -138,53 +153,8 @@ async def _looks(
         await asyncio.sleep(every)
 
 
-def _explain(fault: str, fleet: Fleet) -> None:
-    complain(fault)
-    for member in fleet.members:
-        sys.stderr.write(f"--- log of {member.name} ({member.address}):\n{member.log()}\n")
-    sys.stderr.flush()
-
-
-def _hints(members: Sequence[Member]) -> str:
-    first, last = members[0], members[-1]
-    lines = [
-        "",
-        f"All see all. Ask any of them from another terminal; {first.name} does as well as {last.name}:",
-        f"  {_own_name()} stat --server {first.address}",
-        f"  {_own_name()} stat --server {last.address} --watch 1",
-    ]
-    if Path("examples/dial.py").is_file():
-        lines.append(f"  {_python()} examples/dial.py --server {last.address}")
-    lines += [
-        f'  or any WebSocket client: ws://{last.address}/ answers to {{"type": 1, "statType": 0}}',
-        f"Try `kill -9 {last.process.pid}` and watch. Ctrl-C ends them all.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def _agents(count: int) -> str:
     return "1 agent" if count == 1 else f"{count} agents"
-
-
-def _own_name() -> str:
-    """How this command is called where we are."""
-    if shutil.which("nodnod"):
-        return "nodnod"
-    beside = Path(sys.executable).parent / "nodnod"
-    return _near(beside) if beside.is_file() else f"{_python()} -m nodnod_agent.console.main"
-
-
-def _python() -> str:
-    named = shutil.which("python")
-    same = named is not None and Path(named).absolute() == Path(sys.executable).absolute()
-    return "python" if same else _near(Path(sys.executable))
-
-
-def _near(path: Path) -> str:
-    """The path as one would type it here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
 
 
 def _say(text: str) -> None:

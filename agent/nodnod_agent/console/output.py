@@ -49,14 +49,17 @@ class _Appended:
 
 
 class TableOutput(_Appended):
-    """Appends one table after the other."""
+    """Appends one table after the other, with an empty line between them."""
 
     def __init__(self) -> None:
         self._console = _console()
+        self._before = ""
 
     def show(self, answer: Answer) -> None:
         """See Output."""
+        sys.stdout.write(self._before)
         self._console.print(_view(self._console, answer))
+        self._before = "\n"
         sys.stdout.flush()
 
 

@@ -7,7 +7,7 @@ from nodnod.errors import WireError
 from nodnod.messages import STAT_SHAPES, FullStats, PeerAnswer
 from nodnod_agent.core.question import Question
 
-__all__ = ["error_entry", "from_peer", "granular", "relabelled"]
+__all__ = ["error_entry", "from_peer", "granular", "relabelled", "renamed"]
 
 PLAIN_LIMIT = 16 * 1024
 """Bytes that a node object without detail or history may have."""
@@ -49,7 +49,7 @@ def from_peer(
     if stat_type != question.stat_type:
         stats = decode_node(raw)
         return granular(msgspec.structs.replace(stats, name=listed), question.stat_type)
-    return bytes(raw) if listed == name else _renamed(raw, listed)
+    return bytes(raw) if listed == name else renamed(raw, listed)
 
 
 def relabelled(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:
@@ -59,7 +59,8 @@ def relabelled(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:
     return granular(stats, stat_type)
 
 
-def _renamed(raw: msgspec.Raw, listed: str) -> bytes:
+def renamed(raw: msgspec.Raw | bytes, listed: str) -> bytes:
+    """A node object as it is, but for its name."""
     node = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     node["name"] = msgspec.Raw(encode(listed))
     return encode(node)

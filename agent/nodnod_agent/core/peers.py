@@ -67,6 +67,7 @@ class Peers:
         self._up: dict[Link, None] = {}
         self._speakers: list[Link] | None = None
         self._told_down: set[Member] = set()
+        self._seeds: dict[Address, set[Address]] = {}
         self._started = wall()
         self._timer: Timer | None = None
 
@@ -92,13 +93,25 @@ class Peers:
         member = self.roster.add(address, configured=True)
         self._link(member).dial()
 
-    def drop(self, address: Address) -> None:
-        """An address is configured no more; a member that answers there stays, as one learnt."""
-        member = self.roster.members.get(address)
-        if member is not None:
-            member.configured = False
-            if not member.up:
-                self._forget(member)
+    def resolved(self, seed: Address, addresses: list[Address]) -> None:
+        """Take what a configured host name stands for: the one node, or each of several.
+
+        An empty list says that the name could not be looked up: what was known of it stands.
+        """
+        known = self._seeds.get(seed)
+        if not addresses and known:
+            return
+        several = set(addresses) if len(addresses) > 1 else {seed}
+        self._seeds[seed] = several
+        for address in several - (known or set()):
+            self.add(address)
+        for address in (known or set()) - several:
+            self._unseat(address)
+
+    def remove(self, seed: Address) -> None:
+        """A node is configured no more; one that answers there stays, as one that we learnt of."""
+        for address in self._seeds.pop(seed, {seed}):
+            self._unseat(address)
 
     def up(self) -> list[Member]:
         """Those that can be asked."""
@@ -268,6 +281,14 @@ class Peers:
             assert member.link is not None
             member.link.redial_later()
         else:
+            self._forget(member)
+
+    def _unseat(self, address: Address) -> None:
+        member = self.roster.members.get(address)
+        if member is None or any(address in several for several in self._seeds.values()):
+            return
+        member.configured = False
+        if not member.up and str(address) not in self.gossip.view.entries:
             self._forget(member)
 
     def _hang_up(self, link: Link) -> None:

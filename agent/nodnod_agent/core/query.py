@@ -14,7 +14,7 @@ from typing import Protocol
 from nodnod.errors import WireError
 from nodnod.messages import PeerAnswer
 from nodnod_agent.core.answers import Answers, unknown_node
-from nodnod_agent.core.entries import from_peer
+from nodnod_agent.core.entries import from_peer, renamed
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.members import Member, Roster
 from nodnod_agent.core.question import Question
@@ -65,6 +65,7 @@ class _Round:
         "own_due",
         "pending",
         "unknown",
+        "version",
         "waiters",
     )
 
@@ -82,6 +83,7 @@ class _Round:
         self.own = own
         self.own_due = False
         self.unknown = unknown
+        self.version = 0
         self.waiters = gathering.waiting
         self.pending: set[Member] = set()
         self.entries: dict[Member, bytes] = {}
@@ -183,8 +185,15 @@ class Queries:
         self.broadcasts += 1
         request = question.to_peer(round_.id, max(w.deadline for w in round_.waiters) - now)
         round_.own_due = own and not self._local.ready(question)
-        round_.pending.update(member for member in members if member.up)
-        for member in tuple(round_.pending):
+        round_.version = self._roster.version
+        asked = []
+        for member in members:
+            if member.up:
+                asked.append(member)
+            else:  # noted now: it may be up before the others have answered, and still not asked
+                round_.entries[member] = member.failure(member.error, question.stat_type)
+        round_.pending.update(asked)
+        for member in asked:
             link = member.link
             if link is None or not link.ask(round_.id, request):
                 self.failed(member, round_.id, "too many questions that it has not answered")
@@ -226,7 +235,6 @@ class Queries:
         self._alarm = None
         self._alarm_at = NEVER
         now = self._clock.time()
-        nearest = NEVER
         for round_ in list(self._rounds.values()):
             due = [waiter for waiter in round_.waiters if waiter.deadline <= now]
             if due:
@@ -234,6 +242,8 @@ class Queries:
                 self._settle_late(round_, due)
                 if not round_.waiters:
                     self._drop(round_)
+        nearest = NEVER
+        for round_ in self._rounds.values():  # those too that the end of another has sent just now
             nearest = min([nearest, *(waiter.deadline for waiter in round_.waiters)])
         for gathering in self._gatherings.values():
             nearest = min([nearest, *(waiter.deadline for waiter in gathering.waiting)])
@@ -251,14 +261,41 @@ class Queries:
             waiter.settle(body)
 
     def _body(self, round_: _Round, silence: str) -> bytes:
-        stat_type = round_.gathering.question.stat_type
+        question = round_.gathering.question
+        stat_type = question.stat_type
         entries = round_.entries
-        nodes = [
-            member.key + (entries.get(member) or member.failure(silence or member.error, stat_type))
-            for member in round_.members
-        ]
-        if round_.own:
-            own = self._answers.own_key + self._local.entry(round_.gathering.question)
-            nodes.insert(self._roster.own_place(round_.members), own)
+        if round_.pending:
+            silent = {member: member.failure(silence, stat_type) for member in round_.pending}
+            entries = entries | silent
+        own = self._local.entry(question) if round_.own else None
+        if round_.version != self._roster.version:
+            return self._answers.nodes(self._named_anew(round_, entries, own))
+        nodes = [member.key + entries[member] for member in round_.members]
+        if own is not None:
+            place = self._roster.own_place(round_.members)
+            nodes.insert(place, self._answers.own_key + own)
         nodes += [unknown_node(name, stat_type) for name in round_.unknown]
         return self._answers.nodes(nodes)
+
+    def _named_anew(
+        self, round_: _Round, entries: dict[Member, bytes], own: bytes | None
+    ) -> list[bytes]:
+        """The nodes, where it has turned out since the broadcast who is who.
+
+        A name may have passed from one member to another, and one may be an address of another
+        now: still each node stands there once, under the name that it has by now.
+        """
+        nodes: dict[Member, bytes] = {}
+        for member, entry in entries.items():
+            node = member.alias_of or member
+            if not node.left and (node is member or node not in nodes):
+                nodes[node] = entry
+        named = {node.listed: node.key + renamed(nodes[node], node.listed) for node in nodes}
+        if own is not None:
+            named[self._roster.name] = self._answers.own_key + own
+        stat_type = round_.gathering.question.stat_type
+        unknown = [name for name in round_.unknown if name not in named]
+        return [
+            *(named[name] for name in sorted(named)),
+            *(unknown_node(name, stat_type) for name in unknown),
+        ]

@@ -26,20 +26,18 @@ wire_log = logging.getLogger("websockets.nodnod")
 class Dialled(Pump):
     """One connection that we opened to a peer."""
 
-    __slots__ = ("end", "hello", "opened", "uri")
+    __slots__ = ("dialler", "end", "opened")
 
     ws: ClientProtocol
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, address: Address, hello: Hello, end: LinkEnd
-    ) -> None:
+    def __init__(self, dialler: "Dialler", address: Address, end: LinkEnd) -> None:
         ws = ClientProtocol(
             parse_uri(address.url), subprotocols=[SUBPROTOCOL], max_size=MAX_ANSWER, logger=wire_log
         )
-        super().__init__(loop, ws)
-        self.hello = hello
+        super().__init__(dialler.loop, ws)
+        self.dialler = dialler
         self.end: LinkEnd | None = end
-        self.opened: asyncio.Future[Hello] = loop.create_future()
+        self.opened: asyncio.Future[Hello] = dialler.loop.create_future()
 
     @property
     def full(self) -> bool:
@@ -73,14 +71,16 @@ class Dialled(Pump):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self.dialler.open.add(self)
         request = self.ws.connect()
-        write_hello(request.headers, self.hello)
+        write_hello(request.headers, self.dialler.hello)
         self.ws.send_request(request)
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         super().connection_lost(exc)
+        self.dialler.lost(self)
         if not self.opened.done():
             self.opened.set_exception(ConnectionError("closed during the handshake"))
         end, self.end = self.end, None
@@ -121,14 +121,11 @@ class Dialled(Pump):
 class Attempt:
     """One attempt to reach an address, until it is a connection, a refusal, or given up."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, address: Address, hello: Hello, end: LinkEnd
-    ) -> None:
-        self._loop = loop
+    def __init__(self, dialler: "Dialler", address: Address, end: LinkEnd) -> None:
+        self._dialler = dialler
         self._address = address
-        self._hello = hello
         self._end: LinkEnd | None = end
-        self._task = loop.create_task(self._run())
+        self._task = dialler.loop.create_task(self._run())
 
     def cancel(self) -> None:
         """Give up in silence."""
@@ -137,10 +134,10 @@ class Attempt:
 
     async def _run(self) -> None:
         assert self._end is not None
-        pump = Dialled(self._loop, self._address, self._hello, self._end)
+        pump = Dialled(self._dialler, self._address, self._end)
         try:
             async with asyncio.timeout(DIAL_LIMIT):
-                await self._loop.create_connection(lambda: pump, *self._address)
+                await self._dialler.loop.create_connection(lambda: pump, *self._address)
                 await pump.opened
         except TimeoutError:
             self._refused(pump, f"no handshake within {DIAL_LIMIT:.3g} s")
@@ -159,15 +156,29 @@ class Attempt:
 
 
 class Dialler:
-    """Dials on behalf of this agent; the core's Dial."""
+    """Dials on behalf of this agent, which calls itself ``hello``; the core's Dial."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello) -> None:
-        self._loop = loop
-        self._hello = hello
+        self.loop = loop
+        self.hello = hello
+        self.open: set[Dialled] = set()
+        self._empty: asyncio.Future[None] | None = None
 
     def __call__(self, address: Address, end: LinkEnd) -> Attempt:
         """See Dial. Proxies and redirects are not followed."""
-        return Attempt(self._loop, address, self._hello, end)
+        return Attempt(self, address, end)
+
+    def lost(self, pump: Dialled) -> None:
+        """Forget a connection that is gone."""
+        self.open.discard(pump)
+        if not self.open and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until what was said last is taken and every connection gone, but not for long."""
+        if self.open:
+            self._empty = self.loop.create_future()
+            await asyncio.wait([self._empty], timeout=seconds)
 
 
 def describe(error: BaseException) -> str:

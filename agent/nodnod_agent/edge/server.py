@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol as Interface
 
 from websockets.frames import Frame, Opcode
@@ -167,22 +167,21 @@ class Server:
         self.last_text = b""
         self.last_frame = b""
         self._empty: asyncio.Future[None] | None = None
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def listen(self, address: Address) -> Address:
-        """Listen; the result has the port that was taken where 0 was asked for. Raises OSError."""
-        self._listener = await self.loop.create_server(
-            lambda: Client(self), address.host, address.port, backlog=BACKLOG
-        )
+    async def listen(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept connections on sockets that are bound."""
+        for sock in sockets:
+            self._listeners.append(
+                await self.loop.create_server(lambda: Client(self), sock=sock, backlog=BACKLOG)
+            )
         self._sweeper = self.loop.call_later(SWEEP, self._sweep)
-        bound: socket.socket = self._listener.sockets[0]
-        return Address(address.host, bound.getsockname()[1])
 
     def close(self) -> None:
         """Accept nobody any more; open connections stay."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
 

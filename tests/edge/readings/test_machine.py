@@ -21,8 +21,10 @@ class Fixed:
     def __init__(self, value: Any = None) -> None:
         self.value = value
         self.forgotten = 0
+        self.moments: list[float] = []
 
     def read(self, now: float) -> Any:
+        self.moments.append(now)
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
@@ -159,6 +161,14 @@ def test_this_machine_gives_every_section_in_its_shape() -> None:
         value = msgspec.json.decode(sections[name])
         assert value is None or "error" not in value, (name, value)
         msgspec.convert(value, shape | None)
+
+
+def test_the_wall_clock_jumping_by_an_hour_changes_no_rate() -> None:
+    here = machine()
+    here.take(Moment(10.0, 20.0, 1700000000.0))
+    sample = here.take(Moment(11.0, 21.0, 1700003601.0))
+    assert here._readings.network.moments == [10.0, 11.0]  # type: ignore[attr-defined]
+    assert (sample.clock, sample.time) == (21.0, 1700003601.0)
 
 
 def test_the_clock_of_a_moment_is_at_least_the_monotonic_one() -> None:

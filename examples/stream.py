@@ -1,0 +1,41 @@
+"""Have an agent send the stats of its cluster by itself, now and then again."""
+
+import argparse
+import asyncio
+import sys
+
+from nodnod import Client, NodNodError
+
+
+async def main(server: str, every: float, count: int) -> None:
+    """Print a line per node and tick; after ``count`` ticks leave, unless it is 0."""
+    async with Client(server) as client:
+        number = 0
+        async for answer in client.stream(every=every):
+            if answer.reconnected:
+                print("(the connection was lost, and is back)")
+            if answer.missed:
+                print(f"({answer.missed} ticks missed)")
+            for name, node in sorted(answer.nodes.items()):
+                what = node.error or (
+                    f"cpu {node.cpu_used:5.1f} %  memory {node.memory_used_percent:5.1f} %"
+                    f"  disk {node.disk_used_percent:5.1f} %"
+                )
+                print(f"{answer.seq:>5}  {name:<16} {what}", flush=True)
+            number += 1
+            if number == count:
+                break
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", "-server", default="127.0.0.1:7070", help="address of an agent")
+    parser.add_argument("--every", "-every", type=float, default=1, help="seconds between answers")
+    parser.add_argument("--count", "-count", type=int, default=0, help="how many; 0 = for ever")
+    args = parser.parse_args()
+    try:
+        asyncio.run(main(args.server, args.every, args.count))
+    except NodNodError as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        pass
