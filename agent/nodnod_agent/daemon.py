@@ -13,6 +13,7 @@ from time import time
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from nodnod import __version__
 from nodnod.address import Address
 from nodnod_agent.checks import ConfigError
 from nodnod_agent.config import Settings
@@ -71,7 +72,7 @@ class _Daemon:
         advertise = settings.advertise or advertised(self._listen)
         instance = secrets.token_hex(8)
         hello = Hello(2, settings.name, instance, str(advertise))
-        self._sampler = Sampler(settings.interval, self._deliver, loop=loop)
+        self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
         self._dialler = Dialler(loop, hello)
         self._cluster = Cluster(
             name=settings.name,

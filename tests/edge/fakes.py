@@ -73,11 +73,16 @@ class FakeTransport(asyncio.Transport):
         self.unsent = 0
         self.high_water = 0
         self.reading = True
+        self.half_closed = False
         self.closed = False
         self.aborted = False
+        self.lost = False
         self._paused = False
 
     def write(self, data: Any) -> None:
+        # As uvloop does; asyncio's own loop is more patient.
+        if self.lost or self.half_closed:
+            raise RuntimeError("write after the end")
         self.writes.append(bytes(data))
         if self.stuck:
             self.unsent += len(data)
@@ -104,11 +109,8 @@ class FakeTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         self.reading = True
 
-    def can_write_eof(self) -> bool:
-        return True
-
     def write_eof(self) -> None:
-        self.writes.append(b"")
+        self.half_closed = True
 
     def is_closing(self) -> bool:
         return self.closed or self.aborted
@@ -118,6 +120,11 @@ class FakeTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.aborted = True
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        self.lost = True
+        self.protocol.connection_lost(None)
 
     @property
     def sent(self) -> bytes:

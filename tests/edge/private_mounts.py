@@ -37,7 +37,7 @@ def enter() -> None:
 
 def bind(source: str) -> str:
     """Mount ``source`` a second time; gives the new mount point."""
-    target = tempfile.mkdtemp(dir="/tmp")
+    target = tempfile.mkdtemp()
     _mount(source, target, "none", _MS_BIND)
     return target
 
@@ -47,7 +47,7 @@ def mute() -> tuple[str, int]:
 
     Closing the second value, its end of the conversation, makes every call fail that waits.
     """
-    target = tempfile.mkdtemp(dir="/tmp")
+    target = tempfile.mkdtemp()
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
     _mount("mute", target, "fuse", 0, options)
@@ -70,11 +70,13 @@ def need_fuse() -> None:
 
 def _python(script: str, timeout: float) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    # The mounts end with the process; their mount points are ours to remove.
+    with tempfile.TemporaryDirectory() as scratch:
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            env={**os.environ, "PYTHONPATH": path, "TMPDIR": scratch},
+        )

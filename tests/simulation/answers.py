@@ -38,7 +38,6 @@ def check_answer(
     agent: "Agent | LegacyAgent",
     asked: "Asked",
     answer: dict[str, Any],
-    known: set[str],
 ) -> None:
     """AssertionError unless ``answer`` is a right one to what was asked of ``agent``."""
     request = asked.request
@@ -60,10 +59,9 @@ def check_answer(
     if request["type"] == 0:
         assert list(nodes) == [agent.name]
     elif "nodes" in request:
-        _check_selection(agent, request["nodes"], nodes, known)
+        _check_selection(agent, request["nodes"], nodes, asked.known)
     else:
         _check_all(world, agent, nodes)
-        known.update(nodes)
 
 
 def _check_all(world: "World", agent: "Agent | LegacyAgent", nodes: dict[str, Any]) -> None:
@@ -78,7 +76,7 @@ def _check_all(world: "World", agent: "Agent | LegacyAgent", nodes: dict[str, An
 
 
 def _check_selection(
-    agent: "Agent | LegacyAgent", patterns: list[str], nodes: dict[str, Any], known: set[str]
+    agent: "Agent | LegacyAgent", patterns: list[str], nodes: dict[str, Any], known: frozenset[str]
 ) -> None:
     """Those named, whether known or not, and those that fit, as far as their names are known."""
     for name in nodes:

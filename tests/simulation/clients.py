@@ -28,12 +28,22 @@ MOST_IN_FLIGHT = 40
 
 
 class Asked(Struct, eq=False):
-    """One request: what was asked, when, and by when the answer is due."""
+    """One request: what was asked, when, and whether the agent stood still then.
+
+    ``known`` are the nodes whose names the agent was known to know by then; ``after`` is the request without an id that must be answered before this one.
+    """
 
     request: dict[str, Any]
     moment: float
-    deadline: float
     frozen: bool
+    known: frozenset[str]
+    after: "Asked | None" = None
+    answered: float = 0.0
+
+    @property
+    def timeout(self) -> float:
+        """Seconds in which an answer is due."""
+        return float(self.request.get("timeout", DEFAULT_TIMEOUT))
 
 
 class Client:
@@ -45,8 +55,6 @@ class Client:
         self.answered = 0
         self.latest: dict[str, Any] = {}
         """The newest answer."""
-        self.known: set[str] = set()
-        """Nodes whose names have been seen on this connection."""
         self.connections = 0
         self.by_id: dict[int | str, Asked] = {}
         self.in_order: deque[Asked] = deque()
@@ -55,6 +63,7 @@ class Client:
         self._process = Process(world.clock, agent.host, Hello(version=1))
         self._wire: Wire | None = None
         self._last_id = 0
+        self._known: frozenset[str] = frozenset()
         self._dial()
 
     @property
@@ -66,15 +75,13 @@ class Client:
         """Ask, if connected; a request without ``id`` is answered in its order."""
         if self._wire is None:
             return False
-        now = self._world.clock.now
-        timeout = request.get("timeout", DEFAULT_TIMEOUT)
-        asked = Asked(request, now, now + LOOPBACK + timeout, self.agent.process.frozen)
+        asked = Asked(request, self._world.clock.now, self.agent.process.frozen, self._known)
         if "id" in request:
             assert request["id"] not in self.by_id
             self.by_id[request["id"]] = asked
         else:
-            if self.in_order:  # it may have to wait for those before it
-                asked.deadline = max(asked.deadline, self.in_order[-1].deadline)
+            if self.in_order:
+                asked.after = self.in_order[-1]
             self.in_order.append(asked)
         self.asked += 1
         self._wire.send(json.dumps(request).encode())
@@ -93,7 +100,7 @@ class Client:
         """AssertionError where an answer is due and not there."""
         if self.agent.version < 2 or self.agent.process.frozen or not self.agent.process.alive:
             return
-        for asked in (*self.by_id.values(), *self.in_order):
+        for asked in (*self.by_id.values(), *list(self.in_order)[:1]):
             due = self._due(asked)
             assert self._world.clock.now <= due, f"{self.agent.name} never answered {asked}"
 
@@ -131,8 +138,11 @@ class Client:
             asked = self.in_order.popleft()
         self.answered += 1
         self.latest = answer
+        asked.answered = self._world.clock.now
         try:
-            check_answer(self._world, self.agent, asked, answer, self.known)
+            check_answer(self._world, self.agent, asked, answer)
+            if asked.request == {"type": 1}:
+                self._known |= answer["nodes"].keys()
             if self.agent.version >= 2:
                 late = self._world.clock.now - self._due(asked)
                 assert late <= 0, f"{late:.3f} s too late"
@@ -147,17 +157,22 @@ class Client:
 
     def _gone(self) -> None:
         self._wire = None
-        self.known.clear()
+        self._known = frozenset()
         self.by_id.clear()
         self.in_order.clear()
 
     def _due(self, asked: Asked) -> float:
-        due, thawed = asked.deadline, self.agent.thawed
+        thawed = self.agent.thawed
+        due = asked.moment + asked.timeout
         if asked.frozen:  # it was read only then
             due += max(0.0, thawed - asked.moment)
         elif thawed > asked.moment:
             due = max(due, thawed)
-        return due + GRACE + 2 * LOOPBACK
+        due += GRACE
+        if asked.after is not None:
+            due = max(due, asked.after.answered)
+            asked.after = None
+        return due + 4 * LOOPBACK
 
     def _question(self) -> dict[str, Any]:
         rng = self._rng

@@ -42,11 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nodnod`` with these arguments (those of the process by default); gives its status."""
     _admit_any_text()
     try:
-        args = _parser().parse_args(argv)
-    except SystemExit as stop:  # argparse has said what there is to say
-        return int(stop.code or 0)
-    try:
-        status: int = args.run(args)
+        status = _run(argv)
         sys.stdout.flush()
     except NodNodError as error:
         complain(str(error))
@@ -60,6 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Status.FINE
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said what there is to say
+        return int(stop.code or 0)
+    status: int = args.run(args)
     return status
 
 

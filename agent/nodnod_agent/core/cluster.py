@@ -43,7 +43,7 @@ class Cluster:
         own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000))
         self.clock = clock
         self.answers = Answers(name)
-        self.local = LocalNode(name, clock=clock, interval=interval, want=want)
+        self.local = LocalNode(name, interval=interval, want=want)
         self.peers = Peers(own, self, clock=clock, wall=wall, rng=rng, dial=dial)
         roster = self.peers.roster
         self.queries = Queries(roster, self.local, self.answers, clock)

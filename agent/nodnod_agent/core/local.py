@@ -8,7 +8,6 @@ from nodnod_agent.core.entries import granular
 from nodnod_agent.core.history import History
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.world import Clock
 
 __all__ = ["LocalNode", "Want"]
 
@@ -22,9 +21,8 @@ WANTED_FOR = 5.0
 class LocalNode:
     """Holds the newest sample and the past; the request path reads nothing but this."""
 
-    def __init__(self, name: str, *, clock: Clock, interval: float, want: Want) -> None:
+    def __init__(self, name: str, *, interval: float, want: Want) -> None:
         self.name = name
-        self._clock = clock
         self._want = want
         self._history = History(interval)
         self._stats = FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, "no sample yet")
@@ -46,7 +44,7 @@ class LocalNode:
         )
         self._sections = sample.sections
         if sample.series:
-            self._history.add(self._clock.time(), sample.time, sample.series)
+            self._history.add(sample.clock, sample.time, sample.series)
         self._entries.clear()
 
     def ready(self, question: Question) -> bool:

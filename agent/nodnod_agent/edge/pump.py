@@ -7,6 +7,7 @@ user, and what the user sends goes out in one write at the end of the turn of th
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol as Interface
 from typing import cast
@@ -20,11 +21,14 @@ __all__ = ["Pump", "User"]
 SLICE = 16 * 1024
 """Bytes handed to the protocol at a time, so that what waits unread is bytes, not objects."""
 
+BURST = 64
+"""Messages of output that wait for the end of the turn; more go out at once, to see if they can."""
+
 HIGH_WATER = 64 * 1024
 """Bytes of unsent output from which on nothing more is read from the other side."""
 
 UNSENT_LIMIT = 1024 * 1024
-"""Bytes of unsent output at which the connection is cut."""
+"""Bytes of unsent output on top of which nothing more is put: the connection is cut instead."""
 
 STALL_LIMIT = 5.0
 """Seconds in which the other side must take some output, where there is no user to say."""
@@ -115,7 +119,7 @@ class Pump(asyncio.Protocol):
             self._collect()
             self.ws.send_close(code, reason)
             self._mark()
-            self._end_within(CLOSE_LIMIT, "did not complete the close")
+            self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
         else:
             self.abort()
 
@@ -176,8 +180,10 @@ class Pump(asyncio.Protocol):
             self._abort_timer.cancel()
             self._abort_timer = None
         self.user = None
-        self._backlog = b""
-        self._events = None
+        self._backlog, self._events = b"", None
+        # What was to go out in this very turn must not: a closed transport would raise.
+        self.ws.receive_eof()
+        self.ws.data_to_send()
         self.out.clear()
 
     def pause_writing(self) -> None:
@@ -190,7 +196,8 @@ class Pump(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self._blocked = False
-        if self._abort_timer is not None and self.user is not None:
+        # An end that is under way keeps its limit.
+        if self._abort_timer is not None and self.ws.state is OPEN:
             self._abort_timer.cancel()
             self._abort_timer = None
         self._catch_up()
@@ -208,14 +215,16 @@ class Pump(asyncio.Protocol):
         for event in ws.events_received():
             if not isinstance(event, Frame):
                 self.handshake(event)
-            elif self._events or (self.user is not None and self.user.full):
-                # The user has enough for now: the rest waits, and nothing more is read.
+            elif self._events or self._blocked or (self.user is not None and self.user.full):
+                # The user or the other side has enough: the rest waits, and nothing more is read.
                 if self._events is None:
                     self._events = deque()
                 self._events.append(event)
                 self.transport.pause_reading()
             else:
                 self._take(event)
+                if len(self.out) > BURST:
+                    self._write()
         self._collect()
 
     def _take(self, frame: Frame) -> None:
@@ -252,15 +261,15 @@ class Pump(asyncio.Protocol):
             self._collect()
             self.ws.fail(code, reason)
             self._mark()
-            self._end_within(CLOSE_LIMIT, reason)
+            self._rearm(CLOSE_LIMIT, self._cut_off, reason)
 
     def _collect(self) -> None:
         """Queue what the protocol itself has to say (pongs, closes) behind what was sent."""
         writes = self.ws.data_to_send()
         if writes:
             self.out += writes
-            if self._abort_timer is None and self.ws.close_expected():
-                self._end_within(CLOSE_LIMIT, "did not complete the close")
+            if self.ws.close_expected():
+                self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
 
     def _mark(self) -> None:
         if not self._dirty:
@@ -270,37 +279,52 @@ class Pump(asyncio.Protocol):
     def _flush(self) -> None:
         self._dirty = False
         self._collect()
-        out = self.out
-        if out:
-            self.out = []
-            transport = self.transport
-            transport.write(out[0] if len(out) == 1 else b"".join(out))
-            if not out[-1]:  # the protocol's word for the end of the stream
-                self._end_within(CLOSE_LIMIT, "did not close")
-                transport.close()
-            elif self._blocked and self.unsent > UNSENT_LIMIT:
-                self._cut_off(f"{self.unsent} bytes of output unread")
+        if self.out:
+            self._write()
         if self._backlog or self._events:
             self._catch_up()
+            if self.out:
+                self._mark()
+
+    def _write(self) -> None:
+        out, self.out = self.out, []
+        data = out[0] if len(out) == 1 else b"".join(out)
+        if self._blocked:
+            if self.unsent > UNSENT_LIMIT:
+                self._cut_off(f"{self.unsent} bytes of output unread")
+                return
+            self._unsent_then += len(data)  # or new output would hide that some was taken
+        self.transport.write(data)
+        if not out[-1]:  # the protocol's word for the end of the stream
+            # Half an end: a whole one resets the connection while input is still on its way, and
+            # with it goes what the other side has not read yet.
+            self.user = None
+            self._backlog, self._events = b"", None
+            self.transport.write_eof()
+            self.transport.resume_reading()
+            self._rearm(CLOSE_LIMIT, self._end)
 
     def _catch_up(self) -> None:
-        """Go on with what waits, as far as the user takes it."""
-        while not self._blocked and not (self.user is not None and self.user.full):
+        """Go on with what waits, as far as the user and the other side take it."""
+        while self._events or self._backlog:
+            if self._blocked or (self.user is not None and self.user.full):
+                self.transport.pause_reading()
+                return
             if self._events:
                 self._take(self._events.popleft())
-            elif self._backlog:
+            else:
                 piece, self._backlog = self._backlog[:SLICE], self._backlog[SLICE:]
                 self._feed(piece)
-            else:
-                self._events = None
-                self.transport.resume_reading()
-                return
-        self.transport.pause_reading()
+            if len(self.out) > BURST:
+                self._write()
+        self._events = None
+        if not self._blocked:
+            self.transport.resume_reading()
 
     def _watch_stall(self) -> None:
         limit = STALL_LIMIT if self.user is None else self.user.stall_limit
         self._unsent_then = self.unsent
-        self._abort_timer = self.loop.call_later(limit, self._stalled, limit)
+        self._rearm(limit, self._stalled, limit)
 
     def _stalled(self, limit: float) -> None:
         self._abort_timer = None
@@ -309,10 +333,15 @@ class Pump(asyncio.Protocol):
         elif self._blocked:
             self._watch_stall()
 
-    def _end_within(self, seconds: float, reason: str) -> None:
+    def _end(self) -> None:
+        """End from our side; what is unsent still goes out while the other side takes any."""
+        self._watch_stall()
+        self.transport.close()
+
+    def _rearm(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
         if self._abort_timer is not None:
             self._abort_timer.cancel()
-        self._abort_timer = self.loop.call_later(seconds, self._cut_off, reason)
+        self._abort_timer = self.loop.call_later(seconds, callback, *args)
 
     def _cut_off(self, reason: str) -> None:
         self._abort_timer = None

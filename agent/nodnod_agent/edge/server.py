@@ -119,7 +119,7 @@ class Client(Pump):
 
     def bad_handshake(self, error: Exception) -> None:
         """See Pump: a request with a body or no request at all; the library says nothing to it."""
-        if self.out and self.out[0]:  # it has answered by itself: 414 or 431
+        if not self.out or self.out[0]:  # said before; or by the library itself: 414 or 431
             return
         cause = error.__cause__
         if isinstance(cause, NotImplementedError) or "request body" in str(cause):

@@ -1,0 +1,63 @@
+"""Answers for programs."""
+
+import csv
+import io
+import json
+
+from nodnod.messages import Answer, NodeStats
+from nodnod_agent.console.formats import CSV_HEADER, as_csv, as_json
+
+KYLE = NodeStats(name="kyle", cpu_used=5.5, disk_total=10, disk_used=4, disk_used_percent=40.0)
+ODD = NodeStats(name='a,"b"', error="no\nanswer, \x1b[31mreally")
+ANSWER = Answer(host="stan", nodes={"kyle": KYLE, 'a,"b"': ODD}, id=7, seq=3)
+
+
+def test_json_is_the_answer_as_on_the_wire() -> None:
+    document = json.loads(as_json(ANSWER))
+    assert list(document) == ["host", "nodes", "error"]
+    assert document["host"] == "stan"
+    assert document["error"] == ""
+    assert document["nodes"]["kyle"] == {
+        "name": "kyle",
+        "cpuUsed": 5.5,
+        "diskTotal": 10,
+        "diskUsed": 4,
+        "diskUsedPercent": 40.0,
+        "memoryTotal": 0,
+        "memoryUsed": 0,
+        "memoryUsedPercent": 0.0,
+        "error": "",
+    }
+
+
+def test_json_keeps_detail_where_it_was_asked_for() -> None:
+    node = NodeStats(name="kyle", detail={"load": None})
+    document = json.loads(as_json(Answer(host="kyle", nodes={"kyle": node})))
+    assert document["nodes"]["kyle"]["detail"] == {"load": None}
+
+
+def test_json_is_one_line_unless_indented() -> None:
+    assert "\n" not in as_json(ANSWER)
+    assert as_json(ANSWER, indent=2).startswith('{\n  "host": "stan",')
+
+
+def test_the_csv_header_is_stable() -> None:
+    (header,) = as_csv(Answer(), "", header=True).splitlines()
+    assert header == (
+        "time,host,name,cpuUsed,memoryUsed,memoryTotal,memoryUsedPercent,"
+        "diskUsed,diskTotal,diskUsedPercent,error"
+    )
+
+
+def test_csv_reads_back_whatever_the_names_are() -> None:
+    rows = list(csv.reader(io.StringIO(as_csv(ANSWER, "now", header=False))))
+    assert len(rows) == 2
+    odd, kyle = (dict(zip(CSV_HEADER, row, strict=True)) for row in rows)
+    assert odd["name"] == 'a,"b"'
+    assert odd["error"] == "no answer, \ufffd[31mreally"
+    assert (kyle["time"], kyle["host"], kyle["cpuUsed"], kyle["diskTotal"]) == (
+        "now",
+        "stan",
+        "5.5",
+        "10",
+    )

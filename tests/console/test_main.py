@@ -1,0 +1,86 @@
+"""The command line of ``nodnod``: usage, statuses, one line per complaint."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nodnod_agent.console.main import COMMANDS, main
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        ([], "COMMAND"),
+        (["stats"], "'stats'"),
+        (["--what"], "COMMAND"),
+        (["stat", "--what"], "--what"),
+        (["stat", "extra"], "extra"),
+        (["stat", "--serv", "x"], "--serv"),
+        (["stat", "--server"], "--server"),
+        (["stat", "--server", "http://kyle"], "ws://"),
+        (["stat", "--server", "kyle:70700"], "port must be 1–65535"),  # noqa: RUF001
+        (["stat", "--local", "--nodes", "a"], "--nodes"),
+        (["stat", "--json", "--csv"], "--csv"),
+        (["stat", "--watch", "0.1"], "between 0.25 and 3600, got '0.1'"),
+        (["stat", "--watch", "nan"], "between 0.25 and 3600"),
+        (["stat", "--timeout", "x"], "between 0.1 and 3600"),
+        (["demo", "--nodes", "0"], "between 1 and 100"),
+        (["demo", "--nodes", "1.5"], "between 1 and 100"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line_and_status_2(
+    argv: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("nodnod")
+    assert complaint in err
+    assert "--help" in err
+
+
+def test_a_bad_server_in_the_environment_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NODNOD_SERVER", "kyle:x")
+    assert main(["stat"]) == 2
+    assert "port" in capsys.readouterr().err
+
+
+def test_no_agent_there_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stat", "--server", "127.0.0.1:1"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "nodnod: cannot connect to ws://127.0.0.1:1/: connection refused\n"
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("nodnod 2.")
+
+
+def test_help_names_every_command_and_every_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in COMMANDS:
+        assert command.help in text
+    assert "  3  no answer" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_help(command: object, capsys: pytest.CaptureFixture[str]) -> None:
+    name = getattr(command, "name")  # noqa: B009
+    assert main([name, "--help"]) == 0
+    assert f"nodnod {name}" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = [sys.executable, "-m", "nodnod_agent.console.main", "--version"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=20)
+    assert err == b""
+    assert process.returncode == 0

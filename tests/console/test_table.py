@@ -1,0 +1,94 @@
+"""The cluster as a table."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from nodnod.messages import Answer, NodeStats
+from nodnod_agent.console.table import cluster_view, summary
+
+KYLE = NodeStats(
+    name="kyle",
+    cpu_used=5.0,
+    disk_total=249769419776,
+    disk_used=66792268800,
+    disk_used_percent=26.74,
+    memory_total=8589934592,
+    memory_used=5699850240,
+    memory_used_percent=66.35,
+)
+DOWN = NodeStats(name="kenny", error="connection refused")
+
+
+def render(*nodes: NodeStats, width: int = 80, color: bool = False) -> str:
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+    )
+    answer = Answer(host="stan", nodes={node.name: node for node in nodes})
+    console.print(cluster_view(answer, width=width))
+    text = console.file
+    assert isinstance(text, io.StringIO)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_node_shows_its_numbers_in_human_units(width: int) -> None:
+    (row,) = [line for line in render(KYLE, width=width).splitlines() if "kyle" in line]
+    for number in ("5.0 %", "66.3 %", "5.3 GiB / 8.0 GiB", "26.7 %", "62.2 GiB / 232.6 GiB"):
+        assert number in row
+
+
+@pytest.mark.parametrize(("width", "bars"), [(80, False), (120, True)])
+def test_bars_are_drawn_where_there_is_room(width: int, bars: bool) -> None:
+    assert ("━━━━━━━───" in render(KYLE, width=width)) == bars
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    nodes = [KYLE, DOWN, NodeStats(name="x" * 128, error="y" * 300)]
+    assert max(len(line) for line in render(*nodes, width=width).splitlines()) <= width
+
+
+def test_nodes_are_sorted_by_name() -> None:
+    names = ["b", "a", "c10", "C"]
+    text = render(*(NodeStats(name=name, memory_total=1) for name in names))
+    assert [line.split()[0] for line in text.splitlines()[2:6]] == sorted(names)
+
+
+def test_an_erring_node_is_marked_and_its_reason_given() -> None:
+    text = render(KYLE, DOWN)
+    (row,) = [line for line in text.splitlines() if line.startswith("✗ kenny  ")]
+    assert "%" not in row
+    assert "✗ kenny: connection refused" in text
+    assert "2 nodes, 1 with an error · answered by stan" in text
+
+
+def test_an_erring_node_is_red() -> None:
+    lines = [line for line in render(KYLE, DOWN, color=True).splitlines() if "kenny" in line]
+    assert len(lines) == 2
+    assert all("\x1b[1;31m" in line for line in lines)
+
+
+def test_a_stale_node_keeps_its_last_numbers() -> None:
+    stale = NodeStats(
+        name="kenny", cpu_used=7.5, memory_total=1, error="stale: last heard 3.2 s ago"
+    )
+    text = render(stale)
+    assert "7.5 %" in text
+    assert "stale: last heard 3.2 s ago" in text
+
+
+def test_hostile_names_are_text() -> None:
+    text = render(NodeStats(name="[red]x[/red]\x1b]0;title\x07", error="[bold]\nsecond line"))
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+    assert "[bold] second line" in text
+
+
+def test_an_answer_without_nodes_says_so() -> None:
+    assert summary(Answer(host="stan"), "12:00:00") == "0 nodes · answered by stan · 12:00:00"
+    assert "0 nodes" in render()

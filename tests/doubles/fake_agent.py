@@ -1,0 +1,41 @@
+"""A script that takes an agent's flags and runs a version-1 double: a light process for a fleet.
+
+``--deaf`` ignores SIGTERM; ``--dies`` logs a line and ends with status 4.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from doubles.v1_server import V1Server, node_object
+
+
+async def main(args: argparse.Namespace) -> None:
+    addresses = json.loads(Path(args.config).read_text())["nodes"]
+    nodes = [node_object(f"node at {address}") for address in addresses]
+    host, _, port = args.listen.rpartition(":")
+    ended = asyncio.Event()
+    if args.deaf:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with V1Server(args.name, nodes=nodes, host=host, port=int(port)):
+        print("listening", flush=True)  # noqa: T201
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for flag in ("--listen", "--name", "--config"):
+        parser.add_argument(flag)
+    for flag in ("--deaf", "--dies"):
+        parser.add_argument(flag, action="store_true")
+    args = parser.parse_args()
+    if args.dies:
+        sys.exit(print("no such disk") or 4)  # type: ignore[func-returns-value]  # noqa: T201
+    asyncio.run(main(args))
