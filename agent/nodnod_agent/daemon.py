@@ -10,9 +10,6 @@ import socket
 from collections.abc import Callable
 from time import time
 
-from websockets.http11 import Request, Response
-from websockets.server import ServerProtocol
-
 from nodnod import __version__
 from nodnod.address import Address
 from nodnod_agent.checks import ConfigError
@@ -22,9 +19,10 @@ from nodnod_agent.core.sample import Sample
 from nodnod_agent.core.world import Hello
 from nodnod_agent.edge.links import Dialler
 from nodnod_agent.edge.listener import advertised, bind
+from nodnod_agent.edge.pages import Pages
 from nodnod_agent.edge.resolver import Resolver, is_literal
 from nodnod_agent.edge.sampler import Sampler
-from nodnod_agent.edge.server import Server, reject
+from nodnod_agent.edge.server import Server
 
 __all__ = ["run"]
 
@@ -88,7 +86,7 @@ class _Daemon:
         )
         self._resolver = Resolver(self._cluster.peers.resolved)
         self._server = Server(
-            loop, self._cluster, hello=hello, page=_page, max_clients=_max_clients()
+            loop, self._cluster, hello=hello, page=Pages(self._cluster), max_clients=_max_clients()
         )
         self._own = {self._listen, advertise}
 
@@ -159,12 +157,6 @@ _SEEDS = ("nodes", "join")
 
 def _seeds(settings: Settings) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(settings.join + settings.nodes))
-
-
-def _page(ws: ServerProtocol, request: Request) -> Response:
-    if request.method not in ("GET", "HEAD"):
-        return reject(ws, 405, "GET and HEAD only")
-    return reject(ws, 426, f"NodNod speaks WebSocket here: ws://HOST:PORT{request.path}")
 
 
 def _max_clients() -> int:

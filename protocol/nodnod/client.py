@@ -193,9 +193,8 @@ class Client:
         return answer
 
     def _patience(self, request: Request) -> float:
-        return (
-            self.timeout if request.timeout is None else max(self.timeout, request.timeout + MARGIN)
-        )
+        deadline = request.timeout
+        return self.timeout if deadline is None or deadline < self.timeout else deadline + MARGIN
 
     def _current(self) -> Connection:
         if self._connection is None or not self._wanted:

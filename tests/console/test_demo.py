@@ -24,6 +24,7 @@ def start(
     agents = "" if real else f", [sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
     code = (
         "import sys; from nodnod_agent.console import demo, main;"
+        "demo.PLAIN_EVERY = 0.2;"
         f"demo.run = lambda args: demo.demonstrate({count}{agents});"
         "demo.COMMAND = demo.COMMAND._replace(run=demo.run);"
         "main.COMMANDS = (demo.COMMAND,);"

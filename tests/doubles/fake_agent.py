@@ -15,8 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from doubles.v1_server import V1Server, node_object
 
 
-async def main(args: argparse.Namespace) -> None:
-    addresses = json.loads(Path(args.config).read_text())["nodes"]
+async def main(args: argparse.Namespace, addresses: list[str]) -> None:
     nodes = [node_object(f"node at {address}") for address in addresses]
     host, _, port = args.listen.rpartition(":")
     ended = asyncio.Event()
@@ -37,5 +36,6 @@ if __name__ == "__main__":
         parser.add_argument(flag, action="store_true")
     args = parser.parse_args()
     if args.dies:
-        sys.exit(print("no such disk") or 4)  # type: ignore[func-returns-value]  # noqa: T201
-    asyncio.run(main(args))
+        print("no such disk")  # noqa: T201
+        sys.exit(4)
+    asyncio.run(main(args, json.loads(Path(args.config).read_text())["nodes"]))

@@ -222,7 +222,7 @@ class Roster:
             del self._listed[member.listed]
         if member.alias_of is None and not member.left:
             name = member.name or str(member.address)
-            if name == self.name or name in self._listed:
+            while name == self.name or name in self._listed:  # a node may be named like that too
                 name = f"{name}@{member.address}"
             member.list_as(name)
             self._listed[name] = member

@@ -185,11 +185,13 @@ class Peers:
         member = self._links[link]
         if query == JOIN:
             self.gossip.answered(link, answer)
-        elif query is not None:
-            self._owner.peer_answer(member, query, answer)
-        elif len(answer.nodes) == 1:
+            return
+        # The first answer of an old peer tells its name; if that was none, the next one does.
+        if (query is None or member.version == 0) and len(answer.nodes) == 1:
             (name,) = answer.nodes
             self._identified(member, name, "", 1)
+        if query is not None:
+            self._owner.peer_answer(member, query, answer)
 
     def link_spoiled(self, link: Link, query: int | None, reason: str) -> None:
         """See LinkOwner."""
@@ -245,6 +247,8 @@ class Peers:
             return
         if standing is Standing.ALIAS:
             log.debug("Address %s is node %s too", member.address, member.alias_of)
+            member.error = "not connected yet"
+            self._told_down.discard(member)
             self._hang_up(link)
             return
         log.info("Connected to node: %s", member)
@@ -304,7 +308,11 @@ class Peers:
             del self._links[link]
             link.retire()
         self._told_down.discard(member)
+        aliases = self.roster.aliases(member)
         self.roster.remove(member)
+        for alias in aliases:  # they stand for themselves now
+            if alias.link is not None:
+                alias.link.dial()
         self._owner.peer_gone(member)
 
     def _keep_house(self) -> None:

@@ -129,16 +129,17 @@ class Session:
 
     def settle(self, slot: "_Slot", body: bytes) -> None:
         """Send an answer, as soon as those that must come before it are sent."""
-        if slot not in self.in_flight:  # the client has gone meanwhile
+        if slot not in self.in_flight or slot.body is not None:  # gone, or settled before
             return
-        self.in_flight.discard(slot)
         if slot.id is not None:
+            self.in_flight.discard(slot)
             self._wire.send(with_id(body, slot.id))
             return
+        # In flight until it is sent: what waits for its turn takes memory too.
         slot.body = body
         ordered = self._ordered
         while ordered and (ready := ordered[0].body) is not None:
-            del ordered[0]
+            self.in_flight.discard(ordered.pop(0))
             self._wire.send(ready)
 
     def _answer(self, request_id: int | str | None, body: bytes) -> None:

@@ -103,14 +103,14 @@ class Pump(asyncio.Protocol):
         """Send one text message; see Wire."""
         if self.ws.state is OPEN:
             self.out.append(self.frame(text))
-            self._mark()
+            self.mark()
 
     def ping(self) -> None:
         """Send a ping; see Wire."""
         if self.ws.state is OPEN:
             self._pinged = perf_counter()
             self.ws.send_ping(b"")
-            self._mark()
+            self.mark()
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye and end within ``CLOSE_LIMIT``; see Wire."""
@@ -118,7 +118,7 @@ class Pump(asyncio.Protocol):
         if self.ws.state is OPEN:
             self._collect()
             self.ws.send_close(code, reason)
-            self._mark()
+            self.mark()
             self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
         else:
             self.abort()
@@ -201,7 +201,7 @@ class Pump(asyncio.Protocol):
             self._abort_timer.cancel()
             self._abort_timer = None
         self._catch_up()
-        self._mark()
+        self.mark()
 
     # How it works.
 
@@ -260,7 +260,7 @@ class Pump(asyncio.Protocol):
             self.cut = reason
             self._collect()
             self.ws.fail(code, reason)
-            self._mark()
+            self.mark()
             self._rearm(CLOSE_LIMIT, self._cut_off, reason)
 
     def _collect(self) -> None:
@@ -271,7 +271,8 @@ class Pump(asyncio.Protocol):
             if self.ws.close_expected():
                 self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
 
-    def _mark(self) -> None:
+    def mark(self) -> None:
+        """See to it that what is queued goes out at the end of this turn."""
         if not self._dirty:
             self._dirty = True
             self.loop.call_soon(self._flush)
@@ -284,7 +285,7 @@ class Pump(asyncio.Protocol):
         if self._backlog or self._events:
             self._catch_up()
             if self.out:
-                self._mark()
+                self.mark()
 
     def _write(self) -> None:
         out, self.out = self.out, []

@@ -17,7 +17,7 @@ from nodnod_agent.core.world import Hello, Wire
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.edge.pump import Pump, User
 
-__all__ = ["Page", "Server", "Service", "reject"]
+__all__ = ["Page", "Server", "Service"]
 
 MAX_REQUEST = 16 * 1024
 MAX_PEER_MESSAGE = 4 * 1024 * 1024
@@ -31,7 +31,8 @@ BACKLOG = 1024
 log = logging.getLogger("nodnod.server")
 wire_log = logging.getLogger("websockets.nodnod")
 
-Page = Callable[[ServerProtocol, Request], Response]
+Page = Callable[[Request, Callable[[Response], None]], None]
+"""Answers a plain HTTP request, through the function it is given, now or later."""
 
 
 class Visitor(User, Interface):
@@ -51,7 +52,7 @@ class Service(Interface):
 class Client(Pump):
     """One accepted connection."""
 
-    __slots__ = ("born", "pinged", "server", "session")
+    __slots__ = ("born", "paging", "pinged", "server", "session")
 
     ws: ServerProtocol
 
@@ -63,6 +64,8 @@ class Client(Pump):
         self.server = server
         self.session: Visitor | None = None
         self.born = self.heard
+        self.paging = False
+        """It waits for a page, which is given in time."""
         self.pinged = False
 
     def frame(self, text: bytes) -> bytes:
@@ -102,11 +105,13 @@ class Client(Pump):
         assert isinstance(event, Request)
         ws = self.ws
         if "Upgrade" not in event.headers:
-            self._respond(self.server.page(ws, event), head=event.method == "HEAD")
+            self.paging = True
+            head = event.method == "HEAD"
+            self.server.page(event, lambda response: self._respond(response, head=head))
             return
         response = ws.accept(event)
         if response.status_code != 101:
-            self._respond(response)
+            self._respond(response, head=False)
             return
         hello = read_hello(event.headers, ws.subprotocol)
         if ws.subprotocol is not None:
@@ -123,13 +128,13 @@ class Client(Pump):
             return
         cause = error.__cause__
         if isinstance(cause, NotImplementedError) or "request body" in str(cause):
-            self.out[:0] = [reject(self.ws, 405, "GET and HEAD only").serialize()]
+            self.out[:0] = [self.ws.reject(405, "GET and HEAD only\n").serialize()]
 
     def tend(self, now: float) -> None:
         """Ping it after a silence, cut it after a longer one."""
         silent = now - self.heard
         if self.ws.state is not OPEN:
-            if self.session is None and now - self.born > HANDSHAKE_LIMIT:
+            if not self.paging and self.session is None and now - self.born > HANDSHAKE_LIMIT:
                 self.abort()
         elif silent < PING_AFTER:
             self.pinged = False
@@ -140,10 +145,13 @@ class Client(Pump):
             self.cut = f"no sign of life for {2 * PING_AFTER:.3g} s"
             self.abort()
 
-    def _respond(self, response: Response, *, head: bool = False) -> None:
+    def _respond(self, response: Response, *, head: bool) -> None:
+        if self.ws.eof_sent or self.transport.is_closing():  # it did not wait for its page
+            return
         if head:
             response.body = b""
         self.ws.send_response(response)
+        self.mark()
 
 
 class Server:
@@ -210,11 +218,6 @@ class Server:
         for client in tuple(self.clients):
             client.tend(now)
         self._sweeper = self.loop.call_later(SWEEP, self._sweep)
-
-
-def reject(ws: ServerProtocol, status: int, text: str) -> Response:
-    """A plain text answer that says what is wrong."""
-    return ws.reject(status, text + "\n")
 
 
 def _select_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
