@@ -36,7 +36,7 @@ format: $(VENV)/.develop
 
 bench: $(VENV)/.run
 	$(BIN)/python bench/limit.py --rounds 1 --number 20000
-	$(BIN)/python bench/footprint.py $(ARGS)
+	$(BIN)/python bench/footprint.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -153,7 +153,7 @@ class Asker(Caller):
         for slot in range(first):
             self.note(slot, now)
             self.out.append(self.load.frames[slot])
-        self._mark()
+        self.mark()
 
     def note(self, slot: int, now: float) -> None:
         """A request goes out."""

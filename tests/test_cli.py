@@ -185,6 +185,14 @@ def test_without_the_default_file_the_agent_runs_alone_and_says_so(
     assert capfd.readouterr().err.endswith(line)
 
 
+def test_who_joins_without_a_file_is_not_said_to_be_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--name", "kyle", "--join", "10.0.0.1"]) == 0
+    line = "INFO No configuration file at ./conf/conf.json\n"
+    assert capfd.readouterr().err.endswith(line)
+
+
 def test_the_default_file_is_read_if_it_is_there(
     daemon: Daemon, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -195,7 +195,8 @@ def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
         if "name" not in given.values:
             log.info("Using host name as NodNod name: %s", settings.name)
         if not there_was_a_file:
-            log.info("No configuration file at %s: running alone", sources.path)
+            alone = "" if settings.nodes or settings.join else ": running alone"
+            log.info("No configuration file at %s%s", sources.path, alone)
         try:
             return run(settings, lambda: _settings(again.read()[0]))
         except OSError as error:

@@ -14,6 +14,9 @@ CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 PATIENCE = 10.0
 """Seconds that anything may take before a test gives it up."""
 
+STUCK = 0.25
+"""Seconds after which the other side is taken to read no more."""
+
 
 def frame(
     data: bytes | str = b"",
@@ -98,7 +101,7 @@ class RawClient:
         sent = 0
         while sent < most:
             try:
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(STUCK):
                     await self._loop.sock_sendall(self.socket, piece)
             except TimeoutError:
                 break

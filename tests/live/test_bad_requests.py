@@ -58,7 +58,7 @@ BAD_REQUESTS = [
     ("timeout as text", '{"timeout": "1"}', "bad_request", "`timeout` must be between"),
     ("nodes as text", '{"type": 1, "nodes": "a"}', "bad_request", "`nodes` must be a list"),
     ("an empty name", '{"type": 1, "nodes": [""]}', "bad_request", "`nodes` must be a list"),
-    ("half a surrogate", '{"id": "\\ud800"}', "", ""),
+    ("half a surrogate", '{"id": "\\ud800"}', "bad_json", "not JSON"),
 ]
 
 

@@ -59,12 +59,10 @@ async def test_a_hundred_clients_that_never_read_do_not_delay_the_end(cartman: A
         assert await stopped(cartman) == 0
 
 
-async def test_clients_whose_buffers_are_full_do_not_delay_the_end(cartman: Agent) -> None:
-    async with AsyncExitStack() as stack:
-        for _ in range(5):
-            client = await stack.enter_async_context(RawClient(cartman.port, receive_buffer=4096))
-            await client.shake()
-            await client.send_until_stuck(frame("{}") * 500, most=10_000_000)
+async def test_a_client_whose_buffers_are_full_does_not_delay_the_end(cartman: Agent) -> None:
+    async with RawClient(cartman.port, receive_buffer=4096) as client:
+        await client.shake()
+        await client.send_until_stuck(frame("{}") * 500, most=10_000_000)
 
         assert await stopped(cartman) == 0
 
@@ -123,10 +121,9 @@ async def test_a_second_signal_does_no_harm(cartman: Agent) -> None:
         assert await stopped(cartman, signal.SIGINT) == 0
 
 
-async def test_peers_know_at_once_that_an_agent_has_stopped(agents: Agents) -> None:
+async def test_peers_are_told_that_an_agent_leaves(agents: Agents) -> None:
     cartman, kenny = await agents.cluster("cartman", "kenny")
 
     assert await stopped(kenny) == 0
 
-    lost = f"Lost connection with node: [kenny : {kenny.address}]"
-    await eventually(lambda: lost in cartman.log())
+    await eventually(lambda: f"Node left: [kenny : {kenny.address}]" in cartman.messages())

@@ -128,8 +128,10 @@ class Roster:
         if instance and instance == self.instance:
             return Standing.SELF
         name = name[:MAX_NAME_LENGTH]
-        newly = member.version == 0 or member.name != name
-        self._call(member, name)
+        # One that stood for itself under this name before has its own place among its namesakes.
+        newly = member.version == 0 or member.name != name or member.alias_of is not None
+        for one in (*self.aliases(member), member):
+            self._call(one, name)
         member.instance, member.version = instance, version
         member.proved, member.left, member.alias_of = True, False, None
         twin = self._twin(member, newly)

@@ -215,6 +215,7 @@ class Pump(asyncio.Protocol):
         for event in ws.events_received():
             if not isinstance(event, Frame):
                 self.handshake(event)
+                self._collect()  # ahead of answers to what came in with it
             elif self._events or self._blocked or (self.user is not None and self.user.full):
                 # The user or the other side has enough: the rest waits, and nothing more is read.
                 if self._events is None:
@@ -297,8 +298,7 @@ class Pump(asyncio.Protocol):
             self._unsent_then += len(data)  # or new output would hide that some was taken
         self.transport.write(data)
         if not out[-1]:  # the protocol's word for the end of the stream
-            # Half an end: a whole one resets the connection while input is still on its way, and
-            # with it goes what the other side has not read yet.
+            # Half an end: a whole one, with input on its way, resets what is not yet read there.
             self.user = None
             self._backlog, self._events = b"", None
             self.transport.write_eof()

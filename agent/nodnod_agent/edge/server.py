@@ -192,6 +192,9 @@ class Server:
             listener.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        for client in tuple(self.clients):
+            if client.session is None and not client.paging:  # nobody whom a goodbye would reach
+                client.abort()
 
     async def drained(self, seconds: float) -> None:
         """Wait until every client is gone; those that stay longer are cut off."""

@@ -1,0 +1,103 @@
+"""How fast an agent dials."""
+
+import pytest
+from nodnod.address import Address
+from nodnod_agent.core.dialling import DIALS_PER_SECOND, Dialling
+from simulation.clock import FakeClock
+
+
+class Dialler:
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.dialled: list[tuple[float, Address]] = []
+        self.cancelled: list[Address] = []
+
+    def __call__(self, address: Address, end: object) -> "Attempt":
+        self.dialled.append((self.clock.time(), address))
+        return Attempt(self, address)
+
+
+class Attempt:
+    def __init__(self, dialler: Dialler, address: Address) -> None:
+        self.dialler, self.address = dialler, address
+
+    def cancel(self) -> None:
+        self.dialler.cancelled.append(self.address)
+
+
+def address(number: int) -> Address:
+    return Address(f"10.0.{number >> 8}.{number & 255}", 7070)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def dialler(clock: FakeClock) -> Dialler:
+    return Dialler(clock)
+
+
+@pytest.fixture
+def dialling(dialler: Dialler, clock: FakeClock) -> Dialling:
+    return Dialling(dialler, clock)  # type: ignore[arg-type]
+
+
+END: object = object()
+
+
+def test_a_few_are_dialled_at_once(
+    dialling: Dialling, dialler: Dialler, clock: FakeClock
+) -> None:
+    for number in range(3):
+        dialling(address(number), END)  # type: ignore[arg-type]
+    clock.advance(0.001)
+
+    assert [where for _, where in dialler.dialled] == [address(0), address(1), address(2)]
+
+
+def test_no_second_sees_more_than_the_limit(
+    dialling: Dialling, dialler: Dialler, clock: FakeClock
+) -> None:
+    for number in range(100):
+        dialling(address(number), END)  # type: ignore[arg-type]
+    clock.advance(30)
+
+    times = [when for when, _ in dialler.dialled]
+    assert len(times) == 100
+    for begin in times:
+        assert sum(begin <= when < begin + 1 for when in times) <= DIALS_PER_SECOND
+
+
+def test_those_that_were_proved_go_before_hearsay(
+    dialling: Dialling, dialler: Dialler, clock: FakeClock
+) -> None:
+    for number in range(50):
+        dialling.hearsay(address(number), END)  # type: ignore[arg-type]
+    clock.advance(0.001)
+    dialling(address(99), END)  # type: ignore[arg-type]
+    clock.advance(1.001)
+
+    assert dialler.dialled[DIALS_PER_SECOND][1] == address(99)
+
+
+def test_one_that_was_cancelled_while_it_waited_is_not_dialled(
+    dialling: Dialling, dialler: Dialler, clock: FakeClock
+) -> None:
+    tickets = [dialling(address(n), END) for n in range(DIALS_PER_SECOND + 2)]  # type: ignore[arg-type]
+    clock.advance(0.001)
+    tickets[-1].cancel()
+    clock.advance(5)
+
+    assert address(DIALS_PER_SECOND + 1) not in [where for _, where in dialler.dialled]
+
+
+def test_one_that_was_cancelled_under_way_is_given_up(
+    dialling: Dialling, dialler: Dialler, clock: FakeClock
+) -> None:
+    ticket = dialling(address(1), END)  # type: ignore[arg-type]
+    clock.advance(0.001)
+    ticket.cancel()
+
+    assert dialler.cancelled == [address(1)]

@@ -1,0 +1,163 @@
+"""What is believed of the membership, and how two beliefs become one."""
+
+import random
+
+import pytest
+from nodnod.messages import MemberEntry
+from nodnod_agent.core.view import AHEAD, MAX_MEMBERS, REMEMBERED, Refused, View
+
+NOW = 1_000_000.0
+OWN = MemberEntry("self", "10.0.0.1:7070", "i-self", 1000)
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+def view(wall: Wall) -> View:
+    return View(OWN, wall)
+
+
+def entry(number: int, incarnation: int = 1, **more: object) -> MemberEntry:
+    fields = {"name": f"n{number}", "address": f"10.0.1.{number}:7070", "instance": f"i{number}"}
+    return MemberEntry(incarnation=incarnation, **(fields | more))  # type: ignore[arg-type]
+
+
+def left(number: int, incarnation: int = 2, since: float = NOW) -> MemberEntry:
+    return entry(number, incarnation, state="left", since=since)
+
+
+def test_a_new_member_is_news_once(view: View) -> None:
+    assert view.merge(entry(1)) == entry(1)
+    assert view.merge(entry(1)) is None
+
+
+def test_the_higher_incarnation_is_right_whatever_comes_first(view: View) -> None:
+    view.merge(entry(1, 5, instance="new"))
+
+    assert view.merge(entry(1, 4, instance="old")) is None
+    assert view.entries["10.0.1.1:7070"].instance == "new"
+
+
+def test_views_that_heard_the_same_agree_in_whatever_order(wall: Wall) -> None:
+    rng = random.Random(7)
+    told = [entry(n, i) for n in range(20) for i in range(3)] + [left(n, 2) for n in range(5)]
+    views = []
+    for _ in range(5):
+        rng.shuffle(told)
+        view = View(OWN, wall)
+        for one in told:
+            view.merge(one)
+        views.append(view)
+
+    assert len({view.digest for view in views}) == 1
+    assert all(view.entries == views[0].entries for view in views)
+
+
+def test_views_that_differ_have_different_digests(view: View, wall: Wall) -> None:
+    other = View(OWN, wall)
+    view.merge(entry(1))
+    other.merge(entry(1, 2))
+
+    assert view.digest != other.digest
+
+
+def test_a_member_that_left_does_not_come_back_by_old_news(view: View) -> None:
+    view.merge(left(1, 2))
+
+    assert view.merge(entry(1, 1)) is None
+    assert view.entries["10.0.1.1:7070"].state == "left"
+
+
+def test_a_member_that_left_comes_back_by_its_own_new_word(view: View) -> None:
+    view.merge(left(1, 2))
+
+    assert view.merge(entry(1, 3)) is not None
+
+
+def test_who_left_long_ago_is_forgotten_and_not_learnt_again(view: View, wall: Wall) -> None:
+    view.merge(left(1, 2))
+    empty = View(OWN, wall).digest
+    wall.now += REMEMBERED + 1
+    view.expire()
+
+    assert view.entries == {}
+    assert view.digest == empty
+    assert view.merge(left(1, 2)) is None
+
+
+def test_a_forgotten_member_is_not_learnt_again_from_those_who_have_it_still(view: View) -> None:
+    view.merge(entry(1, 4))
+    view.forget("10.0.1.1:7070")
+
+    assert view.merge(entry(1, 4)) is None
+    assert view.merge(entry(1, 5)) is not None
+
+
+def test_what_is_newer_than_our_own_word_about_us_is_refuted(view: View) -> None:
+    view.merge(MemberEntry("self", OWN.address, "i-before", OWN.incarnation + 7, "left", NOW))
+
+    assert view.own.incarnation == OWN.incarnation + 8
+    assert view.own.state == "up"
+    assert OWN.address not in view.entries
+
+
+def test_our_own_address_under_another_name_is_refused(view: View) -> None:
+    with pytest.raises(Refused, match="which is our own address"):
+        view.merge(MemberEntry("thief", OWN.address, "i9", 1))
+    assert view.own.incarnation == OWN.incarnation
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"address": "10.0.0.9:99999"}, "port must be"),
+        ({"address": "http://evil/"}, "not a URL"),
+        ({"address": ""}, "host is missing"),
+        ({"name": "a\nb"}, "not a printable name"),
+        ({"incarnation": int((NOW + AHEAD) * 1000) + 2000}, "more than a day in the future"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(
+    view: View, wrong: dict[str, object], why: str
+) -> None:
+    fields = {"number": 9, "incarnation": 1} | wrong
+    with pytest.raises(Refused, match=why):
+        view.merge(entry(**fields))  # type: ignore[arg-type]
+    assert view.entries == {}
+
+
+def test_memory_is_bounded_whatever_others_tell(view: View) -> None:
+    for number in range(MAX_MEMBERS):
+        view.merge(entry(1, address=f"10.{number >> 8}.{number & 255}.1:7071"))
+
+    with pytest.raises(Refused, match="are known already"):
+        view.merge(entry(2))
+    assert len(view.entries) == MAX_MEMBERS
+
+
+def test_one_who_lacks_something_is_told_just_that(view: View) -> None:
+    for number in (1, 2, 3):
+        view.merge(entry(number, 5))
+
+    assert view.beyond([OWN, entry(1, 5), entry(2, 4)]) == [entry(2, 5), entry(3, 5)]
+
+
+def test_leaving_outranks_all_that_was_said_before(view: View, wall: Wall) -> None:
+    other = View(MemberEntry("o", "10.0.0.2:7070", "i-o", 1), wall)
+    other.merge(view.own)
+    view.leave()
+    other.merge(view.own)
+
+    assert other.entries[OWN.address].state == "left"
+    assert other.entries[OWN.address].since == NOW
