@@ -47,9 +47,7 @@ def dialling(dialler: Dialler, clock: FakeClock) -> Dialling:
 END: object = object()
 
 
-def test_a_few_are_dialled_at_once(
-    dialling: Dialling, dialler: Dialler, clock: FakeClock
-) -> None:
+def test_a_few_are_dialled_at_once(dialling: Dialling, dialler: Dialler, clock: FakeClock) -> None:
     for number in range(3):
         dialling(address(number), END)  # type: ignore[arg-type]
     clock.advance(0.001)

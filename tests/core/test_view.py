@@ -128,9 +128,7 @@ def test_our_own_address_under_another_name_is_refused(view: View) -> None:
         ({"incarnation": int((NOW + AHEAD) * 1000) + 2000}, "more than a day in the future"),
     ],
 )
-def test_nonsense_is_refused_with_a_reason(
-    view: View, wrong: dict[str, object], why: str
-) -> None:
+def test_nonsense_is_refused_with_a_reason(view: View, wrong: dict[str, object], why: str) -> None:
     fields = {"number": 9, "incarnation": 1} | wrong
     with pytest.raises(Refused, match=why):
         view.merge(entry(**fields))  # type: ignore[arg-type]
