@@ -7,40 +7,45 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import termios
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
+
+from doubles.command import command, read_until
+
+FIRST_PORT = 20000 + os.getpid() % 10000
+"""Of our own, so that suites that run at the same time do not take each other's ports."""
 
 SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
 
 
 def start(
     count: int, *flags: str, terminal: int | None = None, real: bool = False
-) -> subprocess.Popen[str]:
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run the demo with light agents, or with the real ones."""
-    agents = "" if real else f", [sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
+    agents = "demo.AGENT" if real else f"[sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
     code = (
         "import sys; from nodnod_agent.console import demo, main;"
         "demo.PLAIN_EVERY = 0.2;"
-        f"demo.run = lambda args: demo.demonstrate({count}{agents});"
-        "demo.COMMAND = demo.COMMAND._replace(run=demo.run);"
-        "main.COMMANDS = (demo.COMMAND,);"
+        f"run = lambda args: demo.demonstrate({count}, {agents}, {FIRST_PORT});"
+        "main.COMMANDS = (demo.COMMAND._replace(run=run),);"
         "sys.exit(main.main(['demo']))"
     )
-    options: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    if terminal is not None:
+    if terminal is None:
+        return command(["-c", code])
+    return command(
+        ["-c", code],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         # A session whose terminal this is: to close it is to hang up.
-        options = {
-            "stdin": terminal,
-            "stdout": terminal,
-            "stderr": terminal,
-            "start_new_session": True,
-            "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        }
-    return subprocess.Popen([sys.executable, "-c", code], text=True, **options)  # type: ignore[call-overload, no-any-return]
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
 
 
 def agents_of(text: str) -> list[psutil.Process]:
@@ -51,16 +56,6 @@ def agents_of(text: str) -> list[psutil.Process]:
     return processes
 
 
-def read_until(process: subprocess.Popen[str], words: str) -> str:
-    assert process.stdout is not None
-    text = ""
-    while words not in text:
-        line = process.stdout.readline()
-        assert line, f"ended early: {text}"
-        text += line
-    return text
-
-
 def assert_all_gone(processes: list[psutil.Process]) -> None:
     gone, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
@@ -68,72 +63,71 @@ def assert_all_gone(processes: list[psutil.Process]) -> None:
 
 
 def test_real_agents_see_each_other_and_end_with_the_demo() -> None:
-    process = start(2, real=True)
-    text = read_until(process, "answered by")
-    agents = agents_of(text)
-    assert len(agents) == 2
-    assert "All see all." in text
-    assert re.search(r"^cartman .*%", text, re.MULTILINE)
-    assert re.search(r"^kenny .*%", text, re.MULTILINE)
-    assert "2 nodes · answered by kenny" in text
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert err == ""
+    with start(2, real=True) as process:
+        text = read_until(process, "answered by")
+        agents = agents_of(text)
+        assert len(agents) == 2
+        assert "All see all." in text
+        assert re.search(r"^cartman .*%", text, re.MULTILINE)
+        assert re.search(r"^kenny .*%", text, re.MULTILINE)
+        assert "2 nodes · answered by kenny" in text
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        assert process.returncode == 0
+        assert err == ""
     assert_all_gone(agents)
 
 
-def test_the_hints_say_how_to_ask(tmp_path: Path) -> None:
-    process = start(2)
-    text = read_until(process, "Ctrl-C")
-    address = re.findall(r"cartman +(\S+)", text)[0]
-    assert f"stat --server {address} --watch 1" in text
-    assert f"examples/dial.py --server {address}" in text
-    assert f"ws://{address}/" in text
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+def test_the_hints_say_how_to_ask() -> None:
+    with start(2) as process:
+        text = read_until(process, "Ctrl-C")
+        address = re.findall(r"cartman +(\S+)", text)[0]
+        assert f"stat --server {address} --watch 1" in text
+        assert f"examples/dial.py --server {address}" in text
+        assert f"ws://{address}/" in text
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_process_is_left_whatever_ends_the_demo(stop: signal.Signals) -> None:
-    process = start(2, real=stop is signal.SIGKILL)
-    agents = agents_of(read_until(process, "Ctrl-C"))
-    assert len(agents) == 2
-    process.send_signal(stop)
-    process.communicate(timeout=20)
-    assert process.returncode == (0 if stop is not signal.SIGKILL else -signal.SIGKILL)
+    with start(2, real=stop is signal.SIGKILL) as process:
+        agents = agents_of(read_until(process, "Ctrl-C"))
+        assert len(agents) == 2
+        process.send_signal(stop)
+        process.communicate()
+        assert process.returncode == (0 if stop is not signal.SIGKILL else -signal.SIGKILL)
     assert_all_gone(agents)
 
 
 def test_an_agent_that_does_not_start_ends_the_demo_and_shows_its_log() -> None:
-    process = start(2, "--dies")
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 3
+    with start(2, "--dies") as process:
+        _, err = process.communicate()
+        assert process.returncode == 3
     assert "did not start: exit status 4" in err
-    assert err.count("no such disk") >= 1
+    assert "no such disk" in err
     assert "Traceback" not in err
 
 
 def test_the_demo_goes_on_when_an_agent_is_killed() -> None:
-    process = start(2)
-    text = read_until(process, "answered by")
-    first = agents_of(text)[0]
-    first.kill()
-    assert process.stderr is not None
-    assert process.stderr.readline() == "nodnod: kenny has ended: signal SIGKILL\n"
-    assert "answered by cartman" in read_until(process, "answered by")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    with start(2) as process:
+        text = read_until(process, "answered by")
+        agents_of(text)[0].kill()
+        assert process.stderr is not None
+        assert process.stderr.readline() == "nodnod: kenny has ended: signal SIGKILL\n"
+        assert "answered by cartman" in read_until(process, "answered by cartman")
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 0
 
 
-def test_without_agents_there_is_nothing_left_to_show() -> None:
-    process = start(1)
-    text = read_until(process, "answered by")
-    agents_of(text)[0].kill()
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 3
+def test_the_demo_ends_when_no_agent_is_left() -> None:
+    with start(1) as process:
+        text = read_until(process, "answered by")
+        agents_of(text)[0].kill()
+        _, err = process.communicate()
+        assert process.returncode == 3
     assert "no agent is left" in err
 
 
@@ -147,29 +141,33 @@ def read_terminal(master: int, words: bytes) -> str:
     return seen.decode(errors="replace")
 
 
-def test_on_a_terminal_the_table_is_redrawn_in_place() -> None:
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
     master, slave = pty.openpty()
-    process = start(2, terminal=slave)
-    os.close(slave)
-    text = read_terminal(master, b"answered by")
-    assert "node at 127.0.0.1" in text
-    again = read_terminal(master, b"answered by")
-    assert "\x1b[1A" in again  # up, over what stands there
-    os.write(master, b"\x03")
-    assert process.wait(20) == 0
-    rest = os.read(master, 4096).decode(errors="replace")
-    assert "\x1b[?25h" in rest  # the cursor is back
-    os.close(master)
-    assert_all_gone(agents_of(text)) if agents_of(text) else None
+    yield master, slave
+    for descriptor in (master, slave):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
-def test_a_terminal_that_hangs_up_ends_all() -> None:
-    master, slave = pty.openpty()
-    process = start(2, terminal=slave)
-    os.close(slave)
-    text = read_terminal(master, b"answered by")
-    agents = agents_of(text)
-    assert len(agents) == 2
-    os.close(master)
-    assert process.wait(20) == 0
+def test_on_a_terminal_the_table_is_redrawn_in_place(terminal: tuple[int, int]) -> None:
+    master, slave = terminal
+    with start(2, terminal=slave) as process:
+        text = read_terminal(master, b"answered by")
+        assert "node at 127.0.0.1" in text
+        again = read_terminal(master, b"answered by")
+        assert "\x1b[1A" in again  # up, over what stands there
+        os.write(master, b"\x03")
+        assert process.wait() == 0
+        assert "\x1b[?25h" in read_terminal(master, b"\x1b[?25h")  # the cursor is back
+
+
+def test_a_terminal_that_hangs_up_ends_all(terminal: tuple[int, int]) -> None:
+    master, slave = terminal
+    with start(2, terminal=slave) as process:
+        agents = agents_of(read_terminal(master, b"answered by"))
+        assert len(agents) == 2
+        os.close(slave)
+        os.close(master)
+        assert process.wait() == 0
     assert_all_gone(agents)

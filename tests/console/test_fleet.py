@@ -6,18 +6,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from doubles.command import command, read_until
 from nodnod.sync import SyncClient
 from nodnod_agent.console import fleet as fleet_module
 from nodnod_agent.console.fleet import Fleet, free_addresses, name_of
 
 SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
 FAKE = (sys.executable, str(SCRIPT))
-FIRST_PORT = 17070
+FIRST_PORT = 10000 + os.getpid() % 10000
+"""Of our own, so that suites that run at the same time do not take each other's ports."""
 
 
 @pytest.fixture
@@ -117,17 +120,12 @@ def test_agents_do_not_see_our_settings(tmp_path: Path, monkeypatch: pytest.Monk
 # The leash
 
 
-def leashed(body: str) -> subprocess.Popen[bytes]:
+def leashed(body: str) -> AbstractContextManager[subprocess.Popen[str]]:
     code = (
         "import signal, time; from nodnod_agent.console.leash import hold;"
         f"{body}; hold(0, patience=0.05); print('held', flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"held\n"
-    return process
+    return command(["-c", code], stdin=subprocess.PIPE)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +136,14 @@ def leashed(body: str) -> subprocess.Popen[bytes]:
     ],
 )
 def test_a_leashed_process_ends_with_its_stdin(body: str, end: signal.Signals) -> None:
-    process = leashed(body)
-    with process:
+    with leashed(body) as process:
+        read_until(process, "held")
         assert process.stdin is not None
-        process.stdin.write(b"still here\n")
+        process.stdin.write("still here\n")
         process.stdin.flush()
         assert process.poll() is None
         process.stdin.close()
-        assert process.wait(20) == -end
+        assert process.wait() == -end
 
 
 def test_real_agents_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -> None:
@@ -155,11 +153,10 @@ def test_real_agents_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -> 
         f"fleet = Fleet(free_addresses(2, {FIRST_PORT}), Path(sys.argv[1])).__enter__();"
         "print(*[member.process.pid for member in fleet.members], flush=True); time.sleep(60)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as starter:
+    with command(["-c", code, str(tmp_path)]) as starter:
         assert starter.stdout is not None
         children = [psutil.Process(int(pid)) for pid in starter.stdout.readline().split()]
         assert len(children) == 2
-        os.kill(starter.pid, signal.SIGKILL)
+        starter.kill()
     gone, alive = psutil.wait_procs(children, timeout=10)
     assert len(gone) == 2, f"still there: {alive}"

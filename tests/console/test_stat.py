@@ -3,15 +3,15 @@
 import csv
 import io
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
+from doubles.command import command
 from doubles.elsewhere import Elsewhere
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
@@ -19,7 +19,6 @@ from nodnod_agent.console.main import main
 
 FINE = [node_object("kyle"), node_object("stan")]
 ERRING = [node_object("kyle"), node_object("kenny", error="connection refused")]
-NODNOD = [sys.executable, "-m", "nodnod_agent.console.main"]
 
 
 @pytest.fixture(params=[V1Server, V2Server])
@@ -116,14 +115,9 @@ def test_no_answer_in_time_is_status_3(
 # Watching
 
 
-def watch(address: str, *flags: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*NODNOD, "stat", "--server", address, "--watch", "0.25", *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+def watch(address: str, *flags: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    nodnod = ("-m", "nodnod_agent.console.main")
+    return command([*nodnod, "stat", "--server", address, "--watch", "0.25", *flags])
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -132,60 +126,60 @@ def test_watch_prints_answers_until_a_signal(
 ) -> None:
     if isinstance(agent.server, V2Server):
         agent.server.ticking = True
-    process = watch(agent.address, "--json")
-    assert process.stdout is not None
-    answers = [json.loads(process.stdout.readline()) for _ in range(3)]
-    process.send_signal(stop)
-    _, err = process.communicate(timeout=20)
-    assert {answer["host"] for answer in answers} == {"kyle"}
-    assert process.returncode == 0
-    assert err == ""
+    with watch(agent.address, "--json") as process:
+        assert process.stdout is not None
+        answers = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(stop)
+        _, err = process.communicate()
+        assert {answer["host"] for answer in answers} == {"kyle"}
+        assert process.returncode == 0
+        assert err == ""
 
 
 def test_watch_streams_where_the_agent_can(v2: Elsewhere[V2Server]) -> None:
-    process = watch(v2.address, "--csv")
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(5)]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert lines[0].startswith("time,host,name")
-    assert len([line for line in lines if "kyle,stan" in line]) == 2
-    assert v2.server.requests[0]["every"] == 0.25
+    with watch(v2.address, "--csv") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert lines[0].startswith("time,host,name")
+        assert len([line for line in lines if "kyle,stan" in line]) == 2
+        assert v2.server.requests[0]["every"] == 0.25
 
 
 def test_watch_polls_an_agent_that_does_not_stream(v2: Elsewhere[V2Server]) -> None:
     v2.server.streaming = False
-    process = watch(v2.address, "--json")
-    assert process.stdout is not None
-    for _ in range(3):
-        assert json.loads(process.stdout.readline())["host"] == "kyle"
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert [("every" in request) for request in v2.server.requests[:3]] == [True, False, False]
+    with watch(v2.address, "--json") as process:
+        assert process.stdout is not None
+        for _ in range(3):
+            assert json.loads(process.stdout.readline())["host"] == "kyle"
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert [("every" in request) for request in v2.server.requests[:3]] == [True, False, False]
 
 
 def test_watch_goes_on_after_a_loss_and_says_so(v2: Elsewhere[V2Server]) -> None:
-    process = watch(v2.address, "--json")
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    v2.run(v2.server.drop())
-    assert "closed the connection" in process.stderr.readline()
-    assert json.loads(process.stdout.readline())["host"] == "kyle"
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    with watch(v2.address, "--json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        v2.run(v2.server.drop())
+        assert "closed the connection" in process.stderr.readline()
+        assert json.loads(process.stdout.readline())["host"] == "kyle"
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 0
 
 
 def test_watch_ends_with_the_status_of_the_last_answer(v2: Elsewhere[V2Server]) -> None:
     v2.server.nodes = ERRING
-    process = watch(v2.address)
-    assert process.stdout is not None
-    while "answered by" not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 1
+    with watch(v2.address) as process:
+        assert process.stdout is not None
+        while "answered by" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 1
 
 
 def test_watch_of_nobody_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,10 +188,10 @@ def test_watch_of_nobody_is_status_3(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_watch_into_a_pipe_that_closes_ends_quietly(v2: Elsewhere[V2Server]) -> None:
-    process = watch(v2.address, "--json")
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert err == ""
+    with watch(v2.address, "--json") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        _, err = process.communicate()
+        assert process.returncode == 0
+        assert err == ""

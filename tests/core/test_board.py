@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec import Raw
+
 from nodnod.address import Address
 from nodnod.codec import encode
 from nodnod.errors import WireError

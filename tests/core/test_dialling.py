@@ -1,6 +1,7 @@
 """How fast an agent dials."""
 
 import pytest
+
 from nodnod.address import Address
 from nodnod_agent.core.dialling import DIALS_PER_SECOND, Dialling
 from simulation.clock import FakeClock

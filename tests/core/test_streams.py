@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.streams import BATCH, UNSENT_LIMIT, Streams, Subscription, Terms
 from simulation.clock import FakeClock

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from nodnod.messages import MemberEntry
 from nodnod_agent.core.view import AHEAD, MAX_MEMBERS, REMEMBERED, Refused, View
 

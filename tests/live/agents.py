@@ -206,5 +206,3 @@ def free_ports(count: int) -> Sequence[int]:
     for sock in held:
         sock.close()
     return ports
-
-

@@ -64,7 +64,7 @@ class RawClient:
     def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
         self._port = port
         self._receive_buffer = receive_buffer
-        self.buffer = b""
+        self._buffer = bytearray()
         self.socket = socket.socket()
 
     async def __aenter__(self) -> Self:
@@ -110,10 +110,9 @@ class RawClient:
 
     async def head(self) -> str:
         """The head of an HTTP answer."""
-        while b"\r\n\r\n" not in self.buffer:
+        while b"\r\n\r\n" not in self._buffer:
             await self._more()
-        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        return head.decode()
+        return self._cut(self._buffer.index(b"\r\n\r\n") + 4).decode()
 
     async def status(self) -> int:
         """The status of an HTTP answer."""
@@ -122,14 +121,13 @@ class RawClient:
     async def frame(self) -> tuple[int, bytes]:
         """The next frame from the server: its opcode and what it holds."""
         await self._need(2)
-        opcode, size, start = self.buffer[0] & 15, self.buffer[1], 2
+        opcode, size, start = self._buffer[0] & 15, self._buffer[1], 2
         if size >= 126:
             start = 4 if size == 126 else 10
             await self._need(start)
-            size = int.from_bytes(self.buffer[2:start])
+            size = int.from_bytes(self._buffer[2:start])
         await self._need(start + size)
-        payload, self.buffer = self.buffer[start : start + size], self.buffer[start + size :]
-        return opcode, payload
+        return opcode, self._cut(start + size)[start:]
 
     async def answer(self) -> dict[str, Any]:
         """The next text message; anything else is an error."""
@@ -154,10 +152,16 @@ class RawClient:
             while True:
                 await self._more()
         except (EOFError, ConnectionError):
-            return self.buffer
+            return self._cut(len(self._buffer))
+
+    def _cut(self, size: int) -> bytes:
+        """Take so many bytes from what has come."""
+        piece = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return piece
 
     async def _need(self, size: int) -> None:
-        while len(self.buffer) < size:
+        while len(self._buffer) < size:
             await self._more()
 
     async def _more(self) -> None:
@@ -165,7 +169,7 @@ class RawClient:
             data = await self._loop.sock_recv(self.socket, 65536)
         if not data:
             raise EOFError
-        self.buffer += data
+        self._buffer += data
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:

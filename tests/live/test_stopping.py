@@ -28,7 +28,9 @@ def cartman(agents: Agents) -> Agent:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_the_agent_with_status_0(cartman: Agent, number: signal.Signals) -> None:
+async def test_a_signal_ends_the_agent_with_status_0(
+    cartman: Agent, number: signal.Signals
+) -> None:
     assert await stopped(cartman, number) == 0
 
 

@@ -97,7 +97,9 @@ async def test_both_versions_stand_side_by_side(agents: Agents, kyle: V1Server) 
     await whole(cartman, "cartman", "kenny", "kyle")
 
 
-async def test_a_version_1_client_gets_the_fields_of_version_1_in_their_order(agents: Agents) -> None:
+async def test_a_version_1_client_gets_the_fields_of_version_1_in_their_order(
+    agents: Agents,
+) -> None:
     cartman = agents.start("cartman")
 
     async with V1Client(cartman.address) as client:

@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from nodnod.address import DEFAULT_PORT
 from nodnod.client import Client
 from nodnod.errors import NodNodError
 from nodnod.messages import Answer
@@ -19,9 +20,6 @@ from nodnod_agent.console.output import LiveTable, Output, TableOutput, complain
 from nodnod_agent.console.signals import until_signal
 
 __all__ = ["COMMAND", "demonstrate"]
-
-ATTEMPTS = 3
-"""How often to look for other ports where one was taken meanwhile."""
 
 START_PATIENCE = 30.0
 """Seconds in which all agents must see all."""
@@ -48,32 +46,26 @@ def run(args: Namespace) -> int:
     return demonstrate(int(args.nodes))
 
 
-def demonstrate(count: int, command: Sequence[str] = AGENT) -> int:
+def demonstrate(count: int, command: Sequence[str] = AGENT, first_port: int = DEFAULT_PORT) -> int:
     """Run so many agents, started by ``command``, until a signal; gives the exit status."""
-    status = asyncio.run(until_signal(_demonstrate(count, command)))
+    status = asyncio.run(until_signal(_demonstrate(count, command, first_port)))
     return Status.FINE if status is None else status
 
 
-async def _demonstrate(count: int, command: Sequence[str]) -> int:
-    for attempts_left in reversed(range(ATTEMPTS)):
-        try:
-            addresses = free_addresses(count)
-        except OSError as error:
-            complain(str(error))
-            break
-        with (
-            tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
-            Fleet(addresses, Path(folder), command) as fleet,
-        ):
-            fault = await _run(fleet)
-            logs = "".join(f"--- {m.name} ({m.address}):\n{m.log()}\n" for m in fleet.members)
-        # All have ended now: a port that is not free again was taken between our look and the
-        # agent's, and others will do.
-        if attempts_left and free_addresses(count, addresses[0].port) != addresses:
-            continue
+async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> int:
+    try:
+        addresses = free_addresses(count, first_port)
+    except OSError as error:
+        complain(str(error))
+        return Status.UNREACHABLE
+    with (
+        tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
+        Fleet(addresses, Path(folder), command) as fleet,
+    ):
+        fault = await _run(fleet)
         complain(fault)
-        sys.stderr.write(logs)
-        break
+        for member in fleet.members:
+            sys.stderr.write(f"--- {member.name} ({member.address}):\n{member.log()}\n")
     return Status.UNREACHABLE
 
 

@@ -6,6 +6,7 @@ from nodnod.codec import encode
 from nodnod.messages import Join, MemberEntry, PeerAnswer
 from nodnod_agent.core.answers import Answers
 from nodnod_agent.core.board import Board
+from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.local import LocalNode, Want
 from nodnod_agent.core.members import Member
 from nodnod_agent.core.peers import Peers
@@ -42,6 +43,7 @@ class Cluster:
         """``address`` is where others can dial us; ``instance`` is random for each process."""
         own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000))
         self.clock = clock
+        self.counters = Counters()
         self.answers = Answers(name)
         self.local = LocalNode(name, interval=interval, want=want)
         self.peers = Peers(own, self, clock=clock, wall=wall, rng=rng, dial=dial)
@@ -90,6 +92,7 @@ class Cluster:
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Settle ``waiter``: in push mode from memory, where memory holds what is asked."""
         if self.push is not None and question.plain and not question.here:
+            self.counters.known_at_once += 1
             waiter.settle(self.push.board.body(question))
         else:
             self.queries.ask(question, waiter)

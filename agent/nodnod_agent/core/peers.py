@@ -173,10 +173,12 @@ class Peers:
                 alias.link.dial()
         if member not in self._told_down and not member.left and member.alias_of is None:
             self._told_down.add(member)
+            key = _own_key(member)
             if was_up:
-                log.warning("Lost connection with node: %s. Reason: %s", member, reason)
+                log.warning("Lost connection with node: %s. Reason: %s", member, reason, extra=key)
             else:
-                log.warning("Could not connect to node: %s. Error: %s", member.address, reason)
+                where = member.address
+                log.warning("Could not connect to node: %s. Error: %s", where, reason, extra=key)
         if was_up:
             self._owner.peer_down(member)
 
@@ -196,7 +198,7 @@ class Peers:
     def link_spoiled(self, link: Link, query: int | None, reason: str) -> None:
         """See LinkOwner."""
         member = self._links[link]
-        log.warning("%s sent a %s", member, reason)
+        log.warning("%s sent a %s", member, reason, extra=_own_key(member))
         self._owner.peer_spoiled(member, query, reason)
 
     # What gossip tells.
@@ -260,6 +262,7 @@ class Peers:
                 member.name,
                 member.address,
                 member.listed,
+                extra=_own_key(member),
             )
         if version >= 2:
             self.gossip.link_up(link)
@@ -339,3 +342,8 @@ def _info(member: Member) -> MemberInfo:
         version=member.version or None,
         error=member.error,
     )
+
+
+def _own_key(member: Member) -> dict[str, str]:
+    """Log lines are limited by key: many members that go down at once get a line each."""
+    return {"key": str(member.address)}

@@ -52,7 +52,8 @@ class Push:
         try:
             self.board.update(member, answer)
         except WireError as error:
-            log.warning("%s sent no stats: %s", member, error)
+            key = {"key": f"news {member.address}"}
+            log.warning("%s sent no stats: %s", member, error, extra=key)
             self.board.spoil(member, str(error))
 
     def _poll(self) -> None:

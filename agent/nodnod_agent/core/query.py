@@ -14,6 +14,7 @@ from typing import Protocol
 from nodnod.errors import WireError
 from nodnod.messages import PeerAnswer
 from nodnod_agent.core.answers import Answers, unknown_node
+from nodnod_agent.core.counters import Histogram
 from nodnod_agent.core.entries import from_peer, renamed
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.members import Member, Roster
@@ -103,6 +104,8 @@ class Queries:
         self._alarm: Timer | None = None
         self._alarm_at = NEVER
         self.broadcasts = 0
+        self.durations = Histogram()
+        """Seconds from question to answer."""
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Ask the cluster; ``waiter`` is settled once, by its deadline, never during this call."""
@@ -209,6 +212,7 @@ class Queries:
             return
         self._drop(round_)
         body = self._body(round_, "")
+        self._count(round_.waiters)
         for waiter in round_.waiters:
             waiter.settle(body)
 
@@ -253,12 +257,27 @@ class Queries:
 
     def _settle_late(self, round_: _Round, waiters: list[Waiter]) -> None:
         bodies: dict[float, bytes] = {}
+        self._count(waiters)
         for waiter in waiters:
             body = bodies.get(waiter.timeout)
             if body is None:
                 silence = f"no answer within {waiter.timeout:.3g} s"
                 body = bodies[waiter.timeout] = self._body(round_, silence)
             waiter.settle(body)
+
+    def _count(self, waiters: list[Waiter]) -> None:
+        """Note how long they have waited: alike, those that came in one turn of the loop."""
+        now = self._clock.time()
+        deadline, timeout, alike = NEVER, 0.0, 0
+        for waiter in waiters:
+            if waiter.deadline == deadline and waiter.timeout == timeout:
+                alike += 1
+                continue
+            if alike:
+                self.durations.add(round(now - deadline + timeout, 6), alike)
+            deadline, timeout, alike = waiter.deadline, waiter.timeout, 1
+        if alike:
+            self.durations.add(round(now - deadline + timeout, 6), alike)
 
     def _body(self, round_: _Round, silence: str) -> bytes:
         question = round_.gathering.question

@@ -7,6 +7,7 @@ from nodnod.codec import decode_join, decode_request, encode
 from nodnod.errors import RequestError
 from nodnod.messages import Join, Request, RequestType
 from nodnod_agent.core.answers import Answers, with_id
+from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.query import Waiter
 from nodnod_agent.core.question import Question
@@ -37,6 +38,7 @@ class Services(Protocol):
     """What a session needs of the agent that it is a session of."""
 
     clock: Clock
+    counters: Counters
     answers: Answers
     local: LocalNode
     streams: Streams
@@ -86,6 +88,11 @@ class Session:
         return STREAM_STALL_LIMIT if self._streams and not self.in_flight else STALL_LIMIT
 
     @property
+    def from_agent(self) -> bool:
+        """Whether another agent is on the other end."""
+        return self._teller is not None
+
+    @property
     def full(self) -> bool:
         """Whether so many requests are unanswered that the next had better wait unread."""
         return len(self.in_flight) >= MAX_IN_FLIGHT
@@ -96,11 +103,13 @@ class Session:
             return
         try:
             request = decode_request(text)
-            handler = _HANDLERS.get(request.type or 0)
+            kind = request.type or 0
+            handler = _HANDLERS.get(kind)
             if handler is None:
                 types = ", ".join(str(int(known)) for known in sorted(_HANDLERS))
                 message = f"`type` must be one of {types}, got {str(request.type)[:40]}"
                 raise RequestError("unknown_type", message, request.id)
+            self._agent.counters.requests[kind] += 1
             handler(self, request, text)
         except RequestError as error:
             self._refuse(error)
@@ -156,9 +165,11 @@ class Session:
 
     def _refuse(self, error: RequestError) -> None:
         self._answer(error.id, self._agent.answers.refusal(error))
+        self._agent.counters.refused(error.code)
         self._bad += 1
         if self._bad >= MAX_BAD_IN_A_ROW and self._open:
             self._open = False
+            self._agent.counters.connections_cut += 1
             self._wire.close(POLICY_VIOLATION, f"{MAX_BAD_IN_A_ROW} bad requests in a row")
 
     def _stat(self, request: Request, _: bytes) -> None:
@@ -166,6 +177,7 @@ class Session:
         if request.every is not None:
             self._stream(request, question, request.every)
         elif question.here and self._agent.local.ready(question):
+            self._agent.counters.known_at_once += 1
             self._answer(request.id, self._agent.answers.alone(self._agent.local.entry(question)))
         else:
             timeout = DEFAULT_TIMEOUT if request.timeout is None else request.timeout

@@ -82,7 +82,13 @@ class Dialled(Pump):
         super().connection_lost(exc)
         self.dialler.lost(self)
         if not self.opened.done():
-            self.opened.set_exception(ConnectionError("closed during the handshake"))
+            error = self.ws.handshake_exc
+            if isinstance(error, InvalidStatus):  # with a page that ends where the connection does
+                self.bad_handshake(error)
+            else:
+                self.opened.set_exception(ConnectionError("closed during the handshake"))
+        if self.opened.cancelled() or self.opened.exception() is not None:
+            return  # a refusal, which the attempt reports
         end, self.end = self.end, None
         if end is not None:
             end.ended(self._why_ended(exc))
@@ -143,6 +149,10 @@ class Attempt:
             self._refused(pump, f"no handshake within {DIAL_LIMIT:.3g} s")
         except (OSError, UnicodeError) as error:
             self._refused(pump, describe(error))
+        except asyncio.CancelledError:
+            self._end = None
+            self._refused(pump, "given up")
+            raise
         finally:
             if not pump.opened.done():
                 pump.opened.cancel()
@@ -151,6 +161,7 @@ class Attempt:
         end, pump.end = pump.end, None
         if hasattr(pump, "transport"):
             pump.abort()
+            self._dialler.lost(pump)  # uvloop tells no end to what is cancelled as it connects
         if end is not None and self._end is not None:
             end.refused(reason)
 
@@ -183,6 +194,8 @@ class Dialler:
 
 def describe(error: BaseException) -> str:
     """An error of the network in a few words, without numbers and tuples."""
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
+    if isinstance(error, OSError) and error.errno is not None:
+        # Negative numbers are those of the resolver, which brings its own words.
+        words = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return str(words).lower()
     return str(error) or type(error).__name__

@@ -13,6 +13,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from nodnod.address import Address
+from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.world import Hello, Wire
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.edge.pump import Pump, User
@@ -83,11 +84,14 @@ class Client(Pump):
             self.server.turned_away(self)
             return
         self.server.clients.add(self)
+        self.server.counters.connections_accepted += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         super().connection_lost(exc)
         self.server.gone(self)
+        if self.cut:
+            self.server.counters.connections_cut += 1
         session, self.session = self.session, None
         if session is not None:
             if self.cut:
@@ -120,7 +124,7 @@ class Client(Pump):
             ws.max_message_size = MAX_PEER_MESSAGE
         ws.send_response(response)
         self.session = self.user = self.server.service.accepted(self, hello)
-        log.info("Accepted connection from client: %s", self.name)
+        log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
 
     def bad_handshake(self, error: Exception) -> None:
         """See Pump: a request with a body or no request at all; the library says nothing to it."""
@@ -128,7 +132,11 @@ class Client(Pump):
             return
         cause = error.__cause__
         if isinstance(cause, NotImplementedError) or "request body" in str(cause):
-            self.out[:0] = [self.ws.reject(405, "GET and HEAD only\n").serialize()]
+            response = self.ws.reject(405, "GET and HEAD only\n")
+            response.headers["Allow"] = "GET, HEAD"
+        else:
+            response = self.ws.reject(400, "not a request of HTTP/1.1\n")
+        self.out[:0] = [response.serialize()]
 
     def tend(self, now: float) -> None:
         """Ping it after a silence, cut it after a longer one."""
@@ -165,8 +173,10 @@ class Server:
         hello: Hello,
         page: Page,
         max_clients: int,
+        counters: Counters | None = None,
     ) -> None:
         self.loop = loop
+        self.counters = counters or Counters()
         self.service = service
         self.hello = hello
         self.page = page
@@ -184,7 +194,7 @@ class Server:
             self._listeners.append(
                 await self.loop.create_server(lambda: Client(self), sock=sock, backlog=BACKLOG)
             )
-        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
+        self._look_again()
 
     def close(self) -> None:
         """Accept nobody any more; open connections stay."""
@@ -207,20 +217,28 @@ class Server:
 
     def gone(self, client: "Client") -> None:
         """Forget a client whose connection is gone."""
-        self.clients.discard(client)
+        if client in self.clients:
+            self.clients.remove(client)
+            self.counters.connections_ended += 1
         if not self.clients and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
     def turned_away(self, client: Client) -> None:
         """Say why a client is not let in."""
+        self.counters.connections_refused += 1
         log.warning("Turned away client %s: %d connections are open", client.name, self.max_clients)
         client.abort()
 
-    def _sweep(self) -> None:
+    def _sweep(self, due: float) -> None:
         now = self.loop.time()
+        self.counters.loop_lag.add(max(0.0, round(now - due, 6)))
         for client in tuple(self.clients):
             client.tend(now)
-        self._sweeper = self.loop.call_later(SWEEP, self._sweep)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        due = self.loop.time() + SWEEP
+        self._sweeper = self.loop.call_at(due, self._sweep, due)
 
 
 def _select_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -1,0 +1,114 @@
+"""Memory and CPU of one agent with one peer: idle, with idle clients, and under load.
+
+    python bench/footprint.py [--clients 1000 3000] [--seconds 30]
+
+Starts and stops two agents of its own, sampling at 1 s, and watches the first.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # else our folder hides the library's `concurrent`
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from bench.agents import Child, cluster
+from bench.load import Caller, Plan, allow_files, connect_all, measure, new_loop
+from bench.options import flag, positive, seconds
+from bench.report import table
+from bench.usage import Meter, pss, rss
+from nodnod.errors import ConnectError
+
+SETTLE = 2.0
+"""Seconds in which a new state may settle before it is measured."""
+
+HEAD = ("state", "RSS MB", "PSS MB", "CPU %", "bytes per client", "requests/s")
+
+
+def main() -> int:
+    """Parse, run, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--clients",
+        "-clients",
+        type=positive,
+        nargs="+",
+        default=[1000, 3000],
+        help="numbers of idle clients, one row each (default 1000 3000)",
+    )
+    flag(parser, "seconds", seconds, 30.0, "how long each state is watched")
+    options = parser.parse_args()
+    numbers = sorted(set(options.clients))
+    # Before the agents start, who inherit it: they keep some files for themselves.
+    allow_files(2 * numbers[-1])
+    with cluster(2) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
+        try:
+            rows = runner.run(watch(agents[0], numbers, options.seconds))
+        except ConnectError as error:
+            print(error, file=sys.stderr)
+            return 3
+    for line in table(HEAD, rows):
+        print(line)
+    return 0
+
+
+async def watch(agent: Child, numbers: list[int], span: float) -> list[list[str]]:
+    """One row per state."""
+    rows = [await idle(agent, "idle, one peer", span)]
+    loop = asyncio.get_running_loop()
+    clients: list[Caller] = []
+    empty = rss(agent.pid)
+    for number in numbers:
+        more = number - len(clients)
+        clients += await connect_all(lambda: Caller(loop, agent.address), agent.address, more)
+        rows.append(await idle(agent, f"{number:,} idle clients", span, empty, number))
+    for client in clients:
+        client.abort()
+    await asyncio.sleep(SETTLE)
+    plan = Plan(server=agent.address, nodes=2, concurrent=20, number=20_000)
+    rows.append(await loaded(agent, "20 connections, one at a time", plan, span))
+    plan = replace(plan, pipeline=16, number=100_000)
+    rows.append(await loaded(agent, "20 connections, 16 in flight", plan, span))
+    return rows
+
+
+async def idle(
+    agent: Child, state: str, span: float, empty: int = 0, clients: int = 0
+) -> list[str]:
+    """Watch an agent that nobody asks anything."""
+    await asyncio.sleep(SETTLE)
+    meter, began = Meter(agent.pid), time.perf_counter()
+    await asyncio.sleep(span)
+    share = meter.share(time.perf_counter() - began)
+    each = f"{(rss(agent.pid) - empty) / clients:,.0f}" if clients else ""
+    return [state, *memory(agent), f"{100 * share:.2f}", each, ""]
+
+
+async def loaded(agent: Child, state: str, plan: Plan, span: float) -> list[str]:
+    """Watch an agent that is asked all the time."""
+    meter, began, answers = Meter(agent.pid), time.perf_counter(), 0
+    busy = 0.0
+    while time.perf_counter() - began < span:
+        outcome = await measure(plan)
+        if not outcome.good:
+            raise ConnectError(f"{agent.address}: an answer was missing, failed or invalid")
+        answers += outcome.responses
+        busy += outcome.duration
+    share = meter.share(busy)
+    return [state, *memory(agent), f"{100 * share:.0f}", "", f"{answers / busy:,.0f}"]
+
+
+def memory(agent: Child) -> Iterator[str]:
+    """RSS and, where there is such a thing, PSS."""
+    shared = pss(agent.pid)
+    yield f"{rss(agent.pid) / 1e6:.1f}"
+    yield "-" if shared is None else f"{shared / 1e6:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
