@@ -78,15 +78,10 @@ def cluster(size: int, settings: dict[str, object] | None = None) -> Iterator[li
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-bench-")))
         file = folder / "config.json"
         file.write_text(json.dumps(config))
-        agents = [
-            stack.enter_context(
-                start(
-                    ["-c", AGENT, f"--listen={address}", f"--name=node-{place}", f"--config={file}"],
-                    address,
-                )
-            )
-            for place, address in enumerate(addresses)
-        ]
+        agents = []
+        for place, address in enumerate(addresses):
+            flags = [f"--listen={address}", f"--name=node-{place}", f"--config={file}"]
+            agents.append(stack.enter_context(start(["-c", AGENT, *flags], address)))
         for agent in agents:
             asyncio.run(whole(agent.address, size))
         yield agents

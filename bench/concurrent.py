@@ -8,13 +8,14 @@ Exit status: 0 fine, 1 an answer was missing, failed or invalid, 2 usage, 3 cann
 import sys
 from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # else we hide the library's `concurrent`
+sys.path[0] = dirname(dirname(abspath(__file__)))  # our name hides the library's
 
 import argparse
 import asyncio
 import logging
 
-from bench.load import Load, Outcome, Plan, new_loop
+from bench.caller import new_loop
+from bench.load import Load, Outcome, Plan
 from bench.options import add_load, add_server, plan_of
 from bench.report import summary
 from nodnod.errors import ConnectError

@@ -8,7 +8,7 @@ Starts and stops two agents of its own, sampling at 1 s, and watches the first.
 import sys
 from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # else our folder hides the library's `concurrent`
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
 
 import argparse
 import asyncio
@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from bench.agents import Child, cluster
-from bench.load import Caller, Plan, allow_files, connect_all, measure, new_loop
+from bench.caller import Caller, allow_files, connect_all, new_loop
+from bench.load import Plan, measure
 from bench.options import flag, positive, seconds
 from bench.report import table
 from bench.usage import Meter, pss, rss
@@ -84,7 +85,7 @@ async def idle(
     await asyncio.sleep(SETTLE)
     meter, began = Meter(agent.pid), time.perf_counter()
     await asyncio.sleep(span)
-    share = meter.share(time.perf_counter() - began)
+    share = meter.seconds() / (time.perf_counter() - began)
     each = f"{(rss(agent.pid) - empty) / clients:,.0f}" if clients else ""
     return [state, *memory(agent), f"{100 * share:.2f}", each, ""]
 
@@ -99,7 +100,7 @@ async def loaded(agent: Child, state: str, plan: Plan, span: float) -> list[str]
             raise ConnectError(f"{agent.address}: an answer was missing, failed or invalid")
         answers += outcome.responses
         busy += outcome.duration
-    share = meter.share(busy)
+    share = meter.seconds() / busy
     return [state, *memory(agent), f"{100 * share:.0f}", "", f"{answers / busy:,.0f}"]
 
 

@@ -10,7 +10,7 @@ all connections with requests in flight.
 import sys
 from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # else our folder hides the library's `concurrent`
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
 
 import argparse
 import asyncio
@@ -24,7 +24,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bench.agents import Child, cluster, free_ports, start
-from bench.load import Caller, Plan, allow_files, connect_all, measure, new_loop
+from bench.caller import Caller, allow_files, connect_all, new_loop
+from bench.load import Plan, measure
 from bench.options import add_load, flag, plan_of, positive
 from bench.report import milliseconds, table
 from bench.usage import Meter
@@ -33,18 +34,23 @@ from nodnod.address import Address
 NODES = 2
 HEAD = (
     "load", "static/s", "cluster/s", "ratio", "p50 ms", "p50 ms", "p99 ms", "p99 ms",
-    "client", "client", "server", "server",
+    "server µs", "server µs", "client %", "client %",
 )  # fmt: skip
 
 
 class Run(NamedTuple):
-    """One load on one server. Latencies in milliseconds; CPU in percent of one core."""
+    """One load on one server. Latencies in milliseconds.
+
+    ``server`` is the CPU time of the server, in microseconds per request, which neighbours on the
+    machine disturb less than they do a rate. ``client`` is the CPU of the load itself, in percent
+    of one core: near 100, it is the load that is measured.
+    """
 
     rate: float
     p50: float
     p99: float
-    client: float
     server: float
+    client: float
     good: bool
 
 
@@ -61,7 +67,7 @@ def main() -> int:
             (load, [(run(load, server), run(load, agents[0])) for _ in range(options.rounds)])
             for load in loads(plan)
         ]
-    print("Each pair of columns: static answer, cluster. CPU in % of one core.")
+    print("Load: connections x requests in flight. Pairs of columns: static answer, cluster.")
     for line in table(HEAD, [row(load, rounds) for load, rounds in pairs]):
         print(line)
     good = all(one.good for _, rounds in pairs for pair in rounds for one in pair)
@@ -84,9 +90,9 @@ def run(plan: Plan, server: Child) -> Run:
     meter = Meter(server.pid)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         outcome = runner.run(measure(replace(plan, server=server.address)))
-    share = meter.share(outcome.duration)
+    server_cpu = 1e6 * meter.seconds() / plan.number
     p50, p99 = milliseconds(outcome, 50, 99)
-    return Run(outcome.rate, p50, p99, 100 * outcome.cpu, 100 * share, outcome.good)
+    return Run(outcome.rate, p50, p99, server_cpu, 100 * outcome.cpu, outcome.good)
 
 
 def row(load: Plan, rounds: list[tuple[Run, Run]]) -> list[str]:
@@ -103,8 +109,8 @@ def row(load: Plan, rounds: list[tuple[Run, Run]]) -> list[str]:
         f"{ratio:.2f}",
         *both("p50", ".3f"),
         *both("p99", ".3f"),
+        *both("server", ".1f"),
         *both("client", ".0f"),
-        *both("server", ".0f"),
     ]
 
 

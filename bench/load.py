@@ -5,33 +5,22 @@ last one that was found good is good: only what differs is parsed.
 """
 
 import asyncio
-import os
-import resource
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter, process_time
 
 from msgspec import Struct
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.uri import parse_uri
 
+from bench.caller import Caller, allow_files, connect_all, framed
 from nodnod.address import Address
 from nodnod.codec import decode_answer
-from nodnod.errors import ConnectError, WireError
-from nodnod_agent.edge.pump import Pump
+from nodnod.errors import WireError
 
-__all__ = ["Caller", "Load", "Outcome", "Plan", "allow_files", "connect_all", "measure", "new_loop"]
-
-MAX_ANSWER = 16 * 1024 * 1024
-DIAL_LIMIT = 10.0
-AT_ONCE = 100
-"""Connections that are opened side by side; more would only queue in the listener's backlog."""
+__all__ = ["Load", "Outcome", "Plan", "measure"]
 
 WATCH = 0.1
+"""Seconds between two looks at who is not answered any more."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -77,59 +66,6 @@ class Outcome(Struct, kw_only=True):
     def rate(self) -> float:
         """Answers per second."""
         return self.responses / self.duration if self.duration else 0.0
-
-
-class Caller(Pump):
-    """One client connection that takes text messages; what it does with them, a subclass says."""
-
-    __slots__ = ("opened",)
-
-    ws: ClientProtocol
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
-        super().__init__(loop, ClientProtocol(parse_uri(server.url), max_size=MAX_ANSWER))
-        self.opened: asyncio.Future[None] = loop.create_future()
-
-    @property
-    def full(self) -> bool:
-        """See User: we asked for it."""
-        return False
-
-    @property
-    def stall_limit(self) -> float:
-        """See User: a server that reads nothing for so long is given up."""
-        return 5.0
-
-    def received(self, text: bytes) -> None:
-        """See User."""
-
-    def frame(self, text: bytes) -> bytes:
-        """See Pump."""
-        return Frame(Opcode.TEXT, text).serialize(mask=True)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        super().connection_made(transport)
-        self.ws.send_request(self.ws.connect())
-        self._flush()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
-        super().connection_lost(exc)
-        if not self.opened.done():
-            self.opened.set_exception(ConnectionError("closed during the handshake"))
-
-    def handshake(self, event: Request | Response) -> None:
-        """See Pump."""
-        self.user = self
-        if not self.opened.done():
-            self.opened.set_result(None)
-
-    def bad_handshake(self, error: Exception) -> None:
-        """See Pump."""
-        if not self.opened.done():
-            what = f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else error
-            self.opened.set_exception(ConnectionError(f"no WebSocket there: {what}"))
 
 
 class Asker(Caller):
@@ -221,7 +157,7 @@ class Load:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.frames = [_framed(_question(plan, slot)) for slot in range(plan.pipeline)]
+        self.frames = [framed(_question(plan, slot)) for slot in range(plan.pipeline)]
         self.known_good = b""
         self.latencies = array("d")
         self.outcome = Outcome(requests=plan.number, latencies=self.latencies)
@@ -299,54 +235,7 @@ async def measure(plan: Plan) -> Outcome:
     return await load.wait()
 
 
-async def connect_all(make: Callable[[], Caller], server: Address, count: int) -> list:
-    """Open ``count`` connections. Raises ConnectError, whose text says where and why."""
-    loop = asyncio.get_running_loop()
-
-    async def connect() -> Caller:
-        caller = make()
-        await loop.create_connection(lambda: caller, *server)
-        await caller.opened
-        return caller
-
-    callers: list[Caller] = []
-    try:
-        while len(callers) < count:
-            several = min(AT_ONCE, count - len(callers))
-            async with asyncio.timeout(DIAL_LIMIT):
-                callers += await asyncio.gather(*(connect() for _ in range(several)))
-    except TimeoutError:
-        raise ConnectError(f"cannot connect to {server}: nothing within {DIAL_LIMIT:g} s") from None
-    except OSError as error:
-        known = error.errno is not None and error.errno > 0
-        reason = os.strerror(error.errno).lower() if known else error
-        raise ConnectError(f"cannot connect to {server}: {reason}") from None
-    return callers
-
-
-def allow_files(connections: int) -> None:
-    """Raise the limit of open files, as far as the system lets us, for so many connections."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 256
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """The fastest event loop there is here."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
 def _question(plan: Plan, slot: int) -> bytes:
     if plan.ids:
         return b'{"type":%d,"statType":0,"id":%d}' % (plan.type, slot)
     return b'{"type":%d,"statType":0}' % plan.type
-
-
-def _framed(text: bytes) -> bytes:
-    return Frame(Opcode.TEXT, text).serialize(mask=True)

@@ -8,19 +8,20 @@ limit.py runs it; by hand, it lets any other load generator find its own limit.
 import sys
 from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # else our folder hides the library's `concurrent`
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
 
 import asyncio
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
-from websockets.server import ServerProtocol
 
-from bench.load import allow_files, new_loop
+from bench.caller import allow_files, new_loop
 from nodnod.address import Address, parse_address
 from nodnod_agent.core.world import Hello, Wire
-from nodnod_agent.edge.pump import User
-from nodnod_agent.edge.server import Server, reject
+from nodnod_agent.edge.server import Server
 
 MAX_CLIENTS = 10_000
 
@@ -39,6 +40,9 @@ class Session:
         """See User."""
         self._wire.send(self._answer)
 
+    def ended(self) -> None:
+        """See Visitor."""
+
 
 class Answering:
     """Serves everybody alike."""
@@ -46,27 +50,25 @@ class Answering:
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
 
-    def accepted(self, wire: Wire, hello: Hello) -> User:
+    def accepted(self, wire: Wire, hello: Hello) -> Session:
         """See Service."""
         return Session(wire, self._answer)
 
-    def left(self, user: User) -> None:
-        """See Service."""
 
-
-def page(ws: ServerProtocol, request: Request) -> Response:
-    """There is none."""
-    return reject(ws, 426, "a benchmark speaks WebSocket here")
+def no_page(request: Request, respond: Callable[[Response], None]) -> None:
+    """See Page."""
+    respond(Response(426, "Upgrade Required", Headers()))
 
 
 async def serve(address: Address, answer: bytes) -> None:
     """Serve until the process is ended."""
     loop = asyncio.get_running_loop()
     server = Server(
-        loop, Answering(answer), hello=Hello(2, "static"), page=page, max_clients=MAX_CLIENTS
+        loop, Answering(answer), hello=Hello(2, "static"), page=no_page, max_clients=MAX_CLIENTS
     )
-    await server.listen(address)
-    await asyncio.Event().wait()
+    with socket.create_server(address) as listener:
+        await server.listen([listener])
+        await asyncio.Event().wait()
 
 
 def main() -> None:

@@ -6,18 +6,18 @@ __all__ = ["Meter", "pss", "rss"]
 
 
 class Meter:
-    """CPU of one process, as the share of one core since the last look."""
+    """CPU time of one process from one look to the next."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
-        self._then = self._seconds()
+        self._then = self._now()
 
-    def share(self, elapsed: float) -> float:
-        """Over the ``elapsed`` seconds since the last look. The kernel counts in steps of 10 ms."""
-        then, self._then = self._then, self._seconds()
-        return (self._then - then) / max(elapsed, 1e-9)
+    def seconds(self) -> float:
+        """Since the last look. The kernel counts in steps of 10 ms."""
+        then, self._then = self._then, self._now()
+        return self._then - then
 
-    def _seconds(self) -> float:
+    def _now(self) -> float:
         times = self._process.cpu_times()
         return float(times.user + times.system)
 

@@ -2,24 +2,21 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import monotonic
-from typing import TypeVar
 
 __all__ = ["eventually"]
-
-T = TypeVar("T")
 
 LOOK_EVERY = 0.01
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[T]] | Callable[[], T],
+    condition: Callable[[], object],
     *,
     within: float = 10.0,
     why: Callable[[], object] | None = None,
-) -> T:
-    """Look until ``condition`` tells something true, and give that.
+) -> None:
+    """Look until ``condition``, which may be a coroutine function, tells something true.
 
     Raises AssertionError after ``within`` seconds, with what ``why`` or the last look told.
     """
@@ -29,7 +26,7 @@ async def eventually(
         if inspect.isawaitable(seen):
             seen = await seen
         if seen:
-            return seen
+            return
         if monotonic() > deadline:
             told = seen if why is None else why()
             raise AssertionError(f"not within {within:g} s: {told!r}")

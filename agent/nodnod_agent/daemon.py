@@ -20,7 +20,8 @@ from nodnod_agent.core.world import Hello
 from nodnod_agent.edge.links import Dialler
 from nodnod_agent.edge.listener import advertised, bind
 from nodnod_agent.edge.pages import Pages
-from nodnod_agent.edge.resolver import Resolver, is_literal
+from nodnod_agent.edge.lookup import Lookup, is_literal
+from nodnod_agent.edge.resolver import Resolver
 from nodnod_agent.edge.sampler import Sampler
 from nodnod_agent.edge.server import Server
 
@@ -71,7 +72,8 @@ class _Daemon:
         instance = secrets.token_hex(8)
         hello = Hello(2, settings.name, instance, str(advertise))
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
-        self._dialler = Dialler(loop, hello)
+        look_up = Lookup(loop)
+        self._dialler = Dialler(loop, hello, look_up)
         self._cluster = Cluster(
             name=settings.name,
             address=hello.address,
@@ -84,9 +86,15 @@ class _Daemon:
             mode=settings.mode,
             interval=settings.interval,
         )
-        self._resolver = Resolver(self._cluster.peers.resolved)
+        self._resolver = Resolver(self._cluster.peers.resolved, look_up)
+        self._pages = Pages(self._cluster, self._sampler.timings)
         self._server = Server(
-            loop, self._cluster, hello=hello, page=Pages(self._cluster), max_clients=_max_clients()
+            loop,
+            self._cluster,
+            hello=hello,
+            page=self._pages,
+            max_clients=_max_clients(),
+            counters=self._cluster.counters,
         )
         self._own = {self._listen, advertise}
 
@@ -114,6 +122,7 @@ class _Daemon:
         self._server.close()
         self._resolver.stop()
         self._cluster.stop()
+        self._pages.stop()
         await self._server.drained(STOP_LIMIT)
         await self._dialler.drained(STOP_LIMIT / 3)
 

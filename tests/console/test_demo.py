@@ -1,13 +1,11 @@
 """``nodnod demo``: starts, shows, and leaves nothing behind."""
 
 import contextlib
-import fcntl
 import os
 import pty
 import re
 import signal
 import subprocess
-import termios
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 
 from doubles.command import command, read_until
 
-FIRST_PORT = 20000 + os.getpid() % 10000
+FIRST_PORT = 20000 + os.getpid() * 101 % 10000
 """Of our own, so that suites that run at the same time do not take each other's ports."""
 
 SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
@@ -37,14 +35,14 @@ def start(
     )
     if terminal is None:
         return command(["-c", code])
+    # A session whose terminal this is: to close it is to hang up.
+    owning = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     return command(
-        ["-c", code],
+        ["-c", owning + code],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        # A session whose terminal this is: to close it is to hang up.
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
 
 
@@ -144,15 +142,15 @@ def read_terminal(master: int, words: bytes) -> str:
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
     master, slave = pty.openpty()
-    yield master, slave
-    for descriptor in (master, slave):
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+    yield master, slave  # the slave is closed by the test, so that the end of the demo is seen
+    with contextlib.suppress(OSError):
+        os.close(master)
 
 
 def test_on_a_terminal_the_table_is_redrawn_in_place(terminal: tuple[int, int]) -> None:
     master, slave = terminal
     with start(2, terminal=slave) as process:
+        os.close(slave)
         text = read_terminal(master, b"answered by")
         assert "node at 127.0.0.1" in text
         again = read_terminal(master, b"answered by")
@@ -165,9 +163,9 @@ def test_on_a_terminal_the_table_is_redrawn_in_place(terminal: tuple[int, int]) 
 def test_a_terminal_that_hangs_up_ends_all(terminal: tuple[int, int]) -> None:
     master, slave = terminal
     with start(2, terminal=slave) as process:
+        os.close(slave)
         agents = agents_of(read_terminal(master, b"answered by"))
         assert len(agents) == 2
-        os.close(slave)
         os.close(master)
         assert process.wait() == 0
     assert_all_gone(agents)

@@ -19,7 +19,7 @@ from nodnod_agent.console.fleet import Fleet, free_addresses, name_of
 
 SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
 FAKE = (sys.executable, str(SCRIPT))
-FIRST_PORT = 10000 + os.getpid() % 10000
+FIRST_PORT = 10000 + os.getpid() * 101 % 10000
 """Of our own, so that suites that run at the same time do not take each other's ports."""
 
 

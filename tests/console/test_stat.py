@@ -39,7 +39,7 @@ def test_a_cluster_is_a_table(
     assert main(["stat", "--server", agent.address]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert re.search(r"^kyle +.*66\.4 %.*5\.3 GiB / 8\.0 GiB", out, re.MULTILINE)
+    assert re.search(r"^kyle +.*66\.4 %.*5\.3/8\.0 GiB", out, re.MULTILINE)
     assert re.search(r"^stan ", out, re.MULTILINE)
     assert "2 nodes · answered by kyle" in out
 

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -38,7 +39,7 @@ def render(*nodes: NodeStats, width: int = 80, color: bool = False) -> str:
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_node_shows_its_numbers_in_human_units(width: int) -> None:
     (row,) = [line for line in render(KYLE, width=width).splitlines() if "kyle" in line]
-    for number in ("5.0 %", "66.3 %", "5.3 GiB / 8.0 GiB", "26.7 %", "62.2 GiB / 232.6 GiB"):
+    for number in ("5.0 %", "66.3 %", "5.3/8.0 GiB", "26.7 %", "62.2/232.6 GiB"):
         assert number in row
 
 
@@ -51,6 +52,15 @@ def test_bars_are_drawn_where_there_is_room(width: int, bars: bool) -> None:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     nodes = [KYLE, DOWN, NodeStats(name="x" * 128, error="y" * 300)]
     assert max(len(line) for line in render(*nodes, width=width).splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_long_name_gives_way_to_the_numbers(width: int) -> None:
+    long = msgspec.structs.replace(KYLE, name="x" * 128)
+    (row,) = [line for line in render(long, width=width).splitlines() if "xxx" in line]
+    assert "x…" in row
+    for number in ("5.0 %", "66.3 %", "26.7 %"):
+        assert number in row
 
 
 def test_nodes_are_sorted_by_name() -> None:

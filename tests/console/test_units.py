@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodnod_agent.console.units import human_bytes, level, meter, percent, plain
+from nodnod_agent.console.units import human_bytes, human_part, level, meter, percent, plain
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,20 @@ from nodnod_agent.console.units import human_bytes, level, meter, percent, plain
 )
 def test_bytes_are_read_in_powers_of_1024(size: int, text: str) -> None:
     assert human_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "text"),
+    [
+        (0, 0, "0/0 B"),
+        (5, 999, "5/999 B"),
+        (5699850240, 8589934592, "5.3/8.0 GiB"),
+        (1, 2**40, "0.0/1.0 TiB"),
+        (2**40, 2**40, "1.0/1.0 TiB"),
+    ],
+)
+def test_a_part_is_read_in_the_unit_of_the_whole(used: int, total: int, text: str) -> None:
+    assert human_part(used, total) == text
 
 
 def test_percent_has_one_decimal() -> None:

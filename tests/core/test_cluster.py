@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from simulation.stage import FakePeer, Stage
 
 from nodnod.address import Address
 from nodnod_agent.core.world import Hello
+from simulation.stage import FakePeer, Stage
 
 
 @pytest.fixture
@@ -270,9 +270,7 @@ def test_a_version_1_peer_is_named_in_the_log_once_it_has_answered(
     assert lines(log)[1:] == [f"Connected to node: [kyle : {address}]"]
 
 
-def test_two_nodes_with_one_name_are_warned_of(
-    stage: Stage, log: pytest.LogCaptureFixture
-) -> None:
+def test_two_nodes_with_one_name_are_warned_of(stage: Stage, log: pytest.LogCaptureFixture) -> None:
     stage.peer("kyle")
     second = stage.peer("kyle", instance="another")
     (warning,) = lines(log, "WARNING")

@@ -1,16 +1,17 @@
 """When a link is pinged, and when its silence means that it is down."""
 
 import random
+from itertools import pairwise
 
 import pytest
-from simulation.clock import FakeClock
-from simulation.stage import FakeDial, FakeWire
 
 from nodnod.address import Address
 from nodnod.messages import PeerAnswer
 from nodnod_agent.core.keepalive import PING_COST, PING_SHARE, TICK, Keepalive, pace
 from nodnod_agent.core.link import Link
 from nodnod_agent.core.world import Hello
+from simulation.clock import FakeClock
+from simulation.stage import FakeDial, FakeWire
 
 
 class Bench:
@@ -58,7 +59,7 @@ def test_a_link_is_pinged_every_two_seconds() -> None:
     bench = Bench()
     bench.clock.advance(61)
     pings = bench.wire.pings[1:]
-    gaps = [later - earlier for earlier, later in zip(pings, pings[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(pings)]
     assert len(gaps) >= 25
     assert all(2 <= gap <= 2 + TICK for gap in gaps)
 
@@ -180,5 +181,3 @@ def test_after_stop_nothing_is_pinged() -> None:
     bench.keepalive.stop()
     bench.clock.advance(10)
     assert bench.wire.pings == []
-
-

@@ -5,13 +5,13 @@ import random
 from typing import Any
 
 import pytest
-from simulation.clock import FakeClock
-from simulation.stage import FakeDial, FakeWire
 
 from nodnod.address import Address
 from nodnod.messages import PeerAnswer
 from nodnod_agent.core.link import MAX_UNANSWERED, Link, LinkState
 from nodnod_agent.core.world import Hello
+from simulation.clock import FakeClock
+from simulation.stage import FakeDial, FakeWire
 
 KYLE = Hello(2, "kyle", "instance of kyle")
 OLD = Hello(version=1)

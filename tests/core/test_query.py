@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation.answers import FIELDS, parse
-from simulation.stage import FakeClient, FakePeer, Stage
 
 from nodnod_agent.core.query import SPACING
 from nodnod_agent.core.world import Hello
+from simulation.answers import FIELDS, parse
+from simulation.stage import FakeClient, FakePeer, Stage
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def test_while_a_peer_is_frozen_broadcasts_go_on_but_not_more_than_every_10_ms(
         stage.ask_all()
         stage.clock.advance(0.0005)
         sent += [stage.clock.now] * (len(healthy.queries) - len(sent))
-    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert 20 <= len(sent) <= 26
     assert min(gaps) >= SPACING - 0.0006
 

@@ -54,7 +54,9 @@ def test_nodes_mean_nothing_where_only_this_node_is_asked() -> None:
 
 
 def test_an_unknown_section_is_refused_by_its_name() -> None:
-    with pytest.raises(RequestError, match=r"`detail` must name sections .*cpu.*got 'weather'") as e:
+    with pytest.raises(
+        RequestError, match=r"`detail` must name sections .*cpu.*got 'weather'"
+    ) as e:
         Question.of(Request(detail=["cpu", "weather"], id=7))
     assert e.value.code == "unknown_section"
     assert e.value.id == 7

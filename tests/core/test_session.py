@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simulation.answers import FIELDS
-from simulation.stage import FakeClient, Stage
 
 from nodnod_agent.core.session import MAX_IN_FLIGHT
 from nodnod_agent.core.world import Hello
+from simulation.answers import FIELDS
+from simulation.stage import FakeClient, Stage
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def test_a_version_1_answer_to_the_letter(client: FakeClient) -> None:
     assert (client.nodes["own"]["error"], client.answer["error"]) == ("", "")
 
 
-@pytest.mark.parametrize("text", [b"{}", b' {"type":null, "statType": null}\n', b'{"colour":"red"}'])
+@pytest.mark.parametrize(
+    "text", [b"{}", b' {"type":null, "statType": null}\n', b'{"colour":"red"}']
+)
 def test_an_absent_type_means_this_node(client: FakeClient, text: bytes) -> None:
     client.say(text)
     assert list(client.nodes) == ["own"]
@@ -53,7 +55,9 @@ def test_granular_stats(stage: Stage, client: FakeClient, kind: int, stat_type: 
     assert tuple(client.nodes["own"]) == FIELDS[stat_type]
 
 
-@pytest.mark.parametrize("id_", [0, -1, 1, 2**53 - 1, -(2**53) + 1, "", "x", "☃" * 64, '"\\\n', "1"])
+@pytest.mark.parametrize(
+    "id_", [0, -1, 1, 2**53 - 1, -(2**53) + 1, "", "x", "☃" * 64, '"\\\n', "1"]
+)
 @pytest.mark.parametrize("kind", [0, 1])
 def test_an_id_comes_back_last_and_as_it_was(
     stage: Stage, client: FakeClient, kind: int, id_: object

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-BOTH = {"test_server.py", "test_links.py"}
+BOTH = {"test_server.py", "test_links.py", "test_lookup.py"}
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
 try:

@@ -16,6 +16,7 @@ from live.agents import free_ports
 from nodnod.address import Address, parse_address
 from nodnod_agent.core.world import Hello, Wire
 from nodnod_agent.edge import links
+from nodnod_agent.edge.hello import SUBPROTOCOL
 from nodnod_agent.edge.links import Dialler, describe
 
 HELLO = Hello(2, "kåre", "instance-1", "127.0.0.1:7070")
@@ -44,6 +45,17 @@ class FakeEnd:
         return await asyncio.wait_for(self.reports.get(), 10)
 
 
+NAMES: dict[str, list[str]] = {"kyle": ["127.0.0.9", "127.0.0.1"], "nowhere": []}
+
+
+async def by_name(address: Address) -> list[Address]:
+    """Look a name up, without a name server."""
+    hosts = NAMES.get(address.host, [address.host])
+    if not hosts:
+        raise socket.gaierror(-2, "Name or service not known")
+    return [Address(host, address.port) for host in hosts]
+
+
 @pytest.fixture
 def end() -> FakeEnd:
     return FakeEnd()
@@ -51,7 +63,7 @@ def end() -> FakeEnd:
 
 @pytest.fixture
 async def dialler() -> AsyncIterator[Dialler]:
-    dialler = Dialler(asyncio.get_running_loop(), HELLO)
+    dialler = Dialler(asyncio.get_running_loop(), HELLO, by_name)
     yield dialler
     for pump in tuple(dialler.open):
         pump.abort()
@@ -71,7 +83,7 @@ async def peer(
         handler,
         "127.0.0.1",
         0,
-        subprotocols=["nodnod.2"] if version == 2 else None,
+        subprotocols=[SUBPROTOCOL] if version == 2 else None,
         process_response=name_itself,
         compression=None,
     ) as server:
@@ -208,6 +220,27 @@ async def test_an_attempt_that_is_cancelled_at_once_reports_nothing(
         await other.next()
 
     assert end.reports.empty()
+
+
+async def test_each_address_of_a_name_is_tried(dialler: Dialler, end: FakeEnd) -> None:
+    async with peer(wait_closed) as address:
+        dialler(Address("kyle", address.port), end)
+
+        assert (await end.next())[0] == "opened"
+
+
+async def test_of_the_addresses_of_a_name_the_last_says_why_none_will_do(
+    dialler: Dialler, end: FakeEnd
+) -> None:
+    dialler(Address("kyle", free_ports(1)[0]), end)
+
+    assert await end.next() == ("refused", "connection refused")
+
+
+async def test_a_name_that_nobody_has_is_told_as_such(dialler: Dialler, end: FakeEnd) -> None:
+    dialler(Address("nowhere", 7070), end)
+
+    assert await end.next() == ("refused", "name or service not known")
 
 
 async def test_proxies_of_the_environment_are_not_used(

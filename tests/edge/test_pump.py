@@ -1,15 +1,17 @@
 """The pump of one connection, over a transport in memory and with a clock that stands still."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import CLOSED, OPEN, SERVER, Protocol
+
 from edge.fakes import FakeLoop, FakeTransport
 from live.raw import BINARY, CLOSE, CONT, PING, frame
 from nodnod_agent.edge import pump as pump_module
 from nodnod_agent.edge.pump import CLOSE_LIMIT, HIGH_WATER, SLICE, STALL_LIMIT, UNSENT_LIMIT, Pump
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import CLOSED, OPEN, SERVER, Protocol
 
 
 class Echo:
@@ -273,7 +275,7 @@ def test_a_goodbye_that_waited_is_returned(
     assert transport.half_closed
 
 
-# A other side that does not read.
+# Another side that does not read.
 
 
 def test_nothing_is_read_from_who_does_not_read(
@@ -539,7 +541,7 @@ def test_the_last_words_do_not_wait_for_who_takes_nothing(
 def test_what_is_said_in_the_turn_of_the_end_is_dropped(
     pump: Pump, transport: FakeTransport, loop: FakeLoop, say: str, when: str
 ) -> None:
-    words = {
+    words: dict[str, Callable[[], None]] = {
         "send": lambda: pump.send(b"late"),
         "ping": pump.ping,
         "close": lambda: pump.close(1001),

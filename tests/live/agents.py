@@ -75,7 +75,7 @@ class Agent:
                 stdout=log,
                 stderr=log if self._stderr is None else self._stderr,
                 env=environment,
-                preexec_fn=self._limit_files if self._max_files else None,  # noqa: PLW1509
+                preexec_fn=self._limit_files if self._max_files else None,
             )
 
     def listening(self) -> None:

@@ -4,9 +4,18 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agents, ask, errors, free_ports, whole
+from live.agents import Agent, Agents, ask, errors, free_ports, whole
+
+
+@pytest.fixture
+async def cartman(shared_agents: Agents) -> Agent:
+    """An agent that knows one other, kenny."""
+    if not shared_agents.started:
+        await shared_agents.cluster("cartman", "kenny")
+    return shared_agents.started[0]
 
 
 async def test_any_agent_answers_for_all(agents: Agents) -> None:
@@ -19,9 +28,7 @@ async def test_any_agent_answers_for_all(agents: Agents) -> None:
     assert [errors(answer) for answer in answers] == [dict.fromkeys(names, "")] * 3
 
 
-async def test_an_agent_answers_for_itself_alone(agents: Agents) -> None:
-    cartman, _ = await agents.cluster("cartman", "kenny")
-
+async def test_an_agent_answers_for_itself_alone(cartman: Agent) -> None:
     assert list((await ask(cartman, {"type": 0}))["nodes"]) == ["cartman"]
 
 
@@ -44,9 +51,7 @@ async def test_the_log_tells_the_story_of_the_tutorial(agents: Agents) -> None:
     ]
 
 
-async def test_the_log_names_each_client(agents: Agents) -> None:
-    cartman = agents.start("cartman")
-
+async def test_the_log_names_each_client(cartman: Agent) -> None:
     async with V1Client(cartman.address) as client:
         assert client._connection is not None
         _, port = client._connection.local_address[:2]
@@ -54,8 +59,7 @@ async def test_the_log_names_each_client(agents: Agents) -> None:
         await eventually(lambda: line in cartman.messages())
 
 
-async def test_pipelined_requests_without_id_are_answered_in_order(agents: Agents) -> None:
-    cartman, _ = await agents.cluster("cartman", "kenny")
+async def test_pipelined_requests_without_id_are_answered_in_order(cartman: Agent) -> None:
     requests = [
         {"type": turn % 2, "statType": turn % 4, "nodes": ["kenny"] if turn % 3 else None}
         for turn in range(60)
@@ -70,9 +74,8 @@ async def test_pipelined_requests_without_id_are_answered_in_order(agents: Agent
 
 @pytest.mark.parametrize("type_", [0, 1])
 async def test_each_of_many_pipelined_requests_gets_exactly_one_answer(
-    agents: Agents, type_: int
+    cartman: Agent, type_: int
 ) -> None:
-    cartman, _ = await agents.cluster("cartman", "kenny")
     count = 200
 
     async def one(connection: int) -> bool:

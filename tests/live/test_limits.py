@@ -5,12 +5,17 @@ import fcntl
 import os
 import select
 import signal
+import sys
 from contextlib import AsyncExitStack, suppress
+
+import pytest
 
 from doubles.v1_client import V1Client
 from eventually import eventually
 from live.agents import Agent, Agents, ask, errors, free_ports
-from live.raw import PING, RawClient, frame, upgrade
+from live.raw import PING, TEXT, RawClient, frame, upgrade
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, narrows a pipe")
 
 MEGABYTE = 1024 * 1024
 
@@ -49,12 +54,11 @@ async def test_requests_that_are_read_late_are_all_answered(agents: Agents) -> N
 
     async with RawClient(cartman.port) as client:
         await client.shake()
-        sending = asyncio.create_task(client.send(frame("{}") * count, frame('{"id": "last"}')))
-        answers = [await client.frame() for _ in range(count)]
+        await client.send(frame("{}") * count, frame('{"id": "last"}'))
+        opcodes = {(await client.frame())[0] for _ in range(count)}
         last = await client.answer()
-        await sending
 
-    assert len({len(payload) for _, payload in answers}) < 10
+    assert opcodes == {TEXT}
     assert last["id"] == "last"
 
 
@@ -76,9 +80,9 @@ async def test_an_agent_short_of_files_does_not_spin(agents: Agents) -> None:
         await _crowd(cartman, stack, 120)
         await served.ask(0)
         before = cartman.cpu_seconds()
-        await asyncio.sleep(1)  # what is measured, nothing that is waited for
+        await asyncio.sleep(0.5)  # what is measured, nothing that is waited for
 
-        assert cartman.cpu_seconds() - before < 0.2
+        assert cartman.cpu_seconds() - before < 0.1
 
 
 async def test_an_agent_serves_again_once_a_crowd_has_left(agents: Agents) -> None:

@@ -1,6 +1,7 @@
 """Addresses that lead to oneself, or twice to the same node: never a node twice."""
 
 import pytest
+
 from eventually import eventually
 from live.agents import Agents, ask, errors, free_ports, whole
 

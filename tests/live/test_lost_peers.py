@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Any
 
 import pytest
+
 from doubles.v1_client import V1Client
 from live.agents import Agent, Agents, ask, errors, whole
 
@@ -13,15 +15,33 @@ SLACK = 0.4
 """Seconds that a busy machine may add to what an agent promises."""
 
 
+NAMES = ("cartman", "kenny", "kyle")
+
+
 @pytest.fixture
 async def cluster(agents: Agents) -> list[Agent]:
-    return await agents.cluster("cartman", "kenny", "kyle")
+    """A cluster of its own, for a test that kills."""
+    return await agents.cluster(*NAMES)
 
 
-async def test_a_frozen_peer_is_named_at_the_deadline(cluster: list[Agent]) -> None:
-    cartman, kenny, _ = cluster
+@pytest.fixture
+async def cartman(shared_agents: Agents) -> AsyncIterator[Agent]:
+    """An agent of which one of two peers, kenny, is frozen."""
+    if not shared_agents.started:
+        await shared_agents.cluster(*NAMES)
+    cartman, kenny, _ = shared_agents.started
+    await whole(cartman, *NAMES)
     kenny.signal(signal.SIGSTOP)
+    yield cartman
+    kenny.signal(signal.SIGCONT)
 
+
+@pytest.fixture
+def kenny(cartman: Agent, shared_agents: Agents) -> Agent:
+    return shared_agents.started[1]
+
+
+async def test_a_frozen_peer_is_named_at_the_deadline(cartman: Agent) -> None:
     asked = monotonic()
     answer = await ask(cartman, {"type": 1, "timeout": 0.5})
     took = monotonic() - asked
@@ -30,12 +50,7 @@ async def test_a_frozen_peer_is_named_at_the_deadline(cluster: list[Agent]) -> N
     assert 0.5 <= took < 0.5 + SLACK
 
 
-async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(
-    cluster: list[Agent],
-) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
-
+async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(cartman: Agent) -> None:
     async with V1Client(cartman.address) as client:
         await client.send(*({"type": 1, "id": t, "timeout": t / 10} for t in (5, 3, 1)))
         answers = await client.receive(3)
@@ -47,12 +62,7 @@ async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(
     ]
 
 
-async def test_requests_with_id_overtake_one_that_waits_for_a_frozen_peer(
-    cluster: list[Agent],
-) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
-
+async def test_requests_with_id_overtake_one_that_waits_for_a_frozen_peer(cartman: Agent) -> None:
     async with V1Client(cartman.address) as client:
         await client.send({"type": 1, "timeout": 0.3, "id": "slow"}, {"type": 0, "id": "fast"})
         answers = await client.receive(2)
@@ -60,12 +70,7 @@ async def test_requests_with_id_overtake_one_that_waits_for_a_frozen_peer(
     assert [answer["id"] for answer in answers] == ["fast", "slow"]
 
 
-async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(
-    cluster: list[Agent],
-) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
-
+async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(cartman: Agent) -> None:
     async with V1Client(cartman.address) as client:
         await client.send({"type": 1, "timeout": 0.3}, {"type": 0}, {"type": 99}, {"type": 0})
         answers = await client.receive(4)
@@ -73,9 +78,7 @@ async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(
     assert [len(answer["nodes"]) for answer in answers] == [3, 1, 0, 1]
 
 
-async def test_other_clients_do_not_wait_for_a_frozen_peer(cluster: list[Agent]) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
+async def test_other_clients_do_not_wait_for_a_frozen_peer(cartman: Agent) -> None:
     waiting = asyncio.create_task(ask(cartman, {"type": 1, "timeout": 1}))
 
     async with V1Client(cartman.address) as other:
@@ -86,20 +89,17 @@ async def test_other_clients_do_not_wait_for_a_frozen_peer(cluster: list[Agent])
     assert errors(await waiting)["kenny"] == "no answer within 1 s"
 
 
-async def test_a_peer_that_goes_on_is_whole_again_within_a_second(cluster: list[Agent]) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
+async def test_a_peer_that_goes_on_is_whole_again_within_a_second(
+    cartman: Agent, kenny: Agent
+) -> None:
     assert errors(await ask(cartman, {"type": 1, "timeout": 0.2}))["kenny"]
 
     kenny.signal(signal.SIGCONT)
 
-    await whole(cartman, "cartman", "kenny", "kyle", within=1.0)
+    await whole(cartman, *NAMES, within=1.0)
 
 
-async def test_late_answers_of_a_frozen_peer_reach_nobody(cluster: list[Agent]) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
-
+async def test_late_answers_of_a_frozen_peer_reach_nobody(cartman: Agent, kenny: Agent) -> None:
     async with V1Client(cartman.address) as client:
         questions: list[dict[str, Any]] = [
             {"type": 1, "timeout": 0.1, "id": number, "statType": number % 4}
@@ -148,9 +148,9 @@ async def test_a_request_in_flight_when_its_peer_dies_is_answered_at_once(
 
 
 async def test_a_restarted_peer_is_whole_again_within_fifteen_seconds(
-    cluster: list[Agent], agents: Agents
+    cluster: list[Agent],
 ) -> None:
-    cartman, kenny, kyle = cluster
+    cartman, kenny, _ = cluster
     kenny.kill()
     assert errors(await ask(cartman, {"type": 1}))["kenny"]
 
@@ -158,7 +158,7 @@ async def test_a_restarted_peer_is_whole_again_within_fifteen_seconds(
     kenny.listening()
 
     for agent in cluster:
-        await whole(agent, "cartman", "kenny", "kyle", within=15.0)
+        await whole(agent, *NAMES, within=15.0)
 
 
 async def test_a_peer_that_comes_and_goes_costs_one_log_line_each_time(
@@ -170,7 +170,7 @@ async def test_a_peer_that_comes_and_goes_costs_one_log_line_each_time(
     assert errors(await ask(cartman, {"type": 1}))["kenny"]
     kenny.start()
     kenny.listening()
-    await whole(cartman, "cartman", "kenny", "kyle")
+    await whole(cartman, *NAMES)
     kenny.kill()
     assert errors(await ask(cartman, {"type": 1}))["kenny"]
 

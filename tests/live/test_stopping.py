@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from time import monotonic
 
 import pytest
+
 from doubles.canned import canned
 from doubles.v1_client import V1Client
 from eventually import eventually

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from doubles.v1_client import V1Client
 from doubles.v1_server import STATS, V1Server, node_object
 from live.agents import Agent, Agents, ask, errors, whole

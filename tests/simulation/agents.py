@@ -50,11 +50,12 @@ class Agent:
         self.lives = 0
         self.died: list[float] = []
         """When each of its lives ended."""
-        self.thawed = 0.0
-        """When it last stood still."""
+        self.frozen = self.thawed = 0.0
+        """When it last began and ceased to stand still."""
         self.skew = 0.0
         """Seconds that its wall clock is wrong."""
         self._world = world
+        self.mode: str = options.get("mode", "pull")
         self._options = options
         self.process: Process
         self.cluster: Cluster
@@ -73,7 +74,6 @@ class Agent:
         """Begin a new life."""
         world = self._world
         self.lives += 1
-        self.host.reachable = True
         rng = random.Random(f"{world.seed} {self.name} {self.lives}")
         instance = f"{rng.getrandbits(64):016x}"
         hello = Hello(2, self.name, instance, str(self.address))
@@ -90,7 +90,7 @@ class Agent:
         )
         process.accept = lambda end, hello: _accepted(cluster, end, hello)
         self.process, self.cluster = process, cluster
-        self.host.listener = process
+        self.host.listen(process)
         self._sample(process, cluster)
         cluster.start()
         for node in self.nodes:
@@ -101,6 +101,7 @@ class Agent:
     def freeze(self) -> None:
         """SIGSTOP."""
         self._world.note(self.name, "freezes")
+        self.frozen = self._world.clock.now
         self.process.freeze()
 
     def thaw(self) -> None:

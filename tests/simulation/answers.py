@@ -17,6 +17,12 @@ __all__ = ["FIELDS", "check_answer", "parse"]
 _DISK = ("diskTotal", "diskUsed", "diskUsedPercent")
 _MEMORY = ("memoryTotal", "memoryUsed", "memoryUsedPercent")
 
+_FIELDS = {"diskTotal": "disk_total", "memoryTotal": "memory_total"}
+
+STALE = 3 * INTERVAL
+TRANSIT = 3.0
+"""Seconds that what an agent streams may be under way, with messages sent again and again."""
+
 FIELDS: tuple[tuple[str, ...], ...] = (
     ("name", "cpuUsed", *_DISK, *_MEMORY, "error"),
     ("name", "cpuUsed", "error"),
@@ -43,6 +49,8 @@ def check_answer(
     request = asked.request
     assert answer["host"] == agent.name
     tail = ["id"] if "id" in request and agent.version >= 2 else []
+    if "every" in request:
+        tail.append("seq")
     if request["type"] not in (0, 1):
         assert list(answer) == ["host", "nodes", "error", "code", *tail]
         assert answer["code"] == "unknown_type"
@@ -94,28 +102,40 @@ def _check_selection(
 def _check_node(
     world: "World", agent: "Agent | LegacyAgent", asked: "Asked", node: dict[str, Any]
 ) -> None:
-    """Numbers that are this node's own and no older than the request, or zeros and a reason."""
+    """Its own numbers, no older than the request, or zeros and a reason.
+
+    In push mode numbers may be as old as the protocol bears without calling them stale, and stale
+    ones stand beside the reason.
+    """
     numbers = {field: value for field, value in node.items() if field not in ("name", "error")}
-    name = node["name"]
-    if node["error"]:
+    name, error = node["name"], node["error"]
+    from_memory = agent.mode == "push" and name != agent.name
+    if error:
         assert name != agent.name, "an agent can always read itself"
-        assert not any(numbers.values()), name
-        return
+        if not any(numbers.values()):
+            return
+        assert from_memory, f"{name}: numbers beside {error!r}"
     other = next((other for other in world.agents if other.name == name), None)
     assert other is not None, f"numbers of a node that does not exist: {name}"
     real = reading(other.number, other.lives, world.clock.now)
-    if "cpuUsed" in numbers:
-        assert numbers["cpuUsed"] == real.cpu_used, f"numbers of another node as {name}"
-    if "diskTotal" in numbers:
-        assert numbers["diskTotal"] == real.disk_total, f"numbers of another node as {name}"
+    for field in ("cpuUsed", "diskTotal", "memoryTotal"):
+        if field in numbers:
+            own = real.cpu_used if field == "cpuUsed" else getattr(real, _FIELDS[field])
+            assert numbers[field] == own, f"numbers of another node as {name}"
+    if error:
+        return
+    since = asked.moment
+    if from_memory:
+        since -= STALE + TRANSIT
+        if agent.thawed > since:  # what came meanwhile it has heard only then
+            since = min(since, agent.frozen - STALE - TRANSIT)
+    if "diskUsed" in numbers:
         life = numbers["diskUsed"]
         assert 1 <= life <= other.lives
-        assert life > len(other.died) or other.died[life - 1] >= asked.moment, f"{name} is dead"
-    if "memoryTotal" in numbers:
-        assert numbers["memoryTotal"] == real.memory_total, f"numbers of another node as {name}"
-        if other.thawed < asked.moment - 2 * INTERVAL:
-            age = asked.moment - numbers["memoryUsed"] / 1000
-            assert age <= INTERVAL + 0.01, f"{name}'s numbers are {age:.3f} s old"
+        assert life > len(other.died) or other.died[life - 1] >= since, f"{name} is dead"
+    if "memoryUsed" in numbers and other.thawed < since - 2 * INTERVAL:
+        age = since - numbers["memoryUsed"] / 1000
+        assert age <= INTERVAL + 0.01, f"{name}'s numbers are {age:.3f} s too old"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

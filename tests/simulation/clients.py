@@ -38,6 +38,7 @@ class Asked(Struct, eq=False):
     frozen: bool
     known: frozenset[str]
     after: "Asked | None" = None
+    turn: float = 0.0
     answered: float = 0.0
 
     @property
@@ -170,9 +171,8 @@ class Client:
             due = max(due, thawed)
         due += GRACE
         if asked.after is not None:
-            due = max(due, asked.after.answered)
-            asked.after = None
-        return due + 4 * LOOPBACK
+            asked.turn, asked.after = asked.after.answered, None  # and no chain of them is kept
+        return max(due, asked.turn) + 4 * LOOPBACK
 
     def _question(self) -> dict[str, Any]:
         rng = self._rng
@@ -189,7 +189,12 @@ class Client:
         if rng.random() < 0.3:
             names = [agent.name for agent in self._world.agents]
             question["nodes"] = rng.choice(
-                (rng.sample(names, 2), [rng.choice(names), "nobody"], ["agent-1*"], [self.agent.name])
+                (
+                    rng.sample(names, 2),
+                    [rng.choice(names), "nobody"],
+                    ["agent-1*"],
+                    [self.agent.name],
+                )
             )
         if rng.random() < 0.03:
             question["type"] = 99

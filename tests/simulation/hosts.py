@@ -40,6 +40,16 @@ class Host:
         self.side = 0
         self.reachable = True
         self.listener: Process | None = None
+        self.orphans: list[End] = []
+        """Ends of others, of connections that were lost with its power."""
+
+    def listen(self, process: "Process") -> None:
+        """Have a process accept what is dialled here; the machine is up again if it was not."""
+        self.listener = process
+        self.reachable = True
+        orphans, self.orphans = self.orphans, []
+        for end in orphans:
+            end.orphaned()
 
 
 class Process:

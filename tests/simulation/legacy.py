@@ -51,6 +51,7 @@ class LegacyAgent:
     """One agent of version 1."""
 
     version = 1
+    mode = "pull"
 
     def __init__(
         self, world: "World", host: Host, nodes: tuple[Address, ...], _: dict[str, Any]
@@ -62,7 +63,7 @@ class LegacyAgent:
         self.nodes = nodes
         self.lives = 0
         self.died: list[float] = []
-        self.thawed = 0.0
+        self.frozen = self.thawed = 0.0
         self.process: Process
         self.peers: list[_Peer] = []
         self._world = world
@@ -80,10 +81,9 @@ class LegacyAgent:
     def start(self) -> None:
         """Begin a new life."""
         self.lives += 1
-        self.host.reachable = True
         self.process = Process(self._world.clock, self.host, Hello(version=1))
         self.process.accept = lambda end, _: _Served(self, end).accepted
-        self.host.listener = self.process
+        self.host.listen(self.process)
         others = (node for node in self.nodes if node != self.address)
         self.peers = [_Peer(self, address) for address in others]
         self._world.note(self.name, "starts, version 1, life %d", self.lives)
@@ -91,6 +91,7 @@ class LegacyAgent:
     def freeze(self) -> None:
         """SIGSTOP."""
         self._world.note(self.name, "freezes")
+        self.frozen = self._world.clock.now
         self.process.freeze()
 
     def thaw(self) -> None:

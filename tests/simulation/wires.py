@@ -149,7 +149,14 @@ class End:
             self.reset()
         else:
             self.open = False
+            self.process.host.orphans.append(self.peer)
             self._mind_half_open(lost=True)
+
+    def orphaned(self) -> None:
+        """The other side's machine is up again, and knows nothing of this connection."""
+        clock = self._network.clock
+        reason = "connection reset by peer"
+        clock.plan(clock.now + FIRST_RTO, self.process, True, self._finish, (reason,))
 
     def release(self) -> None:
         """Send again what was held, if the way is free now."""

@@ -13,6 +13,7 @@ from simulation.clients import Client
 from simulation.clock import FakeClock
 from simulation.hosts import Process
 from simulation.legacy import LegacyAgent
+from simulation.listeners import Listener
 from simulation.network import CALM, Network, Weather
 
 __all__ = ["World"]
@@ -32,7 +33,7 @@ class World:
         self.clock = FakeClock()
         self.network = Network(self.clock, seed, weather)
         self.agents: list[Agent | LegacyAgent] = []
-        self.clients: list[Client] = []
+        self.clients: list[Client | Listener] = []
         self.by_address: dict[Address, Agent | LegacyAgent] = {}
         self._trace: deque[tuple[float, str, str, tuple[Any, ...]]] = deque(maxlen=TRACE)
         self._log = _Log(self)
@@ -89,6 +90,12 @@ class World:
         self.clients.append(client)
         return client
 
+    def listener(self, agent: Agent, **options: Any) -> Listener:
+        """Connect a client that listens to a stream, on the agent's own machine."""
+        listener = Listener(self, agent, **options)
+        self.clients.append(listener)
+        return listener
+
     # What happens.
 
     def run(self, seconds: float) -> None:
@@ -128,6 +135,20 @@ class World:
         """Join the network again."""
         self.note("network", "heals")
         self.network.heal()
+
+    def check_overdue(self) -> None:
+        """AssertionError where a client waits for what should be there."""
+        for client in self.clients:
+            client.check_overdue()
+
+    def ask_everyone(self) -> dict[str, dict[str, Any]]:
+        """Ask every agent that runs for the whole cluster; the nodes that each has answered."""
+        clients = [self.client(agent) for agent in self.agents if agent.running]
+        self.run(0.1)
+        for client in clients:
+            assert client.ask(type=1)
+        self.run(2.5)
+        return {client.agent.name: client.latest["nodes"] for client in clients}
 
     # What is told of it.
 

@@ -6,36 +6,40 @@ from rich.table import Table
 from rich.text import Text
 
 from nodnod.messages import Answer, NodeStats
-from nodnod_agent.console.units import human_bytes, level, meter, percent, plain
+from nodnod_agent.console.units import human_part, level, meter, percent, plain
 
 __all__ = ["cluster_view", "summary"]
 
 METER = 10
 """Characters of a bar."""
 
-WIDE = 108
-"""Columns from which on there is room for bars."""
+# From this width on: whether bars are drawn, and sizes given. The first row that fits counts.
+_LAYOUTS = ((112, True, True), (72, False, True), (0, False, False))
 
 
 def cluster_view(answer: Answer, *, width: int, when: str = "") -> Group:
     """All nodes by name; below them, in red, every node that has an error and why.
 
-    ``width`` is that of the terminal, in characters; ``when`` is shown as the time of the answer.
+    ``width`` is that of the terminal, in characters: a narrow one gets no bars, a very narrow one
+    no sizes. ``when`` is shown as the time of the answer.
     """
+    bars, sizes = next((bars, sizes) for least, bars, sizes in _LAYOUTS if width >= least)
     nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("Node", no_wrap=True, overflow="ellipsis", max_width=max(12, width // 3))
-    wide = width >= WIDE
-    for title, size in (("CPU", False), ("Memory", True), ("Disk", True)):
-        if wide:
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False, header_style="bold"
+    )
+    # The only column that may shrink: its texts cut themselves off.
+    table.add_column("Node", min_width=8)
+    for title, sized in (("CPU", False), ("Memory", sizes), ("Disk", sizes)):
+        if bars:
             table.add_column(title, no_wrap=True)
-        table.add_column("" if wide else title, justify="right", no_wrap=True)
-        if size:
+        table.add_column("" if bars else title, justify="right", no_wrap=True)
+        if sized:
             table.add_column("", no_wrap=True)
     for node in nodes:
-        table.add_row(*_row(node, wide=wide))
+        table.add_row(*_row(node, bars=bars, sizes=sizes))
     reasons = [
-        Text.assemble(("✗ ", "bold red"), (plain(node.name), "bold red"), f": {plain(node.error)}")
+        Text.assemble((f"✗ {plain(node.name)}", "bold red"), f": {plain(node.error)}")
         for node in nodes
         if node.error
     ]
@@ -55,20 +59,18 @@ def summary(answer: Answer, when: str = "") -> str:
     return " · ".join(parts)
 
 
-def _row(node: NodeStats, *, wide: bool) -> list[Text]:
-    mark = "✗ " if node.error else ""
-    name = Text(mark + plain(node.name), style="bold red" if node.error else "bold")
+def _row(node: NodeStats, *, bars: bool, sizes: bool) -> list[Text]:
+    mark, style = ("✗ ", "bold red") if node.error else ("", "bold")
+    cells = [Text(mark + plain(node.name), style, no_wrap=True, overflow="ellipsis")]
     unread = bool(node.error) and not node.memory_total and not node.disk_total
-    cells = [name]
-    for share, used, total in (
-        (node.cpu_used, None, None),
-        (node.memory_used_percent, node.memory_used, node.memory_total),
-        (node.disk_used_percent, node.disk_used, node.disk_total),
+    for share, part in (
+        (node.cpu_used, None),
+        (node.memory_used_percent, (node.memory_used, node.memory_total)),
+        (node.disk_used_percent, (node.disk_used, node.disk_total)),
     ):
-        if wide:
+        if bars:
             cells.append(Text("") if unread else meter(share, METER))
         cells.append(Text("-", "dim") if unread else Text(percent(share), level(share)))
-        if used is not None and total is not None:
-            sizes = f"{human_bytes(used)} / {human_bytes(total)}"
-            cells.append(Text("" if unread else sizes))
+        if sizes and part is not None:
+            cells.append(Text("" if unread else human_part(*part)))
     return cells

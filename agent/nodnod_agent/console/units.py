@@ -4,7 +4,7 @@ import unicodedata
 
 from rich.text import Text
 
-__all__ = ["human_bytes", "level", "meter", "percent", "plain"]
+__all__ = ["human_bytes", "human_part", "level", "meter", "percent", "plain"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -18,6 +18,15 @@ def human_bytes(size: float) -> str:
     while rest >= 999.95 and unit < len(_UNITS) - 1:
         rest, unit = rest / 1024, unit + 1
     return f"{rest:.0f} {_UNITS[unit]}" if unit == 0 else f"{rest:.1f} {_UNITS[unit]}"
+
+
+def human_part(used: float, total: float) -> str:
+    """``5.3/8.0 GiB``: a part and its whole in the unit of the whole, 15 characters at most."""
+    whole = human_bytes(total)
+    number, unit = whole.split()
+    if not total or unit == "B":
+        return f"{used:.0f}/{whole}"
+    return f"{used * float(number) / total:.1f}/{whole}"
 
 
 def percent(value: float) -> str:

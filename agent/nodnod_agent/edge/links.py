@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -19,6 +21,8 @@ __all__ = ["Dialler"]
 
 DIAL_LIMIT = 5.0
 MAX_ANSWER = 4 * 1024 * 1024
+
+LookUp = Callable[[Address], Awaitable[list[Address]]]
 
 wire_log = logging.getLogger("websockets.nodnod")
 
@@ -143,7 +147,7 @@ class Attempt:
         pump = Dialled(self._dialler, self._address, self._end)
         try:
             async with asyncio.timeout(DIAL_LIMIT):
-                await self._dialler.loop.create_connection(lambda: pump, *self._address)
+                await self._connect(pump)
                 await pump.opened
         except TimeoutError:
             self._refused(pump, f"no handshake within {DIAL_LIMIT:.3g} s")
@@ -157,6 +161,15 @@ class Attempt:
             if not pump.opened.done():
                 pump.opened.cancel()
 
+    async def _connect(self, pump: Dialled) -> None:
+        connect = self._dialler.loop.create_connection
+        *others, last = await self._dialler.look_up(self._address)
+        for where in others:
+            with suppress(OSError):
+                await connect(lambda: pump, *where)
+                return
+        await connect(lambda: pump, *last)
+
     def _refused(self, pump: Dialled, reason: str) -> None:
         end, pump.end = pump.end, None
         if hasattr(pump, "transport"):
@@ -167,11 +180,15 @@ class Attempt:
 
 
 class Dialler:
-    """Dials on behalf of this agent, which calls itself ``hello``; the core's Dial."""
+    """Dials on behalf of this agent, which calls itself ``hello``; the core's Dial.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello) -> None:
+    ``look_up`` gives the addresses of a host, one or more; or raises OSError.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello, look_up: LookUp) -> None:
         self.loop = loop
         self.hello = hello
+        self.look_up = look_up
         self.open: set[Dialled] = set()
         self._empty: asyncio.Future[None] | None = None
 

@@ -5,12 +5,13 @@ and runs no script but ours.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from functools import cache
+from functools import cache, cached_property
 from http import HTTPStatus
 from importlib.resources import files
-from typing import NamedTuple
+from math import isfinite
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
@@ -21,6 +22,10 @@ from nodnod.errors import RequestError
 from nodnod.messages import RequestType
 from nodnod_agent.core.cluster import Cluster
 from nodnod_agent.core.question import Question
+from nodnod_agent.edge.readings.machine import Timing
+
+if TYPE_CHECKING:
+    from nodnod_agent.edge.metrics import Metrics
 
 __all__ = ["Pages", "page"]
 
@@ -28,6 +33,7 @@ DEFAULT_TIMEOUT = 2.0
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECURITY = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; "
@@ -55,50 +61,79 @@ class _Asked(NamedTuple):
     """A GET or HEAD: where it goes, its query parameters, and how to answer."""
 
     path: str
-    query: dict[str, str]
+    query: dict[str, list[str]]
     reply: Reply
 
 
 class _Waiter:
     """A page that waits for the cluster."""
 
-    def __init__(self, timeout: float, now: float, done: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, pages: "Pages", asked: _Asked, timeout: float, done: Callable[[bytes], None]
+    ) -> None:
+        self.pages = pages
+        self.asked = asked
         self.timeout = timeout
-        self.deadline = now + timeout
-        self.settle = done
+        self.deadline = pages.cluster.clock.time() + timeout
+        self.done = done
+
+    def settle(self, body: bytes) -> None:
+        """See the core's Waiter."""
+        self.pages.waiting.discard(self)
+        self.done(body)
 
 
 class Pages:
-    """All pages of one agent, by path."""
+    """All pages of one agent, by path; ``timings`` is the sampler's."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, timings: Callable[[], Mapping[str, Timing]]) -> None:
+        self.cluster = cluster
+        self.waiting: set[_Waiter] = set()
+        self._timings = timings
         self._routes: dict[str, Callable[[_Asked], None]] = {
             "/stat": self._stat,
             "/stat/all": self._stat,
             "/members": self._members,
             "/healthz": self._healthz,
             "/sd": self._service_discovery,
+            "/metrics": self._own_metrics,
+            "/metrics/cluster": self._cluster_metrics,
         }
+
+    def stop(self) -> None:
+        """Answer those that wait; the cluster, which has stopped, will not."""
+        error = RequestError("shutting_down", "this agent is shutting down")
+        body = self.cluster.answers.refusal(error)
+        for waiter in tuple(self.waiting):
+            waiter.asked.reply(page(503, JSON, body))
+        self.waiting.clear()
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Answer a request without a body; ``reply`` is called once, now or when it is known."""
-        if request.method not in ("GET", "HEAD"):
-            reply(page(405, TEXT, b"GET and HEAD only\n", Allow="GET, HEAD"))
-            return
         try:
             url = urlsplit(request.path)
-            query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+            query = parse_qs(url.query)
         except ValueError:
+            self.cluster.counters.page("other", 400)
             reply(page(400, TEXT, b"not a path\n"))
-            return
-        handler = self._routes.get(url.path)
-        if handler is not None:
-            handler(_Asked(url.path, query, reply))
             return
         name = "index.html" if url.path == "/" else url.path.removeprefix("/")
         file = _static().get(name)
-        reply(page(200, *file) if file is not None else page(404, TEXT, b"no such page\n"))
+        handler = self._routes.get(url.path)
+        known = url.path if handler else "dashboard" if file else "other"
+
+        def counted(response: Response) -> None:
+            self.cluster.counters.page(known, response.status_code)
+            reply(response)
+
+        if request.method not in ("GET", "HEAD"):
+            counted(page(405, TEXT, b"GET and HEAD only\n", Allow="GET, HEAD"))
+        elif handler is not None:
+            handler(_Asked(url.path, query, counted))
+        elif file is not None:
+            counted(page(200, *file))
+        else:
+            counted(page(404, TEXT, b"no such page\n"))
 
     def _stat(self, asked: _Asked) -> None:
         kind = RequestType.STAT_ALL if asked.path == "/stat/all" else RequestType.STAT
@@ -109,20 +144,57 @@ class Pages:
         fields: dict[str, object] = {"type": int(kind)}
         for name in ("detail", "nodes"):
             if name in asked.query:
-                fields[name] = [part for part in asked.query[name].split(",") if part]
+                fields[name] = [part for part in ",".join(asked.query[name]).split(",") if part]
         if "timeout" in asked.query:
-            fields["timeout"] = _number(asked.query["timeout"])
+            fields["timeout"] = _number(asked.query["timeout"][-1])
         try:
             request = decode_request(encode(fields))
             question = Question.of(request)
         except RequestError as error:
-            asked.reply(page(400, JSON, self._cluster.answers.refusal(error)))
+            self.cluster.counters.refused(error.code)
+            asked.reply(page(400, JSON, self.cluster.answers.refusal(error)))
             return
-        now = self._cluster.clock.time()
-        self._cluster.ask(question, _Waiter(request.timeout or DEFAULT_TIMEOUT, now, done))
+        waiter = _Waiter(self, asked, request.timeout or DEFAULT_TIMEOUT, done)
+        self.waiting.add(waiter)
+        self.cluster.ask(question, waiter)
+
+    def _own_metrics(self, asked: _Asked) -> None:
+        """This node's sections as far as they are at hand; those in ``detail`` are waited for."""
+        if "detail" in asked.query:
+            self._ask(RequestType.STAT, asked, lambda _: self._tell(asked, self._metrics.own))
+        else:
+            self._tell(asked, self._metrics.own)
+
+    def _cluster_metrics(self, asked: _Asked) -> None:
+        def tell(body: bytes) -> None:
+            self._tell(asked, lambda: self._metrics.of_cluster(body))
+
+        self._ask(RequestType.STAT_ALL, asked, tell)
+
+    def _tell(self, asked: _Asked, metrics: Callable[[], bytes]) -> None:
+        """Answer in a turn of the loop to come: writing metrics takes long, and others wait."""
+
+        def answer() -> None:
+            try:
+                text = metrics()
+            except Exception:
+                log.exception("Could not write the page %s", asked.path)
+                asked.reply(page(500, TEXT, b"the log of the agent says why\n"))
+            else:
+                asked.reply(page(200, METRICS, text))
+
+        clock = self.cluster.clock
+        clock.call_at(clock.time(), answer)
+
+    @cached_property
+    def _metrics(self) -> "Metrics":
+        # Not before somebody scrapes: the library takes memory.
+        from nodnod_agent.edge.metrics import Metrics
+
+        return Metrics(self.cluster, self._timings)
 
     def _members(self, asked: _Asked) -> None:
-        asked.reply(page(200, JSON, self._cluster.members_body()))
+        asked.reply(page(200, JSON, self.cluster.members_body()))
 
     def _healthz(self, asked: _Asked) -> None:
         asked.reply(page(200, JSON, b'{"status":"ok"}'))
@@ -131,7 +203,7 @@ class Pages:
         """Prometheus' http_sd: one group per member that has not left, named by label."""
         groups = [
             {"targets": [member.address], "labels": {"node": member.name}}
-            for member in self._cluster.peers.members()
+            for member in self.cluster.peers.members()
             if member.state != "left" and member.version != 1
         ]
         asked.reply(page(200, JSON, encode(groups)))
@@ -163,7 +235,9 @@ def _static() -> dict[str, tuple[str, bytes]]:
 
 
 def _number(text: str) -> float | str:
+    """The number that a text is, or the text, which is then refused; so are NaN and infinity."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if isfinite(number) else text

@@ -26,6 +26,7 @@ HANDSHAKE_LIMIT = 5.0
 PING_AFTER = 20.0
 """Seconds of silence after which a client is pinged; after as many again it is cut."""
 
+ABNORMAL_CLOSURE = 1006
 SWEEP = 1.0
 BACKLOG = 1024
 
@@ -110,12 +111,15 @@ class Client(Pump):
         ws = self.ws
         if "Upgrade" not in event.headers:
             self.paging = True
+            # What comes behind it is no frames, and not read; the end goes out with the page.
+            ws.fail(ABNORMAL_CLOSURE)
+            ws.data_to_send()
             head = event.method == "HEAD"
             self.server.page(event, lambda response: self._respond(response, head=head))
             return
         response = ws.accept(event)
         if response.status_code != 101:
-            self._respond(response, head=False)
+            ws.send_response(response)
             return
         hello = read_hello(event.headers, ws.subprotocol)
         if ws.subprotocol is not None:
@@ -154,11 +158,11 @@ class Client(Pump):
             self.abort()
 
     def _respond(self, response: Response, *, head: bool) -> None:
-        if self.ws.eof_sent or self.transport.is_closing():  # it did not wait for its page
+        if self.transport.is_closing():  # it did not wait for its page
             return
         if head:
             response.body = b""
-        self.ws.send_response(response)
+        self.out += [response.serialize(), b""]
         self.mark()
 
 

@@ -1,0 +1,168 @@
+// A chart of numbers over time, with a cursor that reads them off, by pointer and by keyboard.
+
+import { el, mark, show, svg, write } from "./dom.js";
+import { paths } from "./path.js";
+import { moment } from "./units.js";
+
+const COLUMNS = 300;
+const HEIGHT = 100;
+const TICKS = 5; // times under the chart
+const NAMES = ["first", "second"];
+
+export class Chart {
+  /**
+   * `lines`: at most two of `{ name, series }`; the second is dashed, so that the two are told
+   * apart without their colours. `unit` puts a value into words. `top` is the value at the upper
+   * edge; or a function that tells it from the largest value that is drawn.
+   */
+  constructor({ title, lines, unit, top, cursor, repaint, note = "" }) {
+    Object.assign(this, { title, lines, unit, top, cursor });
+    this.span = 300;
+    this.end = 0;
+    this.drawings = lines.map((_, i) => ({
+      line: svg("path", { class: `line ${NAMES[i]}` }),
+      area: i === 0 ? svg("path", { class: "area" }) : null,
+    }));
+    this.values = lines.map(() => el("span", { class: "value" }));
+    this.scale = [el("span", {}), el("span", {})];
+    this.times = Array.from({ length: TICKS }, () => el("span", {}));
+    this.at = el("span", { class: "at" });
+    this.hair = el("div", { class: "hair", "aria-hidden": "true" });
+    this.plot = this.#plot();
+    this.element = el(
+      "figure",
+      { class: "chart" },
+      el(
+        "figcaption",
+        {},
+        el("h3", {}, title),
+        ...lines.map(({ name }, i) => el("span", { class: `key ${NAMES[i]}` }, name, " ", this.values[i])),
+        el("span", { class: "note" }, note),
+      ),
+      el("div", { class: "field" }, el("div", { class: "scale", "aria-hidden": "true" }, ...this.scale), this.plot),
+      el("div", { class: "times", "aria-hidden": "true" }, ...this.times),
+    );
+    this.plot.addEventListener("pointermove", (event) => this.#point(event));
+    this.plot.addEventListener("pointerdown", (event) => this.#point(event));
+    this.plot.addEventListener("pointerleave", () => this.cursor.move(null));
+    this.plot.addEventListener("blur", () => this.cursor.move(null));
+    this.plot.addEventListener("keydown", (event) => this.#key(event));
+    this.repaint = repaint;
+  }
+
+  /** Draw the `span` seconds until `end`. */
+  paint(end, span) {
+    this.end = Math.floor(end);
+    this.span = span;
+    const columns = this.lines.map(({ series }) => series.columns(end, span, COLUMNS));
+    const most = Math.max(0, ...columns.map((values) => values.reduce((a, b) => (b > a ? b : a), 0)));
+    const top = typeof this.top === "function" ? this.top(most) : this.top;
+    this.drawings.forEach(({ line, area }, i) => {
+      const drawn = paths(columns[i], top, HEIGHT);
+      mark(line, "d", drawn.line);
+      if (area !== null) {
+        mark(area, "d", drawn.area);
+      }
+    });
+    write(this.scale[0], this.unit(top));
+    write(this.scale[1], this.unit(top / 2));
+    this.times.forEach((element, i) => {
+      write(element, moment(this.end - span + (span * i) / (TICKS - 1)).slice(-8));
+    });
+    this.#read();
+  }
+
+  /** Show the values at the cursor, or the newest. */
+  #read() {
+    const { cursor, end, span } = this;
+    const inside = cursor.time !== null && cursor.time <= end && cursor.time > end - span;
+    const time = inside ? Math.round(cursor.time) : null;
+    const said = this.lines.map(({ name, series }, i) => {
+      const value = time === null ? series.last() : this.#mean(series, time);
+      write(this.values[i], this.unit(value));
+      return `${name} ${this.unit(value)}`;
+    });
+    show(this.hair, inside);
+    if (inside) {
+      const share = 1 - (end - time) / span;
+      this.hair.style.left = `${100 * share}%`;
+      write(this.at, moment(time).slice(-8));
+      mark(this.at, "data-side", share > 0.5 ? "left" : "right");
+    }
+    const now = time ?? end;
+    mark(this.plot, "aria-valuemin", String(end - span));
+    mark(this.plot, "aria-valuemax", String(end));
+    mark(this.plot, "aria-valuenow", String(now));
+    mark(this.plot, "aria-valuetext", `${moment(now)}: ${said.join(", ")}`);
+  }
+
+  /** The value that is drawn there: on a long span a column holds several seconds. */
+  #mean(series, time) {
+    const each = Math.round(this.span / COLUMNS);
+    const end = (Math.floor(time / each) + 1) * each - 1;
+    return series.columns(end, each, 1)[0];
+  }
+
+  #plot() {
+    const drawing = svg(
+      "svg",
+      {
+        viewBox: `0 -1 ${COLUMNS - 1} ${HEIGHT + 2}`,
+        preserveAspectRatio: "none",
+        "aria-hidden": "true",
+        focusable: "false",
+      },
+      ...[0, 0.5, 1].map((share) =>
+        svg("path", { class: "grid", d: `M0 ${share * HEIGHT}H${COLUMNS - 1}` }),
+      ),
+      ...this.drawings.flatMap(({ line, area }) => (area === null ? [line] : [area, line])),
+    );
+    this.hair.append(this.at);
+    return el(
+      "div",
+      { class: "plot", tabindex: "0", role: "slider", "aria-label": `${this.title}: moment to read` },
+      drawing,
+      this.hair,
+    );
+  }
+
+  #point(event) {
+    const { left, width } = this.plot.getBoundingClientRect();
+    const share = Math.min(1, Math.max(0, (event.clientX - left) / width));
+    this.cursor.move(this.end - this.span * (1 - share));
+  }
+
+  #key(event) {
+    const each = this.span / COLUMNS;
+    const time = this.cursor.time ?? this.end;
+    const step = event.shiftKey ? 10 * each : each;
+    const to = {
+      ArrowLeft: time - step,
+      ArrowRight: time + step,
+      PageUp: time + 30 * each,
+      PageDown: time - 30 * each,
+      Home: this.end - this.span + each,
+      End: this.end,
+      Escape: null,
+    }[event.key];
+    if (to !== undefined && !(event.key === "Escape" && this.cursor.time === null)) {
+      event.preventDefault();
+      event.stopPropagation();
+      const first = this.end - this.span + each;
+      this.cursor.move(to === null ? null : Math.min(this.end, Math.max(first, to)));
+    }
+  }
+}
+
+/** The upper edge for numbers of which nobody knows how large they get: 1, 2 or 5 times a power. */
+export function roundTop(least) {
+  return (most) => {
+    const size = 10 ** Math.floor(Math.log10(Math.max(most, least)));
+    return [1, 2, 5, 10].map((step) => step * size).find((edge) => edge >= Math.max(most, least));
+  };
+}
+
+/** The same for bytes: powers of two. */
+export function binaryTop(least) {
+  return (most) => 2 ** Math.ceil(Math.log2(Math.max(most, least)));
+}

@@ -1,0 +1,100 @@
+// Bars that fill: one for each core, the parts of memory, the pressure on resources.
+
+import { arrange, el, mark, write } from "./dom.js";
+import { level } from "./level.js";
+import { bytes, known, percent } from "./units.js";
+
+/** Bars with a name and a number each, used again at every tick. */
+class Gauges {
+  constructor(kind) {
+    this.list = el("ul", { class: `gauges ${kind}` });
+    this.items = [];
+  }
+
+  /** `rows`: `{ name, share, text }`. */
+  paint(rows) {
+    while (this.items.length < rows.length) {
+      const item = {
+        name: el("span", { class: "label" }),
+        fill: el("i", {}),
+        value: el("span", { class: "value" }),
+      };
+      const bar = el("span", { class: "bar", "aria-hidden": "true" }, item.fill);
+      item.element = el("li", {}, item.name, " ", bar, item.value);
+      this.items.push(item);
+    }
+    rows.forEach(({ name, share, text }, i) => {
+      const item = this.items[i];
+      write(item.name, name);
+      write(item.value, text);
+      item.fill.style.transform = `scaleX(${Math.min(100, Math.max(0, share ?? 0)) / 100})`;
+      mark(item.element, "data-level", level(share ?? NaN));
+    });
+    arrange(this.list, this.items.slice(0, rows.length).map(({ element }) => element));
+  }
+}
+
+export class Cores {
+  constructor() {
+    this.gauges = new Gauges("cores");
+    this.split = el("p", { class: "note" });
+    this.element = el("div", {}, this.gauges.list, this.split);
+  }
+
+  paint({ used, user, system, iowait, steal, cores, frequency }) {
+    const rows = cores.map((share, i) => ({ name: String(i), share, text: `${share.toFixed(0)}\u00a0%` }));
+    // Under a quota there are no cores to tell apart: then it is all of the quota.
+    this.gauges.paint(rows.length > 0 ? rows : [{ name: "quota", share: used, text: percent(used) }]);
+    const parts = [["user", user], ["system", system], ["waiting for I/O", iowait], ["stolen", steal]]
+      .filter(([, share]) => known(share))
+      .map(([name, share]) => `${name} ${percent(share)}`);
+    const pace = known(frequency) ? [`${(frequency / 1000).toFixed(2)}\u00a0GHz`] : [];
+    write(this.split, [...parts, ...pace].join(" · "));
+  }
+}
+
+export class MemoryParts {
+  constructor() {
+    this.gauges = new Gauges("parts");
+    this.element = this.gauges.list;
+  }
+
+  paint({ total, used, available, cached, buffers, swapTotal, swapUsed }) {
+    const row = (name, size, whole) => ({
+      name,
+      share: whole > 0 ? (100 * size) / whole : null,
+      text: bytes(size),
+    });
+    const rows = [row("Used", used, total), row("Available", available, total)];
+    rows[1].calm = true;
+    if (known(cached)) {
+      rows.push({ ...row("Cached", cached, total), calm: true });
+    }
+    if (known(buffers)) {
+      rows.push({ ...row("Buffers", buffers, total), calm: true });
+    }
+    if (swapTotal > 0) {
+      rows.push({ ...row("Swap", swapUsed, swapTotal), text: `${bytes(swapUsed)} of ${bytes(swapTotal)}` });
+    }
+    this.gauges.paint(rows);
+    rows.forEach(({ calm }, i) => calm && mark(this.gauges.items[i].element, "data-level", "calm"));
+  }
+}
+
+export class Pressure {
+  constructor() {
+    this.gauges = new Gauges("parts");
+    this.element = el("div", {}, this.gauges.list, el("p", { class: "note" }, "Share of time in which some (all) work had to wait for it."));
+  }
+
+  paint(section) {
+    const names = { cpu: "CPU", memory: "Memory", io: "I/O" };
+    const rows = Object.entries(names)
+      .filter(([kind]) => section[kind])
+      .map(([kind, name]) => {
+        const { some, full } = section[kind];
+        return { name, share: some, text: known(full) ? `${percent(some)} (${percent(full)})` : percent(some) };
+      });
+    this.gauges.paint(rows);
+  }
+}

@@ -1,0 +1,31 @@
+// The order of the nodes in the overview, and which of them are shown.
+
+import { STATES } from "./state.js";
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+const share = (node, field) => (node.fresh ? node.stats[field] : -1);
+const flow = ({ traffic }) => (traffic.recv === null ? -1 : traffic.recv + traffic.sent);
+
+/** What there is to sort by: its word, and what of a node counts; the smallest comes first. */
+export const SORTS = {
+  state: { word: "State", of: (node) => STATES[node.state].rank },
+  name: { word: "Name", of: () => 0 },
+  cpu: { word: "CPU", of: (node) => -share(node, "cpuUsed") },
+  memory: { word: "Memory", of: (node) => -share(node, "memoryUsedPercent") },
+  disk: { word: "Disk", of: (node) => -share(node, "diskUsedPercent") },
+  network: { word: "Network", of: (node) => -flow(node) },
+};
+
+/** The nodes to show, sorted; those that are equal by name. */
+export function inOrder(nodes, { sort, reverse, text, state }) {
+  const wanted = text.trim().toLowerCase();
+  const { of } = SORTS[sort] ?? SORTS.state;
+  const sign = reverse ? -1 : 1;
+  return nodes
+    .filter((node) => state === null || node.state === state)
+    .filter((node) => node.name.toLowerCase().includes(wanted))
+    .map((node) => [of(node), node])
+    .sort(([one, a], [other, b]) => sign * (one - other || collator.compare(a.name, b.name)))
+    .map(([, node]) => node);
+}

@@ -1,0 +1,156 @@
+// The panels of the one-node view: for each section, its title and what draws it.
+
+import { Cores, MemoryParts, Pressure } from "./gauges.js";
+import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
+import { level } from "./level.js";
+import { el, write } from "./dom.js";
+import { Table } from "./table.js";
+
+const shareUsed = ({ used, free }) => (used + free > 0 ? (100 * used) / (used + free) : null);
+
+class Tables {
+  constructor(caption, rows, columns, none) {
+    this.table = new Table(caption, columns, none);
+    this.rows = rows;
+    this.element = this.table.element;
+  }
+
+  paint(section) {
+    this.table.paint(this.rows(section));
+  }
+}
+
+const named = (section) => Object.entries(section).map(([name, of]) => ({ name, ...of }));
+
+class Filesystems extends Tables {
+  constructor() {
+    super("Filesystems", (section) => section, [
+      { head: "Mount", kind: "name", of: ({ mount }) => mount },
+      { head: "Used", kind: "share", of: (row) => percent(shareUsed(row)), bar: shareUsed, level },
+      { head: "Size", kind: "number", of: ({ used, total }) => partOf(used, total) },
+      { head: "Free", kind: "number", of: ({ free }) => bytes(free) },
+      { head: "Inodes", kind: "number minor", of: ({ inodesUsedPercent }) => percent(inodesUsedPercent) },
+      { head: "Device", kind: "name minor", of: ({ device, type }) => `${device} (${type})` },
+      { head: "", kind: "trouble", of: trouble },
+    ]);
+  }
+}
+
+function trouble({ stuckSince, error, counted }) {
+  if (known(stuckSince)) {
+    return `▲ does not answer since ${moment(stuckSince)}`;
+  }
+  return error ? `▲ ${error}` : counted ? "" : "not counted";
+}
+
+class Disks extends Tables {
+  constructor() {
+    super("Disk I/O", named, [
+      { head: "Disk", kind: "name", of: ({ name }) => name },
+      { head: "Read", kind: "number", of: ({ readBytes }) => rate(readBytes) },
+      { head: "Written", kind: "number", of: ({ writeBytes }) => rate(writeBytes) },
+      { head: "Reads", kind: "number minor", of: ({ reads }) => perSecond(reads) },
+      { head: "Writes", kind: "number minor", of: ({ writes }) => perSecond(writes) },
+      { head: "Busy", kind: "share", of: ({ busyPercent }) => percent(busyPercent), bar: ({ busyPercent }) => busyPercent, level },
+    ]);
+  }
+}
+
+class Interfaces extends Tables {
+  constructor() {
+    const amount = ({ recvBytes, sentBytes }) => recvBytes + sentBytes;
+    super("Network interfaces", (section) => named(section).sort((a, b) => amount(b) - amount(a)), [
+      { head: "Interface", kind: "name", of: ({ name }) => name },
+      { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
+      { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
+      { head: "Packets", kind: "number minor", of: ({ packets }) => perSecond(packets) },
+      { head: "Errors", kind: "number", of: ({ errors }) => (errors > 0 ? `▲ ${perSecond(errors)}` : perSecond(errors)) },
+      { head: "Drops", kind: "number", of: ({ drops }) => perSecond(drops) },
+    ]);
+  }
+}
+
+class Processes {
+  constructor() {
+    this.by = "byCpu";
+    this.section = null;
+    this.table = new Table("Top processes", [
+      { head: "PID", kind: "number minor", of: ({ pid }) => String(pid) },
+      { head: "Process", kind: "name", of: ({ name }) => name },
+      { head: "User", kind: "name", of: ({ user }) => user },
+      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
+      { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
+    ]);
+    this.count = el("span", { class: "note" });
+    const buttons = [["byCpu", "By CPU"], ["byMemory", "By memory"]].map(([by, word]) => {
+      const button = el("button", { type: "button", "aria-pressed": String(by === this.by) }, word);
+      button.addEventListener("click", () => {
+        this.by = by;
+        for (const other of buttons) {
+          other.setAttribute("aria-pressed", String(other === button));
+        }
+        this.paint(this.section);
+      });
+      return button;
+    });
+    const group = { class: "choice", role: "group", "aria-label": "Sort processes" };
+    this.element = el("div", {}, el("div", { class: "above" }, el("div", group, ...buttons), this.count), this.table.element);
+  }
+
+  paint(section) {
+    this.section = section;
+    if (section !== null) {
+      this.table.paint(section[this.by] ?? []);
+      write(this.count, `${section.count} in all; CPU in percent of one core`);
+    }
+  }
+}
+
+class Sensors extends Tables {
+  constructor() {
+    super("Sensors", readings, [
+      { head: "Sensor", kind: "name", of: ({ name }) => name },
+      { head: "Reading", kind: "number", of: ({ text }) => text },
+      { head: "", kind: "trouble", of: ({ note }) => note },
+    ]);
+  }
+}
+
+function readings({ temperatures, fans, battery }) {
+  const rows = temperatures.map(({ name, value, critical }) => ({
+    name,
+    text: `${value.toFixed(0)}\u00a0°C`,
+    note: !known(critical) ? "" : value >= critical ? `▲ critical is ${critical}` : `critical is ${critical.toFixed(0)}`,
+  }));
+  rows.push(...fans.map(({ name, rpm }) => ({ name, text: `${rpm.toFixed(0)}\u00a0rpm`, note: "" })));
+  if (battery !== null) {
+    const note = battery.pluggedIn === null ? "" : battery.pluggedIn ? "plugged in" : "on battery";
+    rows.push({ name: "Battery", text: percent(battery.percent), note });
+  }
+  return rows;
+}
+
+class Gpus extends Tables {
+  constructor() {
+    super("GPUs", (section) => section, [
+      { head: "GPU", kind: "name", of: ({ name }) => name },
+      { head: "Used", kind: "share", of: ({ utilisation }) => percent(utilisation), bar: ({ utilisation }) => utilisation },
+      { head: "Memory", kind: "number", of: ({ memoryUsed, memoryTotal }) => partOf(memoryUsed, memoryTotal) },
+      { head: "°C", kind: "number", of: ({ temperature }) => number(temperature) },
+      { head: "W", kind: "number", of: ({ power }) => number(power) },
+    ]);
+  }
+}
+
+/** Section -> its title, what draws it, how wide it is, and what to call it where there is none. */
+export const PANELS = [
+  { section: "cpu", title: "Cores", Drawing: Cores },
+  { section: "memory", title: "Memory", Drawing: MemoryParts },
+  { section: "processes", title: "Top processes", Drawing: Processes, wide: true },
+  { section: "filesystems", title: "Filesystems", Drawing: Filesystems, wide: true },
+  { section: "network", title: "Network interfaces", Drawing: Interfaces },
+  { section: "diskio", title: "Disk I/O", Drawing: Disks },
+  { section: "pressure", title: "Pressure, last 10 s", Drawing: Pressure },
+  { section: "sensors", title: "Sensors", Drawing: Sensors },
+  { section: "gpu", title: "GPUs", Drawing: Gpus },
+];

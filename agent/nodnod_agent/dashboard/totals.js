@@ -1,0 +1,104 @@
+// The sums on top of the overview; the counts of the states also filter by state.
+
+import { el, icon, mark, write } from "./dom.js";
+import { level } from "./level.js";
+import { Sparkline } from "./sparkline.js";
+import { STATES } from "./state.js";
+import { count, number, partOf, percent, rate } from "./units.js";
+
+export class Totals {
+  /** `onstate` hears which state was chosen, or null for all. */
+  constructor(onstate) {
+    this.nodes = new Tile("Nodes", null);
+    this.cpu = new Tile("CPU", new Sparkline(100));
+    this.memory = new Tile("Memory", new Bar());
+    this.disk = new Tile("Disk", new Bar());
+    this.network = new Tile("Network", new Sparkline(null));
+    this.counts = {};
+    const states = el("div", { class: "states", role: "group", "aria-label": "Show only nodes that are" });
+    for (const [state, { word }] of Object.entries(STATES).reverse()) {
+      const text = el("span", {});
+      const button = el("button", { type: "button", class: "state", "data-state": state }, icon(state), text);
+      button.addEventListener("click", () => {
+        const pressed = button.getAttribute("aria-pressed") === "true";
+        onstate(pressed ? null : state);
+      });
+      states.append(button);
+      this.counts[state] = { button, text, word: word.toLowerCase() };
+    }
+    this.nodes.element.append(states);
+    this.element = el(
+      "section",
+      { class: "totals", "aria-label": "The whole cluster" },
+      ...[this.nodes, this.cpu, this.memory, this.disk, this.network].map((tile) => tile.element),
+    );
+  }
+
+  /** Show the sums. `chosen` is the state that is filtered by. */
+  paint(cluster, chosen) {
+    const { totals, heard } = cluster;
+    this.nodes.paint(String(totals.nodes), missing(totals));
+    for (const [state, { button, text, word }] of Object.entries(this.counts)) {
+      const many = totals.states[state];
+      write(text, `${many} ${word}`);
+      mark(button, "aria-pressed", String(chosen === state));
+      mark(button, "data-none", many === 0 ? "" : null);
+    }
+    this.cpu.paint(percent(totals.cpu), totals.busy === null ? "" : busy(totals));
+    this.cpu.drawing.paint(cluster.cpu, heard);
+    this.#share(this.memory, totals.memoryUsed, totals.memoryTotal);
+    this.#share(this.disk, totals.diskUsed, totals.diskTotal);
+    const flow = totals.recv === null ? null : totals.recv + totals.sent;
+    this.network.paint(rate(flow), flow === null ? "" : `↓ ${rate(totals.recv)}  ↑ ${rate(totals.sent)}`);
+    this.network.drawing.paint(cluster.traffic, heard);
+    for (const tile of [this.cpu, this.memory, this.disk]) {
+      mark(tile.element, "data-counted", totals.counted === 0 ? "none" : null);
+    }
+  }
+
+  #share(tile, used, total) {
+    const share = total > 0 ? (100 * used) / total : null;
+    tile.paint(percent(share), partOf(used, total));
+    tile.drawing.paint(share);
+  }
+}
+
+class Tile {
+  constructor(label, drawing) {
+    this.value = el("span", { class: "value" });
+    this.note = el("span", { class: "note" });
+    this.drawing = drawing;
+    this.element = el(
+      "div",
+      { class: "tile" },
+      el("h2", { class: "label" }, label),
+      el("p", {}, this.value, " ", this.note),
+      ...(drawing === null ? [] : [drawing.element]),
+    );
+  }
+
+  paint(value, note) {
+    write(this.value, value);
+    write(this.note, note);
+  }
+}
+
+class Bar {
+  constructor() {
+    this.fill = el("i", {});
+    this.element = el("div", { class: "meter" }, el("span", { class: "bar", "aria-hidden": "true" }, this.fill));
+  }
+
+  paint(share) {
+    this.fill.style.transform = `scaleX(${Math.min(100, share ?? 0) / 100})`;
+    mark(this.element, "data-level", level(share ?? NaN));
+  }
+}
+
+function busy({ busy: cores, cores: all }) {
+  return `${number(cores)} of ${count(all, "core")}`;
+}
+
+function missing({ nodes, counted }) {
+  return counted < nodes ? `numbers from ${counted}` : "";
+}

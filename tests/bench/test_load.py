@@ -1,0 +1,71 @@
+import asyncio
+
+import pytest
+
+from bench.load import Asker, IdAsker, Load, Plan
+from nodnod.address import Address
+
+NODE = (
+    '"{0}":{{"name":"{0}","cpuUsed":1.0,"diskTotal":2,"diskUsed":1,"diskUsedPercent":50.0,'
+    '"memoryTotal":2,"memoryUsed":1,"memoryUsedPercent":50.0,"error":"{1}"}}'
+)
+
+
+def answer(*names: str, node_error: str = "", error: str = "", tail: str = "") -> bytes:
+    nodes = ",".join(NODE.format(name, node_error) for name in names)
+    return f'{{"host":"a","nodes":{{{nodes}}},"error":"{error}"{tail}}}'.encode()
+
+
+async def load_of(**plan: object) -> Load:
+    return Load(Plan(server=Address("127.0.0.1", 1), nodes=2, **plan))
+
+
+@pytest.mark.parametrize(
+    ("text", "failed", "invalid"),
+    [
+        (answer("a", "b"), 0, 0),
+        (answer("a"), 0, 1),
+        (answer("a", "b", "c"), 0, 1),
+        (answer("a", "b", node_error="down"), 0, 1),
+        (answer(error="shutting down"), 1, 0),
+        (b"not JSON", 0, 1),
+    ],
+)
+async def test_an_answer_is_judged_by_its_error_its_nodes_and_theirs(text, failed, invalid):
+    load = await load_of()
+    load.judge(text)
+    assert (load.outcome.failed, load.outcome.invalid) == (failed, invalid)
+
+
+async def test_only_a_good_answer_lets_the_same_bytes_pass_unread():
+    load = await load_of()
+    load.judge(answer("a"))
+    assert load.known_good == b""
+    load.judge(answer("a", "b"))
+    assert load.known_good == answer("a", "b")
+
+
+async def test_an_answer_that_nobody_asked_for_is_invalid():
+    load = await load_of()
+    asker = Asker(load, asyncio.get_running_loop())
+    asker.received(answer("a", "b"))
+    assert (load.outcome.invalid, len(load.latencies)) == (1, 0)
+
+
+async def test_an_answer_with_an_id_that_is_not_under_way_is_invalid():
+    load = await load_of(ids=True, pipeline=2)
+    asker = IdAsker(load, asyncio.get_running_loop())
+    asker.note(1, 0.0)
+    for tail in (',"id":0', ',"id":"1"', ""):
+        asker.received(answer("a", "b", tail=tail))
+    assert (load.outcome.invalid, len(load.latencies)) == (3, 0)
+
+
+async def test_answers_with_ids_may_come_in_any_order():
+    load = await load_of(ids=True, pipeline=2)
+    asker = IdAsker(load, asyncio.get_running_loop())
+    asker.note(0, 0.0)
+    asker.note(1, 0.0)
+    for slot in (1, 0):
+        asker.received(answer("a", "b", tail=f',"id":{slot}'))
+    assert (load.outcome.invalid, len(load.latencies)) == (0, 2)

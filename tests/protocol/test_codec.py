@@ -1,0 +1,212 @@
+"""Bytes to messages: whatever comes in, only our own errors come out."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nodnod.codec import (
+    decode_answer,
+    decode_join,
+    decode_members,
+    decode_peer_answer,
+    decode_request,
+    encode,
+    node_name,
+)
+from nodnod.errors import RequestError, WireError
+from nodnod.messages import Request
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=20,
+)
+fields = st.sampled_from(
+    ["type", "statType", "id", "detail", "history", "nodes", "timeout", "every"]
+)
+requests = st.dictionaries(fields | st.text(max_size=5), json_values, max_size=6)
+documents = (json_values | requests).map(lambda value: json.dumps(value).encode())
+
+
+def torn(text: bytes, at: int, middle: bytes) -> bytes:
+    """A document into which something has fallen."""
+    at %= len(text) + 1
+    return text[:at] + middle + text[at:]
+
+
+def refusal(
+    decode: Callable[[bytes], object], data: bytes, kind: type[Exception]
+) -> Exception | None:
+    """The error of this kind with which ``data`` is refused, if it is; no other is borne."""
+    try:
+        decode(data)
+    except kind as error:
+        return error
+    return None
+
+
+anything = st.one_of(
+    st.binary(max_size=300),
+    documents,
+    st.builds(torn, documents, st.integers(0, 10_000), st.binary(max_size=5)),
+    st.builds(
+        lambda text, n: text * n, st.sampled_from([b"[", b'{"a":', b"9"]), st.integers(0, 5000)
+    ),
+)
+quietly = settings(derandomize=True, database=None, deadline=None, max_examples=300)
+
+
+@quietly
+@given(data=anything)
+@example(data=b'{"timeout":' + b"[" * 600 + b"]" * 600 + b"}")
+@example(data=b'{"id":"\\ud800"}')
+@example(data=b'{"type":' + b"1" * 5000 + b"}")
+@example(data=b'{"nodes":["' + "☃".encode() * 5000 + b'"],"timeout":0}')
+@example(data=b'{"\xff":1,"timeout":0}')
+def test_whatever_comes_is_a_request_or_refused_in_few_words(data: bytes) -> None:
+    error = refusal(decode_request, data, RequestError)
+    if isinstance(error, RequestError):
+        assert error.code in ("bad_json", "bad_request")
+        assert len(str(error)) <= 300
+        encode(str(error))  # it can be sent
+
+
+@quietly
+@given(
+    field=fields,
+    value=st.text(st.characters(codec="ascii", categories=["L"]), min_size=201, max_size=9000),
+)
+def test_no_more_than_200_characters_of_the_senders_own_come_back(field: str, value: str) -> None:
+    for document in ({field: value}, {field: [value]}, {field: {value: 1}}, value, [value]):
+        with pytest.raises(RequestError) as e:
+            decode_request(json.dumps(document).encode())
+        assert value[:201] not in str(e.value)
+
+
+@quietly
+@given(data=anything, stat_type=st.integers(0, 3))
+def test_whatever_comes_is_an_answer_or_a_wire_error(data: bytes, stat_type: int) -> None:
+    def decode_nodes(data: bytes) -> None:
+        answer = decode_peer_answer(b'{"nodes":{"x":%b}}' % data)
+        assert all(isinstance(node_name(node, stat_type), str) for node in answer.nodes.values())
+
+    for decode in (decode_answer, decode_members, decode_peer_answer, decode_nodes):
+        error = refusal(decode, data, WireError)
+        assert error is None or 0 < len(str(error)) <= 300
+    error = refusal(decode_join, data, RequestError)
+    assert error is None or 0 < len(str(error)) <= 300
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "request is empty"),
+        (b"\n", "request is empty"),
+        (b"null", "request must be a JSON object, got null"),
+        (b"[1,2]", "request must be a JSON object, got [1,2]"),
+        (b'{"timeout":-1}', "`timeout` must be between 0.05 and 30, got -1"),
+        (b'{"timeout":0.049}', "`timeout` must be between 0.05 and 30, got 0.049"),
+        (b'{"timeout":1e999}', "`timeout` must be between 0.05 and 30, got one out of range"),
+        (b'{"type":"1"}', '`type` must be an integer, got "1"'),
+        (b'{"statType":9}', "`statType` must be 0, 1, 2 or 3, got 9"),
+        (b'{"every":3601}', "`every` must be between 0.25 and 3600, got 3601"),
+    ],
+)
+def test_a_refusal_says_what_where_and_what_was_expected(data: bytes, message: str) -> None:
+    with pytest.raises(RequestError) as e:
+        decode_request(data)
+    assert str(e.value) == message
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"timeout": 0.05},
+        {"timeout": 30},
+        {"id": 2**53 - 1},
+        {"id": -(2**53) + 1},
+        {"id": "x" * 64},
+        {"id": "☃" * 64},
+        {"nodes": ["x" * 128] * 256},
+        {"nodes": []},
+        {"every": 0.25},
+        {"every": 3600},
+        {"history": 3600},
+        {"unknown": {"deep": [1]}},
+        {},
+        {"type": None, "id": None, "timeout": None, "nodes": None, "every": None},
+    ],
+)
+def test_what_is_just_allowed_is_allowed(document: dict[str, Any]) -> None:
+    assert isinstance(decode_request(json.dumps(document).encode()), Request)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"timeout": 0.0499},
+        {"timeout": 30.001},
+        {"id": 2**53},
+        {"id": -(2**53)},
+        {"id": "x" * 65},
+        {"id": 1.0},
+        {"id": True},
+        {"nodes": ["x" * 129]},
+        {"nodes": [""]},
+        {"nodes": ["x"] * 257},
+        {"nodes": {}},
+        {"every": 0.2499},
+        {"every": 3600.1},
+        {"history": 0},
+        {"history": -1},
+        {"statType": 4},
+        {"type": 1.0},
+        {"type": [1]},
+        {"detail": ["x" * 65]},
+    ],
+)
+def test_what_is_just_too_much_is_refused_by_its_name(document: dict[str, Any]) -> None:
+    with pytest.raises(RequestError) as e:
+        decode_request(json.dumps(document).encode())
+    (field,) = document
+    assert e.value.code == "bad_request"
+    assert f"`{field}`" in str(e.value)
+
+
+def test_the_first_wrong_field_is_named_and_the_id_is_kept() -> None:
+    with pytest.raises(RequestError, match="`timeout`") as e:
+        decode_request(b'{"every":0,"timeout":0,"id":5}')
+    assert e.value.id == 5
+
+
+def test_an_id_that_is_wrong_itself_is_not_kept() -> None:
+    with pytest.raises(RequestError) as e:
+        decode_request(b'{"id":[5],"timeout":0}')
+    assert e.value.id is None
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert decode_request(b'{"type":1,"colour":"red"}') == Request(type=1)
+
+
+def test_of_a_field_named_twice_the_last_counts() -> None:
+    assert decode_request(b'{"type":1,"type":0}') == Request(type=0)
+
+
+def test_what_a_client_leaves_out_is_not_sent() -> None:
+    assert json.loads(encode(Request(type=1, stat_type=2))) == {"type": 1, "statType": 2}
+
+
+def test_an_answer_with_more_than_we_know_can_be_read() -> None:
+    answer = decode_answer(b'{"host":"kyle","nodes":{},"error":"","planet":"earth","id":"x"}')
+    assert (answer.host, answer.id) == ("kyle", "x")
+
+
+def test_a_node_that_is_nested_as_deeply_as_others_can_read_is_fine() -> None:
+    node = b'{"name":"x","cpuUsed":1,"error":"","more":' + b"[" * 300 + b"]" * 300 + b"}"
+    (raw,) = decode_peer_answer(b'{"nodes":{"x":' + node + b"}}").nodes.values()
+    assert node_name(raw, 1) == "x"

@@ -1,0 +1,95 @@
+"""Every struct on the wire: the fields it has, their order, and what it needs of the other side."""
+
+import json
+
+import msgspec
+import pytest
+
+from nodnod.codec import encode
+from nodnod.messages import (
+    MAX_INT,
+    STAT_SHAPES,
+    Answer,
+    FullStats,
+    MemberInfo,
+    Members,
+    NodeStats,
+    Request,
+    RequestType,
+    StatType,
+)
+
+NAMED = ["name"]
+CPU = ["cpuUsed"]
+DISK = ["diskTotal", "diskUsed", "diskUsedPercent"]
+MEMORY = ["memoryTotal", "memoryUsed", "memoryUsedPercent"]
+
+
+def test_the_fields_of_a_version_1_node_object_stand_in_its_order() -> None:
+    node = FullStats("kyle", 5.0, 1, 1, 1.0, 1, 1, 1.0, "")
+    assert list(json.loads(encode(node))) == [*NAMED, *CPU, *DISK, *MEMORY, "error"]
+
+
+@pytest.mark.parametrize(
+    ("stat_type", "stats"), [(0, [*CPU, *DISK, *MEMORY]), (1, CPU), (2, MEMORY), (3, DISK)]
+)
+def test_granular_objects_have_name_and_error_and_nothing_else(
+    stat_type: int, stats: list[str]
+) -> None:
+    shape = STAT_SHAPES[stat_type]
+    names = [field.encode_name for field in msgspec.structs.fields(shape)]
+    assert names == [*NAMED, *stats, "error"]
+
+
+def test_there_is_a_shape_for_every_stat_type() -> None:
+    assert [int(stat_type) for stat_type in StatType] == list(range(len(STAT_SHAPES)))
+
+
+@pytest.mark.parametrize("shape", STAT_SHAPES)
+def test_no_field_of_a_peers_node_object_may_be_missing(shape: type[msgspec.Struct]) -> None:
+    assert all(field.required for field in msgspec.structs.fields(shape))
+
+
+def test_the_types_have_the_numbers_of_the_protocol() -> None:
+    assert {kind.name: int(kind) for kind in RequestType} == {
+        "STAT": 0,
+        "STAT_ALL": 1,
+        "STOP": 2,
+        "MEMBERS": 3,
+        "JOIN": 4,
+    }
+
+
+def test_every_field_of_a_request_may_be_absent() -> None:
+    assert not any(field.required for field in msgspec.structs.fields(Request))
+
+
+def test_a_client_can_read_a_granular_answer_as_a_full_one() -> None:
+    text = b'{"host":"kyle","nodes":{"kyle":{"name":"kyle","cpuUsed":5,"error":""}},"error":""}'
+    node = msgspec.json.decode(text, type=Answer).nodes["kyle"]
+    assert node == NodeStats("kyle", cpu_used=5.0)
+    assert node.detail is msgspec.UNSET
+
+
+def test_ids_are_what_every_json_reader_can_hold() -> None:
+    assert MAX_INT == 2**53 - 1
+
+
+def test_a_row_of_members_says_null_where_nothing_is_known() -> None:
+    row = MemberInfo("kyle", "10.0.0.2:7070", "", "down", None, None, None, "down: gone")
+    assert json.loads(encode(Members("own", [row])))["members"][0] == {
+        "name": "kyle",
+        "address": "10.0.0.2:7070",
+        "instance": "",
+        "state": "down",
+        "since": None,
+        "rtt": None,
+        "version": None,
+        "error": "down: gone",
+    }
+
+
+def test_messages_are_immutable() -> None:
+    request = Request()
+    with pytest.raises(AttributeError):
+        request.type = 1  # type: ignore[misc]
