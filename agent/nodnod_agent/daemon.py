@@ -19,8 +19,8 @@ from nodnod_agent.core.sample import Sample
 from nodnod_agent.core.world import Hello
 from nodnod_agent.edge.links import Dialler
 from nodnod_agent.edge.listener import advertised, bind
-from nodnod_agent.edge.pages import Pages
 from nodnod_agent.edge.lookup import Lookup, is_literal
+from nodnod_agent.edge.pages import Pages
 from nodnod_agent.edge.resolver import Resolver
 from nodnod_agent.edge.sampler import Sampler
 from nodnod_agent.edge.server import Server

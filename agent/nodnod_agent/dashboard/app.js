@@ -8,7 +8,7 @@ import { NodeView } from "./nodeview.js";
 import { Notice } from "./notice.js";
 import { Overview } from "./overview.js";
 import { Places } from "./places.js";
-import { nodeInAddress } from "./route.js";
+import { nodeInAddress, pattern } from "./route.js";
 import { Served } from "./served.js";
 import { STATES } from "./state.js";
 import { count } from "./units.js";
@@ -26,6 +26,7 @@ const frame = new Frame(paint);
 const overview = new Overview(cluster, () => frame.request());
 const link = new Link(places, { gate: main, onchange, onopen, onrefusal: (error) => notice.refused(error) });
 let view = overview;
+let behind = true; // whether the past is still to be asked for
 
 const now = () => Date.now() / 1000;
 
@@ -49,6 +50,9 @@ function paintAge() {
 function onchange(status) {
   const { state, loss, place } = status;
   if (state === "open") {
+    if (!view.element.isConnected) {
+      main.replaceChildren(view.element); // a token was asked for in its place
+    }
     if (loss === null || loss.name === place.name) {
       notice.clear();
     } else {
@@ -60,14 +64,9 @@ function onchange(status) {
   paintAge();
 }
 
-/** Ask for what streams do not bring: on each new connection, for each may have missed a while. */
 function onopen() {
+  behind = true;
   askMembers();
-  link.ask("past", { type: 1, history: 300 }, (answer) => {
-    cluster.past(answer, now());
-    frame.request();
-  });
-  askFacts();
   view.ask?.();
 }
 
@@ -77,18 +76,27 @@ function askMembers() {
       places.learn(answer.members, link.status.place);
     }
     cluster.roll(answer);
-    if (cluster.lacksFacts) {
-      askFacts();
-    }
   });
 }
 
-function askFacts() {
-  link.ask("facts", { type: 1, detail: ["system"] }, (answer) => cluster.facts(answer));
+/** Ask for what streams do not bring: what nodes are, and their last minutes. `names`: only these. */
+function catchUp(names = null) {
+  const nodes = names === null ? {} : { nodes: names.slice(0, 200).map(pattern) };
+  link.ask("past", { type: 1, detail: ["system"], history: 300, ...nodes }, (answer) => {
+    cluster.facts(answer);
+    cluster.past(answer, now(), names === null);
+    frame.request();
+  });
 }
 
 function live(answer) {
-  const changed = cluster.live(answer, now());
+  const { changed, missed } = cluster.live(answer, now());
+  if (behind) {
+    behind = false;
+    catchUp();
+  } else if (missed.length > 0) {
+    catchUp(missed.map(({ name }) => name));
+  }
   if (changed.length > 0) {
     askMembers(); // they know since when
     const said = changed.slice(0, 5).map(({ name, state }) => `${name}: ${STATES[state].word.toLowerCase()}`);

@@ -15,16 +15,24 @@ export class Cluster {
     this.totals = sums([]);
   }
 
-  /** Take a tick; gives the nodes whose state has changed, new ones not among them. */
+  /**
+   * Take a tick. Gives the nodes that were known and whose state has `changed`, and those that can
+   * be asked for what has been `missed`: they are new, or back.
+   */
   live(answer, now) {
     this.host = answer.host;
     const entries = Object.entries(answer.nodes);
     const changed = [];
+    const missed = [];
     for (const [name, stats] of entries) {
       const known = this.nodes.get(name);
       const node = known ?? new Node(name);
+      const wasFresh = node.fresh;
       if (node.take(stats, now) && known !== undefined) {
         changed.push(node);
+      }
+      if (node.fresh && !wasFresh) {
+        missed.push(node);
       }
       this.nodes.set(name, node);
     }
@@ -39,7 +47,7 @@ export class Cluster {
     this.heard = now;
     this.totals = sums([...this.nodes.values()]);
     this.cpu.put(now, this.totals.cpu ?? NaN);
-    return changed;
+    return { changed, missed };
   }
 
   /** Take the newest points of every node's history. */
@@ -56,14 +64,12 @@ export class Cluster {
     this.traffic.put(now, this.totals.recv === null ? NaN : this.totals.recv + this.totals.sent);
   }
 
-  /** Take the last minutes of every node. */
-  past(answer, now) {
-    const loads = [];
+  /** Take the last minutes of every node, or (not `whole`) of some. */
+  past(answer, now, whole) {
     const flows = [];
     for (const [node, history] of this.#histories(answer)) {
       if (history !== undefined) {
         node.cpu.fill(now, history.every, history.cpuUsed ?? []);
-        loads.push([node.cpu, node.cores ?? 1]);
         for (const points of [history.recvBytes ?? [], history.sentBytes ?? []]) {
           const flow = new Series(PAST);
           flow.fill(now, history.every, points);
@@ -71,8 +77,13 @@ export class Cluster {
         }
       }
     }
+    const nodes = [...this.nodes.values()];
+    const weighed = nodes.every(({ fresh, cores }) => !fresh || cores !== null);
+    const loads = nodes.map(({ cpu, cores }) => [cpu, weighed ? (cores ?? 1) : 1]);
     add(this.cpu, loads, now, true);
-    add(this.traffic, flows, now, false);
+    if (whole) {
+      add(this.traffic, flows, now, false);
+    }
   }
 
   /** Take what does not change while an agent runs. */
@@ -91,13 +102,6 @@ export class Cluster {
       this.nodes.get(member.name)?.roll(member, this.offset);
     }
     this.left = answer.members.filter(({ state }) => state === "left");
-  }
-
-  /** Whether there are nodes that could tell their facts and have not yet. */
-  get lacksFacts() {
-    return [...this.nodes.values()].some(
-      (node) => node.fresh && node.system === null && node.member !== null && node.member.version !== 1,
-    );
   }
 
   #histories(answer) {

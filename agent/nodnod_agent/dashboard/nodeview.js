@@ -6,6 +6,7 @@ import { choices, choose } from "./choices.js";
 import { Cursor } from "./cursor.js";
 import { arrange, changeIcon, el, icon, mark, show, write } from "./dom.js";
 import { PANELS } from "./panels.js";
+import { pattern } from "./route.js";
 import { Series } from "./series.js";
 import { STATES } from "./state.js";
 import { bytes, count, duration, moment, number, percent, rate } from "./units.js";
@@ -52,7 +53,7 @@ export class NodeView {
 
   /** Begin to ask for the node's detail: nobody pays for what nobody looks at. */
   enter() {
-    const request = { type: 1, nodes: [this.name], detail: SECTIONS, history: 5, every: 1 };
+    const request = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5, every: 1 };
     this.end = this.link.stream("node", request, (answer) => this.#told(answer));
     this.ask();
   }
@@ -65,7 +66,7 @@ export class NodeView {
   /** Ask for the past: an hour, and the last minutes more finely. */
   ask() {
     for (const history of [HOUR, 300]) {
-      const request = { type: 1, nodes: [this.name], history };
+      const request = { type: 1, nodes: [pattern(this.name)], history };
       this.link.ask("node-past", request, (answer) => this.#past(answer));
     }
   }
@@ -74,20 +75,23 @@ export class NodeView {
   paint(now) {
     const node = this.cluster.nodes.get(this.name);
     const state = node?.state ?? "down";
+    const loading = this.cluster.heard === null;
+    mark(this.element, "data-loading", loading ? "" : null);
+    show(this.body, node !== undefined);
+    if (loading) {
+      return;
+    }
     mark(this.element, "data-state", state);
-    mark(this.element, "data-loading", this.cluster.heard === null ? "" : null);
     changeIcon(this.icon, state);
     write(this.badge, node === undefined ? "Unknown" : STATES[state].word);
     show(this.why, state !== "up");
     if (node === undefined) {
       const lost = this.cluster.left.find(({ name }) => name === this.name);
       write(this.why, lost === undefined ? "The cluster has no node of this name just now." : `It left on purpose at ${moment(lost.since)}.`);
-      show(this.body, false);
       return;
     }
     write(this.why, state === "up" ? "" : reason(node, now));
     this.#describe(node, now);
-    show(this.body, true);
     const heard = this.cluster.heard;
     for (const chart of this.charts) {
       chart.paint(heard, choices.span);

@@ -1,4 +1,7 @@
-// Where the page is: the part of its address after the #.
+// Names of nodes where they must be written in another way: in the page's address, in a question.
+
+/** Characters that a name may have in a question. */
+const LONGEST = 128;
 
 /** The name in `#/node/NAME`, or null for the overview. */
 export function nodeInAddress() {
@@ -13,4 +16,9 @@ export function nodeInAddress() {
 /** The link to a node. */
 export function linkTo(name) {
   return `#/node/${encodeURIComponent(name)}`;
+}
+
+/** How to ask for a node: one that is listed by name and address may be longer than a question can hold. */
+export function pattern(name) {
+  return name.length <= LONGEST ? name : `${name.slice(0, LONGEST - 1)}*`;
 }

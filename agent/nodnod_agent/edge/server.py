@@ -117,6 +117,8 @@ class Client(Pump):
             head = event.method == "HEAD"
             self.server.page(event, lambda response: self._respond(response, head=head))
             return
+        if ws.eof_sent:  # what came with it was no frame, and has ended the connection already
+            return
         response = ws.accept(event)
         if response.status_code != 101:
             ws.send_response(response)

@@ -1,0 +1,76 @@
+"""What must stay true, whatever befalls the cluster.
+
+Clients ask all the time, with ids and without, for one node and for all, in every granularity and
+with deadlines short and long. Each answer is checked by ``simulation.answers`` against what is
+known of the whole world, each deadline by ``simulation.clients``:
+
+* No request is answered with another's answer.
+* Every request with a live connection gets exactly one final answer, by its deadline + 100 ms.
+* Every configured node stands in a cluster answer exactly once: as its own numbers, no older than
+  the request, or as an error that says why.
+* After the storm the cluster is whole again.
+"""
+
+from typing import Any
+
+import pytest
+
+from nodnod_agent.edge.links import DIAL_LIMIT
+from simulation.network import Weather
+from simulation.storm import Storm
+from simulation.world import World
+
+ROUGH = Weather(lost=0.01, late=0.002)
+
+WHOLE_AGAIN = 15.0 + DIAL_LIMIT
+"""The longest wait to redial, after an attempt that ran into the last of the storm."""
+
+
+def weather(
+    seed: int, *, agents: int, seconds: float, legacy: int = 0, every: float = 2.0, **options: Any
+) -> None:
+    with World(seed, ROUGH) as world:
+        cluster = world.mesh(agents, legacy=legacy, **options)
+        asked = cluster[:: max(1, agents // 10)]
+        clients = [world.client(agent) for agent in asked]
+        for client in clients:
+            client.chatter(0.5)
+        for agent in cluster[:3]:
+            world.listener(agent, every=1.0)
+        world.wait_for(world.whole, WHOLE_AGAIN)
+        Storm(world, cluster, every).rage(seconds)
+        world.wait_for(world.whole, WHOLE_AGAIN)
+        world.run(5)
+        world.check_overdue()
+        assert sum(client.answered for client in clients) > len(clients) * seconds
+        for agent in cluster[: agents - legacy]:
+            views = world.ask_everyone()
+            assert len(views[agent.name]) == agents
+            errors = {name: node["error"] for name, node in views[agent.name].items()}
+            assert set(errors.values()) == {""}, f"{agent.name}: {errors}"
+            break
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_fifty_agents_in_a_storm(seed: int) -> None:
+    weather(seed, agents=50, seconds=45)
+
+
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_ten_agents_in_a_longer_storm(seed: int) -> None:
+    weather(seed, agents=10, seconds=90, every=1.0)
+
+
+@pytest.mark.parametrize("seed", range(20, 24))
+def test_a_cluster_with_agents_of_version_1_in_a_storm(seed: int) -> None:
+    weather(seed, agents=10, legacy=4, seconds=60)
+
+
+@pytest.mark.parametrize("seed", range(30, 34))
+def test_a_cluster_in_push_mode_in_a_storm(seed: int) -> None:
+    weather(seed, agents=10, legacy=2, seconds=60, mode="push")
+
+
+@pytest.mark.parametrize("seed", range(40, 44))
+def test_two_agents_in_a_storm(seed: int) -> None:
+    weather(seed, agents=2, seconds=120, every=3.0)
