@@ -6,6 +6,7 @@ would have there, or returns the text as it is: the check then says what is wron
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,11 +18,17 @@ __all__ = [
     "address",
     "addresses",
     "did_you_mean",
+    "hosts",
+    "integer",
     "name",
     "one_of",
+    "origins",
+    "path",
     "read_list",
     "read_number",
     "read_switch",
+    "reference",
+    "references",
     "seconds",
     "shown",
     "switch",
@@ -89,6 +96,19 @@ def seconds(low: float, high: float) -> Callable[[Any, str], float]:
     return check
 
 
+def integer(low: int, high: int) -> Callable[[Any, str], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def check(value: Any, place: str) -> int:
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            number = int(value)
+            if number == value:  # a flag's or variable's number is read as a float
+                return number
+        raise _expected(f"a whole number from {low} to {high}", value, place)
+
+    return check
+
+
 def switch(value: Any, place: str) -> bool:
     """True or false."""
     if isinstance(value, bool):
@@ -105,6 +125,66 @@ def one_of(*words: str) -> Callable[[Any, str], str]:
         raise _expected(" or ".join(words), value, place)
 
     return check
+
+
+def path(value: Any, place: str) -> str:
+    """The path of a file."""
+    if isinstance(value, str) and value and "\0" not in value:
+        return value
+    raise _expected("the path of a file", value, place)
+
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]+")
+_REFERENCES = "env:NAME or file:PATH, never the secret itself"
+
+
+def reference(value: Any, place: str) -> str:
+    """Where a secret is to be found. What stands there instead may be one, and is not shown."""
+    if isinstance(value, str) and _REFERENCE.fullmatch(value):
+        return value
+    raise ConfigError(f"{place}: expected {_REFERENCES}")
+
+
+def references(value: Any, place: str) -> tuple[str, ...]:
+    """A list of those."""
+    if not isinstance(value, list):
+        raise ConfigError(f"{place}: expected an array, each of it {_REFERENCES}")
+    return tuple(reference(item, f"{place}[{index}]") for index, item in enumerate(value))
+
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
+
+
+def hosts(value: Any, place: str) -> frozenset[str]:
+    """A list of host names, in lower case, without ports."""
+    found = set()
+    for item, here in _items(value, place, "an array of host names"):
+        if not (isinstance(item, str) and _HOST.fullmatch(item)):
+            raise _expected("a host name, without scheme and port", item, here)
+        found.add(item.lower())
+    return frozenset(found)
+
+
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#@:]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+def origins(value: Any, place: str) -> frozenset[str]:
+    """A list of origins, written as browsers write them: in lower case, without a usual port."""
+    found = set()
+    for item, here in _items(value, place, "an array of origins"):
+        parts = _ORIGIN.fullmatch(item.lower()) if isinstance(item, str) else None
+        if parts is None:
+            raise _expected("an origin, as https://host or https://host:port", item, here)
+        scheme, host, port = parts.groups("")
+        found.add(f"{scheme}://{host}{'' if port == _USUAL_PORTS.get(scheme) else port}")
+    return frozenset(found)
+
+
+def _items(value: Any, place: str, what: str) -> list[tuple[Any, str]]:
+    if not isinstance(value, list):
+        raise _expected(what, value, place)
+    return [(item, f"{place}[{index}]") for index, item in enumerate(value)]
 
 
 # As Go's flags take them, and the words that people write into compose files.

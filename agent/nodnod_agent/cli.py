@@ -124,7 +124,7 @@ def usage() -> str:
     lines += ["", "ENVIRONMENT:", ""]
     for row in _NO_FLAGS.values():
         lines.append(f"  {row.variable} {row.kind}")
-        lines.append(f"        {row.help}")
+        lines.append(f"        {row.help}{_default(getattr(_DEFAULTS, row.field))}")
     lines += [
         "",
         "One dash is as good as two. Each option is also an environment variable: --log-format",
@@ -137,7 +137,7 @@ def usage() -> str:
 def _default(value: object) -> str:
     if isinstance(value, Address):
         value = str(value)
-    if isinstance(value, bool) or value in ("", None, ()):
+    if isinstance(value, bool) or value in ("", None, (), frozenset()):
         return ""
     return f' (default "{value}")' if isinstance(value, str) else f" (default {value:g})"
 

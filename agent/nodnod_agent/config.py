@@ -1,7 +1,7 @@
 """The settings of an agent: what there is to set, its default, and where a value is taken from.
 
 ``SETTINGS`` is the one table. A new setting is a field of ``Settings`` (its type and default) and
-a row here (what it is called and must be); flag, variable, file key and help follow from the row.
+a row here, or in safety.py (what it is called and must be); flag, variable, file key and help follow from the row.
 
 A value comes from a flag, else the environment, else the file, else the default. What is given is
 checked wherever it stands, also where something before it wins. Every fault is a ``ConfigError``
@@ -9,7 +9,7 @@ of one line that begins with the place: ``conf.json: nodes[2]: port must be …`
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -17,8 +17,14 @@ from msgspec import Struct
 from nodnod.address import Address
 from nodnod_agent import checks
 from nodnod_agent.checks import ConfigError, did_you_mean, shown
+from nodnod_agent.core.limits import Limits
+from nodnod_agent.safety import ACCESS, LIMITS
+from nodnod_agent.setting import Setting
 
 __all__ = ["SETTINGS", "Given", "Setting", "Settings", "gather"]
+
+
+DEFAULTS = Limits()
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -33,32 +39,29 @@ class Settings(Struct, frozen=True, kw_only=True):
     interval: float = 1.0
     debug: bool = False
     log_format: Literal["text", "json"] = "text"
-
-
-class Setting(Struct, frozen=True, kw_only=True):
-    """What one field of ``Settings`` is called, and what its value must be.
-
-    ``key`` is its place in the file, with dots for objects in objects. ``kind`` stands for its
-    value in the help; a flag without one is a switch. ``check`` and ``read`` are as in checks.py.
-    """
-
-    field: str
-    key: str
-    kind: str
-    help: str
-    check: Callable[[Any, str], Any]
-    read: Callable[[str], Any] = str
-    is_flag: bool = True
-
-    @property
-    def flag(self) -> str:
-        """The flag, without its dashes."""
-        return self.field.replace("_", "-")
+    auth_secrets: tuple[str, ...] = ()
+    allowed_origins: frozenset[str] = frozenset()
+    allowed_hosts: frozenset[str] = frozenset()
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_ca: str | None = None
+    tls_require_client_cert: bool = False
+    limits_connections: int | None = DEFAULTS.connections
+    limits_handshake: float = DEFAULTS.handshake
+    limits_unauthenticated: int = DEFAULTS.unauthenticated
+    limits_client_message: int = DEFAULTS.client_message
+    limits_peer_message: int = DEFAULTS.peer_message
+    limits_in_flight: int = DEFAULTS.in_flight
+    limits_streams: int = DEFAULTS.streams
+    limits_unread: int = DEFAULTS.unread
+    limits_unread_for: float = DEFAULTS.unread_for
 
     @property
-    def variable(self) -> str:
-        """The environment variable. One that is empty counts as not set."""
-        return f"NODNOD_{self.field.upper()}"
+    def limits(self) -> Limits:
+        """All of the ``limits.*``, as those take them who keep them."""
+        return Limits(
+            **{name: getattr(self, f"limits_{name}") for name in DEFAULTS.__struct_fields__}
+        )
 
 
 SETTINGS = (
@@ -131,6 +134,8 @@ SETTINGS = (
         help="Form of the log lines: text or json",
         check=checks.one_of("text", "json"),
     ),
+    *ACCESS,
+    *LIMITS,
 )
 
 
@@ -212,7 +217,9 @@ def _flat(
             values.append((key, value))
         elif "." not in name and any(other.startswith(f"{key}.") for other in keys):
             if not isinstance(value, dict):
-                raise ConfigError(f"{path}: {key}: expected an object, got {shown(value)}")
+                # A text in the place of ``auth`` may be a secret.
+                got = "text" if isinstance(value, str) else shown(value)
+                raise ConfigError(f"{path}: {key}: expected an object, got {got}")
             values += _flat(value, f"{key}.", path, keys)
         else:
             here = {k.removeprefix(prefix).split(".")[0] for k in keys if k.startswith(prefix)}

@@ -1,7 +1,8 @@
 """The client for programs with an event loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+import contextlib
+from collections.abc import AsyncGenerator
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -10,8 +11,9 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
 from nodnod.address import parse_address
+from nodnod.attempt import Attempt
 from nodnod.connection import Connection
-from nodnod.errors import AddressError, ConnectError, NotConnectedError, StatFailedError
+from nodnod.errors import AddressError, NotConnectedError, StatFailedError
 from nodnod.messages import Answer, Request, RequestType, StatType
 from nodnod.questions import Texts, question
 from nodnod.streaming import StreamAnswer, follow
@@ -50,8 +52,9 @@ class Client:
         self.timeout = timeout
         self._url = server_url(server)
         self._connection: Connection | None = None
-        self._attempt: _Attempt | None = None
-        self._wanted = False
+        self._attempt: Attempt | None = None
+        self._gone: asyncio.Event | None = None
+        """Set by disconnect(); a new one for each connect(), which may be on another loop."""
         self._random = Random()  # noqa: S311 - it spreads reconnections, it guards no secret
 
     @property
@@ -74,12 +77,14 @@ class Client:
 
         Concurrent calls share one attempt and its outcome.
         """
-        self._wanted = True
+        if self._gone is None or self._gone.is_set():
+            self._gone = asyncio.Event()
         await self._connect()
 
     async def disconnect(self) -> None:
         """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
-        self._wanted = False
+        if self._gone is not None:
+            self._gone.set()
         if self._attempt is not None:
             self._attempt.cancel()
         if self._connection is not None:
@@ -197,12 +202,16 @@ class Client:
         return self.timeout if deadline is None or deadline < self.timeout else deadline + MARGIN
 
     def _current(self) -> Connection:
-        if self._connection is None or not self._wanted:
+        if self._connection is None or self._gone is None or self._gone.is_set():
             raise NotConnectedError(f"not connected to {self._url}: call connect() first")
         return self._connection
 
-    async def _reconnect(self) -> Connection:
-        if self._wanted:
+    async def _reconnect(self, delay: float) -> Connection:
+        assert self._gone is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._gone.wait()
+        if not self._gone.is_set():
             await self._connect()
         return self._current()
 
@@ -210,40 +219,11 @@ class Client:
         if self.connected:
             return
         if self._attempt is None or self._attempt.done:
-            self._attempt = _Attempt(self._open())
+            self._attempt = Attempt(self._open())
         await self._attempt.outcome()
 
     async def _open(self) -> None:
         self._connection = await Connection.open(self._url, self.timeout)
-
-
-class _Attempt:
-    """One attempt to connect, shared by all who call connect() meanwhile."""
-
-    def __init__(self, opening: Coroutine[None, None, None]) -> None:
-        self._task = asyncio.create_task(opening)
-        self._waiting = 0
-        self.cancel = self._task.cancel
-
-    @property
-    def done(self) -> bool:
-        return self._task.done()
-
-    async def outcome(self) -> None:
-        self._waiting += 1
-        try:
-            await asyncio.wait([self._task])
-        finally:
-            self._waiting -= 1
-            # The last one to be cancelled takes the attempt along.
-            if not self._waiting:
-                self.cancel()
-        if self._task.cancelled():
-            raise ConnectError("disconnect() was called while connecting")
-        error = self._task.exception()
-        if error is not None:
-            # Each gets an error of its own: one object would gather everybody's traceback.
-            raise type(error)(*error.args) from None
 
 
 def server_url(server: str) -> str:

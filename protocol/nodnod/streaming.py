@@ -29,14 +29,14 @@ class StreamAnswer(Answer, frozen=True, omit_defaults=True):
 async def follow(
     request: Request,
     current: Callable[[], Connection],
-    reconnect: Callable[[], Awaitable[Connection]] | None,
+    reconnect: Callable[[float], Awaitable[Connection]] | None,
     patience: float,
     random: Random,
 ) -> AsyncGenerator[StreamAnswer, None]:
     """Yield the answers of one stream, and stop it at the agent when the reader leaves.
 
-    With ``reconnect`` it goes on after a lost connection, waiting 0.25 s doubling to 15 s (full
-    jitter) between attempts, for ever. An agent that sends nothing for ``patience`` seconds is
+    With ``reconnect``, which waits so many seconds and then connects, it goes on after a lost
+    connection: after 0.25 s doubling to 15 s (full jitter), for ever. An agent that sends nothing for ``patience`` seconds is
     taken for lost. Raises StatFailedError where the agent refuses, ConnectError without
     ``reconnect``, and whatever ``current`` and ``reconnect`` raise beside it.
     """
@@ -67,15 +67,15 @@ async def follow(
         gaps.broken()
 
 
-async def _persist(reconnect: Callable[[], Awaitable[Connection]], random: Random) -> Connection:
+async def _persist(
+    reconnect: Callable[[float], Awaitable[Connection]], random: Random
+) -> Connection:
     longest = FIRST_DELAY
     while True:
-        await asyncio.sleep(random.uniform(0, longest))
-        longest = min(2 * longest, LONGEST_DELAY)
         try:
-            return await reconnect()
+            return await reconnect(random.uniform(0, longest))
         except ConnectError:
-            continue
+            longest = min(2 * longest, LONGEST_DELAY)
 
 
 def _check(answer: Answer, connection: Connection) -> None:

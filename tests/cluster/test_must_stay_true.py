@@ -43,17 +43,16 @@ def weather(
         world.run(5)
         world.check_overdue()
         assert sum(client.answered for client in clients) > len(clients) * seconds
-        for agent in cluster[: agents - legacy]:
-            views = world.ask_everyone()
-            assert len(views[agent.name]) == agents
+        views = world.ask_everyone()
+        for agent in cluster[: agents - legacy]:  # old ones have no keepalive: they take longer
             errors = {name: node["error"] for name, node in views[agent.name].items()}
+            assert len(errors) == agents
             assert set(errors.values()) == {""}, f"{agent.name}: {errors}"
-            break
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_fifty_agents_in_a_storm(seed: int) -> None:
-    weather(seed, agents=50, seconds=45)
+    weather(seed, agents=50, seconds=30)
 
 
 @pytest.mark.parametrize("seed", range(10, 16))

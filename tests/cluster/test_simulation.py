@@ -208,12 +208,13 @@ def test_a_frozen_process_reads_all_that_came_when_it_thaws() -> None:
 def test_a_frozen_process_reads_before_its_timers_ring() -> None:
     with World(1) as world:
         line = Line(world)
+        wire = line.wire
         line.listener.freeze()
         timer = line.listener.call_at(
             line.listener.time() + 0.1, lambda: line.heard.append(b"timer")
         )
         world.run(0.2)
-        line.wire.send(b"message")
+        wire.send(b"message")
         world.run(1)
         line.listener.thaw()
         world.clock.turn()
@@ -271,13 +272,13 @@ def test_whoever_reads_nothing_cannot_have_a_megabyte_kept_for_it() -> None:
 
 
 def tale(seed: int) -> tuple[str, list[int], list[int]]:
-    """All that can be told of a stormy minute."""
+    """All that can be told of a few stormy seconds."""
     with World(seed, Weather(lost=0.01, late=0.01)) as world:
         agents = world.mesh(8, legacy=2)
         clients = [world.client(agent) for agent in agents]
         for client in clients:
             client.chatter(0.5)
-        Storm(world, agents).rage(40)
+        Storm(world, agents).rage(20)
         world.run(5)
         sent = [agent.process.sent_bytes for agent in agents]
         return world.trace, sent, [client.answered for client in clients]

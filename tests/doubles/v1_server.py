@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 __all__ = ["STATS", "V1Server", "node_object"]
 
@@ -93,7 +94,7 @@ class V1Server:
             self.host,
             self.port,
             compression=None,
-            subprotocols=self.subprotocols(),
+            select_subprotocol=self.select_subprotocol,
             ping_interval=None,
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
@@ -112,7 +113,9 @@ class V1Server:
         self._server.close()
         await self._server.wait_closed()
 
-    def subprotocols(self) -> list[Any] | None:
+    def select_subprotocol(
+        self, connection: ServerConnection, offered: Sequence[Subprotocol]
+    ) -> Subprotocol | None:
         return None
 
     async def _serve(self, connection: ServerConnection) -> None:

@@ -3,15 +3,20 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from doubles.v1_server import V1Server
 
 __all__ = ["V2Server"]
+
+
+VERSION_2 = Subprotocol("nodnod.2")
 
 
 class V2Server(V1Server):
@@ -43,8 +48,10 @@ class V2Server(V1Server):
             task.cancel()
         await super().__aexit__(kind, error, traceback)
 
-    def subprotocols(self) -> list[Any]:
-        return ["nodnod.2"]
+    def select_subprotocol(
+        self, connection: ServerConnection, offered: Sequence[Subprotocol]
+    ) -> Subprotocol | None:
+        return VERSION_2 if VERSION_2 in offered else None
 
     def hold(self) -> None:
         self._holding = True

@@ -18,8 +18,7 @@ from eventually import eventually
 
 __all__ = ["Agent", "Agents", "ask", "errors", "free_ports", "whole"]
 
-# What the command `nodnod-agent` runs.
-COMMAND = [sys.executable, "-c", "import sys; from nodnod_agent.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-m", "nodnod_agent.cli"]
 
 START_LIMIT = 30.0
 """Seconds until an agent must listen; a machine that runs tests may be busy."""

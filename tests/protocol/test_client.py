@@ -1,4 +1,4 @@
-"""The client with an event loop, against both versions."""
+"""Questions and answers of the client with an event loop, against both versions."""
 
 import asyncio
 import json
@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from doubles.canned import canned
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod.client import Client
 from nodnod.errors import (
-    AddressError,
     ConnectError,
     NotConnectedError,
     RequestTimeoutError,
@@ -30,158 +28,6 @@ async def v1() -> AsyncIterator[V1Server]:
 async def v2() -> AsyncIterator[V2Server]:
     async with V2Server() as server:
         yield server
-
-
-# Connecting
-
-
-@pytest.mark.parametrize(
-    ("server", "url"),
-    [
-        ("127.0.0.1:7070", "ws://127.0.0.1:7070/"),
-        ("Kyle", "ws://kyle:7070/"),
-        ("[::1]:81", "ws://[::1]:81/"),
-        ("ws://kyle:7070/path", "ws://kyle:7070/path"),
-    ],
-)
-def test_url_is_where_questions_go(server: str, url: str) -> None:
-    assert Client(server).url == url
-
-
-@pytest.mark.parametrize(
-    "server", ["", "a:b:c", "kyle:0", "http://kyle", "wss://kyle", "ws://", "ws://kyle:99999999"]
-)
-def test_a_server_that_is_no_address_is_refused_at_once(server: str) -> None:
-    with pytest.raises(AddressError):
-        Client(server)
-
-
-async def test_connect_and_disconnect_show_in_connected(v2: V2Server) -> None:
-    client = Client(v2.address)
-    assert not client.connected
-    assert client.version == 0
-    await client.connect()
-    assert client.connected
-    assert client.version == 2
-    await client.disconnect()
-    assert not client.connected
-    await v2.connected(0)
-
-
-async def test_the_context_manager_connects_and_disconnects(v1: V1Server) -> None:
-    async with Client(v1.address) as client:
-        assert client.connected
-        assert client.version == 1
-    assert not client.connected
-    await v1.connected(0)
-
-
-async def test_disconnect_is_harmless_when_not_connected() -> None:
-    await Client().disconnect()
-
-
-async def test_concurrent_connects_make_one_connection(v2: V2Server) -> None:
-    client = Client(v2.address)
-    await asyncio.gather(*(client.connect() for _ in range(10)))
-    assert len(v2.connections) == 1
-    await client.disconnect()
-
-
-async def test_concurrent_connects_share_a_failure() -> None:
-    client = Client("127.0.0.1:1")
-    outcomes = await asyncio.gather(*(client.connect() for _ in range(3)), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [ConnectError] * 3
-    assert len({id(outcome) for outcome in outcomes}) == 3
-
-
-async def test_a_cancelled_connect_leaves_the_attempt_to_the_others(v2: V2Server) -> None:
-    client = Client(v2.address)
-    leaver, stayer = (asyncio.create_task(client.connect()) for _ in range(2))
-    await asyncio.sleep(0)
-    leaver.cancel()
-    await stayer
-    assert client.connected
-    await client.disconnect()
-
-
-async def test_an_attempt_that_nobody_waits_for_is_given_up() -> None:
-    async with canned(None) as address:
-        client = Client(address)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.connect(), 0.05)
-        assert not client.connected
-        assert len(asyncio.all_tasks()) <= 2  # this test and, for one more turn, the attempt
-
-
-async def test_disconnect_ends_an_attempt_under_way() -> None:
-    async with canned(None) as address:
-        client = Client(address)
-        connecting = asyncio.create_task(client.connect())
-        await asyncio.sleep(0)
-        await client.disconnect()
-        with pytest.raises(ConnectError, match="disconnect"):
-            await connecting
-
-
-async def test_a_closed_port_is_a_connect_error() -> None:
-    with pytest.raises(
-        ConnectError, match=r"cannot connect to ws://127.0.0.1:1/: connection refused"
-    ):
-        await Client("127.0.0.1:1").connect()
-
-
-async def test_a_name_that_nobody_has_is_a_connect_error() -> None:
-    with pytest.raises(ConnectError, match="cannot connect"):
-        await Client("nobody.invalid").connect()
-
-
-@pytest.mark.parametrize(
-    ("reply", "why"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200"),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "HTTP 403"),
-        (
-            b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
-            "HTTP 302",
-        ),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "no WebSocket server"),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "no WebSocket server"),
-        (b"\x15\x03\x01\x00\x02\x02\x16", "no WebSocket server"),
-        (b"", "closed|no WebSocket server"),
-    ],
-)
-async def test_a_server_of_another_kind_is_a_connect_error(reply: bytes, why: str) -> None:
-    async with canned(reply) as address:
-        client = Client(address)
-        with pytest.raises(ConnectError, match=why):
-            await client.connect()
-        assert not client.connected
-
-
-async def test_a_redirect_is_not_followed(v1: V1Server) -> None:
-    target = f"Location: ws://{v1.address}/\r\n".encode()
-    async with canned(b"HTTP/1.1 307 Moved\r\n" + target + b"Content-Length: 0\r\n\r\n") as address:
-        with pytest.raises(ConnectError, match="HTTP 307"):
-            await Client(address).connect()
-    assert not v1.connections
-
-
-async def test_proxy_settings_are_not_followed(
-    v2: V2Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "socks_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    async with Client(v2.address) as client:
-        assert (await client.stat()).host == "kyle"
-
-
-async def test_a_server_that_says_nothing_is_a_connect_error_after_timeout() -> None:
-    async with canned(None) as address:
-        with pytest.raises(ConnectError, match=r"no handshake within 0.05 s"):
-            await Client(address, timeout=0.05).connect()
-
-
-# Questions
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])

@@ -155,6 +155,17 @@ async def test_disconnect_ends_a_stream(server: V2Server, client: Client) -> Non
         await waiting
 
 
+async def test_disconnect_ends_a_stream_that_waits_to_connect_again(
+    server: V2Server, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodnod.streaming.FIRST_DELAY", 1000.0)
+    waiting = await begin(server, client.stream())
+    await server.drop()
+    await client.disconnect()
+    with pytest.raises(NotConnectedError):
+        await asyncio.wait_for(waiting, 5)
+
+
 async def test_a_stream_before_connect_is_not_connected() -> None:
     with pytest.raises(NotConnectedError):
         await anext(Client().stream())

@@ -30,13 +30,15 @@ MOST_IN_FLIGHT = 40
 class Asked(Struct, eq=False):
     """One request: what was asked, when, and whether the agent stood still then.
 
-    ``known`` are the nodes whose names the agent was known to know by then; ``after`` is the request without an id that must be answered before this one.
+    ``known`` are the nodes whose names the agent was known to know by then; ``stopped`` says that
+    the agent is about to be stopped instead of answering; ``after`` is the request without an id that must be answered before this one.
     """
 
     request: dict[str, Any]
     moment: float
     frozen: bool
     known: frozenset[str]
+    stopped: bool = False
     after: "Asked | None" = None
     turn: float = 0.0
     answered: float = 0.0

@@ -87,14 +87,20 @@ class Network:
         if end.process.host is end.peer.process.host:
             return LOOPBACK
         weather = self.weather
-        delay = weather.fastest + end.chance() * (weather.slowest - weather.fastest)
-        if weather.lost:
-            wait = FIRST_RTO
-            while end.chance() < weather.lost:
-                delay += wait
-                wait *= 2
-        if weather.late and end.chance() < weather.late:
-            delay += weather.lateness
+        chance = end.chance()
+        delay = weather.fastest + chance * (weather.slowest - weather.fastest)
+        if chance < weather.lost + weather.late:
+            delay += self._mishap(end, chance)
+        return delay
+
+    def _mishap(self, end: End, chance: float) -> float:
+        weather = self.weather
+        if chance >= weather.lost:
+            return weather.lateness
+        delay = wait = FIRST_RTO
+        while end.chance() < weather.lost:
+            wait *= 2
+            delay += wait
         return delay
 
 

@@ -109,7 +109,7 @@ async def _sees(client: Client, count: int) -> bool:
         answer = await client.stat_all()
     except NodNodError:
         return False
-    return sum(1 for node in answer.nodes.values() if not node.error) == count
+    return sum(1 for node in answer.nodes.values() if not node.error) >= count
 
 
 async def _watch(fleet: Fleet, clients: Sequence[Client]) -> None:

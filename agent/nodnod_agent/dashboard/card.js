@@ -10,7 +10,7 @@ import { count, duration, moment, partOf, rate } from "./units.js";
 export class Card {
   constructor(name) {
     this.icon = icon("up");
-    this.link = el("a", { class: "name", href: linkTo(name), title: name }, name);
+    this.link = el("a", { class: "title", href: linkTo(name), title: name }, name);
     this.badge = el("span", { class: "badge" });
     this.facts = el("span", { class: "facts" });
     this.cpu = new Meter("CPU", "cpu");
@@ -24,6 +24,7 @@ export class Card {
       "li",
       { class: "node", "data-node": name },
       el("div", { class: "who" }, this.icon, this.link, this.badge, this.facts),
+      this.why,
       this.cpu.element,
       this.memory.element,
       this.disk.element,
@@ -37,7 +38,6 @@ export class Card {
         this.sent,
       ),
       this.spark.element,
-      this.why,
     );
   }
 
@@ -45,6 +45,7 @@ export class Card {
   paint(node, now, heard) {
     const { stats, state } = node;
     mark(this.element, "data-state", state);
+    mark(this.element, "data-empty", stats === null ? "" : null);
     changeIcon(this.icon, state);
     write(this.badge, STATES[state].word);
     write(this.facts, factsOf(node));
@@ -63,7 +64,7 @@ export class Card {
 
 /** Why a node is not well, since when, and of when its numbers are. */
 export function reason(node, now) {
-  const parts = [node.error.replace(/^down: /, "")];
+  const parts = [node.error.replace(/^(down|stale): /, "")];
   if (node.since !== null) {
     parts.push(`since ${moment(node.since)} (${duration(now - node.since)})`);
   }
@@ -73,11 +74,9 @@ export function reason(node, now) {
   return parts.join(" · ");
 }
 
-function factsOf({ system, cores: known }) {
-  if (system === null) {
-    return "";
-  }
-  return known === null ? system.os : `${system.os} · ${count(known, "core")}`;
+function factsOf({ system }) {
+  // "Debian GNU/Linux 12 (bookworm)" in a few letters; the node's own view has it in full.
+  return system === null ? "" : system.os.replace(" GNU/Linux", "").replace(/ \(.*\)$/, "");
 }
 
 function cores({ cores: known }) {

@@ -28,7 +28,7 @@ export class Chart {
     this.times = Array.from({ length: TICKS }, () => el("span", {}));
     this.at = el("span", { class: "at" });
     this.hair = el("div", { class: "hair", "aria-hidden": "true" });
-    this.plot = this.#plot();
+    this.plot = this.#plot(note);
     this.element = el(
       "figure",
       { class: "chart" },
@@ -37,7 +37,6 @@ export class Chart {
         {},
         el("h3", {}, title),
         ...lines.map(({ name }, i) => el("span", { class: `key ${NAMES[i]}` }, name, " ", this.values[i])),
-        el("span", { class: "note" }, note),
       ),
       el("div", { class: "field" }, el("div", { class: "scale", "aria-hidden": "true" }, ...this.scale), this.plot),
       el("div", { class: "times", "aria-hidden": "true" }, ...this.times),
@@ -64,8 +63,8 @@ export class Chart {
         mark(area, "d", drawn.area);
       }
     });
-    write(this.scale[0], this.unit(top));
-    write(this.scale[1], this.unit(top / 2));
+    write(this.scale[0], short(this.unit(top)));
+    write(this.scale[1], short(this.unit(top / 2)));
     this.times.forEach((element, i) => {
       write(element, moment(this.end - span + (span * i) / (TICKS - 1)).slice(-8));
     });
@@ -103,7 +102,7 @@ export class Chart {
     return series.columns(end, each, 1)[0];
   }
 
-  #plot() {
+  #plot(note) {
     const drawing = svg(
       "svg",
       {
@@ -122,6 +121,7 @@ export class Chart {
       "div",
       { class: "plot", tabindex: "0", role: "slider", "aria-label": `${this.title}: moment to read` },
       drawing,
+      el("span", { class: "note" }, note),
       this.hair,
     );
   }
@@ -152,6 +152,11 @@ export class Chart {
       this.cursor.move(to === null ? null : Math.min(this.end, Math.max(first, to)));
     }
   }
+}
+
+/** `2.00 MiB/s` is `2 MiB/s` on an axis. */
+function short(text) {
+  return text.replace(/\.0+(?!\d)/, "");
 }
 
 /** The upper edge for numbers of which nobody knows how large they get: 1, 2 or 5 times a power. */

@@ -4,6 +4,9 @@ import { arrange, el, mark, write } from "./dom.js";
 import { level } from "./level.js";
 import { bytes, known, percent } from "./units.js";
 
+/** More bars than these go without their words beside them. */
+const MANY = 24;
+
 /** Bars with a name and a number each, used again at every tick. */
 class Gauges {
   constructor(kind) {
@@ -29,7 +32,9 @@ class Gauges {
       write(item.value, text);
       item.fill.style.transform = `scaleX(${Math.min(100, Math.max(0, share ?? 0)) / 100})`;
       mark(item.element, "data-level", level(share ?? NaN));
+      mark(item.element, "title", `${name}: ${text}`);
     });
+    mark(this.list, "data-many", rows.length > MANY ? "" : null);
     arrange(this.list, this.items.slice(0, rows.length).map(({ element }) => element));
   }
 }

@@ -39,7 +39,7 @@ export class NodeView {
     this.board = el("div", { class: "panels" });
     this.lacking = el("p", { class: "note lacking" });
     const back = el("a", { class: "back", href: "#/" }, icon("back"), "All nodes");
-    this.body = el("div", {}, this.#spans(), el("div", { class: "charts" }, ...this.charts.map(({ element }) => element)), this.board, this.lacking);
+    this.body = el("div", {}, this.#spans(), this.board, this.lacking);
     this.element = el(
       "article",
       { class: "one" },
@@ -106,7 +106,7 @@ export class NodeView {
     for (const panel of shown) {
       panel.paint(detail[panel.panel.section]);
     }
-    arrange(this.board, shown.map(({ element }) => element));
+    arrange(this.board, [...this.charts, ...shown].map(({ element }) => element));
     const lacking = this.panels.filter((panel) => !shown.includes(panel)).map(({ panel }) => panel.title.split(",")[0]);
     const words = detail === null ? this.#silence() : `Not on this machine: ${lacking.join(", ")}.`;
     write(this.lacking, lacking.length === 0 ? "" : words);
@@ -162,10 +162,10 @@ export class NodeView {
   #describe(node, now) {
     const system = this.detail?.system?.error ? null : (this.detail?.system ?? node.system);
     const { member, stats, cores } = node;
-    const up = node.state === "up" && node.since !== null ? ` · linked for ${duration(now - node.since)}` : "";
+    const up = node.state === "up" && node.since !== null ? ` · up for ${duration(now - node.since)}` : "";
     write(this.place, member === null ? "" : `${member.address}${up}`);
     const rows = {
-      CPU: stats === null ? "" : `${percent(stats.cpuUsed)}${cores === null ? "" : ` of ${count(cores, "core")}`}`,
+      CPU: !node.fresh ? "" : `${percent(stats.cpuUsed)}${cores === null ? "" : ` of ${count(cores, "core")}`}`,
       Memory: stats === null ? "" : bytes(stats.memoryTotal),
       Disk: stats === null ? "" : bytes(stats.diskTotal),
     };
@@ -198,7 +198,7 @@ export class NodeView {
       { title: "CPU", lines: [line("used", "cpu")], unit: percent, top: 100 },
       { title: "Memory", lines: [line("used", "memory")], unit: percent, top: 100 },
       { title: "Network", lines: [line("received", "recv"), line("sent", "sent")], unit: rate, top: binaryTop(1024) },
-      { title: "Disk I/O", lines: [line("read", "read"), line("written", "write")], unit: rate, top: binaryTop(1024), note: "since you came" },
+      { title: "Disk I/O", lines: [line("read", "read"), line("written", "write")], unit: rate, top: binaryTop(1024), note: "since you opened this" },
       { title: "Load", lines: [line("1 min", "load")], unit: number, top: roundTop(1) },
     ].map((chart) => new Chart({ ...chart, cursor, repaint }));
   }
@@ -226,7 +226,7 @@ class Panel {
     this.fault = el("p", { class: "fault" });
     this.element = el(
       "section",
-      { class: `panel${panel.wide ? " wide" : ""}`, "data-section": panel.section },
+      { class: `panel ${panel.size ?? ""}`, "data-section": panel.section },
       el("h3", {}, panel.title),
       this.fault,
       this.drawing.element,

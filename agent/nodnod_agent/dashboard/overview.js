@@ -110,7 +110,7 @@ export class Overview {
     const densities = el("div", group, ...Object.values(this.densities));
     this.sorts = Object.fromEntries(Object.keys(SORTS).map((sort) => [sort, this.#sorter(sort)]));
     const sorts = { class: "heads", role: "group", "aria-label": "Sort by" };
-    this.heads = el("div", sorts, ...Object.values(this.sorts), el("span", { class: "head past" }, "CPU, 5 min"));
+    this.heads = el("div", sorts, ...Object.values(this.sorts), el("span", { class: "head by-past" }, "CPU, 5 min"));
     return el("div", { class: "bar-of-list" }, el("div", { class: "tools" }, this.filter, this.shown, densities), this.heads);
   }
 
@@ -122,7 +122,7 @@ export class Overview {
   }
 
   #sorter(sort) {
-    const button = el("button", { type: "button", class: `head ${sort}` }, SORTS[sort].word);
+    const button = el("button", { type: "button", class: `head by-${sort}` }, SORTS[sort].word);
     button.addEventListener("click", () => {
       const reverse = choices.sort === sort && !choices.reverse;
       this.#again(() => choose({ sort, reverse }));
@@ -138,7 +138,7 @@ export class Overview {
 
   /** The arrow keys go from node to node. */
   #walk(event) {
-    const links = [...this.list.querySelectorAll("a.name")];
+    const links = [...this.list.querySelectorAll("a.title")];
     const at = links.indexOf(document.activeElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
     if (at >= 0 && to !== undefined) {

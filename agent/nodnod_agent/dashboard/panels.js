@@ -25,12 +25,12 @@ const named = (section) => Object.entries(section).map(([name, of]) => ({ name, 
 class Filesystems extends Tables {
   constructor() {
     super("Filesystems", (section) => section, [
-      { head: "Mount", kind: "name", of: ({ mount }) => mount },
+      { head: "Mount", kind: "words", of: ({ mount }) => mount },
       { head: "Used", kind: "share", of: (row) => percent(shareUsed(row)), bar: shareUsed, level },
       { head: "Size", kind: "number", of: ({ used, total }) => partOf(used, total) },
       { head: "Free", kind: "number", of: ({ free }) => bytes(free) },
       { head: "Inodes", kind: "number minor", of: ({ inodesUsedPercent }) => percent(inodesUsedPercent) },
-      { head: "Device", kind: "name minor", of: ({ device, type }) => `${device} (${type})` },
+      { head: "Device", kind: "words minor", of: ({ device, type }) => `${device} (${type})` },
       { head: "", kind: "trouble", of: trouble },
     ]);
   }
@@ -46,7 +46,7 @@ function trouble({ stuckSince, error, counted }) {
 class Disks extends Tables {
   constructor() {
     super("Disk I/O", named, [
-      { head: "Disk", kind: "name", of: ({ name }) => name },
+      { head: "Disk", kind: "words", of: ({ name }) => name },
       { head: "Read", kind: "number", of: ({ readBytes }) => rate(readBytes) },
       { head: "Written", kind: "number", of: ({ writeBytes }) => rate(writeBytes) },
       { head: "Reads", kind: "number minor", of: ({ reads }) => perSecond(reads) },
@@ -60,7 +60,7 @@ class Interfaces extends Tables {
   constructor() {
     const amount = ({ recvBytes, sentBytes }) => recvBytes + sentBytes;
     super("Network interfaces", (section) => named(section).sort((a, b) => amount(b) - amount(a)), [
-      { head: "Interface", kind: "name", of: ({ name }) => name },
+      { head: "Interface", kind: "words", of: ({ name }) => name },
       { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
       { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
       { head: "Packets", kind: "number minor", of: ({ packets }) => perSecond(packets) },
@@ -76,8 +76,8 @@ class Processes {
     this.section = null;
     this.table = new Table("Top processes", [
       { head: "PID", kind: "number minor", of: ({ pid }) => String(pid) },
-      { head: "Process", kind: "name", of: ({ name }) => name },
-      { head: "User", kind: "name", of: ({ user }) => user },
+      { head: "Process", kind: "words", of: ({ name }) => name },
+      { head: "User", kind: "words", of: ({ user }) => user },
       { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
       { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
     ]);
@@ -109,7 +109,7 @@ class Processes {
 class Sensors extends Tables {
   constructor() {
     super("Sensors", readings, [
-      { head: "Sensor", kind: "name", of: ({ name }) => name },
+      { head: "Sensor", kind: "words", of: ({ name }) => name },
       { head: "Reading", kind: "number", of: ({ text }) => text },
       { head: "", kind: "trouble", of: ({ note }) => note },
     ]);
@@ -133,7 +133,7 @@ function readings({ temperatures, fans, battery }) {
 class Gpus extends Tables {
   constructor() {
     super("GPUs", (section) => section, [
-      { head: "GPU", kind: "name", of: ({ name }) => name },
+      { head: "GPU", kind: "words", of: ({ name }) => name },
       { head: "Used", kind: "share", of: ({ utilisation }) => percent(utilisation), bar: ({ utilisation }) => utilisation },
       { head: "Memory", kind: "number", of: ({ memoryUsed, memoryTotal }) => partOf(memoryUsed, memoryTotal) },
       { head: "°C", kind: "number", of: ({ temperature }) => number(temperature) },
@@ -142,15 +142,15 @@ class Gpus extends Tables {
   }
 }
 
-/** Section -> its title, what draws it, how wide it is, and what to call it where there is none. */
+/** Section -> its title, what draws it, and its size where that is more than one cell of the grid. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
+  { section: "processes", title: "Top processes", Drawing: Processes, size: "wide tall" },
   { section: "memory", title: "Memory", Drawing: MemoryParts },
-  { section: "processes", title: "Top processes", Drawing: Processes, wide: true },
-  { section: "filesystems", title: "Filesystems", Drawing: Filesystems, wide: true },
+  { section: "pressure", title: "Pressure, last 10 s", Drawing: Pressure },
+  { section: "filesystems", title: "Filesystems", Drawing: Filesystems, size: "wide" },
   { section: "network", title: "Network interfaces", Drawing: Interfaces },
   { section: "diskio", title: "Disk I/O", Drawing: Disks },
-  { section: "pressure", title: "Pressure, last 10 s", Drawing: Pressure },
   { section: "sensors", title: "Sensors", Drawing: Sensors },
   { section: "gpu", title: "GPUs", Drawing: Gpus },
 ];

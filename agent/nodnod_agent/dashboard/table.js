@@ -55,6 +55,7 @@ class Row {
       if (said !== text.written) {
         write(text, said);
         cell.title = said;
+        mark(cell, "data-trouble", said.startsWith("▲") ? "" : null);
       }
       if (fill !== null) {
         const share = bar(row) ?? 0;

@@ -49,7 +49,7 @@ export class Totals {
     this.#share(this.memory, totals.memoryUsed, totals.memoryTotal);
     this.#share(this.disk, totals.diskUsed, totals.diskTotal);
     const flow = totals.recv === null ? null : totals.recv + totals.sent;
-    this.network.paint(rate(flow), flow === null ? "" : `↓ ${rate(totals.recv)}  ↑ ${rate(totals.sent)}`);
+    this.network.paint(rate(flow), flow === null ? "" : `↓ ${rate(totals.recv)} ↑ ${rate(totals.sent)}`);
     this.network.drawing.paint(cluster.traffic, heard);
     for (const tile of [this.cpu, this.memory, this.disk]) {
       mark(tile.element, "data-counted", totals.counted === 0 ? "none" : null);
@@ -71,8 +71,8 @@ class Tile {
     this.element = el(
       "div",
       { class: "tile" },
-      el("h2", { class: "label" }, label),
-      el("p", {}, this.value, " ", this.note),
+      el("div", { class: "over" }, el("h2", { class: "label" }, label), this.note),
+      el("p", {}, this.value),
       ...(drawing === null ? [] : [drawing.element]),
     );
   }

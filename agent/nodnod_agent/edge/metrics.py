@@ -192,7 +192,7 @@ class Metrics:
         yield _gauge(
             "nodnod_collector_duration_seconds",
             "What the newest reading of a section took.",
-            {name: timing.seconds for name, timing in timings.items()},
+            {name: timing.seconds for name, timing in timings.items() if timing.seconds},
             "collector",
         )
         yield _counter(

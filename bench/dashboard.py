@@ -1,0 +1,89 @@
+"""Script, style and layout time that the dashboard takes for each tick of a simulated cluster.
+
+    python bench/dashboard.py [--nodes 200] [--ticks 30] [--view cards|rows|node]
+
+Needs Chromium and the Python package playwright. Each tick is sent alone and its repaint waited
+for, so the figures are of one tick each, on a screen of 1920 by 1080. Compare: the script of a
+tick is meant to stay under 50 ms.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+
+import argparse
+import asyncio
+import statistics
+
+from playwright.async_api import CDPSession, Page, async_playwright
+
+from bench.report import table
+from tests.browser.chromium import ARGUMENTS, find_chromium
+from tests.browser.simulated import SimulatedCluster
+
+PARTS = {
+    "script": "ScriptDuration",
+    "style": "RecalcStyleDuration",
+    "layout": "LayoutDuration",
+    "all": "TaskDuration",
+}
+"""What is reported -> what Chromium calls it; `all` is everything that the page's thread does."""
+
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+WARM = 5
+
+
+async def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nodes", type=int, default=200)
+    parser.add_argument("--ticks", type=int, default=30)
+    parser.add_argument("--view", choices=("cards", "rows", "node"), default="rows")
+    options = parser.parse_args()
+    chromium = find_chromium()
+    if chromium is None:
+        sys.exit("no Chromium here (on Debian: apt install chromium)")
+    names = [f"node-{number:03d}" for number in range(options.nodes)]
+    async with SimulatedCluster(names, by_hand=True) as cluster, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        hash_ = f"#/node/{names[1]}" if options.view == "node" else ""
+        await page.goto(cluster.url + hash_)
+        if options.view != "node":
+            await page.get_by_role("button", name=options.view.capitalize()).click()
+            await page.locator("[data-node]").nth(options.nodes - 1).wait_for()
+        taken = await measure(page, cluster, options.ticks)
+        await browser.close()
+    print(f"{options.nodes} nodes as {options.view}, {options.ticks} ticks; milliseconds per tick")
+    rows = [
+        [part, f"{statistics.median(times):.1f}", f"{max(times):.1f}"]
+        for part, times in taken.items()
+    ]
+    print("\n".join(table(["", "median", "most"], rows)))
+
+
+async def measure(page: Page, cluster: SimulatedCluster, ticks: int) -> dict[str, list[float]]:
+    """Milliseconds of each tick, by part."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Performance.enable")
+    taken: dict[str, list[float]] = {part: [] for part in PARTS}
+    for tick in range(WARM + ticks):
+        before = await metrics(session)
+        await cluster.tick()
+        await page.evaluate(PAINTED)
+        after = await metrics(session)
+        if tick >= WARM:
+            for part, name in PARTS.items():
+                taken[part].append(1000 * (after[name] - before[name]))
+    return taken
+
+
+async def metrics(session: CDPSession) -> dict[str, float]:
+    """What the page has cost until now, in seconds."""
+    answer = await session.send("Performance.getMetrics")
+    return {metric["name"]: metric["value"] for metric in answer["metrics"]}
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,212 @@
+"""Many subscribers of one stream: how late its ticks come, and what they cost the agent.
+
+    python bench/fanout.py --subscribers 5000 --nodes 20 --every 1
+
+Starts and stops a cluster of its own, subscribes to the whole of it at one agent, and listens.
+The lag of a message is counted from the tick's first moment: the schedule is regular, so that is
+the earliest phase at which any message of the run came in.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+
+import argparse
+import asyncio
+import re
+import socket
+import time
+from array import array
+from contextlib import suppress
+
+from bench.agents import Child, cluster
+from bench.caller import Caller, allow_files, connect_all, framed, new_loop
+from bench.options import flag, positive, seconds
+from bench.report import percentile, table
+from bench.usage import Meter, rss
+from nodnod.address import Address
+from nodnod.errors import ConnectError
+
+HEAD = (
+    "subscribers",
+    "messages/s",
+    "agent CPU %",
+    "lag p50 ms",
+    "lag p99 ms",
+    "lag max ms",
+    "skipped",
+    "peer queries/s",
+    "agent RSS MB",
+)
+WARM_UP = 2.0
+"""Ticks that pass before anything is counted."""
+
+SLOW_RATE = 1024
+"""Bytes a second that a slow subscriber reads."""
+
+_SEQ = re.compile(rb'"seq":(\d+)\}$')
+
+
+class Subscriber(Caller):
+    """Notes when each tick came, and which ones did not."""
+
+    __slots__ = ("bytes_in", "last", "skipped", "times")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
+        super().__init__(loop, server)
+        self.times = array("d")
+        self.last = -1
+        self.skipped = 0
+        self.bytes_in = 0
+
+    def received(self, text: bytes) -> None:
+        """See User."""
+        self.times.append(time.perf_counter())
+        self.bytes_in += len(text)
+        found = _SEQ.search(text, max(0, len(text) - 40))
+        seq = int(found[1]) if found else self.last
+        self.skipped += max(0, seq - self.last - 1)
+        self.last = seq
+
+    def subscribe(self, every: float) -> None:
+        """Ask for the stream."""
+        self.out.append(framed(b'{"type":1,"every":%g,"id":"s"}' % every))
+        self.mark()
+
+    def forget(self) -> None:
+        """What came up to now was the warm-up."""
+        del self.times[:]
+        self.skipped = 0
+
+
+def main() -> int:
+    """Parse, run, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--subscribers",
+        "-subscribers",
+        type=positive,
+        nargs="+",
+        default=[1, 1000, 5000],
+        help="numbers of subscribers, one row each (default 1 1000 5000)",
+    )
+    flag(parser, "nodes", positive, 20, "agents in the cluster")
+    flag(parser, "every", seconds, 1.0, "seconds from tick to tick")
+    flag(parser, "seconds", seconds, 15.0, "how long each number is listened to")
+    parser.add_argument(
+        "--slow", "-slow", action="store_true", help="add a subscriber that reads 1 KB/s, and watch"
+    )
+    options = parser.parse_args()
+    numbers = sorted(set(options.subscribers))
+    allow_files(2 * numbers[-1])
+    with cluster(options.nodes) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
+        try:
+            rows = runner.run(watch(agents[0], numbers, options))
+        except ConnectError as error:
+            print(error, file=sys.stderr)
+            return 3
+    print(f"One agent of {options.nodes}, every {options.every:g} s, {options.seconds:g} s each.")
+    for line in table(HEAD, rows):
+        print(line)
+    return 0
+
+
+async def watch(agent: Child, numbers: list[int], options: argparse.Namespace) -> list[list[str]]:
+    """One row per number of subscribers, and one more with a slow one."""
+    rows = []
+    subscribers: list[Subscriber] = []
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        more = number - len(subscribers)
+        new = await connect_all(lambda: Subscriber(loop, agent.address), agent.address, more)
+        for subscriber in new:
+            subscriber.subscribe(options.every)
+        subscribers += new
+        rows.append(await listen(agent, subscribers, options, f"{number:,}"))
+    if options.slow:
+        slow = asyncio.create_task(read_slowly(agent.address, options.every))
+        rows.append(await listen(agent, subscribers, options, f"{numbers[-1]:,} + 1 slow"))
+        slow.cancel()
+        with suppress(asyncio.CancelledError):
+            await slow
+    for subscriber in subscribers:
+        subscriber.abort()
+    return rows
+
+
+async def listen(
+    agent: Child, subscribers: list[Subscriber], options: argparse.Namespace, label: str
+) -> list[str]:
+    """Listen for a while; the row of the table."""
+    await asyncio.sleep(WARM_UP * options.every)
+    meter, queries = Meter(agent.pid), await broadcasts(agent.address)
+    for subscriber in subscribers:
+        subscriber.forget()
+    begin = time.perf_counter()
+    await asyncio.sleep(options.seconds)
+    span = time.perf_counter() - begin
+    times = array("d")
+    for subscriber in subscribers:
+        times.extend(subscriber.times)
+    lags = sorted(lag * 1000 for lag in lags_of(times, options.every))
+    asked = await broadcasts(agent.address)
+    return [
+        label,
+        f"{len(times) / span:,.0f}",
+        f"{100 * meter.seconds() / span:.1f}",
+        f"{percentile(lags, 50):.1f}",
+        f"{percentile(lags, 99):.1f}",
+        f"{lags[-1]:.1f}",
+        f"{sum(subscriber.skipped for subscriber in subscribers):,}",
+        "?" if queries is None or asked is None else f"{(asked - queries) / span:.2f}",
+        f"{rss(agent.pid) / 1e6:.1f}",
+    ]
+
+
+def lags_of(times: "array[float]", every: float) -> list[float]:
+    """How long after its tick each message came in."""
+    if not times:
+        return [0.0]
+    # The tick's phase: the earliest one, on a circle cut open where no message comes.
+    phases = sorted(moment % every for moment in times)
+    gaps = [(after - before, after) for before, after in zip(phases, phases[1:], strict=False)]
+    gaps.append((phases[0] + every - phases[-1], phases[0]))
+    begin = max(gaps)[1]
+    return [(moment - begin) % every for moment in times]
+
+
+async def broadcasts(server: Address) -> int | None:
+    """How many queries the agent has sent to its peers so far, by its own count."""
+    try:
+        reader, writer = await asyncio.open_connection(*server)
+    except OSError:
+        return None
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    page = await reader.read()
+    writer.close()
+    found = re.search(rb"^nodnod_broadcasts_total (\S+)", page, re.MULTILINE)
+    return int(float(found[1])) if found else None
+
+
+async def read_slowly(server: Address, every: float) -> None:
+    """One subscriber that takes 1 KB a second, through a small window."""
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await loop.sock_connect(sock, tuple(server))
+    with sock:
+        await loop.sock_sendall(
+            sock,
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        )
+        await loop.sock_recv(sock, 1024)
+        await loop.sock_sendall(sock, framed(b'{"type":1,"every":%g,"id":"slow"}' % every))
+        while await loop.sock_recv(sock, SLOW_RATE):
+            await asyncio.sleep(1.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

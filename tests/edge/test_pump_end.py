@@ -1,0 +1,190 @@
+"""How a pump ends: the goodbye, its limits, and what is said too late."""
+
+from collections.abc import Callable
+
+import pytest
+from websockets.protocol import CLOSED
+
+from edge.fakes import FakeLoop, FakeTransport
+from edge.pumps import Echo, close_frame, text
+from live.raw import BINARY, CLOSE, frame
+from nodnod_agent.edge.pump import CLOSE_LIMIT, HIGH_WATER, STALL_LIMIT, Pump
+
+
+def test_close_says_goodbye_behind_what_was_sent(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop
+) -> None:
+    pump.send(b"one")
+    pump.close(1001, "bye")
+    loop.turn()
+
+    assert transport.sent == text(b"one") + b"\x88\x05\x03\xe9bye"
+
+
+def test_nothing_is_sent_after_a_goodbye(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop
+) -> None:
+    pump.close(1001)
+    pump.send(b"late")
+    pump.ping()
+    loop.turn()
+
+    assert transport.sent == b"\x88\x02\x03\xe9"
+
+
+def test_nothing_is_heard_after_a_goodbye(pump: Pump, user: Echo) -> None:
+    pump.close(1001)
+
+    pump.data_received(frame("late"))
+
+    assert user.heard == []
+
+
+def test_a_returned_goodbye_ends_the_connection(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop
+) -> None:
+    pump.close(1001)
+
+    pump.data_received(frame(b"\x03\xe9", CLOSE))
+
+    assert transport.half_closed
+    assert not transport.aborted
+
+
+def test_who_does_not_return_the_goodbye_is_cut(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop
+) -> None:
+    pump.close(1001)
+    loop.pass_time(CLOSE_LIMIT)
+
+    assert transport.aborted
+
+
+def test_who_does_not_take_the_goodbye_is_cut_as_soon(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop
+) -> None:
+    transport.stuck = True
+    pump.send(b"x" * 2 * HIGH_WATER)
+    loop.turn()
+
+    pump.close(1001)
+    loop.pass_time(CLOSE_LIMIT)
+
+    assert transport.aborted
+
+
+@pytest.mark.parametrize("end", ["close", "break the rules"])
+def test_reading_on_does_not_save_who_does_not_complete_the_end(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop, end: str
+) -> None:
+    transport.stuck = True
+    pump.send(b"x" * 2 * HIGH_WATER)
+    if end == "close":
+        loop.turn()
+        pump.close(1001)
+    else:
+        pump.data_received(frame("x", BINARY))
+    transport.take(transport.unsent)
+
+    loop.pass_time(CLOSE_LIMIT)
+
+    assert transport.aborted or transport.closed
+
+
+def test_abort_ends_at_once(pump: Pump, transport: FakeTransport, user: Echo) -> None:
+    pump.send(b"one")
+    pump.abort()
+
+    assert transport.aborted
+    assert pump.user is None
+
+
+def test_what_is_still_on_its_way_in_does_not_cost_the_last_word(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop
+) -> None:
+    # Closing a socket that holds unread input resets the connection.
+    pump.data_received(frame("x" * 90_000, length=200_000))
+
+    for _ in range(10):
+        pump.data_received(b"x" * 10_000)
+
+    assert transport.sent[2:4] == close_frame(1009)
+    assert transport.half_closed
+    assert transport.reading
+    assert not transport.closed
+
+
+def test_who_never_ends_after_the_last_word_is_ended(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop
+) -> None:
+    pump.data_received(frame(b"x", BINARY))
+
+    loop.pass_time(CLOSE_LIMIT)
+
+    assert transport.closed
+
+
+def test_the_last_words_go_out_as_long_as_the_other_side_takes_some(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop
+) -> None:
+    transport.stuck = True
+    pump.send(b"x" * 4 * HIGH_WATER)
+    pump.data_received(frame(b"x", BINARY))
+
+    for _ in range(10):
+        loop.pass_time(STALL_LIMIT / 2)
+        transport.take(1000)
+
+    assert not transport.aborted
+
+
+def test_the_last_words_do_not_wait_for_who_takes_nothing(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop
+) -> None:
+    transport.stuck = True
+    pump.send(b"x" * 4 * HIGH_WATER)
+    pump.data_received(frame(b"x", BINARY))
+
+    loop.pass_time(CLOSE_LIMIT + STALL_LIMIT)
+
+    assert transport.aborted
+
+
+@pytest.mark.parametrize("say", ["send", "ping", "close"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_said_in_the_turn_of_the_end_is_dropped(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop, say: str, when: str
+) -> None:
+    words: dict[str, Callable[[], None]] = {
+        "send": lambda: pump.send(b"late"),
+        "ping": pump.ping,
+        "close": lambda: pump.close(1001),
+    }
+
+    if when == "before":
+        words[say]()
+    transport.lose()
+    if when == "after":
+        words[say]()
+    loop.turn()
+
+    assert transport.writes == []
+
+
+def test_no_timer_is_left_after_the_end(
+    pump: Pump, transport: FakeTransport, loop: FakeLoop
+) -> None:
+    pump.close(1001)
+    transport.lose()
+
+    loop.pass_time(10 * CLOSE_LIMIT)
+
+    assert not transport.aborted
+
+
+def test_an_end_without_goodbye_closes_the_connection(
+    pump: Pump, transport: FakeTransport, user: Echo
+) -> None:
+    assert pump.eof_received() is None
+
+    assert pump.ws.state is CLOSED
