@@ -19,6 +19,7 @@ import socket
 import time
 from array import array
 from contextlib import suppress
+from itertools import pairwise
 
 from bench.agents import Child, cluster
 from bench.caller import Caller, allow_files, connect_all, framed, new_loop
@@ -170,7 +171,7 @@ def lags_of(times: "array[float]", every: float) -> list[float]:
         return [0.0]
     # The tick's phase: the earliest one, on a circle cut open where no message comes.
     phases = sorted(moment % every for moment in times)
-    gaps = [(after - before, after) for before, after in zip(phases, phases[1:], strict=False)]
+    gaps = [(after - before, after) for before, after in pairwise(phases)]
     gaps.append((phases[0] + every - phases[-1], phases[0]))
     begin = max(gaps)[1]
     return [(moment - begin) % every for moment in times]
@@ -205,7 +206,7 @@ async def read_slowly(server: Address, every: float) -> None:
         await loop.sock_recv(sock, 1024)
         await loop.sock_sendall(sock, framed(b'{"type":1,"every":%g,"id":"slow"}' % every))
         while await loop.sock_recv(sock, SLOW_RATE):
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.0)  # noqa: ASYNC110  # the pace is the point
 
 
 if __name__ == "__main__":

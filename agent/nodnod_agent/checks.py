@@ -155,30 +155,30 @@ def references(value: Any, place: str) -> tuple[str, ...]:
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
 
 
-def hosts(value: Any, place: str) -> frozenset[str]:
+def hosts(value: Any, place: str) -> tuple[str, ...]:
     """A list of host names, in lower case, without ports."""
-    found = set()
+    found = []
     for item, here in _items(value, place, "an array of host names"):
         if not (isinstance(item, str) and _HOST.fullmatch(item)):
             raise _expected("a host name, without scheme and port", item, here)
-        found.add(item.lower())
-    return frozenset(found)
+        found.append(item.lower())
+    return tuple(found)
 
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#@:]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
-def origins(value: Any, place: str) -> frozenset[str]:
+def origins(value: Any, place: str) -> tuple[str, ...]:
     """A list of origins, written as browsers write them: in lower case, without a usual port."""
-    found = set()
+    found = []
     for item, here in _items(value, place, "an array of origins"):
         parts = _ORIGIN.fullmatch(item.lower()) if isinstance(item, str) else None
         if parts is None:
             raise _expected("an origin, as https://host or https://host:port", item, here)
         scheme, host, port = parts.groups("")
-        found.add(f"{scheme}://{host}{'' if port == _USUAL_PORTS.get(scheme) else port}")
-    return frozenset(found)
+        found.append(f"{scheme}://{host}{'' if port == _USUAL_PORTS.get(scheme) else port}")
+    return tuple(found)
 
 
 def _items(value: Any, place: str, what: str) -> list[tuple[Any, str]]:

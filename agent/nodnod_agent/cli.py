@@ -137,9 +137,11 @@ def usage() -> str:
 def _default(value: object) -> str:
     if isinstance(value, Address):
         value = str(value)
-    if isinstance(value, bool) or value in ("", None, (), frozenset()):
+    if isinstance(value, bool) or value in ("", None, ()):
         return ""
-    return f' (default "{value}")' if isinstance(value, str) else f" (default {value:g})"
+    if isinstance(value, float):
+        return f" (default {value:g})"
+    return f' (default "{value}")' if isinstance(value, str) else f" (default {value})"
 
 
 def _version() -> str:

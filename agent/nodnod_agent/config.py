@@ -1,7 +1,8 @@
 """The settings of an agent: what there is to set, its default, and where a value is taken from.
 
 ``SETTINGS`` is the one table. A new setting is a field of ``Settings`` (its type and default) and
-a row here, or in safety.py (what it is called and must be); flag, variable, file key and help follow from the row.
+a row here or in safety.py (what it is called and must be); flag, variable, file key and help follow
+from the row.
 
 A value comes from a flag, else the environment, else the file, else the default. What is given is
 checked wherever it stands, also where something before it wins. Every fault is a ``ConfigError``
@@ -40,8 +41,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     debug: bool = False
     log_format: Literal["text", "json"] = "text"
     auth_secrets: tuple[str, ...] = ()
-    allowed_origins: frozenset[str] = frozenset()
-    allowed_hosts: frozenset[str] = frozenset()
+    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_ca: str | None = None

@@ -151,7 +151,7 @@ class _Daemon:
         for node in after - before:
             self._add(node)
         log.info(
-            "Configuration reloaded: %d nodes added, %d removed",
+            "Configuration reloaded: nodes added: %d, removed: %d",
             len(after - before),
             len(before - after),
         )

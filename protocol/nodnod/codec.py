@@ -86,12 +86,12 @@ def decode_members(data: bytes) -> Members:
     return _decode(_members, data)
 
 
-def decode_join(data: bytes) -> Join:
-    """Read a request of type 4. Raises RequestError."""
+def decode_join(data: bytes, request: Request) -> Join:
+    """Read the rest of what was read as a request of type 4. Raises RequestError."""
     try:
         return _join.decode(data)
     except _failures as error:
-        raise RequestError("bad_request", f"join: {error}"[:200]) from None
+        raise RequestError("bad_request", f"join: {error}"[:200], request.id) from None
 
 
 def decode_entries(raw: list[Raw]) -> tuple[list[MemberEntry], str]:

@@ -1,8 +1,25 @@
-"""The system's Chromium: where it is, and how to start it for a test."""
+"""The system's Chromium, and the package that drives it: both may be missing where tests run."""
 
+import os
 import shutil
+from typing import Any
 
-__all__ = ["ARGUMENTS", "find_chromium"]
+try:
+    from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+except ImportError:
+    Browser = Locator = Page = Any  # type: ignore[assignment,misc]
+    async_playwright = expect = None  # type: ignore[assignment]
+
+__all__ = [
+    "ARGUMENTS",
+    "Browser",
+    "Locator",
+    "Page",
+    "async_playwright",
+    "expect",
+    "find_chromium",
+    "what_is_missing",
+]
 
 ARGUMENTS = [
     "--no-sandbox",  # CI runs as root, for whom there is none
@@ -18,3 +35,13 @@ ARGUMENTS = [
 def find_chromium() -> str | None:
     """Its path, or None."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def what_is_missing() -> str:
+    """What a browser test lacks here, in words; empty if nothing. In CI nothing may be missing."""
+    missing = "the Python package playwright" if async_playwright is None else ""
+    if find_chromium() is None:
+        missing = "Chromium (on Debian: apt install chromium)"
+    if missing and os.environ.get("CI") == "true":
+        raise AssertionError(f"CI must have {missing}")
+    return missing and f"needs {missing}"

@@ -6,7 +6,7 @@ import pytest
 
 from nodnod.address import Address
 from nodnod_agent.core.world import Hello
-from simulation.stage import FakePeer, Stage
+from simulation.stage import WALL, FakePeer, Stage
 
 
 @pytest.fixture
@@ -107,6 +107,18 @@ def test_the_other_address_of_a_node_that_is_configured_no_more_is_dialled(stage
     client = stage.ask_all()
     assert list(client.nodes) == ["kyle", "own"]
     assert client.nodes["kyle"]["error"] == "not connected yet"
+
+
+def test_the_other_address_of_a_node_that_said_goodbye_stands_for_itself(stage: Stage) -> None:
+    first = stage.peer("kyle", instance="i")
+    second = stage.peer("kyle", instance="i")
+    stage.cluster.peers.remove(first.address)
+    member = {"name": "kyle", "address": str(first.address), "instance": "i", "incarnation": 1}
+    member |= {"state": "left", "since": WALL + stage.clock.now}
+    stage.client(first.hello).ask(type=4, id=1, member=member)
+    stage.clock.turn()
+    assert dialled(stage, second.address) == 2
+    assert stage.ask_all().nodes["kyle"]["error"] == "not connected yet"
 
 
 def test_a_node_that_restarts_is_the_same_node(stage: Stage) -> None:

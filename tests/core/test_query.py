@@ -194,11 +194,11 @@ def test_one_who_asks_in_the_turn_in_which_all_others_give_up_keeps_his_deadline
     stage: Stage,
 ) -> None:
     stage.peer("frozen")
-    stage.ask_all(timeout=0.5)
     client = stage.client()
     at = stage.clock.now + 0.5
-    # Due before the alarm that was set for the same moment: so both meet in one turn.
-    stage.clock.plan(at - 1e-9, None, True, lambda: client.ask(type=1, timeout=0.5))
+    # Planned before the alarm for the same moment, so it comes first in that turn.
+    stage.clock.call_at(at, lambda: client.ask(type=1, timeout=0.5))
+    stage.ask_all(timeout=0.5)
     stage.clock.run_until(at + 0.6)
     assert errors(client)["frozen"] == "no answer within 0.5 s"
 

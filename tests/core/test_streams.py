@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nodnod_agent.core.question import Question
-from nodnod_agent.core.streams import BATCH, UNSENT_LIMIT, Streams, Subscription, Terms
+from nodnod_agent.core.streams import BATCH, Streams, Subscription, Terms
 from simulation.clock import FakeClock
 
 EVERY = Terms(Question(), every=1.0, timeout=1.0)
@@ -142,7 +142,7 @@ def test_a_slow_reader_skips_ticks_and_gets_the_newest_next(
     reader = Reader()
     open_stream(streams, reader)
     clock.advance(1.5)
-    reader.unsent = UNSENT_LIMIT + 1
+    reader.unsent = 1
     clock.advance(3)
     reader.unsent = 0
     clock.advance(1)

@@ -1,11 +1,24 @@
-"""Which event loops the tests of real sockets run on."""
+"""Pumps, servers and dialled links to test, and which event loops that is done on."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 
-BOTH = {"test_server.py", "test_links.py", "test_lookup.py"}
+from edge.fakes import FakeLoop, FakeTransport
+from edge.peers import HELLO, FakeEnd, by_name
+from edge.pumps import Echo, ServerPump
+from edge.visitors import MOMENT, FakeService
+from live.raw import RawClient
+from nodnod_agent.core.world import Hello
+from nodnod_agent.edge import server as server_module
+from nodnod_agent.edge.links import Dialler
+from nodnod_agent.edge.pump import Pump
+from nodnod_agent.edge.server import Server
+
+REAL_SOCKETS = ("test_server", "test_links", "test_lookup")
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
 try:
@@ -20,4 +33,86 @@ else:
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return LOOPS if item.path.name in BOTH else {"asyncio": asyncio.new_event_loop}
+    """Run what uses real sockets on every loop that an agent may run on."""
+    if item.path.name.startswith(REAL_SOCKETS):
+        return LOOPS
+    return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def loop() -> FakeLoop:
+    return FakeLoop()
+
+
+@pytest.fixture
+def pump(loop: FakeLoop) -> Pump:
+    pump = ServerPump(loop)
+    pump.connection_made(FakeTransport(pump))
+    return pump
+
+
+@pytest.fixture
+def transport(pump: Pump) -> FakeTransport:
+    return cast(FakeTransport, pump.transport)
+
+
+@pytest.fixture
+def user(pump: Pump) -> Echo:
+    echo = Echo(pump)
+    pump.user = echo
+    return echo
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def listener() -> socket.socket:
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+@pytest.fixture
+def port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+async def server(
+    service: FakeService, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Server]:
+    monkeypatch.setattr(server_module, "SWEEP", MOMENT / 5)
+    server = Server(
+        asyncio.get_running_loop(),
+        service,
+        hello=Hello(2, "kåre", "instance-of-kåre"),
+        page=service.answer,
+        max_clients=3,
+    )
+    await server.listen([listener])
+    yield server
+    server.close()
+    await server.drained(0.0)
+
+
+@pytest.fixture
+async def client(server: Server, port: int) -> AsyncIterator[RawClient]:
+    async with RawClient(port) as client:
+        yield client
+
+
+@pytest.fixture
+def end() -> FakeEnd:
+    return FakeEnd()
+
+
+@pytest.fixture
+async def dialler() -> AsyncIterator[Dialler]:
+    dialler = Dialler(asyncio.get_running_loop(), HELLO, by_name)
+    yield dialler
+    for pump in tuple(dialler.open):
+        pump.abort()
+    await dialler.drained(5.0)

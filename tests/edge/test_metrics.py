@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -547,6 +547,7 @@ _sections = st.dictionaries(
 )
 
 
+@settings(derandomize=True, database=None, deadline=None, max_examples=50)
 @given(_json | _sections)
 def test_whatever_a_peer_says_in_detail_the_page_can_be_read(detail: object) -> None:
     stage = Stage()

@@ -12,7 +12,7 @@ from simulation.answers import parse
 from simulation.clock import FakeClock
 from simulation.legacy import node_object
 
-__all__ = ["Attempt", "FakeClient", "FakeDial", "FakePeer", "FakeWire", "Stage"]
+__all__ = ["WALL", "Attempt", "FakeClient", "FakeDial", "FakePeer", "FakeWire", "Stage"]
 
 STAT = 0
 WALL = 1_700_000_000.0

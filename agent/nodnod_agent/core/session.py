@@ -225,7 +225,7 @@ class Session:
         if self._joins > MAX_JOINS:
             message = f"more than {MAX_JOINS} requests of `type` 4 in a second"
             raise RequestError("forbidden", message, request.id)
-        body = self._agent.join_body(decode_join(text), self._teller)
+        body = self._agent.join_body(decode_join(text, request), self._teller)
         self._answer(request.id, body)
 
     def _end_streams(self) -> None:

@@ -13,9 +13,6 @@ from nodnod_agent.core.world import Clock, Timer, Wire
 
 __all__ = ["Asker", "Streams", "Subscription", "Terms"]
 
-UNSENT_LIMIT = 64 * 1024
-"""Bytes that a subscriber may have untaken and still get the next tick."""
-
 BATCH = 256
 """Subscribers served in one turn of the loop; more delay the requests that come meanwhile."""
 
@@ -52,7 +49,8 @@ class Subscription:
         """Send a tick; false where the client has not taken the ones before."""
         if self.source is None or tick <= self._last:  # it has ended, or had one as new
             return True
-        if self.wire.unsent > UNSENT_LIMIT:
+        if self.wire.unsent:
+            # Behind what it has not taken, this tick would be old by the time it is read.
             return False
         self._last = tick
         self.wire.send(b"%b%b%d}" % (body, self._tail, tick - self.first))

@@ -7,6 +7,14 @@ from nodnod.address import Address
 
 __all__ = ["advertised", "bind"]
 
+UNSENT_IN_KERNEL = 16 * 1024
+"""Bytes that the kernel may hold for a client before they are sent; more would only grow old there.
+
+By itself it takes megabytes, and a slow subscriber would read ticks of minutes ago.
+"""
+
+_NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+
 # Documentation addresses (RFC 5737, RFC 3849): asked only which way they would go.
 _FAR_AWAY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
@@ -26,6 +34,8 @@ def bind(address: Address) -> list[socket.socket]:
             sock = socket.socket(family, kind, protocol)
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if _NOTSENT_LOWAT is not None:  # accepted sockets inherit it
+                sock.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_IN_KERNEL)
             if family == socket.AF_INET6:
                 only = address.host != "::"
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)

@@ -1,0 +1,192 @@
+"""The page over real agents: what it shows is what they say, and it outlives them."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from eventually import eventually
+from live.agents import Agent, Agents, whole
+
+from browser.chromium import Locator, Page, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SOUTH_PARK = ("cartman", "kenny", "kyle")
+
+
+def url(agent: Agent, path: str = "") -> str:
+    return f"http://{agent.address}/{path}"
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-node={json.dumps(name)}]")
+
+
+async def three(page: Page, agents: Agents) -> list[Agent]:
+    """Three agents, and the page of the first."""
+    cluster = await agents.cluster(*SOUTH_PARK)
+    await page.goto(url(cluster[0]))
+    for name in SOUTH_PARK:
+        await expect(card(page, name)).to_have_attribute("data-state", "up")
+        # What it is comes after who the members are, so they are known by then.
+        await expect(card(page, name).locator(".facts")).not_to_be_empty()
+    return cluster
+
+
+async def test_all_nodes_appear_and_agree_with_the_stats(page: Page, agents: Agents) -> None:
+    cartman, *_ = await three(page, agents)
+    seen: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
+
+    async def agree() -> bool:
+        nonlocal seen, said
+        # In one go, lest a sample be taken between the one look and the other.
+        seen, stats = await page.evaluate(
+            """async () => {
+                const answer = await (await fetch("stat/all")).json();
+                const seen = {};
+                for (const card of document.querySelectorAll("[data-node]")) {
+                    const values = card.querySelectorAll(".meter .value");
+                    seen[card.dataset.node] = [...values].map((value) => value.textContent);
+                }
+                return [seen, answer.nodes];
+            }"""
+        )
+        said = {
+            name: [
+                f"{node[field]:.1f}\u00a0%"
+                for field in ("cpuUsed", "memoryUsedPercent", "diskUsedPercent")
+            ]
+            for name, node in stats.items()
+        }
+        return seen == said
+
+    await eventually(agree, within=30, why=lambda: (seen, said))
+
+    assert list(seen) == list(SOUTH_PARK)
+
+
+async def test_the_page_says_who_serves_it_and_how_old_its_numbers_are(
+    page: Page, agents: Agents
+) -> None:
+    await three(page, agents)
+
+    served = page.locator("#served")
+
+    await expect(served).to_contain_text("Live from cartman")
+    await expect(served).to_contain_text("s old")
+
+
+async def test_a_killed_node_turns_red_and_says_why_and_since_when_and_comes_back(
+    page: Page, agents: Agents
+) -> None:
+    _, kenny, _ = await three(page, agents)
+    before = await card(page, "kenny").evaluate("(card) => getComputedStyle(card).backgroundColor")
+
+    kenny.kill()
+    killed = time.monotonic()
+
+    await expect(card(page, "kenny")).to_have_attribute("data-state", "down")
+    assert time.monotonic() - killed < 5
+    await expect(card(page, "kenny").locator(".badge")).to_have_text("Down")
+    await expect(card(page, "kenny").locator(".why")).to_contain_text("since ")
+    after = await card(page, "kenny").evaluate("(card) => getComputedStyle(card).backgroundColor")
+    assert after != before
+    await expect(page.locator(".states")).to_contain_text("1 down")
+    await expect(page).to_have_title("(1 down) NodNod")
+    kenny.start()
+    await expect(card(page, "kenny")).to_have_attribute("data-state", "up", timeout=20_000)
+    await expect(page).to_have_title("NodNod")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+async def test_when_its_agent_ends_the_page_goes_on_with_another_and_says_so(
+    page: Page, agents: Agents, how: signal.Signals
+) -> None:
+    cartman, *_ = await three(page, agents)
+
+    cartman.signal(how)
+
+    await expect(page.locator(".notice")).to_contain_text("Lost cartman at", timeout=20_000)
+    await expect(page.locator(".notice")).to_contain_text("Going on with k", timeout=20_000)
+    await expect(page.locator("#served")).to_contain_text("Live from k")
+    for name in ("kenny", "kyle"):
+        await expect(card(page, name)).to_have_attribute("data-state", "up")
+    await page.get_by_role("button", name="Dismiss").click()
+    await expect(page.locator(".notice")).to_be_hidden()
+
+
+async def test_when_no_agent_is_left_the_page_says_of_when_its_numbers_are_and_recovers(
+    page: Page, agents: Agents
+) -> None:
+    cluster = await three(page, agents)
+
+    for agent in cluster:
+        agent.kill()
+
+    await expect(page.locator(".notice")).to_contain_text("What you see is of")
+    await expect(page.locator("#served")).to_contain_text("numbers of")
+    cluster[2].start()
+    cluster[2].listening()
+    await expect(page.locator("#served")).to_contain_text("Live from kyle", timeout=30_000)
+    await expect(card(page, "kenny")).to_have_attribute("data-state", "down")
+
+
+async def test_a_link_opens_the_view_of_a_node(page: Page, agents: Agents) -> None:
+    cluster = await agents.cluster(*SOUTH_PARK)
+
+    await page.goto(url(cluster[0], "#/node/kenny"))
+
+    await expect(page.get_by_role("heading", level=1)).to_have_text("kenny")
+    await expect(page.locator(".one")).to_have_attribute("data-state", "up")
+    for section in ("cpu", "memory", "filesystems", "network", "processes"):
+        panel = page.locator(f"[data-section={section}]")
+        await expect(panel).to_be_visible()
+        await expect(panel.locator(".fault")).to_be_hidden()
+    await expect(page.locator("[data-section=processes] tbody tr")).to_have_count(15)
+    await expect(page.locator(".one .facts")).to_contain_text("Kernel")
+    await expect(page.locator(".chart", has_text="CPU").locator("path.line")).to_have_attribute(
+        "d", re.compile(r"M\d+ [\d.]+")
+    )
+
+
+async def test_the_view_of_a_node_says_that_it_went_down(page: Page, agents: Agents) -> None:
+    cluster = await agents.cluster(*SOUTH_PARK)
+    await page.goto(url(cluster[0], "#/node/kenny"))
+    await expect(page.locator(".one")).to_have_attribute("data-state", "up")
+
+    cluster[1].kill()
+
+    await expect(page.locator(".one")).to_have_attribute("data-state", "down")
+    await expect(page.locator(".one > .why")).to_contain_text("since ")
+
+
+async def test_a_name_with_markup_is_shown_as_it_is(
+    page: Page, agents: Agents, open_page: Callable[..., Page]
+) -> None:
+    name = '<img src=x onerror="document.title=1">&amp;'
+    agent = agents.start(name)
+    await whole(agent, name)
+
+    await page.goto(url(agent))
+
+    link = page.get_by_role("link", name=name)
+    await expect(link).to_have_text(name)
+    await link.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    assert await page.locator("img").count() == 0
+
+
+async def test_the_agent_forbids_frames_foreign_scripts_and_guessed_types(
+    page: Page, agents: Agents
+) -> None:
+    response = await page.goto(url(agents.start("cartman")))
+
+    assert response is not None
+    headers = response.headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,44 @@
+"""Plain HTTP as a browser or curl speaks it: one request on a connection of its own."""
+
+import json
+from email.message import Message
+from email.parser import Parser
+from typing import Any, NamedTuple
+
+from live.raw import RawClient
+
+__all__ = ["Page", "fetch", "request"]
+
+
+class Page(NamedTuple):
+    """An answer; ``headers`` are looked up without regard to case."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def request(path: str, method: str = "GET", *headers: str, body: bytes = b"") -> bytes:
+    """The bytes of a request."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+async def fetch(port: int, path: str, method: str = "GET") -> Page:
+    """Ask for a page; all that comes until the other side closes."""
+    async with RawClient(port) as client:
+        await client.send(request(path, method))
+        return parse(await client.rest())
+
+
+def parse(data: bytes) -> Page:
+    """Read an answer. Raises ValueError."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end:
+        raise ValueError(f"no answer: {data[:200]!r}")
+    status, _, fields = head.decode().partition("\r\n")
+    return Page(int(status.split()[1]), Parser().parsestr(fields), body)
