@@ -17,7 +17,7 @@ from nodnod.errors import (
     StatFailedError,
     WireError,
 )
-from nodnod.messages import Answer, History, NodeStats, StatType
+from nodnod.messages import Answer, History, MemberInfo, Members, NodeStats, StatType
 
 if TYPE_CHECKING:
     from nodnod.client import Client
@@ -30,6 +30,8 @@ __all__ = [
     "Client",
     "ConnectError",
     "History",
+    "MemberInfo",
+    "Members",
     "NodNodError",
     "NodeStats",
     "NotConnectedError",

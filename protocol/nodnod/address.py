@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from nodnod.errors import AddressError
@@ -29,6 +30,8 @@ class Address(NamedTuple):
         return f"ws://{self}/"
 
 
+# Gossip tells the same few thousand again and again.
+@lru_cache(maxsize=8192)
 def parse_address(text: str, *, any_port: bool = False) -> Address:
     """Read an address; ``any_port`` admits port 0, for listening on a free one.
 

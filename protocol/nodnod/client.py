@@ -14,7 +14,7 @@ from nodnod.address import parse_address
 from nodnod.attempt import Attempt
 from nodnod.connection import Connection
 from nodnod.errors import AddressError, NotConnectedError, StatFailedError
-from nodnod.messages import Answer, Request, RequestType, StatType
+from nodnod.messages import Answer, Members, Request, RequestType, StatType
 from nodnod.questions import Texts, question
 from nodnod.streaming import StreamAnswer, follow
 
@@ -43,9 +43,9 @@ class Client:
     answers with an error. A node that could not be read is no such error: it stands in the answer
     with an ``error`` of its own.
 
-    A version-1 agent knows no ``nodes``, ``detail``, ``history`` and no streams: asking it for
-    these raises StatFailedError. It answers a granular ``stat_type`` with all stats, and keeps its
-    own deadline.
+    A version-1 agent knows no ``nodes``, ``detail``, ``history``, no streams and no members: asking
+    it for these raises StatFailedError. It answers a granular ``stat_type`` with all stats, and
+    keeps its own deadline.
     """
 
     def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 10.0) -> None:
@@ -149,6 +149,13 @@ class Client:
                 deadline=deadline,
             )
         )
+
+    async def members(self) -> Members:
+        """Ask whom the agent knows, and how it sees each of them; itself comes first."""
+        members = await self._current().members(question(RequestType.MEMBERS), self.timeout)
+        if members.error:
+            raise StatFailedError(members.error, members.code)
+        return members
 
     def stream(
         self,

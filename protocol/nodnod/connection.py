@@ -1,25 +1,28 @@
 """Questions and answers over one connection to an agent."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from nodnod.codec import decode_answer, encode
+from nodnod.codec import decode_answer, decode_members, encode
 from nodnod.errors import ConnectError, RequestTimeoutError, WireError
 from nodnod.line import Line
 from nodnod.matching import ById, ByOrder, Matcher
-from nodnod.messages import Answer, Request, RequestType
+from nodnod.messages import Answer, Members, Request, RequestType
 from nodnod.questions import for_version_1
 
 __all__ = ["Connection", "Waiter"]
+
+T = TypeVar("T")
 
 
 class Waiter(Protocol):
     """Somebody who asked."""
 
-    def answered(self, answer: Answer) -> None:
-        """Take the answer, or one of them."""
+    def answered(self, answer: Answer, message: bytes, /) -> None:
+        """Take the answer, or one of them; ``message`` is the whole of it, as it came."""
 
     def lost(self, why: str) -> None:
         """Nothing will come any more."""
@@ -61,7 +64,17 @@ class Connection:
 
         Raises ConnectError, RequestTimeoutError, StatFailedError (see for_version_1).
         """
-        waiter = _Single(asyncio.get_running_loop().create_future())
+        return await self._ask(request, patience, _as_it_is)
+
+    async def members(self, request: Request, patience: float) -> Members:
+        """Send one question of type 3; the rest as in ``ask``."""
+        return await self._ask(request, patience, _as_members)
+
+    async def _ask(
+        self, request: Request, patience: float, read: Callable[[Answer, bytes], T]
+    ) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        waiter = _Single(future, read)
         ticket = self._send(request, waiter, lasting=False)
         try:
             async with asyncio.timeout(patience):
@@ -100,32 +113,44 @@ class Connection:
         return ticket
 
     def _on_message(self, message: bytes) -> None:
+        waiter: Waiter | None = None
         try:
             answer = decode_answer(message)
             waiter = self._matcher.match(answer)
+            if waiter is not None:
+                waiter.answered(answer, message)
         except WireError as error:
             # Against version 1 a message that is no answer leaves the order of the rest in doubt.
-            self.abort(f"{self.url} sent what is no answer: {error}")
-        else:
-            if waiter is not None:
-                waiter.answered(answer)
+            why = f"{self.url} sent what is no answer: {error}"
+            if waiter is not None:  # taken out already: the end does not reach it
+                waiter.lost(why)
+            self.abort(why)
 
     def _on_end(self, why: str) -> None:
         for waiter in self._matcher.drain():
             waiter.lost(why)
 
 
-class _Single:
+def _as_it_is(answer: Answer, _message: bytes) -> Answer:
+    return answer
+
+
+def _as_members(_answer: Answer, message: bytes) -> Members:
+    return decode_members(message)
+
+
+class _Single(Generic[T]):
     """One coroutine that waits for one answer."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("_read", "answer")
 
-    def __init__(self, answer: asyncio.Future[Answer]) -> None:
+    def __init__(self, answer: asyncio.Future[T], read: Callable[[Answer, bytes], T]) -> None:
         self.answer = answer
+        self._read = read
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self, answer: Answer, message: bytes, /) -> None:
         if not self.answer.done():
-            self.answer.set_result(answer)
+            self.answer.set_result(self._read(answer, message))
 
     def lost(self, why: str) -> None:
         if not self.answer.done():

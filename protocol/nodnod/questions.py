@@ -55,6 +55,8 @@ def for_version_1(request: Request, server: str) -> Request:
     All stats come back where some were asked for, and the agent's own patience holds instead of a
     deadline. Raises StatFailedError, without a code, where the answer would not be what was asked.
     """
+    if request.type == RequestType.MEMBERS:
+        raise StatFailedError(f"members need a version-2 agent, and {server} is version 1")
     for name in _VERSION_2:
         if getattr(request, name) is not None:
             raise StatFailedError(f"`{name}` needs a version-2 agent, and {server} is version 1")

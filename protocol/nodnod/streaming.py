@@ -96,7 +96,7 @@ class Mailbox:
         self._end: str | None = None
         self._news = asyncio.Event()
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self, answer: Answer, _message: bytes = b"", /) -> None:
         """See Waiter."""
         self._newest = answer
         self._news.set()

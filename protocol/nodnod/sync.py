@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from nodnod.client import DEFAULT_SERVER, Client
 from nodnod.errors import NotConnectedError
-from nodnod.messages import Answer, StatType
+from nodnod.messages import Answer, Members, StatType
 from nodnod.questions import Texts
 from nodnod.streaming import StreamAnswer
 
@@ -127,6 +127,10 @@ class SyncClient:
                 deadline=deadline,
             )
         )
+
+    def members(self) -> Members:
+        """See ``Client.members``."""
+        return self._run(self._client.members())
 
     def stream(
         self,

@@ -37,16 +37,20 @@ async def open_page(browser: Browser) -> AsyncIterator[Callable[..., Page]]:
     complaints: list[str] = []
 
     async def open_(**options: object) -> Page:
-        context = await browser.new_context(**{"viewport": {"width": 1400, "height": 900}} | options)
+        context = await browser.new_context(
+            **{"viewport": {"width": 1400, "height": 900}} | options
+        )
         contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
         page.on(
             "console",
-            lambda line: complaints.append(line.text)
-            if line.type in ("error", "warning") and not line.text.startswith(NETWORK)
-            else None,
+            lambda line: (
+                complaints.append(line.text)
+                if line.type in ("error", "warning") and not line.text.startswith(NETWORK)
+                else None
+            ),
         )
         return page
 

@@ -36,6 +36,7 @@ class SimulatedNode:
         """Whether it is listed with zeros, as one that cannot be asked."""
         self.detail: dict[str, Any] = {}
         """Sections that are to be other than usual."""
+        self.version = 2
         self.cores = rng.choice([4, 8, 8, 16, 32])
         self.memory = rng.choice([8, 16, 32, 64]) * GIB
         self.disk = rng.choice([100, 250, 500, 2000]) * 10**9
@@ -77,7 +78,7 @@ class SimulatedNode:
         if self.silent:
             stats = {name: 0 if name != "name" else value for name, value in stats.items()}
         stats["error"] = self.error
-        if not self.silent:
+        if not self.silent and self.version == 2:
             if request.get("detail"):
                 sections = self._sections(now)
                 stats["detail"] = {name: sections.get(name) for name in request["detail"]}
@@ -274,6 +275,11 @@ class SimulatedCluster:
         for (connection, _), request in list(self.streams.items()):
             await self._reply(connection, request)
 
+    async def say(self, message: dict[str, Any]) -> None:
+        """Send this to everybody."""
+        for connection in list(self.connections):
+            await self._send(connection, message)
+
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request, without its id."""
         now = time.time()
@@ -292,7 +298,13 @@ class SimulatedCluster:
         present = sorted(self.nodes.values(), key=lambda node: node.name != self.host)
         left = [{"name": name, "state": "left", "since": time.time() - 130.0} for name in self.left]
         rows = [
-            {"name": node.name, "state": node.state, "since": node.since, "error": node.error}
+            {
+                "name": node.name,
+                "state": node.state,
+                "since": node.since,
+                "error": node.error,
+                "version": node.version,
+            }
             for node in present
         ]
         common = {"instance": "1", "rtt": 0.0004, "version": 2, "error": ""}

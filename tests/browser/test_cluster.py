@@ -132,7 +132,8 @@ async def test_when_no_agent_is_left_the_page_says_of_when_its_numbers_are_and_r
     cluster[2].start()
     cluster[2].listening()
     await expect(page.locator("#served")).to_contain_text("Live from kyle", timeout=30_000)
-    await expect(card(page, "kenny")).to_have_attribute("data-state", "down")
+    await expect(card(page, "kyle")).to_have_attribute("data-state", "up")
+    await expect(page.locator(".states")).to_contain_text("2 down")
 
 
 async def test_a_link_opens_the_view_of_a_node(page: Page, agents: Agents) -> None:

@@ -157,7 +157,7 @@ def test_a_way_cut_in_one_direction_is_down_in_both_and_nobody_else_minds() -> N
 
 def test_messages_that_come_a_second_late_take_nobody_down() -> None:
     with World(1, Weather(lost=0.02, late=0.05)) as world:
-        agents = settled(world, 10)
+        settled(world, 10)
         world.run(600)
         assert world.network.dials == 10 * 9
         assert world.whole()

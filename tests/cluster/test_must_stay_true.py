@@ -55,21 +55,21 @@ def test_fifty_agents_in_a_storm(seed: int) -> None:
     weather(seed, agents=50, seconds=30)
 
 
-@pytest.mark.parametrize("seed", range(10, 16))
+@pytest.mark.parametrize("seed", range(10, 14))
 def test_ten_agents_in_a_longer_storm(seed: int) -> None:
-    weather(seed, agents=10, seconds=90, every=1.0)
+    weather(seed, agents=10, seconds=60, every=1.0)
 
 
-@pytest.mark.parametrize("seed", range(20, 24))
+@pytest.mark.parametrize("seed", range(20, 23))
 def test_a_cluster_with_agents_of_version_1_in_a_storm(seed: int) -> None:
     weather(seed, agents=10, legacy=4, seconds=60)
 
 
-@pytest.mark.parametrize("seed", range(30, 34))
+@pytest.mark.parametrize("seed", range(30, 33))
 def test_a_cluster_in_push_mode_in_a_storm(seed: int) -> None:
     weather(seed, agents=10, legacy=2, seconds=60, mode="push")
 
 
-@pytest.mark.parametrize("seed", range(40, 44))
+@pytest.mark.parametrize("seed", range(40, 43))
 def test_two_agents_in_a_storm(seed: int) -> None:
     weather(seed, agents=2, seconds=120, every=3.0)

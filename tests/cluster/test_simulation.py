@@ -1,6 +1,5 @@
 """The simulated network is a network: what a real one keeps, it keeps; and it replays."""
 
-import json
 from typing import Any
 
 import pytest
@@ -62,6 +61,9 @@ class Line:
         self.end = end
         return Accepted(self.heard.append, self.ended.append)
 
+    def await_heard(self, count: int) -> None:
+        self.world.wait_for(lambda: len(self.heard) >= count, 60, step=0.001)
+
     @property
     def wire(self) -> Any:
         if self.caller.wire is None:
@@ -89,7 +91,7 @@ def test_lost_messages_come_late() -> None:
         for number in range(100):
             sent = world.clock.now
             line.wire.send(b"x")
-            world.wait_for(lambda number=number: len(line.heard) > number, 60, step=0.001)
+            line.await_heard(number + 1)
             moments.append(world.clock.now - sent)
         late = [moment for moment in moments if moment > 0.1]
         assert 20 < len(late) < 50
@@ -312,50 +314,3 @@ def test_a_wrong_answer_does_not_pass_unnoticed() -> None:
         client.ask(type=1)
         with pytest.raises(AssertionError, match="numbers of another node as agent-1"):
             world.run(1)
-
-
-# The double of version 1.
-
-
-def talk(*requests: bytes) -> tuple[list[Any], list[str]]:
-    """What a version-1 agent answers on one connection, and how that ends."""
-    with World(1) as world:
-        agent = world.agent(legacy=True)
-        caller = Caller(world)
-        process = Process(world.clock, world.network.host("client", address_of(9)), VERSION_1)
-        world.network.dial(process, agent.address, caller)
-        world.run(1)
-        assert caller.wire is not None
-        for request in requests:
-            caller.wire.send(request)
-        world.run(5)
-        answers = [json.loads(text) for text in caller.texts]
-        ends = [what for _, what in caller.told[1:] if not what.startswith("{")]
-        return answers, ends
-
-
-def test_a_version_1_agent_ignores_what_it_does_not_know_and_echoes_no_id() -> None:
-    (answer,), ends = talk(b'{"type":1,"statType":3,"id":5,"detail":["cpu"]}')
-    assert list(answer) == ["host", "nodes", "error"]
-    assert len(answer["nodes"]["agent-0"]) == 9
-    assert ends == []
-
-
-def test_a_version_1_agent_says_nothing_to_an_unknown_type_and_goes_on() -> None:
-    answers, ends = talk(b'{"type":3}', b'{"type":0}', b'{"type":4}')
-    assert len(answers) == 1
-    assert ends == []
-
-
-def test_a_version_1_agent_hangs_up_on_what_is_no_json() -> None:
-    answers, ends = talk(b"hello", b'{"type":0}')
-    assert answers == []
-    assert ends == ["connection reset by peer"]
-
-
-def test_a_version_2_agent_tells_a_version_1_agent_nothing_of_itself_and_hears_nothing() -> None:
-    with World(1) as world:
-        old, new = world.mesh(2, legacy=1)[::-1]
-        world.run(5)
-        (member,) = new.cluster.peers.roster.members.values()
-        assert (member.name, member.version, member.instance) == (old.name, 1, "")

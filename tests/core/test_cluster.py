@@ -35,10 +35,15 @@ def dialled(stage: Stage, address: Address) -> int:
     return len(stage.dial.to(address))
 
 
+def await_dial(stage: Stage, address: Address) -> float:
+    """Wait until an address is dialled again; the seconds it took."""
+    before = dialled(stage, address)
+    return stage.clock.wait_for(lambda: dialled(stage, address) > before, 20)
+
+
 def come_back(stage: Stage, peer: FakePeer, *, name: str = "", instance: str = "") -> FakePeer:
     """Have a peer that has hung up answer the next dial."""
-    before = dialled(stage, peer.address)
-    stage.clock.wait_for(lambda: dialled(stage, peer.address) > before, 20)
+    await_dial(stage, peer.address)
     attempt = stage.attempt(peer.address)
     return stage.welcome(name or peer.name, attempt, instance=instance)
 
@@ -175,9 +180,8 @@ def test_an_address_configured_twice_is_dialled_once(stage: Stage) -> None:
 def test_a_peer_that_dials_us_ends_our_wait_to_redial_it(stage: Stage) -> None:
     address = stage.configure()
     for _ in range(12):
-        before = dialled(stage, address)
         stage.attempt(address).refuse()
-        stage.clock.wait_for(lambda before=before: dialled(stage, address) > before, 20)
+        await_dial(stage, address)
     stage.attempt(address).refuse()
     before = dialled(stage, address)
     stage.client(Hello(2, "kyle", "i", str(address)))
@@ -204,10 +208,8 @@ def test_a_peer_that_tells_a_strange_address_is_a_client_like_any(
 def test_a_peer_that_cannot_be_reached_is_dialled_for_ever(stage: Stage) -> None:
     address = stage.configure()
     for _ in range(100):
-        before = dialled(stage, address)
         stage.attempt(address).refuse()
-        wait = stage.clock.wait_for(lambda before=before: dialled(stage, address) > before, 16)
-        assert wait <= 15.1
+        assert await_dial(stage, address) <= 15.1
 
 
 def test_a_silent_peer_is_down_within_five_seconds_and_redialled(stage: Stage) -> None:
@@ -250,16 +252,14 @@ def test_the_story_of_a_peer_is_told_once_per_change_and_not_per_attempt(
 ) -> None:
     address = stage.configure()
     for _ in range(20):
-        before = dialled(stage, address)
         stage.attempt(address).refuse("connection refused")
-        stage.clock.wait_for(lambda before=before: dialled(stage, address) > before, 20)
+        await_dial(stage, address)
     peer = stage.welcome("kyle", stage.attempt(address))
     peer.hang_up("connection reset by peer")
     stage.clock.advance(1)
     for _ in range(3):
-        before = dialled(stage, address)
         stage.attempt(address).refuse("connection refused")
-        stage.clock.wait_for(lambda before=before: dialled(stage, address) > before, 20)
+        await_dial(stage, address)
     stage.welcome("kyle", stage.attempt(address))
     node = f"[kyle : {address}]"
     assert lines(log) == [

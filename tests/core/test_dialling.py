@@ -1,5 +1,7 @@
 """How fast an agent dials."""
 
+import random
+
 import pytest
 
 from nodnod.address import Address
@@ -42,7 +44,7 @@ def dialler(clock: FakeClock) -> Dialler:
 
 @pytest.fixture
 def dialling(dialler: Dialler, clock: FakeClock) -> Dialling:
-    return Dialling(dialler, clock)  # type: ignore[arg-type]
+    return Dialling(dialler, clock, random.Random(1))  # type: ignore[arg-type]
 
 
 END: object = object()
@@ -100,3 +102,15 @@ def test_one_that_was_cancelled_under_way_is_given_up(
     ticket.cancel()
 
     assert dialler.cancelled == [address(1)]
+
+
+def test_hearsay_is_dialled_in_an_order_of_ones_own(dialler: Dialler, clock: FakeClock) -> None:
+    for seed in (1, 2):
+        dialling = Dialling(dialler, clock, random.Random(seed))  # type: ignore[arg-type]
+        for number in range(DIALS_PER_SECOND):
+            dialling.hearsay(address(number), END)  # type: ignore[arg-type]
+        clock.advance(0.001)
+
+    orders = [where for _, where in dialler.dialled]
+    assert sorted(orders[:DIALS_PER_SECOND]) == sorted(orders[DIALS_PER_SECOND:])
+    assert orders[:DIALS_PER_SECOND] != orders[DIALS_PER_SECOND:]

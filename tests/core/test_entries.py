@@ -18,7 +18,8 @@ STATS = FullStats("kyle", 5.0, 100, 25, 25.0, 1000, 500, 50.0, "")
 
 
 def node(**fields: Any) -> dict[str, Any]:
-    return json.loads(encode(STATS)) | fields
+    known: dict[str, Any] = json.loads(encode(STATS))
+    return known | fields
 
 
 def splice(

@@ -66,7 +66,7 @@ class Bench:
         return self.clock.wait_for(lambda: self.attempts > before, 60)
 
     def answers(self, host: str, query: object = None) -> None:
-        answer = {"host": host, "nodes": {}, "error": ""}
+        answer: dict[str, object] = {"host": host, "nodes": {}, "error": ""}
         if query is not None:
             answer["id"] = query
         self.link.received(json.dumps(answer).encode())

@@ -7,9 +7,9 @@ import pytest
 from edge.visitors import MOMENT, OFFER, FakeService
 from eventually import eventually
 from live.raw import TEXT, RawClient, frame, upgrade
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello
-from nodnod_agent.edge import server as server_module
-from nodnod_agent.edge.server import MAX_REQUEST, Server
+from nodnod_agent.edge.server import Server
 
 # The handshake.
 
@@ -46,18 +46,18 @@ async def test_a_client_tells_nothing_of_itself(client: RawClient, service: Fake
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", upgrade()[:-1]])
 async def test_half_a_handshake_is_cut_at_the_limit(
-    client: RawClient, monkeypatch: pytest.MonkeyPatch, said: bytes
+    client: RawClient, server: Server, said: bytes
 ) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_LIMIT", MOMENT)
+    server.limits = Limits(handshake=MOMENT)
     await client.send(said)
 
     assert await client.rest() == b""
 
 
 async def test_a_handshake_that_drips_is_cut_at_the_limit(
-    client: RawClient, monkeypatch: pytest.MonkeyPatch
+    client: RawClient, server: Server
 ) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_LIMIT", MOMENT)
+    server.limits = Limits(handshake=MOMENT)
 
     async def cut() -> bool:
         try:
@@ -70,9 +70,9 @@ async def test_a_handshake_that_drips_is_cut_at_the_limit(
 
 
 async def test_a_finished_handshake_is_not_cut_at_its_limit(
-    client: RawClient, server: Server, monkeypatch: pytest.MonkeyPatch
+    client: RawClient, server: Server
 ) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_LIMIT", 0.0)
+    server.limits = Limits(handshake=0.0)
     await client.shake()
     (accepted,) = server.clients
 
@@ -98,7 +98,8 @@ async def test_what_goes_to_many_is_framed_once(server: Server, port: int) -> No
 async def test_a_client_may_send_16_kilobytes_and_no_more(client: RawClient) -> None:
     await client.shake(OFFER)
 
-    await client.send(frame("x" * MAX_REQUEST), frame("x" * (MAX_REQUEST + 1)))
+    most = Limits().client_message
+    await client.send(frame("x" * most), frame("x" * (most + 1)))
 
     assert (await client.frame())[0] == TEXT
     assert await client.close_code() == 1009

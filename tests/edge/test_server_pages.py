@@ -9,8 +9,8 @@ from websockets.http11 import Response
 from edge.visitors import MOMENT, FakeService
 from eventually import eventually
 from live.raw import RawClient
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.edge import pump as pump_module
-from nodnod_agent.edge import server as server_module
 from nodnod_agent.edge.server import Server
 
 # Pages.
@@ -25,9 +25,9 @@ async def test_a_request_without_upgrade_gets_its_page(client: RawClient) -> Non
 
 
 async def test_a_page_that_comes_late_is_sent_and_not_cut_at_the_limit_of_the_handshake(
-    client: RawClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
+    client: RawClient, service: FakeService, server: Server
 ) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_LIMIT", 0.0)
+    server.limits = Limits(handshake=0.0)
     service.prompt = False
     await client.send(GET)
     await eventually(lambda: service.replies)

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -196,22 +197,28 @@ async def test_the_page_of_the_cluster_comes_at_the_deadline_and_names_the_froze
     assert some.of("node") == ["stan"]
 
 
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+LEAVING: dict[str, Callable[[socket.socket], None]] = {
+    "closing": socket.socket.close,
+    "resetting": reset,
+    "ending its half": lambda sock: sock.shutdown(socket.SHUT_WR),
+}
+
+
 @pytest.mark.parametrize("path", ["/stat/all?timeout=0.3", "/metrics/cluster?timeout=0.3"])
-@pytest.mark.parametrize("how", ["closes", "resets", "ends its half"])
+@pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING.keys())
 async def test_a_page_that_waits_survives_the_leaving_of_its_client(
-    beside_frozen: Agent, path: str, how: str
+    beside_frozen: Agent, path: str, leave: Callable[[socket.socket], None]
 ) -> None:
     async with RawClient(beside_frozen.port) as client, V1Client(beside_frozen.address) as other:
         await client.send(request(path))
         # The one that came later is answered later.
         await other.send({"type": 1, "timeout": 0.4})
-        if how == "ends its half":
-            client.socket.shutdown(socket.SHUT_WR)
-        elif how == "resets":
-            linger = struct.pack("ii", 1, 0)
-            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        if how != "ends its half":
-            client.socket.close()
+        leave(client.socket)
         (answer,) = await other.receive()
 
     assert answer["nodes"]["kyle"]["error"] == "no answer within 0.4 s"

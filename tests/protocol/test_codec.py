@@ -97,7 +97,7 @@ def test_whatever_comes_is_an_answer_or_a_wire_error(data: bytes, stat_type: int
     for decode in (decode_answer, decode_members, decode_peer_answer, decode_nodes):
         error = refusal(decode, data, WireError)
         assert error is None or 0 < len(str(error)) <= 300
-    error = refusal(decode_join, data, RequestError)
+    error = refusal(lambda data: decode_join(data, Request()), data, RequestError)
     assert error is None or 0 < len(str(error)) <= 300
 
 

@@ -1,12 +1,12 @@
 """Agents of the simulated cluster: the real core on a fake machine."""
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nodnod.address import Address
 from nodnod_agent.core.cluster import Cluster
 from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.world import Hello, LinkEnd
+from nodnod_agent.core.world import Hello, LinkEnd, Wire
 from simulation.clock import Timer
 from simulation.hosts import Accepted, Host, Process
 from simulation.wires import End
@@ -147,5 +147,5 @@ class Agent:
 
 
 def _accepted(cluster: Cluster, end: End, hello: Hello) -> Accepted:
-    session = cluster.accepted(end, hello)
+    session = cluster.accepted(cast(Wire, end), hello)
     return Accepted(session.received, lambda _: session.ended(), session)

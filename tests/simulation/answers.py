@@ -75,9 +75,9 @@ def check_answer(
 def _check_all(world: "World", agent: "Agent | LegacyAgent", nodes: dict[str, Any]) -> None:
     """Every configured node exactly once, under its name or else its address, and nobody else."""
     expected = {agent.name: str(agent.address)}
-    for address in agent.nodes:
-        other = world.by_address.get(address)
-        expected[other.name if other else str(address)] = str(address)
+    for node in agent.nodes:
+        other = world.by_address.get(node)
+        expected[other.name if other else str(node)] = str(node)
     for name, address in expected.items():
         assert (name in nodes) + (address in nodes) == 1, f"{name}, {address}"
     assert len(nodes) == len(expected), set(nodes) - set(expected)

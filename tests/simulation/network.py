@@ -1,11 +1,12 @@
 """Machines joined by a network that delays, drops, splits and heals, all from one seed."""
 
+from typing import cast
 from zlib import crc32
 
 from msgspec import Struct
 
 from nodnod.address import Address
-from nodnod_agent.core.world import Hello, LinkEnd
+from nodnod_agent.core.world import Hello, LinkEnd, Wire
 from nodnod_agent.edge.links import DIAL_LIMIT
 from simulation.clock import FakeClock, Timer
 from simulation.hosts import Host, Process
@@ -177,7 +178,7 @@ class Attempt:
             self._done = True
             self._limit.cancel()
             wire.heard_now()
-            self._end.opened(wire, hello)
+            self._end.opened(cast(Wire, wire), hello)
 
     def _refuse(self, reason: str) -> None:
         if not self._done:

@@ -2,12 +2,12 @@
 
 import json
 import random
-from typing import Any
+from typing import Any, cast
 
 from nodnod.address import Address, parse_address
 from nodnod_agent.core.cluster import Cluster
 from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.world import Hello, LinkEnd
+from nodnod_agent.core.world import Hello, LinkEnd, Wire
 from simulation.answers import parse
 from simulation.clock import FakeClock
 from simulation.legacy import node_object
@@ -72,7 +72,7 @@ class Attempt:
 
     def accept(self, hello: Hello) -> FakeWire:
         wire = FakeWire(self._clock)
-        self.end.opened(wire, hello)
+        self.end.opened(cast(Wire, wire), hello)
         return wire
 
     def refuse(self, reason: str = "connection refused") -> None:
@@ -145,7 +145,7 @@ class FakeClient:
 
     def __init__(self, stage: "Stage", hello: Hello) -> None:
         self.wire = FakeWire(stage.clock)
-        self.session = stage.cluster.accepted(self.wire, hello)
+        self.session = stage.cluster.accepted(cast(Wire, self.wire), hello)
 
     def ask(self, **request: Any) -> None:
         """Send a request."""

@@ -7,6 +7,7 @@ from nodnod.messages import Join, MemberEntry, PeerAnswer
 from nodnod_agent.core.answers import Answers
 from nodnod_agent.core.board import Board
 from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.local import LocalNode, Want
 from nodnod_agent.core.members import Member
 from nodnod_agent.core.peers import Peers
@@ -39,11 +40,13 @@ class Cluster:
         want: Want = lambda sections, seconds: None,
         mode: str = "pull",
         interval: float = 1.0,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
     ) -> None:
         """``address`` is where others can dial us; ``instance`` is random for each process."""
         own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000))
         self.clock = clock
         self.counters = Counters()
+        self.limits = limits
         self.answers = Answers(name)
         self.local = LocalNode(name, interval=interval, want=want)
         self.peers = Peers(own, self, clock=clock, wall=wall, rng=rng, dial=dial)

@@ -1,9 +1,13 @@
-"""How fast this agent dials: at most so many attempts a second, whoever wants them."""
+"""How fast this agent dials: at most so many attempts a second, whoever wants them.
+
+Those that we were only told of are dialled in random order: agents that have just got the same list
+would else all dial the same few first, and the news would spread no faster than one by one.
+"""
 
 from collections import deque
 
 from nodnod.address import Address
-from nodnod_agent.core.world import Clock, Dial, LinkEnd, Timer
+from nodnod_agent.core.world import Clock, Dial, LinkEnd, Random, Timer
 
 __all__ = ["Dialling"]
 
@@ -32,21 +36,28 @@ class _Ticket:
 class Dialling:
     """The core's Dial around the edge's: waits its turn; those proved to exist go first."""
 
-    def __init__(self, dial: Dial, clock: Clock) -> None:
+    def __init__(self, dial: Dial, clock: Clock, rng: Random) -> None:
         self._dial = dial
         self._clock = clock
+        self._rng = rng
         self._recent: deque[float] = deque(maxlen=DIALS_PER_SECOND)
         self._proved: deque[_Ticket] = deque()
-        self._hearsay: deque[_Ticket] = deque()
+        self._hearsay: list[_Ticket] = []
         self._timer: Timer | None = None
 
     def __call__(self, address: Address, end: LinkEnd) -> Timer:
         """See Dial; for an address that was configured, or that has answered before."""
-        return self._enqueue(self._proved, address, end)
+        ticket = _Ticket(address, end)
+        self._proved.append(ticket)
+        self._plan()
+        return ticket
 
     def hearsay(self, address: Address, end: LinkEnd) -> Timer:
         """See Dial; for an address that we were only told of."""
-        return self._enqueue(self._hearsay, address, end)
+        ticket = _Ticket(address, end)
+        self._hearsay.append(ticket)
+        self._plan()
+        return ticket
 
     def stop(self) -> None:
         """Dial nobody any more."""
@@ -55,16 +66,10 @@ class Dialling:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _enqueue(self, queue: deque[_Ticket], address: Address, end: LinkEnd) -> Timer:
-        ticket = _Ticket(address, end)
-        queue.append(ticket)
-        if self._timer is None:
-            self._plan()
-        return ticket
-
     def _plan(self) -> None:
-        when = max(self._clock.time(), self._allowed())
-        self._timer = self._clock.call_at(when, self._next)
+        if self._timer is None:
+            when = max(self._clock.time(), self._allowed())
+            self._timer = self._clock.call_at(when, self._next)
 
     def _allowed(self) -> float:
         full = len(self._recent) == DIALS_PER_SECOND
@@ -72,12 +77,19 @@ class Dialling:
 
     def _next(self) -> None:
         self._timer = None
-        while queue := self._proved or self._hearsay:
+        while self._proved or self._hearsay:
             now = self._clock.time()
             if now < self._allowed():
                 self._plan()
                 return
-            ticket = queue.popleft()
+            ticket = self._take()
             if not ticket.cancelled:
                 self._recent.append(now)
                 ticket.attempt = self._dial(ticket.address, ticket.end)
+
+    def _take(self) -> _Ticket:
+        if self._proved:
+            return self._proved.popleft()
+        place = int(self._rng.random() * len(self._hearsay))
+        self._hearsay[place], self._hearsay[-1] = self._hearsay[-1], self._hearsay[place]
+        return self._hearsay.pop()

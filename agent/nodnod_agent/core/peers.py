@@ -61,7 +61,7 @@ class Peers:
         self._clock = clock
         self._wall = wall
         self._rng = rng
-        self._dialling = Dialling(dial, clock)
+        self._dialling = Dialling(dial, clock, rng)
         self._keepalive = Keepalive(clock, rng, lambda: self._links)
         self._links: dict[Link, Member] = {}
         self._up: dict[Link, None] = {}

@@ -8,6 +8,7 @@ from nodnod.errors import RequestError
 from nodnod.messages import Join, Request, RequestType
 from nodnod_agent.core.answers import Answers, with_id
 from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.query import Waiter
 from nodnod_agent.core.question import Question
@@ -17,21 +18,15 @@ from nodnod_agent.core.world import Clock, Wire
 __all__ = ["Services", "Session"]
 
 DEFAULT_TIMEOUT = 2.0
-MAX_IN_FLIGHT = 64
-"""Unanswered requests per connection; more wait unread. Raising it costs memory per client."""
-
 MAX_BAD_IN_A_ROW = 10
-MAX_STREAMS = 16
 MAX_JOINS = 20
 """Join requests that one connection may send in a second; merging lists costs CPU."""
 
 POLICY_VIOLATION = 1008
 
-STALL_LIMIT = 5.0
-"""Seconds in which a client must take some of the answers that it asked for."""
-
 STREAM_STALL_LIMIT = 60.0
-"""The same for one that only listens to streams: it skips ticks, so its output cannot grow."""
+"""Seconds in which one that only listens to streams must take some of them, at least: it skips
+ticks, so its output cannot grow."""
 
 
 class Services(Protocol):
@@ -39,6 +34,7 @@ class Services(Protocol):
 
     clock: Clock
     counters: Counters
+    limits: Limits
     answers: Answers
     local: LocalNode
     streams: Streams
@@ -62,6 +58,7 @@ class Session:
         "_bad",
         "_joins",
         "_joins_second",
+        "_most_in_flight",
         "_open",
         "_ordered",
         "_streams",
@@ -73,6 +70,7 @@ class Session:
     def __init__(self, agent: Services, wire: Wire, teller: str | None = None) -> None:
         """``teller`` is where the agent on the other end can be dialled; ``None``: no agent."""
         self._agent = agent
+        self._most_in_flight = agent.limits.in_flight
         self._wire = wire
         self._open = True
         self._teller = teller
@@ -85,7 +83,9 @@ class Session:
     @property
     def stall_limit(self) -> float:
         """Seconds of output unread after which the connection is to be cut."""
-        return STREAM_STALL_LIMIT if self._streams and not self.in_flight else STALL_LIMIT
+        unread_for = self._agent.limits.unread_for
+        listens = self._streams and not self.in_flight
+        return max(STREAM_STALL_LIMIT, unread_for) if listens else unread_for
 
     @property
     def from_agent(self) -> bool:
@@ -95,7 +95,7 @@ class Session:
     @property
     def full(self) -> bool:
         """Whether so many requests are unanswered that the next had better wait unread."""
-        return len(self.in_flight) >= MAX_IN_FLIGHT
+        return len(self.in_flight) >= self._most_in_flight
 
     def received(self, text: bytes) -> None:
         """Take one request."""
@@ -194,8 +194,8 @@ class Session:
         if request.id in streams:
             message = f"a stream with `id` {request.id!r} runs already"
             raise RequestError("duplicate_id", message, request.id)
-        if len(streams) >= MAX_STREAMS:
-            message = f"{MAX_STREAMS} streams run on this connection already"
+        if len(streams) >= (most := self._agent.limits.streams):
+            message = f"{most} streams run on this connection already"
             raise RequestError("too_many_streams", message, request.id)
         # A tick that waits for a frozen peer should still come before the next one.
         timeout = min(DEFAULT_TIMEOUT, every) if request.timeout is None else request.timeout

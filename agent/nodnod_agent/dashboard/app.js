@@ -97,8 +97,10 @@ function live(answer) {
   } else if (missed.length > 0) {
     catchUp(missed.map(({ name }) => name));
   }
-  if (changed.length > 0) {
+  if (changed.length > 0 || missed.length > 0) {
     askMembers(); // they know since when
+  }
+  if (changed.length > 0) {
     const said = changed.slice(0, 5).map(({ name, state }) => `${name}: ${STATES[state].word.toLowerCase()}`);
     write(news, changed.length > 5 ? `${count(changed.length, "node")} changed` : said.join(", "));
   }

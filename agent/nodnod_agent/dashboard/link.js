@@ -63,11 +63,12 @@ export class Link {
     this.#wake();
   }
 
-  /** Ask once; `handler` gets the answer, unless the connection ends first. */
+  /** Ask once; `handler` gets the answer, unless there is no connection until then. */
   ask(name, request, handler) {
     const id = this.#name(name);
-    this.#asked.set(id, handler);
-    this.#send({ ...request, id });
+    if (this.#send({ ...request, id })) {
+      this.#asked.set(id, handler);
+    }
   }
 
   /** Ask again and again, on every connection; the result ends that. */
@@ -173,9 +174,11 @@ export class Link {
   }
 
   #send(message) {
-    if (this.#socket !== null && this.#socket.readyState === WebSocket.OPEN) {
+    const open = this.#socket?.readyState === WebSocket.OPEN;
+    if (open) {
       this.#socket.send(JSON.stringify(message));
     }
+    return open;
   }
 
   #name(name) {

@@ -133,6 +133,18 @@ class Pump(asyncio.Protocol):
         """Bytes that the other side has not taken yet; see Wire."""
         return self.transport.get_write_buffer_size()
 
+    # What a subclass may say otherwise.
+
+    @property
+    def unsent_limit(self) -> int:
+        """Bytes of unsent output on top of which nothing more is put."""
+        return UNSENT_LIMIT
+
+    @property
+    def patience(self) -> float:
+        """Seconds in which the other side must take some output, where there is no user to say."""
+        return STALL_LIMIT
+
     # What a subclass says.
 
     def frame(self, text: bytes) -> bytes:
@@ -292,7 +304,7 @@ class Pump(asyncio.Protocol):
         out, self.out = self.out, []
         data = out[0] if len(out) == 1 else b"".join(out)
         if self._blocked:
-            if self.unsent > UNSENT_LIMIT:
+            if self.unsent > self.unsent_limit:
                 self._cut_off(f"{self.unsent} bytes of output unread")
                 return
             self._unsent_then += len(data)  # or new output would hide that some was taken
@@ -301,6 +313,9 @@ class Pump(asyncio.Protocol):
             # Half an end: a whole one, with input on its way, resets what is not yet read there.
             self.user = None
             self._backlog, self._events = b"", None
+            if not self.transport.can_write_eof():  # TLS has no half
+                self._end()
+                return
             self.transport.write_eof()
             self.transport.resume_reading()
             self._rearm(CLOSE_LIMIT, self._end)
@@ -323,7 +338,7 @@ class Pump(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _watch_stall(self) -> None:
-        limit = STALL_LIMIT if self.user is None else self.user.stall_limit
+        limit = self.patience if self.user is None else self.user.stall_limit
         self._unsent_then = self.unsent
         self._rearm(limit, self._stalled, limit)
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol as Interface
 
@@ -14,15 +15,16 @@ from websockets.typing import Subprotocol
 
 from nodnod.address import Address
 from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.edge.bearer import PROOF
+from nodnod_agent.edge.doorstep import Doorstep
+from nodnod_agent.edge.gate import Entry, Refusal
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.edge.pump import Pump, User
 
 __all__ = ["Page", "Server", "Service"]
 
-MAX_REQUEST = 16 * 1024
-MAX_PEER_MESSAGE = 4 * 1024 * 1024
-HANDSHAKE_LIMIT = 5.0
 PING_AFTER = 20.0
 """Seconds of silence after which a client is pinged; after as many again it is cut."""
 
@@ -51,6 +53,13 @@ class Service(Interface):
         """A client has connected; what it sends goes to the result."""
 
 
+class Gate(Interface):
+    """Who says who may in."""
+
+    def __call__(self, request: Request, local: Address | None, *, tls: bool) -> Entry | Refusal:
+        """Judge a request that came to our address ``local``, over TLS or plain."""
+
+
 class Client(Pump):
     """One accepted connection."""
 
@@ -58,14 +67,16 @@ class Client(Pump):
 
     ws: ServerProtocol
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", born: float | None = None) -> None:
         ws = ServerProtocol(
-            select_subprotocol=_select_subprotocol, max_size=MAX_REQUEST, logger=wire_log
+            select_subprotocol=_select_subprotocol,
+            max_size=server.limits.client_message,
+            logger=wire_log,
         )
         super().__init__(server.loop, ws)
         self.server = server
         self.session: Visitor | None = None
-        self.born = self.heard
+        self.born = self.heard if born is None else born
         self.paging = False
         """It waits for a page, which is given in time."""
         self.pinged = False
@@ -81,8 +92,8 @@ class Client(Pump):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
-        if len(self.server.clients) >= self.server.max_clients:
-            self.server.turned_away(self)
+        if not self.server.waits(self):
+            self.abort()
             return
         self.server.clients.add(self)
         self.server.counters.connections_accepted += 1
@@ -105,17 +116,33 @@ class Client(Pump):
         peer = self.transport.get_extra_info("peername")
         return str(Address(peer[0], peer[1])) if peer else "unknown"
 
+    @property
+    def unsent_limit(self) -> int:
+        """See Pump."""
+        return self.server.limits.unread
+
+    @property
+    def patience(self) -> float:
+        """See Pump."""
+        return self.server.limits.unread_for
+
     def handshake(self, event: Request | Response) -> None:
         """See Pump."""
         assert isinstance(event, Request)
-        ws = self.ws
-        if "Upgrade" not in event.headers:
+        ws, server = self.ws, self.server
+        server.pending.pop(self, None)
+        entry = self._judge(event)
+        if isinstance(entry, Refusal) or "Upgrade" not in event.headers:
             self.paging = True
             # What comes behind it is no frames, and not read; the end goes out with the page.
             ws.fail(ABNORMAL_CLOSURE)
             ws.data_to_send()
             head = event.method == "HEAD"
-            self.server.page(event, lambda response: self._respond(response, head=head))
+            if isinstance(entry, Refusal):
+                log.warning("Refused client %s: %s", self.name, entry.reason)
+                self._respond(entry.response, head=head)
+            else:
+                server.page(event, lambda response: self._respond(response, head=head))
             return
         if ws.eof_sent:  # what came with it was no frame, and has ended the connection already
             return
@@ -124,13 +151,26 @@ class Client(Pump):
             ws.send_response(response)
             return
         hello = read_hello(event.headers, ws.subprotocol)
+        if not entry.agent:  # whatever it says
+            hello = Hello(hello.version)
         if ws.subprotocol is not None:
-            write_hello(response.headers, self.server.hello)
+            write_hello(response.headers, server.hello)
+        if entry.proof:
+            response.headers[PROOF] = entry.proof
         if hello.instance:
-            ws.max_message_size = MAX_PEER_MESSAGE
+            ws.max_message_size = server.limits.peer_message
         ws.send_response(response)
-        self.session = self.user = self.server.service.accepted(self, hello)
+        self.session = self.user = server.service.accepted(self, hello)
         log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
+
+    def _judge(self, request: Request) -> Entry | Refusal:
+        gate = self.server.gate
+        if gate is None:
+            return Entry(agent=True)
+        where = self.transport.get_extra_info("sockname")
+        local = Address(where[0], where[1]) if where else None
+        tls = self.transport.get_extra_info("sslcontext") is not None
+        return gate(request, local, tls=tls)
 
     def bad_handshake(self, error: Exception) -> None:
         """See Pump: a request with a body or no request at all; the library says nothing to it."""
@@ -148,7 +188,8 @@ class Client(Pump):
         """Ping it after a silence, cut it after a longer one."""
         silent = now - self.heard
         if self.ws.state is not OPEN:
-            if not self.paging and self.session is None and now - self.born > HANDSHAKE_LIMIT:
+            limit = self.server.limits.handshake
+            if not self.paging and self.session is None and now - self.born > limit:
                 self.abort()
         elif silent < PING_AFTER:
             self.pinged = False
@@ -169,7 +210,10 @@ class Client(Pump):
 
 
 class Server:
-    """The listening socket and all that came in through it."""
+    """The listening socket and all that came in through it.
+
+    Without a ``gate`` everybody may in. ``tls`` may be replaced; who is in stays in.
+    """
 
     def __init__(
         self,
@@ -180,6 +224,9 @@ class Server:
         page: Page,
         max_clients: int,
         counters: Counters | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        gate: Gate | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.loop = loop
         self.counters = counters or Counters()
@@ -187,7 +234,13 @@ class Server:
         self.hello = hello
         self.page = page
         self.max_clients = max_clients
+        self.limits = limits
+        self.gate = gate
+        self.tls = tls
         self.clients: set[Client] = set()
+        self.pending: dict[Client | Doorstep, None] = {}
+        """Those that have not shown yet who they are, the oldest first."""
+        self._doorsteps: set[Doorstep] = set()
         self.last_text = b""
         self.last_frame = b""
         self._empty: asyncio.Future[None] | None = None
@@ -198,7 +251,7 @@ class Server:
         """Accept connections on sockets that are bound."""
         for sock in sockets:
             self._listeners.append(
-                await self.loop.create_server(lambda: Client(self), sock=sock, backlog=BACKLOG)
+                await self.loop.create_server(self._greet, sock=sock, backlog=BACKLOG)
             )
         self._look_again()
 
@@ -211,6 +264,8 @@ class Server:
         for client in tuple(self.clients):
             if client.session is None and not client.paging:  # nobody whom a goodbye would reach
                 client.abort()
+        for guest in tuple(self._doorsteps):
+            guest.abort()
 
     async def drained(self, seconds: float) -> None:
         """Wait until every client is gone; those that stay longer are cut off."""
@@ -223,17 +278,44 @@ class Server:
 
     def gone(self, client: "Client") -> None:
         """Forget a client whose connection is gone."""
+        self.pending.pop(client, None)
         if client in self.clients:
             self.clients.remove(client)
             self.counters.connections_ended += 1
         if not self.clients and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
-    def turned_away(self, client: Client) -> None:
-        """Say why a client is not let in."""
-        self.counters.connections_refused += 1
-        log.warning("Turned away client %s: %d connections are open", client.name, self.max_clients)
-        client.abort()
+    def waits(self, guest: Client | Doorstep) -> bool:
+        """Somebody has come; false if there is no room, and he is to go."""
+        if len(self.clients) + len(self._doorsteps) >= self.max_clients:
+            self.counters.connections_refused += 1
+            open_ = self.max_clients
+            log.warning("Turned away client %s: %d connections are open", guest.name, open_)
+            return False
+        if isinstance(guest, Doorstep):
+            self._doorsteps.add(guest)
+        self.pending[guest] = None
+        if len(self.pending) > self.limits.unauthenticated:
+            # The oldest, and not the newest: who means well is through within milliseconds, so
+            # those that never get through cannot keep him out.
+            oldest = next(iter(self.pending))
+            del self.pending[oldest]
+            self.counters.connections_refused += 1
+            most = self.limits.unauthenticated
+            log.warning("Cut %s: more than %d have not shaken hands", oldest.name, most)
+            oldest.abort()
+        return True
+
+    def waits_no_more(self, guest: Doorstep) -> None:
+        """See Host."""
+        self.pending.pop(guest, None)
+        self._doorsteps.discard(guest)
+
+    def _greet(self) -> asyncio.Protocol:
+        if self.tls is None:
+            return Client(self)
+        born = self.loop.time()
+        return Doorstep(self, self.tls, self.limits.handshake, lambda: Client(self, born))
 
     def _sweep(self, due: float) -> None:
         now = self.loop.time()

@@ -1,0 +1,66 @@
+"""What the settings about access stand for: secrets, certificates and names, read from the world."""
+
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from nodnod.address import Address
+from nodnod_agent.config import Settings
+from nodnod_agent.edge.names import Names
+from nodnod_agent.edge.tls import Contexts, read_contexts
+
+if TYPE_CHECKING:
+    from nodnod_agent.edge.tokens import Tokens
+
+__all__ = ["Access", "read_access", "read_names"]
+
+
+class Access(Struct, frozen=True):
+    """``tokens`` where there is a secret, ``tls`` where there is a certificate."""
+
+    tokens: "Tokens | None"
+    tls: Contexts | None
+
+
+def read_access(
+    settings: Settings, environment: Mapping[str, str], before: Access | None = None
+) -> Access:
+    """Read secrets and certificates, for the first time or again. Raises ConfigError."""
+    tls = read_contexts(
+        settings.tls_cert,
+        settings.tls_key,
+        settings.tls_ca,
+        require_client_cert=settings.tls_require_client_cert,
+    )
+    if not settings.auth_secrets:
+        return Access(None, tls)
+    from nodnod_agent.edge.secret import read_secrets
+    from nodnod_agent.edge.tokens import Tokens
+
+    spent = before.tokens.spent if before is not None and before.tokens is not None else None
+    return Access(Tokens(read_secrets(settings.auth_secrets, environment), spent), tls)
+
+
+def read_names(
+    settings: Settings, addresses: Iterable[Address], member: Callable[[Address], bool]
+) -> Names:
+    """What an agent that is dialled at ``addresses`` is called.
+
+    Names by which the cluster's configuration calls its nodes are ours too: it is one file for
+    all of them.
+    """
+    own = set(addresses)
+    host = socket.gethostname()
+    return Names(
+        (
+            settings.name,
+            host,
+            host.partition(".")[0],
+            *(address.host for address in (*own, *settings.nodes, *settings.join)),
+        ),
+        lambda address: address in own or member(address),
+        hosts=settings.allowed_hosts,
+        origins=settings.allowed_origins,
+    )

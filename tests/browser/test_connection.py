@@ -1,0 +1,92 @@
+"""What the page does when agents refuse it, vanish, freeze, or want a token."""
+
+import pytest
+from eventually import eventually
+
+from browser.chromium import Page, expect
+from browser.simulated import SimulatedCluster
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoicmVhZCJ9.c2lnbmF0dXJl"
+
+
+async def test_a_lost_agent_that_comes_back_is_found_again(page: Page) -> None:
+    cluster = SimulatedCluster(["a"])
+    async with cluster:
+        await page.goto(cluster.url)
+        await expect(page.locator("[data-node]")).to_have_count(1)
+
+        await cluster.stop()
+
+        await expect(page.locator(".notice")).to_contain_text("Lost a at")
+        await expect(page.locator("body")).to_have_attribute("data-link", "lost")
+        await cluster.start()
+        await page.get_by_role("button", name="Try now").click()
+        await expect(page.locator("#served")).to_contain_text("Live from a")
+        await expect(page.locator(".notice")).to_be_hidden()
+
+
+async def test_the_streams_run_once_again_on_a_new_connection(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+        await eventually(lambda: len(cluster.streams) == 3)
+
+        await cluster.stop()
+        await cluster.start()
+
+        await expect(page.locator("#served")).to_contain_text("Live from a")
+        await eventually(lambda: len(cluster.streams) == 3)
+
+
+async def test_an_agent_that_has_fallen_silent_counts_as_lost(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(page.locator("#served")).to_contain_text("Live from a")
+
+        cluster.frozen = True
+
+        await expect(page.locator("#served")).to_contain_text("numbers of")
+        await expect(page.locator(".notice")).to_contain_text("nothing heard from it for 5 s")
+
+
+async def test_pages_of_other_members_are_offered_where_none_can_be_reached(page: Page) -> None:
+    cluster = SimulatedCluster(["a", "b<i>"])
+    async with cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+        await expect(page.locator(".one .place")).to_contain_text("10.0.0.1:7070")
+
+        await cluster.stop()
+
+        link = page.locator(".notice").get_by_role("link", name="b<i>")
+        await expect(link).to_have_attribute("href", "http://10.0.0.2:7070/#/node/a")
+
+
+async def test_a_token_is_asked_for_once_and_kept_for_the_session(page: Page) -> None:
+    async with SimulatedCluster(["a"], token=TOKEN) as cluster:
+        await page.goto(cluster.url)
+        field = page.get_by_label("Token", exact=True)
+        await field.fill("not a token")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".gate .fault")).to_contain_text("is made of")
+        await field.fill("bm90.dGhl.b25l")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".gate .fault")).to_contain_text("is not valid")
+
+        await field.fill(TOKEN)
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator("[data-node]")).to_have_count(1)
+        await page.reload()
+        await expect(page.locator("[data-node]")).to_have_count(1)
+        assert TOKEN not in page.url
+
+
+async def test_a_refused_question_is_shown_as_the_agent_said_it(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(page.locator("[data-node]")).to_have_count(1)
+
+        await cluster.say({"host": "a", "nodes": {}, "error": "too <many>", "code": "forbidden"})
+
+        await expect(page.locator(".notice")).to_contain_text("The agent refuses: too <many>")

@@ -1,0 +1,185 @@
+"""The modules that only compute, asked in the browser they are for."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from browser.chromium import Page
+from browser.simulated import SimulatedCluster
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GAP = "\u00a0"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def blank(page: Page) -> AsyncIterator[Page]:
+    """A page that can import the modules."""
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}icon.svg")
+        yield page
+
+
+async def run(page: Page, module: str, body: str) -> Any:
+    return await page.evaluate(f"async () => {{ const m = await import('/{module}.js'); {body} }}")
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("bytes(0)", f"0{GAP}B"),
+        ("bytes(999)", f"999{GAP}B"),
+        ("bytes(1000)", f"0.98{GAP}KiB"),
+        ("bytes(5699850240)", f"5.31{GAP}GiB"),
+        ("bytes(2 ** 80)", f"1048576{GAP}EiB"),
+        ("bytes(null)", "–"),
+        ("bytes(NaN)", "–"),
+        ("bytes('1')", "–"),
+        ("partOf(2 ** 30, 2 ** 33)", f"1.00 of 8.00{GAP}GiB"),
+        ("partOf(0, 0)", "–"),
+        ("rate(1536)", f"1.50{GAP}KiB/s"),
+        ("percent(26.741)", f"26.7{GAP}%"),
+        ("percent(undefined)", "–"),
+        ("duration(0)", f"0{GAP}s"),
+        ("duration(59.9)", f"59{GAP}s"),
+        ("duration(3725)", f"1{GAP}h 2{GAP}min"),
+        ("duration(86405)", f"1{GAP}d"),
+        ("duration(-5)", f"0{GAP}s"),
+        ("count(1, 'node')", "1 node"),
+        ("count(0, 'node')", "0 nodes"),
+    ],
+)
+async def test_numbers_are_told_as_people_read_them(blank: Page, call: str, text: str) -> None:
+    assert await run(blank, "units", f"return m.{call};") == text
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        ("", "up"),
+        ("stale: last heard 3.2 s ago", "stale"),
+        ("no answer within 1 s", "stale"),
+        ("down: connection refused", "down"),
+        ("not connected yet", "down"),
+        ("unknown node", "down"),
+        ("disk: /mnt does not answer", "error"),
+        ("bad answer: it speaks for node 'x'", "error"),
+        ("the link is down: no", "error"),
+    ],
+)
+async def test_an_error_tells_the_state(blank: Page, error: str, state: str) -> None:
+    assert (
+        await blank.evaluate("async (error) => (await import('/state.js')).stateOf(error)", error)
+        == state
+    )
+
+
+async def columns(page: Page, body: str, time: float, span: int, count: int) -> list[float | None]:
+    """What a series of ten seconds holds after ``body``; None is a hole."""
+    return await run(
+        page,
+        "series",
+        f"const s = new m.Series(10); {body}; "
+        f"return [...s.columns({time}, {span}, {count})].map((v) => Number.isNaN(v) ? null : v);",
+    )
+
+
+async def test_a_series_bridges_a_late_tick_and_no_more(blank: Page) -> None:
+    body = "s.put(100.9, 1); s.put(102.1, 3); s.put(106, 7)"
+
+    assert await columns(blank, body, 106, 7, 7) == [1, 3, 3, None, None, None, 7]
+
+
+async def test_a_series_keeps_a_hole_where_there_was_no_number(blank: Page) -> None:
+    body = "s.put(100, 1); s.put(101, NaN); s.put(102, NaN); s.put(103, 4)"
+
+    assert await columns(blank, body, 103, 4, 4) == [1, None, None, 4]
+
+
+async def test_a_series_forgets_what_is_older_than_it_reaches(blank: Page) -> None:
+    body = "for (let t = 0; t < 25; t += 1) s.put(100 + t, t)"
+
+    assert await columns(blank, body, 124, 12, 12) == [None, None, *range(15, 25)]
+
+
+async def test_a_past_of_slower_samples_fills_every_second_and_keeps_its_holes(blank: Page) -> None:
+    body = "s.fill(110.2, 2, [1, null, 3, 4])"
+
+    assert await columns(blank, body, 110, 8, 8) == [1, 1, None, None, 3, 3, 4, 4]
+
+
+async def test_a_past_does_not_overtake_what_is_newer(blank: Page) -> None:
+    body = "s.put(110, 50); s.fill(108, 1, [1, 2, 3])"
+
+    assert await columns(blank, body, 110, 5, 5) == [1, 2, 3, None, 50]
+
+
+async def test_columns_are_means_of_their_seconds(blank: Page) -> None:
+    body = "for (let t = 0; t < 9; t += 1) s.put(t + 99, t)"
+
+    assert await columns(blank, body, 107, 9, 3) == [1, 4, 7]
+
+
+async def test_a_clock_set_back_starts_the_series_anew(blank: Page) -> None:
+    body = "s.put(1000, 1); s.put(500, 2); s.put(501, 3)"
+
+    assert await columns(blank, body, 501, 4, 4) == [None, None, 2, 3]
+
+
+async def test_a_line_breaks_at_a_hole_and_a_single_point_shows(blank: Page) -> None:
+    drawn = await run(blank, "path", "return m.paths([0, 50, NaN, 100, NaN], 100, 10);")
+
+    assert drawn["line"] == "M0 10L1 5M3 0h0"
+    assert drawn["area"] == "M0 10L0 10L1 5L1 10ZM3 10L3 0L3 10Z"
+
+
+MEMBERS = [
+    {"name": "a", "address": "127.0.0.1:7070", "state": "up", "version": 2},
+    {"name": "b", "address": "127.0.0.1:7071", "state": "up", "version": 2},
+    {"name": "c", "address": "[fe80::1%eth0]:7070", "state": "up", "version": 2},
+    {"name": "d", "address": "[2001:db8::1]:7070", "state": "down", "version": 2},
+    {"name": "v1", "address": "10.0.0.9:7070", "state": "up", "version": 1},
+    {"name": "e", "address": "10.0.0.5:7070", "state": "left", "version": 2},
+]
+
+
+async def places(page: Page, address: str, body: str = "") -> list[str]:
+    """Where a page at ``address`` would go, in turn, once it knows the members."""
+    return await page.evaluate(
+        f"""async ([address, members]) => {{
+            const {{ Places }} = await import("/places.js");
+            const p = new Places(new URL(address));
+            p.learn(members, p.home);
+            {body}
+            return p.inTurn().map(({{ url }}) => url);
+        }}""",
+        [address, MEMBERS],
+    )
+
+
+async def test_members_are_tried_those_up_first_and_none_that_no_browser_can_reach(
+    blank: Page,
+) -> None:
+    assert await places(blank, "http://127.0.0.1:7070/") == [
+        "ws://127.0.0.1:7070/",
+        "ws://127.0.0.1:7071/",
+        "ws://[2001:db8::1]:7070/",
+    ]
+
+
+async def test_the_agent_just_lost_is_tried_after_the_others_that_are_up(blank: Page) -> None:
+    assert await places(blank, "http://127.0.0.1:7070/", "p.lost = p.home;") == [
+        "ws://127.0.0.1:7071/",
+        "ws://127.0.0.1:7070/",
+        "ws://[2001:db8::1]:7070/",
+    ]
+
+
+async def test_a_member_on_loopback_is_looked_for_where_the_page_came_from(blank: Page) -> None:
+    assert await places(blank, "https://ops.example/nodes/?x#/node/a") == [
+        "wss://ops.example/nodes/",
+        "wss://ops.example:7071/",
+        "wss://[2001:db8::1]:7070/",
+    ]

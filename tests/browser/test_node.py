@@ -1,0 +1,186 @@
+"""The view of one node: asked for only while shown, truthful where something lacks, readable."""
+
+import re
+
+import pytest
+from eventually import eventually
+
+from browser.chromium import Page, expect
+from browser.simulated import SimulatedCluster
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def details(cluster: SimulatedCluster) -> list[list[str]]:
+    """For which nodes detail streams run."""
+    return [request["nodes"] for request in cluster.streams.values() if "detail" in request]
+
+
+async def test_the_detail_is_asked_for_only_while_it_is_shown(page: Page) -> None:
+    async with SimulatedCluster(["a", "b", "c"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(page.locator("[data-node]")).to_have_count(3)
+        assert details(cluster) == []
+
+        await page.get_by_role("link", name="b", exact=True).click()
+        await eventually(lambda: details(cluster) == [["b"]])
+        await page.goto(f"{cluster.url}#/node/c")
+        await eventually(lambda: details(cluster) == [["c"]])
+        await page.get_by_role("link", name="All nodes").click()
+        await eventually(lambda: details(cluster) == [])
+
+
+async def test_a_hostile_process_name_is_text(page: Page) -> None:
+    name = "<b onmouseover=alert(1)>rm</b>"
+    async with SimulatedCluster(["a"]) as cluster:
+        row = {"pid": 1, "name": name, "user": "<i>root", "cpu": 250.0, "rss": 2**20}
+        cluster.nodes["a"].detail["processes"] = {"count": 1, "byCpu": [row], "byMemory": [row]}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        cells = page.locator("[data-section=processes] tbody td")
+        await expect(cells).to_have_text(["1", name, "<i>root", "250.0\u00a0%", "1.00\u00a0MiB"])
+
+
+async def test_a_section_that_failed_says_so_and_the_others_stand(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail["network"] = {"error": "PermissionError: <denied>"}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        fault = page.locator("[data-section=network] .fault")
+        await expect(fault).to_have_text("▲ Could not be read: PermissionError: <denied>")
+        await expect(page.locator("[data-section=memory] li")).to_have_count(5)
+
+
+async def test_what_a_machine_lacks_is_named_once(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail |= {"sensors": None, "pressure": None}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        lacking = page.locator(".lacking")
+        await expect(lacking).to_have_text("Not on this machine: Pressure, Sensors, GPUs.")
+        await expect(page.locator("[data-section=sensors]")).not_to_be_attached()
+
+
+async def test_a_mount_that_does_not_answer_says_since_when(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        mount = {
+            "mount": "/mnt/nfs", "device": "nas:/x", "type": "nfs4", "total": 100, "used": 60,
+            "free": 40, "inodesUsedPercent": None, "counted": False, "stuckSince": 1.7e9,
+        }  # fmt: skip
+        cluster.nodes["a"].detail["filesystems"] = [mount]
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        row = page.locator("[data-section=filesystems] tbody tr")
+        await expect(row).to_contain_text("▲ does not answer since 14 Nov 2023")
+        await expect(row).to_contain_text("60.0\u00a0%")
+
+
+async def test_a_node_that_nobody_has_is_called_unknown(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/nobody")
+
+        await expect(page.locator(".one .badge")).to_have_text("Unknown")
+        await expect(page.locator(".one .why")).to_contain_text("no node of this name")
+
+
+async def test_a_version_1_agent_says_why_there_is_no_detail(page: Page) -> None:
+    async with SimulatedCluster(["a", "old"]) as cluster:
+        cluster.nodes["old"].version = 1
+
+        await page.goto(f"{cluster.url}#/node/old")
+
+        await expect(page.locator(".lacking")).to_contain_text("speaks version 1")
+        await expect(page.locator(".one .facts")).to_contain_text("Memory")
+
+
+async def test_a_broken_link_leads_to_the_overview(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/%E0%A4")
+
+        await expect(page.locator("[data-node]")).to_have_count(1)
+
+
+async def test_the_cursor_reads_the_values_of_all_charts_where_the_pointer_is(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+        chart = page.locator(".chart", has_text="CPU")
+        plot = chart.get_by_role("slider")
+        await expect(plot).to_have_attribute("aria-valuetext", has_number())
+        box = await plot.bounding_box()
+        assert box is not None
+
+        await page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+
+        hairs = page.locator(".hair")
+        for index in range(await hairs.count()):
+            await expect(hairs.nth(index)).to_be_visible()
+        node = cluster.nodes["a"]
+
+        async def agrees() -> bool:
+            moment, value = await reading(page, "CPU")
+            # The page's clock and the agent's round to seconds each for itself.
+            near = [node.cpu_at(moment + shift) for shift in (-1, 0, 1)]
+            return any(abs(value - share) < 0.3 for share in near)
+
+        await eventually(agrees)
+        moment, _ = await reading(page, "CPU")
+        end = int(await plot.get_attribute("aria-valuemax") or 0)
+        assert end - moment == pytest.approx(225, abs=5)
+        await page.mouse.move(0, 0)
+        await expect(hairs.first).to_be_hidden()
+
+
+async def test_the_cursor_moves_by_keyboard(page: Page) -> None:
+    async with SimulatedCluster(["a"], by_hand=True) as cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+        plot = page.locator(".chart", has_text="Memory").get_by_role("slider")
+        await expect(plot).to_have_attribute("aria-valuetext", has_number())
+        end = int(await plot.get_attribute("aria-valuemax") or 0)
+
+        await plot.focus()
+        for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowLeft", "ArrowRight"):
+            await page.keyboard.press(key)
+
+        await expect(plot).to_have_attribute("aria-valuenow", str(end - 11))
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".hair").first).to_be_hidden()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("a")
+
+
+async def test_the_span_of_the_charts_goes_to_an_hour(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+        plot = page.locator(".chart", has_text="Network").get_by_role("slider")
+
+        await page.get_by_role("button", name="1 hour").click()
+
+        async def an_hour() -> bool:
+            edges = [
+                int(await plot.get_attribute(f"aria-value{edge}") or 0) for edge in ("min", "max")
+            ]
+            return edges[1] - edges[0] == 3600
+
+        await eventually(an_hour)
+        line = page.locator(".chart", has_text="Network").locator(".line").first
+        drawn = await line.get_attribute("d")
+        assert drawn is not None
+        assert drawn.count("L") > 250
+
+
+async def reading(page: Page, title: str) -> tuple[int, float]:
+    """What a chart says: the moment that is pointed at, and its first value."""
+    chart = page.locator(".chart", has_text=title).first
+    moment = await chart.get_by_role("slider").get_attribute("aria-valuenow")
+    value = await chart.locator(".key .value").first.text_content()
+    assert moment is not None
+    assert value is not None
+    return int(moment), float(value.split("\u00a0")[0])
+
+
+def has_number() -> re.Pattern[str]:
+    """What is read is a number, and no dash."""
+    return re.compile(r": \w+ \d")
