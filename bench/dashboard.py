@@ -10,17 +10,17 @@ tick is meant to stay under 50 ms.
 import sys
 from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+ROOT = dirname(dirname(abspath(__file__)))
+sys.path[:1] = [ROOT, f"{ROOT}/tests"]  # not bench: its concurrent.py hides the library's
 
 import argparse
 import asyncio
 import statistics
-
-from playwright.async_api import CDPSession, Page, async_playwright
+from typing import Any
 
 from bench.report import table
-from tests.browser.chromium import ARGUMENTS, find_chromium
-from tests.browser.simulated import SimulatedCluster
+from browser.chromium import ARGUMENTS, Page, async_playwright, find_chromium, what_is_missing
+from browser.simulated import SimulatedCluster
 
 PARTS = {
     "script": "ScriptDuration",
@@ -41,12 +41,12 @@ async def main() -> None:
     parser.add_argument("--ticks", type=int, default=30)
     parser.add_argument("--view", choices=("cards", "rows", "node"), default="rows")
     options = parser.parse_args()
-    chromium = find_chromium()
-    if chromium is None:
-        sys.exit("no Chromium here (on Debian: apt install chromium)")
+    missing = what_is_missing()
+    if missing:
+        sys.exit(f"this benchmark {missing}")
     names = [f"node-{number:03d}" for number in range(options.nodes)]
     async with SimulatedCluster(names, by_hand=True) as cluster, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         page = await browser.new_page(viewport={"width": 1920, "height": 1080})
         hash_ = f"#/node/{names[1]}" if options.view == "node" else ""
         await page.goto(cluster.url + hash_)
@@ -79,7 +79,7 @@ async def measure(page: Page, cluster: SimulatedCluster, ticks: int) -> dict[str
     return taken
 
 
-async def metrics(session: CDPSession) -> dict[str, float]:
+async def metrics(session: Any) -> dict[str, float]:
     """What the page has cost until now, in seconds."""
     answer = await session.send("Performance.getMetrics")
     return {metric["name"]: metric["value"] for metric in answer["metrics"]}

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import os
 import random
 import resource
 import secrets
 import signal
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from time import time
 
 from nodnod import __version__
@@ -15,8 +17,11 @@ from nodnod.address import Address
 from nodnod_agent.checks import ConfigError
 from nodnod_agent.config import Settings
 from nodnod_agent.core.cluster import Cluster
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.sample import Sample
 from nodnod_agent.core.world import Hello
+from nodnod_agent.edge.access import Access, read_access, read_names
+from nodnod_agent.edge.gate import Gate
 from nodnod_agent.edge.links import Dialler
 from nodnod_agent.edge.listener import advertised, bind
 from nodnod_agent.edge.lookup import Lookup, is_literal
@@ -24,11 +29,15 @@ from nodnod_agent.edge.pages import Pages
 from nodnod_agent.edge.resolver import Resolver
 from nodnod_agent.edge.sampler import Sampler
 from nodnod_agent.edge.server import Server
+from nodnod_agent.safety import ACCESS
 
 __all__ = ["run"]
 
 STOP_LIMIT = 1.5
 """Seconds that clients have to take their goodbye."""
+
+LEAVE_AHEAD = 0.1
+"""Seconds between the word that we leave and the end of the connections."""
 
 RESERVED_FILES = 128
 MAX_CLIENTS = 10_000
@@ -39,17 +48,21 @@ Reload = Callable[[], Settings]
 
 
 def run(settings: Settings, reload: Reload) -> int:
-    """Run one agent until SIGTERM or SIGINT; the exit status. Raises OSError if it cannot listen.
+    """Run one agent until SIGTERM or SIGINT; the exit status.
 
-    ``reload`` reads the settings anew, on SIGHUP; it raises ConfigError.
+    ``reload`` reads the settings anew, on SIGHUP; it raises ConfigError. Raises OSError if it
+    cannot listen, ConfigError for what is wrong with a secret or certificate.
     """
+    access = read_access(settings, os.environ)
     sockets = bind(settings.listen)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, reload, sockets))
+        return runner.run(_serve(settings, access, reload, sockets))
 
 
-async def _serve(settings: Settings, reload: Reload, sockets: list[socket.socket]) -> int:
-    daemon = _Daemon(settings, reload, sockets[0].getsockname()[1])
+async def _serve(
+    settings: Settings, access: Access, reload: Reload, sockets: list[socket.socket]
+) -> int:
+    daemon = _Daemon(settings, access, reload, sockets[0].getsockname()[1])
     await daemon.start(sockets)
     try:
         await daemon.told_to_stop.wait()
@@ -61,9 +74,10 @@ async def _serve(settings: Settings, reload: Reload, sockets: list[socket.socket
 class _Daemon:
     """One running agent. What is made here is stopped here."""
 
-    def __init__(self, settings: Settings, reload: Reload, port: int) -> None:
+    def __init__(self, settings: Settings, access: Access, reload: Reload, port: int) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
+        self._access = access
         self._reload = reload
         self._sampled = asyncio.Event()
         self.told_to_stop = asyncio.Event()
@@ -73,7 +87,8 @@ class _Daemon:
         hello = Hello(2, settings.name, instance, str(advertise))
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
         look_up = Lookup(loop)
-        self._dialler = Dialler(loop, hello, look_up)
+        limits = settings.limits
+        self._dialler = Dialler(loop, hello, look_up, limits=limits)
         self._cluster = Cluster(
             name=settings.name,
             address=hello.address,
@@ -85,18 +100,23 @@ class _Daemon:
             want=self._sampler.want,
             mode=settings.mode,
             interval=settings.interval,
+            limits=limits,
         )
+        self._own = {self._listen, advertise}
         self._resolver = Resolver(self._cluster.peers.resolved, look_up)
         self._pages = Pages(self._cluster, self._sampler.timings)
+        self._gate = Gate(advertised=advertise, public=self._pages.public)
         self._server = Server(
             loop,
             self._cluster,
             hello=hello,
             page=self._pages,
-            max_clients=_max_clients(),
+            max_clients=_max_clients(limits, tls=access.tls is not None),
             counters=self._cluster.counters,
+            limits=limits,
+            gate=self._gate,
         )
-        self._own = {self._listen, advertise}
+        self._admit(settings, access)
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Sample, listen, dial."""
@@ -110,6 +130,12 @@ class _Daemon:
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
         if advertise != str(self._listen):
             log.info("Advertising address %s", advertise)
+        if self._access.tokens is None and not all(map(_is_local, sockets)):
+            log.warning(
+                "Anybody who reaches %s may read and join this cluster: make a secret with "
+                "`nodnod secret`, and name it in the setting auth.secrets of all its agents",
+                self._listen,
+            )
         log.info("Starting discovery service")
         self._cluster.start()
         for node in _seeds(self._settings):
@@ -121,6 +147,9 @@ class _Daemon:
         self._sampler.stop()
         self._server.close()
         self._resolver.stop()
+        self._cluster.leave()
+        # On another connection than the goodbye to come: let it be there first.
+        await asyncio.sleep(LEAVE_AHEAD)
         self._cluster.stop()
         self._pages.stop()
         await self._server.drained(STOP_LIMIT)
@@ -136,11 +165,13 @@ class _Daemon:
         if is_literal(node.host):
             self._cluster.peers.add(node)
         else:
+            self._cluster.peers.expect(node)
             self._resolver.add(node)
 
     def _read_again(self) -> None:
         try:
             settings = self._reload()
+            access = read_access(settings, os.environ, self._access)
         except ConfigError as error:
             log.error("Configuration not reloaded, nothing is changed: %s", error)
             return
@@ -155,22 +186,41 @@ class _Daemon:
             len(after - before),
             len(before - after),
         )
+        self._admit(settings, access)
         for field in settings.__struct_fields__:
-            if field not in _SEEDS and getattr(settings, field) != getattr(self._settings, field):
+            if field not in _LIVE and getattr(settings, field) != getattr(self._settings, field):
                 log.warning("Setting %s has changed: that needs a restart", field)
         self._settings = settings
 
+    def _admit(self, settings: Settings, access: Access) -> None:
+        """Hold to these secrets, certificates and names from now on; who is in stays in."""
+        members = self._cluster.peers.roster.members
+        self._gate.names = read_names(settings, self._own, members.__contains__)
+        self._gate.tokens = self._dialler.tokens = access.tokens
+        self._server.tls = access.tls.server if access.tls is not None else None
+        self._dialler.tls = access.tls.client if access.tls is not None else None
+        self._access = access
 
-_SEEDS = ("nodes", "join")
+
+_LIVE = {"nodes", "join", *(row.field for row in ACCESS)}
+"""Settings that need no restart."""
 
 
 def _seeds(settings: Settings) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(settings.join + settings.nodes))
 
 
-def _max_clients() -> int:
+def _is_local(sock: socket.socket) -> bool:
+    return ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def _max_clients(limits: Limits, *, tls: bool) -> int:
+    if limits.connections is not None:
+        return limits.connections
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return min(MAX_CLIENTS, max(files - RESERVED_FILES, files // 2))
+    # Each handshake of TLS takes a second descriptor for as long as it lasts.
+    reserved = RESERVED_FILES + (limits.unauthenticated if tls else 0)
+    return min(MAX_CLIENTS, max(files - reserved, files // 2))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import re
+import ssl
 from collections.abc import AsyncGenerator
 from random import Random
 from types import TracebackType
@@ -17,21 +20,30 @@ from nodnod.errors import AddressError, NotConnectedError, StatFailedError
 from nodnod.messages import Answer, Members, Request, RequestType, StatType
 from nodnod.questions import Texts, question
 from nodnod.streaming import StreamAnswer, follow
+from nodnod.tls import trusting
 
-__all__ = ["DEFAULT_SERVER", "Client", "server_url"]
+__all__ = ["DEFAULT_SERVER", "Client", "checked_token", "server_url"]
 
 DEFAULT_SERVER = "127.0.0.1:7070"
 
 MARGIN = 1.0
 """Seconds beyond a question's own deadline in which its answer may still arrive."""
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]*")
+
 
 class Client:
     """Asks one agent, which answers for its whole cluster.
 
-    ``server`` is an address (``host``, ``host:port``, ``[v6]:port``) or a ``ws://`` URL;
-    AddressError if it is neither. ``timeout`` is how many seconds to wait for the connection, and
-    for each answer; where a question carries a longer ``deadline``, that long plus a second.
+    ``server`` is an address (``host``, ``host:port``, ``[v6]:port``) or a ``ws://`` or ``wss://``
+    URL; AddressError if it is neither. ``timeout`` is how many seconds to wait for the connection,
+    and for each answer; where a question carries a longer ``deadline``, that long plus a second.
+
+    ``token`` is for a cluster with a secret (``nodnod token`` makes one); ValueError for what
+    cannot be one. ``ca`` is the file of the authority (PEM) that vouches for the agents, or an
+    SSLContext of your own, say with a certificate for you; with it an address is dialled over TLS.
+    OSError if the file cannot be read or holds no certificate. A ``wss://`` URL without ``ca``
+    trusts the system's authorities.
 
     Many coroutines may share one client. Use it in one event loop::
 
@@ -48,9 +60,22 @@ class Client:
     keeps its own deadline.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        timeout: float = 10.0,
+        token: str = "",
+        ca: str | os.PathLike[str] | ssl.SSLContext | None = None,
+    ) -> None:
         self.timeout = timeout
-        self._url = server_url(server)
+        self._url = server_url(server, secure=ca is not None)
+        self._token = checked_token(token)
+        self._tls: ssl.SSLContext | None = None
+        if isinstance(ca, ssl.SSLContext):
+            self._tls = ca
+        elif self._url.startswith("wss://"):
+            self._tls = trusting(None if ca is None else os.fspath(ca))
         self._connection: Connection | None = None
         self._attempt: Attempt | None = None
         self._gone: asyncio.Event | None = None
@@ -230,17 +255,33 @@ class Client:
         await self._attempt.outcome()
 
     async def _open(self) -> None:
-        self._connection = await Connection.open(self._url, self.timeout)
+        self._connection = await Connection.open(
+            self._url, self.timeout, token=self._token, tls=self._tls
+        )
 
 
-def server_url(server: str) -> str:
-    """Where the agent at this address, or ``ws://`` URL, is asked. Raises AddressError."""
+def server_url(server: str, *, secure: bool = False) -> str:
+    """Where the agent at this address, or ``ws://`` or ``wss://`` URL, is asked.
+
+    ``secure``: over TLS, and not otherwise. Raises AddressError.
+    """
     if "://" not in server:
-        return parse_address(server).url
+        url = parse_address(server).url
+        return url.replace("ws://", "wss://", 1) if secure else url
     try:
-        secure = parse_uri(server).secure
+        uri = parse_uri(server)
     except (InvalidURI, ValueError) as error:
         raise AddressError(f"expected host:port or a ws:// URL: {error}") from None
-    if secure:
-        raise AddressError(f"expected a ws:// URL, got {server[:80]!r}")
-    return server
+    if secure and not uri.secure:
+        raise AddressError("expected host:port or a wss:// URL where there is a `ca`")
+    if "token=" in uri.query:
+        raise AddressError("expected no token in a URL, where logs keep it; give it as `token`")
+    # The library takes a scheme in any case, we begin to look at it.
+    return f"{'wss' if uri.secure else 'ws'}://{server.partition('://')[2]}"
+
+
+def checked_token(token: str) -> str:
+    """The token, if it can be sent as one. Raises ValueError, which does not show it."""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("a token is made of letters, digits, dots, dashes and underscores")
+    return token

@@ -1,6 +1,7 @@
 """Questions and answers over one connection to an agent."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -35,15 +36,17 @@ class Connection:
     of those who wait is the order on the wire, whoever is cancelled when.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.url = url
-        self._line = Line(url, self._on_message, self._on_end)
+        self._line = Line(url, self._on_message, self._on_end, token=token, tls=tls)
         self._matcher: Matcher[Waiter] = ById()
 
     @classmethod
-    async def open(cls, url: str, patience: float) -> "Connection":
+    async def open(
+        cls, url: str, patience: float, *, token: str = "", tls: ssl.SSLContext | None = None
+    ) -> "Connection":
         """Connect within ``patience`` seconds. Raises ConnectError, whose text says why."""
-        connection = cls(url)
+        connection = cls(url, token, tls)
         await connection._line.open(patience)
         if connection.version == 1:
             connection._matcher = ByOrder()

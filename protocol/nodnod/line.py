@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import Callable
 
 from websockets.client import ClientProtocol
@@ -13,6 +14,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from nodnod.errors import ConnectError
+from nodnod.refusal import refusal
+from nodnod.tls import explain
 
 __all__ = ["Line", "reason"]
 
@@ -35,17 +38,26 @@ class Line(asyncio.Protocol):
     """The websockets library's Sans-I/O client on an asyncio transport.
 
     ``on_message`` gets each text message; ``on_end`` is called once, with the reason in words,
-    as soon as nothing more can be sent. Proxies and redirects are not followed.
+    as soon as nothing more can be sent. Proxies and redirects are not followed. ``tls`` goes with a
+    ``wss://`` URL.
     """
 
     def __init__(
-        self, url: str, on_message: Callable[[bytes], None], on_end: Callable[[str], None]
+        self,
+        url: str,
+        on_message: Callable[[bytes], None],
+        on_end: Callable[[str], None],
+        *,
+        token: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url = url
         self.version = 0
         """2 or 1, as the agent selected; 0 until the handshake is done."""
         self.end: str | None = None
         """Why nothing more can be sent, in words."""
+        self._token = token
+        self._tls = tls
         self._on_message = on_message
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -64,12 +76,22 @@ class Line(asyncio.Protocol):
         uri = parse_uri(self.url)
         try:
             async with asyncio.timeout(patience):
-                await self._loop.create_connection(lambda: self, uri.host, uri.port)
+                await self._loop.create_connection(
+                    lambda: self,
+                    uri.host,
+                    uri.port,
+                    ssl=self._tls,
+                    server_hostname=uri.host.partition("%")[0] if self._tls else None,
+                    ssl_shutdown_timeout=CLOSE_PATIENCE if self._tls else None,
+                )
                 await self._opened
         except TimeoutError:
             why = f"no handshake within {patience:g} s"
         except InvalidStatus as error:
-            why = f"it answered HTTP {error.response.status_code} instead of opening a WebSocket"
+            status = error.response.status_code
+            why = refusal(error.response) or (
+                f"it answered HTTP {status} instead of opening a WebSocket"
+            )
         except InvalidHandshake as error:
             why = f"it is no WebSocket server ({error})"
         except (OSError, UnicodeError) as error:
@@ -121,7 +143,13 @@ class Line(asyncio.Protocol):
         if self.end is not None:  # given up while the socket was being made
             transport.abort()
             return
-        self._websocket.send_request(self._websocket.connect())
+        request = self._websocket.connect()
+        if self._token:
+            if "Authorization" in request.headers:  # a URL with a user in it
+                del request.headers["Authorization"]
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            self._websocket.debug = False  # or the library would log what it sends
+        self._websocket.send_request(request)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -205,6 +233,10 @@ class Line(asyncio.Protocol):
 
 def reason(error: Exception) -> str:
     """Say in words why the network failed."""
+    if isinstance(error, ssl.SSLError):
+        return explain(error)
+    if isinstance(error, ConnectionError) and not error.args:  # TLS that ended as it began
+        return "closed during the handshake"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
     if isinstance(error, OSError) and error.strerror:  # getaddrinfo numbers its errors below 0

@@ -3,6 +3,8 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import os
+import ssl
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
@@ -31,8 +33,15 @@ class SyncClient:
     answer and of how a stream goes on, and it can also be used where a loop already runs.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 10.0) -> None:
-        self._client = Client(server, timeout=timeout)
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        timeout: float = 10.0,
+        token: str = "",
+        ca: str | os.PathLike[str] | ssl.SSLContext | None = None,
+    ) -> None:
+        self._client = Client(server, timeout=timeout, token=token, ca=ca)
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
         self._stop_worker: Callable[[], object] | None = None

@@ -1,10 +1,10 @@
 """What the page does when agents refuse it, vanish, freeze, or want a token."""
 
 import pytest
-from eventually import eventually
 
 from browser.chromium import Page, expect
 from browser.simulated import SimulatedCluster
+from eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,20 +6,23 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from browser.chromium import Page
+from browser.chromium import Browser, Page
 from browser.simulated import SimulatedCluster
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GAP = "\u00a0"
+NONE = "\N{EN DASH}"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def blank(page: Page) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def blank(browser: Browser) -> AsyncIterator[Page]:
     """A page that can import the modules."""
     async with SimulatedCluster(["a"]) as cluster:
+        page = await browser.new_page()
         await page.goto(f"{cluster.url}icon.svg")
         yield page
+        await page.context.close()
 
 
 async def run(page: Page, module: str, body: str) -> Any:
@@ -34,14 +37,14 @@ async def run(page: Page, module: str, body: str) -> Any:
         ("bytes(1000)", f"0.98{GAP}KiB"),
         ("bytes(5699850240)", f"5.31{GAP}GiB"),
         ("bytes(2 ** 80)", f"1048576{GAP}EiB"),
-        ("bytes(null)", "–"),
-        ("bytes(NaN)", "–"),
-        ("bytes('1')", "–"),
+        ("bytes(null)", NONE),
+        ("bytes(NaN)", NONE),
+        ("bytes('1')", NONE),
         ("partOf(2 ** 30, 2 ** 33)", f"1.00 of 8.00{GAP}GiB"),
-        ("partOf(0, 0)", "–"),
+        ("partOf(0, 0)", NONE),
         ("rate(1536)", f"1.50{GAP}KiB/s"),
         ("percent(26.741)", f"26.7{GAP}%"),
-        ("percent(undefined)", "–"),
+        ("percent(undefined)", NONE),
         ("duration(0)", f"0{GAP}s"),
         ("duration(59.9)", f"59{GAP}s"),
         ("duration(3725)", f"1{GAP}h 2{GAP}min"),

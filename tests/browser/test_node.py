@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from eventually import eventually
 
 from browser.chromium import Page, expect
 from browser.simulated import SimulatedCluster
+from eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

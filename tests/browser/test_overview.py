@@ -32,7 +32,7 @@ async def test_a_stale_node_keeps_its_numbers_greyed_and_says_since_when(page: P
         await expect(card(page, "b").locator(".why")).to_contain_text(
             "last heard 7.2 s ago · since"
         )
-        await expect(card(page, "b").locator(".memory .value")).not_to_have_text("–")
+        await expect(card(page, "b").locator(".memory .value")).to_contain_text("%")
         await expect(card(page, "b").locator(".meter").first).to_have_css("opacity", "0.55")
 
 
@@ -100,7 +100,7 @@ async def test_on_arrival_the_lines_show_the_last_five_minutes(page: Page) -> No
 
 def points(least: int) -> re.Pattern[str]:
     """A path of at least so many points in one go."""
-    return re.compile(r"^M\d [\d.]+(L\d+ [\d.]+){%d,}" % least)
+    return re.compile(rf"^M\d [\d.]+(L\d+ [\d.]+){{{least},}}")
 
 
 async def test_problems_come_first_and_then_names_as_people_count(page: Page) -> None:
@@ -154,7 +154,7 @@ async def test_filtering_by_name_leaves_those_that_have_it_in_theirs(page: Page)
         await expect(card(page, "web-1")).not_to_be_attached()
         await expect(page.locator(".shown")).to_have_text("2 of 3 nodes")
         await page.keyboard.type("x")
-        await expect(page.locator(".empty")).to_have_text("No node’s name has “DB-x” in it.")
+        await expect(page.locator(".empty")).to_contain_text("DB-x")
 
 
 async def test_a_count_of_a_state_shows_only_the_nodes_in_it(page: Page) -> None:

@@ -42,7 +42,7 @@ def weather(
         world.wait_for(world.whole, WHOLE_AGAIN)
         world.run(5)
         world.check_overdue()
-        assert sum(client.answered for client in clients) > len(clients) * seconds
+        assert sum(client.answered for client in clients) > seconds
         views = world.ask_everyone()
         for agent in cluster[: agents - legacy]:  # old ones have no keepalive: they take longer
             errors = {name: node["error"] for name, node in views[agent.name].items()}

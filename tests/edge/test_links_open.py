@@ -8,9 +8,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from edge.peers import FakeEnd, Handler, peer, wait_closed
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello
-from nodnod_agent.edge import links
 from nodnod_agent.edge.links import Dialler
+
+MOST = Limits().peer_message
 
 
 async def say_hello(connection: ServerConnection) -> None:
@@ -118,7 +120,7 @@ async def mask(connection: ServerConnection) -> None:
 
 
 async def say_too_much(connection: ServerConnection) -> None:
-    await connection.send("x" * (links.MAX_ANSWER + 1))
+    await connection.send("x" * (MOST + 1))
     await connection.wait_closed()
 
 
@@ -135,8 +137,7 @@ ENDS = {
     "masked": (mask, "broke the protocol: incorrect masking"),
     "too long": (
         say_too_much,
-        f"broke the protocol: frame with {links.MAX_ANSWER + 1} bytes exceeds limit"
-        f" of {links.MAX_ANSWER} bytes",
+        f"broke the protocol: frame with {MOST + 1} bytes exceeds limit of {MOST} bytes",
     ),
     "binary": (say_binary, "text messages only"),
 }

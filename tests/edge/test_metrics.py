@@ -21,7 +21,9 @@ from simulation.stage import FakePeer, Stage
 
 TIMINGS = {"cpu": Timing(0.0005, 0), "gpu": Timing(0.25, 3), "sensors": Timing(0.0, 0)}
 
-DASHBOARD = Path(__file__).parents[2] / "examples" / "grafana-dashboard.json"
+ROOT = Path(__file__).parents[2]
+DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
+MANUAL = ROOT / "docs" / "metrics.md"
 
 
 @pytest.fixture
@@ -568,3 +570,14 @@ def test_every_metric_of_the_dashboard_for_grafana_exists(stage: Stage, own: Scr
 
     assert named - everything == set()
     assert len(named) > 20
+
+
+def test_the_manual_names_every_metric_and_no_other(stage: Stage, own: Scrape) -> None:
+    text = MANUAL.read_text()
+    _, _, tables = text.partition("## All metrics")
+    tables, _, _ = tables.partition("## Things to be told of")
+    named = set(re.findall(r"`((?:nodnod|process)_[a-z0-9_]+)`", tables))
+
+    families = [*own.families, *scrape(stage).families]
+    there = {one.name + "_total" * (one.type == "counter") for one in families}
+    assert named == there

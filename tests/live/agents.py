@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,10 @@ _PREFIX = re.compile(r"^\S+ (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 
 
 class Agent:
-    """One agent process. Its log is a file, or what ``stderr`` says instead."""
+    """One agent process. ``settings`` go into its configuration file as they are.
+
+    Its log is a file, or what ``stderr`` says instead.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Agent:
         *,
         listen: str = "127.0.0.1:0",
         nodes: Iterable[str] = (),
+        settings: Mapping[str, object] | None = None,
         max_files: int | None = None,
         stderr: int | None = None,
     ) -> None:
@@ -48,7 +52,8 @@ class Agent:
         self._log = directory / f"{name}.log"
         self._log.touch()
         self._config = directory / f"{name}.json"
-        self._config.write_text(json.dumps({"nodes": list(nodes), "mode": "pull"}))
+        config = {"nodes": list(nodes), "mode": "pull", **(settings or {})}
+        self._config.write_text(json.dumps(config))
         self._began = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -149,11 +154,13 @@ class Agents:
         agent.start()
         return agent
 
-    async def cluster(self, *names: str) -> list[Agent]:
+    async def cluster(
+        self, *names: str, settings: Mapping[str, object] | None = None
+    ) -> list[Agent]:
         """Start agents that know each other, and wait until each answers for all."""
         nodes = [f"127.0.0.1:{port}" for port in free_ports(len(names))]
         agents = [
-            self.begin(name, listen=node, nodes=nodes)
+            self.begin(name, listen=node, nodes=nodes, settings=settings)
             for name, node in zip(names, nodes, strict=True)
         ]
         for agent in agents:

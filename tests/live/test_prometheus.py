@@ -17,7 +17,9 @@ import pytest
 from eventually import eventually
 from live.agents import Agent, Agents, ask, free_ports
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+MANUAL = ROOT / "docs" / "metrics.md"
 PATIENCE = 30.0
 """Seconds until a scrape must have come; what was discovered is scraped five seconds later."""
 
@@ -198,6 +200,15 @@ async def test_the_dashboard_shows_something_in_every_panel(
         return [expression for expression in expected if not prometheus.query(expression)]
 
     await eventually(lambda: not empty(), within=PATIENCE, why=empty)
+
+
+def test_the_queries_in_the_manual_can_be_asked(prometheus: Prometheus) -> None:
+    blocks = re.findall("```promql\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    queries = [line for block in blocks for line in block.splitlines() if line[0] != "#"]
+    assert queries
+
+    for query in queries:
+        prometheus.query(query)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ async def v2() -> AsyncIterator[V2Server]:
         ("Kyle", "ws://kyle:7070/"),
         ("[::1]:81", "ws://[::1]:81/"),
         ("ws://kyle:7070/path", "ws://kyle:7070/path"),
+        ("wss://kyle:7070/path", "wss://kyle:7070/path"),
     ],
 )
 def test_url_is_where_questions_go(server: str, url: str) -> None:
@@ -41,7 +42,7 @@ def test_url_is_where_questions_go(server: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "server", ["", "a:b:c", "kyle:0", "http://kyle", "wss://kyle", "ws://", "ws://kyle:99999999"]
+    "server", ["", "a:b:c", "kyle:0", "http://kyle", "wss://", "ws://", "ws://kyle:99999999"]
 )
 def test_a_server_that_is_no_address_is_refused_at_once(server: str) -> None:
     with pytest.raises(AddressError):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERVAL", "Agent", "reading"]
 
+LEAVE_AHEAD = 0.1
+"""As in the daemon."""
+
 INTERVAL = 1.0
 """Seconds between samples."""
 
@@ -123,11 +126,16 @@ class Agent:
         self.process.lose_power()
 
     def stop(self) -> None:
-        """SIGTERM: a goodbye, and then the end."""
+        """SIGTERM: the word that it leaves, a goodbye a moment later, and the end."""
         self._world.note(self.name, "stops")
         self.died.append(self._world.clock.now)
-        self.cluster.stop()
-        self.process.kill()
+        self.cluster.leave()
+        process = self.process
+        process.call_at(process.time() + LEAVE_AHEAD, self._end, process, self.cluster)
+
+    def _end(self, process: Process, cluster: Cluster) -> None:
+        cluster.stop()
+        process.kill()
 
     def restart(self) -> None:
         """Die, if it lives still, and live again."""

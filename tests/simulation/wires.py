@@ -149,6 +149,7 @@ class End:
             self.reset()
         else:
             self.open = False
+            self._held = None
             self.process.host.orphans.append(self.peer)
             self._mind_half_open(lost=True)
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from nodnod.address import Address
+from nodnod_agent.core.members import Member
 from simulation.agents import Agent
 from simulation.clients import Client
 from simulation.clock import FakeClock
@@ -15,6 +16,7 @@ from simulation.hosts import Process
 from simulation.legacy import LegacyAgent
 from simulation.listeners import Listener
 from simulation.network import CALM, Network, Weather
+from simulation.wires import End
 
 __all__ = ["World"]
 
@@ -111,12 +113,15 @@ class World:
         return self.clock.now - began
 
     def whole(self) -> bool:
-        """Whether every agent that runs has a link to every other that runs, and knows its name."""
-        running = {agent.address: agent.name for agent in self.agents if agent.running}
+        """Whether every agent that runs has a link to every other that runs, and knows its name.
+
+        A link to an earlier life, whose end has only not been told yet, is none.
+        """
+        running = {agent.address: agent for agent in self.agents if agent.running}
         return all(
-            member.up and member.name == running[address]
-            for agent in self.agents
-            if agent.running and isinstance(agent, Agent)
+            _linked(member, running[address])
+            for agent in running.values()
+            if isinstance(agent, Agent)
             for address, member in agent.cluster.peers.roster.members.items()
             if address in running
         )
@@ -164,6 +169,13 @@ class World:
             f"{when - began:12.6f} {who}: {what % args if args else what}"
             for when, who, what, args in self._trace
         )
+
+
+def _linked(member: Member, agent: Agent | LegacyAgent) -> bool:
+    wire = member.link.wire if member.link is not None else None
+    if wire is None or member.name != agent.name:
+        return False
+    return isinstance(wire, End) and wire.peer.open and wire.peer.process is agent.process
 
 
 def address_of(number: int) -> Address:

@@ -78,7 +78,9 @@ def compare(
         for kind in {fact.kind for fact in facts}:
             same = [fact for fact in facts if fact.kind == kind]
             observers = tuple(sorted(fact.observer for fact in same))
-            names, reasons = found.setdefault((kind, observers, _others(node, kind)), (set(), set()))
+            names, reasons = found.setdefault(
+                (kind, observers, _others(node, kind)), (set(), set())
+            )
             names.add(node.label)
             reasons |= {fact.reason for fact in same if fact.reason}
     differences = [

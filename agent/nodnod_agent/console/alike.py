@@ -85,8 +85,8 @@ def _sort_out(seer: Node, rows: Sequence[MemberInfo], nodes: list[Node]) -> None
     for several in (there, left):
         remaining = []
         for row in several:  # nearly all are found so; to try all nodes with all rows takes long
-            node = named.pop(row.instance, None)
-            if node is None:
+            node = named.get(row.instance)
+            if node is None or node not in free:
                 remaining.append(row)
             else:
                 node.note(seer, row)

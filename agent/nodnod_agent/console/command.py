@@ -5,12 +5,15 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
+from ssl import SSLError
 from typing import NamedTuple, NoReturn
 
-from nodnod.client import DEFAULT_SERVER, server_url
+from nodnod.client import DEFAULT_SERVER, Client, checked_token, server_url
 from nodnod.errors import AddressError
+from nodnod.tls import trusting
 
-__all__ = ["Command", "Parser", "Status", "add_server", "number", "server"]
+__all__ = ["Command", "Parser", "Status", "add_server", "dials", "number", "server"]
 
 
 class Status(IntEnum):
@@ -26,13 +29,15 @@ class Command(NamedTuple):
     """One row of the table of subcommands.
 
     ``add_flags`` declares the flags; ``run`` does the work and gives the exit status. It may raise
-    NodNodError, which becomes a line on stderr and a status.
+    NodNodError, which becomes a line on stderr and a status. ``misused`` is the status of a wrong
+    command line.
     """
 
     name: str
     help: str
     add_flags: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
+    misused: int = Status.USAGE
 
 
 class Parser(ArgumentParser):
@@ -44,7 +49,7 @@ class Parser(ArgumentParser):
 
 
 def add_server(parser: ArgumentParser) -> None:
-    """Declare ``--server``, whose default NODNOD_SERVER can set."""
+    """Declare ``--server``, ``--token`` and ``--ca``, whose defaults the environment can set."""
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
@@ -52,6 +57,43 @@ def add_server(parser: ArgumentParser) -> None:
         default=os.environ.get("NODNOD_SERVER") or DEFAULT_SERVER,
         help=f"the agent to ask; NODNOD_SERVER if set, else {DEFAULT_SERVER}",
     )
+    parser.add_argument(
+        "--token",
+        type=_token,
+        default=os.environ.get("NODNOD_TOKEN", ""),
+        help="what lets you in where the cluster has a secret, as `nodnod token` makes it; better "
+        "in NODNOD_TOKEN, where no list of processes shows it",
+    )
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        type=_authority,
+        default=os.environ.get("NODNOD_CA") or None,
+        help="ask over TLS, and trust the authority in this file (PEM); NODNOD_CA if set",
+    )
+
+
+def dials(args: Namespace) -> "partial[Client]":
+    """What makes clients that may in as ``--token`` and ``--ca`` say."""
+    return partial(Client, token=args.token, ca=args.ca)
+
+
+def _token(text: str) -> str:
+    try:
+        return checked_token(text.strip())
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def _authority(path: str) -> str:
+    try:
+        trusting(path)
+    except SSLError:
+        raise ArgumentTypeError(f"{path[:80]!r}: no certificates in PEM form") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ArgumentTypeError(f"{path[:80]!r}: {reason.lower()}") from None
+    return path
 
 
 def server(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from nodnod import __version__
 from nodnod.errors import AddressError, NodNodError, StatFailedError
-from nodnod_agent.console import demo, stat
+from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.output import complain
 
@@ -17,7 +17,12 @@ __all__ = ["main"]
 
 COMMANDS: tuple[Command, ...] = (
     stat.COMMAND,
+    members.COMMAND,
+    check.COMMAND,
+    secret.COMMAND,
+    tokens.COMMAND,
     demo.COMMAND,
+    completion.COMMAND,
 )
 
 # The first row that fits an error counts.
@@ -60,10 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    given = sys.argv[1:] if argv is None else argv
     try:
-        args = _parser().parse_args(argv)
+        args = _parser().parse_args(given)
     except SystemExit as stop:  # argparse has said what there is to say
-        return int(stop.code or 0)
+        named = (command.misused for command in COMMANDS if command.name in given[:1])
+        return next(named, Status.USAGE) if stop.code else Status.FINE
     status: int = args.run(args)
     return status
 
@@ -77,6 +84,7 @@ def _parser() -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nodnod {__version__}")
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         sub = commands.add_parser(

@@ -15,7 +15,16 @@ from nodnod_agent.console.formats import as_csv, as_json
 from nodnod_agent.console.table import cluster_view
 from nodnod_agent.console.units import plain
 
-__all__ = ["FORMATS", "CsvOutput", "JsonOutput", "LiveTable", "Output", "TableOutput", "complain"]
+__all__ = [
+    "FORMATS",
+    "CsvOutput",
+    "JsonOutput",
+    "LiveTable",
+    "Output",
+    "TableOutput",
+    "complain",
+    "console",
+]
 
 UNSEEN_WIDTH = 120
 """Columns to lay a table out for where no terminal says how wide it is."""
@@ -52,7 +61,7 @@ class TableOutput(_Appended):
     """Appends one table after the other, with an empty line between them."""
 
     def __init__(self) -> None:
-        self._console = _console()
+        self._console = console()
         self._before = ""
 
     def show(self, answer: Answer) -> None:
@@ -67,7 +76,7 @@ class LiveTable:
     """Redraws one table in place; trouble stands below it until the next answer."""
 
     def __init__(self) -> None:
-        self._console = _console()
+        self._console = console()
         self._last: RenderableType = Text("")
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
@@ -124,7 +133,7 @@ FORMATS: dict[str, Callable[[bool], Output]] = {
 """By name; the argument says whether more than one answer will come."""
 
 
-def _console() -> Console:
+def console() -> Console:
     """A console on what is stdout now; without a terminal as wide as COLUMNS, or wide enough."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNSEEN_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from nodnod.client import Client
 from nodnod.messages import Answer
 from nodnod_agent.console.asking import Question, answers
-from nodnod_agent.console.command import Command, Status, add_server, number
+from nodnod_agent.console.command import Command, Status, add_server, dials, number
 from nodnod_agent.console.output import FORMATS, Output
 from nodnod_agent.console.signals import until_signal
 
@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
     """Run the command."""
     deadline = None if args.timeout is None else min(30.0, max(0.05, AGENT_SHARE * args.timeout))
     question = Question(local=args.local, nodes=args.nodes, deadline=deadline)
-    client = Client(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
+    client = dials(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
     if args.watch is None:
         return asyncio.run(_once(client, question, args.format))
     return asyncio.run(_watch(client, question, args.format, args.watch))

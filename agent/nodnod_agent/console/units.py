@@ -4,7 +4,9 @@ import unicodedata
 
 from rich.text import Text
 
-__all__ = ["human_bytes", "human_part", "level", "meter", "percent", "plain"]
+__all__ = ["human_bytes", "human_part", "human_span", "level", "meter", "percent", "plain"]
+
+_SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -27,6 +29,12 @@ def human_part(used: float, total: float) -> str:
     if not total or unit == "B":
         return f"{used:.0f}/{whole}"
     return f"{used * float(number) / total:.1f}/{whole}"
+
+
+def human_span(seconds: float) -> str:
+    """``130`` is ``2 min``: a length of time in one unit, cut off; six characters at most."""
+    size, unit = next((row for row in _SPANS if seconds >= row[0]), _SPANS[-1])
+    return f"{max(0, int(seconds / size))} {unit}"
 
 
 def percent(value: float) -> str:

@@ -53,7 +53,7 @@ class Cluster:
         roster = self.peers.roster
         self.queries = Queries(roster, self.local, self.answers, clock)
         self.streams = Streams(self, clock)
-        self.sessions: set[Session] = set()
+        self.sessions: dict[Session, tuple[Hello, Wire]] = {}
         self.push: Push | None = None
         if mode == "push":
             board = Board(roster, self.local, self.answers, clock, interval)
@@ -64,6 +64,10 @@ class Cluster:
         self.peers.start()
         if self.push is not None:
             self.push.start(self.peers.up)
+
+    def leave(self) -> None:
+        """Tell the peers that we leave on purpose, a moment before ``stop`` hangs up on them."""
+        self.peers.gossip.leave()
 
     def stop(self) -> None:
         """Say goodbye to everybody; nothing is asked or dialled any more."""
@@ -85,12 +89,18 @@ class Cluster:
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that dialled, has connected."""
         session = Session(self, wire, hello.address or "?" if hello.instance else None)
-        self.sessions.add(session)
+        self.sessions[session] = hello, wire
         if hello.instance:
-            self.peers.met(hello)
+            self.peers.met(hello, wire)
         return session
 
     # What sessions ask for.
+
+    def left(self, session: Session) -> None:
+        """Forget a client whose connection is gone."""
+        gone = self.sessions.pop(session, None)
+        if gone is not None:
+            self.peers.parted(*gone)
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Settle ``waiter``: in push mode from memory, where memory holds what is asked."""

@@ -57,11 +57,17 @@ class Gossip:
     ) -> None:
         self.view = view
         self.exchanges = 0
+        """Requests sent; each has an answer."""
+        self.sent_bytes = 0
+        self.lists = 0
+        """Lists of members sent, and given in answers."""
         self._listener = listener
         self._links = links
         self._clock = clock
         self._rng = rng
         self._digests: dict[Link, str] = {}
+        self._compared: dict[Link, tuple[str, str]] = {}
+        """The two digests after an exchange of lists: where they differ, more lists change nothing."""
         self._unsettled = True
         self._calm_ticks = 0
         self._lists_left = LISTS_PER_TICK
@@ -85,6 +91,7 @@ class Gossip:
     def link_down(self, link: Link) -> None:
         """Forget what the peer said last."""
         self._digests.pop(link, None)
+        self._compared.pop(link, None)
 
     def leave(self) -> None:
         """Tell every peer that we leave on purpose."""
@@ -101,7 +108,9 @@ class Gossip:
         self._merge(told, teller)
         if answer.digest:
             self._digests[link] = answer.digest
-            self._unsettled = self._unsettled or answer.digest != self.view.digest
+            if answer.members is not None:
+                self._compared[link] = (self.view.digest, answer.digest)
+            self._unsettled = self._unsettled or self._differs(link)
 
     def asked(self, join: Join, teller: str) -> dict[str, object]:
         """Take a join request; the fields of its answer."""
@@ -110,11 +119,16 @@ class Gossip:
             told += self._read(join.members, teller)
         self._merge(told, teller)
         answer: dict[str, object] = {"member": self.view.own, "digest": self.view.digest}
+        recall = self.view.recall(join.member)
+        if recall is not None:
+            answer["members"] = [recall]
+            return answer
         if join.digest == self.view.digest:
             return answer
         self._unsettled = True
         if join.members is not None and self._lists_left > 0:
             self._lists_left -= 1
+            self.lists += 1
             answer["members"] = self.view.beyond(told)
         return answer
 
@@ -131,7 +145,12 @@ class Gossip:
         self._calm_ticks = 0
         self._unsettled = False
         link = self._rng.choice(links)
-        self._send(link, with_list=self._digests.get(link, "") != self.view.digest)
+        self._send(link, with_list=self._differs(link))
+
+    def _differs(self, link: Link) -> bool:
+        """Whether its view is another than ours, for a reason that lists can mend."""
+        digests = (self.view.digest, self._digests.get(link, ""))
+        return digests[0] != digests[1] and digests != self._compared.get(link)
 
     def _send(self, link: Link, *, with_list: bool = False) -> None:
         request = {
@@ -142,8 +161,11 @@ class Gossip:
         }
         if with_list:
             request["members"] = list(self.view.entries.values())
+            self.lists += 1
+        text = encode(request)
         self.exchanges += 1
-        link.tell(encode(request))
+        self.sent_bytes += len(text)
+        link.tell(text)
 
     def _read(self, raw: list[Raw], teller: str) -> list[MemberEntry]:
         entries, wrong = decode_entries(raw[:MAX_MEMBERS])

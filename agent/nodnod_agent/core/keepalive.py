@@ -4,12 +4,19 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from nodnod_agent.core.link import Link
-from nodnod_agent.core.world import Clock, Random, Timer
+from nodnod_agent.core.world import Clock, Random, Timer, Wire
 
 __all__ = ["Keepalive", "Pace", "pace"]
 
-PING_EVERY = 2.0
-SILENCE = 5.0
+PING_EVERY = 0.75
+"""Seconds between pings while links are few; at most 2 before the silence is stretched too.
+
+A peer that stalls for 3 s, and whose word then comes a second late, has been silent for 4.75 s: with
+fewer pings it would be taken for dead.
+"""
+PING_EVERY_AT_MOST = 2.0
+SILENCE = 4.95
+"""Seconds of silence: just under 5, so that who falls silent is down within 5."""
 TICK = 0.25
 PING_COST = 40e-6
 """Seconds of CPU for a ping sent, its pong, and the same asked by the peer (measured: 25-40 us)."""
@@ -26,18 +33,27 @@ class Pace(NamedTuple):
 
 
 def pace(links: int) -> Pace:
-    """Ping every 2 s, down after 5 s, both stretched so that pings stay under 1 % of a core."""
-    stretch = max(1.0, links * PING_COST / PING_SHARE / PING_EVERY)
-    return Pace(PING_EVERY * stretch, SILENCE * stretch)
+    """Pings as often as 1 % of a core allows; with more than some 500 links, silence stretches too."""
+    affordable = links * PING_COST / PING_SHARE
+    stretch = max(1.0, affordable / PING_EVERY_AT_MOST)
+    return Pace(max(PING_EVERY, affordable), SILENCE * stretch)
 
 
 class Keepalive:
     """One timer for all links."""
 
-    def __init__(self, clock: Clock, rng: Random, links: Callable[[], Iterable[Link]]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        rng: Random,
+        links: Callable[[], Iterable[Link]],
+        heard_elsewhere: Callable[[Link], float] = lambda link: 0.0,
+    ) -> None:
+        """``heard_elsewhere`` tells when a link's peer was last heard on another connection."""
         self._clock = clock
         self._rng = rng
         self._links = links
+        self._heard_elsewhere = heard_elsewhere
         self._deaf_until = clock.time()
         self._due = 0.0
         self._timer: Timer | None = None
@@ -62,13 +78,25 @@ class Keepalive:
             wire = link.wire
             if wire is None:  # an earlier link's end took this one down
                 continue
-            # The next tick would be too late to be within the limit.
-            if now + TICK - max(wire.heard, self._deaf_until) > silence:
-                link.drop(f"no sign of life for {silence:.3g} s")
-            elif now >= link.next_ping:
+            patience = wire.heard + silence - now
+            if patience < TICK:
+                self._judge(link, wire, silence)
+            if link.next_ping <= now:
                 # The first ping comes at a random phase, so that pings do not come in bursts.
                 first = link.next_ping < link.since
                 link.next_ping = now + (self._rng.uniform(0, ping) if first else ping)
                 wire.ping()
         self._due = now + TICK
         self._timer = self._clock.call_at(self._due, self._tick)
+
+    def _judge(self, link: Link, wire: Wire, silence: float) -> None:
+        """Drop a link whose patience is at its end, or look again when it will be."""
+        if link.wire is not wire:  # it has gone meanwhile
+            return
+        heard = max(wire.heard, self._deaf_until, self._heard_elsewhere(link))
+        end = heard + silence
+        now = self._clock.time()
+        if now >= end:
+            link.drop(f"no sign of life for {silence:.2g} s")
+        elif end - now < TICK:
+            self._clock.call_at(end, self._judge, link, wire, silence)

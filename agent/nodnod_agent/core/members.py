@@ -5,12 +5,14 @@ from enum import Enum
 
 from nodnod.address import Address
 from nodnod.codec import encode
-from nodnod.messages import MAX_NAME_LENGTH
+from nodnod.messages import MAX_NAME_LENGTH, MemberInfo
 from nodnod_agent.core.entries import error_entry
 from nodnod_agent.core.link import Link
 from nodnod_agent.core.question import Question, matches
 
-__all__ = ["Member", "Roster", "Standing"]
+__all__ = ["NOT_CONNECTED", "Member", "Roster", "Standing"]
+
+NOT_CONNECTED = "not connected yet"
 
 
 class Standing(Enum):
@@ -48,7 +50,7 @@ class Member:
         self.name = ""
         self.instance = ""
         self.version = 0
-        self.error = "not connected yet"
+        self.error = NOT_CONNECTED
         self.left = False
         """It said goodbye: it is not missed, and not listed until it comes back."""
         self.proved = configured
@@ -65,6 +67,17 @@ class Member:
         """Whether it can be asked."""
         return self.link is not None and self.link.up
 
+    @property
+    def log_key(self) -> dict[str, str]:
+        """For its log lines, which are limited by key: many members that go down get one each."""
+        return {"key": str(self.address)}
+
+    @property
+    def present(self) -> bool:
+        """Whether it, or the same process at another address, can be asked."""
+        same = self.alias_of
+        return self.up or (same is not None and same.up and same.instance == self.instance)
+
     def failure(self, error: str, stat_type: int) -> bytes:
         """The node object that stands for it while it cannot be read."""
         entry = self._failures.get((error, stat_type))
@@ -79,6 +92,20 @@ class Member:
         self.listed = name
         self.key = encode(name) + b":"
         self._failures.clear()
+
+    def info(self) -> MemberInfo:
+        """Its row of the answer to type 3."""
+        wire = self.link.wire if self.link is not None else None
+        return MemberInfo(
+            name=self.listed,
+            address=str(self.address),
+            instance=self.instance,
+            state="up" if self.up else "down",
+            since=self.since or None,
+            rtt=wire.rtt if wire is not None else None,
+            version=self.version or None,
+            error=self.error,
+        )
 
     def __str__(self) -> str:
         return f"[{self.name or self.address} : {self.address}]"
@@ -176,6 +203,11 @@ class Roster:
             shown = (one for one in members if one.alias_of is None and not one.left)
             self._listing = tuple(sorted(shown, key=lambda member: member.listed))
         return self._listing
+
+    def rows(self, address: str, started: float) -> list[MemberInfo]:
+        """Who is listed, as type 3 has them: first this node, which listens at ``address``."""
+        own = MemberInfo(self.name, address, self.instance, "up", started, 0.0, 2, "")
+        return [own, *(member.info() for member in self.listing())]
 
     def own_place(self, listing: tuple[Member, ...]) -> int:
         """Where this node itself stands among ``listing``."""

@@ -10,9 +10,10 @@ from nodnod_agent.core.dialling import Dialling
 from nodnod_agent.core.gossip import JOIN, Gossip
 from nodnod_agent.core.keepalive import Keepalive
 from nodnod_agent.core.link import Link, LinkState
-from nodnod_agent.core.members import Member, Roster, Standing
+from nodnod_agent.core.members import NOT_CONNECTED, Member, Roster, Standing
+from nodnod_agent.core.seeds import Seeds
 from nodnod_agent.core.view import DAY, View
-from nodnod_agent.core.world import Clock, Dial, Hello, Random, Timer
+from nodnod_agent.core.world import Clock, Dial, Hello, Random, Timer, Wire
 
 __all__ = ["PeerOwner", "Peers"]
 
@@ -62,12 +63,13 @@ class Peers:
         self._wall = wall
         self._rng = rng
         self._dialling = Dialling(dial, clock, rng)
-        self._keepalive = Keepalive(clock, rng, lambda: self._links)
+        self._keepalive = Keepalive(clock, rng, lambda: self._links, self._heard_elsewhere)
         self._links: dict[Link, Member] = {}
         self._up: dict[Link, None] = {}
         self._speakers: list[Link] | None = None
         self._told_down: set[Member] = set()
-        self._seeds: dict[Address, set[Address]] = {}
+        self._inbound: dict[str, Wire] = {}
+        self._seeds = Seeds()
         self._started = wall()
         self._timer: Timer | None = None
 
@@ -78,8 +80,7 @@ class Peers:
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
 
     def stop(self) -> None:
-        """Say that we leave, and hang up on everybody."""
-        self.gossip.leave()
+        """Hang up on everybody, and dial nobody."""
         self.gossip.stop()
         self._keepalive.stop()
         self._dialling.stop()
@@ -90,35 +91,42 @@ class Peers:
 
     def add(self, address: Address) -> None:
         """Dial a configured address, and never forget it."""
-        member = self.roster.add(address, configured=True)
-        self._link(member).dial()
+        self._seeds.add(address)
+        self._seat(address)
+
+    def expect(self, seed: Address) -> None:
+        """List a configured host name; it is dialled once ``resolved`` tells what it stands for."""
+        self._seeds.add(seed)
+        member = self.roster.add(seed, configured=True)
+        if member.link is None:
+            member.error = "looking up the name"
 
     def resolved(self, seed: Address, addresses: list[Address]) -> None:
         """Take what a configured host name stands for: the one node, or each of several.
 
         An empty list says that the name could not be looked up: what was known of it stands.
         """
-        known = self._seeds.get(seed)
-        if not addresses and known:
-            return
-        several = set(addresses) if len(addresses) > 1 else {seed}
-        self._seeds[seed] = several
-        for address in several - (known or set()):
-            self.add(address)
-        for address in (known or set()) - several:
+        added, dropped = self._seeds.resolved(seed, addresses)
+        for address in sorted(added):
+            self._seat(address)
+        for address in dropped:
             self._unseat(address)
 
     def remove(self, seed: Address) -> None:
-        """A node is configured no more; one that answers there stays, as one that we learnt of."""
-        for address in self._seeds.pop(seed, {seed}):
-            self._unseat(address)
+        """A node is configured no more: one that is up is now as if learnt of, others are forgotten.
+
+        So is one of version 1: nobody could tell us of it.
+        """
+        for address in self._seeds.remove(seed):
+            self._unseat(address, for_good=True)
 
     def up(self) -> list[Member]:
         """Those that can be asked."""
         return [self._links[link] for link in self._up]
 
-    def met(self, hello: Hello) -> None:
+    def met(self, hello: Hello, wire: Wire) -> None:
         """A peer has dialled us: if we wait to redial it, the wait is over."""
+        self._inbound[hello.instance] = wire
         try:
             member = self.roster.members.get(parse_address(hello.address))
         except ValueError:
@@ -128,20 +136,15 @@ class Peers:
         if member.link.state is LinkState.WAITING:
             member.link.dial()
 
+    def parted(self, hello: Hello, wire: Wire) -> None:
+        """The connection over which a peer has dialled us is gone."""
+        if self._inbound.get(hello.instance) is wire:
+            del self._inbound[hello.instance]
+
     def members(self) -> list[MemberInfo]:
         """Every member, this node first, as type 3 lists them."""
-        own = self.gossip.view.own
-        return [
-            MemberInfo(own.name, own.address, own.instance, "up", self._started, 0.0, 2, ""),
-            *map(_info, self.roster.listing()),
-            *(
-                MemberInfo(
-                    entry.name, entry.address, entry.instance, "left", entry.since, None, 2, ""
-                )
-                for entry in self.gossip.view.entries.values()
-                if entry.state == "left"
-            ),
-        ]
+        view = self.gossip.view
+        return [*self.roster.rows(view.own.address, self._started), *view.gone()]
 
     # What links report.
 
@@ -173,7 +176,7 @@ class Peers:
                 alias.link.dial()
         if member not in self._told_down and not member.left and member.alias_of is None:
             self._told_down.add(member)
-            key = _own_key(member)
+            key = member.log_key
             if was_up:
                 log.warning("Lost connection with node: %s. Reason: %s", member, reason, extra=key)
             else:
@@ -198,7 +201,7 @@ class Peers:
     def link_spoiled(self, link: Link, query: int | None, reason: str) -> None:
         """See LinkOwner."""
         member = self._links[link]
-        log.warning("%s sent a %s", member, reason, extra=_own_key(member))
+        log.warning("%s sent a %s", member, reason, extra=member.log_key)
         self._owner.peer_spoiled(member, query, reason)
 
     # What gossip tells.
@@ -231,6 +234,10 @@ class Peers:
             ]
         return self._speakers
 
+    def _heard_elsewhere(self, link: Link) -> float:
+        wire = self._inbound.get(link.hello.instance) if link.hello is not None else None
+        return wire.heard if wire is not None else 0.0
+
     def _link(self, member: Member) -> Link:
         if member.link is None:
             dial = self._dialling if member.proved else self._dialling.hearsay
@@ -249,7 +256,7 @@ class Peers:
             return
         if standing is Standing.ALIAS:
             log.debug("Address %s is node %s too", member.address, member.alias_of)
-            member.error = "not connected yet"
+            member.error = NOT_CONNECTED
             self._told_down.discard(member)
             self._hang_up(link)
             return
@@ -262,7 +269,7 @@ class Peers:
                 member.name,
                 member.address,
                 member.listed,
-                extra=_own_key(member),
+                extra=member.log_key,
             )
         if version >= 2:
             self.gossip.link_up(link)
@@ -290,13 +297,26 @@ class Peers:
         else:
             self._forget(member)
 
-    def _unseat(self, address: Address) -> None:
+    def _seat(self, address: Address) -> None:
+        member = self.roster.add(address, configured=True)
+        if member.link is None:
+            member.error = NOT_CONNECTED
+        self._link(member).dial()
+
+    def _unseat(self, address: Address, *, for_good: bool = False) -> None:
         member = self.roster.members.get(address)
-        if member is None or any(address in several for several in self._seeds.values()):
+        if member is None:
             return
         member.configured = False
-        if not member.up and str(address) not in self.gossip.view.entries:
-            self._forget(member)
+        # What a name server leaves out may be just what is to be seen as down.
+        learnt = not for_good and str(address) in self.gossip.view.entries
+        if learnt or (member.present and (member.version != 1 or not for_good)):
+            return
+        was_up = member.up
+        self.gossip.view.forget(str(address))
+        self._forget(member)
+        if was_up:
+            self._owner.peer_down(member)
 
     def _hang_up(self, link: Link) -> None:
         self._up.pop(link, None)
@@ -322,28 +342,9 @@ class Peers:
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
         now = self._wall()
         for member in tuple(self.roster.members.values()):
-            if member.configured or member.up or not member.since:
+            if member.configured or member.present or not member.since:
                 continue
             if now - member.since > FORGOTTEN_AFTER:
                 log.info("Forgot node: %s, down for a day", member)
                 self.gossip.view.forget(str(member.address))
                 self._forget(member)
-
-
-def _info(member: Member) -> MemberInfo:
-    wire = member.link.wire if member.link is not None else None
-    return MemberInfo(
-        name=member.listed,
-        address=str(member.address),
-        instance=member.instance,
-        state="up" if member.up else "down",
-        since=member.since or None,
-        rtt=wire.rtt if wire is not None else None,
-        version=member.version or None,
-        error=member.error,
-    )
-
-
-def _own_key(member: Member) -> dict[str, str]:
-    """Log lines are limited by key: many members that go down at once get a line each."""
-    return {"key": str(member.address)}

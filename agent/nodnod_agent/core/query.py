@@ -104,6 +104,7 @@ class Queries:
         self._alarm: Timer | None = None
         self._alarm_at = NEVER
         self.broadcasts = 0
+        """Questions to the cluster that were sent; those about this node alone are none."""
         self.durations = Histogram()
         """Seconds from question to answer."""
 
@@ -185,7 +186,7 @@ class Queries:
         gathering.sent = now = self._clock.time()
         gathering.rounds.add(round_)
         self._rounds[round_.id] = round_
-        self.broadcasts += 1
+        self.broadcasts += not question.here
         request = question.to_peer(round_.id, max(w.deadline for w in round_.waiters) - now)
         round_.own_due = own and not self._local.ready(question)
         round_.version = self._roster.version

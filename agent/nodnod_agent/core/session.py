@@ -38,10 +38,12 @@ class Services(Protocol):
     answers: Answers
     local: LocalNode
     streams: Streams
-    sessions: set["Session"]
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Settle ``waiter`` with the answer, by its deadline."""
+
+    def left(self, session: "Session") -> None:
+        """A session's connection is gone."""
 
     def members_body(self) -> bytes:
         """The answer to type 3."""
@@ -118,7 +120,7 @@ class Session:
 
     def ended(self) -> None:
         """The connection is gone; nothing more is sent."""
-        self._agent.sessions.discard(self)
+        self._agent.left(self)
         self._open = False
         self._end_streams()
         self._ordered.clear()

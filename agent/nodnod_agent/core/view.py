@@ -7,13 +7,14 @@ and any number of times, and all views that have heard the same agree.
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
+from heapq import nsmallest
 
 import msgspec
 
 from nodnod.address import parse_address
 from nodnod.codec import encode
 from nodnod.errors import AddressError, NodNodError
-from nodnod.messages import MAX_INT, MemberEntry
+from nodnod.messages import MAX_INT, MemberEntry, MemberInfo
 
 __all__ = ["MAX_MEMBERS", "Refused", "View"]
 
@@ -26,6 +27,9 @@ REMEMBERED = 2 * DAY
 
 AHEAD = DAY
 """Seconds that an incarnation may lie in the future, for clocks that differ."""
+
+MAX_ENTRY = 1000
+"""Bytes of one entry as it is sent: so the longest list is a message that agents take, 4 MiB."""
 
 _DIGEST_RANGE = 1 << 64
 
@@ -53,6 +57,14 @@ class View:
         """Every entry, our own first."""
         return [self.own, *self.entries.values()]
 
+    def gone(self) -> list[MemberInfo]:
+        """Those that left, as rows of the answer to type 3."""
+        return [
+            MemberInfo(one.name, one.address, one.instance, "left", one.since, None, 2, "")
+            for one in self.entries.values()
+            if one.state == "left"
+        ]
+
     def beyond(self, known: Iterable[MemberEntry]) -> list[MemberEntry]:
         """What somebody lacks who knows ``known``."""
         theirs = {entry.address: entry for entry in known}
@@ -79,7 +91,9 @@ class View:
         ):
             return None
         elif len(self.entries) >= MAX_MEMBERS:
-            raise Refused(f"{MAX_MEMBERS} members are known already")
+            if entry.state == "left":  # nobody misses it
+                return None
+            self._make_room()
         self._forgotten.pop(entry.address, None)
         self._put(entry)
         return entry
@@ -92,6 +106,18 @@ class View:
             if len(self._forgotten) >= MAX_MEMBERS:
                 self._forgotten.clear()
             self._forgotten[address] = entry.incarnation
+
+    def recall(self, entry: MemberEntry) -> MemberEntry | None:
+        """What to tell a member that calls and that we have given up; ``None`` if we have not.
+
+        Its refutation is news to all who have forgotten it, and they learn of it again.
+        """
+        if entry.incarnation > self._forgotten.get(entry.address, -1):
+            return None
+        incarnation = min(self._forgotten[entry.address] + 1, MAX_INT)
+        return msgspec.structs.replace(
+            entry, incarnation=incarnation, state="left", since=self._wall()
+        )
 
     def expire(self) -> None:
         """Drop those that left so long ago that nobody can bring them back."""
@@ -121,7 +147,12 @@ class View:
         limit = (self._wall() + AHEAD) * 1000
         if entry.incarnation > limit:
             raise Refused(f"the incarnation of {entry.name} lies more than a day in the future")
-        return msgspec.structs.replace(entry, address=address)
+        if entry.since * 1000 > limit:
+            raise Refused(f"{entry.name} left more than a day in the future")
+        entry = msgspec.structs.replace(entry, address=address)
+        if len(encode(entry)) > MAX_ENTRY:
+            raise Refused(f"the entry of {entry.name[:64]} is longer than {MAX_ENTRY} bytes")
+        return entry
 
     def _refute(self, entry: MemberEntry) -> None:
         """Somebody speaks for our address: what is newer than our word was not said by us."""
@@ -132,6 +163,15 @@ class View:
             self._become(msgspec.structs.replace(self.own, incarnation=incarnation))
         if entry.name != self.own.name:
             raise Refused(f"{entry.name} claims {entry.address}, which is our own address")
+
+    def _make_room(self) -> None:
+        """Forget some of those that left, the first first: addresses may change with each start."""
+        left = (entry for entry in self.entries.values() if entry.state == "left")
+        oldest = nsmallest(MAX_MEMBERS // 16, left, key=lambda entry: entry.since)
+        if not oldest:
+            raise Refused(f"{MAX_MEMBERS} members are known already")
+        for entry in oldest:
+            self.forget(entry.address)
 
     def _become(self, own: MemberEntry) -> None:
         self._sum = (self._sum - _hash(self.own) + _hash(own)) % _DIGEST_RANGE

@@ -43,7 +43,17 @@ export class Chart {
     );
     this.plot.addEventListener("pointermove", (event) => this.#point(event));
     this.plot.addEventListener("pointerdown", (event) => this.#point(event));
-    this.plot.addEventListener("pointerleave", () => this.cursor.move(null));
+    this.plot.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") {
+        this.cursor.move(null); // a finger that lifts wants to see what was under it
+      }
+    });
+    this.plot.addEventListener("focus", () => {
+      // A moment that stays: else a screen reader would have a new value to tell every second.
+      if (this.plot.matches(":focus-visible")) {
+        this.cursor.move(this.cursor.time ?? this.end);
+      }
+    });
     this.plot.addEventListener("blur", () => this.cursor.move(null));
     this.plot.addEventListener("keydown", (event) => this.#key(event));
     this.repaint = repaint;

@@ -9,7 +9,7 @@ import { PANELS } from "./panels.js";
 import { pattern } from "./route.js";
 import { Series } from "./series.js";
 import { STATES } from "./state.js";
-import { bytes, count, duration, moment, number, percent, rate } from "./units.js";
+import { bytes, count, duration, known, moment, number, percent, rate } from "./units.js";
 
 const HOUR = 3600;
 const SPANS = [[300, "5 min"], [900, "15 min"], [HOUR, "1 hour"]];
@@ -160,6 +160,7 @@ export class NodeView {
   }
 
   #describe(node, now) {
+    const load = this.detail?.load;
     const system = this.detail?.system?.error ? null : (this.detail?.system ?? node.system);
     const { member, stats, cores } = node;
     const up = node.state === "up" && node.since !== null ? ` · up for ${duration(now - node.since)}` : "";
@@ -168,6 +169,7 @@ export class NodeView {
       CPU: !node.fresh ? "" : `${percent(stats.cpuUsed)}${cores === null ? "" : ` of ${count(cores, "core")}`}`,
       Memory: stats === null ? "" : bytes(stats.memoryTotal),
       Disk: stats === null ? "" : bytes(stats.diskTotal),
+      "Load 1, 5, 15 min": known(load?.load1) ? [load.load1, load.load5, load.load15].map(number).join(" · ") : "",
     };
     if (system) {
       Object.assign(rows, {

@@ -65,7 +65,7 @@ export class Overview {
   }
 
   #sort(now) {
-    // Moving an element takes the focus from it: while it is in the list, the order stands.
+    // Nor may they jump while somebody goes through them by keyboard.
     const held = this.list.contains(document.activeElement) && this.sortedAt > 0;
     if (held || Math.abs(now - this.sortedAt) < STANDING) {
       return;
@@ -73,7 +73,9 @@ export class Overview {
     this.sortedAt = now;
     const text = this.filter.value;
     const shown = inOrder([...this.cluster.nodes.values()], { ...choices, text, state: this.state });
+    const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
     arrange(this.list, shown.map(({ name }) => this.cards.get(name).element));
+    focused?.focus({ preventScroll: true });
     for (const [sort, button] of Object.entries(this.sorts)) {
       const way = choices.sort === sort ? (choices.reverse ? "reverse" : "forward") : null;
       mark(button, "data-way", way);

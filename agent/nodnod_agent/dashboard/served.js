@@ -21,7 +21,9 @@ export class Served {
     write(this.text, said(status, live));
     show(this.age, age !== null);
     write(this.age, age === null ? "" : live ? `${age.toFixed(1)} s old` : `numbers of ${moment(heard)}`);
-    this.element.title = heard === null ? "" : `Newest numbers came at ${moment(heard)}`;
+    const { loss } = status;
+    const lost = loss === null ? "" : `; lost ${loss.name} at ${moment(loss.at / 1000)}: ${loss.reason}`;
+    mark(this.element, "title", heard === null ? "" : `Newest numbers came at ${moment(heard)}${lost}`);
   }
 }
 

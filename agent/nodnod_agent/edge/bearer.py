@@ -1,9 +1,21 @@
 """How a token travels, and what is known of who bears it."""
 
+import ipaddress
+
 from msgspec import Struct
 from websockets.datastructures import Headers
 
-__all__ = ["PROOF", "SUBPROTOCOL_PREFIX", "Verified", "WrongToken", "read_token", "write_token"]
+from nodnod.address import Address
+
+__all__ = [
+    "PROOF",
+    "SUBPROTOCOL_PREFIX",
+    "Verified",
+    "WrongToken",
+    "audience",
+    "read_token",
+    "write_token",
+]
 
 SUBPROTOCOL_PREFIX = "nodnod.bearer."
 """What a token has before it where it comes as a subprotocol: a browser can set no header."""
@@ -39,11 +51,24 @@ def read_token(headers: Headers) -> str:
         for value in headers.get_all("Authorization")
         if value[: len(_SCHEME)].lower() == _SCHEME.lower()
     ]
-    for value in headers.get_all("Sec-WebSocket-Protocol"):
-        for name in map(str.strip, value.split(",")):
-            if name.startswith(SUBPROTOCOL_PREFIX):
-                found.append(name.removeprefix(SUBPROTOCOL_PREFIX))
+    offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
+    found += [
+        name.strip().removeprefix(SUBPROTOCOL_PREFIX)
+        for name in offered
+        if name.strip().startswith(SUBPROTOCOL_PREFIX)
+    ]
     return found[0] if len(found) == 1 else ""
+
+
+def audience(address: Address) -> str:
+    """An address as tokens name it: the same, seen from either end of a connection."""
+    host = address.host.partition("%")[0]  # the zone of a link-local address is each machine's own
+    try:
+        literal = ipaddress.ip_address(host)
+    except ValueError:
+        return str(Address(host.lower(), address.port))
+    mapped = getattr(literal, "ipv4_mapped", None)  # a socket of IPv6 that took one of IPv4
+    return str(Address(str(mapped or literal), address.port))
 
 
 def write_token(headers: Headers, token: str) -> None:

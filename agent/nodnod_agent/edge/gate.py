@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.http11 import Request, Response
 
 from nodnod.address import Address
-from nodnod_agent.edge.bearer import Verified, WrongToken, read_token
+from nodnod_agent.edge.bearer import Verified, WrongToken, audience, read_token
 from nodnod_agent.edge.names import Names
 from nodnod_agent.edge.pages import TEXT, page
 
-__all__ = ["Entry", "Gate", "Refusal", "Verifier", "canonical"]
+__all__ = ["Entry", "Gate", "Refusal", "Verifier"]
 
 _CHALLENGE = 'Bearer realm="nodnod"'
 _IN_URL = {"token", "access_token"}
@@ -46,22 +46,15 @@ class Verifier(Interface):
 
 
 class Gate:
-    """Judges requests. ``names`` and ``tokens`` may be replaced; without tokens all may in.
+    """Judges requests, by ``names`` and ``tokens``, which may be replaced; without tokens all may in.
 
     ``advertised`` is where others dial us; ``public`` tells the paths of pages that anybody may
     see.
     """
 
-    def __init__(
-        self,
-        names: Names,
-        tokens: Verifier | None,
-        *,
-        advertised: Address,
-        public: Callable[[str], bool],
-    ) -> None:
-        self.names = names
-        self.tokens = tokens
+    def __init__(self, *, advertised: Address, public: Callable[[str], bool]) -> None:
+        self.names = Names((), lambda address: False)
+        self.tokens: Verifier | None = None
         self._advertised = advertised
         self._public = public
 
@@ -76,7 +69,9 @@ class Gate:
             return Entry(agent=True)
         return self._identify(self.tokens, request, local)
 
-    def _identify(self, tokens: Verifier, request: Request, local: Address | None) -> Entry | Refusal:
+    def _identify(
+        self, tokens: Verifier, request: Request, local: Address | None
+    ) -> Entry | Refusal:
         headers = request.headers
         try:
             url = urlsplit(request.path)
@@ -105,21 +100,10 @@ class Gate:
         """
         own = set()
         if local is not None:
-            own.add(canonical(local))
+            own.add(audience(local))
         if not _is_loopback(self._advertised.host):
-            own.add(canonical(self._advertised))
+            own.add(audience(self._advertised))
         return own
-
-
-def canonical(address: Address) -> str:
-    """An address as tokens name it, the same seen from either end."""
-    host = address.host.partition("%")[0]  # the zone of a link-local address is each machine's own
-    try:
-        literal = ipaddress.ip_address(host)
-    except ValueError:
-        return str(Address(host.lower(), address.port))
-    mapped = getattr(literal, "ipv4_mapped", None)  # a client of IPv4, at a socket of IPv6
-    return str(Address(str(mapped or literal), address.port))
 
 
 def _is_loopback(host: str) -> bool:

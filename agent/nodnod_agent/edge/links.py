@@ -1,45 +1,68 @@
 """Dials peers: one attempt, one connection, reported to the core's link."""
 
 import asyncio
+import hmac
 import logging
 import os
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol as Interface
 
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
 from nodnod.address import Address
+from nodnod.refusal import refusal
+from nodnod.tls import explain
+from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello, LinkEnd
+from nodnod_agent.edge.bearer import PROOF, audience, write_token
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.edge.pump import STALL_LIMIT, Pump
+from nodnod_agent.edge.pump import CLOSE_LIMIT, STALL_LIMIT, Pump
 
 __all__ = ["Dialler"]
 
 DIAL_LIMIT = 5.0
-MAX_ANSWER = 4 * 1024 * 1024
 
 LookUp = Callable[[Address], Awaitable[list[Address]]]
 
+UNAUTHORIZED = 401
+
+_CLOSED = "closed during the handshake"
+
 wire_log = logging.getLogger("websockets.nodnod")
+
+
+class Minter(Interface):
+    """Who makes tokens for dials."""
+
+    def for_dial(self, subject: str, addresses: list[str]) -> tuple[str, str]:
+        """A token for who is dialled at ``addresses``, and the proof that he must give back."""
 
 
 class Dialled(Pump):
     """One connection that we opened to a peer."""
 
-    __slots__ = ("dialler", "end", "opened")
+    __slots__ = ("_address", "_proof", "dialler", "end", "opened")
 
     ws: ClientProtocol
 
     def __init__(self, dialler: "Dialler", address: Address, end: LinkEnd) -> None:
         ws = ClientProtocol(
-            parse_uri(address.url), subprotocols=[SUBPROTOCOL], max_size=MAX_ANSWER, logger=wire_log
+            parse_uri(address.url),
+            subprotocols=[SUBPROTOCOL],
+            max_size=dialler.limits.peer_message,
+            logger=wire_log,
         )
         super().__init__(dialler.loop, ws)
         self.dialler = dialler
+        self._address = address
+        self._proof = ""
         self.end: LinkEnd | None = end
         self.opened: asyncio.Future[Hello] = dialler.loop.create_future()
 
@@ -78,6 +101,7 @@ class Dialled(Pump):
         self.dialler.open.add(self)
         request = self.ws.connect()
         write_hello(request.headers, self.dialler.hello)
+        self._identify(request.headers)
         self.ws.send_request(request)
         self._flush()
 
@@ -90,7 +114,9 @@ class Dialled(Pump):
             if isinstance(error, InvalidStatus):  # with a page that ends where the connection does
                 self.bad_handshake(error)
             else:
-                self.opened.set_exception(ConnectionError("closed during the handshake"))
+                # With TLS 1.3 it may be now that we hear what it has against our certificate.
+                why = explain(exc) if isinstance(exc, ssl.SSLError) else _CLOSED
+                self.opened.set_exception(ConnectionError(why))
         if self.opened.cancelled() or self.opened.exception() is not None:
             return  # a refusal, which the attempt reports
         end, self.end = self.end, None
@@ -102,6 +128,11 @@ class Dialled(Pump):
         assert isinstance(event, Response)
         if not self.opened.done():
             hello = read_hello(event.headers, self.ws.subprotocol)
+            proofs = event.headers.get_all(PROOF)
+            if self._proof and not any(map(self._is_proof, proofs)):
+                why = "it does not prove that it knows the cluster's secret"
+                self.opened.set_exception(ConnectionError(why))
+                return
             self.opened.set_result(hello)
             self.user = self
             if self.end is not None:
@@ -110,10 +141,34 @@ class Dialled(Pump):
     def bad_handshake(self, error: Exception) -> None:
         """See Pump."""
         if not self.opened.done():
-            what = (
-                f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else error
-            )
-            self.opened.set_exception(ConnectionError(f"not a NodNod agent: {what}"))
+            self.opened.set_exception(ConnectionError(self._why_refused(error)))
+
+    def _identify(self, headers: Headers) -> None:
+        """Say where we have really dialled, and show who we are to who listens there."""
+        peer = self.transport.get_extra_info("peername")
+        if not peer:
+            return
+        where = audience(Address(peer[0], peer[1]))
+        del headers["Host"]
+        headers["Host"] = where  # what a name of the configuration leads to need not know the name
+        if self.dialler.tokens is not None:
+            addresses = [where]
+            if self.dialler.tls is not None:  # its certificate has shown that the name is its own
+                addresses.append(audience(self._address))
+            name = self.dialler.hello.name
+            token, self._proof = self.dialler.tokens.for_dial(name, addresses)
+            write_token(headers, token)
+
+    def _is_proof(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode(), self._proof.encode())
+
+    def _why_refused(self, error: Exception) -> str:
+        if not isinstance(error, InvalidStatus):
+            return f"not a NodNod agent: {error}"
+        status = error.response.status_code
+        if status == UNAUTHORIZED and self.dialler.tokens is None:
+            return f"it wants to know who we are: set auth.secrets (HTTP {status})"
+        return refusal(error.response) or f"not a NodNod agent: HTTP {status}"
 
     def _why_ended(self, exc: Exception | None) -> str:
         if self.cut:
@@ -162,13 +217,24 @@ class Attempt:
                 pump.opened.cancel()
 
     async def _connect(self, pump: Dialled) -> None:
-        connect = self._dialler.loop.create_connection
         *others, last = await self._dialler.look_up(self._address)
         for where in others:
             with suppress(OSError):
-                await connect(lambda: pump, *where)
+                await self._connect_to(where, pump)
                 return
-        await connect(lambda: pump, *last)
+        await self._connect_to(last, pump)
+
+    async def _connect_to(self, where: Address, pump: Dialled) -> None:
+        tls = self._dialler.tls
+        # A certificate names the host as it is configured or advertised.
+        name = None if tls is None else self._address.host.partition("%")[0]
+        await self._dialler.loop.create_connection(
+            lambda: pump,
+            *where,
+            ssl=tls,
+            server_hostname=name,
+            ssl_shutdown_timeout=None if tls is None else CLOSE_LIMIT,
+        )
 
     def _refused(self, pump: Dialled, reason: str) -> None:
         end, pump.end = pump.end, None
@@ -182,13 +248,26 @@ class Attempt:
 class Dialler:
     """Dials on behalf of this agent, which calls itself ``hello``; the core's Dial.
 
-    ``look_up`` gives the addresses of a host, one or more; or raises OSError.
+    ``look_up`` gives the addresses of a host, one or more; or raises OSError. ``tokens`` and
+    ``tls`` may be replaced, for the dials to come.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello, look_up: LookUp) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hello: Hello,
+        look_up: LookUp,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        tokens: Minter | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.loop = loop
         self.hello = hello
         self.look_up = look_up
+        self.limits = limits
+        self.tokens = tokens
+        self.tls = tls
         self.open: set[Dialled] = set()
         self._empty: asyncio.Future[None] | None = None
 
@@ -211,8 +290,12 @@ class Dialler:
 
 def describe(error: BaseException) -> str:
     """An error of the network in a few words, without numbers and tuples."""
+    if isinstance(error, ssl.SSLError):
+        return explain(error)
     if isinstance(error, OSError) and error.errno is not None:
         # Negative numbers are those of the resolver, which brings its own words.
         words = os.strerror(error.errno) if error.errno > 0 else error.strerror
         return str(words).lower()
+    if isinstance(error, ConnectionError) and not error.args:  # TLS that ended as it began
+        return _CLOSED
     return str(error) or type(error).__name__

@@ -17,7 +17,9 @@ from nodnod.address import Address
 __all__ = ["Names"]
 
 # Browsers leave out the zone of a link-local address, which is what follows the percent sign.
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)(?:%[A-Za-z0-9_.-]{1,15})?\]|([A-Za-z0-9_.-]{1,253}))(?::([0-9]{1,5}))?")
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)(?:%[A-Za-z0-9_.-]{1,15})?\]|([A-Za-z0-9_.-]{1,253}))(?::([0-9]{1,5}))?"
+)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -62,7 +64,7 @@ class Names:
         if len(values) == 1 and (origin in self._origins or self._is_ours(origin, headers, tls)):
             return ""
         return (
-            f"pages of {ascii(values[0][:80])} may not ask this agent; "
+            f"pages of {values[0][:80]!a} may not ask this agent; "
             "allowedOrigins in its settings adds origins"
         )
 

@@ -100,6 +100,10 @@ class Pages:
             "/metrics/cluster": self._cluster_metrics,
         }
 
+    def public(self, path: str) -> bool:
+        """Whether a page tells nothing of the cluster: anybody may see it."""
+        return path == "/healthz" or _file(path) is not None
+
     def stop(self) -> None:
         """Answer those that wait; the cluster, which has stopped, will not."""
         error = RequestError("shutting_down", "this agent is shutting down")
@@ -117,8 +121,7 @@ class Pages:
             self.cluster.counters.page("other", 400)
             reply(page(400, TEXT, b"not a path\n"))
             return
-        name = "index.html" if url.path == "/" else url.path.removeprefix("/")
-        file = _static().get(name)
+        file = _file(url.path)
         handler = self._routes.get(url.path)
         known = url.path if handler else "dashboard" if file else "other"
 
@@ -222,6 +225,11 @@ def page(status: int, kind: str, body: bytes, **more: str) -> Response:
         }
     )
     return Response(status, HTTPStatus(status).phrase, headers, body)
+
+
+def _file(path: str) -> tuple[str, bytes] | None:
+    """The file of the dashboard at a path, if there is one there."""
+    return _static().get("index.html" if path == "/" else path.removeprefix("/"))
 
 
 @cache

@@ -9,14 +9,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol as Interface
 from typing import cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, Protocol
 
-__all__ = ["Pump", "User"]
+from nodnod_agent.edge.user import User
+
+__all__ = ["Pump"]
 
 SLICE = 16 * 1024
 """Bytes handed to the protocol at a time, so that what waits unread is bytes, not objects."""
@@ -38,21 +39,6 @@ CLOSE_LIMIT = 1.0
 
 INVALID_DATA = 1007
 UNSUPPORTED_DATA = 1003
-
-
-class User(Interface):
-    """Whom a pump serves."""
-
-    @property
-    def full(self) -> bool:
-        """Whether messages had better wait."""
-
-    @property
-    def stall_limit(self) -> float:
-        """Seconds in which the other side must take some of the output that waits for it."""
-
-    def received(self, text: bytes) -> None:
-        """Take a text message, known to be UTF-8."""
 
 
 class Pump(asyncio.Protocol):
@@ -132,8 +118,6 @@ class Pump(asyncio.Protocol):
     def unsent(self) -> int:
         """Bytes that the other side has not taken yet; see Wire."""
         return self.transport.get_write_buffer_size()
-
-    # What a subclass may say otherwise.
 
     @property
     def unsent_limit(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from nodnod_agent.checks import ConfigError
 from nodnod_agent.loglines import printable
 
-__all__ = ["MIN_BYTES", "read_secrets"]
+__all__ = ["MIN_BYTES", "read_secret", "read_secrets"]
 
 MIN_BYTES = 32
 """What HS256 needs: a secret that is shorter than the hash can be guessed with less work."""
@@ -21,12 +21,13 @@ _LOOSE = 0o037
 def read_secrets(references: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, ...]:
     """The secrets, in the order in which they are named. Raises ConfigError, which names which."""
     return tuple(
-        _read(reference, f"auth.secrets[{index}]", environment)
+        read_secret(reference, f"auth.secrets[{index}]", environment)
         for index, reference in enumerate(references)
     )
 
 
-def _read(reference: str, place: str, environment: Mapping[str, str]) -> bytes:
+def read_secret(reference: str, place: str, environment: Mapping[str, str]) -> bytes:
+    """One of them; ``place`` is what errors begin with."""
     kind, _, where = reference.partition(":")
     if kind == "env":
         data = os.fsencode(environment.get(where, ""))

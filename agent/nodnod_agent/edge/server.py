@@ -21,7 +21,8 @@ from nodnod_agent.edge.bearer import PROOF
 from nodnod_agent.edge.doorstep import Doorstep
 from nodnod_agent.edge.gate import Entry, Refusal
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.edge.pump import Pump, User
+from nodnod_agent.edge.pump import Pump
+from nodnod_agent.edge.user import User
 
 __all__ = ["Page", "Server", "Service"]
 
@@ -29,6 +30,7 @@ PING_AFTER = 20.0
 """Seconds of silence after which a client is pinged; after as many again it is cut."""
 
 ABNORMAL_CLOSURE = 1006
+TLS_HANDSHAKE = b"\x16\x03"
 SWEEP = 1.0
 BACKLOG = 1024
 
@@ -139,7 +141,8 @@ class Client(Pump):
             ws.data_to_send()
             head = event.method == "HEAD"
             if isinstance(entry, Refusal):
-                log.warning("Refused client %s: %s", self.name, entry.reason)
+                kind = {"key": entry.response.status_code}
+                log.warning("Refused client %s: %s", self.name, entry.reason, extra=kind)
                 self._respond(entry.response, head=head)
             else:
                 server.page(event, lambda response: self._respond(response, head=head))
@@ -188,9 +191,14 @@ class Client(Pump):
         """Ping it after a silence, cut it after a longer one."""
         silent = now - self.heard
         if self.ws.state is not OPEN:
-            limit = self.server.limits.handshake
-            if not self.paging and self.session is None and now - self.born > limit:
+            if self.paging or self.session is not None:
+                return
+            if now - self.born > self.server.limits.handshake:
                 self.abort()
+            elif self.ws.reader.buffer.startswith(TLS_HANDSHAKE):  # it may wait for ever for a line
+                response = self.ws.reject(400, "this port does not speak TLS\n")
+                self.out += [response.serialize(), b""]
+                self.mark()
         elif silent < PING_AFTER:
             self.pinged = False
         elif not self.pinged:

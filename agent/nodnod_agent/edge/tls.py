@@ -26,7 +26,11 @@ def read_contexts(
     Raises ConfigError, which names the setting and the file.
     """
     if cert is None:
-        for setting, given in (("key", key), ("ca", ca), ("requireClientCert", require_client_cert)):
+        for setting, given in (
+            ("key", key),
+            ("ca", ca),
+            ("requireClientCert", require_client_cert),
+        ):
             if given:
                 raise ConfigError(f"tls.{setting}: does nothing without tls.cert")
         return None
@@ -62,7 +66,9 @@ def _load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
 
     def no_password() -> str:
         # Without this, OpenSSL would ask whoever sits at the terminal.
-        raise ConfigError(f"{place}: the key is encrypted, and nobody is there to ask for a password")
+        raise ConfigError(
+            f"{place}: the key is encrypted, and nobody is there to ask for a password"
+        )
 
     try:
         context.load_cert_chain(cert, key, no_password)

@@ -1,0 +1,90 @@
+"""The simulated cluster at full size, with figures: ``make simulate``.
+
+    python tests/cluster/large.py [join] [halves] [churn] [restart] [day] [--seed N]
+
+Each scenario asserts what it promises; a failure prints the seed and the last events.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from os.path import abspath, dirname
+from typing import Any
+
+sys.path[:0] = [dirname(dirname(abspath(__file__)))]
+
+from simulation.membership import churn, day, halves, join_through_one, quiet, whole_restart
+from simulation.world import World
+
+
+def join(seed: int) -> dict[str, Any]:
+    """1,000 agents, each knowing only one seed, until every link is up and gossip is quiet."""
+    with World(seed) as world:
+        figures = join_through_one(world, 1000)
+        return figures | quiet(world, world.agents, 60.0)
+
+
+def parted(seed: int) -> dict[str, Any]:
+    """200 agents in halves for ten minutes, and whole again."""
+    with World(seed) as world:
+        agents = _mesh(world, 200)
+        return {"agents": len(agents)} | halves(world, agents, 600.0)
+
+
+def restarts(seed: int) -> dict[str, Any]:
+    """100 agents of which a tenth restarts every minute for an hour."""
+    with World(seed) as world:
+        agents = _mesh(world, 100)
+        return {"agents": len(agents)} | churn(world, agents, minutes=60)
+
+
+def stampede(seed: int) -> dict[str, Any]:
+    """200 agents that all restart at once."""
+    with World(seed) as world:
+        agents = _mesh(world, 200)
+        return {"agents": len(agents)} | whole_restart(world, agents)
+
+
+def a_day(seed: int) -> dict[str, Any]:
+    """20 agents for 24 hours of late messages and stalls."""
+    return day(seed, count=20, hours=24)
+
+
+SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "join": join,
+    "halves": parted,
+    "churn": restarts,
+    "restart": stampede,
+    "day": a_day,
+}
+
+
+def main() -> int:
+    """Play what was asked for, or everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="default: all")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    for name in options.scenario or SCENARIOS:
+        began = time.perf_counter()
+        print(f"{name}: {SCENARIOS[name].__doc__}", flush=True)
+        for what, figure in SCENARIOS[name](options.seed).items():
+            shown = f"{figure:.2f}" if isinstance(figure, float) else figure
+            print(f"    {what:32}{shown}")
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        took = time.perf_counter() - began
+        print(f"    {'took (s, of this machine)':32}{took:.0f}")
+        print(f"    {'peak memory so far (MB)':32}{memory:.0f}", flush=True)
+    return 0
+
+
+def _mesh(world: World, count: int) -> list[Any]:
+    agents = world.mesh(count)
+    world.wait_for(world.whole, 0.2 * count + 30, step=0.5)
+    return agents
+
+
+if __name__ == "__main__":
+    sys.exit(main())

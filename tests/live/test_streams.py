@@ -1,0 +1,367 @@
+"""Streams over plain WebSockets, and through the client library, from real agents."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from doubles.v1_client import V1Client
+from eventually import eventually
+from live.agents import Agent, Agents, free_ports
+from live.counts import counts
+from live.raw import RawClient, frame
+from nodnod.client import Client
+
+EVERY = 0.25
+"""Seconds from tick to tick in these tests: the fastest there is."""
+
+SLACK = 0.6
+"""Seconds that a busy machine may add to what an agent promises."""
+
+NEVER = 3600.0
+"""Seconds from tick to tick of a stream of which only the first answer comes in a test."""
+
+NAMES = ("cartman", "kenny")
+STREAM = {"type": 1, "every": EVERY, "id": "s"}
+
+
+@pytest.fixture
+async def cartman(shared_agents: Agents) -> AsyncIterator[Agent]:
+    """One of two agents; it has no streams, and a test must leave none behind."""
+    if not shared_agents.started:
+        await shared_agents.cluster(*NAMES)
+    cartman = shared_agents.started[0]
+    yield cartman
+    await running(cartman, 0)
+
+
+@pytest.fixture
+async def client(cartman: Agent) -> AsyncIterator[V1Client]:
+    async with V1Client(cartman.address) as client:
+        yield client
+
+
+async def running(agent: Agent, streams: int) -> None:
+    """Wait until just so many streams run."""
+
+    async def look() -> bool:
+        return (await counts(agent))["nodnod_streams"] == streams
+
+    await eventually(look)
+
+
+async def until(client: V1Client, **fields: Any) -> dict[str, Any]:
+    """Read until an answer comes with all these fields."""
+    while True:
+        (answer,) = await client.receive()
+        if fields.items() <= answer.items():
+            return answer
+
+
+@asynccontextmanager
+async def listening(agent: Agent, request: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
+    """Send a request over a connection of its own; all answers come into the list."""
+    async with V1Client(agent.address) as client:
+        heard: list[dict[str, Any]] = []
+
+        async def listen() -> None:
+            while True:
+                heard.extend(await client.receive(within=60))
+
+        await client.send(request)
+        listener = asyncio.create_task(listen())
+        try:
+            yield heard
+        finally:
+            listener.cancel()
+
+
+# When.
+
+
+async def test_the_first_answer_comes_at_once(client: V1Client) -> None:
+    asked = monotonic()
+    await client.send({**STREAM, "every": NEVER})
+    (first,) = await client.receive()
+
+    assert monotonic() - asked < SLACK
+    assert list(first) == ["host", "nodes", "error", "id", "seq"]
+    assert (first["host"], set(first["nodes"]), first["error"]) == ("cartman", set(NAMES), "")
+    assert (first["id"], first["seq"]) == ("s", 0)
+
+
+async def test_ticks_come_in_rhythm_and_are_counted(client: V1Client) -> None:
+    await client.send(STREAM)
+    await client.receive(2)
+    began = monotonic()
+    answers = await client.receive(6)
+    took = monotonic() - began
+
+    assert [answer["seq"] for answer in answers] == [2, 3, 4, 5, 6, 7]
+    # The one that it begins with may have come late, and those behind it not.
+    assert 5 * EVERY < took < 6 * EVERY + SLACK
+
+
+async def test_streams_of_one_connection_have_a_rhythm_each(client: V1Client) -> None:
+    await client.send({**STREAM, "id": 1}, {**STREAM, "id": 2, "every": 2 * EVERY})
+    answers = await client.receive(12)
+
+    fast, slow = ([a["seq"] for a in answers if a["id"] == id_] for id_ in (1, 2))
+    assert (fast, slow) == (list(range(len(fast))), list(range(len(slow))))
+    assert 3 <= len(slow) <= 5
+
+
+# What, and which.
+
+
+async def test_a_stream_of_type_0_is_of_this_node_alone(client: V1Client) -> None:
+    await client.send({**STREAM, "type": 0})
+
+    answers = await client.receive(2)
+
+    assert [list(answer["nodes"]) for answer in answers] == [["cartman"]] * 2
+
+
+async def test_whatever_can_be_asked_once_can_be_streamed(client: V1Client) -> None:
+    what = {"statType": 1, "detail": ["load"], "history": 5, "nodes": ["k*", "nobody"]}
+    await client.send({**STREAM, **what, "timeout": 1})
+
+    answers = await client.receive(2)
+
+    for answer in answers:
+        kenny, nobody = answer["nodes"]["kenny"], answer["nodes"]["nobody"]
+        assert list(kenny) == ["name", "cpuUsed", "error", "detail", "history"]
+        assert list(kenny["detail"]) == ["load"]
+        assert nobody["error"] == "unknown node"
+
+
+async def test_other_requests_are_answered_between_the_ticks(client: V1Client) -> None:
+    await client.send(STREAM)
+    await client.receive(2)
+    await client.send({"type": 0}, {"type": 3, "id": "m"})
+
+    answer = await until(client, id="m")
+
+    assert [member["name"] for member in answer["members"]] == list(NAMES)
+
+
+# Until when.
+
+
+async def test_the_answer_to_a_stop_is_the_last_message_of_its_stream(client: V1Client) -> None:
+    await client.send({**STREAM, "id": "other"}, STREAM)
+    await client.receive(4)
+    await client.send({"type": 2, "id": "s"})
+
+    done = await until(client, id="s", done=True)
+    after = await client.receive(3)
+
+    assert done == {"host": "cartman", "nodes": {}, "error": "", "done": True, "id": "s"}
+    assert {answer["id"] for answer in after} == {"other"}
+
+
+async def test_a_stream_that_was_stopped_may_begin_anew(client: V1Client) -> None:
+    await client.send(STREAM, {"type": 2, "id": "s"}, STREAM)
+
+    await until(client, id="s", done=True)
+    answers = await client.receive(2)
+
+    assert [answer["seq"] for answer in answers] == [0, 1]
+
+
+@pytest.mark.parametrize("politely", [True, False], ids=["closed", "cut"])
+async def test_a_client_that_is_gone_costs_nothing_any_more(cartman: Agent, politely: bool) -> None:
+    async with V1Client(cartman.address) as client:
+        await client.send(*({**STREAM, "id": number} for number in range(16)))
+        await client.receive(16)
+        await running(cartman, 16)
+        if not politely:
+            assert client._connection is not None
+            client._connection.transport.abort()
+
+    await running(cartman, 0)
+    broadcasts = (await counts(cartman))["nodnod_broadcasts_total"]
+    async with V1Client(cartman.address) as other:
+        await other.send({**STREAM, "type": 0})
+        await other.receive(4)
+
+    assert (await counts(cartman))["nodnod_broadcasts_total"] == broadcasts
+
+
+# What is refused.
+
+
+async def test_an_id_cannot_be_used_twice_and_the_first_stream_goes_on(client: V1Client) -> None:
+    await client.send(STREAM, {**STREAM, "type": 0})
+
+    refusal = await until(client, code="duplicate_id")
+    (after,) = await client.receive()
+
+    assert refusal["id"] == "s"
+    assert (after["id"], len(after["nodes"])) == ("s", 2)
+
+
+async def test_a_seventeenth_stream_is_refused_until_another_one_stops(client: V1Client) -> None:
+    await client.send(*({**STREAM, "every": NEVER, "id": number} for number in range(17)))
+    refusal = await until(client, code="too_many_streams")
+    assert refusal["id"] == 16
+
+    await client.send({"type": 2, "id": 3}, {**STREAM, "id": 16})
+
+    await until(client, id=3, done=True)
+    await until(client, id=16, seq=1)
+
+
+@pytest.mark.parametrize(
+    ("every", "code"),
+    [
+        ("0", "bad_request"),
+        ("0.1", "bad_request"),
+        ("-1", "bad_request"),
+        ("3601", "bad_request"),
+        ("1e9", "bad_request"),
+        ('"1"', "bad_request"),
+        ("NaN", "bad_json"),
+    ],
+)
+async def test_a_rhythm_that_cannot_be_is_refused(client: V1Client, every: str, code: str) -> None:
+    await client.send(f'{{"type": 1, "id": "s", "every": {every}}}')
+
+    (answer,) = await client.receive()
+
+    assert (answer["code"], answer["nodes"]) == (code, {})
+    if code == "bad_request":
+        assert answer["id"] == "s"
+        assert answer["error"].startswith("`every` must be ")
+
+
+async def test_a_stream_needs_an_id(client: V1Client) -> None:
+    await client.send({"type": 1, "every": 1}, {"type": 2})
+
+    answers = await client.receive(2)
+
+    assert [answer["code"] for answer in answers] == ["bad_request"] * 2
+
+
+async def test_a_section_that_there_is_not_is_refused_by_name(client: V1Client) -> None:
+    await client.send({**STREAM, "detail": ["load", "weather"]})
+
+    (answer,) = await client.receive()
+
+    assert (answer["code"], answer["id"]) == ("unknown_section", "s")
+    assert "'weather'" in answer["error"]
+
+
+async def test_a_stream_that_does_not_run_cannot_be_stopped(client: V1Client) -> None:
+    await client.send(STREAM, {"type": 2, "id": "t"})
+
+    answer = await until(client, id="t")
+
+    assert answer["code"] == "no_such_stream"
+
+
+async def test_ten_refused_streams_in_a_row_close_the_connection(client: V1Client) -> None:
+    await client.send(*[{**STREAM, "every": 0}] * 10)
+    await client.receive(10)
+
+    assert await client.closed() == 1008
+
+
+# How much it costs.
+
+
+async def test_fifty_streams_that_ask_the_same_cost_one_query_a_tick(
+    cartman: Agent, shared_agents: Agents
+) -> None:
+    kenny = shared_agents.started[1]
+    ticks = 6
+
+    async def cost() -> list[float]:
+        """Broadcasts of the one, requests to the other, over so many ticks of the last stream."""
+        before = [await counts(cartman), await counts(kenny)]
+        begin = len(heard[-1])
+        await eventually(lambda: len(heard[-1]) >= begin + ticks)
+        after = [await counts(cartman), await counts(kenny)]
+        names = ("nodnod_broadcasts_total", 'nodnod_requests_total{type="stat"}')
+        return [late[n] - early[n] for n, late, early in zip(names, after, before, strict=True)]
+
+    heard: list[list[dict[str, Any]]] = []
+    async with AsyncExitStack() as stack:
+        for number in (1, 50):
+            while len(heard) < number:
+                heard.append(await stack.enter_async_context(listening(cartman, STREAM)))
+            await eventually(lambda: all(heard))
+
+            # While the counts are read, and the ticks are looked at, another tick may come.
+            assert all(ticks - 1 <= count <= ticks + 4 for count in await cost())
+
+
+async def test_a_slow_client_gets_the_newest_tick_next_and_the_others_lose_none(
+    cartman: Agent,
+) -> None:
+    # Long answers and many of them, so that what the kernel keeps is soon full.
+    request = {**STREAM, "type": 0, "detail": ["cpu", "network", "system"], "history": 60}
+
+    async def stuck() -> bool:
+        skipped = (await counts(cartman))["nodnod_stream_ticks_skipped_total"]
+        return skipped >= before + 8 * 16
+
+    before = (await counts(cartman))["nodnod_stream_ticks_skipped_total"]
+    async with (
+        listening(cartman, request) as seen,
+        RawClient(cartman.port, receive_buffer=4096) as slow,
+    ):
+        await slow.shake()
+        await slow.send(*(frame(json.dumps({**request, "id": id_})) for id_ in range(16)))
+        await eventually(stuck, within=20)
+        newest = taken(seen[-1])
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        got: list[dict[str, Any]] = []
+        while not got or got[-1]["seq"] == len(got) - 1:  # until the gap
+            answer = await slow.answer()
+            if answer["id"] == 0:
+                got.append(answer)
+
+    assert taken(got[-1]) >= newest > taken(got[-2])
+    assert [answer["seq"] for answer in seen] == list(range(len(seen)))
+
+
+def taken(answer: dict[str, Any]) -> float:
+    """When the sample in an answer was taken."""
+    moment: float = answer["nodes"]["cartman"]["history"]["end"]
+    return moment
+
+
+# Through the client library.
+
+
+async def test_the_client_goes_on_with_its_stream_when_the_agent_is_back(agents: Agents) -> None:
+    (port,) = free_ports(1)
+    stan = agents.start("stan", listen=f"127.0.0.1:{port}")
+    async with Client(stan.address, timeout=5) as client:
+        stream = client.stream(every=EVERY)
+        before = [await anext(stream) for _ in range(2)]
+        stan.kill()
+        stan.start()
+        after = [await anext(stream) for _ in range(2)]
+        await stream.aclose()
+
+    assert [(answer.seq, answer.reconnected) for answer in before] == [(0, False), (1, False)]
+    assert [(answer.seq, answer.reconnected) for answer in after] == [(0, True), (1, False)]
+    assert after[0].missed >= 1
+    assert after[0].nodes["stan"].error == ""
+
+
+async def test_leaving_the_loop_stops_the_stream_at_the_agent(cartman: Agent) -> None:
+    async with Client(cartman.address) as client:
+        async with aclosing(client.stream(every=EVERY, detail=["network"])) as stream:
+            async for answer in stream:
+                assert set(answer.nodes) == set(NAMES)
+                await running(cartman, 1)
+                break
+        await running(cartman, 0)
