@@ -15,7 +15,7 @@ from websockets.uri import parse_uri
 
 from nodnod.errors import ConnectError
 from nodnod.refusal import refusal
-from nodnod.tls import explain
+from nodnod.tls import SHUT_OUT, explain
 
 __all__ = ["Line", "reason"]
 
@@ -204,7 +204,10 @@ class Line(asyncio.Protocol):
             return
         self.end = why
         if not self._opened.done():
-            self._opened.set_exception(self._websocket.handshake_exc or ConnectionError(why))
+            error = self._websocket.handshake_exc or ConnectionError(why)
+            if self._tls is not None and self._transport is not None and not self._heard:
+                error = ConnectionError(SHUT_OUT)
+            self._opened.set_exception(error)
             self._opened.exception()  # seen: whoever waited may have left already
         self._on_end(why)
 

@@ -59,7 +59,8 @@ RequestId = (
     Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
 )
 Percent = Annotated[float, Meta(ge=0)]
-Size = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Whoever reads it next may hold it in 64 bits: a larger one would spoil the whole answer."""
 Section = Annotated[str, Meta(max_length=64)]
 NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 

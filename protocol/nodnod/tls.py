@@ -2,7 +2,12 @@
 
 import ssl
 
-__all__ = ["explain", "trusting"]
+__all__ = ["SHUT_OUT", "explain", "trusting"]
+
+SHUT_OUT = "closed after the TLS handshake: it may want a certificate that it trusts"
+"""What became of a connection that ended before a word: with TLS 1.3 who dials is through with the
+handshake before the other side has looked at his certificate, and few servers say why they end it.
+"""
 
 # What OpenSSL calls it, and what it means to who dials an agent.
 _WORDS = {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from os.path import abspath, dirname
 from typing import Any
 
-sys.path[:0] = [dirname(dirname(abspath(__file__)))]
+sys.path[:0] = [dirname(dirname(abspath(__file__)))]  # the simulation is part of the tests
 
 from simulation.membership import churn, day, halves, join_through_one, quiet, whole_restart
 from simulation.world import World
@@ -27,9 +27,9 @@ def join(seed: int) -> dict[str, Any]:
 
 
 def parted(seed: int) -> dict[str, Any]:
-    """200 agents in halves for ten minutes, and whole again."""
+    """100 agents in halves for ten minutes, and whole again."""
     with World(seed) as world:
-        agents = _mesh(world, 200)
+        agents = _mesh(world, 100)
         return {"agents": len(agents)} | halves(world, agents, 600.0)
 
 

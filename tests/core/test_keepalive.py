@@ -119,7 +119,7 @@ def test_with_more_links_pings_are_fewer_and_the_silence_borne_the_same(links: i
 
 def test_beyond_that_the_pace_stretches_with_the_number_of_links() -> None:
     assert pace(1000) == (4.0, 9.9)
-    assert pace(5000) == (20.0, 50.0)
+    assert pace(5000) == (20.0, 49.5)
 
 
 def test_many_links_are_pinged_at_the_stretched_pace() -> None:

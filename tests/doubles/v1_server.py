@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 __all__ = ["STATS", "V1Server", "node_object"]
@@ -95,6 +96,7 @@ class V1Server:
             self.port,
             compression=None,
             select_subprotocol=self.select_subprotocol,
+            process_response=self.introduce,
             ping_interval=None,
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
@@ -117,6 +119,9 @@ class V1Server:
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
     ) -> Subprotocol | None:
         return None
+
+    def introduce(self, connection: ServerConnection, request: Request, response: Response) -> None:
+        """Say in the headers of the handshake who this is; version 1 does not."""
 
     async def _serve(self, connection: ServerConnection) -> None:
         await self._count(connection, open_=True)

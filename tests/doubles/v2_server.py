@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from doubles.v1_server import V1Server
@@ -20,7 +22,7 @@ VERSION_2 = Subprotocol("nodnod.2")
 
 
 class V2Server(V1Server):
-    """Selects ``nodnod.2`` and echoes ids.
+    """Selects ``nodnod.2``, names itself to whom offers it, and echoes ids.
 
     ``hold`` keeps requests unanswered until ``release`` answers them in a given order. Streams
     tick when ``tick`` is called, or by themselves where ``ticking`` is set. ``streams`` lists the
@@ -52,6 +54,11 @@ class V2Server(V1Server):
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
     ) -> Subprotocol | None:
         return VERSION_2 if VERSION_2 in offered else None
+
+    def introduce(self, connection: ServerConnection, request: Request, response: Response) -> None:
+        if "Sec-WebSocket-Protocol" in response.headers:
+            response.headers["NodNod-Name"] = quote(self.name)
+            response.headers["NodNod-Instance"] = quote(f"instance of {self.name}")
 
     def hold(self) -> None:
         self._holding = True

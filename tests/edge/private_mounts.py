@@ -24,7 +24,8 @@ def _libc(function: str, *arguments: object) -> None:
         raise OSError(number, f"{function}: {os.strerror(number)}")
 
 
-def _mount(source: str, target: str, type_: str, flags: int, options: str = "") -> None:
+def mount(source: str, target: str, type_: str, flags: int = 0, options: str = "") -> None:
+    """mount(2). Raises OSError."""
     words = [word.encode() for word in (source, target, type_)]
     _libc("mount", *words, ctypes.c_ulong(flags), options.encode())
 
@@ -32,13 +33,13 @@ def _mount(source: str, target: str, type_: str, flags: int, options: str = "") 
 def enter() -> None:
     """From now on this process has a mount table of its own. Raises OSError."""
     _libc("unshare", _CLONE_NEWNS)
-    _mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
+    mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
 
 
 def bind(source: str) -> str:
     """Mount ``source`` a second time; gives the new mount point."""
     target = tempfile.mkdtemp()
-    _mount(source, target, "none", _MS_BIND)
+    mount(source, target, "none", _MS_BIND)
     return target
 
 
@@ -50,7 +51,7 @@ def mute() -> tuple[str, int]:
     target = tempfile.mkdtemp()
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
-    _mount("mute", target, "fuse", 0, options)
+    mount("mute", target, "fuse", options=options)
     return target, device
 
 

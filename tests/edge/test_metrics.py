@@ -534,10 +534,13 @@ def test_nonsense_in_the_detail_of_a_peer_spoils_that_detail_only(
 
 
 def test_numbers_beyond_all_measure_are_left_out(stage: Stage) -> None:
-    page = scrape_of(stage, stage.peer("kyle"), memoryTotal=10**400, memoryUsed=1)
+    labels = {"mountpoint": "/", "device": "sda", "fstype": "ext4", "node": "kyle"}
+    disk = {"mount": "/", "device": "sda", "type": "ext4", "total": 10**400, "used": 1, "free": 1}
+    rest = {"inodesUsedPercent": None, "counted": True}
+    page = scrape_of(stage, stage.peer("kyle"), detail={"filesystems": [disk | rest]})
 
-    assert page("nodnod_memory_total_bytes", node="kyle") is None
-    assert page("nodnod_memory_used_bytes", node="kyle") == 1
+    assert page("nodnod_filesystem_total_bytes", **labels) is None
+    assert page("nodnod_filesystem_used_bytes", **labels) == 1
 
 
 _json = st.recursive(

@@ -30,7 +30,8 @@ _PREFIX = re.compile(r"^\S+ (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 class Agent:
     """One agent process. ``settings`` go into its configuration file as they are.
 
-    Its log is a file, or what ``stderr`` says instead.
+    ``flags`` are further ones of its command line, ``prefix`` a command to run it with. Its log is
+    a file, or what ``stderr`` says instead; its files are called after ``label``, or its name.
     """
 
     def __init__(
@@ -41,19 +42,23 @@ class Agent:
         listen: str = "127.0.0.1:0",
         nodes: Iterable[str] = (),
         settings: Mapping[str, object] | None = None,
+        flags: Sequence[str] = (),
+        prefix: Sequence[str] = (),
+        label: str = "",
         max_files: int | None = None,
         stderr: int | None = None,
     ) -> None:
         self.name = name
+        self.flags = flags
         self.port = 0
         self.listen = listen
+        self._prefix = prefix
         self._max_files = max_files
         self._stderr = stderr
-        self._log = directory / f"{name}.log"
+        self._log = directory / f"{label or name}.log"
         self._log.touch()
-        self._config = directory / f"{name}.json"
-        config = {"nodes": list(nodes), "mode": "pull", **(settings or {})}
-        self._config.write_text(json.dumps(config))
+        self.config = directory / f"{label or name}.json"
+        self.configure(**{"nodes": list(nodes), **(settings or {})})
         self._began = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -67,14 +72,18 @@ class Agent:
         assert self.process is not None
         return self.process.pid
 
+    def configure(self, **settings: object) -> None:
+        """Write its configuration file anew; it is read at the start and on SIGHUP."""
+        self.config.write_text(json.dumps({"mode": "pull", **settings}))
+
     def start(self) -> None:
         """Start the process; ``listening`` waits until it can be asked."""
         self._began = self._log.stat().st_size
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
-        options = ["--listen", self.listen, "--name", self.name, "--config", str(self._config)]
+        options = ["--listen", self.listen, "--name", self.name, "--config", str(self.config)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, *options],
+                [*self._prefix, *COMMAND, *options, *self.flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log if self._stderr is None else self._stderr,

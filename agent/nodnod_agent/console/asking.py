@@ -16,17 +16,26 @@ RETRY = 1.0
 
 
 class Question(Struct, frozen=True):
-    """What to ask: the cluster, or the agent's own node; ``deadline`` in seconds."""
+    """What to ask: the cluster, or the agent's own node.
+
+    ``detail`` names sections; ``history`` and ``deadline`` are in seconds.
+    """
 
     local: bool = False
     nodes: list[str] | None = None
+    detail: list[str] | None = None
+    history: float | None = None
     deadline: float | None = None
 
     async def ask(self, client: Client) -> Answer:
         """Ask once."""
         if self.local:
-            return await client.stat(deadline=self.deadline)
-        return await client.stat_all(nodes=self.nodes, deadline=self.deadline)
+            return await client.stat(
+                detail=self.detail, history=self.history, deadline=self.deadline
+            )
+        return await client.stat_all(
+            nodes=self.nodes, detail=self.detail, history=self.history, deadline=self.deadline
+        )
 
 
 async def answers(
@@ -53,6 +62,8 @@ async def _run(client: Client, question: Question, every: float) -> AsyncIterato
             async for answer in client.stream(
                 all=not question.local,
                 nodes=question.nodes,
+                detail=question.detail,
+                history=question.history,
                 deadline=question.deadline,
                 every=every,
                 reconnect=False,

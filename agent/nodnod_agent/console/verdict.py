@@ -4,26 +4,22 @@ States, thresholds and performance data are those of the monitoring plugins' con
 threshold ``90`` is crossed by what is above it; a threshold ``3:`` by what is below it.
 """
 
-import re
 from collections.abc import Iterator
 from enum import IntEnum
 
 from msgspec import Struct
 
 from nodnod.messages import Answer, NodeStats
+from nodnod_agent.console.condition import stale_age
 from nodnod_agent.console.units import percent, plain
 
-__all__ = ["METRICS", "Limits", "State", "Thresholds", "Verdict", "evaluate", "stale_age"]
+__all__ = ["METRICS", "Limits", "State", "Thresholds", "Verdict", "evaluate"]
 
 MOST_PROBLEMS = 8
 """Problems that are named; of more the line says how many."""
 
 METRICS = {"cpu": "cpu_used", "memory": "memory_used_percent", "disk": "disk_used_percent"}
 """What has thresholds, by the field of a node's stats."""
-
-# How an agent in push mode begins the error of a node whose numbers are old: docs/protocol.md.
-_STALE = re.compile(r"stale: last heard (\d+(?:\.\d+)?) s ago")
-
 
 class State(IntEnum):
     """What a check comes to: its exit status."""
@@ -101,12 +97,6 @@ def evaluate(answer: Answer, thresholds: Thresholds) -> Verdict:
             for top in _highest(there, name)
         ]
     return Verdict(state, ", ".join(parts), " ".join(_perfdata(nodes, there, thresholds)))
-
-
-def stale_age(error: str) -> float | None:
-    """How many seconds old a node's numbers are, by its error; None where it has none at all."""
-    found = _STALE.match(error)
-    return float(found[1]) if found else None
 
 
 def _usable(node: NodeStats, stale: float) -> bool:

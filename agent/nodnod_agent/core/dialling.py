@@ -14,6 +14,9 @@ __all__ = ["Dialling"]
 DIALS_PER_SECOND = 9
 """Attempts in any second; raising it shortens the start of a large cluster and floods it more."""
 
+SECOND = 1.01
+"""A little more than one, so that no second however cut holds more."""
+
 
 class _Ticket:
     """One wish to dial, waiting or under way."""
@@ -73,7 +76,7 @@ class Dialling:
 
     def _allowed(self) -> float:
         full = len(self._recent) == DIALS_PER_SECOND
-        return self._recent[0] + 1.0 if full else 0.0
+        return self._recent[0] + SECOND if full else 0.0
 
     def _next(self) -> None:
         self._timer = None

@@ -67,7 +67,7 @@ class Gossip:
         self._rng = rng
         self._digests: dict[Link, str] = {}
         self._compared: dict[Link, tuple[str, str]] = {}
-        """The two digests after an exchange of lists: where they differ, more lists change nothing."""
+        """Our digest and the peer's after an exchange of lists that brought us no news."""
         self._unsettled = True
         self._calm_ticks = 0
         self._lists_left = LISTS_PER_TICK
@@ -105,10 +105,11 @@ class Gossip:
         told = [answer.member] if answer.member is not None else []
         if answer.members:
             told += self._read(answer.members, teller)
+        before = self.view.digest
         self._merge(told, teller)
         if answer.digest:
             self._digests[link] = answer.digest
-            if answer.members is not None:
+            if answer.members is not None and self.view.digest == before:
                 self._compared[link] = (self.view.digest, answer.digest)
             self._unsettled = self._unsettled or self._differs(link)
 

@@ -5,8 +5,8 @@ from enum import Enum
 
 from nodnod.address import Address
 from nodnod.codec import encode
-from nodnod.messages import MAX_NAME_LENGTH, MemberInfo
-from nodnod_agent.core.entries import error_entry
+from nodnod.messages import MAX_NAME_LENGTH, MemberInfo, PeerAnswer
+from nodnod_agent.core.entries import error_entry, from_peer
 from nodnod_agent.core.link import Link
 from nodnod_agent.core.question import Question, matches
 
@@ -27,7 +27,9 @@ class Member:
     """One address of the cluster and the node behind it, as far as it is known."""
 
     __slots__ = (
+        "_entry",
         "_failures",
+        "_terms",
         "address",
         "alias_of",
         "configured",
@@ -52,7 +54,7 @@ class Member:
         self.version = 0
         self.error = NOT_CONNECTED
         self.left = False
-        """It said goodbye: it is not missed, and not listed until it comes back."""
+        """It said goodbye, or so it seems: it is not missed, and not listed until it comes back."""
         self.proved = configured
         """Whether it has ever answered, or somebody stands for it by having configured it."""
         self.since = 0.0
@@ -60,6 +62,8 @@ class Member:
         self.alias_of: Member | None = None
         self.listed = str(address)
         self.key = b""
+        self._terms: tuple[object, ...] = ()
+        self._entry = b""
         self._failures: dict[tuple[str, int], bytes] = {}
 
     @property
@@ -86,6 +90,17 @@ class Member:
                 self._failures.clear()
             entry = self._failures[error, stat_type] = error_entry(self.listed, error, stat_type)
         return entry
+
+    def entry(self, answer: PeerAnswer, question: Question) -> bytes:
+        """Its node object in its answer, see from_peer; what it repeats is not checked again."""
+        raw = bytes(next(iter(answer.nodes.values()))) if len(answer.nodes) == 1 else b""
+        terms = (question, self.name, self.listed, self.version, raw)
+        if terms != self._terms:
+            self._entry = from_peer(
+                answer, question, name=self.name, listed=self.listed, version=self.version
+            )
+            self._terms = terms
+        return self._entry
 
     def list_as(self, name: str) -> None:
         """Take the name under which it stands in answers."""
@@ -123,6 +138,8 @@ class Roster:
         self._listed: dict[str, Member] = {}
         self._called: dict[str, list[Member]] = {}
         self._listing: tuple[Member, ...] | None = None
+        self._placed: tuple[Member, ...] | None = None
+        self._place = 0
 
     def add(self, address: Address, *, configured: bool) -> Member:
         """Take in an address, or find the member that has it."""
@@ -175,10 +192,12 @@ class Roster:
     def hear_of(self, member: Member, name: str, instance: str) -> Standing:
         """Note who is said to be at an address, until somebody answers us there.
 
-        While a node of that name is up elsewhere, it is taken for the same one.
+        While a node of that name is up elsewhere, it is taken for the same one; with our own name
+        it may be ourselves, from before we moved, and is not missed.
         """
         self._call(member, name[:MAX_NAME_LENGTH])
-        member.instance, member.left = instance, False
+        member.instance = instance
+        member.left = member.name == self.name and not member.proved
         same = (other for other in self._others(member) if other.up)
         member.alias_of = next(same, None)
         self._relist(member)
@@ -211,7 +230,10 @@ class Roster:
 
     def own_place(self, listing: tuple[Member, ...]) -> int:
         """Where this node itself stands among ``listing``."""
-        return bisect(listing, self.name, key=lambda member: member.listed)
+        if listing is not self._placed:
+            self._placed = listing
+            self._place = bisect(listing, self.name, key=lambda member: member.listed)
+        return self._place
 
     def select(self, question: Question) -> tuple[tuple[Member, ...], bool, list[str]]:
         """The members that a question is about, whether this node is, and names nobody has."""

@@ -263,7 +263,7 @@ class Peers:
         log.info("Connected to node: %s", member)
         link.dialler = self._dialling
         self._told_down.discard(member)
-        if member.listed != member.name:
+        if member.name and member.listed != member.name:
             log.warning(
                 "Two nodes have the name %s: the one at %s is listed as %s",
                 member.name,

@@ -15,7 +15,7 @@ from nodnod.errors import WireError
 from nodnod.messages import PeerAnswer
 from nodnod_agent.core.answers import Answers, unknown_node
 from nodnod_agent.core.counters import Histogram
-from nodnod_agent.core.entries import from_peer, renamed
+from nodnod_agent.core.entries import renamed
 from nodnod_agent.core.local import LocalNode
 from nodnod_agent.core.members import Member, Roster
 from nodnod_agent.core.question import Question
@@ -129,9 +129,7 @@ class Queries:
             return
         question = round_.gathering.question
         try:
-            entry = from_peer(
-                answer, question, name=member.name, listed=member.listed, version=member.version
-            )
+            entry = member.entry(answer, question)
         except WireError as error:
             entry = member.failure(str(error), question.stat_type)
         self._take(round_, member, entry)

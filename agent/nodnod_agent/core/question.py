@@ -50,6 +50,8 @@ class Question(NamedTuple):
 
     def to_peer(self, query: int, timeout: float) -> bytes:
         """The request that asks one version-2 peer for its own share of the answer."""
+        if self.plain:  # the one that is sent all the time
+            return b'{"type":0,"statType":%d,"id":%d}' % (self.stat_type, query)
         return encode(
             Request(
                 type=RequestType.STAT,
@@ -57,8 +59,8 @@ class Question(NamedTuple):
                 id=query,
                 detail=list(self.detail) or None,
                 history=self.history,
-                # What a peer has at hand needs no deadline; what it must gather first does.
-                timeout=None if self.plain else min(max(timeout, 0.05), 30.0),
+                # What it must gather first needs a deadline; what it has at hand does not.
+                timeout=min(max(timeout, 0.05), 30.0),
             )
         )
 

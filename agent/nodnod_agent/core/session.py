@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from nodnod.codec import decode_join, decode_request, encode
+from nodnod.codec import decode_join, encode
 from nodnod.errors import RequestError
 from nodnod.messages import Join, Request, RequestType
 from nodnod_agent.core.answers import Answers, with_id
+from nodnod_agent.core.asked import Asked, read
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.local import LocalNode
@@ -104,7 +105,8 @@ class Session:
         if not self._open:
             return
         try:
-            request = decode_request(text)
+            asked = read(text)
+            request = asked.request
             kind = request.type or 0
             handler = _HANDLERS.get(kind)
             if handler is None:
@@ -112,7 +114,7 @@ class Session:
                 message = f"`type` must be one of {types}, got {str(request.type)[:40]}"
                 raise RequestError("unknown_type", message, request.id)
             self._agent.counters.requests[kind] += 1
-            handler(self, request, text)
+            handler(self, asked)
         except RequestError as error:
             self._refuse(error)
         else:
@@ -174,8 +176,8 @@ class Session:
             self._agent.counters.connections_cut += 1
             self._wire.close(POLICY_VIOLATION, f"{MAX_BAD_IN_A_ROW} bad requests in a row")
 
-    def _stat(self, request: Request, _: bytes) -> None:
-        question = Question.of(request)
+    def _stat(self, asked: Asked) -> None:
+        request, question, _ = asked
         if request.every is not None:
             self._stream(request, question, request.every)
         elif question.here and self._agent.local.ready(question):
@@ -204,7 +206,8 @@ class Session:
         terms = Terms(question, every, timeout)
         streams[request.id] = self._agent.streams.open(terms, self._wire, encode(request.id))
 
-    def _stop(self, request: Request, _: bytes) -> None:
+    def _stop(self, asked: Asked) -> None:
+        request = asked.request
         if request.id is None:
             raise RequestError("bad_request", "`type` 2 needs the `id` of the stream to stop")
         subscription = self._streams.pop(request.id, None) if self._streams else None
@@ -214,10 +217,11 @@ class Session:
         subscription.end()
         self._answer(request.id, self._agent.answers.done())
 
-    def _members(self, request: Request, _: bytes) -> None:
-        self._answer(request.id, self._agent.members_body())
+    def _members(self, asked: Asked) -> None:
+        self._answer(asked.request.id, self._agent.members_body())
 
-    def _join(self, request: Request, text: bytes) -> None:
+    def _join(self, asked: Asked) -> None:
+        request, _, text = asked
         if self._teller is None:
             raise RequestError("forbidden", "`type` 4 is for agents", request.id)
         self._joins += 1
@@ -259,7 +263,7 @@ class _Slot:
         self.session.settle(self, body)
 
 
-_HANDLERS: dict[int, Callable[[Session, Request, bytes], None]] = {
+_HANDLERS: dict[int, Callable[[Session, Asked], None]] = {
     RequestType.STAT: Session._stat,  # noqa: SLF001
     RequestType.STAT_ALL: Session._stat,  # noqa: SLF001
     RequestType.STOP: Session._stop,  # noqa: SLF001

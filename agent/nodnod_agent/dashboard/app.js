@@ -24,7 +24,12 @@ const served = new Served(document.getElementById("served"));
 const notice = new Notice(document.getElementById("notice"), () => link.retry());
 const frame = new Frame(paint);
 const overview = new Overview(cluster, () => frame.request());
-const link = new Link(places, { gate: main, onchange, onopen, onrefusal: (error) => notice.refused(error) });
+const link = new Link(places, {
+  gate: main,
+  onchange,
+  onopen,
+  onrefusal: (error) => notice.refused(error),
+});
 let view = overview;
 let behind = true; // whether the past is still to be asked for
 
@@ -33,8 +38,11 @@ const now = () => Date.now() / 1000;
 function paint() {
   view.paint(now());
   const { down, error, stale } = cluster.totals.states;
-  const faults = [[down, "down"], [error, "with errors"], [stale, "stale"]].filter(([many]) => many > 0);
-  const wrong = faults.map(([many, word]) => `${many} ${word}`).join(", ");
+  const faults = [[down, "down"], [error, "with errors"], [stale, "stale"]];
+  const wrong = faults
+    .filter(([many]) => many > 0)
+    .map(([many, word]) => `${many} ${word}`)
+    .join(", ");
   const where = view === overview ? "NodNod" : `${view.name} · NodNod`;
   const title = wrong ? `(${wrong}) ${where}` : where;
   if (document.title !== title) {
@@ -44,7 +52,9 @@ function paint() {
 
 function paintAge() {
   served.paint(link.status, cluster.heard, now());
-  mark(document.body, "data-link", link.status.state === "open" ? "open" : "lost");
+  const { state, loss } = link.status;
+  const lost = state === "waiting" || (state === "connecting" && loss !== null);
+  mark(document.body, "data-link", lost ? "lost" : state);
 }
 
 function onchange(status) {
@@ -79,7 +89,7 @@ function askMembers() {
   });
 }
 
-/** Ask for what streams do not bring: what nodes are, and their last minutes. `names`: only these. */
+/** Ask for what streams do not bring: what nodes (these, or all) are, and their last minutes. */
 function catchUp(names = null) {
   const nodes = names === null ? {} : { nodes: names.slice(0, 200).map(pattern) };
   link.ask("past", { type: 1, detail: ["system"], history: 300, ...nodes }, (answer) => {
@@ -101,8 +111,8 @@ function live(answer) {
     askMembers(); // they know since when
   }
   if (changed.length > 0) {
-    const said = changed.slice(0, 5).map(({ name, state }) => `${name}: ${STATES[state].word.toLowerCase()}`);
-    write(news, changed.length > 5 ? `${count(changed.length, "node")} changed` : said.join(", "));
+    const said = changed.map(({ name, state }) => `${name}: ${STATES[state].word.toLowerCase()}`);
+    write(news, said.length > 5 ? `${count(said.length, "node")} changed` : said.join(", "));
   }
   frame.request();
 }

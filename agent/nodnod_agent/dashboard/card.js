@@ -1,6 +1,6 @@
 // One node in the overview: the same element as a card or as a row, which is a matter of style.
 
-import { changeIcon, el, icon, mark, show, write } from "./dom.js";
+import { changeIcon, el, icon, mark, show, unseen, write } from "./dom.js";
 import { Meter } from "./meter.js";
 import { linkTo } from "./route.js";
 import { Sparkline } from "./sparkline.js";
@@ -32,9 +32,9 @@ export class Card {
         "div",
         { class: "net" },
         el("span", { class: "label" }, "Network"),
-        el("span", { class: "way", title: "received" }, "↓", el("span", { class: "unseen" }, " in ")),
+        el("span", { class: "way", title: "received" }, "↓", unseen(" in ")),
         this.recv,
-        el("span", { class: "way", title: "sent" }, "↑", el("span", { class: "unseen" }, " out ")),
+        el("span", { class: "way", title: "sent" }, "↑", unseen(" out ")),
         this.sent,
       ),
       this.spark.element,

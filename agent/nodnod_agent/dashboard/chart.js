@@ -15,7 +15,7 @@ export class Chart {
    * apart without their colours. `unit` puts a value into words. `top` is the value at the upper
    * edge; or a function that tells it from the largest value that is drawn.
    */
-  constructor({ title, lines, unit, top, cursor, repaint, note = "" }) {
+  constructor({ title, lines, unit, top, cursor, note = "" }) {
     Object.assign(this, { title, lines, unit, top, cursor });
     this.span = 300;
     this.end = 0;
@@ -36,9 +36,16 @@ export class Chart {
         "figcaption",
         {},
         el("h3", {}, title),
-        ...lines.map(({ name }, i) => el("span", { class: `key ${NAMES[i]}` }, name, " ", this.values[i])),
+        ...lines.map(({ name }, i) =>
+          el("span", { class: `key ${NAMES[i]}` }, name, " ", this.values[i]),
+        ),
       ),
-      el("div", { class: "field" }, el("div", { class: "scale", "aria-hidden": "true" }, ...this.scale), this.plot),
+      el(
+        "div",
+        { class: "field" },
+        el("div", { class: "scale", "aria-hidden": "true" }, ...this.scale),
+        this.plot,
+      ),
       el("div", { class: "times", "aria-hidden": "true" }, ...this.times),
     );
     this.plot.addEventListener("pointermove", (event) => this.#point(event));
@@ -56,7 +63,6 @@ export class Chart {
     });
     this.plot.addEventListener("blur", () => this.cursor.move(null));
     this.plot.addEventListener("keydown", (event) => this.#key(event));
-    this.repaint = repaint;
   }
 
   /** Draw the `span` seconds until `end`. */
@@ -64,7 +70,7 @@ export class Chart {
     this.end = Math.floor(end);
     this.span = span;
     const columns = this.lines.map(({ series }) => series.columns(end, span, COLUMNS));
-    const most = Math.max(0, ...columns.map((values) => values.reduce((a, b) => (b > a ? b : a), 0)));
+    const most = Math.max(...columns.map((values) => values.reduce((a, b) => (b > a ? b : a), 0)));
     const top = typeof this.top === "function" ? this.top(most) : this.top;
     this.drawings.forEach(({ line, area }, i) => {
       const drawn = paths(columns[i], top, HEIGHT);
@@ -127,9 +133,10 @@ export class Chart {
       ...this.drawings.flatMap(({ line, area }) => (area === null ? [line] : [area, line])),
     );
     this.hair.append(this.at);
+    const label = `${this.title}: moment to read`;
     return el(
       "div",
-      { class: "plot", tabindex: "0", role: "slider", "aria-label": `${this.title}: moment to read` },
+      { class: "plot", tabindex: "0", role: "slider", "aria-label": label },
       drawing,
       el("span", { class: "note" }, note),
       this.hair,

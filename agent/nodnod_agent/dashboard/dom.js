@@ -12,6 +12,11 @@ export function svg(tag, attributes = {}, ...children) {
   return furnish(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** Text for those who listen to the page rather than see it. */
+export function unseen(text) {
+  return el("span", { class: "unseen" }, text);
+}
+
 /** One of the symbols in index.html. */
 export function icon(name) {
   const use = svg("use", { href: `#i-${name}` });

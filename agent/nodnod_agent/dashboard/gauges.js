@@ -47,10 +47,16 @@ export class Cores {
   }
 
   paint({ used, user, system, iowait, steal, cores, frequency }) {
-    const rows = cores.map((share, i) => ({ name: String(i), share, text: `${share.toFixed(0)}\u00a0%` }));
+    const rows = cores.map((share, i) => ({
+      name: String(i),
+      share,
+      text: `${share.toFixed(0)}\u00a0%`,
+    }));
     // Under a quota there are no cores to tell apart: then it is all of the quota.
-    this.gauges.paint(rows.length > 0 ? rows : [{ name: "quota", share: used, text: percent(used) }]);
-    const parts = [["user", user], ["system", system], ["waiting for I/O", iowait], ["stolen", steal]]
+    const all = { name: "quota", share: used, text: percent(used) };
+    this.gauges.paint(rows.length > 0 ? rows : [all]);
+    const named = { user, system, "waiting for I/O": iowait, stolen: steal };
+    const parts = Object.entries(named)
       .filter(([, share]) => known(share))
       .map(([name, share]) => `${name} ${percent(share)}`);
     const pace = known(frequency) ? [`${(frequency / 1000).toFixed(2)}\u00a0GHz`] : [];
@@ -79,7 +85,8 @@ export class MemoryParts {
       rows.push({ ...row("Buffers", buffers, total), calm: true });
     }
     if (swapTotal > 0) {
-      rows.push({ ...row("Swap", swapUsed, swapTotal), text: `${bytes(swapUsed)} of ${bytes(swapTotal)}` });
+      const text = `${bytes(swapUsed)} of ${bytes(swapTotal)}`;
+      rows.push({ ...row("Swap", swapUsed, swapTotal), text });
     }
     this.gauges.paint(rows);
     rows.forEach(({ calm }, i) => calm && mark(this.gauges.items[i].element, "data-level", "calm"));
@@ -89,7 +96,8 @@ export class MemoryParts {
 export class Pressure {
   constructor() {
     this.gauges = new Gauges("parts");
-    this.element = el("div", {}, this.gauges.list, el("p", { class: "note" }, "Share of time in which some (all) work had to wait for it."));
+    const meaning = "Share of time in which some (all) work had to wait for it.";
+    this.element = el("div", {}, this.gauges.list, el("p", { class: "note" }, meaning));
   }
 
   paint(section) {
@@ -98,7 +106,8 @@ export class Pressure {
       .filter(([kind]) => section[kind])
       .map(([kind, name]) => {
         const { some, full } = section[kind];
-        return { name, share: some, text: known(full) ? `${percent(some)} (${percent(full)})` : percent(some) };
+        const all = known(full) ? ` (${percent(full)})` : "";
+        return { name, share: some, text: `${percent(some)}${all}` };
       });
     this.gauges.paint(rows);
   }

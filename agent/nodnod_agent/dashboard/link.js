@@ -1,6 +1,7 @@
 // The link: one WebSocket at a time, to whichever agent takes it, and what is asked over it.
 
 import { askForToken, refused, token } from "./token.js";
+import { moment } from "./units.js";
 
 /** Milliseconds without a message after which an agent counts as gone, frozen or not. */
 const SILENCE = 5000;
@@ -19,6 +20,11 @@ const CLOSED = {
   1008: "it refused what this page asked",
   1013: "it has too many clients",
 };
+
+/** How a connection was lost, in words. */
+export function lossSaid({ name, at, reason }) {
+  return `Lost ${name} at ${moment(at / 1000)}: ${reason}`;
+}
 
 export class Link {
   /** `gate` is the element in which a token is asked for; `onchange` hears of every `status`. */
@@ -151,7 +157,8 @@ export class Link {
         heard = Date.now();
         this.#take(data);
       };
-      socket.onclose = ({ code, reason }) => end(reason || CLOSED[code] || `it closed with ${code}`);
+      socket.onclose = ({ code, reason }) =>
+        end(reason || (CLOSED[code] ?? `it closed with ${code}`));
       this.#socket = socket;
       this.#become({ state: "open", place });
       for (const { message } of this.#streams.values()) {

@@ -2,58 +2,74 @@
 
 import { reason } from "./card.js";
 import { Chart, binaryTop, roundTop } from "./chart.js";
+import { choice } from "./choice.js";
 import { choices, choose } from "./choices.js";
 import { Cursor } from "./cursor.js";
 import { arrange, changeIcon, el, icon, mark, show, write } from "./dom.js";
+import { Facts } from "./facts.js";
+import { Panel } from "./panel.js";
 import { PANELS } from "./panels.js";
 import { pattern } from "./route.js";
 import { Series } from "./series.js";
 import { STATES } from "./state.js";
-import { bytes, count, duration, known, moment, number, percent, rate } from "./units.js";
+import { duration, moment, number, percent, rate } from "./units.js";
 
 const HOUR = 3600;
-const SPANS = [[300, "5 min"], [900, "15 min"], [HOUR, "1 hour"]];
+const SPANS = { 300: "5 min", 900: "15 min", [HOUR]: "1 hour" };
 const SECTIONS = ["system", "load", ...PANELS.map(({ section }) => section)];
+const KINDS = ["cpu", "memory", "recv", "sent", "load", "read", "write"];
+
+/** Series of a history -> our name of it. */
+const HISTORY = {
+  cpuUsed: "cpu",
+  memoryUsedPercent: "memory",
+  recvBytes: "recv",
+  sentBytes: "sent",
+  load1: "load",
+};
+
 /** A stacked device repeats the I/O of the disks below it. */
 const STACKED = /^(dm-|md)\d/;
-/** Series of the history -> our name of it. */
-const HISTORY = { cpuUsed: "cpu", memoryUsedPercent: "memory", recvBytes: "recv", sentBytes: "sent", load1: "load" };
+
+/** Seconds after which details that should come every second are called old. */
+const OLD = 4;
 
 export class NodeView {
   constructor(cluster, name, link, repaint) {
     Object.assign(this, { cluster, name, link, repaint });
     this.detail = null;
     this.toldAt = null;
-    this.series = Object.fromEntries(
-      ["cpu", "memory", "recv", "sent", "load", "read", "write"].map((kind) => [kind, new Series(HOUR)]),
-    );
+    this.series = Object.fromEntries(KINDS.map((kind) => [kind, new Series(HOUR)]));
     this.icon = icon("up");
     this.badge = el("span", { class: "badge" });
     this.title = el("h1", { tabindex: "-1" }, name);
     this.place = el("p", { class: "place" });
     this.why = el("p", { class: "why" });
-    this.facts = el("dl", { class: "facts" });
-    this.cursor = new Cursor(repaint);
-    this.charts = this.#charts();
+    this.facts = new Facts();
+    this.charts = this.#charts(new Cursor(repaint));
     this.panels = PANELS.map((panel) => new Panel(panel));
     this.board = el("div", { class: "panels" });
     this.lacking = el("p", { class: "note lacking" });
-    const back = el("a", { class: "back", href: "#/" }, icon("back"), "All nodes");
-    this.body = el("div", {}, this.#spans(), this.board, this.lacking);
+    const spans = choice("Time shown", SPANS, String(choices.span), (span) => {
+      choose({ span: Number(span) });
+      repaint();
+    });
+    this.body = el("div", {}, spans, this.board, this.lacking);
     this.element = el(
       "article",
       { class: "one" },
-      back,
+      el("a", { class: "back", href: "#/" }, icon("back"), "All nodes"),
       el("header", { class: "who" }, this.icon, this.title, this.badge, this.place),
       this.why,
-      this.facts,
+      this.facts.element,
       this.body,
     );
   }
 
   /** Begin to ask for the node's detail: nobody pays for what nobody looks at. */
   enter() {
-    const request = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5, every: 1 };
+    const question = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5 };
+    const request = { ...question, every: 1 };
     this.end = this.link.stream("node", request, (answer) => this.#told(answer));
     this.ask();
   }
@@ -73,51 +89,52 @@ export class NodeView {
 
   /** Show the node as it is at `now`. */
   paint(now) {
-    const node = this.cluster.nodes.get(this.name);
-    const state = node?.state ?? "down";
-    const loading = this.cluster.heard === null;
-    mark(this.element, "data-loading", loading ? "" : null);
+    const { heard, nodes, offset } = this.cluster;
+    const node = nodes.get(this.name);
+    mark(this.element, "data-loading", heard === null ? "" : null);
     show(this.body, node !== undefined);
-    if (loading) {
+    if (heard === null) {
       return;
     }
+    const state = node?.state ?? "down";
     mark(this.element, "data-state", state);
     changeIcon(this.icon, state);
     write(this.badge, node === undefined ? "Unknown" : STATES[state].word);
     show(this.why, state !== "up");
     if (node === undefined) {
-      const lost = this.cluster.left.find(({ name }) => name === this.name);
-      write(this.why, lost === undefined ? "The cluster has no node of this name just now." : `It left on purpose at ${moment(lost.since)}.`);
+      write(this.why, this.#whyUnknown());
       return;
     }
     write(this.why, state === "up" ? "" : reason(node, now));
-    this.#describe(node, now);
-    const heard = this.cluster.heard;
+    write(this.place, placeOf(node, now));
+    this.facts.paint(node, this.detail, now + offset);
     for (const chart of this.charts) {
       chart.paint(heard, choices.span);
     }
-    this.#paintPanels();
+    this.#paintPanels(node);
   }
 
-  #paintPanels() {
-    const { detail } = this;
-    mark(this.board, "data-stale", this.toldAt !== null && this.cluster.heard - this.toldAt > 4 ? "" : null);
-    const shown = this.panels.filter(({ panel }) => detail !== null && (detail[panel.section] ?? null) !== null);
+  #paintPanels(node) {
+    const { detail, panels } = this;
+    const old = this.toldAt !== null && this.cluster.heard - this.toldAt > OLD;
+    mark(this.board, "data-stale", old ? "" : null);
+    const shown = panels.filter(({ section }) => (detail?.[section] ?? null) !== null);
     for (const panel of shown) {
-      panel.paint(detail[panel.panel.section]);
+      panel.paint(detail[panel.section]);
     }
     arrange(this.board, [...this.charts, ...shown].map(({ element }) => element));
-    const lacking = this.panels.filter((panel) => !shown.includes(panel)).map(({ panel }) => panel.title.split(",")[0]);
-    const words = detail === null ? this.#silence() : `Not on this machine: ${lacking.join(", ")}.`;
-    write(this.lacking, lacking.length === 0 ? "" : words);
+    const lacking = panels.filter((panel) => !shown.includes(panel));
+    const names = lacking.map(({ title }) => title.split(",")[0]).join(", ");
+    write(this.lacking, detail === null ? whyNothing(node) : `Not on this machine: ${names}.`);
+    show(this.lacking, lacking.length > 0);
   }
 
-  #silence() {
-    const node = this.cluster.nodes.get(this.name);
-    if (node.member?.version === 1) {
-      return "This agent speaks version 1 of the protocol, which tells no more than CPU, memory and disk.";
-    }
-    return node.fresh ? "Waiting for its details…" : "It tells no details while it cannot be asked.";
+  #whyUnknown() {
+    const { left, offset } = this.cluster;
+    const gone = left.find(({ name }) => name === this.name);
+    return gone === undefined
+      ? "The cluster has no node of this name just now."
+      : `It left on purpose at ${moment(gone.since - offset)}.`;
   }
 
   #told(answer) {
@@ -132,8 +149,9 @@ export class NodeView {
     if (node.detail !== undefined) {
       this.detail = node.detail;
       this.toldAt = now;
-      const disks = Object.entries(node.detail.diskio ?? {}).filter(([name]) => !STACKED.test(name));
-      const sum = (field) => disks.reduce((total, [, disk]) => total + (disk[field] ?? 0), 0);
+      const disks = Object.entries(node.detail.diskio ?? {});
+      const real = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
+      const sum = (field) => real.reduce((total, disk) => total + (disk[field] ?? 0), 0);
       this.series.read.put(now, sum("readBytes"));
       this.series.write.put(now, sum("writeBytes"));
     } else {
@@ -159,90 +177,29 @@ export class NodeView {
     }
   }
 
-  #describe(node, now) {
-    const load = this.detail?.load;
-    const system = this.detail?.system?.error ? null : (this.detail?.system ?? node.system);
-    const { member, stats, cores } = node;
-    const up = node.state === "up" && node.since !== null ? ` · up for ${duration(now - node.since)}` : "";
-    write(this.place, member === null ? "" : `${member.address}${up}`);
-    const rows = {
-      CPU: !node.fresh ? "" : `${percent(stats.cpuUsed)}${cores === null ? "" : ` of ${count(cores, "core")}`}`,
-      Memory: stats === null ? "" : bytes(stats.memoryTotal),
-      Disk: stats === null ? "" : bytes(stats.diskTotal),
-      "Load 1, 5, 15 min": known(load?.load1) ? [load.load1, load.load5, load.load15].map(number).join(" · ") : "",
-    };
-    if (system) {
-      Object.assign(rows, {
-        System: system.os,
-        Kernel: `${system.kernel}, ${system.architecture}`,
-        "Running for": duration(now + this.cluster.offset - system.bootTime),
-        Agent: `${system.agentVersion} on Python ${system.pythonVersion}`,
-        Scope: system.scope === "container" ? "a container’s share of the machine" : "",
-      });
-    }
-    const terms = Object.entries(rows).filter(([, text]) => text !== "");
-    while (this.facts.children.length > terms.length) {
-      this.facts.lastChild.remove();
-    }
-    terms.forEach(([term, text], i) => {
-      if (i >= this.facts.children.length) {
-        this.facts.append(el("div", {}, el("dt", {}), el("dd", {})));
-      }
-      write(this.facts.children[i].firstChild, term);
-      write(this.facts.children[i].lastChild, text);
-    });
-  }
-
-  #charts() {
-    const { cursor, repaint, series } = this;
-    const line = (name, kind) => ({ name, series: series[kind] });
+  #charts(cursor) {
+    const line = (name, kind) => ({ name, series: this.series[kind] });
+    const traffic = [line("received", "recv"), line("sent", "sent")];
+    const disk = [line("read", "read"), line("written", "write")];
+    const note = "since you opened this";
     return [
       { title: "CPU", lines: [line("used", "cpu")], unit: percent, top: 100 },
       { title: "Memory", lines: [line("used", "memory")], unit: percent, top: 100 },
-      { title: "Network", lines: [line("received", "recv"), line("sent", "sent")], unit: rate, top: binaryTop(1024) },
-      { title: "Disk I/O", lines: [line("read", "read"), line("written", "write")], unit: rate, top: binaryTop(1024), note: "since you opened this" },
+      { title: "Network", lines: traffic, unit: rate, top: binaryTop(1024) },
+      { title: "Disk I/O", lines: disk, unit: rate, top: binaryTop(1024), note },
       { title: "Load", lines: [line("1 min", "load")], unit: number, top: roundTop(1) },
-    ].map((chart) => new Chart({ ...chart, cursor, repaint }));
-  }
-
-  #spans() {
-    const buttons = SPANS.map(([span, word]) => {
-      const button = el("button", { type: "button", "aria-pressed": String(span === choices.span) }, word);
-      button.addEventListener("click", () => {
-        choose({ span });
-        for (const other of buttons) {
-          other.setAttribute("aria-pressed", String(other === button));
-        }
-        this.repaint();
-      });
-      return button;
-    });
-    return el("div", { class: "choice spans", role: "group", "aria-label": "Time shown" }, ...buttons);
+    ].map((chart) => new Chart({ ...chart, cursor }));
   }
 }
 
-class Panel {
-  constructor(panel) {
-    this.panel = panel;
-    this.drawing = new panel.Drawing();
-    this.fault = el("p", { class: "fault" });
-    this.element = el(
-      "section",
-      { class: `panel ${panel.size ?? ""}`, "data-section": panel.section },
-      el("h3", {}, panel.title),
-      this.fault,
-      this.drawing.element,
-    );
-  }
+function placeOf({ member, state, since }, now) {
+  const up = state === "up" && since !== null ? ` · up for ${duration(now - since)}` : "";
+  return member === null ? "" : `${member.address}${up}`;
+}
 
-  paint(section) {
-    const broken = typeof section.error === "string";
-    show(this.fault, broken);
-    show(this.drawing.element, !broken);
-    if (broken) {
-      write(this.fault, `▲ Could not be read: ${section.error}`);
-    } else {
-      this.drawing.paint(section);
-    }
+function whyNothing(node) {
+  if (node.member?.version === 1) {
+    return "This agent speaks version 1 of the protocol, which tells CPU, memory and disk only.";
   }
+  return node.fresh ? "Waiting for its details…" : "It tells no details while it cannot be asked.";
 }

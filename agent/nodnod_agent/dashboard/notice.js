@@ -1,6 +1,7 @@
 // The notice above the page: what is wrong with the connection, and what the page does about it.
 
-import { el, icon, mark, show, write } from "./dom.js";
+import { el, icon, mark, show, unseen, write } from "./dom.js";
+import { lossSaid } from "./link.js";
 import { moment } from "./units.js";
 
 export class Notice {
@@ -8,18 +9,26 @@ export class Notice {
     this.text = el("p", {});
     this.pages = el("span", { class: "pages" });
     this.retry = el("button", { type: "button" }, "Try now");
-    this.close = el("button", { type: "button", class: "quiet", title: "Dismiss" }, icon("close"), el("span", { class: "unseen" }, "Dismiss"));
+    this.close = el("button", { type: "button", class: "quiet", title: "Dismiss" }, icon("close"));
+    this.close.append(unseen("Dismiss"));
     this.retry.addEventListener("click", onretry);
     this.close.addEventListener("click", () => show(this.element, false));
-    this.element = el("div", { class: "notice", role: "alert", hidden: true }, this.text, this.pages, this.retry, this.close);
+    this.element = el(
+      "div",
+      { class: "notice", role: "alert", hidden: true },
+      this.text,
+      this.pages,
+      this.retry,
+      this.close,
+    );
     element.append(this.element);
   }
 
   /** Nothing can be heard: say so until somebody answers. */
   lost({ loss, place }, heard, pages) {
-    const began = loss === null ? `No agent answers at ${place.address}.` : `Lost ${loss.name} at ${moment(loss.at / 1000)}: ${loss.reason}.`;
+    const began = loss === null ? `No agent answers at ${place.address}` : lossSaid(loss);
     const old = heard === null ? "" : ` What you see is of ${moment(heard)}.`;
-    this.#say("bad", `${began}${old} Trying every agent that this page knows of.`);
+    this.#say("bad", `${began}.${old} Trying every agent that this page knows of.`);
     show(this.retry, true);
     show(this.close, false);
     this.#offer(pages);
@@ -27,7 +36,7 @@ export class Notice {
 
   /** Another agent serves us now. */
   moved(loss, place) {
-    this.#say("fine", `Lost ${loss.name} at ${moment(loss.at / 1000)}: ${loss.reason}. Going on with ${place.name}.`);
+    this.#say("fine", `${lossSaid(loss)}. Going on with ${place.name}.`);
     show(this.retry, false);
     show(this.close, true);
     this.#offer([]);
@@ -54,7 +63,8 @@ export class Notice {
 
   #offer(pages) {
     const links = pages.map(({ name, href }) => el("a", { href }, name));
-    this.pages.replaceChildren(...(links.length > 0 ? ["Or open the page of ", ...between(links)] : []));
+    const words = links.length > 0 ? ["Or open the page of ", ...between(links)] : [];
+    this.pages.replaceChildren(...words);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Card } from "./card.js";
 import { choices, choose } from "./choices.js";
-import { arrange, el, icon, mark, show, write } from "./dom.js";
+import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
 import { SORTS, inOrder } from "./order.js";
 import { Totals } from "./totals.js";
 import { count, moment } from "./units.js";
@@ -24,17 +24,26 @@ export class Overview {
     this.list.addEventListener("keydown", (event) => this.#walk(event));
     this.empty = el("p", { class: "empty" });
     this.left = el("p", { class: "left" });
-    this.element = el("div", { class: "overview" }, this.totals.element, this.#bar(), this.list, this.empty, this.left);
+    this.element = el(
+      "div",
+      { class: "overview" },
+      this.totals.element,
+      this.#bar(),
+      this.list,
+      this.empty,
+      this.left,
+    );
   }
 
   /** Show the cluster as it is at `now`. */
   paint(now) {
     const { cluster, cards } = this;
-    const rows = choices.density === "auto" ? cluster.nodes.size >= MANY : choices.density === "rows";
-    mark(this.list, "data-density", rows ? "rows" : "cards");
-    mark(this.heads, "data-density", rows ? "rows" : "cards");
+    const fitting = cluster.nodes.size >= MANY ? "rows" : "cards";
+    const chosen = choices.density === "auto" ? fitting : choices.density;
+    mark(this.list, "data-density", chosen);
+    mark(this.heads, "data-density", chosen);
     for (const [density, button] of Object.entries(this.densities)) {
-      mark(button, "aria-pressed", String((density === "rows") === rows));
+      mark(button, "aria-pressed", String(density === chosen));
     }
     mark(this.element, "data-loading", cluster.heard === null ? "" : null);
     if (cluster.heard === null) {
@@ -72,7 +81,8 @@ export class Overview {
     }
     this.sortedAt = now;
     const text = this.filter.value;
-    const shown = inOrder([...this.cluster.nodes.values()], { ...choices, text, state: this.state });
+    const wanted = { ...choices, text, state: this.state };
+    const shown = inOrder([...this.cluster.nodes.values()], wanted);
     const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
     arrange(this.list, shown.map(({ name }) => this.cards.get(name).element));
     focused?.focus({ preventScroll: true });
@@ -82,9 +92,11 @@ export class Overview {
       mark(button, "aria-pressed", String(way !== null));
     }
     show(this.empty, shown.length === 0);
-    write(this.empty, this.state === null ? `No node’s name has “${text}” in it.` : "No such node just now.");
+    const unnamed = `No node’s name has “${text}” in it.`;
+    write(this.empty, this.state === null ? unnamed : "No such node just now.");
     const all = this.cluster.nodes.size;
-    write(this.shown, shown.length === all ? count(all, "node") : `${shown.length} of ${count(all, "node")}`);
+    const part = shown.length === all ? "" : `${shown.length} of `;
+    write(this.shown, part + count(all, "node"));
   }
 
   #sayLeft() {
@@ -107,18 +119,23 @@ export class Overview {
     });
     this.filter.addEventListener("input", () => this.#again());
     this.shown = el("span", { class: "shown" });
-    this.densities = { cards: this.#density("cards", "Cards"), rows: this.#density("rows", "Rows") };
+    this.densities = {
+      cards: this.#density("cards", "Cards"),
+      rows: this.#density("rows", "Rows"),
+    };
     const group = { class: "densities", role: "group", "aria-label": "Show nodes as" };
     const densities = el("div", group, ...Object.values(this.densities));
     this.sorts = Object.fromEntries(Object.keys(SORTS).map((sort) => [sort, this.#sorter(sort)]));
     const sorts = { class: "heads", role: "group", "aria-label": "Sort by" };
-    this.heads = el("div", sorts, ...Object.values(this.sorts), el("span", { class: "head by-past" }, "CPU, 5 min"));
-    return el("div", { class: "bar-of-list" }, el("div", { class: "tools" }, this.filter, this.shown, densities), this.heads);
+    const past = el("span", { class: "head by-past" }, "CPU, 5 min");
+    this.heads = el("div", sorts, ...Object.values(this.sorts), past);
+    const tools = el("div", { class: "tools" }, this.filter, this.shown, densities);
+    return el("div", { class: "bar-of-list" }, tools, this.heads);
   }
 
   #density(density, word) {
     const button = el("button", { type: "button", class: "quiet", title: word }, icon(density));
-    button.append(el("span", { class: "unseen" }, word));
+    button.append(unseen(word));
     button.addEventListener("click", () => this.#again(() => choose({ density })));
     return button;
   }

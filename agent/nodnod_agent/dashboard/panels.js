@@ -1,12 +1,15 @@
 // The panels of the one-node view: for each section, its title and what draws it.
 
-import { Cores, MemoryParts, Pressure } from "./gauges.js";
-import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
-import { level } from "./level.js";
+import { choice } from "./choice.js";
 import { el, write } from "./dom.js";
+import { Cores, MemoryParts, Pressure } from "./gauges.js";
+import { level } from "./level.js";
 import { Table } from "./table.js";
+import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
 
 const shareUsed = ({ used, free }) => (used + free > 0 ? (100 * used) / (used + free) : null);
+
+const warned = (text, wrong) => (wrong ? `▲ ${text}` : text);
 
 class Tables {
   constructor(caption, rows, columns, none) {
@@ -29,7 +32,7 @@ class Filesystems extends Tables {
       { head: "Used", kind: "share", of: (row) => percent(shareUsed(row)), bar: shareUsed, level },
       { head: "Size", kind: "number", of: ({ used, total }) => partOf(used, total) },
       { head: "Free", kind: "number", of: ({ free }) => bytes(free) },
-      { head: "Inodes", kind: "number minor", of: ({ inodesUsedPercent }) => percent(inodesUsedPercent) },
+      { head: "Inodes", kind: "number minor", of: (row) => percent(row.inodesUsedPercent) },
       { head: "Device", kind: "words minor", of: ({ device, type }) => `${device} (${type})` },
       { head: "", kind: "trouble", of: trouble },
     ]);
@@ -43,6 +46,8 @@ function trouble({ stuckSince, error, counted }) {
   return error ? `▲ ${error}` : counted ? "" : "not counted";
 }
 
+const busy = ({ busyPercent }) => busyPercent;
+
 class Disks extends Tables {
   constructor() {
     super("Disk I/O", named, [
@@ -51,7 +56,7 @@ class Disks extends Tables {
       { head: "Written", kind: "number", of: ({ writeBytes }) => rate(writeBytes) },
       { head: "Reads", kind: "number minor", of: ({ reads }) => perSecond(reads) },
       { head: "Writes", kind: "number minor", of: ({ writes }) => perSecond(writes) },
-      { head: "Busy", kind: "share", of: ({ busyPercent }) => percent(busyPercent), bar: ({ busyPercent }) => busyPercent, level },
+      { head: "Busy", kind: "share", of: (row) => percent(busy(row)), bar: busy, level },
     ]);
   }
 }
@@ -59,12 +64,13 @@ class Disks extends Tables {
 class Interfaces extends Tables {
   constructor() {
     const amount = ({ recvBytes, sentBytes }) => recvBytes + sentBytes;
-    super("Network interfaces", (section) => named(section).sort((a, b) => amount(b) - amount(a)), [
+    const busiest = (section) => named(section).sort((a, b) => amount(b) - amount(a));
+    super("Network interfaces", busiest, [
       { head: "Interface", kind: "words", of: ({ name }) => name },
       { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
       { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
       { head: "Packets", kind: "number minor", of: ({ packets }) => perSecond(packets) },
-      { head: "Errors", kind: "number", of: ({ errors }) => (errors > 0 ? `▲ ${perSecond(errors)}` : perSecond(errors)) },
+      { head: "Errors", kind: "number", of: ({ errors }) => warned(perSecond(errors), errors > 0) },
       { head: "Drops", kind: "number", of: ({ drops }) => perSecond(drops) },
     ]);
   }
@@ -82,19 +88,13 @@ class Processes {
       { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
     ]);
     this.count = el("span", { class: "note" });
-    const buttons = [["byCpu", "By CPU"], ["byMemory", "By memory"]].map(([by, word]) => {
-      const button = el("button", { type: "button", "aria-pressed": String(by === this.by) }, word);
-      button.addEventListener("click", () => {
-        this.by = by;
-        for (const other of buttons) {
-          other.setAttribute("aria-pressed", String(other === button));
-        }
-        this.paint(this.section);
-      });
-      return button;
+    const ways = { byCpu: "By CPU", byMemory: "By memory" };
+    const toggle = choice("Sort processes", ways, this.by, (by) => {
+      this.by = by;
+      this.paint(this.section);
     });
-    const group = { class: "choice", role: "group", "aria-label": "Sort processes" };
-    this.element = el("div", {}, el("div", { class: "above" }, el("div", group, ...buttons), this.count), this.table.element);
+    const above = el("div", { class: "above" }, toggle, this.count);
+    this.element = el("div", {}, above, this.table.element);
   }
 
   paint(section) {
@@ -120,9 +120,11 @@ function readings({ temperatures, fans, battery }) {
   const rows = temperatures.map(({ name, value, critical }) => ({
     name,
     text: `${value.toFixed(0)}\u00a0°C`,
-    note: !known(critical) ? "" : value >= critical ? `▲ critical is ${critical}` : `critical is ${critical.toFixed(0)}`,
+    note: known(critical) ? warned(`critical is ${critical.toFixed(0)}`, value >= critical) : "",
   }));
-  rows.push(...fans.map(({ name, rpm }) => ({ name, text: `${rpm.toFixed(0)}\u00a0rpm`, note: "" })));
+  for (const { name, rpm } of fans) {
+    rows.push({ name, text: `${rpm.toFixed(0)}\u00a0rpm`, note: "" });
+  }
   if (battery !== null) {
     const note = battery.pluggedIn === null ? "" : battery.pluggedIn ? "plugged in" : "on battery";
     rows.push({ name: "Battery", text: percent(battery.percent), note });
@@ -130,19 +132,21 @@ function readings({ temperatures, fans, battery }) {
   return rows;
 }
 
+const effort = ({ utilisation }) => utilisation;
+
 class Gpus extends Tables {
   constructor() {
     super("GPUs", (section) => section, [
       { head: "GPU", kind: "words", of: ({ name }) => name },
-      { head: "Used", kind: "share", of: ({ utilisation }) => percent(utilisation), bar: ({ utilisation }) => utilisation },
-      { head: "Memory", kind: "number", of: ({ memoryUsed, memoryTotal }) => partOf(memoryUsed, memoryTotal) },
+      { head: "Used", kind: "share", of: (row) => percent(effort(row)), bar: effort },
+      { head: "Memory", kind: "number", of: (row) => partOf(row.memoryUsed, row.memoryTotal) },
       { head: "°C", kind: "number", of: ({ temperature }) => number(temperature) },
       { head: "W", kind: "number", of: ({ power }) => number(power) },
     ]);
   }
 }
 
-/** Section -> its title, what draws it, and its size where that is more than one cell of the grid. */
+/** The sections that are drawn: title, what draws it, and its size if more than one cell. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
   { section: "processes", title: "Top processes", Drawing: Processes, size: "wide tall" },

@@ -18,7 +18,7 @@ export function linkTo(name) {
   return `#/node/${encodeURIComponent(name)}`;
 }
 
-/** How to ask for a node: one that is listed by name and address may be longer than a question can hold. */
+/** How to ask for a node: one listed by name and address may be too long for a question. */
 export function pattern(name) {
   return name.length <= LONGEST ? name : `${name.slice(0, LONGEST - 1)}*`;
 }

@@ -11,7 +11,7 @@ export class Series {
     this.values = new Float32Array(seconds).fill(NaN);
   }
 
-  /** Take a value of this moment (Unix seconds, this browser's clock); NaN says that there is none. */
+  /** Take a value of this moment (Unix seconds of this browser); NaN says that there is none. */
   put(time, value) {
     const slot = Math.floor(time);
     const step = slot - this.newest;

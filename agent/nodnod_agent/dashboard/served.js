@@ -1,6 +1,7 @@
 // The line on top that says which agent serves this page, and how old its numbers are.
 
 import { mark, show, write } from "./dom.js";
+import { lossSaid } from "./link.js";
 import { moment } from "./units.js";
 
 /** Seconds after which numbers that should come every second are called old. */
@@ -16,14 +17,16 @@ export class Served {
   /** Show the link's status, and when the newest numbers came (Unix seconds, or null). */
   paint(status, heard, now) {
     const age = heard === null ? null : Math.max(0, now - heard);
-    const live = status.state === "open" && age !== null && age < OLD;
-    mark(this.element, "data-state", live ? "live" : status.state === "open" ? "old" : "lost");
+    const { state, loss } = status;
+    const live = state === "open" && age !== null && age < OLD;
+    const dead = state === "waiting" || loss !== null ? "lost" : "connecting";
+    mark(this.element, "data-state", live ? "live" : state === "open" ? "old" : dead);
     write(this.text, said(status, live));
     show(this.age, age !== null);
-    write(this.age, age === null ? "" : live ? `${age.toFixed(1)} s old` : `numbers of ${moment(heard)}`);
-    const { loss } = status;
-    const lost = loss === null ? "" : `; lost ${loss.name} at ${moment(loss.at / 1000)}: ${loss.reason}`;
-    mark(this.element, "title", heard === null ? "" : `Newest numbers came at ${moment(heard)}${lost}`);
+    const old = live ? `${age.toFixed(1)} s old` : `numbers of ${moment(heard)}`;
+    write(this.age, age === null ? "" : old);
+    const came = heard === null ? "" : `Newest numbers came at ${moment(heard)}. `;
+    mark(this.element, "title", came + (loss === null ? "" : lossSaid(loss)));
   }
 }
 

@@ -4,15 +4,17 @@ import { arrange, el, mark, show, write } from "./dom.js";
 
 export class Table {
   /**
-   * `columns`: `{ head, of, kind, mark }`: the column's name, what to show of a row (a string, or
-   * an Element that is kept for the row), its CSS class, and what a long text is in full.
+   * `columns`: `{ head, of, kind, bar, level }`: the column's name, the text to show of a row, its
+   * CSS class; and where there is a bar beside the text, how full it is and how to judge that.
    */
   constructor(caption, columns, none = "None.") {
     this.columns = columns;
     this.body = el("tbody", {});
     this.rows = [];
     this.none = el("p", { class: "note" }, none);
-    const heads = columns.map(({ head, kind = "" }) => el("th", { scope: "col", class: kind }, head));
+    const heads = columns.map(({ head, kind = "" }) =>
+      el("th", { scope: "col", class: kind }, head),
+    );
     this.table = el(
       "table",
       {},

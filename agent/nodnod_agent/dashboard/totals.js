@@ -15,10 +15,12 @@ export class Totals {
     this.disk = new Tile("Disk", new Bar());
     this.network = new Tile("Network", new Sparkline(null));
     this.counts = {};
-    const states = el("div", { class: "states", role: "group", "aria-label": "Show only nodes that are" });
+    const group = { class: "states", role: "group", "aria-label": "Show only nodes that are" };
+    const states = el("div", group);
     for (const [state, { word }] of Object.entries(STATES).reverse()) {
       const text = el("span", {});
-      const button = el("button", { type: "button", class: "state", "data-state": state }, icon(state), text);
+      const kind = { type: "button", class: "state", "data-state": state };
+      const button = el("button", kind, icon(state), text);
       button.addEventListener("click", () => {
         const pressed = button.getAttribute("aria-pressed") === "true";
         onstate(pressed ? null : state);
@@ -49,7 +51,8 @@ export class Totals {
     this.#share(this.memory, totals.memoryUsed, totals.memoryTotal);
     this.#share(this.disk, totals.diskUsed, totals.diskTotal);
     const flow = totals.recv === null ? null : totals.recv + totals.sent;
-    this.network.paint(rate(flow), flow === null ? "" : `↓ ${rate(totals.recv)} ↑ ${rate(totals.sent)}`);
+    const ways = `↓ ${rate(totals.recv)} ↑ ${rate(totals.sent)}`;
+    this.network.paint(rate(flow), flow === null ? "" : ways);
     this.network.drawing.paint(cluster.traffic, heard);
     for (const tile of [this.cpu, this.memory, this.disk]) {
       mark(tile.element, "data-counted", totals.counted === 0 ? "none" : null);
@@ -86,7 +89,8 @@ class Tile {
 class Bar {
   constructor() {
     this.fill = el("i", {});
-    this.element = el("div", { class: "meter" }, el("span", { class: "bar", "aria-hidden": "true" }, this.fill));
+    const bar = el("span", { class: "bar", "aria-hidden": "true" }, this.fill);
+    this.element = el("div", { class: "meter" }, bar);
   }
 
   paint(share) {

@@ -18,6 +18,9 @@ __all__ = ["Doorstep", "Host"]
 GOODBYE_LIMIT = 1.0
 """Seconds that the other side has to say goodbye in TLS."""
 
+_HANDSHAKE = b"\x16"
+"""What TLS begins with, and HTTP never."""
+
 _PLAIN = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 51\r\n\r\n"
@@ -40,10 +43,12 @@ class Host(Interface):
 
 
 class Doorstep(asyncio.Protocol):
-    """Shakes hands, and passes the connection on to the protocol that ``inside`` makes.
+    """Shakes hands, and hands the connection to the protocol that ``inside`` makes.
 
-    The event loop could do so by itself, but then nobody would know how many are shaking hands,
-    nor why a handshake came to nothing.
+    The event loop would accept TLS by itself, but then nobody could tell how many are shaking
+    hands, nor answer in plain words who does not speak TLS. So it accepts the connection as it is,
+    and has it taken away: only a socket that no transport reads from can be looked into before
+    TLS begins. (uvloop has no way to pause a transport that early.)
     """
 
     def __init__(
@@ -51,88 +56,93 @@ class Doorstep(asyncio.Protocol):
         host: Host,
         tls: ssl.SSLContext,
         seconds: float,
-        inside: Callable[[], asyncio.Protocol],
+        inside: Callable[["Doorstep"], asyncio.Protocol],
     ) -> None:
+        self.name = "unknown"
+        """The address of the other side, for the log."""
+        self.task: asyncio.Task[None] | None = None
         self._host = host
         self._tls = tls
-        self._seconds = seconds
+        self._end = host.loop.time() + seconds
         self._inside = inside
-        self._early: list[bytes] = []
-        self._gone = False
-        self._transport: asyncio.Transport | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def name(self) -> str:
-        """Its address, for the log."""
-        peer = self._transport.get_extra_info("peername") if self._transport else None
-        return str(Address(peer[0], peer[1])) if peer else "unknown"
+        self._sock: socket.socket | None = None
 
     def abort(self) -> None:
         """End at once."""
-        self._gone = True
-        if self._transport is not None:
-            self._transport.abort()
+        if self._sock is not None:
+            # Cancelling would do, but uvloop forgets to close what it was shaking hands with.
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol; said once: TLS comes between, and has its own way to tell."""
-        self._transport = cast(asyncio.Transport, transport)
+        """See asyncio.Protocol; nothing else of it is of interest: the transport ends here."""
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self.name = str(Address(peer[0], peer[1]))
+        sock = _duplicate(transport)
+        cast(asyncio.Transport, transport).abort()
+        if sock is None:
+            return
         if self._host.waits(self):
-            self._task = self._host.loop.create_task(self._shake(self._transport))
+            self._sock = sock
+            self.task = self._host.loop.create_task(self._shake(sock))
         else:
-            self.abort()
+            sock.close()
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol: what comes so soon that the handshake is over but we do not know."""
-        self._early.append(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
-        self._gone = True
-        if self._task is None:
-            self._host.waits_no_more(self)
-
-    async def _shake(self, transport: asyncio.Transport) -> None:
-        name = self.name  # as long as it is known
-        plain = _duplicate(transport)
+    async def _shake(self, sock: socket.socket) -> None:
+        ours: socket.socket | None = sock
         try:
-            secured = await self._host.loop.start_tls(
-                transport,
-                self,
-                self._tls,
-                server_side=True,
-                ssl_handshake_timeout=self._seconds,
-                ssl_shutdown_timeout=GOODBYE_LIMIT,
-            )
+            async with asyncio.timeout_at(self._end):
+                first = await self._first_byte(sock)
+            if first == _HANDSHAKE:
+                ours = None  # whatever becomes of it, its transport closes it
+                await self._host.loop.connect_accepted_socket(
+                    lambda: self._inside(self),
+                    sock,
+                    ssl=self._tls,
+                    ssl_handshake_timeout=max(0.01, self._end - self._host.loop.time()),
+                    ssl_shutdown_timeout=GOODBYE_LIMIT,
+                )
+            elif first:
+                log.warning("No TLS with %s: it speaks none", self.name)
+                sock.recv(65536)  # what is left unread would make the end a reset
+                sock.send(_PLAIN)
+                sock.shutdown(socket.SHUT_WR)
         except ssl.SSLError as error:
-            log.warning("No TLS with %s: %s", name, explain(error))
-            if error.reason == "HTTP_REQUEST" and plain is not None:
-                with suppress(OSError):
-                    plain.send(_PLAIN)
-                    plain.shutdown(socket.SHUT_WR)
+            log.warning("No TLS with %s: %s", self.name, explain(error))
         except OSError as error:  # it went away, or took too long
-            log.debug("No TLS with %s: %s", name, error)
-        else:
-            if not self._gone and secured is not None:
-                self._hand_over(secured)
+            log.debug("No TLS with %s: %r", self.name, error)
         finally:
-            if plain is not None:
-                plain.close()
+            self._sock = None
+            if ours is not None:
+                ours.close()
             self._host.waits_no_more(self)
 
-    def _hand_over(self, secured: asyncio.Transport) -> None:
-        self._host.waits_no_more(self)  # or it would count twice
-        protocol = self._inside()
-        secured.set_protocol(protocol)
-        protocol.connection_made(secured)
-        for data in self._early:
-            protocol.data_received(data)
+    async def _first_byte(self, sock: socket.socket) -> bytes:
+        """What the other side begins with, which stays where it is; empty if it has ended."""
+        readable = self._host.loop.create_future()
+        self._host.loop.add_reader(sock, _settle, readable)
+        try:
+            await readable
+        finally:
+            self._host.loop.remove_reader(sock)
+        with suppress(BlockingIOError):
+            return sock.recv(1, socket.MSG_PEEK)
+        return b""
 
 
-def _duplicate(transport: asyncio.Transport) -> socket.socket | None:
-    """The same connection once more: who speaks no TLS is told so after the transport has ended."""
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _duplicate(transport: asyncio.BaseTransport) -> socket.socket | None:
+    """The same connection once more, for after the transport has ended."""
     sock = transport.get_extra_info("socket")
     try:
-        return socket.socket(fileno=os.dup(sock.fileno()))
-    except OSError:
+        twin = socket.socket(fileno=os.dup(sock.fileno()))
+    except OSError as error:
+        log.warning("No TLS with a client: %s", error.strerror)
         return None
+    twin.setblocking(False)
+    return twin

@@ -6,7 +6,8 @@ in the handshake; who is in is not looked at again.
 """
 
 import ipaddress
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 from typing import Protocol as Interface
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,7 @@ from nodnod_agent.edge.bearer import Verified, WrongToken, audience, read_token
 from nodnod_agent.edge.names import Names
 from nodnod_agent.edge.pages import TEXT, page
 
-__all__ = ["Entry", "Gate", "Refusal", "Verifier"]
+__all__ = ["Entry", "Gate", "Refusal", "Verifier", "everybody"]
 
 _CHALLENGE = 'Bearer realm="nodnod"'
 _IN_URL = {"token", "access_token"}
@@ -38,10 +39,15 @@ class Refusal(NamedTuple):
     reason: str
 
 
+def everybody(request: Request, local: Address | None, *, tls: bool) -> Entry:
+    """No gate: all may in."""
+    return Entry(agent=True)
+
+
 class Verifier(Interface):
     """Who knows a token when he sees one."""
 
-    def verify(self, token: str, own: Collection[str]) -> Verified:
+    def verify(self, token: str, own: AbstractSet[str]) -> Verified:
         """Whose token this is, for the agent with these addresses. Raises WrongToken."""
 
 

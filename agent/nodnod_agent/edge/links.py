@@ -18,7 +18,7 @@ from websockets.uri import parse_uri
 
 from nodnod.address import Address
 from nodnod.refusal import refusal
-from nodnod.tls import explain
+from nodnod.tls import SHUT_OUT, explain
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello, LinkEnd
 from nodnod_agent.edge.bearer import PROOF, audience, write_token
@@ -114,8 +114,9 @@ class Dialled(Pump):
             if isinstance(error, InvalidStatus):  # with a page that ends where the connection does
                 self.bad_handshake(error)
             else:
-                # With TLS 1.3 it may be now that we hear what it has against our certificate.
-                why = explain(exc) if isinstance(exc, ssl.SSLError) else _CLOSED
+                why = SHUT_OUT if self.dialler.tls is not None else _CLOSED
+                if isinstance(exc, ssl.SSLError):
+                    why = explain(exc)
                 self.opened.set_exception(ConnectionError(why))
         if self.opened.cancelled() or self.opened.exception() is not None:
             return  # a refusal, which the attempt reports

@@ -71,7 +71,8 @@ class Names:
     def _is_ours(self, origin: str, headers: Headers, tls: bool) -> bool:
         try:
             url = urlsplit(origin)
-            port = url.port or _PORTS[url.scheme]
+            usual = _PORTS[url.scheme]
+            port = url.port or usual
         except (KeyError, ValueError):  # "null" among them
             return False
         host = url.hostname or ""
@@ -80,7 +81,7 @@ class Names:
         if tls and url.scheme != "https":
             return False
         asked = _host(headers)
-        if asked is not None and (host, port) == (asked[0], asked[1] or _PORTS[url.scheme]):
+        if asked is not None and (host, port) == (asked[0], asked[1] or usual):
             return True
         return self._member(Address(host, port))
 

@@ -19,7 +19,7 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello, Wire
 from nodnod_agent.edge.bearer import PROOF
 from nodnod_agent.edge.doorstep import Doorstep
-from nodnod_agent.edge.gate import Entry, Refusal
+from nodnod_agent.edge.gate import Entry, Refusal, everybody
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.edge.pump import Pump
 from nodnod_agent.edge.user import User
@@ -65,11 +65,13 @@ class Gate(Interface):
 class Client(Pump):
     """One accepted connection."""
 
-    __slots__ = ("born", "paging", "pinged", "server", "session")
+    __slots__ = ("born", "doorstep", "paging", "pinged", "server", "session")
 
     ws: ServerProtocol
 
-    def __init__(self, server: "Server", born: float | None = None) -> None:
+    def __init__(
+        self, server: "Server", born: float | None = None, doorstep: Doorstep | None = None
+    ) -> None:
         ws = ServerProtocol(
             select_subprotocol=_select_subprotocol,
             max_size=server.limits.client_message,
@@ -79,6 +81,8 @@ class Client(Pump):
         self.server = server
         self.session: Visitor | None = None
         self.born = self.heard if born is None else born
+        self.doorstep = doorstep
+        """Over which it comes in."""
         self.paging = False
         """It waits for a page, which is given in time."""
         self.pinged = False
@@ -94,6 +98,9 @@ class Client(Pump):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        doorstep, self.doorstep = self.doorstep, None
+        if doorstep is not None:
+            self.server.waits_no_more(doorstep)
         if not self.server.waits(self):
             self.abort()
             return
@@ -167,13 +174,10 @@ class Client(Pump):
         log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
 
     def _judge(self, request: Request) -> Entry | Refusal:
-        gate = self.server.gate
-        if gate is None:
-            return Entry(agent=True)
         where = self.transport.get_extra_info("sockname")
         local = Address(where[0], where[1]) if where else None
         tls = self.transport.get_extra_info("sslcontext") is not None
-        return gate(request, local, tls=tls)
+        return self.server.gate(request, local, tls=tls)
 
     def bad_handshake(self, error: Exception) -> None:
         """See Pump: a request with a body or no request at all; the library says nothing to it."""
@@ -233,7 +237,7 @@ class Server:
         max_clients: int,
         counters: Counters | None = None,
         limits: Limits = Limits(),  # noqa: B008  # frozen
-        gate: Gate | None = None,
+        gate: Gate = everybody,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.loop = loop
@@ -282,6 +286,9 @@ class Server:
             await asyncio.wait([self._empty], timeout=seconds)
         for client in tuple(self.clients):
             client.abort()
+        shaking = [guest.task for guest in self._doorsteps if guest.task is not None]
+        if shaking:
+            await asyncio.wait(shaking, timeout=1.0)  # close() has told them to end
         await asyncio.sleep(0)
 
     def gone(self, client: "Client") -> None:
@@ -323,7 +330,8 @@ class Server:
         if self.tls is None:
             return Client(self)
         born = self.loop.time()
-        return Doorstep(self, self.tls, self.limits.handshake, lambda: Client(self, born))
+        limit = self.limits.handshake
+        return Doorstep(self, self.tls, limit, lambda doorstep: Client(self, born, doorstep))
 
     def _sweep(self, due: float) -> None:
         now = self.loop.time()

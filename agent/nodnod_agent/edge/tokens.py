@@ -11,7 +11,8 @@ Imported where there is a secret; the library takes memory that others need not 
 """
 
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from secrets import token_urlsafe
 from time import time
 from typing import Any
@@ -60,13 +61,13 @@ class Tokens:
         token = self.mint("peer", PEER_TTL, subject, **claims)
         return token, _proof(self._secrets[0], token)
 
-    def verify(self, token: str, own: Collection[str]) -> Verified:
+    def verify(self, token: str, own: AbstractSet[str]) -> Verified:
         """Whose token this is, for the agent with these addresses. Raises WrongToken."""
         claims, secret = self._open(token)
         role, audience = claims.get("role"), claims.get("aud")
         if audience is not None or role == "peer":
             named = [audience] if isinstance(audience, str) else audience
-            if not isinstance(named, list) or not any(name in own for name in named):
+            if not isinstance(named, list) or own.isdisjoint(map(str, named)):
                 detail = f"for {named}, which is none of {sorted(own)}: see advertise"
                 raise WrongToken("the token is for another agent", detail)
         if role == "peer":

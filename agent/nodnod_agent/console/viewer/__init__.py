@@ -1,0 +1,1 @@
+"""What ``nodnod top`` shows: one cluster on a whole terminal."""

@@ -1,0 +1,31 @@
+"""Certificates for tests, as files: an authority, and what it vouches for."""
+
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+__all__ = ["Authority"]
+
+
+class Authority:
+    """One authority; ``ca`` is the file of its own certificate."""
+
+    def __init__(self, directory: Path, name: str = "ca") -> None:
+        self._directory = directory
+        self._authority = trustme.CA()
+        self.ca = str(directory / f"{name}.pem")
+        self._authority.cert_pem.write_to_path(self.ca)
+
+    def issue(self, name: str, *hosts: str) -> tuple[str, str]:
+        """The files of a new certificate for these hosts and of its key; those of before go."""
+        issued = self._authority.issue_cert(*(hosts or ("127.0.0.1", "localhost")))
+        cert, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
+        cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        issued.private_key_pem.write_to_path(str(key))
+        return str(cert), str(key)
+
+    def settings(self, name: str, *hosts: str, **more: Any) -> dict[str, Any]:
+        """The object ``tls`` of an agent's configuration."""
+        cert, key = self.issue(name, *hosts)
+        return {"cert": cert, "key": key, "ca": self.ca, **more}

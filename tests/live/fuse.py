@@ -1,0 +1,78 @@
+"""A FUSE filesystem that answers, or not, as a test wants: just enough of the protocol for df.
+
+The structures are those of linux/fuse.h. Runs in the process that has mounted it, and needs what
+``edge.private_mounts`` needs.
+"""
+
+import errno
+import os
+import select
+import struct
+import tempfile
+import threading
+
+from edge.private_mounts import mount
+
+__all__ = ["Fuse"]
+
+_INIT, _STATFS = 26, 17
+_REQUEST = struct.Struct("<IIQQIIII")  # length, opcode, unique, node, user, group, process, rest
+_REPLY = struct.Struct("<IiQ")  # length, -errno, unique
+_INITIALISED = struct.pack("<IIIIHHII8I", 7, 31, 0, 0, 0, 0, 65536, 1, *[0] * 8)
+_WITHOUT_REPLY = (2, 36, 42)  # FORGET, INTERRUPT, BATCH_FORGET
+
+LOOK_EVERY = 0.02
+"""Seconds within which ``hush`` takes effect."""
+
+BLOCK = 4096
+
+
+class Fuse:
+    """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free.
+
+    It answers from ``answer`` on, and keeps silent from ``hush`` on; what was asked meanwhile is
+    answered late.
+    """
+
+    def __init__(self, blocks: int = 1000) -> None:
+        self.blocks = blocks
+        self.point = tempfile.mkdtemp()
+        self._device = os.open("/dev/fuse", os.O_RDWR)
+        self._may_answer = threading.Event()
+        options = f"fd={self._device},rootmode=40000,user_id=0,group_id=0"
+        mount("fuse-of-a-test", self.point, "fuse", options=options)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def answer(self) -> None:
+        self._may_answer.set()
+
+    def hush(self) -> None:
+        self._may_answer.clear()
+
+    def _serve(self) -> None:
+        while True:
+            self._may_answer.wait()
+            # One that was taken must be answered: until then the kernel lets nobody who has asked
+            # end, not even by SIGKILL.
+            readable, _, _ = select.select([self._device], [], [], LOOK_EVERY)
+            if readable and self._may_answer.is_set():
+                self._take(os.read(self._device, 128 * 1024))
+
+    def _take(self, request: bytes) -> None:
+        _, opcode, unique, *_ = _REQUEST.unpack_from(request)
+        if opcode == _INIT:
+            self._reply(unique, _INITIALISED)
+        elif opcode == _STATFS:
+            self._reply(unique, self._statfs())
+        elif opcode not in _WITHOUT_REPLY:
+            self._reply(unique, b"", -errno.ENOSYS)
+
+    def _reply(self, unique: int, body: bytes, error: int = 0) -> None:
+        os.write(self._device, _REPLY.pack(_REPLY.size + len(body), error, unique) + body)
+
+    def _statfs(self) -> bytes:
+        free = self.blocks // 2
+        # Blocks in all, free, and free for users; files in all, free; sizes.
+        return struct.pack(
+            "<5Q4I6I", self.blocks, free, free, 100, 75, BLOCK, 255, BLOCK, 0, *[0] * 6
+        )

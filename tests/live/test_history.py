@@ -1,0 +1,149 @@
+"""The past of every node, from real agents; also across a time in which one stood still.
+
+That the wall clock may jump is tested in tests/core/test_history.py: a real process could be told
+so only by changing the machine's clock.
+"""
+
+import asyncio
+import signal
+import socket
+from itertools import groupby
+from time import monotonic, time
+from typing import Any
+
+import pytest
+
+from doubles.v1_client import V1Client
+from doubles.v1_server import V1Server
+from eventually import eventually
+from live.agents import Agent, Agents, ask, whole
+
+NAMES = ("cartman", "kenny")
+INTERVAL = 0.5
+SERIES = {"cpuUsed", "memoryUsedPercent", "diskUsedPercent", "recvBytes", "sentBytes", "load1"}
+FROZEN = 5.0
+
+
+@pytest.fixture
+async def cartman(shared_agents: Agents) -> Agent:
+    """One of two agents."""
+    if not shared_agents.started:
+        await shared_agents.cluster(*NAMES, settings={"interval": INTERVAL})
+    return shared_agents.started[0]
+
+
+@pytest.fixture
+def kenny(cartman: Agent, shared_agents: Agents) -> Agent:
+    return shared_agents.started[1]
+
+
+async def histories(agent: Agent, seconds: float = 3600) -> dict[str, Any]:
+    """The past of every node that has one."""
+    answer = await ask(agent, {"type": 1, "history": seconds})
+    nodes = answer["nodes"]
+    return {name: node["history"] for name, node in nodes.items() if "history" in node}
+
+
+async def test_a_viewer_that_comes_later_sees_the_past_of_every_node(cartman: Agent) -> None:
+    async def enough() -> bool:
+        past = await histories(cartman)
+        return set(past) == set(NAMES) and all(len(one["cpuUsed"]) >= 4 for one in past.values())
+
+    await eventually(enough)
+
+    for past in (await histories(cartman)).values():
+        assert past["every"] == INTERVAL
+        assert past["end"] == pytest.approx(time(), abs=2)
+        assert set(past) - {"every", "end"} == SERIES
+        lengths = {len(past[name]) for name in SERIES}
+        assert len(lengths) == 1
+        assert all(0 <= value <= 100 for value in past["cpuUsed"])
+        assert past["memoryUsedPercent"][-1] > 0
+
+
+async def test_as_much_of_the_past_is_told_as_was_asked_for(cartman: Agent) -> None:
+    await eventually(lambda: _has_points(cartman, 4))
+
+    past = await histories(cartman, 2 * INTERVAL)
+
+    assert [len(one["cpuUsed"]) for one in past.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601, "60"])
+async def test_a_past_that_cannot_be_told_is_refused(cartman: Agent, seconds: object) -> None:
+    answer = await ask(cartman, {"history": seconds})
+
+    assert answer["code"] == "bad_request"
+    assert answer["error"].startswith("`history` must be seconds, above 0 and at most 3600")
+
+
+async def test_a_version_1_peer_has_no_past(agents: Agents) -> None:
+    async with V1Server("kyle") as kyle:
+        stan = agents.start("stan", nodes=[kyle.address])
+        await whole(stan, "kyle", "stan")
+
+        assert list(await histories(stan)) == ["stan"]
+
+
+async def test_a_time_in_which_the_agent_stood_still_is_one_hole_and_its_rates_are_right(
+    cartman: Agent, kenny: Agent
+) -> None:
+    began, before_all = monotonic(), loopback_bytes()
+    async with V1Client(kenny.address) as client:
+        # Twice for each sample, so that none is missed.
+        await client.send({"detail": ["network"], "every": INTERVAL / 2, "id": 1})
+        await client.receive(3)
+
+        kenny.signal(signal.SIGSTOP)
+        sent = await shout(FROZEN)
+        kenny.signal(signal.SIGCONT)
+
+        answers = await client.receive(4, within=10)
+        spent, after_all = monotonic() - began, loopback_bytes()
+
+    nodes = [answer["nodes"]["kenny"] for answer in answers]
+    rates = [node["detail"]["network"]["lo"]["recvBytes"] for node in nodes]
+    # The sample after the hole counts what came in it, over all of its time.
+    most = (after_all - before_all) / FROZEN
+    assert [rate for rate in rates if sent / spent <= rate <= most]
+    assert all(0 <= node["cpuUsed"] <= 100 for node in nodes)
+
+    await whole(cartman, *NAMES)
+    past = (await histories(cartman))["kenny"]
+    for name in SERIES:
+        gaps = [len(list(run)) for is_gap, run in groupby(past[name], _is_gap) if is_gap]
+        # A busy machine may make short ones.
+        holes = [gap * INTERVAL for gap in gaps if gap * INTERVAL > FROZEN / 2]
+        assert len(holes) == 1
+        assert FROZEN - 2 * INTERVAL <= holes[0] <= spent
+
+
+async def shout(seconds: float) -> int:
+    """Send a known number of bytes over loopback, evenly over so many seconds."""
+    packet = bytes(60_000)
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as ear,
+        socket.socket(type=socket.SOCK_DGRAM) as mouth,
+    ):
+        ear.bind(("127.0.0.1", 0))
+        for _ in range(100):
+            for _ in range(5):
+                mouth.sendto(packet, ear.getsockname())
+            await asyncio.sleep(seconds / 100)  # the time is what is tested
+    return 100 * 5 * len(packet)
+
+
+def loopback_bytes() -> int:
+    """Bytes received over loopback since the machine was started."""
+    with open("/proc/net/dev") as table:
+        (line,) = (line for line in table if line.strip().startswith("lo:"))
+    return int(line.split(":")[1].split()[0])
+
+
+def _is_gap(value: float | None) -> bool:
+    return value is None
+
+
+async def _has_points(agent: Agent, count: int) -> bool:
+    past = await histories(agent)
+    return len(past) == len(NAMES) and all(len(one["cpuUsed"]) >= count for one in past.values())

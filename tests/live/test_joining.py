@@ -1,0 +1,163 @@
+"""Joining: what an agent is told of itself and of others, right, doubtful or wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from eventually import eventually
+from live.agents import Agents, ask, errors, free_ports, whole
+from live.views import all_see, members
+
+HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+TLS_ALERT = b"\x15\x03\x03\x00\x02\x02\x46"
+"""What a TLS server says to bytes that are no TLS: an alert, "protocol version"."""
+
+
+class Stranger:
+    """A server that says one thing, knows no better, and counts who calls."""
+
+    def __init__(self, reply: bytes) -> None:
+        self.address = ""
+        self.calls = 0
+        self._reply = reply
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.calls += 1
+        await reader.read(4096)
+        writer.write(self._reply)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def stranger(reply: bytes) -> AsyncIterator[Stranger]:
+    stranger = Stranger(reply)
+    server = await asyncio.start_server(stranger.serve, "127.0.0.1", 0)
+    async with server:
+        stranger.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield stranger
+
+
+async def test_addresses_that_are_no_agents_are_named_once_retried_and_harm_nobody(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RES_OPTIONS", "attempts:1 timeout:1")
+    kenny = agents.start("kenny")
+    closed = f"127.0.0.1:{free_ports(1)[0]}"
+    nobody = "nobody.invalid:7070"
+    async with stranger(HTTP) as web, stranger(TLS_ALERT) as tls:
+        seeds = [web.address, tls.address, closed, nobody, kenny.address]
+        cartman = agents.start("cartman", flags=["--join", ",".join(seeds)])
+        await whole(kenny, "cartman", "kenny")
+        await eventually(lambda: web.calls >= 4 and tls.calls >= 4)
+        await eventually(lambda: f"node: {nobody}. Error: " in cartman.log())
+
+        async def all_down() -> bool:
+            answer = errors(await ask(cartman, {"type": 1}))
+            return all(answer[seed].startswith("down: ") for seed in seeds[:4])
+
+        await eventually(all_down)
+        answer = errors(await ask(cartman, {"type": 1}))
+    said = cartman.messages()
+    reasons = {
+        web.address: "not a NodNod agent: HTTP 200",
+        tls.address: "closed during the handshake",
+        closed: "connection refused",
+    }
+    for seed, reason in reasons.items():
+        complaints = [line for line in said if seed in line]
+        assert complaints == [f"Could not connect to node: {seed}. Error: {reason}"]
+        assert answer[seed] == f"down: {reason}"
+    assert len([line for line in said if nobody in line]) == 1
+    assert answer["cartman"] == answer["kenny"] == ""
+
+
+async def test_one_seed_that_is_alive_is_enough(agents: Agents) -> None:
+    kenny, kyle = await agents.cluster("kenny", "kyle")
+    dead = f"127.0.0.1:{free_ports(1)[0]}"
+
+    stan = agents.start("stan", flags=["--join", f"{dead},{kyle.address}"])
+
+    await whole(kenny, "kenny", "kyle", "stan")
+    await eventually(lambda: f"Connected to node: [kenny : {kenny.address}]" in stan.messages())
+
+
+async def test_the_advertised_address_is_the_one_that_others_learn(agents: Agents) -> None:
+    seed = agents.start("seed")
+    port = free_ports(1)[0]
+    advertised = f"127.0.0.2:{port}"
+    stan = agents.start(
+        "stan",
+        listen=f"0.0.0.0:{port}",
+        flags=["--advertise", advertised, "--join", seed.address],
+    )
+    wendy = agents.start("wendy", flags=["--join", seed.address])
+
+    await all_see([seed, stan, wendy], seed="up", stan="up", wendy="up")
+
+    assert f"Advertising address {advertised}" in stan.messages()
+    assert advertised in await members(seed)
+    await eventually(lambda: f"Connected to node: [stan : {advertised}]" in wendy.messages())
+
+
+async def test_an_agent_that_listens_everywhere_says_which_address_it_advertises(
+    agents: Agents,
+) -> None:
+    stan = agents.start("stan", listen="0.0.0.0:0")
+
+    (line,) = [line for line in stan.messages() if line.startswith("Advertising address ")]
+
+    host, _, port = line.removeprefix("Advertising address ").rpartition(":")
+    assert int(port) == stan.port
+    assert host != "0.0.0.0"
+    assert list(await members(stan)) == [f"{host}:{port}"]
+
+
+async def test_an_agent_that_is_told_its_own_address_notices(agents: Agents) -> None:
+    port = free_ports(1)[0]
+    other_way = f"127.0.0.7:{port}"
+    stan = agents.start(
+        "stan",
+        listen=f"0.0.0.0:{port}",
+        flags=["--advertise", f"127.0.0.1:{port}", "--join", f"{other_way},127.0.0.1:{port}"],
+    )
+
+    await eventually(lambda: f"Address {other_way} is this node itself" in stan.messages())
+
+    assert errors(await ask(stan, {"type": 1})) == {"stan": ""}
+    assert list(await members(stan)) == [f"127.0.0.1:{port}"]
+    assert "WARNING Could not connect" not in stan.log()
+
+
+async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(agents: Agents) -> None:
+    seed = agents.start("seed")
+    one = agents.start("kyle", label="one", flags=["--join", seed.address])
+    await whole(seed, "kyle", "seed")
+    two = agents.start("kyle", label="two", flags=["--join", seed.address])
+
+    def twin(of: str) -> dict[str, str]:
+        return {"kyle": "up", f"kyle@{of}": "up", "seed": "up"}
+
+    await all_see([one], **twin(two.address))
+    await all_see([two], **twin(one.address))
+    await all_see([seed], **twin(two.address))
+
+    def warning(address: str) -> str:
+        return f"Two nodes have the name kyle: the one at {address} is listed as kyle@{address}"
+
+    await eventually(lambda: warning(two.address) in one.messages())
+    await eventually(lambda: warning(one.address) in two.messages())
+    await eventually(lambda: warning(two.address) in seed.messages())
+
+
+async def test_a_name_that_is_still_looked_up_is_listed_already(agents: Agents) -> None:
+    # Listed from the first answer on: as looked up, as down, or under the name of who is there.
+    kenny = agents.start("kenny")
+    stan = agents.start("stan", flags=["--join", f"localhost:{kenny.port}"])
+
+    first = await ask(stan, {"type": 1})
+
+    assert len(first["nodes"]) == 2
+    await whole(stan, "kenny", "stan")

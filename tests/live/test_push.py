@@ -1,0 +1,244 @@
+"""Agents that stream to each other, and answer from memory."""
+
+import json
+import re
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from doubles.v1_client import V1Client
+from doubles.v1_server import STATS, V1Server, node_object
+from doubles.v2_server import V2Server
+from eventually import eventually
+from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.counts import counts
+
+INTERVAL = 0.25
+PUSH = {"mode": "push", "interval": INTERVAL}
+STALE = 3 * INTERVAL
+SLACK = 0.4
+"""Seconds that a busy machine may add to what an agent promises."""
+
+NAMES = ("cartman", "kenny")
+
+
+@pytest.fixture
+async def cartman(shared_agents: Agents) -> AsyncIterator[Agent]:
+    """One of two agents in push mode; a test must leave the other one well."""
+    if not shared_agents.started:
+        await shared_agents.cluster(*NAMES, settings=PUSH)
+    cartman = shared_agents.started[0]
+    yield cartman
+    await whole(cartman, *NAMES)
+
+
+@pytest.fixture
+def kenny(cartman: Agent, shared_agents: Agents) -> Agent:
+    return shared_agents.started[1]
+
+
+async def numbers(agent: Agent, node: str) -> dict[str, Any]:
+    """A node's object in a cluster answer of this agent, without its error."""
+    found: dict[str, Any] = (await ask(agent, {"type": 1}))["nodes"][node]
+    return {field: value for field, value in found.items() if field != "error"}
+
+
+async def says(agent: Agent, node: str, pattern: str, *, within: float = 5.0) -> None:
+    """Wait until the agent says this of a node."""
+    seen = ""
+
+    async def look() -> bool:
+        nonlocal seen
+        seen = errors(await ask(agent, {"type": 1}))[node]
+        return re.fullmatch(pattern, seen) is not None
+
+    await eventually(look, within=within, why=lambda: seen)
+
+
+async def test_questions_for_the_cluster_are_answered_without_asking_anybody(
+    cartman: Agent,
+) -> None:
+    before = (await counts(cartman))["nodnod_broadcasts_total"]
+
+    async with V1Client(cartman.address) as client:
+        for stat_type in range(4):
+            await client.send({"type": 1, "statType": stat_type, "nodes": ["k*", "cartman"]})
+        await client.send({"type": 1, "every": INTERVAL, "id": "s"})
+        answers = await client.receive(6)
+
+    assert [set(answer["nodes"]) for answer in answers] == [set(NAMES)] * 6
+    assert {error for answer in answers for error in errors(answer).values()} == {""}
+    assert (await counts(cartman))["nodnod_broadcasts_total"] == before
+
+
+async def test_a_node_has_the_same_numbers_wherever_one_asks(cartman: Agent, kenny: Agent) -> None:
+    async def agree() -> bool:
+        return await numbers(cartman, "kenny") == await numbers(kenny, "kenny")
+
+    await eventually(agree)
+
+
+async def test_numbers_are_renewed_every_interval(cartman: Agent) -> None:
+    seen = set()
+
+    async def renewed() -> bool:
+        seen.add(tuple((await numbers(cartman, "kenny")).values()))
+        return len(seen) >= 3
+
+    await eventually(renewed)
+
+
+async def test_a_frozen_peer_costs_no_waiting_keeps_its_numbers_and_is_called_stale(
+    cartman: Agent, kenny: Agent
+) -> None:
+    kenny.signal(signal.SIGSTOP)
+    try:
+        asked = monotonic()
+        last = await numbers(cartman, "kenny")
+        assert monotonic() - asked < SLACK
+
+        await says(cartman, "kenny", r"stale: last heard \d+\.\d s ago", within=STALE + SLACK)
+
+        answer = await ask(cartman, {"type": 1, "timeout": 30})
+        stale = float(errors(answer)["kenny"].split()[3])
+        assert STALE <= stale < 5
+        assert errors(answer)["cartman"] == ""
+        assert await numbers(cartman, "kenny") == last
+        assert last["memoryTotal"] > 0
+    finally:
+        kenny.signal(signal.SIGCONT)
+
+    await whole(cartman, *NAMES, within=1 + SLACK)
+
+
+async def test_how_old_stale_numbers_are_is_told_anew(cartman: Agent, kenny: Agent) -> None:
+    kenny.signal(signal.SIGSTOP)
+    try:
+        await says(cartman, "kenny", "stale: .*")
+        first = errors(await ask(cartman, {"type": 1}))["kenny"]
+        await says(cartman, "kenny", f"(?!{re.escape(first)})stale: .*")
+    finally:
+        kenny.signal(signal.SIGCONT)
+
+
+async def test_a_killed_peer_is_named_with_the_reason_and_is_whole_again_when_it_is_back(
+    cartman: Agent, kenny: Agent
+) -> None:
+    last = await numbers(cartman, "kenny")
+    kenny.kill()
+    await says(cartman, "kenny", r"stale: last heard \d\.\d s ago; down: .+", within=SLACK)
+    assert (await numbers(cartman, "kenny"))["memoryTotal"] == last["memoryTotal"]
+
+    kenny.start()
+    kenny.listening()
+
+    await whole(cartman, *NAMES, within=15.0)
+    await whole(kenny, *NAMES, within=15.0)
+
+
+async def test_detail_and_history_are_pulled(cartman: Agent) -> None:
+    before = (await counts(cartman))["nodnod_broadcasts_total"]
+
+    answer = await ask(cartman, {"type": 1, "detail": ["load"], "history": 60})
+
+    for node in answer["nodes"].values():
+        assert set(node["detail"]["load"]) == {"load1", "load5", "load15"}
+        assert node["history"]["every"] == INTERVAL
+    assert (await counts(cartman))["nodnod_broadcasts_total"] == before + 1
+
+
+async def test_both_modes_and_both_versions_live_in_one_cluster(agents: Agents) -> None:
+    async with V1Server("kyle") as kyle:
+        mine, other = (f"127.0.0.1:{port}" for port in free_ports(2))
+        nodes = [mine, other, kyle.address]
+        for name, listen, mode in (("stan", mine, "push"), ("wendy", other, "pull")):
+            settings = {"mode": mode, "interval": INTERVAL}
+            agents.begin(name, listen=listen, nodes=nodes, settings=settings)
+        for agent in agents.started:
+            agent.listening()
+            await whole(agent, "kyle", "stan", "wendy")
+
+        for agent in agents.started:
+            answer = await ask(agent, {"type": 1, "detail": ["load"], "statType": 1})
+            v1, *v2 = (answer["nodes"][name] for name in ("kyle", "stan", "wendy"))
+            assert v1 == {"name": "kyle", "cpuUsed": STATS["cpuUsed"], "error": ""}
+            assert [list(node["detail"]) for node in v2] == [["load"]] * 2
+
+        kyle.stats = {"cpuUsed": 77.0}
+        for agent in agents.started:
+
+            async def heard(agent: Agent = agent) -> bool:
+                return (await numbers(agent, "kyle"))["cpuUsed"] == 77.0
+
+            await eventually(heard)
+        assert kyle.requests == [{"type": 0, "statType": 0}] * len(kyle.requests)
+
+        asked = len(kyle.requests)
+        kyle.freeze()
+        await says(agents.started[0], "kyle", r"stale: last heard \d\.\d s ago")
+        # One question that is not answered is enough; the pull agent asked none.
+        assert len(kyle.requests) <= asked + 2
+        kyle.thaw()
+        await whole(agents.started[0], "kyle", "stan", "wendy")
+
+
+def news(name: str, **stats: Any) -> str:
+    """A tick that an agent of this name has sent, with these stats in it."""
+    node = node_object(name, **stats)
+    return json.dumps({"host": name, "nodes": {name: node}, "error": "", "id": 0, "seq": 1})
+
+
+GARBAGE: dict[str, Callable[[str], str | bytes]] = {
+    "no json": lambda name: "{]",
+    "no object": lambda name: "[0]",
+    "deep": lambda name: "[" * 100_000,
+    "nan": lambda name: news(name, cpuUsed=float("nan")),
+    "infinite": lambda name: news(name, cpuUsed=1.0).replace("1.0", "1e999"),
+    "negative": lambda name: news(name, memoryUsed=-1),
+    "words": lambda name: news(name, cpuUsed="much"),
+    "too large": lambda name: news(name, memoryUsed=2**70),
+    "another": lambda name: news("good"),
+    "long": lambda name: news(name, padding="x" * 20_000),
+    "empty": lambda name: json.dumps({"host": name, "nodes": {}, "error": "", "id": 0, "seq": 1}),
+    "two": lambda name: json.dumps(
+        {"nodes": {one: node_object(one) for one in (name, "good")}, "id": 0, "seq": 1}
+    ),
+    "error": lambda name: json.dumps({"nodes": {}, "error": "no disk", "id": 0, "seq": 1}),
+}
+
+
+async def test_peers_that_stream_garbage_spoil_their_own_entry_only(agents: Agents) -> None:
+    async with AsyncExitStack() as stack:
+        good, *bad = [
+            await stack.enter_async_context(V2Server(name)) for name in ("good", *GARBAGE)
+        ]
+        nodes = [peer.address for peer in (good, *bad)]
+        stan = agents.start("stan", nodes=nodes, settings={"mode": "push", "interval": 5})
+        for peer in (good, *bad):
+            await peer.streaming_count(1)
+            await peer.tick()
+        await whole(stan, "stan", "good", *GARBAGE)
+
+        for peer, say in zip(bad, GARBAGE.values(), strict=True):
+            await peer.say(say(peer.name))
+
+        async def spoiled() -> bool:
+            told = errors(await ask(stan, {"type": 1}))
+            return (told["stan"], told["good"]) == ("", "") and all(map(told.get, GARBAGE))
+
+        await eventually(spoiled)
+        answer = await ask(stan, {"type": 1})
+        told = errors(answer)
+        words = {error.partition(":")[0] for name, error in told.items() if name in GARBAGE}
+        assert words == {"bad answer", "no disk"}
+        assert all(
+            node["cpuUsed"] == 5.0 for name, node in answer["nodes"].items() if name != "stan"
+        )
+
+        for peer in bad:
+            await peer.tick()
+        await whole(stan, "stan", "good", *GARBAGE)
