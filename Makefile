@@ -8,7 +8,7 @@ INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constr
 # More arguments for the command behind a target: make test ARGS="-k address"
 ARGS ?=
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench simulate screenshots clean
 
 help:
 	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it'
@@ -16,6 +16,8 @@ help:
 	@echo 'make lint     ruff, mypy, import-linter'
 	@echo 'make format   let ruff format and mend the code'
 	@echo 'make bench    the benchmarks, in their short form: a minute'
+	@echo 'make simulate the large simulated clusters, with figures: a quarter of an hour'
+	@echo 'make screenshots  take the pictures in docs/images anew'
 	@echo 'make clean    remove what the others have made'
 
 demo: $(VENV)/.run
@@ -36,7 +38,13 @@ format: $(VENV)/.develop
 
 bench: $(VENV)/.run
 	$(BIN)/python bench/limit.py --rounds 1 --number 20000
-	$(BIN)/python bench/footprint.py
+	$(BIN)/python bench/footprint.py --seconds 5 --clients 1000
+
+simulate: $(VENV)/.develop
+	$(BIN)/python tests/cluster/large.py $(ARGS)
+
+screenshots: $(VENV)/.develop
+	$(BIN)/python tests/browser/screenshots.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

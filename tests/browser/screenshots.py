@@ -13,12 +13,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[0] = str(ROOT / "tests")
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from browser.chromium import (
     ARGUMENTS,
     Browser,
+    Page,
     async_playwright,
     expect,
     find_chromium,
@@ -27,10 +27,13 @@ from browser.chromium import (
 from browser.simulated import SimulatedCluster
 from live.agents import Agents
 
-IMAGES = ROOT / "docs" / "images"
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "wendy")
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+SOME_TICKS = 6.0
+"""Seconds in which everything that only streams bring has come."""
+
 WORK_AT_MOST = 0.6
 """Share of a core that this script burns meanwhile: idle machines make dull pictures."""
 
@@ -59,12 +62,16 @@ async def of_real_agents(browser: Browser, agents: Agents, seconds: float) -> No
     """A cluster on this machine, with one of its agents killed."""
     cluster = await agents.cluster(*NAMES)
     await work(seconds)
-    cluster[2].kill()
     url = f"http://{cluster[1].address}/"
+    pages = {}
     for scheme in ("dark", "light"):
-        await picture(browser, url, f"overview-{scheme}", scheme, WIDE)
-        await picture(browser, f"{url}#/node/stan", f"node-{scheme}", scheme, WIDE)
-    await picture(browser, url, "phone", "light", PHONE)
+        pages[f"overview-{scheme}"] = await opened(browser, url, scheme, WIDE)
+        pages[f"node-{scheme}"] = await opened(browser, f"{url}#/node/stan", scheme, WIDE)
+    pages["phone"] = await opened(browser, url, "light", PHONE)
+    cluster[2].kill()
+    await work(SOME_TICKS)
+    for name, page in pages.items():
+        await save(page, name)
 
 
 async def of_many_nodes(browser: Browser) -> None:
@@ -74,19 +81,25 @@ async def of_many_nodes(browser: Browser) -> None:
         cluster.fail("web-03", "down: nothing heard for 5 s", state="down")
         cluster.fail("db-04", "disk: /mnt/backup does not answer", silent=False)
         cluster.fail("cache-02", "stale: last heard 3.4 s ago", silent=False)
-        await picture(browser, cluster.url, "many-dark", "dark", WIDE)
+        page = await opened(browser, cluster.url, "dark", WIDE)
+        await asyncio.sleep(SOME_TICKS)
+        await save(page, "many-dark")
 
 
-async def picture(browser: Browser, url: str, name: str, scheme: str, size: dict[str, int]) -> None:
-    """Save docs/images/NAME.png."""
+async def opened(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Page:
+    """A page that shows numbers."""
     options: dict[str, Any] = {"color_scheme": scheme, "viewport": size}
     context = await browser.new_context(**options, device_scale_factor=2 if size is PHONE else 1)
     page = await context.new_page()
     await page.goto(url)
     await expect(page.locator("#served")).to_contain_text("Live from")
-    await asyncio.sleep(5)  # some ticks of what only streams bring
+    return page
+
+
+async def save(page: Page, name: str) -> None:
+    """Write docs/images/NAME.png."""
     await page.screenshot(path=IMAGES / f"{name}.png")
-    await context.close()
+    await page.context.close()
 
 
 async def work(seconds: float) -> None:

@@ -32,19 +32,19 @@ async def main():
     try:
         cartman, kenny = await agents.cluster("cartman", "kenny", settings={"interval": 0.25})
         async with V1Client(cartman.address) as client, V1Client(cartman.address) as viewer:
-            print(json.dumps(await look(fuse, cartman, client, viewer)))
+            print(json.dumps(await look(fuse, cartman, kenny, client, viewer)))
     finally:
         agents.end()
 
 
-async def look(fuse, agent, client, viewer):
-    "What happens to the agent while the mount answers, while it does not, and after that."
+async def look(fuse, cartman, kenny, client, viewer):
+    "What happens to agents while the mount answers, while it does not, and after that."
 
-    async def mine(fits):
+    async def mine(fits, node="cartman"):
         "The first row of the mount that fits."
         while True:
             ((answer,), now) = await viewer.receive(within=15), time()
-            rows = answer["nodes"]["cartman"]["detail"]["filesystems"]
+            rows = answer["nodes"][node]["detail"]["filesystems"]
             for row in rows:
                 if row["mount"] == fuse.point and fits(row):
                     return row | {"seen": now, "rows": len(rows)}
@@ -57,7 +57,7 @@ async def look(fuse, agent, client, viewer):
             took.append(monotonic() - asked)
         return median(took), max(took)
 
-    await viewer.send({"detail": ["filesystems"], "every": 0.25, "id": "s"})
+    await viewer.send({"type": 1, "detail": ["filesystems"], "every": 0.25, "id": "s"})
     well = await mine(lambda row: True)
     quick = await latency()
     fuse.hush()
@@ -67,20 +67,18 @@ async def look(fuse, agent, client, viewer):
     threads = []
     for _ in range(6):
         await mine(lambda row: True)
-        threads.append(threads_of(agent))
+        threads.append(threads_of(cartman))
+    await mine(lambda row: "stuckSince" in row, "kenny")
+    told = monotonic()
+    kenny.signal(signal.SIGTERM)
+    status = await kenny.exited(within=5)
+    took = monotonic() - told
     fuse.blocks = 2000
     fuse.answer()
     again = await mine(lambda row: "stuckSince" not in row and row["total"] != well["total"])
-    after = threads_of(agent)
-    fuse.hush()
-    await mine(lambda row: "stuckSince" in row)
-    told = monotonic()
-    agent.signal(signal.SIGTERM)
-    status = await agent.exited(within=5)
     return {
         "well": well, "quick": quick, "hushed": hushed, "stuck": stuck, "held_up": held_up,
-        "threads": threads, "again": again, "after": after,
-        "exit": [status, monotonic() - told],
+        "threads": threads, "again": again, "after": threads_of(cartman), "exit": [status, took],
     }
 
 
