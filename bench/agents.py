@@ -15,7 +15,7 @@ from bench.load import Plan, measure
 from nodnod.address import Address
 from nodnod.errors import ConnectError
 
-__all__ = ["Child", "cluster", "free_ports", "start", "whole"]
+__all__ = ["AGENT", "Child", "cluster", "free_ports", "start", "whole"]
 
 START_LIMIT = 15.0
 STOP_LIMIT = 3.0
@@ -47,9 +47,13 @@ class Child:
         words = self._log.read_text(errors="replace").strip().splitlines() or ["(nothing)"]
         raise RuntimeError(f"no server came up on {self.address}; its last words: {words[-1]}")
 
+    def terminate(self) -> None:
+        """SIGTERM, and no wait."""
+        self._process.terminate()
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for one that does not mind."""
-        self._process.terminate()
+        self.terminate()
         try:
             self._process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:

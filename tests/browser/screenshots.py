@@ -1,6 +1,6 @@
 """Makes the pictures in docs/images: the page over real agents, and over forty simulated nodes.
 
-    python tests/browser/screenshots.py [--run 310]
+    PYTHONPATH=tests python tests/browser/screenshots.py [--run 310]
 
 The agents run for so many seconds before the pictures are taken; five minutes fill the lines.
 """
@@ -12,8 +12,6 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-
-sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from browser.chromium import (
     ARGUMENTS,

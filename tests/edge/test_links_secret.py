@@ -266,7 +266,7 @@ REFUSALS = {
         "it refuses us: wrong one (HTTP 421)",
     ),
     "in words that would command a terminal": (
-        "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\na\x1b[2J\nb",
+        "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\na\x1b[2J\nb",
         "it refuses us: a[2J (HTTP 403)",
     ),
     "in too many words": (

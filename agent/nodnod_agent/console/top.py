@@ -1,0 +1,61 @@
+"""``nodnod top``: the live cluster on a whole terminal."""
+
+import asyncio
+import sys
+from argparse import ArgumentParser, Namespace
+
+from nodnod.client import Client
+from nodnod_agent.console.asking import Question
+from nodnod_agent.console.command import Command, Status, add_server, dials, number
+from nodnod_agent.console.output import complain
+
+__all__ = ["COMMAND"]
+
+TIMEOUT = 10.0
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Declare the flags."""
+    add_server(parser)
+    parser.add_argument(
+        "--nodes",
+        metavar="PATTERN",
+        nargs="+",
+        help="only nodes of these names; * and ? and [ab] are wildcards",
+    )
+    parser.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=number(float, 0.25, 3600),
+        default=1.0,
+        help="how often to have news (default: 1)",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Run the command."""
+    try:
+        # For this command only, and an extra: most machines that run an agent need none of it.
+        import textual  # noqa: F401
+    except ModuleNotFoundError:
+        complain("top needs Textual: pip install 'nodnod[top]'; or try: nodnod stat --watch 1")
+        return Status.USAGE
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        complain("top needs a terminal; for a file or a pipe there is: nodnod stat --watch 1")
+        return Status.USAGE
+    client = dials(args)(args.server, timeout=TIMEOUT)
+    return asyncio.run(_show(client, Question(nodes=args.nodes), args.every))
+
+
+async def _show(client: Client, question: Question, every: float) -> int:
+    """Show it until somebody has seen enough. Raises what the agent refuses with."""
+    from nodnod_agent.console.viewer.app import Viewer
+
+    async with client:  # a first failure is an error, later ones are part of what is watched
+        error = await Viewer(client, question, every).run_async()
+    if error is not None:
+        raise error
+    return Status.FINE
+
+
+COMMAND = Command("top", "watch a cluster live on the whole terminal", add_flags, run)

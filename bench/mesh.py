@@ -1,0 +1,258 @@
+"""Clusters of growing size, real processes: how soon they are whole, what an answer and a link cost.
+
+    python bench/mesh.py [--agents 10 25 50 100] [--seconds 10] [--plot docs/images/mesh.png]
+
+Every agent is told of the first one alone. Each cluster is started, watched while nobody asks it
+anything, asked for the whole of it by one client, and stopped, before the next one. All share this
+machine: the CPU of one answer is that of all agents together, where real ones would take it each on
+a machine of its own. `--plot` needs the Python package matplotlib.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import fmean, linear_regression
+
+from msgspec import Struct
+
+from bench.agents import AGENT, Child, free_ports
+from bench.caller import Caller, connect_all, framed, new_loop
+from bench.load import Plan, measure
+from bench.options import flag, positive, seconds
+from bench.report import milliseconds, table
+from bench.usage import Meter, pss, rss
+from nodnod.address import Address
+from nodnod.codec import decode_members
+from nodnod.errors import ConnectError
+
+AT_ONCE = 4
+"""Agents that start at the same time; more would only wait for the same cores."""
+
+MESH_LIMIT = 60.0
+LOOK_EVERY = 0.1
+SETTLE = 3.0
+"""Seconds after the last news before anything is measured."""
+
+WARM_UP = 20
+HEAD = (
+    "agents",
+    "all up s",
+    "whole s",
+    "p50 ms",
+    "p99 ms",
+    "CPU per answer ms",
+    "idle CPU %",
+    "RSS MB",
+    "PSS MB",
+)
+
+
+class Measured(Struct, frozen=True):
+    """One cluster. Memory and idle CPU are those of the mean agent.
+
+    ``starting`` is from the first process started to the last one that listens, ``whole`` from then
+    until every agent has a link to every other. ``cpu_per_answer`` is that of all agents together.
+    """
+
+    agents: int
+    starting: float
+    whole: float
+    p50_ms: float
+    p99_ms: float
+    cpu_per_answer_ms: float
+    idle_cpu_percent: float
+    rss_bytes: float
+    pss_bytes: float
+
+    def row(self) -> list[str]:
+        """Its line of the table."""
+        return [
+            f"{self.agents}",
+            f"{self.starting:.1f}",
+            f"{self.whole:.1f}",
+            f"{self.p50_ms:.2f}",
+            f"{self.p99_ms:.2f}",
+            f"{self.cpu_per_answer_ms:.2f}",
+            f"{self.idle_cpu_percent:.2f}",
+            f"{self.rss_bytes / 1e6:.1f}",
+            f"{self.pss_bytes / 1e6:.1f}",
+        ]
+
+
+class Viewer(Caller):
+    """Asks an agent whom it can reach."""
+
+    __slots__ = ("up",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
+        super().__init__(loop, server)
+        self.up = 0
+
+    def look(self) -> None:
+        """Ask; ``up`` has the answer once it is there."""
+        self.out.append(framed(b'{"type":3}'))
+        self.mark()
+
+    def received(self, text: bytes) -> None:
+        """See User."""
+        self.up = sum(member.state == "up" for member in decode_members(text).members)
+
+
+def main() -> int:
+    """Parse, run, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--agents",
+        "-agents",
+        type=positive,
+        nargs="+",
+        default=[10, 25, 50, 100],
+        help="sizes of clusters, one row each (default 10 25 50 100)",
+    )
+    flag(parser, "seconds", seconds, 10.0, "how long each cluster is watched while idle")
+    flag(parser, "number", positive, 300, "answers of the whole cluster to ask for")
+    flag(parser, "plot", str, "", "a PNG file to draw the figures into")
+    options = parser.parse_args()
+    sizes = sorted(set(options.agents))
+    if sizes[0] < 2:
+        parser.error("a mesh takes at least 2 agents")
+    print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
+    all_measured = []
+    for size in sizes:
+        try:
+            all_measured.append(watch(size, options.seconds, options.number))
+        except (ConnectError, RuntimeError) as error:
+            print(error, file=sys.stderr)
+            return 3
+    for line in table(HEAD, [measured.row() for measured in all_measured]):
+        print(line)
+    if len(all_measured) > 1:
+        for line in growth(all_measured):
+            print(line)
+    if options.plot:
+        from bench.plot import draw
+
+        draw(all_measured, options.plot)
+    return 0
+
+
+def watch(size: int, span: float, number: int) -> Measured:
+    """Start a cluster, measure it, and end it."""
+    began = time.perf_counter()
+    with mesh(size) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
+        up = time.perf_counter()
+        whole = runner.run(until_whole(agents))
+        time.sleep(SETTLE)
+        meters = [Meter(agent.pid) for agent in agents]
+        then = time.perf_counter()
+        time.sleep(span)
+        idle = sum(meter.seconds() for meter in meters) / (time.perf_counter() - then)
+        resident = fmean(rss(agent.pid) for agent in agents)
+        shared = fmean(pss(agent.pid) or 0 for agent in agents)
+        plan = Plan(server=agents[-1].address, nodes=size, concurrent=1, number=WARM_UP)
+        runner.run(measure(plan))
+        for meter in meters:
+            meter.seconds()
+        plan = Plan(server=agents[-1].address, nodes=size, concurrent=1, number=number)
+        outcome = runner.run(measure(plan))
+        busy = sum(meter.seconds() for meter in meters) - idle * outcome.duration
+        if not outcome.good:
+            raise ConnectError(f"{plan.server}: an answer was missing, failed or invalid")
+        p50, p99 = milliseconds(outcome, 50, 99)
+        return Measured(
+            agents=size,
+            starting=up - began,
+            whole=whole,
+            p50_ms=p50,
+            p99_ms=p99,
+            cpu_per_answer_ms=1000 * max(0.0, busy) / number,
+            idle_cpu_percent=100 * idle / size,
+            rss_bytes=resident,
+            pss_bytes=shared,
+        )
+
+
+@contextmanager
+def mesh(size: int) -> Iterator[list[Child]]:
+    """Run so many agents that were told of the first of them; all listen when the block begins."""
+    addresses = [Address("127.0.0.1", port) for port in free_ports(size)]
+    agents: list[Child] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-bench-")))
+        config = folder / "config.json"
+        config.write_text("{}")
+        try:
+            for place, address in enumerate(addresses):
+                if place >= AT_ONCE:
+                    agents[place - AT_ONCE].wait_until_up()
+                flags = [f"--listen={address}", f"--name=node-{place:03}", f"--config={config}"]
+                if place:
+                    flags.append(f"--join={addresses[0]}")
+                agents.append(Child(["-c", AGENT, *flags], address, folder / f"{place}.log"))
+            for agent in agents[-AT_ONCE:]:
+                agent.wait_until_up()
+            yield agents
+        finally:
+            for agent in agents:
+                agent.terminate()
+            for agent in agents:
+                agent.stop()
+
+
+async def until_whole(agents: Sequence[Child]) -> float:
+    """Wait until every agent can ask every other; the seconds that took. Raises RuntimeError."""
+    began, loop = time.perf_counter(), asyncio.get_running_loop()
+    viewers = []
+    for agent in agents:
+
+        def viewer(address: Address = agent.address) -> Viewer:
+            return Viewer(loop, address)
+
+        viewers += await connect_all(viewer, agent.address, 1)
+    try:
+        while lacking := [one for one in viewers if one.up < len(agents)]:
+            if time.perf_counter() - began > MESH_LIMIT:
+                least = min(viewer.up for viewer in lacking)
+                raise RuntimeError(
+                    f"{len(lacking)} agents do not reach all {len(agents)} after {MESH_LIMIT:g} s; "
+                    f"one reaches {least}"
+                )
+            for one in lacking:
+                one.look()
+            await asyncio.sleep(LOOK_EVERY)  # noqa: ASYNC110  # the agents are other processes
+        return time.perf_counter() - began
+    finally:
+        for one in viewers:
+            one.abort()
+
+
+def growth(all_measured: Sequence[Measured]) -> Iterator[str]:
+    """What one more agent costs, by the straight line through all sizes."""
+    sizes = [float(measured.agents) for measured in all_measured]
+
+    def slope(field: str) -> float:
+        return linear_regression(sizes, [getattr(one, field) for one in all_measured]).slope
+
+    memory = slope("rss_bytes")
+    yield "Each agent more, by least squares:"
+    yield f"  p50 of an answer: {1000 * slope('p50_ms'):+.0f} µs"
+    yield f"  CPU of an answer, all agents together: {1000 * slope('cpu_per_answer_ms'):+.0f} µs"
+    yield f"  idle CPU of each agent: {slope('idle_cpu_percent'):+.4f} % of a core"
+    yield (
+        f"  memory of each agent: {memory:+,.0f} bytes; that is a link and the connection of the "
+        f"other's link, {memory / 2:,.0f} bytes each"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
