@@ -18,7 +18,6 @@ import re
 import socket
 import time
 from array import array
-from contextlib import suppress
 from itertools import pairwise
 
 from bench.agents import Child, cluster
@@ -96,11 +95,17 @@ def main() -> int:
     flag(parser, "every", seconds, 1.0, "seconds from tick to tick")
     flag(parser, "seconds", seconds, 15.0, "how long each number is listened to")
     parser.add_argument(
-        "--slow", "-slow", action="store_true", help="add a subscriber that reads 1 KB/s, and watch"
+        "--slow",
+        "-slow",
+        type=positive,
+        nargs="?",
+        const=1,
+        default=0,
+        help="add so many subscribers that read 1 KB/s (1 if no number is given), and watch",
     )
     options = parser.parse_args()
     numbers = sorted(set(options.subscribers))
-    allow_files(2 * numbers[-1])
+    allow_files(2 * (numbers[-1] + options.slow))
     with cluster(options.nodes) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
         try:
             rows = runner.run(watch(agents[0], numbers, options))
@@ -126,11 +131,17 @@ async def watch(agent: Child, numbers: list[int], options: argparse.Namespace) -
         subscribers += new
         rows.append(await listen(agent, subscribers, options, f"{number:,}"))
     if options.slow:
-        slow = asyncio.create_task(read_slowly(agent.address, options.every))
-        rows.append(await listen(agent, subscribers, options, f"{numbers[-1]:,} + 1 slow"))
-        slow.cancel()
-        with suppress(asyncio.CancelledError):
-            await slow
+        slow = [
+            asyncio.create_task(read_slowly(agent.address, options.every))
+            for _ in range(options.slow)
+        ]
+        label = f"{numbers[-1]:,} + {options.slow:,} slow"
+        rows.append(await listen(agent, subscribers, options, label))
+        for task in slow:
+            task.cancel()
+        ends = await asyncio.gather(*slow, return_exceptions=True)
+        if cut := sum(not isinstance(end, asyncio.CancelledError) for end in ends):
+            print(f"{cut:,} of the slow subscribers were cut", file=sys.stderr)
     for subscriber in subscribers:
         subscriber.abort()
     return rows
@@ -205,8 +216,8 @@ async def read_slowly(server: Address, every: float) -> None:
         )
         await loop.sock_recv(sock, 1024)
         await loop.sock_sendall(sock, framed(b'{"type":1,"every":%g,"id":"slow"}' % every))
-        while await loop.sock_recv(sock, SLOW_RATE):
-            await asyncio.sleep(1.0)  # noqa: ASYNC110  # the pace is the point
+        while await loop.sock_recv(sock, SLOW_RATE):  # noqa: ASYNC110  # the pace is the point
+            await asyncio.sleep(1.0)
 
 
 if __name__ == "__main__":

@@ -229,7 +229,7 @@ async def until_whole(agents: Sequence[Child]) -> float:
                 )
             for one in lacking:
                 one.look()
-            await asyncio.sleep(LOOK_EVERY)  # noqa: ASYNC110  # the agents are other processes
+            await asyncio.sleep(LOOK_EVERY)
         return time.perf_counter() - began
     finally:
         for one in viewers:

@@ -1,6 +1,6 @@
 """Makes the pictures in docs/images: the page over real agents, and over forty simulated nodes.
 
-    PYTHONPATH=tests python tests/browser/screenshots.py [--run 310]
+    python tests/browser/screenshots.py [--run 310]
 
 The agents run for so many seconds before the pictures are taken; five minutes fill the lines.
 """
@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from browser.chromium import (
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder is no package
+
+from browser.chromium import (  # noqa: E402
     ARGUMENTS,
     Browser,
     Page,
@@ -22,8 +24,8 @@ from browser.chromium import (
     find_chromium,
     what_is_missing,
 )
-from browser.simulated import SimulatedCluster
-from live.agents import Agents
+from browser.simulated import SimulatedCluster  # noqa: E402
+from live.agents import Agents  # noqa: E402
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "wendy")

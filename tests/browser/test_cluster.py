@@ -5,12 +5,14 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from browser.chromium import Locator, Page, expect
 from eventually import eventually
-from live.agents import Agent, Agents, whole
+from live.agents import Agent, Agents, free_ports, whole
+from nodnod_agent.edge.tokens import Tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -134,6 +136,31 @@ async def test_when_no_agent_is_left_the_page_says_of_when_its_numbers_are_and_r
     await expect(page.locator("#served")).to_contain_text("Live from kyle", timeout=30_000)
     await expect(card(page, "kyle")).to_have_attribute("data-state", "up")
     await expect(page.locator(".states")).to_contain_text("2 down")
+
+
+async def test_one_token_is_good_for_every_agent_of_a_cluster_that_has_a_secret(
+    page: Page, agents: Agents, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"a secret of more than thirty-two bytes")
+    secret.chmod(0o600)
+    nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    settings = {"auth": {"secrets": [f"file:{secret}"]}}
+    cartman, kenny = (
+        agents.start(name, listen=node, nodes=nodes, settings=settings)
+        for name, node in zip(("cartman", "kenny"), nodes, strict=True)
+    )
+    await page.goto(url(cartman))
+
+    await page.get_by_label("Token", exact=True).fill(
+        Tokens([secret.read_bytes()]).mint("read", 60, "dashboard")
+    )
+    await page.keyboard.press("Enter")
+
+    await expect(card(page, "kenny").locator(".facts")).not_to_be_empty(timeout=20_000)
+    cartman.kill()
+    await expect(page.locator("#served")).to_contain_text("Live from kenny", timeout=20_000)
+    assert "eyJ" not in kenny.log()
 
 
 async def test_a_link_opens_the_view_of_a_node(page: Page, agents: Agents) -> None:

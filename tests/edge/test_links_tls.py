@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -214,12 +215,15 @@ async def test_no_older_tls_than_1_2_is_spoken(
 async def test_a_dial_over_tls_can_be_given_up(
     dialler: Dialler, end: FakeEnd, authority: Authority
 ) -> None:
-    connected = asyncio.Event()
+    connected, given_up, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connected.set()
-        await reader.read()
-        writer.close()
+        await given_up.wait()
+        writer.close()  # uvloop itself would do so no sooner than at the limit
+        with suppress(OSError):
+            await reader.read()
+        gone.set()
 
     dialler.tls = contexts(authority).client
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
@@ -229,4 +233,6 @@ async def test_a_dial_over_tls_can_be_given_up(
         attempt.cancel()
 
         await dialler.drained(5.0)
+        given_up.set()
+        await asyncio.wait_for(gone.wait(), 10)
         assert end.reports.empty()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from nodnod import __version__
 from nodnod.errors import AddressError, NodNodError, StatFailedError
-from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens
+from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens, top
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.output import complain
 
@@ -17,6 +17,7 @@ __all__ = ["main"]
 
 COMMANDS: tuple[Command, ...] = (
     stat.COMMAND,
+    top.COMMAND,
     members.COMMAND,
     check.COMMAND,
     secret.COMMAND,

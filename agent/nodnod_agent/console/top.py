@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
     except ModuleNotFoundError:
         complain("top needs Textual: pip install 'nodnod[top]'; or try: nodnod stat --watch 1")
         return Status.USAGE
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         complain("top needs a terminal; for a file or a pipe there is: nodnod stat --watch 1")
         return Status.USAGE
     client = dials(args)(args.server, timeout=TIMEOUT)

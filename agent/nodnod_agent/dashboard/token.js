@@ -25,7 +25,7 @@ export async function refused() {
   try {
     const signal = AbortSignal.timeout(PATIENCE);
     const { status } = await fetch("members", { headers, signal, cache: "no-store" });
-    return status === 401 || status === 403;
+    return status === 401;
   } catch {
     return false; // it is not there at all, which is another matter
   }

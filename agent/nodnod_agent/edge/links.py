@@ -234,6 +234,8 @@ class Attempt:
             *where,
             ssl=tls,
             server_hostname=name,
+            # uvloop forgets to close what is given up in mid-handshake; this ends it all the same.
+            ssl_handshake_timeout=None if tls is None else DIAL_LIMIT,
             ssl_shutdown_timeout=None if tls is None else CLOSE_LIMIT,
         )
 

@@ -71,7 +71,11 @@ def _memory(memory: Memory, _width: int, _: float) -> RenderableType:
     lines = [_shared("used", memory.used, memory.total)]
     if memory.swap_total:
         lines.append(_shared("swap", memory.swap_used or 0, memory.swap_total))
-    parts = (("available", memory.available), ("cached", memory.cached), ("buffers", memory.buffers))
+    parts = (
+        ("available", memory.available),
+        ("cached", memory.cached),
+        ("buffers", memory.buffers),
+    )
     line = "   ".join(f"{name} {human_bytes(part)}" for name, part in parts if part is not None)
     return Group(*lines, Text(line))
 

@@ -16,7 +16,9 @@ LATE_AFTER = 3
 
 
 class State(Struct, frozen=True):
-    """How it goes: ``age`` of the newest answer in seconds, None before the first."""
+    """How it goes at ``wall``, in Unix seconds; ``age`` of what is shown, None before anything is."""
+
+    wall: float = 0.0
 
     host: str = ""
     url: str = ""
@@ -34,13 +36,13 @@ class State(Struct, frozen=True):
         return bool(self.trouble) or late
 
 
-def heading(state: State, total: Totals, when: float) -> Text:
-    """How many nodes, how many of them in trouble, who answers, and when; ``when`` in Unix time."""
+def heading(state: State, total: Totals) -> Text:
+    """How many nodes, how many of them in trouble, who answered, and when."""
     text = Text.assemble(("nodnod", "bold"), "  ", _count(total))
     for kind, count in total.wrong.items():
         text.append("  ").append(f" {count} {kind.value.upper()} ", TAGS[kind])
     if state.age is not None:
-        text.append(f"  answered by {plain(state.host)} at {_clock(when - state.age)}", "dim")
+        text.append(f"  answered by {plain(state.host)} at {_clock(state.wall - state.age)}", "dim")
     return text
 
 

@@ -1,0 +1,224 @@
+"""The client where a cluster has a secret, or TLS, or both."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from doubles.certificates import Authority
+from nodnod import Client, SyncClient
+from nodnod.client import server_url
+from nodnod.errors import AddressError, ConnectError
+from nodnod.tls import SHUT_OUT, trusting
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.abc-_123"
+
+
+class Agent:
+    """What there is of an agent before a question is asked."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.requests: list[Request] = []
+        self.refusal: Callable[[ServerConnection], Response] | None = None
+
+    async def process(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.requests.append(request)
+        return self.refusal(connection) if self.refusal is not None else None
+
+
+@asynccontextmanager
+async def agent(tls: ssl.SSLContext | None = None) -> AsyncIterator[Agent]:
+    async def wait(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    found = Agent()
+    options: dict[str, Any] = {"process_request": found.process, "ssl": tls, "compression": None}
+    async with serve(wait, "127.0.0.1", 0, **options) as server:
+        found.address = f"127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        yield found
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+def serving(authority: Authority, *, client: bool = False) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("agent"))
+    if client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authority.ca)
+    return context
+
+
+async def failure(client: Client) -> str:
+    with pytest.raises(ConnectError) as caught:
+        await client.connect()
+    return str(caught.value)
+
+
+# Tokens.
+
+
+async def test_a_token_goes_along_in_a_header() -> None:
+    async with agent() as found, Client(found.address, token=TOKEN):
+        assert found.requests[0].headers.get_all("Authorization") == [f"Bearer {TOKEN}"]
+        assert TOKEN not in found.requests[0].path
+
+
+async def test_without_a_token_there_is_no_such_header() -> None:
+    async with agent() as found, Client(found.address):
+        assert "Authorization" not in found.requests[0].headers
+
+
+async def test_a_token_goes_before_the_user_of_a_url() -> None:
+    async with agent() as found, Client(f"ws://user:word@{found.address}/", token=TOKEN):
+        assert found.requests[0].headers.get_all("Authorization") == [f"Bearer {TOKEN}"]
+
+
+def test_a_sync_client_takes_a_token_and_an_authority_too(authority: Authority) -> None:
+    client = SyncClient("127.0.0.1", token=TOKEN, ca=authority.ca)
+    assert client.url == "wss://127.0.0.1:7070/"
+
+
+@pytest.mark.parametrize("token", ["a b", "a\r\nX: y", "é", "a,b", 'a"b', "a\0"])
+def test_what_cannot_be_sent_as_a_token_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Client(token=token)
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("query", ["token=x", "a=1&token=x", "access_token=x"])
+def test_a_token_in_a_url_is_refused(query: str) -> None:
+    with pytest.raises(AddressError, match="no token in a URL"):
+        Client(f"ws://127.0.0.1/?{query}")
+
+
+async def test_nobody_logs_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with agent() as found, Client(found.address, token=TOKEN):
+        pass
+    ours = [record for record in caplog.records if record.name != "websockets.server"]
+    assert ours
+    assert not any(TOKEN in record.getMessage() for record in ours)
+
+
+async def test_why_an_agent_refuses_is_told_in_its_words() -> None:
+    async with agent() as found:
+        found.refusal = lambda connection: connection.respond(401, "the token has expired\n")
+
+        assert await failure(Client(found.address, token=TOKEN)) == (
+            f"cannot connect to ws://{found.address}/: "
+            "it refuses us: the token has expired (HTTP 401)"
+        )
+
+
+# TLS.
+
+
+async def test_with_an_authority_an_address_is_asked_over_tls(authority: Authority) -> None:
+    async with agent(serving(authority)) as found:
+        for ca in (authority.ca, Path(authority.ca), trusting(authority.ca)):
+            async with Client(found.address, ca=ca) as client:
+                assert client.url == f"wss://{found.address}/"
+                assert client.connected
+
+
+async def test_tls_ends_in_good_order(authority: Authority) -> None:
+    async with agent(serving(authority)) as found:
+        client = Client(found.address, ca=authority.ca)
+        await client.connect()
+
+        await asyncio.wait_for(client.disconnect(), 10)
+
+        assert not client.connected
+
+
+async def test_the_systems_authorities_do_not_know_ours(authority: Authority) -> None:
+    async with agent(serving(authority)) as found:
+        text = await failure(Client(f"wss://{found.address}/"))
+    assert "its certificate is not accepted: " in text
+    assert "_ssl.c" not in text
+
+
+async def test_a_certificate_for_another_host_is_refused(authority: Authority) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("other", "kyle.example"))
+    async with agent(context) as found:
+        text = await failure(Client(found.address, ca=authority.ca))
+    assert "its certificate is not accepted: IP address mismatch" in text
+
+
+async def test_tls_to_a_plain_agent_is_told_so(authority: Authority) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        text = await failure(Client(f"127.0.0.1:{port}", ca=authority.ca))
+    assert text.endswith(": it does not speak TLS")
+
+
+async def test_one_who_hangs_up_on_tls_is_told_so(authority: Authority) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        text = await failure(Client(f"127.0.0.1:{port}", ca=authority.ca))
+    assert text.endswith((": closed during the handshake", ": closed during the TLS handshake"))
+
+
+async def test_who_needs_a_certificate_is_told_so(authority: Authority) -> None:
+    async with agent(serving(authority, client=True)) as found:
+        text = await failure(Client(found.address, ca=authority.ca))
+    assert text.endswith((SHUT_OUT, "it admits only who has a certificate"))
+
+
+async def test_a_certificate_of_ones_own_comes_in_a_context(authority: Authority) -> None:
+    context = trusting(authority.ca)
+    context.load_cert_chain(*authority.issue("client"))
+    async with (
+        agent(serving(authority, client=True)) as found,
+        Client(found.address, ca=context) as client,
+    ):
+        assert client.connected
+
+
+def test_an_authority_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(FileNotFoundError):
+        Client(ca=tmp_path / "gone")
+    with pytest.raises(ssl.SSLError):
+        Client(ca=tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ("kyle", "wss://kyle:7070/"),
+        ("[::1]:81", "wss://[::1]:81/"),
+        ("wss://kyle:7070/path", "wss://kyle:7070/path"),
+        ("WSS://kyle", "wss://kyle"),
+    ],
+)
+def test_secure_means_tls(server: str, url: str) -> None:
+    assert server_url(server, secure=True) == url
+
+
+@pytest.mark.parametrize("server", ["ws://kyle", "ws://kyle:7070/"])
+def test_secure_does_not_mean_a_plain_url(server: str) -> None:
+    with pytest.raises(AddressError, match="wss://"):
+        server_url(server, secure=True)
