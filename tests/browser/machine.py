@@ -39,17 +39,22 @@ class SimulatedNode:
         slow = (
             math.sin(moment / 61 + self._phase) * 0.18 + math.sin(moment / 17 + self._phase) * 0.1
         )
-        jitter = random.Random(int(moment) * 1009 + self._seed).gauss(0, 0.05)
+        jitter = 0.17 * self._jitter(moment)
         return round(
             100 * min(1, max(0.004, self._load * (1 + slow) + jitter * (0.3 + self._load))), 2
         )
 
     def traffic_at(self, moment: float) -> float:
         """Bytes per second received."""
-        jitter = random.Random(int(moment) * 2003 + self._seed).gauss(0, 0.15)
+        jitter = 0.5 * self._jitter(moment + 0.5)
         return round(
             max(0, self._traffic * (1 + 0.4 * math.sin(moment / 29 + self._phase) + jitter)), 1
         )
+
+    def _jitter(self, moment: float) -> float:
+        """From -0.5 to 0.5, another for each half second. Seeding a generator costs too much."""
+        mixed = (int(2 * moment) * 2_654_435_761 + self._seed * 40_503) % 2**32
+        return ((mixed ^ (mixed >> 15)) * 2_246_822_519 % 2**32) / 2**32 - 0.5
 
     def answer(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         """Its object in an answer."""

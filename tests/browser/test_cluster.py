@@ -104,6 +104,24 @@ async def test_a_killed_node_turns_red_and_says_why_and_since_when_and_comes_bac
     await expect(page).to_have_title("NodNod")
 
 
+async def test_in_push_mode_a_frozen_node_is_stale_and_a_killed_one_is_down(
+    page: Page, agents: Agents
+) -> None:
+    cartman, kenny, _ = await agents.cluster(*SOUTH_PARK, settings={"mode": "push"})
+    await page.goto(url(cartman))
+    await expect(card(page, "kenny").locator(".facts")).not_to_be_empty()
+
+    kenny.signal(signal.SIGSTOP)
+
+    await expect(card(page, "kenny")).to_have_attribute("data-state", "stale", timeout=10_000)
+    await expect(card(page, "kenny").locator(".why")).to_contain_text("last heard")
+    await expect(card(page, "kenny").locator(".memory .value")).to_contain_text("%")
+    kenny.kill()
+    await expect(card(page, "kenny")).to_have_attribute("data-state", "down")
+    await expect(card(page, "kenny").locator(".why")).to_contain_text("connection")
+    await expect(card(page, "kenny").locator(".memory .value")).to_contain_text("%")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 async def test_when_its_agent_ends_the_page_goes_on_with_another_and_says_so(
     page: Page, agents: Agents, how: signal.Signals

@@ -65,6 +65,7 @@ async def test_numbers_are_told_as_people_read_them(blank: Page, call: str, text
         ("stale: last heard 3.2 s ago", "stale"),
         ("no answer within 1 s", "stale"),
         ("down: connection refused", "down"),
+        ("stale: last heard 0.4 s ago; down: connection closed", "down"),
         ("not connected yet", "down"),
         ("unknown node", "down"),
         ("disk: /mnt does not answer", "error"),

@@ -123,7 +123,7 @@ async def test_the_cursor_reads_the_values_of_all_charts_where_the_pointer_is(pa
         async def agrees() -> bool:
             moment, value = await reading(page, "CPU")
             # The page's clock and the agent's round to seconds each for itself.
-            near = [node.cpu_at(moment + shift) for shift in (-1, 0, 1)]
+            near = [node.cpu_at(moment + shift) for shift in (-1, -0.5, 0, 0.5, 1, 1.5)]
             return any(abs(value - share) < 0.3 for share in near)
 
         await eventually(agrees)

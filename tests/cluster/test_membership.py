@@ -30,7 +30,7 @@ def test_gossip_is_quiet_while_all_agree() -> None:
 
 def test_halves_that_part_are_whole_again_without_ghosts_after_they_heal() -> None:
     with World(3) as world:
-        agents = world.mesh(30)
+        agents = world.mesh(20)
         world.wait_for(world.whole, 30)
         halves(world, agents)
 

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from nodnod.messages import MemberEntry
-from nodnod_agent.core.view import AHEAD, MAX_MEMBERS, REMEMBERED, Refused, View
+from nodnod_agent.core.limits import Limits
+from nodnod_agent.core.view import AHEAD, MAX_ENTRY, MAX_MEMBERS, REMEMBERED, Refused, View
 
 NOW = 1_000_000.0
 OWN = MemberEntry("self", "10.0.0.1:7070", "i-self", 1000)
@@ -160,3 +161,43 @@ def test_leaving_outranks_all_that_was_said_before(view: View, wall: Wall) -> No
 
     assert other.entries[OWN.address].state == "left"
     assert other.entries[OWN.address].since == NOW
+
+
+def test_one_that_we_gave_up_is_told_so_above_its_own_word(view: View) -> None:
+    view.merge(entry(1, 4))
+    view.forget("10.0.1.1:7070")
+
+    told = view.recall(entry(1, 4))
+
+    assert told is not None
+    assert (told.state, told.incarnation) == ("left", 5)
+    other = View(entry(1, 4), lambda: NOW)
+    other.merge(told)
+    assert view.merge(other.own) == other.own
+
+
+def test_one_that_we_have_not_given_up_is_told_nothing(view: View) -> None:
+    assert view.recall(entry(1, 4)) is None
+    view.merge(entry(1, 4))
+    assert view.recall(entry(1, 4)) is None
+
+
+def test_those_that_left_make_room_the_first_first(view: View) -> None:
+    for number in range(MAX_MEMBERS):
+        address = f"10.{number >> 8}.{number & 255}.1:7071"
+        view.merge(entry(1, address=address, state="left", since=NOW - number))
+
+    assert view.merge(entry(2)) is not None
+    assert len(view.entries) <= MAX_MEMBERS
+    since = [one.since for one in view.entries.values() if one.state == "left"]
+    assert min(since) > NOW - MAX_MEMBERS + 1
+    assert max(since) == NOW
+
+
+def test_the_longest_list_is_a_message_that_agents_take(view: View) -> None:
+    with pytest.raises(Refused, match="longer than 1000 bytes"):
+        view.merge(entry(1, name="\U0001f600" * 128, instance="\U0001f600" * 100))
+    longest = entry(1, name="\U0001f600" * 128, instance="\U0001f600" * 60)
+    view.merge(longest)
+
+    assert MAX_MEMBERS * (MAX_ENTRY + 1) + 1024 < Limits().peer_message

@@ -26,7 +26,7 @@ class V2Server(V1Server):
 
     ``hold`` keeps requests unanswered until ``release`` answers them in a given order. Streams
     tick when ``tick`` is called, or by themselves where ``ticking`` is set. ``streams`` lists the
-    requests of those that run.
+    requests of those that run. ``members`` is the answer to type 3.
     """
 
     def __init__(self, name: str = "kyle", *, ticking: bool = False, **options: Any) -> None:
@@ -34,6 +34,7 @@ class V2Server(V1Server):
         self.ticking = ticking
         self.streaming = True
         self.refusal: dict[str, str] | None = None
+        self.members: list[dict[str, Any]] = []
         self.streams: dict[tuple[ServerConnection, Any], dict[str, Any]] = {}
         self.seqs: dict[tuple[ServerConnection, Any], int] = {}
         self._holding = False
@@ -59,6 +60,11 @@ class V2Server(V1Server):
         if "Sec-WebSocket-Protocol" in response.headers:
             response.headers["NodNod-Name"] = quote(self.name)
             response.headers["NodNod-Instance"] = quote(f"instance of {self.name}")
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        if request.get("type") == 3:
+            return {"host": self.name, "members": self.members, "error": self.error}
+        return super().answer(request)
 
     def hold(self) -> None:
         self._holding = True

@@ -36,8 +36,9 @@ def condition(node: NodeStats) -> Condition:
 
 
 def reason(node: NodeStats) -> str:
-    """Its error, without the word that its condition says already."""
-    return node.error.removeprefix("down: ").removeprefix("stale: ")
+    """Its error, without what its condition says already: of one that is down only why."""
+    down = _DOWN.search(node.error)
+    return node.error[down.end() :] if down else node.error.removeprefix("stale: ")
 
 
 def stale_age(error: str) -> float | None:

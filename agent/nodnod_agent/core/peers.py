@@ -113,10 +113,7 @@ class Peers:
             self._unseat(address)
 
     def remove(self, seed: Address) -> None:
-        """A node is configured no more: one that is up is now as if learnt of, others are forgotten.
-
-        So is one of version 1: nobody could tell us of it.
-        """
+        """A node is configured no more: one that is up, and can be learnt of, stays as learnt of."""
         for address in self._seeds.remove(seed):
             self._unseat(address, for_good=True)
 
@@ -144,7 +141,9 @@ class Peers:
     def members(self) -> list[MemberInfo]:
         """Every member, this node first, as type 3 lists them."""
         view = self.gossip.view
-        return [*self.roster.rows(view.own.address, self._started), *view.gone()]
+        rows = self.roster.rows(view.own.address, self._started)
+        listed = {row.address for row in rows}
+        return rows + [row for row in view.gone() if row.address not in listed]
 
     # What links report.
 
@@ -176,11 +175,10 @@ class Peers:
                 alias.link.dial()
         if member not in self._told_down and not member.left and member.alias_of is None:
             self._told_down.add(member)
-            key = member.log_key
+            where, key = member.address, member.log_key
             if was_up:
                 log.warning("Lost connection with node: %s. Reason: %s", member, reason, extra=key)
             else:
-                where = member.address
                 log.warning("Could not connect to node: %s. Error: %s", where, reason, extra=key)
         if was_up:
             self._owner.peer_down(member)

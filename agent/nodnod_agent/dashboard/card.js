@@ -4,7 +4,7 @@ import { changeIcon, el, icon, mark, show, unseen, write } from "./dom.js";
 import { Meter } from "./meter.js";
 import { linkTo } from "./route.js";
 import { Sparkline } from "./sparkline.js";
-import { STATES } from "./state.js";
+import { STATES, withoutState } from "./state.js";
 import { count, duration, moment, partOf, rate } from "./units.js";
 
 export class Card {
@@ -64,7 +64,7 @@ export class Card {
 
 /** Why a node is not well, since when, and of when its numbers are. */
 export function reason(node, now) {
-  const parts = [node.error.replace(/^(down|stale): /, "")];
+  const parts = [withoutState(node.error)];
   if (node.since !== null) {
     parts.push(`since ${moment(node.since)} (${duration(now - node.since)})`);
   }

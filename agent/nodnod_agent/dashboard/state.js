@@ -9,17 +9,24 @@ export const STATES = {
 };
 
 // The first pattern that an error fits tells the state; any other error is one of the node's own.
+// In push mode a node that is down may be known by its last numbers still.
 const SAID = [
   [/^$/, "up"],
+  [/(^|; )down: /, "down"],
+  [/^(not connected yet|left|unknown node)$/, "down"],
   [/^stale: /, "stale"],
   [/^no answer within /, "stale"],
-  [/^(down: |not connected yet|left$|unknown node$)/, "down"],
 ];
 
 /** The state of a node object, by its `error`. */
 export function stateOf(error) {
   const row = SAID.find(([pattern]) => pattern.test(error));
   return row === undefined ? "error" : row[1];
+}
+
+/** An error without the words that the state says already. */
+export function withoutState(error) {
+  return error.replace(/^(.*; )?down: |^stale: /, "");
 }
 
 /** Whether its numbers are of now. */

@@ -18,7 +18,6 @@ from nodnod_agent.console.viewer.scene import Row
 
 __all__ = ["Board"]
 
-_CURSOR = Style(reverse=True)
 _OLD = Style(dim=True)
 
 
@@ -38,8 +37,11 @@ class Board(ScrollView, can_focus=True):
         Binding("end,G", "move(1000000)", "Last", show=False),
     ]
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"board--cursor"}
+
     DEFAULT_CSS = """
     Board { height: 1fr; background: $background; scrollbar-size-horizontal: 0; }
+    Board .board--cursor { background: $primary-darken-3; }
     """
 
     class Opened(Message):
@@ -98,8 +100,9 @@ class Board(ScrollView, can_focus=True):
         line = node_line(self.rows[place], layout, now=self._now, wall=self._wall)
         if self.old:
             line.stylize(_OLD)
-        strip = self._strip(line, width)
-        return strip.apply_style(_CURSOR) if place == self._cursor and self.has_focus else strip
+        if place == self._cursor:
+            line.stylize_before(self.get_component_rich_style("board--cursor"))
+        return self._strip(line, width)
 
     def action_move(self, by: int) -> None:
         """Move the cursor by so many rows."""

@@ -123,4 +123,4 @@ class Details(Screen[None]):
     def _say(self, what: str) -> None:
         banner = self.query_one("#banner", Static)
         banner.display = bool(what)
-        banner.update(Text(f" {plain(what)} ", "bold white on red"))
+        banner.update(Text(f" {plain(what)} ", "bold bright_white on red"))

@@ -17,10 +17,10 @@ from nodnod_agent.console.viewer.lines import tag
 __all__ = ["Help"]
 
 _KEYS = (
-    ("↑ ↓ PgUp PgDn Home End", "move; also j k g G and the mouse"),
+    ("↑ ↓ PgUp PgDn", "move; also j k g G, Home, End and the mouse"),
     ("Enter", "all of this node; Esc goes back"),
-    ("n c m d", "sort by name, CPU, memory, disk; again: the other way"),
-    ("s r", "sort by the next of them; the other way round"),
+    ("n c m d", "sort by name, CPU, memory, disk; again: reversed"),
+    ("s r", "sort by the next of them; reverse"),
     ("/", "show nodes by a part of their name, or a pattern: db-*"),
     ("Esc", "show all again"),
     ("Space", "hold what is shown; again: go on"),

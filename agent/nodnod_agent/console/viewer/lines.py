@@ -12,8 +12,8 @@ from nodnod_agent.console.viewer.scene import ORDERS, Row
 __all__ = ["TAGS", "Column", "columns", "node_line", "sparkline", "tag", "title_line"]
 
 TAGS = {
-    Condition.DOWN: "bold white on red",
-    Condition.ERROR: "bold white on red",
+    Condition.DOWN: "bold bright_white on red",
+    Condition.ERROR: "bold bright_white on red",
     Condition.STALE: "bold black on yellow",
 }
 """How what is wrong is marked, beside its name: colours alone would not tell everybody."""
@@ -107,7 +107,7 @@ def node_line(row: Row, layout: Sequence[Column], *, now: float, wall: float) ->
 
 def tag(kind: Condition) -> Text:
     """The mark of what is wrong."""
-    return Text(f" {kind.value.upper()} ", TAGS[kind])
+    return Text.assemble((f" {kind.value.upper()} ", TAGS[kind]))  # what is appended is not marked
 
 
 def sparkline(values: Sequence[float | None], top: float = 100.0) -> str:
@@ -120,11 +120,10 @@ def sparkline(values: Sequence[float | None], top: float = 100.0) -> str:
 
 
 def _trouble(row: Row, wall: float) -> Text:
-    style = "yellow" if row.condition is Condition.STALE else "red"
     text = tag(row.condition)
     if row.since is not None:
-        text.append(f" {human_span(wall - row.since)}", style)
-    text.append(f"  {plain(reason(row.node))}", style)
+        text.append(f" {human_span(wall - row.since)}")
+    text.append(f"  {plain(reason(row.node))}")
     if row.node.memory_total:
         last = (row.node.cpu_used, row.node.memory_used_percent, row.node.disk_used_percent)
         shares = ("CPU", "memory", "disk")

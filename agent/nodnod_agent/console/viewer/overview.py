@@ -45,6 +45,7 @@ class Overview(Screen[None]):
         self._now = 0.0
         self._state = State()
         self._order, self._turned, self._pattern = "name", False, ""
+        self._composed = False
 
     def compose(self) -> ComposeResult:
         """See Screen."""
@@ -56,8 +57,10 @@ class Overview(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Nothing is typed yet."""
+        """Nothing is typed yet; what is known already can be shown from now on."""
         self._leave_input()
+        self._composed = True
+        self._draw()
 
     def show(self, rows: Sequence[Row], now: float, state: State) -> None:
         """Show these; ``now`` is when they were told, by the clock of their pasts."""
@@ -81,7 +84,7 @@ class Overview(Screen[None]):
         """Ask what to show."""
         box = self.query_one(Input)
         box.display = True
-        box.focus()
+        self.set_focus(box)  # at once: the next key is meant for it already
 
     def action_unfilter(self) -> None:
         """Show all again."""
@@ -105,9 +108,11 @@ class Overview(Screen[None]):
 
     def _leave_input(self) -> None:
         self.query_one(Input).display = False
-        self.query_one(Board).focus()
+        self.set_focus(self.query_one(Board))
 
     def _draw(self) -> None:
+        if not self._composed:  # an answer can be faster than the screen
+            return
         shown = arranged(self._rows, self._order, turned=self._turned, pattern=self._pattern)
         state = msgspec.structs.replace(self._state, pattern=self._pattern, shown=len(shown))
         total = totals(self._rows)

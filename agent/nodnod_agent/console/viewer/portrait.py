@@ -38,13 +38,13 @@ _SERIES = (
 
 def head(node: NodeStats, since: float | None, now: float) -> Text:
     """Two lines: the name and what is the matter with it; its three numbers. Unix seconds."""
-    text = Text(plain(node.name), "bold")
+    text = Text.assemble((plain(node.name), "bold"))
     kind = condition(node)
     if kind is not Condition.FINE:
         text.append("  ").append_text(tag(kind))
         if since is not None:
-            text.append(f" {human_span(now - since)}", "red")
-        text.append(f"  {plain(reason(node))}", "red")
+            text.append(f" {human_span(now - since)}")
+        text.append(f"  {plain(reason(node))}")
     text.append("\n")
     if kind is not Condition.FINE:
         if not node.memory_total:

@@ -66,7 +66,7 @@ def banner(state: State) -> Text | None:
         text = f" CONNECTION LOST  {plain(state.trouble)}"
         if state.age is not None:
             text += f" · numbers are {human_span(state.age)} old"
-        return Text(f"{text} · trying again ", "bold white on red")
+        return Text(f"{text} · trying again ", "bold bright_white on red")
     if state.age is None:
         return Text(f" waiting for the first answer of {state.url} ", "black on yellow")
     if state.old:

@@ -1,0 +1,102 @@
+"""Agents with a secret, or TLS, and those who ask them."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any
+
+from eventually import eventually
+from live.agents import Agent, Agents, free_ports
+from live.raw import RawClient, upgrade
+from nodnod import Client
+from nodnod.errors import NodNodError
+from nodnod_agent.edge.tokens import Tokens
+
+__all__ = ["Secret", "begin", "joined", "reason", "status"]
+
+
+class Secret:
+    """A secret in a file of its own, and tokens of it."""
+
+    def __init__(self, directory: Path, name: str = "secret") -> None:
+        self.path = directory / name
+        self.text = secrets.token_urlsafe(32)
+        self.path.write_text(f"{self.text}\n")
+        self.path.chmod(0o600)
+        self.tokens = Tokens([self.text.encode()])
+
+    @property
+    def reference(self) -> str:
+        """How a configuration names it."""
+        return f"file:{self.path}"
+
+    def settings(self, *older: "Secret", **more: Any) -> dict[str, Any]:
+        """The settings of an agent that signs with this one, and knows the older ones."""
+        references = [secret.reference for secret in (self, *older)]
+        return {"auth": {"secrets": references}, **more}
+
+    def token(self, seconds: int = 60) -> str:
+        """A token to read."""
+        return self.tokens.mint("read", seconds, "test")
+
+
+def begin(agents: Agents, settings: Mapping[str, Mapping[str, Any]]) -> list[Agent]:
+    """Start agents that are configured with each other, each by its name with its settings."""
+    nodes = [f"127.0.0.1:{port}" for port in free_ports(len(settings))]
+    started = [
+        agents.begin(name, listen=node, nodes=nodes, settings=own)
+        for (name, own), node in zip(settings.items(), nodes, strict=True)
+    ]
+    for agent in started:
+        agent.listening()
+    return started
+
+
+async def joined(
+    agent: Agent, *names: str, token: str = "", ca: str | SSLContext | None = None
+) -> None:
+    """Wait until an agent answers for all these, and no others, without any error."""
+    seen: object = None
+
+    async def look() -> bool:
+        nonlocal seen
+        try:
+            async with Client(agent.address, token=token, ca=ca) as client:
+                answer = await client.stat_all(deadline=0.5)
+        except NodNodError as error:
+            seen = error
+            return False
+        seen = {name: node.error for name, node in answer.nodes.items()}
+        return seen == dict.fromkeys(names, "")
+
+    await eventually(look, within=20.0, why=lambda: seen)
+
+
+async def reason(
+    agent: Agent, peer: Agent, why: str, *, token: str = "", ca: str | SSLContext | None = None
+) -> None:
+    """Wait until an agent's answer says so of a peer that it cannot link to."""
+    seen: object = None
+
+    async def look() -> bool:
+        nonlocal seen
+        async with Client(agent.address, token=token, ca=ca) as client:
+            answer = await client.stat_all(deadline=0.5)
+        seen = answer.nodes[peer.address].error
+        return answer.nodes[peer.address].error.startswith(f"down: {why}")
+
+    await eventually(look, within=20.0, why=lambda: seen)
+
+
+async def status(agent: Agent, path: str, *headers: str, websocket: bool = False) -> int:
+    """The status that a request gets."""
+    async with RawClient(agent.port) as client:
+        names = {header.partition(":")[0].lower() for header in headers}
+        host = [] if "host" in names else ["Host: localhost"]
+        lines = [f"GET {path} HTTP/1.1", *host, *headers, "", ""]
+        request = upgrade(path, *headers) if websocket else "\r\n".join(lines).encode()
+        await client.send(request)
+        async with asyncio.timeout(10):
+            return await client.status()

@@ -1,0 +1,418 @@
+"""Real agents with a secret: who gets in, who does not, and what everybody is told."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventually import eventually
+from live.agents import Agent, Agents, ask
+from live.guests import Secret, begin, joined, reason, status
+from live.raw import RawClient, frame, upgrade
+from nodnod import Client
+from nodnod_agent.console.main import main
+
+OFFER = "Sec-WebSocket-Protocol: nodnod.2"
+JOIN = {
+    "type": 4,
+    "id": 1,
+    "member": {"name": "mallory", "address": "10.0.0.66:1", "instance": "x", "incarnation": 1},
+    "digest": "x",
+    "members": [],
+}
+AGENT = ("NodNod-Name: mallory", "NodNod-Instance: x", "NodNod-Address: 10.0.0.66:1")
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+    return Secret(tmp_path_factory.mktemp("secret"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+    return Secret(tmp_path_factory.mktemp("other"))
+
+
+@pytest.fixture(scope="module")
+def guarded(shared_agents: Agents, secret: Secret) -> Agent:
+    """An agent that tests may ask, and leave as it is."""
+    return shared_agents.start("cartman", settings=secret.settings())
+
+
+def bearer(token: str) -> str:
+    return f"Authorization: Bearer {token}"
+
+
+# Agents.
+
+
+async def test_agents_with_one_secret_are_a_cluster(agents: Agents, secret: Secret) -> None:
+    names = ("kyle", "stan", "kenny")
+    for agent in begin(agents, dict.fromkeys(names, secret.settings())):
+        await joined(agent, *names, token=secret.token())
+
+
+async def test_who_knows_the_secret_and_one_agent_joins_all(agents: Agents, secret: Secret) -> None:
+    kyle, stan = begin(agents, dict.fromkeys(("kyle", "stan"), secret.settings()))
+    kenny = agents.start("kenny", settings=secret.settings(join=[f"localhost:{kyle.port}"]))
+
+    for agent in (kyle, stan, kenny):
+        await joined(agent, "kyle", "stan", "kenny", token=secret.token())
+
+
+async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
+    agents: Agents, secret: Secret, other: Secret
+) -> None:
+    settings = {"kyle": secret.settings(), "mallory": other.settings(), "butters": {}}
+    kyle, mallory, butters = begin(agents, settings)
+
+    foreign = "it refuses us: not a token of this cluster (HTTP 401)"
+    unproved = "it does not prove that it knows the cluster's secret"
+    nameless = "it wants to know who we are: set auth.secrets (HTTP 401)"
+    mine, theirs = secret.token(), other.token()
+    await reason(kyle, mallory, foreign, token=mine)
+    await reason(mallory, kyle, foreign, token=theirs)
+    await reason(kyle, butters, unproved, token=mine)
+    await reason(mallory, butters, unproved, token=theirs)
+    await reason(butters, kyle, nameless)
+    await reason(butters, mallory, nameless)
+    for agent in (kyle, mallory, butters):
+        assert "Connected to node" not in agent.log()
+
+
+async def test_a_reader_that_says_it_is_an_agent_cannot_join(
+    guarded: Agent, secret: Secret
+) -> None:
+    async with RawClient(guarded.port) as client:
+        await client.shake(OFFER, *AGENT, bearer(secret.token()))
+        await client.send(_frame(JOIN))
+        answer = await client.answer()
+        assert answer["code"] == "forbidden"
+        await client.send(_frame({"type": 3, "id": 2}))
+        members = (await client.answer())["members"]
+
+    assert "10.0.0.66:1" not in {member["address"] for member in members}
+
+
+async def test_a_peers_token_joins_once_where_it_was_made_for(
+    agents: Agents, secret: Secret
+) -> None:
+    guarded = agents.start("kyle", settings=secret.settings())
+    token, proof = secret.tokens.for_dial("mallory", [guarded.address])
+    async with RawClient(guarded.port) as client:
+        assert f"NodNod-Proof: {proof}" in await client.shake(OFFER, *AGENT, bearer(token))
+        await client.send(_frame(JOIN))
+        assert (await client.answer())["error"] == ""
+
+    assert await status(guarded, "/", OFFER, bearer(token), websocket=True) == 401
+    elsewhere, _ = secret.tokens.for_dial("mallory", [f"10.0.0.5:{guarded.port}"])
+    assert await status(guarded, "/", OFFER, bearer(elsewhere), websocket=True) == 401
+    await eventually(lambda: "the token is for another agent" in guarded.log())
+
+
+# People and programs.
+
+
+async def test_a_token_of_the_command_line_lets_one_in(
+    guarded: Agent,
+    secret: Secret,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["token", "--for", "grafana", "--secret", secret.reference]) == 0
+    token = capsys.readouterr().out.strip()
+    stat = ["stat", "--server", guarded.address, "--json"]
+
+    monkeypatch.delenv("NODNOD_TOKEN", raising=False)
+    assert await asyncio.to_thread(main, stat) == 3
+    assert "one token is needed" in capsys.readouterr().err
+    monkeypatch.setenv("NODNOD_TOKEN", token)
+    assert await asyncio.to_thread(main, stat) == 0
+    assert list(json.loads(capsys.readouterr().out)["nodes"]) == ["cartman"]
+
+
+@pytest.mark.parametrize("path", ["/stat", "/stat/all", "/members", "/sd", "/metrics", "/nothing"])
+async def test_a_page_that_tells_of_the_cluster_needs_a_token(
+    guarded: Agent, secret: Secret, path: str
+) -> None:
+    good = 404 if path == "/nothing" else 200
+    assert await status(guarded, path) == 401
+    assert await status(guarded, path, bearer(secret.token())) == good
+    assert await status(guarded, f"{path}?token={secret.token()}") == 400
+
+
+async def test_health_and_the_files_of_the_dashboard_need_none(guarded: Agent) -> None:
+    for path in ("/healthz", "/", "/index.html", "/token.js"):
+        assert await status(guarded, path) == 200
+    assert await status(guarded, "/", websocket=True) == 401
+
+
+async def test_a_browser_offers_its_token_as_a_subprotocol(guarded: Agent, secret: Secret) -> None:
+    offer = f"Sec-WebSocket-Protocol: nodnod.2, nodnod.bearer.{secret.token()}"
+    assert await status(guarded, "/", offer, websocket=True) == 101
+
+
+@pytest.mark.parametrize("websocket", [False, True])
+async def test_wrong_tokens_get_nobody_in(
+    guarded: Agent, secret: Secret, other: Secret, websocket: bool
+) -> None:
+    header, body, signature = secret.token().split(".")
+    for token in (
+        secret.token(seconds=-1),
+        other.token(),
+        f"{header}.{body}.",
+        f"{header}.{body}.{signature[:-4]}AAAA",
+        "eyJhbGciOiJub25lIn0.eyJyb2xlIjoicmVhZCIsImV4cCI6OTk5OTk5OTk5OX0.",
+        secret.text,
+        "x" * 5000,
+    ):
+        assert await status(guarded, "/stat", bearer(token), websocket=websocket) == 401
+    assert await status(guarded, "/stat", bearer(secret.token())) == 200
+
+
+async def test_no_log_shows_a_token_a_secret_or_a_query(agents: Agents, secret: Secret) -> None:
+    agent = agents.start("kyle", settings=secret.settings(), flags=["--debug"])
+    token = secret.token()
+    for header in (bearer(token), f"Sec-WebSocket-Protocol: nodnod.bearer.{token}"):
+        await status(agent, "/?private=1", header, websocket=True)
+        await status(agent, "/stat?private=1", header + "x")
+        await status(agent, f"/?token={token}", header, websocket=True)
+    await status(agent, "/stat?private=1", "Host: a\x1b[2Jb")
+
+    agent.signal(signal.SIGTERM)
+    assert await agent.exited() == 0  # and all is written
+    assert agent.log().count("Refused client 127.0.0.1") == 5
+    for hidden in (token, token.rpartition(".")[2][:20], secret.text, "private", "\x1b"):
+        assert hidden not in agent.log()
+
+
+# Browsers.
+
+
+async def test_pages_of_strangers_may_not_ask_whether_there_is_a_secret_or_not(
+    agents: Agents, secret: Secret
+) -> None:
+    more = {"allowedOrigins": ["https://wiki.example"], "allowedHosts": ["stats.example"]}
+    token = bearer(secret.token())
+    for name, settings in (("open", more), ("guarded", secret.settings(**more))):
+        agent = agents.start(name, settings=settings)
+        own = f"Origin: http://{agent.address}"
+        for websocket, good in ((False, 200), (True, 101)):
+
+            async def asked(*headers: str, ws: bool = websocket, of: Agent = agent) -> int:
+                return await status(of, "/stat", token, *headers, websocket=ws)
+
+            assert await asked() == good
+            assert await asked(own) == good
+            assert await asked("Origin: https://wiki.example") == good
+            assert await asked("Host: stats.example", "Origin: https://stats.example") == good
+            assert await asked(f"Host: {name}:{agent.port}") == good
+            for origin in ("null", "https://evil.example", "http://127.0.0.1:1"):
+                assert await asked(f"Origin: {origin}") == 403
+            assert await asked("Host: evil.example") == 421
+            if not websocket:
+                assert await asked(own, own) == 403
+                assert await asked("Host: localhost", "Host: localhost") == 400
+        for setting in ("allowedHosts", "allowedOrigins"):
+            await eventually(lambda of=agent, setting=setting: setting in of.log())
+
+
+async def test_pages_of_members_may_ask(agents: Agents, secret: Secret) -> None:
+    kyle, stan = begin(agents, dict.fromkeys(("kyle", "stan"), secret.settings()))
+    await joined(kyle, "kyle", "stan", token=secret.token())
+
+    origin = f"Origin: http://{stan.address}"
+    assert await status(kyle, "/stat", bearer(secret.token()), origin) == 200
+
+
+# Secrets that change.
+
+
+async def test_a_secret_is_replaced_without_an_outage(
+    agents: Agents, secret: Secret, other: Secret
+) -> None:
+    """Known everywhere, then signed with everywhere, then alone."""
+    old, new = secret, other
+    cluster = begin(agents, dict.fromkeys(("kyle", "stan"), old.settings()))
+    nodes = [agent.address for agent in cluster]
+    for agent in cluster:
+        await joined(agent, "kyle", "stan", token=old.token())
+    phases = [(old.settings(new), old), (new.settings(old), old), (new.settings(), new)]
+    for count, (settings, good) in enumerate(phases, 1):
+        for agent in cluster:
+            agent.configure(nodes=nodes, **settings)
+            agent.signal(signal.SIGHUP)
+            await eventually(
+                lambda agent=agent, count=count: (
+                    agent.log().count("Configuration reloaded") == count
+                )
+            )
+            await joined(agent, "kyle", "stan", token=good.token())
+    kyle, stan = cluster
+    assert await status(kyle, "/stat", bearer(old.token())) == 401
+    # And those who are there know each other anew.
+    stan.kill()
+    stan.start()
+    stan.listening()
+    await joined(kyle, "kyle", "stan", token=new.token())
+    assert "Lost connection" not in stan.log()
+
+
+async def test_a_file_of_a_secret_is_read_again_on_sighup(
+    agents: Agents, tmp_path: Path, other: Secret
+) -> None:
+    secret = Secret(tmp_path)
+    agent = agents.start("kyle", settings=secret.settings())
+    secret.path.write_text(other.text)
+    assert await status(agent, "/stat", bearer(other.token())) == 401
+
+    agent.signal(signal.SIGHUP)
+
+    await eventually(lambda: "Configuration reloaded" in agent.log())
+    assert await status(agent, "/stat", bearer(other.token())) == 200
+    assert await status(agent, "/stat", bearer(secret.token())) == 401
+
+
+async def test_a_secret_that_cannot_be_read_again_changes_nothing(
+    agents: Agents, tmp_path: Path
+) -> None:
+    secret = Secret(tmp_path)
+    agent = agents.start("kyle", settings=secret.settings())
+    secret.path.chmod(0o644)
+    agent.signal(signal.SIGHUP)
+
+    await eventually(lambda: "not reloaded, nothing is changed: auth.secrets[0]" in agent.log())
+    assert await status(agent, "/stat") == 401
+    assert await status(agent, "/stat", bearer(secret.token())) == 200
+
+
+async def test_a_cluster_can_be_closed_and_opened_while_it_runs(
+    agents: Agents, secret: Secret
+) -> None:
+    agent = agents.start("kyle")
+    assert await status(agent, "/stat") == 200
+    for count, (settings, then) in enumerate(((secret.settings(), 401), ({}, 200)), 1):
+        agent.configure(**settings)
+        agent.signal(signal.SIGHUP)
+        await eventually(lambda count=count: agent.log().count("reloaded") == count)
+        assert await status(agent, "/stat") == then
+
+
+# Faults in the configuration.
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda s: {"auth": {"secrets": [s.text]}}, "auth.secrets[0]: expected env:NAME or file:"),
+        (lambda s: {"auth": s.text}, "auth: expected an object, got text"),
+        (lambda s: {"auth": {"secrets": ["env:GONE"]}}, "the environment variable GONE is not set"),
+        (lambda s: (s.path.chmod(0o644), s.settings())[1], "mode 0644, chmod it to 0640"),
+        (lambda s: (s.path.write_text("short"), s.settings())[1], "expected 32 to 4096 bytes"),
+        (lambda s: {"tls": {"cert": "/gone"}}, "tls.cert: /gone: no such file or directory"),
+        (lambda s: {"tls": {"ca": "/gone"}}, "tls.ca: does nothing without tls.cert"),
+    ],
+)
+async def test_a_fault_ends_the_agent_with_status_2_and_one_line(
+    agents: Agents, tmp_path: Path, spoil: Any, says: str
+) -> None:
+    secret = Secret(tmp_path)
+    agent = agents.begin("kyle", settings=spoil(secret))
+
+    assert await agent.exited(within=20.0) == 2
+    lines = agent.log().splitlines()
+    assert len(lines) == 1
+    assert says in lines[0]
+    assert secret.text not in agent.log()
+
+
+# What is said at the start, and what it costs.
+
+
+@pytest.mark.parametrize(
+    ("listen", "guarded", "warned"),
+    [("0.0.0.0:0", False, 1), ("0.0.0.0:0", True, 0), ("127.0.0.1:0", False, 0)],
+)
+async def test_who_listens_to_all_without_a_secret_is_warned_once(
+    agents: Agents, secret: Secret, listen: str, guarded: bool, warned: int
+) -> None:
+    settings = secret.settings() if guarded else {}
+    agent = agents.start("kyle", listen=listen, settings=settings)
+
+    await eventually(lambda: "Starting discovery" in agent.log())  # which is said behind it
+    assert agent.log().count("auth.secrets") == warned
+    assert agent.log().count("WARNING") == warned
+
+
+def test_without_a_secret_nobody_pays_for_the_library_of_tokens() -> None:
+    code = "import sys, nodnod_agent.daemon; print({'jwt', 'cryptography'} & set(sys.modules))"
+    paths = os.pathsep.join(path for path in sys.path if path)
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "set()\n"
+
+
+# What nothing can break.
+
+
+async def test_clients_get_through_a_crowd_that_never_finishes_its_handshake(
+    agents: Agents,
+) -> None:
+    agent = agents.start("kyle")
+    async with AsyncExitStack() as crowd:
+        for number in range(500):
+            member = await crowd.enter_async_context(RawClient(agent.port))
+            await member.send(upgrade()[: number % 100])
+        for _ in range(20):
+            async with asyncio.timeout(2.0):
+                assert (await ask(agent, {"type": 0}))["host"] == "kyle"
+    assert (await ask(agent, {"type": 0}))["host"] == "kyle"
+    await eventually(lambda: "more than 256 have not shaken hands" in agent.log())
+
+
+async def test_limits_are_what_the_configuration_says(agents: Agents) -> None:
+    limits = {"clientMessage": 1024, "streams": 1, "connections": 2, "handshake": 0.2}
+    agent = agents.start("kyle", settings={"limits": limits})
+    async with RawClient(agent.port) as client:
+        await client.shake()
+        await client.send(_frame({"type": 0, "every": 60, "id": 1, "x": "x" * 900}))
+        assert (await client.answer())["id"] == 1
+        await client.send(_frame({"type": 0, "every": 60, "id": 2}))
+        assert (await client.answer())["error"] == "1 streams run on this connection already"
+        async with RawClient(agent.port) as second:
+            await second.send(upgrade()[:-1])
+            assert await second.rest() == b""  # after 0.2 s
+        async with RawClient(agent.port) as second, RawClient(agent.port) as third:
+            await second.shake()
+            assert await third.rest() == b""
+        await client.send(_frame({"type": 0, "x": "x" * 1024}))
+        assert await client.close_code() == 1009
+
+
+async def test_who_is_in_stays_in_when_his_token_expires(guarded: Agent, secret: Secret) -> None:
+    async with Client(guarded.address, token=secret.token(seconds=2)) as client:
+        await eventually(lambda: _expired(guarded, client), within=10.0)
+        assert (await client.stat()).host == "cartman"
+
+
+async def _expired(agent: Agent, client: Client) -> bool:
+    """Whether the client's token would not let him in any more."""
+    token = client._token
+    return await status(agent, "/stat", bearer(token)) == 401
+
+
+def _frame(request: dict[str, Any]) -> bytes:
+
+    return frame(json.dumps(request))
