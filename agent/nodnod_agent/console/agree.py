@@ -61,7 +61,8 @@ class _Fact(Struct, frozen=True):
     reason: str = ""
 
 
-_Key = tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]
+_Key = tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...]]
+"""What nodes must have in common to be told of together: kind, observers, others, our reasons."""
 
 
 def compare(
@@ -78,14 +79,15 @@ def compare(
         for kind in {fact.kind for fact in facts}:
             same = [fact for fact in facts if fact.kind == kind]
             observers = tuple(sorted(fact.observer for fact in same))
-            names, reasons = found.setdefault(
-                (kind, observers, _others(node, kind)), (set(), set())
-            )
+            why = {fact.reason for fact in same if fact.reason}
+            ours = tuple(sorted(why)) if kind == "unasked" else ()
+            key = (kind, observers, _others(node, kind), ours)
+            names, reasons = found.setdefault(key, (set(), set()))
             names.add(node.label)
-            reasons |= {fact.reason for fact in same if fact.reason}
+            reasons |= why
     differences = [
         Difference(kind, tuple(sorted(names)), observers, tuple(sorted(reasons)), dict(others))
-        for (kind, observers, others), (names, reasons) in found.items()
+        for (kind, observers, others, _), (names, reasons) in found.items()
     ]
     differences.sort(key=lambda one: (KINDS.index(one.kind), one.nodes, one.observers))
     return Report(

@@ -1,0 +1,271 @@
+"""``nodnod members``, and asking everybody for ``--agree``."""
+
+import asyncio
+import contextlib
+import io
+import json
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from doubles.elsewhere import Elsewhere
+from doubles.members import row, wire
+from doubles.v1_server import V1Server
+from doubles.v2_server import V2Server
+from live.agents import Agents
+from nodnod.client import Client
+from nodnod.messages import MemberInfo, Members
+from nodnod_agent.console.main import main
+from nodnod_agent.console.members import members_view
+from nodnod_agent.console.survey import Survey, survey
+
+ROWS = [
+    row("kyle", rtt=0.0, since=940.0),
+    row("stan", since=None, rtt=0.00051),
+    row("kenny", "down", since=870.0),
+    row("butters", "left", rtt=None),
+]
+
+
+def printed(width: int, rows: list[MemberInfo] = ROWS) -> str:
+    text = io.StringIO()
+    console = Console(file=text, width=width)
+    console.print(members_view(Members("kyle", rows), now=1000.0, width=width))
+    return text.getvalue()
+
+
+# The table
+
+
+def test_a_wide_table_has_a_column_of_errors() -> None:
+    lines = [line.split() for line in printed(120).splitlines()]
+    assert lines[0] == ["Name", "Address", "State", "Since", "RTT", "Version", "Error"]
+    assert lines[2] == ["kyle", "kyle:7070", "up", "1", "min", "0.0", "ms", "2"]
+    assert lines[3] == ["stan", "stan:7070", "up", "-", "0.5", "ms", "2"]
+    assert lines[4][:6] == ["kenny", "kenny:7070", "down", "2", "min", "-"]
+    assert " ".join(lines[4][6:]) == "2 down: connection refused"
+    assert lines[5][:3] == ["butters", "butters:7070", "left"]
+
+
+def test_a_narrow_table_says_below_why_nodes_are_down() -> None:
+    text = printed(80)
+    assert "Error" not in text
+    assert "\n✗ kenny: down: connection refused\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_last_line_counts_who_is_not_up() -> None:
+    last = printed(80).splitlines()[-1]
+    assert last.rstrip() == "4 members, 1 down, 1 left · as kyle sees them"
+
+
+def test_names_cannot_steer_the_terminal() -> None:
+    assert "\x1b" not in printed(80, [row("a\x1b[31m", error="b\x1b[2J")])
+
+
+# The command
+
+
+class Cluster:
+    """Agents by name, each with a view of its own."""
+
+    def __init__(self, stack: contextlib.ExitStack, *names: str) -> None:
+        self.agents: dict[str, Elsewhere[Any]] = {
+            name: stack.enter_context(Elsewhere(V2Server(name))) for name in names
+        }
+        for name in names:
+            self.sees(name, **{other: "up" for other in names if other != name})
+
+    def row(self, name: str, state: str = "up", **fields: Any) -> MemberInfo:
+        agent = self.agents.get(name)
+        return row(name, state, **({"address": agent.address} if agent else {}), **fields)
+
+    def sees(self, name: str, *more: MemberInfo, **others: str) -> None:
+        """Set what ``name`` sees: itself, ``others`` by name in these states, and ``more``."""
+        rows = [self.row(name), *(self.row(*other) for other in others.items()), *more]
+        self.agents[name].server.members = wire(*rows)
+
+    def agree(self, *flags: str) -> int:
+        """Ask the first one."""
+        first = next(iter(self.agents.values()))
+        return main(["members", "--agree", "--server", first.address, *flags])
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def cluster(stack: contextlib.ExitStack) -> Cluster:
+    return Cluster(stack, "kyle", "stan", "kenny")
+
+
+def test_members_are_listed(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["members", "--server", cluster.agents["stan"].address]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "3 members · as stan sees them" in out
+
+
+def test_json_is_the_answer(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = cluster.agents["stan"]
+    assert main(["members", "--json", "--server", agent.address]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"host": "stan", "members": agent.server.members, "error": ""}
+
+
+@pytest.mark.parametrize("flags", [[], ["--agree"]])
+def test_version_1_is_status_1_and_says_why(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Elsewhere(V1Server()) as agent:
+        assert main(["members", "--server", agent.address, *flags]) == 1
+    assert "need a version-2 agent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["--agree"]])
+def test_no_agent_there_is_status_3(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["members", "--server", "127.0.0.1:1", *flags]) == 3
+    assert "connection refused" in capsys.readouterr().err
+
+
+def test_agreement_is_one_line_and_status_0(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cluster.agree() == 0
+    assert capsys.readouterr().out == "3 agents agree: 3 nodes up\n"
+
+
+def test_a_difference_is_a_line_and_status_1(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.sees("kenny", kyle="down", stan="up")
+    assert cluster.agree() == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "✗ one-way: kyle sees kenny up, but is down for kenny: connection refused",
+        "asked 3 agents: their views differ",
+    ]
+
+
+def test_a_difference_as_json(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.sees("kenny", stan="up")
+    assert cluster.agree("--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["agree"] is False
+    assert document["asked"] == ["kenny", "kyle", "stan"]
+    assert document["differences"] == [
+        {"kind": "unheard", "nodes": ["kyle"], "observers": ["kenny"], "reasons": [], "others": {}}
+    ]
+
+
+def test_the_other_half_of_a_cut_cluster_is_found(
+    stack: contextlib.ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Cluster(stack, "a", "b", "c", "d")
+    for name, up, down in (("a", "b", "cd"), ("b", "a", "cd"), ("c", "d", "ab"), ("d", "c", "ab")):
+        cluster.sees(name, **{up: "up"}, **dict.fromkeys(down, "down"))
+    assert cluster.agree() == 1
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "✗ a and b are down for c and d: connection refused",
+        "✗ c and d are down for a and b: connection refused",
+    ]
+
+
+def test_one_that_only_another_knows_is_asked_too(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.sees("kyle", stan="up")
+    assert cluster.agree() == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "✗ kenny is not known to kyle",
+        "asked 3 agents: their views differ",
+    ]
+
+
+def test_an_agent_that_refuses_or_is_not_there_is_named(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.agents["stan"].server.refusal = {"error": "token needed", "code": "forbidden"}
+    gone = row("wendy", address="127.0.0.1:1")
+    nonsense = row("tweek", address="coffee:x")
+    cluster.sees("kyle", gone, nonsense, stan="up", kenny="up")
+    assert cluster.agree() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "✗ stan is up for kenny and kyle, but could not be asked: token needed" in lines
+    assert any(line.startswith("✗ wendy is up for kyle, but could not be asked:") for line in lines)
+    assert any(line.startswith("✗ tweek is up for kyle, but could not be asked:") for line in lines)
+
+
+def test_version_1_is_left_alone_and_named(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Elsewhere(V1Server("old")) as old:
+        line = row("old", address=old.address, version=1, instance="")
+        for name in cluster.agents:
+            others = {other: "up" for other in cluster.agents if other != name}
+            cluster.sees(name, line, **others)
+        assert cluster.agree() == 0
+        assert old.server.requests == []
+    out = capsys.readouterr().out
+    assert out == "3 agents agree: 4 nodes up · version 1, with no view to ask for: old\n"
+
+
+# The survey itself
+
+
+async def look(first: V2Server, **options: Any) -> Survey:
+    async with Client(first.address) as client:
+        return await survey(client, partial(Client, timeout=5.0), **options)
+
+
+async def test_nobody_is_asked_twice() -> None:
+    async with V2Server("a") as a, V2Server("b") as b:
+        own = {server: row(server.name, address=server.address) for server in (a, b)}
+        a.members, b.members = wire(own[a], own[b]), wire(own[b], own[a])
+        found = await look(a)
+        assert [len(rows) for rows in found.views] == [2, 2]
+        assert (len(a.requests), len(b.requests)) == (1, 1)
+
+
+async def test_one_who_is_slow_does_not_hold_up_the_end() -> None:
+    async with V2Server("a") as a, V2Server("b") as b:
+        a.members = wire(row("a"), row("b", address=b.address))
+        b.hold()
+        began = time.monotonic()
+        found = await look(a, limit=0.2)
+        assert time.monotonic() - began < 4
+        assert found.failures == {b.address: "no time left after 0.2 s"}
+
+
+async def test_one_who_lists_nobody_is_a_failure() -> None:
+    async with V2Server("a") as a, V2Server("b") as b:
+        a.members = wire(row("a"), row("b", address=b.address))
+        found = await look(a)
+        assert found.failures == {b.address: "it lists nobody, not even itself"}
+        assert found.views == [[row("a"), row("b", address=b.address)]]
+
+
+# Real agents
+
+
+def test_real_agents_agree_until_one_is_frozen(
+    agents: Agents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = asyncio.run(agents.cluster("kyle", "stan", "kenny"))
+
+    def agree(*flags: str) -> tuple[int, list[str]]:
+        status = main(["members", "--agree", "--server", cluster[0].address, *flags])
+        return status, capsys.readouterr().out.splitlines()
+
+    assert agree() == (0, ["3 agents agree: 3 nodes up"])
+    cluster[2].signal(signal.SIGSTOP)
+    status, lines = agree("--timeout", "0.5")
+    assert status == 1
+    assert lines[0].startswith("✗ kenny is up for kyle and stan, but could not be asked: ")
