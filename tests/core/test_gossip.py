@@ -278,7 +278,10 @@ REFUSED = {
     "no address": (entry(9, address=""), "host is missing"),
     "a line break": (entry(9, address="10.0.0.9\n:70"), "not an? .*"),
     "a name that does not print": (entry(9, name="a\x1b[2J"), "not a printable name"),
-    "our own address under another name": (entry(1, name="thief", instance="i9"), "which is our own address"),
+    "our own address under another name": (
+        entry(1, name="thief", instance="i9"),
+        "which is our own address",
+    ),
     "an incarnation of the year 3000": (entry(9, 32_503_680_000_000), "a day in the future"),
     "a departure in the year 3000": (
         entry(9, state="left", since=32_503_680_000.0),

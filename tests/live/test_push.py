@@ -16,6 +16,7 @@ from doubles.v2_server import V2Server
 from eventually import eventually
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from live.counts import counts
+from live.web import fetch
 
 INTERVAL = 0.25
 PUSH = {"mode": "push", "interval": INTERVAL}
@@ -72,6 +73,17 @@ async def test_questions_for_the_cluster_are_answered_without_asking_anybody(
 
     assert [set(answer["nodes"]) for answer in answers] == [set(NAMES)] * 6
     assert {error for answer in answers for error in errors(answer).values()} == {""}
+    assert (await counts(cartman))["nodnod_broadcasts_total"] == before
+
+
+async def test_pages_are_made_from_memory_too(cartman: Agent) -> None:
+    before = (await counts(cartman))["nodnod_broadcasts_total"]
+
+    page = await fetch(cartman.port, "/stat/all")
+    metrics = await fetch(cartman.port, "/metrics/cluster")
+
+    assert errors(page.json) == dict.fromkeys(NAMES, "")
+    assert b'nodnod_up{node="kenny"} 1.0' in metrics.body
     assert (await counts(cartman))["nodnod_broadcasts_total"] == before
 
 

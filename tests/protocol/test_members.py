@@ -47,7 +47,9 @@ async def test_members_and_stats_asked_together_are_not_mixed_up(server: V2Serve
 
 async def test_version_1_is_not_asked_and_the_error_says_why() -> None:
     async with V1Server() as server, Client(server.address) as client:
-        with pytest.raises(StatFailedError, match=r"members need a version-2 agent, and ws://.* is"):
+        with pytest.raises(
+            StatFailedError, match=r"members need a version-2 agent, and ws://.* is"
+        ):
             await client.members()
         assert client.connected
         assert server.requests == []

@@ -21,6 +21,7 @@ MOST_PROBLEMS = 8
 METRICS = {"cpu": "cpu_used", "memory": "memory_used_percent", "disk": "disk_used_percent"}
 """What has thresholds, by the field of a node's stats."""
 
+
 class State(IntEnum):
     """What a check comes to: its exit status."""
 
