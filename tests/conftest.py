@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from live.agents import Agents
+from live.namespaces import Machines, why_not
 
 
 @pytest.fixture
@@ -22,6 +23,16 @@ def shared_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     agents = Agents(tmp_path_factory.mktemp("agents"))
     yield agents
     agents.end()
+
+
+@pytest.fixture
+def machines() -> Iterator[Machines]:
+    """Three machines on a network of their own."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    with Machines(3) as machines:
+        yield machines
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,7 @@ from nodnod.address import Address
 from nodnod_agent import checks, logs
 from nodnod_agent.checks import ConfigError, did_you_mean, shown
 from nodnod_agent.config import SETTINGS, Given, Settings, gather
+from nodnod_agent.edge.listener import reachable
 from nodnod_agent.loglines import printable
 
 __all__ = ["main", "read_flags", "usage"]
@@ -208,9 +209,12 @@ def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
 
 
 def _settings(given: Given) -> Settings:
-    if "name" in given.values:
-        return Settings(**given.values)
-    return Settings(name=checks.name(socket.gethostname(), "host name"), **given.values)
+    values = dict(given.values)
+    if "name" not in values:
+        values["name"] = checks.name(socket.gethostname(), "host name")
+    if "listen" not in values:
+        values["listen"] = reachable(_DEFAULTS.listen, values.get("join", ()))
+    return Settings(**values)
 
 
 # asyncio and uvloop wrap the system's words in words of their own; "cannot assign requested

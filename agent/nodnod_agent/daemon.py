@@ -82,7 +82,7 @@ class _Daemon:
         self._sampled = asyncio.Event()
         self.told_to_stop = asyncio.Event()
         self._listen = Address(settings.listen.host, port)
-        advertise = settings.advertise or advertised(self._listen)
+        advertise = settings.advertise or advertised(self._listen, _seeds(settings))
         instance = secrets.token_hex(8)
         hello = Hello(2, settings.name, instance, str(advertise))
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)

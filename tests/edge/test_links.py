@@ -174,7 +174,7 @@ async def test_proxies_of_the_environment_are_not_used(
         (ConnectionResetError(104, "Connection reset by peer"), "connection reset by peer"),
         (socket.gaierror(-2, "Name or service not known"), "name or service not known"),
         (socket.gaierror(-3, "Temporary failure in name resolution"), "temporary failure in name"),
-        (ConnectionResetError(), "ConnectionResetError"),
+        (ConnectionResetError(), "closed during the handshake"),
         (OSError("something else"), "something else"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from nodnod.address import Address
 from nodnod_agent.edge import listener as listener_module
-from nodnod_agent.edge.listener import UNSENT_IN_KERNEL, advertised, bind
+from nodnod_agent.edge.listener import UNSENT_IN_KERNEL, advertised, bind, reachable
 
 
 @pytest.fixture
@@ -124,10 +124,12 @@ def test_an_address_of_one_machine_is_advertised_as_it_is(host: str) -> None:
 
 
 class Ways:
-    """Sockets that know the way out, or do not."""
+    """Sockets that know the way out, or do not; and another one to 10.9.0.0/24."""
 
-    def __init__(self, ways: dict[socket.AddressFamily, str]) -> None:
+    def __init__(self, ways: dict[socket.AddressFamily, str], private: str = "") -> None:
         self.ways = ways
+        self.private = private
+        self._way = ""
 
     def __call__(self, family: socket.AddressFamily, _: socket.SocketKind) -> "Ways":
         self._family = family
@@ -141,11 +143,14 @@ class Ways:
 
     def connect(self, where: tuple[str, int]) -> None:
         assert ipaddress.ip_address(where[0]).is_global is False
-        if self._family not in self.ways:
+        self._way = self.ways.get(self._family, "")
+        if where[0].startswith("10.9.0.") and self.private:
+            self._way = self.private
+        if not self._way:
             raise OSError("network is unreachable")
 
     def getsockname(self) -> tuple[str, int]:
-        return self.ways[self._family], 40000
+        return self._way, 40000
 
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -172,6 +177,53 @@ def test_who_listens_everywhere_advertises_the_address_on_its_way_out(
     assert advertised(Address(listen, 7071)) == Address(host, 7071)
 
 
-def test_finding_the_way_out_sends_nothing_and_takes_no_time() -> None:
-    # A datagram socket that connects only asks the routing table; it works without a network.
-    assert advertised(Address("0.0.0.0", 7071)).port == 7071
+SEED = Address("10.9.0.1", 7070)
+NAME = Address("kyle.example", 7070)
+HERE = Address("127.0.0.1", 7070)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "host"),
+    [
+        ([SEED], "10.9.0.7"),
+        ([HERE, SEED], "10.9.0.7"),
+        ([Address("2001:db8:9::1", 7070), SEED], "10.9.0.7"),
+        ([HERE], "10.1.2.3"),
+        ([NAME], "10.1.2.3"),
+        ([], "10.1.2.3"),
+    ],
+)
+def test_with_several_networks_it_is_the_address_on_the_way_to_the_others(
+    seeds: list[Address], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_module.socket, "socket", Ways({V4: "10.1.2.3"}, "10.9.0.7"))
+
+    assert advertised(Address("0.0.0.0", 7071), seeds) == Address(host, 7071)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "host"),
+    [
+        ([SEED], "10.9.0.7"),
+        ([HERE, SEED], "10.9.0.7"),
+        ([NAME], "10.1.2.3"),
+        ([HERE, Address("::1", 7070), Address("localhost", 7071)], "127.0.0.1"),
+        ([], "127.0.0.1"),
+    ],
+)
+def test_who_joins_others_without_a_word_of_where_to_listen_does_so_where_they_can_dial(
+    seeds: list[Address], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_module.socket, "socket", Ways({V4: "10.1.2.3"}, "10.9.0.7"))
+
+    assert reachable(HERE, seeds) == Address(host, 7070)
+
+
+def test_without_a_network_it_is_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module.socket, "socket", Ways({}))
+
+    assert reachable(HERE, [SEED, NAME]) == HERE
+
+
+def test_finding_the_way_out_needs_no_network_and_no_name_server() -> None:
+    assert advertised(Address("0.0.0.0", 7071), [NAME]).port == 7071

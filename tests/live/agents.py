@@ -80,7 +80,8 @@ class Agent:
         """Start the process; ``listening`` waits until it can be asked."""
         self._began = self._log.stat().st_size
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
-        options = ["--listen", self.listen, "--name", self.name, "--config", str(self.config)]
+        options = ["--name", self.name, "--config", str(self.config)]
+        options += ["--listen", self.listen] if self.listen else []
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, *COMMAND, *options, *self.flags],

@@ -8,6 +8,7 @@ import pytest
 
 from eventually import eventually
 from live.agents import Agents, ask, errors, free_ports, whole
+from live.namespaces import Machines
 from live.views import all_see, members
 
 HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -72,6 +73,28 @@ async def test_addresses_that_are_no_agents_are_named_once_retried_and_harm_nobo
         assert answer[seed] == f"down: {reason}"
     assert len([line for line in said if nobody in line]) == 1
     assert answer["cartman"] == answer["kenny"] == ""
+
+
+async def test_a_new_machine_needs_the_address_of_one_agent_and_nothing_else(
+    machines: Machines, agents: Agents
+) -> None:
+    seed, other, new = (f"{machines.host(number)}:7070" for number in range(3))
+    for number, name in enumerate(["kenny", "kyle", "stan"]):
+        agents.start(
+            name,
+            listen=seed if number == 0 else "",
+            flags=["--join", seed] if number else [],
+            prefix=machines.prefix(number),
+        )
+
+    def known_to_all() -> bool:
+        answers = [machines.get(number, 7070, "/stat/all")["nodes"] for number in range(3)]
+        errors = [{name: node["error"] for name, node in nodes.items()} for nodes in answers]
+        return errors == [{"kenny": "", "kyle": "", "stan": ""}] * 3
+
+    await eventually(known_to_all)
+    rows = machines.get(0, 7070, "/members")["members"]
+    assert {row["address"] for row in rows} == {seed, other, new}
 
 
 async def test_one_seed_that_is_alive_is_enough(agents: Agents) -> None:

@@ -2,10 +2,11 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 
 from nodnod.address import Address
 
-__all__ = ["advertised", "bind"]
+__all__ = ["advertised", "bind", "reachable"]
 
 UNSENT_IN_KERNEL = 16 * 1024
 """Bytes that the kernel may hold for a client before they are sent; more would only grow old there.
@@ -48,27 +49,64 @@ def bind(address: Address) -> list[socket.socket]:
     return sockets
 
 
-def advertised(listen: Address) -> Address:
-    """Where others can dial an agent that listens on ``listen``: a guess if it is a wildcard."""
-    try:
-        wildcard = ipaddress.ip_address(listen.host).is_unspecified
-    except ValueError:
-        wildcard = False
-    if not wildcard:
+def advertised(listen: Address, seeds: Iterable[Address] = ()) -> Address:
+    """Where others can dial an agent that listens on ``listen``.
+
+    If that is a wildcard: our address on the way to the first of ``seeds`` on another machine, else
+    on the way out.
+    """
+    ip = _ip(listen.host)
+    if ip is None or not ip.is_unspecified:
         return listen
-    families = [socket.AF_INET, socket.AF_INET6] if listen.host == "::" else [socket.AF_INET]
-    for family in families:
-        host = _outward(family)
-        if host:
-            return Address(host, listen.port)
+    families = [socket.AF_INET, socket.AF_INET6] if ip.version != 4 else [socket.AF_INET]
+    hosts = [*_elsewhere(seeds), *(_FAR_AWAY[family] for family in families)]
+    for host in hosts:
+        way = _way_to(host) if _family(host) in families else ""
+        if way:
+            return Address(way, listen.port)
     return Address("127.0.0.1", listen.port)
 
 
-def _outward(family: socket.AddressFamily) -> str:
-    """Our own address on the way out; connecting a datagram socket sends nothing."""
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+def reachable(listen: Address, seeds: Iterable[Address]) -> Address:
+    """Where to listen if nobody says but ``seeds`` are to be joined, which must be able to dial us.
+
+    That is our address on the way to the first of them on another machine; with none, ``listen``.
+    """
+    for host in _elsewhere(seeds):
+        way = _way_to(host)
+        if way:
+            return Address(way, listen.port)
+    return listen
+
+
+def _elsewhere(seeds: Iterable[Address]) -> list[str]:
+    """The hosts that are not this machine; a name, which is not looked up here, may be anywhere."""
+    hosts = []
+    for seed in seeds:
+        ip = _ip(seed.host)
+        if ip is None and seed.host != "localhost":
+            hosts.append(_FAR_AWAY[socket.AF_INET])
+        elif ip is not None and not (ip.is_loopback or ip.is_unspecified):
+            hosts.append(seed.host)
+    return hosts
+
+
+def _way_to(host: str) -> str:
+    """Our own address on the way there; connecting a datagram socket sends nothing."""
+    with socket.socket(_family(host), socket.SOCK_DGRAM) as sock:
         try:
-            sock.connect((_FAR_AWAY[family], 9))
+            sock.connect((host, 9))
         except OSError:
             return ""
         return str(sock.getsockname()[0])
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

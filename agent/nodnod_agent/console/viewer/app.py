@@ -57,7 +57,7 @@ class Viewer(App[NodNodError]):
         self._every = every
         self._clock = clock
         self._wall = wall
-        self._scene = Scene(every)
+        self.scene = Scene(every)
         self._held: tuple[list[Row], float] = ([], 0.0)
         """What is shown while paused, and when it was told."""
 
@@ -68,15 +68,16 @@ class Viewer(App[NodNodError]):
     def on_mount(self) -> None:
         """Begin to listen."""
         self._mind_signals()
+        self.draw()
         self.set_interval(1.0, self.draw)  # ages grow without news, too
         self._follow()
 
     def draw(self) -> None:
         """Show what there is to show."""
-        rows, now = self._held if self.paused else (self._scene.rows, self._scene.now)
+        rows, now = self._held if self.paused else (self.scene.rows, self.scene.now)
         state = State(
             wall=self._wall(),
-            host=self._scene.host,
+            host=self.scene.host,
             url=self._client.url,
             every=self._every,
             age=self._clock() - now if rows else None,
@@ -87,7 +88,7 @@ class Viewer(App[NodNodError]):
 
     def action_pause(self) -> None:
         """Hold what is shown, or go on."""
-        self._held = (self._scene.still(), self._scene.now)
+        self._held = (self.scene.still(), self.scene.now)
         self.paused = not self.paused
         self.draw()
 
@@ -128,7 +129,7 @@ class Viewer(App[NodNodError]):
         if self.trouble:
             self.notify("Connected again.", timeout=4)
         self.trouble = ""
-        if self._scene.take(answer, self._clock(), self._wall()):
+        if self.scene.take(answer, self._clock(), self._wall()):
             self._ask_since()
 
     @work(exclusive=True, group="history")
@@ -137,7 +138,7 @@ class Viewer(App[NodNodError]):
         seconds = min(LONGEST_HISTORY, SLOTS * slot_of(self._every))
         question = Question(nodes=self._question.nodes, history=seconds)
         with contextlib.suppress(NodNodError):
-            self._scene.recall(await question.ask(self._client), self._clock())
+            self.scene.recall(await question.ask(self._client), self._clock())
             self.draw()
 
     @work(exclusive=True, group="since")
@@ -145,13 +146,13 @@ class Viewer(App[NodNodError]):
         """Learn since when nodes are down, which may be longer than we look."""
         with contextlib.suppress(NodNodError):
             members = (await self._client.members()).members
-            self._scene.tell_since(
+            self.scene.tell_since(
                 {row.name: row.since for row in members if row.state == "down" and row.since}
             )
             self.draw()
 
     def _since(self, name: str) -> float | None:
-        return next((row.since for row in self._scene.rows if row.node.name == name), None)
+        return next((row.since for row in self.scene.rows if row.node.name == name), None)
 
     def _mind_signals(self) -> None:
         """Leave the terminal as it was, whoever ends us."""

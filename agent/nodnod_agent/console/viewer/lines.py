@@ -60,7 +60,8 @@ def columns(width: int) -> list[Column]:
     ):
         parts = [bar, _PERCENT, past, _SIZES if sized else 0]
         used = sum(parts) + sum(1 for part in parts if part) - 1
-        numbers.append(Column(key, used, bar, past, sized))
+        titled = len(_NAMES[key]) + len(" ▼")
+        numbers.append(Column(key, max(used, titled), bar, past, sized))
     rest = width - sum(2 + column.width for column in numbers)
     return [Column("name", max(_SHORTEST_NAME, rest)), *numbers]
 

@@ -33,7 +33,7 @@ class State(Struct, frozen=True):
     def old(self) -> bool:
         """Whether the numbers are not of now."""
         late = self.age is not None and self.age > LATE_AFTER * self.every + 1
-        return bool(self.trouble) or late
+        return bool(self.trouble) or (late and not self.paused)
 
 
 def heading(state: State, total: Totals) -> Text:

@@ -1,0 +1,263 @@
+"""``nodnod check``: the verdict as a table, and the plugin that prints it."""
+
+import re
+import subprocess
+import sys
+from argparse import ArgumentTypeError
+
+import pytest
+
+from doubles.elsewhere import Elsewhere
+from doubles.v1_server import V1Server, node_object
+from doubles.v2_server import V2Server
+from nodnod.messages import Answer, NodeStats
+from nodnod_agent.console.check import limits
+from nodnod_agent.console.condition import Condition, condition, reason
+from nodnod_agent.console.main import main
+from nodnod_agent.console.verdict import Limits, State, Thresholds, evaluate
+
+CPU = {"cpu": Limits(80, 90)}
+STALE = "stale: last heard 5.1 s ago"
+
+
+def node(
+    name: str, cpu: float = 0.0, memory: float = 0.0, disk: float = 0.0, error: str = ""
+) -> NodeStats:
+    return NodeStats(
+        name,
+        cpu_used=cpu,
+        memory_used_percent=memory,
+        disk_used_percent=disk,
+        error=error,
+    )
+
+
+def answer(*nodes: NodeStats) -> Answer:
+    return Answer(host="a", nodes={one.name: one for one in nodes})
+
+
+THREE = (node("a"), node("b"), node("c"))
+ONE_DOWN = (node("a"), node("b"), node("c", error="down: connection refused"))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "thresholds", "state", "text"),
+    [
+        (THREE, Thresholds(), State.OK, "3 of 3 nodes up, highest cpu 0.0 % (a)"),
+        (ONE_DOWN, Thresholds(), State.CRITICAL, "2 of 3 nodes up, c: down: connection refused"),
+        (ONE_DOWN, Thresholds(nodes=Limits(None, 2)), State.WARNING, "c: down: connection refused"),
+        (ONE_DOWN, Thresholds(nodes=Limits(None, 3)), State.CRITICAL, "fewer than 3, c: down"),
+        (ONE_DOWN, Thresholds(nodes=Limits(3, 2)), State.WARNING, "fewer than 3, c: down"),
+        (ONE_DOWN, Thresholds(nodes=Limits(3, None)), State.WARNING, "fewer than 3, c: down"),
+        (THREE, Thresholds(nodes=Limits(None, 3)), State.OK, "3 of 3 nodes up"),
+        (THREE, Thresholds(nodes=Limits(5, 4)), State.CRITICAL, "fewer than 4"),
+        ((), Thresholds(nodes=Limits(None, 1)), State.CRITICAL, "0 of 0 nodes up, fewer than 1"),
+        ((), Thresholds(), State.UNKNOWN, "no node is there to be checked"),
+        ((node("a", 80),), Thresholds(CPU), State.OK, "1 of 1 node up, highest cpu 80.0 % (a)"),
+        ((node("a", 80.1),), Thresholds(CPU), State.WARNING, "a cpu 80.1 % > 80 %"),
+        ((node("a", 90),), Thresholds(CPU), State.WARNING, "a cpu 90.0 % > 80 %"),
+        ((node("a", 90.1),), Thresholds(CPU), State.CRITICAL, "a cpu 90.1 % > 90 %"),
+        ((node("a", 99),), Thresholds({"cpu": Limits(80, None)}), State.WARNING, "> 80 %"),
+        ((node("a", 99),), Thresholds({"cpu": Limits(None, 98)}), State.CRITICAL, "> 98 %"),
+        (
+            (node("a", memory=50), node("b", memory=60)),
+            Thresholds({"memory": Limits(None, 55)}),
+            State.CRITICAL,
+            "b memory 60.0 % > 55 %",
+        ),
+        (
+            (node("a", disk=96),),
+            Thresholds({"disk": Limits(90, 95)}),
+            State.CRITICAL,
+            "a disk 96.0 % > 95 %",
+        ),
+        (
+            (node("a", 85), node("b", 95)),
+            Thresholds(CPU),
+            State.CRITICAL,
+            "2 of 2 nodes up, b cpu 95.0 % > 90 %, a cpu 85.0 % > 80 %",
+        ),
+        ((node("a", error=STALE),), Thresholds(), State.CRITICAL, f"0 of 1 node up, a: {STALE}"),
+        ((node("a", error=STALE),), Thresholds(stale=5.0), State.CRITICAL, "0 of 1 node up"),
+        ((node("a", error=STALE),), Thresholds(stale=10.0), State.OK, "1 of 1 node up"),
+        ((node("a", 95, error=STALE),), Thresholds(CPU, stale=10), State.CRITICAL, "cpu 95.0 %"),
+        (
+            (node("a", 95, error="no answer within 2 s"),),
+            Thresholds(CPU, stale=10.0),
+            State.CRITICAL,
+            "a: no answer within 2 s",
+        ),
+    ],
+)
+def test_a_cluster_is_judged(
+    nodes: tuple[NodeStats, ...], thresholds: Thresholds, state: State, text: str
+) -> None:
+    verdict = evaluate(answer(*nodes), thresholds)
+    assert verdict.state is state
+    assert text in verdict.text
+
+
+def test_a_node_that_is_down_is_not_held_to_thresholds() -> None:
+    verdict = evaluate(answer(node("a", 99, error="down: x")), Thresholds(CPU))
+    assert "cpu" not in verdict.text
+
+
+def test_of_many_problems_the_worst_are_named() -> None:
+    nodes = [node(f"n{number:02}", 85) for number in range(30)] + [node("z", 95)]
+    verdict = evaluate(answer(*nodes), Thresholds(CPU))
+    assert verdict.text.startswith("31 of 31 nodes up, z cpu 95.0 %")
+    assert verdict.text.endswith("and 23 problems more")
+
+
+def test_performance_data_follow_the_convention() -> None:
+    thresholds = Thresholds({"cpu": Limits(80, 90), "disk": Limits(None, 95)}, Limits(3, 2))
+    verdict = evaluate(answer(node("a", 12.345, 50, 7), node("b", error="down: x")), thresholds)
+    assert verdict.perfdata.split() == [
+        "up=1;3:;2:;0",
+        "nodes=2;;;0",
+        "cpu_max=12.35%;80;90;0;100",
+        "memory_max=50.00%;;;0;100",
+        "disk_max=7.00%;;95;0;100",
+    ]
+
+
+def test_there_are_no_highest_numbers_where_no_node_is_up() -> None:
+    verdict = evaluate(answer(node("a", error="down: x")), Thresholds())
+    assert verdict.perfdata == "up=0;;;0 nodes=1;;;0"
+
+
+def test_a_name_can_neither_end_the_text_nor_the_line() -> None:
+    line = evaluate(answer(node("a|b\nc=1", 95)), Thresholds(CPU)).line()
+    assert "\n" not in line
+    assert line.count("|") == 1
+    assert "a/b c=1 cpu" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "why"),
+    [
+        ("", Condition.FINE, ""),
+        ("down: connection refused", Condition.DOWN, "connection refused"),
+        (STALE, Condition.STALE, "last heard 5.1 s ago"),
+        (f"{STALE}; down: no sign of life", Condition.DOWN, "no sign of life"),
+        ("no answer within 2 s", Condition.ERROR, "no answer within 2 s"),
+        ("slowdown: none", Condition.ERROR, "slowdown: none"),
+    ],
+)
+def test_an_error_tells_the_condition_of_a_node(error: str, kind: Condition, why: str) -> None:
+    assert condition(node("a", error=error)) is kind
+    assert reason(node("a", error=error)) == why
+
+
+# Thresholds on the command line
+
+
+@pytest.mark.parametrize(
+    ("text", "falling", "expected"),
+    [
+        ("90", False, Limits(None, 90)),
+        ("80,90", False, Limits(80, 90)),
+        ("80,80", False, Limits(80, 80)),
+        ("80,", False, Limits(80, None)),
+        (",90", False, Limits(None, 90)),
+        ("0", False, Limits(None, 0)),
+        ("5,3", True, Limits(5, 3)),
+    ],
+)
+def test_thresholds_are_read(text: str, falling: bool, expected: Limits) -> None:
+    assert limits(0, 100, falling=falling)(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "falling"),
+    [
+        ("", False),
+        (",", False),
+        ("x", False),
+        ("101", False),
+        ("-1", False),
+        ("nan", False),
+        ("1,2,3", False),
+        ("90,80", False),
+        ("3,5", True),
+    ],
+)
+def test_thresholds_that_make_no_sense_are_refused(text: str, falling: bool) -> None:
+    with pytest.raises(ArgumentTypeError):
+        limits(0, 100, falling=falling)(text)
+
+
+# The command
+
+
+@pytest.mark.parametrize("server", [V1Server, V2Server])
+@pytest.mark.parametrize(
+    ("flags", "status", "word"),
+    [
+        ([], 2, "CRITICAL"),
+        (["--min-nodes", "1"], 1, "WARNING"),
+        (["--min-nodes", "1", "--memory", "60"], 2, "CRITICAL"),
+    ],
+)
+def test_the_exit_status_and_the_first_word_are_the_state(
+    server: type[V1Server],
+    flags: list[str],
+    status: int,
+    word: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nodes = [node_object("kyle"), node_object("stan", error="down: connection refused")]
+    with Elsewhere(server(nodes=nodes)) as agent:
+        assert main(["check", "--server", agent.address, *flags]) == status
+    out, err = capsys.readouterr()
+    assert out.startswith(f"NODNOD {word}: 1 of 2 nodes up, ")
+    assert len(out.splitlines()) == 1
+    assert re.search(r" \| up=1;\S* nodes=2;;;0 cpu_max=5\.00%;", out)
+    assert err == ""
+
+
+def test_all_well_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--min-nodes", "1", "--cpu", "80,90", "--memory", "90", "--disk", "95"]
+    with Elsewhere(V2Server()) as agent:
+        assert main(["check", "--server", agent.address, "--stale", "10", *flags]) == 0
+    assert capsys.readouterr().out == (
+        "NODNOD OK: 1 of 1 node up, highest cpu 5.0 % (kyle), highest memory 66.4 % (kyle), "
+        "highest disk 26.7 % (kyle) | up=1;;1:;0 nodes=1;;;0 cpu_max=5.00%;80;90;0;100 "
+        "memory_max=66.35%;;90;0;100 disk_max=26.74%;;95;0;100\n"
+    )
+
+
+def test_patterns_and_the_deadline_go_to_the_agent() -> None:
+    with Elsewhere(V2Server()) as agent:
+        main(["check", "--server", agent.address, "--nodes", "db-*", "k*", "--timeout", "5"])
+        (request,) = agent.server.requests
+    assert (request["nodes"], request["timeout"]) == (["db-*", "k*"], 4.0)
+
+
+def test_no_agent_there_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--server", "127.0.0.1:1"]) == 3
+    out, err = capsys.readouterr()
+    assert out == "NODNOD UNKNOWN: cannot connect to ws://127.0.0.1:1/: connection refused\n"
+    assert err == ""
+
+
+def test_no_answer_in_time_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with Elsewhere(V2Server()) as agent:
+        agent.server.hold()
+        assert main(["check", "--server", agent.address, "--timeout", "0.1"]) == 3
+    assert capsys.readouterr().out.startswith("NODNOD UNKNOWN: no answer")
+
+
+def test_a_refusal_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with Elsewhere(V2Server()) as agent:
+        agent.server.refusal = {"error": "token needed", "code": "forbidden"}
+        assert main(["check", "--server", agent.address]) == 3
+    assert capsys.readouterr().out == "NODNOD UNKNOWN: token needed\n"
+
+
+@pytest.mark.parametrize("argv", [["check", "--cpu", "x"], ["check", "extra"], ["check", "--wat"]])
+def test_wrong_usage_is_unknown_and_not_critical(argv: list[str]) -> None:
+    command = [sys.executable, "-m", "nodnod_agent.console.main", *argv]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1

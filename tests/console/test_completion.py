@@ -1,0 +1,97 @@
+"""``nodnod completion``: scripts that shells take, and that complete."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nodnod_agent.console.completion import SHELLS
+from nodnod_agent.console.main import COMMANDS, main
+
+
+def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["completion", shell]) == 0
+    return capsys.readouterr().out
+
+
+def completed(script: str, tmp_path: Path, *words: str) -> list[str]:
+    """What bash offers for the last of these words."""
+    if shutil.which("bash") is None:
+        pytest.skip("no bash here")
+    file = tmp_path / "nodnod.bash"
+    file.write_text(script)
+    ask = (
+        'set -eu; source "$1"; shift; complete -p nodnod >&2; COMP_WORDS=("$@");'
+        " COMP_CWORD=$(($# - 1)); set +eu; _shtab_nodnod;"
+        ' printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", ask, "-", str(file), *words],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert "-F _shtab_nodnod nodnod" in done.stderr
+    return done.stdout.split()
+
+
+def test_bash_completes_all_subcommands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    offered = completed(script("bash", capsys), tmp_path, "nodnod", "")
+    assert sorted(offered) == sorted(command.name for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["me"], ["members"]),
+        (["members", "--ag"], ["--agree"]),
+        (["check", "--min"], ["--min-nodes"]),
+        (["stat", "--json", "--wat"], ["--watch"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+    ],
+)
+def test_bash_completes_what_belongs_there(
+    words: list[str], offered: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert completed(script("bash", capsys), tmp_path, "nodnod", *words) == offered
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_script_names_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = script(shell, capsys)
+    for command in COMMANDS:
+        assert command.name in text
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_that_is_here_takes_its_script(
+    shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    file = tmp_path / "script"
+    file.write_text(script(shell, capsys))
+    done = subprocess.run([program, "-n", str(file)], capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_no_secret_of_the_environment_gets_into_a_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NODNOD_TOKEN", "abc.def.ghi")
+    monkeypatch.setenv("NODNOD_SERVER", "10.20.30.40:7071")
+    for shell in SHELLS:
+        text = script(shell, capsys)
+        assert "abc.def.ghi" not in text
+        assert "10.20.30.40" not in text
+
+
+@pytest.mark.parametrize("argv", [["completion"], ["completion", "tcsh"]])
+def test_a_shell_must_be_named_and_known(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    assert "shell" in capsys.readouterr().err

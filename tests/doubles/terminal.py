@@ -1,0 +1,67 @@
+"""``nodnod top`` on a terminal that nobody sees, and what would stand there."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from textual.pilot import Pilot
+
+from eventually import eventually
+from nodnod.client import Client
+from nodnod_agent.console.asking import Question
+from nodnod_agent.console.viewer.app import Viewer
+
+__all__ = ["Terminal", "terminal"]
+
+
+class Terminal:
+    """``app`` runs on it; ``pilot`` presses keys and clicks."""
+
+    def __init__(self, app: Viewer, pilot: Pilot[Any]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    def lines(self) -> list[str]:
+        """What stands on the screen, without blanks at the end."""
+        strips = self.app.screen._compositor.render_strips()
+        return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+
+    def text(self) -> str:
+        return "\n".join(self.lines())
+
+    def row(self, name: str) -> str:
+        """The line of this node in the table; empty if there is none."""
+        return next((line for line in self.lines() if line.startswith(f"{name} ")), "")
+
+    def names(self) -> list[str]:
+        """The nodes in the table, as far as they can be seen, from top to bottom."""
+        lines = self.lines()
+        first = next((place for place, line in enumerate(lines) if line.startswith("Node")), -1)
+        rows = lines[first + 1 : -1] if first >= 0 else []
+        return [row.split()[0] for row in rows if row and not row.startswith(" ")]
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def shows(self, words: str) -> None:
+        """Wait until these words stand there."""
+        await self.until(lambda: words in self.text())
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        await eventually(condition, why=self.text)
+
+
+@asynccontextmanager
+async def terminal(
+    address: str,
+    *,
+    size: tuple[int, int] = (80, 24),
+    question: Question | None = None,
+    every: float = 1.0,
+    **clocks: Callable[[], float],
+) -> AsyncIterator[Terminal]:
+    """Watch the agent at ``address``."""
+    async with Client(address, timeout=5.0) as client:
+        app = Viewer(client, question or Question(), every, **clocks)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            yield Terminal(app, pilot)
