@@ -21,6 +21,7 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.sample import Sample
 from nodnod_agent.core.world import Hello
 from nodnod_agent.edge.access import Access, read_access, read_names
+from nodnod_agent.edge.fullname import look_up_full_name
 from nodnod_agent.edge.gate import Gate
 from nodnod_agent.edge.links import Dialler
 from nodnod_agent.edge.listener import advertised, bind
@@ -116,6 +117,7 @@ class _Daemon:
             limits=limits,
             gate=self._gate,
         )
+        self._full_name = ""
         self._admit(settings, access)
 
     async def start(self, sockets: list[socket.socket]) -> None:
@@ -126,6 +128,7 @@ class _Daemon:
         self._sampler.start()
         await self._sampled.wait()  # else the first client would meet numbers that mean nothing
         await self._server.listen(sockets)
+        look_up_full_name(self._loop, self._call_ourselves)
         name, advertise = self._settings.name, self._cluster.peers.gossip.view.own.address
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
         if advertise != str(self._listen):
@@ -194,12 +197,16 @@ class _Daemon:
 
     def _admit(self, settings: Settings, access: Access) -> None:
         """Hold to these secrets, certificates and names from now on; who is in stays in."""
-        members = self._cluster.peers.roster.members
-        self._gate.names = read_names(settings, self._own, members.__contains__)
+        members = self._cluster.peers.roster.members.__contains__
+        self._gate.names = read_names(settings, self._own, members, self._full_name)
         self._gate.tokens = self._dialler.tokens = access.tokens
         self._server.tls = access.tls.server if access.tls is not None else None
         self._dialler.tls = access.tls.client if access.tls is not None else None
         self._access = access
+
+    def _call_ourselves(self, full_name: str) -> None:
+        self._full_name = full_name
+        self._admit(self._settings, self._access)
 
 
 _LIVE = {"nodes", "join", *(row.field for row in ACCESS)}

@@ -3,6 +3,8 @@
 from collections.abc import Set as AbstractSet
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
@@ -69,6 +71,40 @@ def refusal(gate: Gate, asked: Request) -> Refusal:
     found = gate(asked, LOCAL, tls=False)
     assert isinstance(found, Refusal)
     return found
+
+
+# Whatever comes.
+
+
+@given(
+    path=st.text(st.characters(codec="latin-1"), max_size=60),
+    values=st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["Host", "Origin", "Authorization", "Sec-WebSocket-Protocol", "Upgrade"]
+            ),
+            st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
+            | st.sampled_from(["kyle", "http://kyle", "Bearer agent", "nodnod.bearer.agent"]),
+        ),
+        max_size=6,
+    ),
+    secret=st.booleans(),
+)
+def test_every_request_is_let_in_or_answered(
+    path: str, values: list[tuple[str, str]], secret: bool
+) -> None:
+    gate = Gate(advertised=ADVERTISED, public=PUBLIC.__contains__)
+    gate.names = Names(["kyle"], lambda address: False)
+    gate.tokens = FakeTokens() if secret else None
+    headers = Headers()
+    for name, value in values:
+        headers[name] = value
+
+    found = judge(gate, Request(path, headers))
+
+    assert isinstance(found, Entry) or found in {400, 401, 403, 421}
+    if secret and isinstance(found, Entry) and found.agent:
+        assert "agent" in str(values)
 
 
 # Without a secret.

@@ -220,3 +220,4 @@ async def test_who_speaks_tls_to_a_plain_port_is_answered_in_plain_words(
     await client.send(hello)
 
     assert await asyncio.wait_for(client.status(), 20 * MOMENT) == 400
+    assert b"HTTP/1.1 400" not in await client.rest()  # once is enough

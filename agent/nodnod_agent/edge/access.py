@@ -44,9 +44,12 @@ def read_access(
 
 
 def read_names(
-    settings: Settings, addresses: Iterable[Address], member: Callable[[Address], bool]
+    settings: Settings,
+    addresses: Iterable[Address],
+    member: Callable[[Address], bool],
+    full_name: str = "",
 ) -> Names:
-    """What an agent that is dialled at ``addresses`` is called.
+    """What an agent that is dialled at ``addresses``, on a machine of that name, is called.
 
     Names by which the cluster's configuration calls its nodes are ours too: it is one file for
     all of them.
@@ -58,6 +61,7 @@ def read_names(
             settings.name,
             host,
             host.partition(".")[0],
+            full_name or host,
             *(address.host for address in (*own, *settings.nodes, *settings.join)),
         ),
         lambda address: address in own or member(address),

@@ -200,6 +200,7 @@ class Client(Pump):
             if now - self.born > self.server.limits.handshake:
                 self.abort()
             elif self.ws.reader.buffer.startswith(TLS_HANDSHAKE):  # it may wait for ever for a line
+                self.paging = True
                 response = self.ws.reject(400, "this port does not speak TLS\n")
                 self.out += [response.serialize(), b""]
                 self.mark()

@@ -108,8 +108,12 @@ async def test_they_scroll(server: V2Server, opened: Terminal) -> None:
     server.nodes = [node_object("kyle", detail=cores)]
     await server.tick()
     await opened.shows("user 1.0 %")
-    await opened.press("end")
-    await opened.until(lambda: "399 ────" in opened.text())
+
+    async def at_the_end() -> bool:
+        await opened.press("end")  # where that is, is known once all is laid out
+        return "399 ────" in opened.text()
+
+    await eventually(at_the_end, why=opened.text)
     await opened.press("home", "j", "k")
     await opened.shows("user 1.0 %")
 

@@ -1,14 +1,17 @@
 """The screen of one node: asks for its details for as long as it is shown, and no longer."""
 
+import contextlib
 import glob
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -20,6 +23,17 @@ from nodnod_agent.console.units import plain
 from nodnod_agent.console.viewer.portrait import HISTORY, body, head
 
 __all__ = ["Details"]
+
+
+class _Body:
+    """Laid out when it is drawn: only then it is known how much room a scroll bar leaves."""
+
+    def __init__(self, node: NodeStats, now: float) -> None:
+        self._node = node
+        self._now = now
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield body(self._node, options.max_width, self._now)
 
 
 class Details(Screen[None]):
@@ -74,10 +88,6 @@ class Details(Screen[None]):
         self.query_one("#head", Static).update(waiting)
         self._follow()
 
-    def on_resize(self) -> None:
-        """There may be room for another column."""
-        self._draw()
-
     def action_back(self) -> None:
         """Leave; this ends the worker, and with it the stream."""
         self.dismiss()
@@ -96,7 +106,8 @@ class Details(Screen[None]):
         )
         try:
             async for what in answers(self._client, question, self._every):
-                self._take(what)
+                with contextlib.suppress(NoMatches):  # the screen may be half taken apart
+                    self._take(what)
         except StatFailedError as error:
             self._say(str(error))
 
@@ -117,8 +128,7 @@ class Details(Screen[None]):
             return
         now = self._wall()
         self.query_one("#head", Static).update(head(self.node, self._since(self.node_name), now))
-        width = self.query_one(VerticalScroll).scrollable_content_region.width - 2
-        self.query_one("#body", Static).update(body(self.node, width, now))
+        self.query_one("#body", Static).update(_Body(self.node, now))
 
     def _say(self, what: str) -> None:
         banner = self.query_one("#banner", Static)

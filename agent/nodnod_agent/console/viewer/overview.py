@@ -1,11 +1,13 @@
 """The screen of all nodes: sums, the table, and the keys that choose what it shows."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
@@ -45,7 +47,6 @@ class Overview(Screen[None]):
         self._now = 0.0
         self._state = State()
         self._order, self._turned, self._pattern = "name", False, ""
-        self._composed = False
 
     def compose(self) -> ComposeResult:
         """See Screen."""
@@ -59,7 +60,6 @@ class Overview(Screen[None]):
     def on_mount(self) -> None:
         """Nothing is typed yet; what is known already can be shown from now on."""
         self._leave_input()
-        self._composed = True
         self._draw()
 
     def show(self, rows: Sequence[Row], now: float, state: State) -> None:
@@ -111,8 +111,11 @@ class Overview(Screen[None]):
         self.set_focus(self.query_one(Board))
 
     def _draw(self) -> None:
-        if not self._composed:  # an answer can be faster than the screen
-            return
+        # An answer can be faster than the screen is composed, or come while it is taken apart.
+        with contextlib.suppress(NoMatches):
+            self._fill()
+
+    def _fill(self) -> None:
         shown = arranged(self._rows, self._order, turned=self._turned, pattern=self._pattern)
         state = msgspec.structs.replace(self._state, pattern=self._pattern, shown=len(shown))
         total = totals(self._rows)
