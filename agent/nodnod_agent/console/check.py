@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
 from nodnod.client import Client
@@ -22,8 +22,19 @@ AGENT_SHARE = 0.8
 _WORDS = {"cpu": "CPU", "memory": "memory", "disk": "disk space"}
 
 
+_EXPLAINED = """\
+exit status:
+  0  OK
+  1  WARNING: beyond a warning threshold, or a node is down and --min-nodes are up
+  2  CRITICAL: beyond a critical threshold, or a node is down and there is no --min-nodes
+  3  UNKNOWN: no answer, or wrong usage
+"""
+
+
 def add_flags(parser: ArgumentParser) -> None:
     """Declare the flags."""
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _EXPLAINED
     add_server(parser)
     parser.add_argument(
         "--nodes",

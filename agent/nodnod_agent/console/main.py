@@ -36,9 +36,10 @@ _STATUSES = (
 _EPILOG = """\
 exit status:
   0  fine
-  1  some node answered with an error
+  1  some node answered with an error, or views differ
   2  wrong usage
   3  no answer: cannot connect, or not in time
+(nodnod check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN)
 """
 
 INTERRUPTED = 130
