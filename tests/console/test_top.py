@@ -1,12 +1,14 @@
 """``nodnod top``: what it shows, and what keys do, on a terminal that nobody sees."""
 
 import contextlib
+import io
 import os
 import pty
 import re
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -298,44 +300,59 @@ def test_without_a_terminal_there_is_a_hint(capsys: pytest.CaptureFixture[str]) 
     assert "needs a terminal" in capsys.readouterr().err
 
 
-TOP = ("-m", "nodnod_agent.console.main", "top", "--server")
+# In a session whose terminal this is: to close it is to hang up.
+MAIN = (
+    "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "from nodnod_agent.console.main import main; sys.exit(main())"
+)
 
 
 @contextlib.contextmanager
-def on_terminal(address: str) -> Any:
+def on_terminal(address: str) -> Iterator[tuple[subprocess.Popen[str], io.FileIO]]:
     """The real command on a real (pseudo-)terminal: its process, and where to read and write."""
     master, slave = pty.openpty()
-    try:
-        streams = {"stdin": slave, "stdout": slave, "stderr": slave}
-        environment = {**os.environ, "TERM": "xterm-256color"}
-        with command([*TOP, address], env=environment, **streams) as process:
-            os.close(slave)
-            yield process, master
-    finally:
-        os.close(master)
+    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
+    with (
+        io.FileIO(master, "r+") as terminal,
+        command(
+            ["-c", MAIN, "top", "--server", address],
+            env={**os.environ, "TERM": "xterm-256color"},
+            start_new_session=True,
+            **streams,
+        ) as process,
+    ):
+        os.close(slave)
+        yield process, terminal
 
 
-def read_terminal(master: int, words: bytes) -> bytes:
+def read_until(terminal: io.FileIO, words: bytes) -> None:
     seen = b""
     while words not in seen:
-        seen += os.read(master, 65536)
-    return seen
+        seen += terminal.read(65536) or b""
 
 
 def test_nobody_there_is_status_3() -> None:
-    with on_terminal("127.0.0.1:1") as (process, master):
-        assert b"connection refused" in read_terminal(master, b"refused")
+    with on_terminal("127.0.0.1:1") as (process, terminal):
+        read_until(terminal, b"connection refused")
         assert process.wait() == 3
 
 
-@pytest.mark.parametrize("end", [b"q", signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("end", [b"q", b"\x03", signal.SIGTERM, signal.SIGHUP])
 def test_the_terminal_is_left_as_it_was(agents: Agents, end: bytes | signal.Signals) -> None:
     agent = agents.start("kyle")
-    with on_terminal(agent.address) as (process, master):
-        read_terminal(master, b"answered by kyle")
+    with on_terminal(agent.address) as (process, terminal):
+        read_until(terminal, b"answered by kyle")
         if isinstance(end, bytes):
-            os.write(master, end)
+            terminal.write(end)
         else:
             process.send_signal(end)
-        read_terminal(master, b"\x1b[?1049l")  # back from the other screen
+        read_until(terminal, b"\x1b[?1049l")  # back from the other screen
         assert process.wait() == 0
+
+
+def test_it_ends_when_its_terminal_hangs_up(agents: Agents) -> None:
+    agent = agents.start("kyle")
+    with on_terminal(agent.address) as (process, terminal):
+        read_until(terminal, b"answered by kyle")
+        terminal.close()
+        assert process.wait() in (0, 128 + signal.SIGHUP)

@@ -107,28 +107,28 @@ def test_pings_stay_under_one_percent_of_a_core(links: int) -> None:
     assert silence >= 2.4 * ping, "two pings may be lost before a link is"
 
 
-@pytest.mark.parametrize("links", [0, 1, 100, 187])
+@pytest.mark.parametrize("links", [0, 1, 20, 37])
 def test_while_links_are_few_the_pace_is_the_usual(links: int) -> None:
     assert pace(links) == (0.75, 4.95)
 
 
-@pytest.mark.parametrize("links", [200, 500])
+@pytest.mark.parametrize("links", [40, 100])
 def test_with_more_links_pings_are_fewer_and_the_silence_borne_the_same(links: int) -> None:
-    assert pace(links) == (pytest.approx(links * 0.004), 4.95)
+    assert pace(links) == (pytest.approx(links * 0.02), 4.95)
 
 
 def test_beyond_that_the_pace_stretches_with_the_number_of_links() -> None:
-    assert pace(1000) == (4.0, 9.9)
-    assert pace(5000) == (20.0, 49.5)
+    assert pace(200) == (4.0, 9.9)
+    assert pace(1000) == (20.0, 49.5)
 
 
 def test_many_links_are_pinged_at_the_stretched_pace() -> None:
-    bench = Bench(1000)
+    bench = Bench(200)
     bench.clock.advance(1)
     before = sum(len(wire.pings) for wire in bench.wires.values())
     bench.clock.advance(40)
     pings = sum(len(wire.pings) for wire in bench.wires.values()) - before
-    assert 0.9 * 1000 * 10 <= pings <= 1000 * 10 * 1.1
+    assert 0.9 * 200 * 10 <= pings <= 200 * 10 * 1.1
     bench.wires[bench.links[0]].silence()
     silent = bench.clock.now
     bench.clock.advance(20)

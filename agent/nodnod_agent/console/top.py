@@ -1,8 +1,12 @@
 """``nodnod top``: the live cluster on a whole terminal."""
 
 import asyncio
+import os
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from nodnod.client import Client
 from nodnod_agent.console.asking import Question
@@ -12,6 +16,9 @@ from nodnod_agent.console.output import complain
 __all__ = ["COMMAND"]
 
 TIMEOUT = 10.0
+
+PATIENCE = 2.0
+"""Seconds in which the terminal has to be left once a signal has come."""
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -52,10 +59,27 @@ async def _show(client: Client, question: Question, every: float) -> int:
     from nodnod_agent.console.viewer.app import Viewer
 
     async with client:  # a first failure is an error, later ones are part of what is watched
-        error = await Viewer(client, question, every).run_async()
+        viewer = Viewer(client, question, every)
+        _mind_signals(viewer.exit)
+        error = await viewer.run_async()
     if error is not None:
         raise error
     return Status.FINE
+
+
+def _mind_signals(leave: Callable[[], None]) -> None:
+    """Leave the terminal as it was, whoever ends us."""
+
+    def end(number: int) -> None:
+        leave()
+        # A terminal that is gone takes nothing any more, and Textual would wait for it for ever.
+        timer = threading.Timer(PATIENCE, os._exit, (128 + number,))
+        timer.daemon = True
+        timer.start()
+
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(one, end, one)
 
 
 COMMAND = Command("top", "watch a cluster live on the whole terminal", add_flags, run)

@@ -18,8 +18,12 @@ PING_EVERY_AT_MOST = 2.0
 SILENCE = 4.95
 """Seconds of silence: just under 5, so that who falls silent is down within 5."""
 TICK = 0.25
-PING_COST = 40e-6
-"""Seconds of CPU for a ping sent, its pong, and the same asked by the peer (measured: 25-40 us)."""
+PING_COST = 200e-6
+"""Seconds of CPU for a ping sent, its pong, and the same asked by the peer.
+
+Measured by bench/mesh.py, between processes that sleep meanwhile: 190 us, most of which is waking up,
+the kernel, and caches gone cold. In a loop it would be a quarter of that.
+"""
 PING_SHARE = 0.01
 STALL = 1.0
 """A tick this many seconds late: we ourselves stood still, and nobody could be heard."""
@@ -33,7 +37,7 @@ class Pace(NamedTuple):
 
 
 def pace(links: int) -> Pace:
-    """Pings as often as 1 % of a core allows; with more than some 500 links, silence stretches too."""
+    """Pings as often as 1 % of a core allows; with more than 100 links, silence stretches too."""
     affordable = links * PING_COST / PING_SHARE
     stretch = max(1.0, affordable / PING_EVERY_AT_MOST)
     return Pace(max(PING_EVERY, affordable), SILENCE * stretch)

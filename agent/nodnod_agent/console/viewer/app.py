@@ -1,13 +1,13 @@
 """The application: what comes from the agent goes in, and is shown on whatever screen is open."""
 
-import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from textual import work
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from nodnod.client import Client
@@ -38,6 +38,11 @@ class Viewer(App[NodNodError]):
     TITLE = "nodnod"
     ENABLE_COMMAND_PALETTE = False
 
+    # Textual asks for another key; whoever presses this one in a terminal knows what it does.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True)
+    ]
+
     def __init__(
         self,
         client: Client,
@@ -67,7 +72,6 @@ class Viewer(App[NodNodError]):
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        self._mind_signals()
         self.draw()
         self.set_interval(1.0, self.draw)  # ages grow without news, too
         self._follow()
@@ -153,11 +157,3 @@ class Viewer(App[NodNodError]):
 
     def _since(self, name: str) -> float | None:
         return next((row.since for row in self.scene.rows if row.node.name == name), None)
-
-    def _mind_signals(self) -> None:
-        """Leave the terminal as it was, whoever ends us."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Only the main thread may mind signals.
-            with contextlib.suppress(RuntimeError, ValueError):
-                loop.add_signal_handler(number, self.exit)
