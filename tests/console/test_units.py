@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodnod_agent.console.units import human_bytes, human_part, level, meter, percent, plain
+from nodnod_agent.console.units import (
+    human_bytes,
+    human_part,
+    human_span,
+    level,
+    meter,
+    percent,
+    plain,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,21 @@ def test_plain_text_is_one_printable_line(text: str) -> None:
     assert len(shown) <= 50
     assert len(shown.splitlines()) <= 1
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0.9, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (86_399, "23 h"),
+        (86_400, "1 d"),
+        (400 * 86_400, "400 d"),
+    ],
+)
+def test_a_length_of_time_has_one_unit(seconds: float, text: str) -> None:
+    assert human_span(seconds) == text
