@@ -24,6 +24,7 @@ def hints(agents: Sequence[tuple[Address, int]]) -> str:
         lines.append(f"  {_python()} examples/dial.py --server {last}")
     lines += [
         f'  any WebSocket client: ws://{last}/ answers to {{"type": 1, "statType": 0}}',
+        f"In a browser, the dashboard: http://{first}/",
         f"Try `kill -9 {process}` and watch. Ctrl-C ends them all.",
         "",
     ]
