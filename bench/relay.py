@@ -44,22 +44,35 @@ class Relay:
         self.target = target
         self.address = Address("127.0.0.1", 0)
         self._payload = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._inward: list[asyncio.StreamWriter] = []
         self._outward: list[asyncio.StreamWriter] = []
 
     def passed(self) -> Passed:
         """What has passed up to now; safe from any thread."""
         return Passed(self._payload, sum(map(_segments, tuple(self._outward))))
 
-    async def listen(self) -> asyncio.Server:
+    async def listen(self) -> None:
         """Take connections from now on."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
-        return server
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = Address("127.0.0.1", self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Cut what is open."""
+        assert self._server is not None
+        self._server.close()
+        for writer in (*self._inward, *self._outward):
+            writer.transport.abort()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self.target)
+        self._inward.append(writer)
         self._outward.append(back)
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        for one in (self._pass(reader, back), self._pass(there, writer)):
+            self._tasks.add(asyncio.create_task(one))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -81,18 +94,11 @@ def relay(target: Address) -> Iterator[Relay]:
     try:
         asyncio.run_coroutine_threadsafe(relay.listen(), loop).result()
         yield relay
+        asyncio.run_coroutine_threadsafe(relay.close(), loop).result()
     finally:
-        asyncio.run_coroutine_threadsafe(_end_all(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-async def _end_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _segments(writer: asyncio.StreamWriter) -> int:
