@@ -17,6 +17,7 @@ __all__ = [
     "ConfigError",
     "address",
     "addresses",
+    "advertised",
     "did_you_mean",
     "hosts",
     "integer",
@@ -67,6 +68,15 @@ def address(*, any_port: bool = False) -> Callable[[Any, str], Address]:
             raise ConfigError(f"{place}: {error}") from None
 
     return check
+
+
+def advertised(value: Any, place: str) -> Address:
+    """A ``host:port`` that others can dial."""
+    found = address()(value, place)
+    if not found.dialable:
+        what = "an address of this machine that others can dial"
+        raise ConfigError(f"{place}: expected {what}, got {found}")
+    return found
 
 
 def addresses(value: Any, place: str) -> tuple[Address, ...]:
@@ -159,14 +169,20 @@ def hosts(value: Any, place: str) -> tuple[str, ...]:
     """A list of host names, in lower case, without ports."""
     found = []
     for item, here in _items(value, place, "an array of host names"):
-        if not (isinstance(item, str) and _HOST.fullmatch(item)):
+        name = item.lower().removesuffix(".") if isinstance(item, str) else ""
+        if not _HOST.fullmatch(name):
             raise _expected("a host name, without scheme and port", item, here)
-        found.append(item.lower())
+        found.append(name)
     return tuple(found)
 
 
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#@:]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_USUAL_PORTS = {"http": ":80", "https": ":443"}
+# Of any scheme that pages come by, those of browsers' extensions too; no page comes by ws.
+_ORIGIN = re.compile(
+    r"(?!wss?:)([a-z][a-z0-9+.-]*)://"
+    r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])"
+    r"(?::([0-9]{1,5}))?"
+)
+_USUAL_PORTS = {"http": "80", "https": "443"}
 
 
 def origins(value: Any, place: str) -> tuple[str, ...]:
@@ -174,10 +190,11 @@ def origins(value: Any, place: str) -> tuple[str, ...]:
     found = []
     for item, here in _items(value, place, "an array of origins"):
         parts = _ORIGIN.fullmatch(item.lower()) if isinstance(item, str) else None
-        if parts is None:
+        if parts is None or int(parts[3] or 0) > 65535:
             raise _expected("an origin, as https://host or https://host:port", item, here)
         scheme, host, port = parts.groups("")
-        found.append(f"{scheme}://{host}{'' if port == _USUAL_PORTS.get(scheme) else port}")
+        usual = port in ("", _USUAL_PORTS.get(scheme))
+        found.append(f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}")
     return tuple(found)
 
 

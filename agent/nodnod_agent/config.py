@@ -53,6 +53,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits_client_message: int = DEFAULTS.client_message
     limits_peer_message: int = DEFAULTS.peer_message
     limits_in_flight: int = DEFAULTS.in_flight
+    limits_control_frames: int = DEFAULTS.control_frames
     limits_streams: int = DEFAULTS.streams
     limits_unread: int = DEFAULTS.unread
     limits_unread_for: float = DEFAULTS.unread_for
@@ -102,7 +103,7 @@ SETTINGS = (
         key="advertise",
         kind="address",
         help="Where others can dial this agent (default: the listen address, or a guess)",
-        check=checks.address(),
+        check=checks.advertised,
     ),
     Setting(
         field="mode",

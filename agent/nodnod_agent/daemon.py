@@ -1,6 +1,8 @@
 """Builds the parts, owns every task, and stops them in order."""
 
 import asyncio
+import contextlib
+import gc
 import logging
 import os
 import random
@@ -12,8 +14,10 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from time import time
 
+from msgspec import structs
+
 from nodnod import __version__
-from nodnod.address import Address
+from nodnod.address import Address, parse_address
 from nodnod_agent.checks import ConfigError
 from nodnod_agent.config import Settings
 from nodnod_agent.core.cluster import Cluster
@@ -24,12 +28,14 @@ from nodnod_agent.edge.access import Access, read_access, read_names
 from nodnod_agent.edge.fullname import look_up_full_name
 from nodnod_agent.edge.gate import Gate
 from nodnod_agent.edge.links import Dialler
-from nodnod_agent.edge.listener import advertised, bind
+from nodnod_agent.edge.listener import advertised, bind, out_of_reach
 from nodnod_agent.edge.lookup import Lookup, is_literal
 from nodnod_agent.edge.pages import Pages
 from nodnod_agent.edge.resolver import Resolver
 from nodnod_agent.edge.sampler import Sampler
 from nodnod_agent.edge.server import Server
+from nodnod_agent.edge.supervisor import Supervisor, census
+from nodnod_agent.edge.turns import Turns
 from nodnod_agent.safety import ACCESS
 
 __all__ = ["run"]
@@ -42,6 +48,8 @@ LEAVE_AHEAD = 0.1
 
 RESERVED_FILES = 128
 MAX_CLIENTS = 10_000
+ENOUGH_FILES = 65_536
+"""Open files that no agent outgrows: clients, links, and each TLS handshake once more."""
 
 log = logging.getLogger("nodnod")
 
@@ -55,6 +63,7 @@ def run(settings: Settings, reload: Reload) -> int:
     cannot listen, ConfigError for what is wrong with a secret or certificate.
     """
     access = read_access(settings, os.environ)
+    _raise_file_limit()
     sockets = bind(settings.listen)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, access, reload, sockets))
@@ -89,7 +98,8 @@ class _Daemon:
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
         look_up = Lookup(loop)
         limits = settings.limits
-        self._dialler = Dialler(loop, hello, look_up, limits=limits)
+        turns = Turns(loop)
+        self._dialler = Dialler(loop, hello, look_up, limits=limits, turns=turns)
         self._cluster = Cluster(
             name=settings.name,
             address=hello.address,
@@ -105,48 +115,59 @@ class _Daemon:
         )
         self._own = {self._listen, advertise}
         self._resolver = Resolver(self._cluster.peers.resolved, look_up)
-        self._pages = Pages(self._cluster, self._sampler.timings)
+        self._pages = Pages(self._cluster, self._sampler.timings, turns.later)
         self._gate = Gate(advertised=advertise, public=self._pages.public)
         self._server = Server(
             loop,
             self._cluster,
             hello=hello,
+            digest=self._digest,
             page=self._pages,
             max_clients=_max_clients(limits, tls=access.tls is not None),
             counters=self._cluster.counters,
             limits=limits,
             gate=self._gate,
+            turns=turns,
+        )
+        roster = self._cluster.peers.roster
+        self._supervisor = Supervisor(
+            os.environ, loop, lambda: census(roster), interval=settings.interval
         )
         self._full_name = ""
+        self._exposed = False
+        """Whether it listens where others than this machine can reach it."""
         self._admit(settings, access)
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Sample, listen, dial."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.told_to_stop.set)
-        self._loop.add_signal_handler(signal.SIGHUP, self._read_again)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         self._sampler.start()
         await self._sampled.wait()  # else the first client would meet numbers that mean nothing
-        await self._server.listen(sockets)
+        # What is there now stays for good: the collector need not look through it ever again.
+        gc.collect()
+        gc.freeze()
+        self._server.listen(sockets)
         look_up_full_name(self._loop, self._call_ourselves)
         name, advertise = self._settings.name, self._cluster.peers.gossip.view.own.address
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
         if advertise != str(self._listen):
             log.info("Advertising address %s", advertise)
-        if self._access.tokens is None and not all(map(_is_local, sockets)):
-            log.warning(
-                "Anybody who reaches %s may read and join this cluster: make a secret with "
-                "`nodnod secret`, and name it in the setting auth.secrets of all its agents",
-                self._listen,
-            )
+        if out_of_reach(parse_address(advertise), _seeds(self._settings)):
+            log.warning("Other machines cannot dial %s, which is advertised", advertise)
+        self._exposed = not all(map(_is_local, sockets))
+        self._warn_if_open()
         log.info("Starting discovery service")
         self._cluster.start()
         for node in _seeds(self._settings):
             self._add(node)
+        self._supervisor.ready()
 
     async def stop(self) -> None:
         """Say goodbye, and wait for nobody for long."""
         log.info("Stopping")
+        self._supervisor.stopping()
         self._sampler.stop()
         self._server.close()
         self._resolver.stop()
@@ -157,9 +178,14 @@ class _Daemon:
         self._pages.stop()
         await self._server.drained(STOP_LIMIT)
         await self._dialler.drained(STOP_LIMIT / 3)
+        self._supervisor.close()
+
+    def _digest(self) -> str:
+        return self._cluster.peers.gossip.view.digest
 
     def _deliver(self, sample: Sample) -> None:
         self._cluster.sampled(sample)
+        self._supervisor.sampled(sample.clock)
         self._sampled.set()
 
     def _add(self, node: Address) -> None:
@@ -170,6 +196,10 @@ class _Daemon:
         else:
             self._cluster.peers.expect(node)
             self._resolver.add(node)
+
+    def _hung_up(self) -> None:
+        with self._supervisor.reloading():
+            self._read_again()
 
     def _read_again(self) -> None:
         try:
@@ -189,11 +219,15 @@ class _Daemon:
             len(after - before),
             len(before - after),
         )
+        was_closed = self._access.tokens is not None
         self._admit(settings, access)
+        if was_closed:
+            self._warn_if_open()
         for field in settings.__struct_fields__:
             if field not in _LIVE and getattr(settings, field) != getattr(self._settings, field):
                 log.warning("Setting %s has changed: that needs a restart", field)
-        self._settings = settings
+        live = {field: getattr(settings, field) for field in _LIVE}
+        self._settings = structs.replace(self._settings, **live)
 
     def _admit(self, settings: Settings, access: Access) -> None:
         """Hold to these secrets, certificates and names from now on; who is in stays in."""
@@ -203,6 +237,14 @@ class _Daemon:
         self._server.tls = access.tls.server if access.tls is not None else None
         self._dialler.tls = access.tls.client if access.tls is not None else None
         self._access = access
+
+    def _warn_if_open(self) -> None:
+        if self._exposed and self._access.tokens is None:
+            log.warning(
+                "Anybody who reaches %s may read and join this cluster: make a secret with "
+                "`nodnod secret`, and name it in the setting auth.secrets of all its agents",
+                self._listen,
+            )
 
     def _call_ourselves(self, full_name: str) -> None:
         self._full_name = full_name
@@ -219,6 +261,17 @@ def _seeds(settings: Settings) -> tuple[Address, ...]:
 
 def _is_local(sock: socket.socket) -> bool:
     return ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def _raise_file_limit() -> None:
+    """Take as many open files as we may have: the usual 1024 is for programs that call select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # macOS allows fewer than its hard limit says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _max_clients(limits: Limits, *, tls: bool) -> int:

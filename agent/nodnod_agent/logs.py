@@ -222,6 +222,8 @@ def to_descriptor(
     before = root.level, threading.excepthook, sys.unraisablehook
     root.addHandler(writer)
     root.setLevel(logging.DEBUG if debug else logging.INFO)
+    # No line names its place in the code, which takes as long to find as all the rest.
+    logging._srcfile = None  # noqa: SLF001  # as the HOWTO of logging says
     logging.getLogger("websockets").setLevel(logging.CRITICAL)  # the pump says what matters
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.captureWarnings(True)

@@ -109,6 +109,13 @@ LIMITS = (
         checks.read_number,
     ),
     _row(
+        "limits.controlFrames",
+        "count",
+        "Pings, pongs and tiny pieces of messages per connection and second",
+        checks.integer(10, 1_000_000),
+        checks.read_number,
+    ),
+    _row(
         "limits.streams",
         "count",
         "Streams per connection",

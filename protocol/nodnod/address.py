@@ -29,6 +29,22 @@ class Address(NamedTuple):
         """The WebSocket URL of the agent that listens here."""
         return f"ws://{self}/"
 
+    @property
+    def dialable(self) -> bool:
+        """Whether one machine can be meant by it: not if it is 0.0.0.0, ::, broadcast, multicast.
+
+        A name may be anything, which only a look-up can tell.
+        """
+        try:
+            ip = ipaddress.ip_address(self.host)
+        except ValueError:
+            return True
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        return not (ip.is_unspecified or ip.is_multicast or ip == _BROADCAST)
+
+
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
 
 # Gossip tells the same few thousand again and again.
 @lru_cache(maxsize=8192)

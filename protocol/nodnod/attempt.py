@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from copy import copy
 
 from nodnod.errors import ConnectError
 
@@ -38,4 +39,4 @@ class Attempt:
         error = self._task.exception()
         if error is not None:
             # Each gets an error of its own: one object would gather everybody's traceback.
-            raise type(error)(*error.args) from None
+            raise copy(error) from None

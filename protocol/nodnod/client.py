@@ -41,9 +41,9 @@ class Client:
 
     ``token`` is for a cluster with a secret (``nodnod token`` makes one); ValueError for what
     cannot be one. ``ca`` is the file of the authority (PEM) that vouches for the agents, or an
-    SSLContext of your own, say with a certificate for you; with it an address is dialled over TLS.
-    OSError if the file cannot be read or holds no certificate. A ``wss://`` URL without ``ca``
-    trusts the system's authorities.
+    SSLContext of your own, with a certificate for you (``load_cert_chain``) where agents admit only
+    who has one; with it an address is dialled over TLS. OSError if the file cannot be read or holds
+    no certificate. A ``wss://`` URL without ``ca`` trusts the system's authorities.
 
     Many coroutines may share one client. Use it in one event loop::
 

@@ -20,6 +20,7 @@ from nodnod.messages import (
 )
 
 __all__ = [
+    "check_node",
     "decode_answer",
     "decode_entries",
     "decode_join",
@@ -28,7 +29,6 @@ __all__ = [
     "decode_peer_answer",
     "decode_request",
     "encode",
-    "node_name",
 ]
 
 ECHO_LIMIT = 80
@@ -56,8 +56,14 @@ encode = msgspec.json.Encoder().encode
 
 _T = TypeVar("_T")
 
+
+class _Identified(msgspec.Struct):
+    id: RequestId | None = None
+
+
 _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _request = msgspec.json.Decoder(Request)
+_identified = msgspec.json.Decoder(_Identified)
 _answer = msgspec.json.Decoder(Answer)
 _members = msgspec.json.Decoder(Members)
 _peer_answer = msgspec.json.Decoder(PeerAnswer)
@@ -115,18 +121,19 @@ def decode_node(node: Raw) -> FullStats:
     return _decode(_full, bytes(node))
 
 
-def node_name(node: Raw, stat_type: int) -> str:
-    """Check a node object whole and tell its name. Raises WireError where the shape is wrong.
+def check_node(node: Raw, stat_type: int) -> tuple[str, bytes]:
+    """Check a node object whole; its name, and the object. Raises WireError where it is wrong.
 
     Numbers must be finite and not negative, and all fields of ``stat_type`` must be there; what
-    else the object carries must at least be JSON that anybody can read.
+    else the object carries must at least be JSON that anybody can read. What only some can, a field
+    that stands there twice, is written anew, as is white space.
     """
     data = bytes(node)
     stats = _decode(_shapes[stat_type], data)
-    _decode(_any, data)
+    document = _decode(_any, data)
     if data.count(b"[") + data.count(b"{") > _MAX_DEPTH:
         _decode(_any, b"[" * _MARGIN + data + b"]" * _MARGIN)
-    return stats.name
+    return stats.name, encode(document)
 
 
 def _decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
@@ -143,9 +150,10 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
     except msgspec.ValidationError:  # a number that no float can hold: the refusal has its place
         place = _PLACE.search(str(refusal))
         name = place[1] if place else ""
-        if name not in _EXPECTED:
-            return RequestError("bad_request", "request holds a number that is out of range")
-        return RequestError("bad_request", f"`{name}` {_EXPECTED[name]}, got one out of range")
+        what = "request holds a number that is out of range"
+        if name in _EXPECTED:
+            what = f"`{name}` {_EXPECTED[name]}, got one out of range"
+        return RequestError("bad_request", what, _id_alone(data))
     except RecursionError:
         return RequestError("bad_json", "request is nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -161,6 +169,14 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
             got = _shown(document[name])
             return RequestError("bad_request", f"`{name}` {_EXPECTED[name]}, got {got}", known_id)
     return RequestError("bad_request", str(refusal)[:200], known_id)
+
+
+def _id_alone(data: bytes) -> int | str | None:
+    """The id of a request in which nothing else can be read."""
+    try:
+        return _identified.decode(data).id
+    except _failures:
+        return None
 
 
 _WRONG: Any = object()

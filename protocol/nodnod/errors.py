@@ -35,7 +35,14 @@ class NotConnectedError(NodNodError):
 
 
 class ConnectError(NodNodError, ConnectionError):
-    """No connection could be made, or the one there was has ended."""
+    """No connection could be made, or the one there was has ended.
+
+    ``status`` is the HTTP status with which the other side refused it, 0 if it is no refusal.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RequestTimeoutError(NodNodError, TimeoutError):

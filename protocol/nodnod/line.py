@@ -4,6 +4,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -17,9 +18,14 @@ from nodnod.errors import ConnectError
 from nodnod.refusal import refusal
 from nodnod.tls import SHUT_OUT, explain
 
-__all__ = ["Line", "reason"]
+__all__ = ["NO_WORD", "Line", "reason"]
 
 SUBPROTOCOL = Subprotocol("nodnod.2")
+
+NO_WORD = (
+    "it closed the connection during the handshake: perhaps it has no room (limits.connections)"
+)
+"""What became of a connection that ended before a word, where nobody can tell why."""
 
 MAX_MESSAGE = 4 * 2**20
 """Bytes of one message from the agent, at most: about 10,000 nodes."""
@@ -74,6 +80,7 @@ class Line(asyncio.Protocol):
     async def open(self, patience: float) -> None:
         """Connect and shake hands within ``patience`` seconds. Raises ConnectError."""
         uri = parse_uri(self.url)
+        status = 0
         try:
             async with asyncio.timeout(patience):
                 await self._loop.create_connection(
@@ -94,6 +101,8 @@ class Line(asyncio.Protocol):
             )
         except InvalidHandshake as error:
             why = f"it is no WebSocket server ({error})"
+        except (ConnectionResetError, BrokenPipeError):  # while TLS shook hands
+            why = NO_WORD
         except (OSError, UnicodeError) as error:
             why = reason(error)
         except asyncio.CancelledError:
@@ -103,7 +112,7 @@ class Line(asyncio.Protocol):
             return
         # A timeout can strike after the socket was made.
         self.abort(why)
-        raise ConnectError(f"cannot connect to {self.url}: {why}")
+        raise ConnectError(f"cannot connect to {self.url}: {why}", status)
 
     def send(self, text: bytes) -> None:
         """Send one text message; call it only while ``end`` is None."""
@@ -138,8 +147,8 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not a check: uvloop has a class of its own.
+        self._transport = transport = cast(asyncio.Transport, transport)
         if self.end is not None:  # given up while the socket was being made
             transport.abort()
             return
@@ -205,8 +214,8 @@ class Line(asyncio.Protocol):
         self.end = why
         if not self._opened.done():
             error = self._websocket.handshake_exc or ConnectionError(why)
-            if self._tls is not None and self._transport is not None and not self._heard:
-                error = ConnectionError(SHUT_OUT)
+            if self._transport is not None and not self._heard:
+                error = ConnectionError(NO_WORD if self._tls is None else SHUT_OUT)
             self._opened.set_exception(error)
             self._opened.exception()  # seen: whoever waited may have left already
         self._on_end(why)
@@ -228,6 +237,8 @@ class Line(asyncio.Protocol):
     def _flush(self) -> None:
         assert self._transport is not None
         for data in self._websocket.data_to_send():
+            if self._transport.is_closing():  # uvloop raises, where asyncio's own loop says nothing
+                break
             if data:
                 self._transport.write(data)
             elif self._transport.can_write_eof():
@@ -238,8 +249,6 @@ def reason(error: Exception) -> str:
     """Say in words why the network failed."""
     if isinstance(error, ssl.SSLError):
         return explain(error)
-    if isinstance(error, ConnectionError) and not error.args:  # TLS that ended as it began
-        return "closed during the handshake"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
     if isinstance(error, OSError) and error.strerror:  # getaddrinfo numbers its errors below 0

@@ -2,7 +2,7 @@
 
 import ssl
 
-__all__ = ["SHUT_OUT", "explain", "trusting"]
+__all__ = ["SHUT_OUT", "explain", "show", "trusting"]
 
 SHUT_OUT = "closed after the TLS handshake: it may want a certificate that it trusts"
 """What became of a connection that ended before a word: with TLS 1.3 who dials is through with the
@@ -34,6 +34,24 @@ def trusting(ca: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def show(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    """Have a context show the certificate in ``cert``, whose key is there or in ``key`` (PEM).
+
+    Raises ValueError, in words, for what does not fit, and OSError for what cannot be read.
+    """
+
+    def no_password() -> str:
+        # Without this, OpenSSL would ask whoever sits at the terminal.
+        raise ValueError("the key is encrypted, and nobody is there to ask for a password")
+
+    try:
+        context.load_cert_chain(cert, key, no_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError("is not the key of the certificate") from None
+        raise ValueError("expected a certificate and its key in PEM form") from None
 
 
 def explain(error: ssl.SSLError) -> str:

@@ -9,7 +9,8 @@ from nodnod.client import Client
 from nodnod.errors import NodNodError
 from nodnod.messages import Answer
 from nodnod_agent.console.asking import Question
-from nodnod_agent.console.command import Command, add_server, dials, number
+from nodnod_agent.console.command import Command, add_server, number
+from nodnod_agent.console.credentials import dials
 from nodnod_agent.console.verdict import METRICS, Limits, State, Thresholds, Verdict, evaluate
 
 __all__ = ["COMMAND", "limits"]

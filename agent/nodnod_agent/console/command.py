@@ -5,15 +5,13 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from enum import IntEnum
-from functools import partial
-from ssl import SSLError
 from typing import NamedTuple, NoReturn
 
-from nodnod.client import DEFAULT_SERVER, Client, checked_token, server_url
+from nodnod.client import DEFAULT_SERVER, server_url
 from nodnod.errors import AddressError
-from nodnod.tls import trusting
+from nodnod_agent.console.credentials import add_credentials
 
-__all__ = ["Command", "Parser", "Status", "add_server", "dials", "number", "server"]
+__all__ = ["Command", "Parser", "Status", "add_server", "number", "server"]
 
 
 class Status(IntEnum):
@@ -49,7 +47,7 @@ class Parser(ArgumentParser):
 
 
 def add_server(parser: ArgumentParser) -> None:
-    """Declare ``--server``, ``--token`` and ``--ca``, whose defaults the environment can set."""
+    """Declare ``--server`` and what lets one in, whose defaults the environment can set."""
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
@@ -57,43 +55,7 @@ def add_server(parser: ArgumentParser) -> None:
         default=os.environ.get("NODNOD_SERVER") or DEFAULT_SERVER,
         help=f"the agent to ask; NODNOD_SERVER if set, else {DEFAULT_SERVER}",
     )
-    parser.add_argument(
-        "--token",
-        type=_token,
-        default=os.environ.get("NODNOD_TOKEN", ""),
-        help="what lets you in where the cluster has a secret, as `nodnod token` makes it; better "
-        "in NODNOD_TOKEN, where no list of processes shows it",
-    )
-    parser.add_argument(
-        "--ca",
-        metavar="FILE",
-        type=_authority,
-        default=os.environ.get("NODNOD_CA") or None,
-        help="ask over TLS, and trust the authority in this file (PEM); NODNOD_CA if set",
-    )
-
-
-def dials(args: Namespace) -> "partial[Client]":
-    """What makes clients that may in as ``--token`` and ``--ca`` say."""
-    return partial(Client, token=args.token, ca=args.ca)
-
-
-def _token(text: str) -> str:
-    try:
-        return checked_token(text.strip())
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
-
-
-def _authority(path: str) -> str:
-    try:
-        trusting(path)
-    except SSLError:
-        raise ArgumentTypeError(f"{path[:80]!r}: no certificates in PEM form") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ArgumentTypeError(f"{path[:80]!r}: {reason.lower()}") from None
-    return path
+    add_credentials(parser)
 
 
 def server(text: str) -> str:

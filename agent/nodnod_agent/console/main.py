@@ -11,6 +11,7 @@ from nodnod import __version__
 from nodnod.errors import AddressError, NodNodError, StatFailedError
 from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens, top
 from nodnod_agent.console.command import Command, Parser, Status
+from nodnod_agent.console.credentials import CredentialsError
 from nodnod_agent.console.output import complain
 
 __all__ = ["main"]
@@ -29,6 +30,7 @@ COMMANDS: tuple[Command, ...] = (
 # The first row that fits an error counts.
 _STATUSES = (
     (AddressError, Status.USAGE),
+    (CredentialsError, Status.USAGE),
     (StatFailedError, Status.ERRING),
     (NodNodError, Status.UNREACHABLE),
 )

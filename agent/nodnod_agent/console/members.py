@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -15,11 +16,12 @@ from rich.text import Text
 from nodnod.client import Client
 from nodnod.messages import MemberInfo, Members
 from nodnod_agent.console.agree import compare
-from nodnod_agent.console.command import Command, Status, add_server, dials, number
+from nodnod_agent.console.command import Command, Status, add_server, number
+from nodnod_agent.console.credentials import Caller, dials
 from nodnod_agent.console.output import console
 from nodnod_agent.console.survey import survey
 from nodnod_agent.console.units import human_span, plain
-from nodnod_agent.console.wording import conclusion, sentence
+from nodnod_agent.console.wording import conclusion, sentences
 
 __all__ = ["COMMAND", "members_view"]
 
@@ -70,7 +72,7 @@ async def _ask(client: Client) -> Members:
         return await client.members()
 
 
-async def _agree(client: Client, dial: "partial[Client]", as_json: bool) -> int:
+async def _agree(client: Client, dial: "partial[Caller]", as_json: bool) -> int:
     # Members list addresses only; a cluster that speaks TLS does so everywhere.
     form = "wss://{}/" if client.url.startswith("wss://") else "{}"
     async with client:
@@ -80,8 +82,8 @@ async def _agree(client: Client, dial: "partial[Client]", as_json: bool) -> int:
         _print_json({"agree": not report.differences, **msgspec.structs.asdict(report)})
     else:
         screen = console()
-        for difference in report.differences:
-            line = Text.assemble(("✗ ", "bold red"), plain(sentence(difference), 2000))
+        for difference in sentences(report.differences):
+            line = Text.assemble(("✗ ", "bold red"), plain(difference, 2000))
             screen.print(line, soft_wrap=True)
         screen.print(Text(plain(conclusion(report), 2000)), soft_wrap=True)
     return Status.ERRING if report.differences else Status.FINE
@@ -90,8 +92,11 @@ async def _agree(client: Client, dial: "partial[Client]", as_json: bool) -> int:
 def members_view(members: Members, *, now: float, width: int) -> RenderableType:
     """One row per member in the order of the agent: itself, the others by name, those who left.
 
+    Of those who left, one whose name somebody has who is there has come back, and is passed over.
     ``now`` is in Unix seconds; ``width`` that of the terminal, in characters.
     """
+    there = {row.name for row in members.members if row.state != "left"}
+    rows = [row for row in members.members if row.state != "left" or row.name not in there]
     wide = width >= ERROR_COLUMN_FROM
     table = Table(
         box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
@@ -103,14 +108,14 @@ def members_view(members: Members, *, now: float, width: int) -> RenderableType:
         table.add_column(title, justify="right", no_wrap=True)
     if wide:
         table.add_column("Error", overflow="fold")
-    for row in members.members:
+    for row in rows:
         table.add_row(*_cells(row, now)[: len(table.columns)])
     reasons = [
-        Text.assemble((f"✗ {plain(row.name)}", "bold red"), f": {plain(row.error)}")
-        for row in members.members
+        Text.assemble((f"✗ {plain(row.name)}", "bold red"), f": {_reason(row)}")
+        for row in rows
         if row.error and not wide
     ]
-    return Group(table, *reasons, Text(_summary(members), style="dim"))
+    return Group(table, *reasons, Text(_summary(rows, members.host), style="dim"))
 
 
 def _cells(row: MemberInfo, now: float) -> list[Text]:
@@ -122,15 +127,20 @@ def _cells(row: MemberInfo, now: float) -> list[Text]:
         Text("-" if row.since is None else human_span(now - row.since)),
         Text("-" if row.rtt is None else f"{1000 * row.rtt:.1f} ms"),
         Text("-" if row.version is None else str(row.version)),
-        Text(plain(row.error), "red"),
+        Text(_reason(row), "red"),
     ]
 
 
-def _summary(members: Members) -> str:
-    states = [row.state for row in members.members]
+def _reason(row: MemberInfo) -> str:
+    """What is wrong; that the node is down says its state."""
+    return plain(row.error.removeprefix("down: "))
+
+
+def _summary(rows: Sequence[MemberInfo], host: str) -> str:
+    states = [row.state for row in rows]
     parts = ["1 member" if len(states) == 1 else f"{len(states)} members"]
     parts += [f"{states.count(state)} {state}" for state in ("down", "left") if state in states]
-    return f"{', '.join(parts)} · as {plain(members.host)} sees them"
+    return f"{', '.join(parts)} · as {plain(host)} sees them"
 
 
 def _print_json(document: object) -> None:

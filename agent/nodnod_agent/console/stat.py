@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from nodnod.client import Client
 from nodnod.messages import Answer
 from nodnod_agent.console.asking import Question, answers
-from nodnod_agent.console.command import Command, Status, add_server, dials, number
+from nodnod_agent.console.command import Command, Status, add_server, number
+from nodnod_agent.console.credentials import dials
 from nodnod_agent.console.output import FORMATS, Output
 from nodnod_agent.console.signals import until_signal
 

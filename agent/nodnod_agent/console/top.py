@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from nodnod.client import Client
 from nodnod_agent.console.asking import Question
-from nodnod_agent.console.command import Command, Status, add_server, dials, number
+from nodnod_agent.console.command import Command, Status, add_server, number
+from nodnod_agent.console.credentials import dials
 from nodnod_agent.console.output import complain
 
 __all__ = ["COMMAND"]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from nodnod_agent.console.agree import Difference, Report
 
-__all__ = ["conclusion", "sentence"]
+__all__ = ["conclusion", "sentence", "sentences"]
 
 MOST_NAMES = 6
 """Names that a list gives in full; of more it says how many."""
@@ -23,6 +23,28 @@ _FORMS = {
 _VERBS = {"see": ("sees", "see"), "be": ("is", "are"), "have": ("has", "have")}
 
 
+def sentences(differences: Sequence[Difference]) -> list[str]:
+    """All of them, those that are two sides of one thing in one line."""
+    told = []
+    sides = {(d.nodes, d.observers): d for d in differences if d.kind == "down" and not d.others}
+    for one in differences:
+        other = sides.get((one.observers, one.nodes))
+        if other is None or sides.get((one.nodes, one.observers)) is not one:
+            told.append(sentence(one))
+        elif one.nodes < other.nodes:
+            told.append(_mutual(one, other))
+    return told
+
+
+def _mutual(one: Difference, other: Difference) -> str:
+    sides = _listed(one.nodes), _listed(other.nodes)
+    if len(one.nodes) == len(other.nodes) == 1:
+        text = "{} and {} are down for each other".format(*sides)
+    else:
+        text = "{} on one side and {} on the other are down for each other".format(*sides)
+    return _because(text, sorted({*one.reasons, *other.reasons}))
+
+
 def sentence(difference: Difference) -> str:
     """One difference in one line: who, for whom, why, and how others see it."""
     many = len(difference.nodes) > 1
@@ -31,11 +53,14 @@ def sentence(difference: Difference) -> str:
         observers=_listed(difference.observers),
         **{verb: forms[many] for verb, forms in _VERBS.items()},
     )
-    if difference.reasons:
-        text += f": {'; '.join(difference.reasons[:MOST_REASONS])}"
+    text = _because(text, difference.reasons)
     for state, names in difference.others.items():
         text += f" · {state} for {_listed(names)}"
     return text
+
+
+def _because(text: str, reasons: Sequence[str]) -> str:
+    return f"{text}: {'; '.join(reasons[:MOST_REASONS])}" if reasons else text
 
 
 def conclusion(report: Report) -> str:

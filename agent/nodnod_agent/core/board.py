@@ -4,7 +4,8 @@ from nodnod.messages import PeerAnswer
 from nodnod_agent.core.answers import Answers, unknown_node
 from nodnod_agent.core.entries import from_peer, relabelled
 from nodnod_agent.core.local import LocalNode
-from nodnod_agent.core.members import Member, Roster
+from nodnod_agent.core.member import Member
+from nodnod_agent.core.members import Roster
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.world import Clock
 
@@ -22,9 +23,10 @@ MAX_BODIES = 64
 class _News:
     """What one node told last, and when."""
 
-    __slots__ = ("at", "entries", "error", "raw")
+    __slots__ = ("at", "entries", "error", "name", "raw")
 
-    def __init__(self, raw: bytes, at: float) -> None:
+    def __init__(self, name: str, raw: bytes, at: float) -> None:
+        self.name = name
         self.raw = raw
         self.error = ""
         self.at = at
@@ -49,14 +51,14 @@ class Board:
     def update(self, member: Member, answer: PeerAnswer) -> None:
         """Take what a member said of itself. Raises WireError if that is no such thing."""
         raw = from_peer(answer, Question(), name=member.name, listed=member.name, version=2)
-        self._news[member] = _News(raw, self._clock.time())
+        self._news[member] = _News(member.name, raw, self._clock.time())
         self._changes += 1
 
     def spoil(self, member: Member, error: str) -> None:
         """Note that what a member said last was no stats; the numbers before stand, with this."""
-        news = self._news.get(member)
+        news = self._told(member)
         if news is None:
-            news = self._news[member] = _News(b"", self._clock.time())
+            news = self._news[member] = _News(member.name, b"", self._clock.time())
         news.error = error
         news.entries.clear()
         self._changes += 1
@@ -98,7 +100,7 @@ class Board:
         return self._answers.nodes(nodes), good_until
 
     def _entry(self, member: Member, stat_type: int, now: float) -> tuple[bytes, float]:
-        news = self._news.get(member)
+        news = self._told(member)
         if news is None:
             error = member.error or "no stats from it yet"
             return member.failure(error, stat_type), now + self._patience
@@ -113,6 +115,11 @@ class Board:
         if because:
             error = f"{error}; {because}"
         return self._say(member, news, error, stat_type), now + AGE_STEP
+
+    def _told(self, member: Member) -> _News | None:
+        """What it told last; what another node told at its address before is not its word."""
+        news = self._news.get(member)
+        return news if news is not None and news.name == member.name else None
 
     def _say(self, member: Member, news: _News, error: str, stat_type: int) -> bytes:
         if not news.raw:

@@ -4,24 +4,30 @@ from collections.abc import Callable
 
 from nodnod.codec import encode
 from nodnod.messages import Join, MemberEntry, PeerAnswer
-from nodnod_agent.core.answers import Answers
+from nodnod_agent.core.allowance import Allowance
+from nodnod_agent.core.answers import Answers, with_id
 from nodnod_agent.core.board import Board
 from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.gossip import JOIN
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.local import LocalNode, Want
-from nodnod_agent.core.members import Member
+from nodnod_agent.core.member import Member
+from nodnod_agent.core.pacing import Pacing
 from nodnod_agent.core.peers import Peers
 from nodnod_agent.core.push import NEWS, Push
 from nodnod_agent.core.query import Queries, Waiter
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.session import Session
+from nodnod_agent.core.session import MAX_LONG_JOINS, Session
 from nodnod_agent.core.streams import Streams
-from nodnod_agent.core.world import Clock, Dial, Hello, Random, Wire
+from nodnod_agent.core.world import Clock, Dial, Hello, Random, Timer, Wire
 
 __all__ = ["Cluster"]
 
 GOING_AWAY = 1001
+
+STALE_AFTER = 3
+"""Intervals without a sample after which our own numbers are called stale."""
 
 
 class Cluster:
@@ -47,11 +53,17 @@ class Cluster:
         self.clock = clock
         self.counters = Counters()
         self.limits = limits
+        self.long_joins = Allowance(MAX_LONG_JOINS)
         self.answers = Answers(name)
         self.local = LocalNode(name, interval=interval, want=want)
+        self._interval = interval
+        self._sample_time, self._sampled_at = 0.0, clock.time()
+        self._missed = 0
+        self._samples_watch: Timer | None = None
         self.peers = Peers(own, self, clock=clock, wall=wall, rng=rng, dial=dial)
         roster = self.peers.roster
         self.queries = Queries(roster, self.local, self.answers, clock)
+        self.pacing = Pacing(self.queries, clock)
         self.streams = Streams(self, clock)
         self.sessions: dict[Session, tuple[Hello, Wire]] = {}
         self.push: Push | None = None
@@ -62,16 +74,30 @@ class Cluster:
     def start(self) -> None:
         """Begin to keep the cluster; nodes to dial are added to ``peers``."""
         self.peers.start()
+        self._watch_samples()
         if self.push is not None:
             self.push.start(self.peers.up)
 
     def leave(self) -> None:
-        """Tell the peers that we leave on purpose, a moment before ``stop`` hangs up on them."""
+        """Tell the peers that we leave on purpose, a moment before ``stop`` hangs up on them.
+
+        Those that have dialled us are told on their own connections too: as an answer that they did
+        not ask for, which so comes before the end of it, and to those that we had not dialled yet.
+        """
         self.peers.gossip.leave()
+        view = self.peers.gossip.view
+        word = {"host": self.answers.host, "member": view.own, "digest": view.digest, "error": ""}
+        told = with_id(encode(word), JOIN)
+        for hello, wire in tuple(self.sessions.values()):
+            if hello.instance:
+                wire.send(told)
 
     def stop(self) -> None:
         """Say goodbye to everybody; nothing is asked or dialled any more."""
+        if self._samples_watch is not None:
+            self._samples_watch.cancel()
         self.streams.stop()
+        self.pacing.stop()
         self.queries.stop()
         if self.push is not None:
             self.push.stop()
@@ -81,14 +107,27 @@ class Cluster:
 
     def sampled(self, sample: Sample) -> None:
         """Take this node's newest sample."""
+        if sample.time != self._sample_time:  # else the same, with costly sections added
+            self._sample_time, self._sampled_at, self._missed = sample.time, self.clock.time(), 0
         self.local.update(sample)
         self.queries.sampled()
         if self.push is not None:
             self.push.board.changed()
 
+    def _watch_samples(self) -> None:
+        # Looks are counted, and not seconds: after we stood still ourselves a sample is on its way.
+        now = self.clock.time()
+        self._samples_watch = self.clock.call_at(now + self._interval, self._watch_samples)
+        self._missed += 1
+        if self._missed > STALE_AFTER:
+            self.local.stale(now - self._sampled_at)
+            if self.push is not None:
+                self.push.board.changed()
+
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that dialled, has connected."""
-        session = Session(self, wire, hello.address or "?" if hello.instance else None)
+        teller = hello.address or "?" if hello.instance else None
+        session = Session(self, wire, teller, hello.instance)
         self.sessions[session] = hello, wire
         if hello.instance:
             self.peers.met(hello, wire)
@@ -102,11 +141,17 @@ class Cluster:
         if gone is not None:
             self.peers.parted(*gone)
 
+    def reaches(self, instance: str) -> bool:
+        """See Services."""
+        return self.peers.reaches(instance)
+
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Settle ``waiter``: in push mode from memory, where memory holds what is asked."""
         if self.push is not None and question.plain and not question.here:
             self.counters.known_at_once += 1
             waiter.settle(self.push.board.body(question))
+        elif question.costly and not question.here:
+            self.pacing.ask(question, waiter)
         else:
             self.queries.ask(question, waiter)
 

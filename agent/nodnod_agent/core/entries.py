@@ -2,7 +2,7 @@
 
 import msgspec
 
-from nodnod.codec import decode_node, encode, node_name
+from nodnod.codec import check_node, decode_node, encode
 from nodnod.errors import WireError
 from nodnod.messages import STAT_SHAPES, FullStats, PeerAnswer
 from nodnod_agent.core.question import Question
@@ -11,6 +11,10 @@ __all__ = ["error_entry", "from_peer", "granular", "relabelled", "renamed"]
 
 PLAIN_LIMIT = 16 * 1024
 """Bytes that a node object without detail or history may have."""
+
+RICH_LIMIT = 256 * 1024
+"""Bytes that one with detail or history may have: some thousand network interfaces. Each answer is
+to be read by clients that are cut when a megabyte waits for them."""
 
 
 def granular(stats: FullStats, stat_type: int) -> bytes:
@@ -27,7 +31,7 @@ def error_entry(name: str, error: str, stat_type: int) -> bytes:
 def from_peer(
     answer: PeerAnswer, question: Question, *, name: str, listed: str, version: int
 ) -> bytes:
-    """The node object in a peer's answer, checked once and then spliced as it came.
+    """The node object in a peer's answer, checked once and then spliced.
 
     ``name`` is what the peer calls itself, ``listed`` what it is called here. Raises WireError,
     whose text is fit to stand as the node's error.
@@ -38,10 +42,11 @@ def from_peer(
         raise WireError(f"bad answer: expected one node, got {len(answer.nodes)}")
     (raw,) = answer.nodes.values()
     stat_type = question.stat_type if version >= 2 else 0
-    if question.plain and len(bytes(raw)) > PLAIN_LIMIT:
-        raise WireError(f"bad answer: a node object of more than {PLAIN_LIMIT} bytes")
+    limit = PLAIN_LIMIT if question.plain else RICH_LIMIT
+    if len(bytes(raw)) > limit:
+        raise WireError(f"bad answer: a node object of more than {limit} bytes")
     try:
-        said = node_name(raw, stat_type)
+        said, node = check_node(raw, stat_type)
     except WireError as error:
         raise WireError(f"bad answer: {error}") from None
     if said != name:
@@ -49,7 +54,7 @@ def from_peer(
     if stat_type != question.stat_type:
         stats = decode_node(raw)
         return granular(msgspec.structs.replace(stats, name=listed), question.stat_type)
-    return bytes(raw) if listed == name else renamed(raw, listed)
+    return node if listed == name else renamed(node, listed)
 
 
 def relabelled(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:

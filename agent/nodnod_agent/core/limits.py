@@ -20,6 +20,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Bytes of one message from an agent, whoever dialled."""
     in_flight: int = 64
     """Unanswered requests per connection; more wait unread."""
+    control_frames: int = 100
+    """Pings, pongs and tiny pieces of messages from one connection in a second; who sends more is
+    not heard for a while, and then cut."""
     streams: int = 16
     """Streams per connection."""
     unread: int = 1024 * 1024

@@ -1,6 +1,5 @@
 """One peer's address: dialled, kept, redialled for ever, and what it is asked meanwhile."""
 
-from collections import deque
 from enum import Enum
 from typing import Protocol
 
@@ -10,12 +9,10 @@ from nodnod.errors import WireError
 from nodnod.messages import PeerAnswer
 from nodnod_agent.core.backoff import Backoff
 from nodnod_agent.core.question import V1_QUESTION
+from nodnod_agent.core.tally import Tally
 from nodnod_agent.core.world import Clock, Dial, Hello, Random, Timer, Wire
 
 __all__ = ["Link", "LinkOwner", "LinkState"]
-
-MAX_UNANSWERED = 1024
-"""Questions a version-1 peer may owe; more are not asked, so that memory stays bounded."""
 
 SETTLED = 5.0
 """Seconds that a link must hold before the next redial starts again from the shortest wait."""
@@ -50,8 +47,8 @@ class LinkOwner(Protocol):
 class Link:
     """State, redials, and the matching of answers to queries, for one address.
 
-    A version-2 peer echoes the query's id. A version-1 peer answers in order, so the queries it
-    owes are counted off one by one: an answer that comes late finds its own query, not the next.
+    A version-2 peer echoes the query's id. A version-1 peer answers in order, so what it owes is
+    counted off: an answer that comes late finds its own query, not the next.
     """
 
     __slots__ = (
@@ -62,6 +59,7 @@ class Link:
         "_pending",
         "address",
         "dialler",
+        "heard",
         "hello",
         "next_ping",
         "since",
@@ -77,13 +75,15 @@ class Link:
         self.wire: Wire | None = None
         self.hello: Hello | None = None
         self.since = clock.time()
+        self.heard = 0.0
+        """When the peer was last heard, on a connection that is over."""
         self.next_ping = 0.0
         self._owner = owner
         self._clock = clock
         self.dialler = dial
         self._backoff = Backoff(rng)
         self._pending: Timer | None = None
-        self._owed: deque[int | None] = deque()
+        self._owed = Tally()
 
     @property
     def up(self) -> bool:
@@ -101,6 +101,15 @@ class Link:
             self._forget_pending()
             self.state = LinkState.DIALLING
             self._pending = self.dialler(self.address, self)
+
+    def hurry(self, dialler: Dial) -> None:
+        """Dial by ``dialler``, and wait no longer if we do: the peer has shown that it is there."""
+        if self.state is LinkState.DIALLING and self.dialler is not dialler:
+            self._forget_pending()
+            self.state = LinkState.WAITING
+        self.dialler = dialler
+        if self.state is LinkState.WAITING:
+            self.dial()
 
     def retire(self) -> None:
         """Give the address up for good."""
@@ -136,10 +145,12 @@ class Link:
         if self.hello.version >= 2:
             self.wire.send(request)
             return True
-        if len(self._owed) >= MAX_UNANSWERED:
+        if self._owed.overdue(self._clock.time()):
+            self.drop("an answer that it owed never came")
             return False
-        self._owed.append(query)
-        self.wire.send(V1_QUESTION)
+        if not self._owed.add(query):
+            return False
+        self._send_owed()
         return True
 
     def tell(self, request: bytes) -> None:
@@ -157,8 +168,8 @@ class Link:
         self.since = self._clock.time()
         self._owed.clear()
         if hello.version < 2:  # only an answer tells its name
-            self._owed.append(None)
-            wire.send(V1_QUESTION)
+            self._owed.add(None)
+            self._send_owed()
         self._owner.link_up(self)
 
     def refused(self, reason: str) -> None:
@@ -170,17 +181,24 @@ class Link:
         """See LinkEnd."""
         if self.hello is None or self.state is not LinkState.UP:
             return
+        old = self.hello.version < 2
+        # A version-1 peer has nothing to say unasked.
+        queries = self._owed.answered() if old else ()
         try:
             answer = decode_peer_answer(text)
         except WireError as error:
-            query = self._owed.popleft() if self._owed else None
-            self._owner.link_spoiled(self, query, f"bad answer: {error}")
-            return
-        if self.hello.version < 2:
-            if self._owed:  # else nobody asked: a version-1 peer has nothing to say unasked
-                self._owner.link_answer(self, self._owed.popleft(), answer)
-        elif isinstance(answer.id, int):
-            self._owner.link_answer(self, answer.id, answer)
+            for query in queries or (None,):
+                self._owner.link_spoiled(self, query, f"bad answer: {error}")
+        else:
+            if not old and isinstance(answer.id, int):
+                queries = (answer.id,)
+            for query in queries:
+                if (
+                    self.state is LinkState.UP
+                ):  # the one before may have told who it is, and ended it
+                    self._owner.link_answer(self, query, answer)
+        if old:
+            self._send_owed()
 
     def ended(self, reason: str) -> None:
         """See LinkEnd."""
@@ -195,11 +213,18 @@ class Link:
             if now - self.since >= SETTLED:
                 self._backoff.reset()
             self.since = now
+        if self.wire is not None:
+            self.heard = self.wire.heard
         self.wire = None
         self._owed.clear()
         self.state = LinkState.WAITING
         self._pending = self._clock.call_at(now + self._backoff.wait(), self.dial)
         self._owner.link_down(self, reason)
+
+    def _send_owed(self) -> None:
+        """Ask a version-1 peer, if somebody waits for that."""
+        while self.wire is not None and self._owed.next(self._clock.time()):
+            self.wire.send(V1_QUESTION)
 
     def _forget_pending(self) -> None:
         pending, self._pending = self._pending, None

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from nodnod.codec import encode
 from nodnod.messages import FullStats
 from nodnod_agent.core.entries import granular
@@ -45,6 +47,12 @@ class LocalNode:
         self._sections = sample.sections
         if sample.series:
             self._history.add(sample.clock, sample.time, sample.series)
+        self._entries.clear()
+
+    def stale(self, seconds: float) -> None:
+        """Say of the numbers that they are so old: no sample has come since."""
+        error = f"stale: last sampled {seconds:.1f} s ago"
+        self._stats = msgspec.structs.replace(self._stats, error=error)
         self._entries.clear()
 
     def ready(self, question: Question) -> bool:

@@ -2,17 +2,15 @@
 
 from bisect import bisect
 from enum import Enum
+from typing import Protocol
 
 from nodnod.address import Address
-from nodnod.codec import encode
 from nodnod.messages import MAX_NAME_LENGTH, MemberInfo, PeerAnswer
-from nodnod_agent.core.entries import error_entry, from_peer
-from nodnod_agent.core.link import Link
-from nodnod_agent.core.question import Question, matches
+from nodnod_agent.core.member import Member
+from nodnod_agent.core.pattern import matcher
+from nodnod_agent.core.question import Question
 
-__all__ = ["NOT_CONNECTED", "Member", "Roster", "Standing"]
-
-NOT_CONNECTED = "not connected yet"
+__all__ = ["PeerOwner", "Roster", "Standing"]
 
 
 class Standing(Enum):
@@ -23,107 +21,23 @@ class Standing(Enum):
     ALIAS = "alias"
 
 
-class Member:
-    """One address of the cluster and the node behind it, as far as it is known."""
+class PeerOwner(Protocol):
+    """Who acts on what peers do."""
 
-    __slots__ = (
-        "_entry",
-        "_failures",
-        "_terms",
-        "address",
-        "alias_of",
-        "configured",
-        "error",
-        "instance",
-        "key",
-        "left",
-        "link",
-        "listed",
-        "name",
-        "proved",
-        "since",
-        "version",
-    )
+    def peer_up(self, member: Member) -> None:
+        """A member can be asked, and we know its name."""
 
-    def __init__(self, address: Address, *, configured: bool) -> None:
-        self.address = address
-        self.configured = configured
-        self.link: Link | None = None
-        self.name = ""
-        self.instance = ""
-        self.version = 0
-        self.error = NOT_CONNECTED
-        self.left = False
-        """It said goodbye, or so it seems: it is not missed, and not listed until it comes back."""
-        self.proved = configured
-        """Whether it has ever answered, or somebody stands for it by having configured it."""
-        self.since = 0.0
-        """When it was last seen to come up or go down, in Unix seconds."""
-        self.alias_of: Member | None = None
-        self.listed = str(address)
-        self.key = b""
-        self._terms: tuple[object, ...] = ()
-        self._entry = b""
-        self._failures: dict[tuple[str, int], bytes] = {}
+    def peer_down(self, member: Member) -> None:
+        """It cannot be asked any more; ``member.error`` says why."""
 
-    @property
-    def up(self) -> bool:
-        """Whether it can be asked."""
-        return self.link is not None and self.link.up
+    def peer_gone(self, member: Member) -> None:
+        """It is not listed any more."""
 
-    @property
-    def log_key(self) -> dict[str, str]:
-        """For its log lines, which are limited by key: many members that go down get one each."""
-        return {"key": str(self.address)}
+    def peer_answer(self, member: Member, query: int, answer: PeerAnswer) -> None:
+        """It answered."""
 
-    @property
-    def present(self) -> bool:
-        """Whether it, or the same process at another address, can be asked."""
-        same = self.alias_of
-        return self.up or (same is not None and same.up and same.instance == self.instance)
-
-    def failure(self, error: str, stat_type: int) -> bytes:
-        """The node object that stands for it while it cannot be read."""
-        entry = self._failures.get((error, stat_type))
-        if entry is None:
-            if len(self._failures) > 16:
-                self._failures.clear()
-            entry = self._failures[error, stat_type] = error_entry(self.listed, error, stat_type)
-        return entry
-
-    def entry(self, answer: PeerAnswer, question: Question) -> bytes:
-        """Its node object in its answer, see from_peer; what it repeats is not checked again."""
-        raw = bytes(next(iter(answer.nodes.values()))) if len(answer.nodes) == 1 else b""
-        terms = (question, self.name, self.listed, self.version, raw)
-        if terms != self._terms:
-            self._entry = from_peer(
-                answer, question, name=self.name, listed=self.listed, version=self.version
-            )
-            self._terms = terms
-        return self._entry
-
-    def list_as(self, name: str) -> None:
-        """Take the name under which it stands in answers."""
-        self.listed = name
-        self.key = encode(name) + b":"
-        self._failures.clear()
-
-    def info(self) -> MemberInfo:
-        """Its row of the answer to type 3."""
-        wire = self.link.wire if self.link is not None else None
-        return MemberInfo(
-            name=self.listed,
-            address=str(self.address),
-            instance=self.instance,
-            state="up" if self.up else "down",
-            since=self.since or None,
-            rtt=wire.rtt if wire is not None else None,
-            version=self.version or None,
-            error=self.error,
-        )
-
-    def __str__(self) -> str:
-        return f"[{self.name or self.address} : {self.address}]"
+    def peer_spoiled(self, member: Member, query: int | None, reason: str) -> None:
+        """It sent what is no answer, to this query or to who knows which."""
 
 
 class Roster:
@@ -136,7 +50,8 @@ class Roster:
         self.version = 0
         """Grows with every change of who is listed, and how."""
         self._listed: dict[str, Member] = {}
-        self._called: dict[str, list[Member]] = {}
+        self._called: dict[str, dict[Member, None]] = {}
+        """Whoever says that it has a name, in order. There may be thousands of one name, made up."""
         self._listing: tuple[Member, ...] | None = None
         self._placed: tuple[Member, ...] | None = None
         self._place = 0
@@ -155,38 +70,40 @@ class Roster:
         """Forget an address; what were other addresses of the same node stand for themselves."""
         if self.members.pop(member.address, None) is None:
             return
-        aliases = self.aliases(member)
-        self._call(member, "")
+        name = self._held(member)
         member.left = True
         self._relist(member)
-        for alias in aliases:
-            alias.alias_of = None
-            self._relist(alias)
+        self.part(*self.aliases(member))
+        self._call(member, "")
+        self._pass_on(name)
 
     def identify(self, member: Member, name: str, instance: str, version: int) -> Standing:
         """Note who answered at an address; tells whether that is a node of its own.
 
         An address under which a node answers that is up at another one already is its alias. Where
-        the other is down, the node has moved, or come back, and the other is the alias now.
+        the other is down, the node has moved, or come back, and the other is the alias now. So are
+        all addresses of that name that we were only told of: it may have moved more than once before
+        we came. Who answers there after all stands for itself again.
         """
         if instance and instance == self.instance:
             return Standing.SELF
         name = name[:MAX_NAME_LENGTH]
         # One that stood for itself under this name before has its own place among its namesakes.
-        newly = member.version == 0 or member.name != name or member.alias_of is not None
+        newly = member.met[0] != name or member.alias_of is not None
+        if newly:
+            member.began = member.moment
+        before = self._held(member)
         for one in (*self.aliases(member), member):
             self._call(one, name)
-        member.instance, member.version = instance, version
+        member.instance, member.version, member.met = instance, version, (name, instance)
         member.proved, member.left, member.alias_of = True, False, None
-        twin = self._twin(member, newly)
-        if twin is not None and twin.up:
-            member.alias_of = twin
-        elif twin is not None:
-            for other in self.aliases(twin):
-                other.alias_of = member
-            twin.alias_of = member
-            self._relist(twin)
+        others = self._others(member)
+        same = [other for other in others if instance and other.instance == instance]
+        member.alias_of = next((other for other in same if other.up), None)
+        if member.alias_of is None:
+            self._join({*same, *_may_have_moved(others, newly=newly)}, member)
         self._relist(member)
+        self._pass_on(before)
         return Standing.MEMBER if member.alias_of is None else Standing.ALIAS
 
     def hear_of(self, member: Member, name: str, instance: str) -> Standing:
@@ -195,23 +112,68 @@ class Roster:
         While a node of that name is up elsewhere, it is taken for the same one; with our own name
         it may be ourselves, from before we moved, and is not missed.
         """
-        self._call(member, name[:MAX_NAME_LENGTH])
+        name, before = name[:MAX_NAME_LENGTH], self._held(member)
+        if name != member.name:
+            self.part(*self.aliases(member))
+        if member.alias_of is not None:
+            member.met = ("", "")  # it had no place of its own
+        self._call(member, name)
         member.instance = instance
-        member.left = member.name == self.name and not member.proved
-        same = (other for other in self._others(member) if other.up)
-        member.alias_of = next(same, None)
+        member.left = member.name == self.name and member.hearsay
+        # Only the one that stands under that name: there may be thousands that are called so.
+        same = self._listed.get(member.name)
+        known = same is not None and same is not member and same.name == member.name and same.up
+        member.alias_of = same if known else None
         self._relist(member)
+        self._pass_on(before)
         if member.alias_of is not None and member.alias_of.instance == instance:
             return Standing.ALIAS
         return Standing.MEMBER
 
+    def replaced(self, member: Member, heard: float) -> Member | None:
+        """Note that a member was silent before its end, since it was ``heard``; who took its place.
+
+        A namesake that we have met since then was not up together with it: the node has moved, and
+        was there again before its old address was missed.
+        """
+        for other in self._others(member):
+            if not other.hearsay and other.began > heard:
+                self._join({member}, other)
+                self._relist(other)
+                return other
+        return None
+
     def leave(self, member: Member) -> None:
         """Note that a member said goodbye."""
+        name = self._held(member)
         member.left = True
         self._relist(member)
+        self._pass_on(name)
+
+    def part(self, *aliases: Member) -> None:
+        """Let what were other addresses of a node stand for themselves.
+
+        One that is only said to be a node's may be that of another which has the name and is up.
+        """
+        if not aliases:
+            return
+        before = aliases[0].alias_of
+        named = (one for one in self._called[aliases[0].name] if one.up and one is not before)
+        up = next((one for one in named if one.alias_of is None), None)
+        for alias in aliases:
+            alias.alias_of = up if alias.hearsay else None
+            self._relist(alias)
+
+    def behind(self, address: Address, name: str, instance: str) -> list[Member]:
+        """The addresses of one process: where it says that it is, and where we have met it."""
+        at = self.members.get(address)
+        met = [one for one in self._called.get(name, ()) if one.instance == instance]
+        return met if at is None or at in met else [at, *met]
 
     def aliases(self, member: Member) -> list[Member]:
-        """The other addresses of the same node."""
+        """The other addresses of the same node; what is one itself has none."""
+        if member.alias_of is not None:
+            return []
         named = self._called.get(member.name, ()) if member.name else ()
         return [other for other in named if other.alias_of is member]
 
@@ -242,36 +204,46 @@ class Roster:
             return (), True, []
         if nodes is None:
             return self.listing(), True, []
-        members = tuple(member for member in self.listing() if matches(member.listed, nodes))
-        own = matches(self.name, nodes)
+        fits = matcher(nodes)
+        members = tuple(member for member in self.listing() if fits(member.listed))
+        own = fits(self.name)
         known = {member.listed for member in members} | ({self.name} if own else set())
-        unknown = [node for node in nodes if node not in known and not set(node) & set("*?[")]
-        return members, own, unknown
+        return members, own, [name for name in question.literals if name not in known]
 
     def _others(self, member: Member) -> list[Member]:
         """Those listed that say that they have the same name."""
         named = self._called.get(member.name, ()) if member.name else ()
         return [other for other in named if other is not member and other.alias_of is None]
 
-    def _twin(self, member: Member, newly: bool) -> Member | None:
-        """Another listed address of the node that has just answered at ``member``'s."""
-        for other in self._others(member):
-            if member.instance and other.instance == member.instance:
-                return other
-            # A name alone tells less: two nodes that were up together are two.
-            if newly and not other.up:
-                return other
-        return None
+    def _join(self, gone: set[Member], member: Member) -> None:
+        """Have these, and their own aliases, be other addresses of ``member``."""
+        # In one pass: somebody may have told us of thousands of that name.
+        for one in self._called.get(member.name, ()) if gone else ():
+            if one in gone or one.alias_of in gone:
+                one.alias_of = member
+                self._relist(one)
 
     def _call(self, member: Member, name: str) -> None:
         if member.name:
             namesakes = self._called[member.name]
-            namesakes.remove(member)
+            del namesakes[member]
             if not namesakes:
                 del self._called[member.name]
         member.name = name
         if name:
-            self._called.setdefault(name, []).append(member)
+            self._called.setdefault(name, {})[member] = None
+
+    def _held(self, member: Member) -> str:
+        """The name that it has to itself, if any: it will be somebody else's when it is free."""
+        return member.name if self._listed.get(member.name) is member else ""
+
+    def _pass_on(self, name: str) -> None:
+        """Let another of that name have it, if nobody is listed under it any more."""
+        if name and name not in self._listed:
+            for member in self._called.get(name, ()):
+                if member.alias_of is None and not member.left:
+                    self._relist(member)
+                    return
 
     def _relist(self, member: Member) -> None:
         if self._listed.get(member.listed) is member:
@@ -284,3 +256,16 @@ class Roster:
             self._listed[name] = member
         self._listing = None
         self.version += 1
+
+
+def _may_have_moved(namesakes: list[Member], *, newly: bool) -> list[Member]:
+    """Those among ``namesakes`` that are a node which has come up elsewhere: where it was before.
+
+    Two nodes that were up together are two. So of those that we have met and miss it is one, the
+    last that we lost, and none if it comes up at a place of its own, not ``newly``. Whom we were only
+    told of may all be this one, at times before ours; who answers there after all stands for itself.
+    """
+    down = [one for one in namesakes if not one.up]
+    missed = {one for one in down if not (one.hearsay or one.left)}
+    last = max(missed, key=lambda one: one.moment, default=None) if newly else None
+    return [one for one in down if one is last or one not in missed]

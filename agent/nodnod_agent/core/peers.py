@@ -2,45 +2,30 @@
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from nodnod.address import Address, parse_address
 from nodnod.messages import MemberEntry, MemberInfo, PeerAnswer
+from nodnod_agent.core.callers import Callers
+from nodnod_agent.core.departures import Departures, whole_node
 from nodnod_agent.core.dialling import Dialling
 from nodnod_agent.core.gossip import JOIN, Gossip
-from nodnod_agent.core.keepalive import Keepalive
-from nodnod_agent.core.link import Link, LinkState
-from nodnod_agent.core.members import NOT_CONNECTED, Member, Roster, Standing
+from nodnod_agent.core.keepalive import STALL, Keepalive, pace
+from nodnod_agent.core.link import Link
+from nodnod_agent.core.losses import Losses
+from nodnod_agent.core.member import NOT_CONNECTED, Member
+from nodnod_agent.core.members import PeerOwner, Roster, Standing
 from nodnod_agent.core.seeds import Seeds
+from nodnod_agent.core.uplinks import Uplinks
 from nodnod_agent.core.view import DAY, View
 from nodnod_agent.core.world import Clock, Dial, Hello, Random, Timer, Wire
 
-__all__ = ["PeerOwner", "Peers"]
+__all__ = ["Peers"]
 
 HOUSEKEEPING = 30.0
 FORGOTTEN_AFTER = DAY
 """Seconds that a member that we learnt of, and that is gone without a word, stays listed."""
 
 log = logging.getLogger("nodnod")
-
-
-class PeerOwner(Protocol):
-    """Who acts on what peers do."""
-
-    def peer_up(self, member: Member) -> None:
-        """A member can be asked, and we know its name."""
-
-    def peer_down(self, member: Member) -> None:
-        """It cannot be asked any more; ``member.error`` says why."""
-
-    def peer_gone(self, member: Member) -> None:
-        """It is not listed any more."""
-
-    def peer_answer(self, member: Member, query: int, answer: PeerAnswer) -> None:
-        """It answered."""
-
-    def peer_spoiled(self, member: Member, query: int | None, reason: str) -> None:
-        """It sent what is no answer, to this query or to who knows which."""
 
 
 class Peers:
@@ -57,7 +42,8 @@ class Peers:
         dial: Dial,
     ) -> None:
         self.roster = Roster(own.name, own.instance)
-        self.gossip = Gossip(View(own, wall), self, self._speaking, clock=clock, rng=rng)
+        self._up = Uplinks()
+        self.gossip = Gossip(View(own, wall), self, self._up.speaking, clock=clock, rng=rng)
         self._owner = owner
         self._clock = clock
         self._wall = wall
@@ -65,10 +51,9 @@ class Peers:
         self._dialling = Dialling(dial, clock, rng)
         self._keepalive = Keepalive(clock, rng, lambda: self._links, self._heard_elsewhere)
         self._links: dict[Link, Member] = {}
-        self._up: dict[Link, None] = {}
-        self._speakers: list[Link] | None = None
-        self._told_down: set[Member] = set()
-        self._inbound: dict[str, Wire] = {}
+        self._losses = Losses()
+        self._departures = Departures(self.roster, self.gossip, self._losses, self, owner)
+        self._callers = Callers()
         self._seeds = Seeds()
         self._started = wall()
         self._timer: Timer | None = None
@@ -119,31 +104,36 @@ class Peers:
 
     def up(self) -> list[Member]:
         """Those that can be asked."""
-        return [self._links[link] for link in self._up]
+        return [self._links[link] for link in self._up.all()]
+
+    def reaches(self, instance: str) -> bool:
+        """Whether a link leads to this process."""
+        return self._up.reach(instance)
 
     def met(self, hello: Hello, wire: Wire) -> None:
-        """A peer has dialled us: if we wait to redial it, the wait is over."""
-        self._inbound[hello.instance] = wire
+        """A peer has dialled us: if we wait to dial it, the wait is over."""
+        self._callers.came(hello, wire)
         try:
             member = self.roster.members.get(parse_address(hello.address))
         except ValueError:
             return
         if member is None or member.link is None or member.alias_of is not None:
             return
-        if member.link.state is LinkState.WAITING:
-            member.link.dial()
+        member.link.hurry(self._dialling)
 
     def parted(self, hello: Hello, wire: Wire) -> None:
         """The connection over which a peer has dialled us is gone."""
-        if self._inbound.get(hello.instance) is wire:
-            del self._inbound[hello.instance]
+        self._callers.went(hello, wire)
 
     def members(self) -> list[MemberInfo]:
         """Every member, this node first, as type 3 lists them."""
         view = self.gossip.view
         rows = self.roster.rows(view.own.address, self._started)
         listed = {row.address for row in rows}
-        return rows + [row for row in view.gone() if row.address not in listed]
+        members = self.roster.members.values()
+        back = {self.roster.name, *(member.name for member in members if member.up)}
+        gone = view.gone()
+        return rows + [one for one in gone if one.address not in listed and one.name not in back]
 
     # What links report.
 
@@ -153,9 +143,8 @@ class Peers:
         hello = link.hello
         assert hello is not None
         member.error = ""
-        member.since = self._wall()
-        self._up[link] = None
-        self._speakers = None
+        member.changed(self._wall(), self._clock.time())
+        self._up.add(link, hello.instance)
         log.info("Established connection with node: %s", member.address)
         if hello.version >= 2:  # who an older one is, its first answer tells
             self._identified(member, hello.name, hello.instance, hello.version)
@@ -165,23 +154,26 @@ class Peers:
         member = self._links[link]
         was_up = link in self._up
         if was_up or not member.since:
-            member.since = self._wall()
-        self._up.pop(link, None)
-        self._speakers = None
-        self.gossip.link_down(link)
+            member.changed(self._wall(), self._clock.time())
+        self._mark_down(link)
+        if self._departures.ended(member, link):
+            return
+        if member.version == 0 and member.instance in self._callers:
+            reason += "; it is connected to us: is the address that it advertises right?"
+        if not member.proved:
+            link.dialler = self._dialling.doubtful
         member.error = f"down: {reason}"
         for alias in self.roster.aliases(member):
             if alias.link is not None:
                 alias.link.dial()
-        if member not in self._told_down and not member.left and member.alias_of is None:
-            self._told_down.add(member)
-            where, key = member.address, member.log_key
-            if was_up:
-                log.warning("Lost connection with node: %s. Reason: %s", member, reason, extra=key)
-            else:
-                log.warning("Could not connect to node: %s. Error: %s", where, reason, extra=key)
+        self._losses.tell(member, reason, was_up=was_up)
         if was_up:
             self._owner.peer_down(member)
+            heard = max(link.heard, self._callers.heard(member.instance))
+            if self._clock.time() > heard + pace(len(self._links)).ping + STALL:  # it missed a ping
+                instead = self.roster.replaced(member, heard)
+                if instead is not None:
+                    self._departures.moved(instead)
 
     def link_answer(self, link: Link, query: int | None, answer: PeerAnswer) -> None:
         """See LinkOwner."""
@@ -208,8 +200,9 @@ class Peers:
         """See Listener."""
         address = parse_address(entry.address)
         if entry.state == "left":
-            self._left(address, entry)
+            self._departures.said(address, entry)
             return
+        self._departures.taken_back(entry.instance)
         known = address in self.roster.members
         member = self.roster.add(address, configured=False)
         link = self._link(member)
@@ -220,21 +213,46 @@ class Peers:
         unmet = member.version == 0 or member.left or member.name != entry.name
         if unmet and self.roster.hear_of(member, entry.name, entry.instance) is Standing.ALIAS:
             return
+        if entry.instance in self._callers:
+            link.hurry(self._dialling)
         link.dial()
+
+    def room(self) -> bool:
+        """See Listener."""
+        for member in self.roster.members.values():
+            if not member.proved:
+                self.gossip.view.forget(str(member.address))
+                self.forget(member)
+                return True
+        return False
+
+    # What those that go leave behind.
+
+    def forget(self, member: Member) -> None:
+        """See Keeper."""
+        link, member.link = member.link, None
+        if link is not None:
+            self.hang_up(link)
+            del self._links[link]
+            link.retire()
+        self._losses.over(member)
+        aliases = self.roster.aliases(member)
+        self.roster.remove(member)
+        for alias in aliases:  # they stand for themselves now
+            if alias.link is not None and not alias.left:
+                alias.link.dial()
+        self._owner.peer_gone(member)
+
+    def hang_up(self, link: Link) -> None:
+        """See Keeper."""
+        self._departures.taken_back(self._links[link].instance)
+        self._mark_down(link)
+        link.rest()
 
     # How it works.
 
-    def _speaking(self) -> list[Link]:
-        """The links over which gossip can go."""
-        if self._speakers is None:
-            self._speakers = [
-                link for link in self._up if link.hello is not None and link.hello.version >= 2
-            ]
-        return self._speakers
-
     def _heard_elsewhere(self, link: Link) -> float:
-        wire = self._inbound.get(link.hello.instance) if link.hello is not None else None
-        return wire.heard if wire is not None else 0.0
+        return self._callers.heard(link.hello.instance) if link.hello is not None else 0.0
 
     def _link(self, member: Member) -> Link:
         if member.link is None:
@@ -250,17 +268,18 @@ class Peers:
         standing = self.roster.identify(member, name, instance, version)
         if standing is Standing.SELF:
             log.info("Address %s is this node itself", member.address)
-            self._forget(member)
+            self.forget(member)
             return
         if standing is Standing.ALIAS:
             log.debug("Address %s is node %s too", member.address, member.alias_of)
             member.error = NOT_CONNECTED
-            self._told_down.discard(member)
-            self._hang_up(link)
+            self._losses.over(member)
+            self.hang_up(link)
             return
         log.info("Connected to node: %s", member)
+        self._departures.moved(member)
         link.dialler = self._dialling
-        self._told_down.discard(member)
+        self._losses.over(member)
         if member.name and member.listed != member.name:
             log.warning(
                 "Two nodes have the name %s: the one at %s is listed as %s",
@@ -272,28 +291,6 @@ class Peers:
         if version >= 2:
             self.gossip.link_up(link)
         self._owner.peer_up(member)
-
-    def _left(self, address: Address, entry: MemberEntry) -> None:
-        member = self.roster.members.get(address)
-        if member is None:
-            return
-        if member.instance != entry.instance and member.up:
-            return  # another process answers there by now
-        log.info("Node left: [%s : %s]", entry.name, address)
-        self.roster.leave(member)
-        self._told_down.discard(member)
-        if member.link is not None:
-            was_up = member.up
-            self._hang_up(member.link)
-            member.error = "left"
-            if was_up:
-                self._owner.peer_down(member)
-        if member.configured:
-            # It may come back without a word to us: go on knocking, at the slowest pace.
-            assert member.link is not None
-            member.link.redial_later()
-        else:
-            self._forget(member)
 
     def _seat(self, address: Address) -> None:
         member = self.roster.add(address, configured=True)
@@ -311,38 +308,25 @@ class Peers:
         if learnt or (member.present and (member.version != 1 or not for_good)):
             return
         was_up = member.up
-        self.gossip.view.forget(str(address))
-        self._forget(member)
+        going = whole_node(self.roster, member) if for_good else [member]
+        for one in going:
+            if not one.left:  # that it has left, all know and remember
+                self.gossip.view.forget(str(one.address))
+            self.forget(one)
         if was_up:
             self._owner.peer_down(member)
 
-    def _hang_up(self, link: Link) -> None:
-        self._up.pop(link, None)
-        self._speakers = None
+    def _mark_down(self, link: Link) -> None:
+        self._up.discard(link)
         self.gossip.link_down(link)
-        link.rest()
-
-    def _forget(self, member: Member) -> None:
-        link, member.link = member.link, None
-        if link is not None:
-            self._hang_up(link)
-            del self._links[link]
-            link.retire()
-        self._told_down.discard(member)
-        aliases = self.roster.aliases(member)
-        self.roster.remove(member)
-        for alias in aliases:  # they stand for themselves now
-            if alias.link is not None:
-                alias.link.dial()
-        self._owner.peer_gone(member)
 
     def _keep_house(self) -> None:
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
-        now = self._wall()
+        now = self._clock.time()
         for member in tuple(self.roster.members.values()):
             if member.configured or member.present or not member.since:
                 continue
-            if now - member.since > FORGOTTEN_AFTER:
+            if now - member.moment > FORGOTTEN_AFTER:
                 log.info("Forgot node: %s, down for a day", member)
                 self.gossip.view.forget(str(member.address))
-                self._forget(member)
+                self.forget(member)

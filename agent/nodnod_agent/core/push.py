@@ -7,7 +7,7 @@ from nodnod.codec import encode
 from nodnod.errors import WireError
 from nodnod.messages import PeerAnswer, Request
 from nodnod_agent.core.board import Board
-from nodnod_agent.core.members import Member
+from nodnod_agent.core.member import Member
 from nodnod_agent.core.world import Clock, Timer
 
 __all__ = ["NEWS", "Push"]

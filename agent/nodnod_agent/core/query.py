@@ -17,11 +17,13 @@ from nodnod_agent.core.answers import Answers, unknown_node
 from nodnod_agent.core.counters import Histogram
 from nodnod_agent.core.entries import renamed
 from nodnod_agent.core.local import LocalNode
-from nodnod_agent.core.members import Member, Roster
+from nodnod_agent.core.member import Member
+from nodnod_agent.core.members import Roster
 from nodnod_agent.core.question import Question
-from nodnod_agent.core.world import Clock, Timer
+from nodnod_agent.core.settling import Settled, Settling
+from nodnod_agent.core.world import EARLY, Clock, Timer
 
-__all__ = ["Queries", "Waiter"]
+__all__ = ["Queries", "Waiter", "silence"]
 
 SPACING = 0.010
 """Seconds between broadcasts of one question while an earlier one still waits for a peer."""
@@ -29,16 +31,18 @@ SPACING = 0.010
 NEVER = float("inf")
 
 
-class Waiter(Protocol):
-    """One request that waits for an answer from the cluster."""
+class Waiter(Settled, Protocol):
+    """One request that waits for an answer from the cluster: the whole JSON object, without an id."""
 
     deadline: float
     """When it must be answered, on the clock of the core."""
     timeout: float
     """The same as seconds from its arrival, to say in an error."""
 
-    def settle(self, body: bytes) -> None:
-        """Take the answer: the whole JSON object, without an id."""
+
+def silence(timeout: float) -> str:
+    """What is said of a node that has not answered for so many seconds."""
+    return f"no answer within {timeout:.3g} s"
 
 
 class _Gathering:
@@ -97,6 +101,7 @@ class Queries:
         self._roster = roster
         self._local = local
         self._clock = clock
+        self._settling = Settling(clock)
         self._answers = answers
         self._gatherings: dict[Question, _Gathering] = {}
         self._rounds: dict[int, _Round] = {}
@@ -121,6 +126,17 @@ class Queries:
     def own_body(self, question: Question) -> bytes:
         """The answer that names this node alone."""
         return self._answers.alone(self._local.entry(question))
+
+    def unasked_body(self, question: Question, why: str) -> bytes:
+        """The answer to a question that nobody was asked: of this node what is at hand, else why."""
+        members, own, unknown = self._roster.select(question)
+        round_ = _Round(0, _Gathering(question.bare), members, own, unknown)
+        round_.version = self._roster.version
+        round_.entries = {
+            member: member.failure(why if member.up else member.error, question.stat_type)
+            for member in members
+        }
+        return self._body(round_, "")
 
     def answered(self, member: Member, query: int, answer: PeerAnswer) -> None:
         """Take a peer's answer; one that comes late or unasked changes nothing."""
@@ -153,6 +169,7 @@ class Queries:
         """Forget all that is under way; the waiters are whoever stops us to settle."""
         if self._alarm is not None:
             self._alarm.cancel()
+        self._settling.stop()
         self._gatherings.clear()
         self._rounds.clear()
 
@@ -170,7 +187,7 @@ class Queries:
             gathering.due = NEVER
         if not gathering.waiting:  # the end of a broadcast has sent it already
             self._tidy(gathering)
-        elif gathering.rounds and self._clock.time() < gathering.sent + SPACING:
+        elif gathering.rounds and self._clock.time() + EARLY < gathering.sent + SPACING:
             self._plan(gathering)
         else:
             self._broadcast(gathering)
@@ -212,8 +229,7 @@ class Queries:
         self._drop(round_)
         body = self._body(round_, "")
         self._count(round_.waiters)
-        for waiter in round_.waiters:
-            waiter.settle(body)
+        self._settling.settle(round_.waiters, body)
 
     def _drop(self, round_: _Round) -> None:
         del self._rounds[round_.id]
@@ -255,14 +271,12 @@ class Queries:
             self._set_alarm(max(nearest, now + SPACING))
 
     def _settle_late(self, round_: _Round, waiters: list[Waiter]) -> None:
-        bodies: dict[float, bytes] = {}
-        self._count(waiters)
+        alike: dict[float, list[Waiter]] = {}
         for waiter in waiters:
-            body = bodies.get(waiter.timeout)
-            if body is None:
-                silence = f"no answer within {waiter.timeout:.3g} s"
-                body = bodies[waiter.timeout] = self._body(round_, silence)
-            waiter.settle(body)
+            alike.setdefault(waiter.timeout, []).append(waiter)
+        self._count(waiters)
+        for timeout, late in alike.items():
+            self._settling.settle(late, self._body(round_, silence(timeout)))
 
     def _count(self, waiters: list[Waiter]) -> None:
         """Note how long they have waited: alike, those that came in one turn of the loop."""
@@ -301,19 +315,23 @@ class Queries:
         """The nodes, where it has turned out since the broadcast who is who.
 
         A name may have passed from one member to another, and one may be an address of another
-        now: still each node stands there once, under the name that it has by now.
+        now: still each node stands there once, under the name that it has by now. One that has
+        left meanwhile, and was asked for by its name, is unknown.
         """
         nodes: dict[Member, bytes] = {}
+        nobody = set(round_.unknown)
         for member, entry in entries.items():
             node = member.alias_of or member
-            if not node.left and (node is member or node not in nodes):
+            if node.left:
+                nobody.add(member.listed)
+            elif node is member or node not in nodes:
                 nodes[node] = entry
         named = {node.listed: node.key + renamed(nodes[node], node.listed) for node in nodes}
         if own is not None:
             named[self._roster.name] = self._answers.own_key + own
-        stat_type = round_.gathering.question.stat_type
-        unknown = [name for name in round_.unknown if name not in named]
+        question = round_.gathering.question
+        unknown = (name for name in question.literals if name in nobody and name not in named)
         return [
             *(named[name] for name in sorted(named)),
-            *(unknown_node(name, stat_type) for name in unknown),
+            *(unknown_node(name, question.stat_type) for name in unknown),
         ]

@@ -1,13 +1,13 @@
 """What is asked: the part of a request that decides what its answer holds."""
 
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from nodnod.codec import encode
 from nodnod.errors import RequestError
 from nodnod.messages import SECTIONS, Request, RequestType
+from nodnod_agent.core.pattern import MAX_PATTERNS, is_pattern
 
-__all__ = ["V1_QUESTION", "Question", "matches"]
+__all__ = ["V1_QUESTION", "Question"]
 
 V1_QUESTION = b'{"type":0,"statType":0}'
 """All that a version-1 agent can be asked for itself."""
@@ -28,12 +28,18 @@ class Question(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> "Question":
-        """The question that a request asks. Raises RequestError for an unknown section."""
+        """The question that a request asks.
+
+        Raises RequestError for an unknown section, or too many patterns.
+        """
         for section in request.detail or ():
             if section not in SECTIONS:
                 known = ", ".join(sorted(SECTIONS))
                 message = f"`detail` must name sections ({known}), got {section!r}"
                 raise RequestError("unknown_section", message, request.id)
+        if (wild := sum(map(is_pattern, request.nodes or ()))) > MAX_PATTERNS:
+            message = f"`nodes` may hold at most {MAX_PATTERNS} patterns, got {wild}"
+            raise RequestError("bad_request", message, request.id)
         here = not request.type
         return cls(
             here,
@@ -47,6 +53,21 @@ class Question(NamedTuple):
     def plain(self) -> bool:
         """Whether version 1 could carry the answer: no detail, no history."""
         return not self.detail and self.history is None
+
+    @property
+    def bare(self) -> "Question":
+        """The same without what costs anything to answer."""
+        return self._replace(detail=(), history=None)
+
+    @property
+    def costly(self) -> bool:
+        """Whether an answer takes each node milliseconds, and is large."""
+        return self.history is not None
+
+    @property
+    def literals(self) -> list[str]:
+        """The names among ``nodes``, which are no patterns."""
+        return [node for node in self.nodes or () if not is_pattern(node)]
 
     def to_peer(self, query: int, timeout: float) -> bytes:
         """The request that asks one version-2 peer for its own share of the answer."""
@@ -63,8 +84,3 @@ class Question(NamedTuple):
                 timeout=min(max(timeout, 0.05), 30.0),
             )
         )
-
-
-def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a node name is one of the names or fits one of the shell-style patterns."""
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)

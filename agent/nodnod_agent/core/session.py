@@ -6,6 +6,7 @@ from typing import Protocol
 from nodnod.codec import decode_join, encode
 from nodnod.errors import RequestError
 from nodnod.messages import Join, Request, RequestType
+from nodnod_agent.core.allowance import Allowance
 from nodnod_agent.core.answers import Answers, with_id
 from nodnod_agent.core.asked import Asked, read
 from nodnod_agent.core.counters import Counters
@@ -16,14 +17,19 @@ from nodnod_agent.core.question import Question
 from nodnod_agent.core.streams import Streams, Subscription, Terms
 from nodnod_agent.core.world import Clock, Wire
 
-__all__ = ["Services", "Session"]
+__all__ = ["MAX_LONG_JOINS", "Services", "Session"]
 
 DEFAULT_TIMEOUT = 2.0
 MAX_BAD_IN_A_ROW = 10
 MAX_JOINS = 20
 """Join requests that one connection may send in a second; merging lists costs CPU."""
 LONG_JOIN = 16 * 1024
-"""Bytes from which on a join request counts as ten: reading a megabyte takes some 50 ms."""
+"""Bytes from which on a join request counts as ten, and is one of MAX_LONG_JOINS."""
+MAX_LONG_JOINS = 8
+"""Long join requests that are read in a second, of all agents: one of 4 MiB takes some 20 ms."""
+
+FEW_IN_FLIGHT = 4
+"""Requests under way up to which a client is answered before others."""
 
 POLICY_VIOLATION = 1008
 
@@ -38,6 +44,7 @@ class Services(Protocol):
     clock: Clock
     counters: Counters
     limits: Limits
+    long_joins: Allowance
     answers: Answers
     local: LocalNode
     streams: Streams
@@ -47,6 +54,9 @@ class Services(Protocol):
 
     def left(self, session: "Session") -> None:
         """A session's connection is gone."""
+
+    def reaches(self, instance: str) -> bool:
+        """Whether a link leads to this process."""
 
     def members_body(self) -> bytes:
         """The answer to type 3."""
@@ -61,8 +71,8 @@ class Session:
     __slots__ = (
         "_agent",
         "_bad",
+        "_instance",
         "_joins",
-        "_joins_second",
         "_most_in_flight",
         "_open",
         "_ordered",
@@ -72,14 +82,17 @@ class Session:
         "in_flight",
     )
 
-    def __init__(self, agent: Services, wire: Wire, teller: str | None = None) -> None:
+    def __init__(
+        self, agent: Services, wire: Wire, teller: str | None = None, instance: str = ""
+    ) -> None:
         """``teller`` is where the agent on the other end can be dialled; ``None``: no agent."""
         self._agent = agent
         self._most_in_flight = agent.limits.in_flight
         self._wire = wire
         self._open = True
         self._teller = teller
-        self._joins = self._joins_second = 0
+        self._instance = instance
+        self._joins = Allowance(MAX_JOINS) if teller is not None else None
         self._bad = 0
         self._ordered: list[_Slot] = []
         self._streams: dict[int | str, Subscription] | None = None
@@ -96,6 +109,11 @@ class Session:
     def from_agent(self) -> bool:
         """Whether another agent is on the other end."""
         return self._teller is not None
+
+    @property
+    def known(self) -> bool:
+        """Whether it is an agent, and one to which we have a link: anybody may say that he is one."""
+        return self._instance != "" and self._agent.reaches(self._instance)
 
     @property
     def full(self) -> bool:
@@ -224,14 +242,16 @@ class Session:
 
     def _join(self, asked: Asked) -> None:
         request, _, text = asked
-        if self._teller is None:
+        if self._teller is None or self._joins is None:
             raise RequestError("forbidden", "`type` 4 is for agents", request.id)
-        second = int(self._agent.clock.time())
-        if second != self._joins_second:
-            self._joins_second, self._joins = second, 0
-        self._joins += 10 if len(text) > LONG_JOIN else 1
-        if self._joins > MAX_JOINS:
+        now, long = self._agent.clock.time(), len(text) > LONG_JOIN
+        if not self._joins.take(now, 10 if long else 1):
             message = f"more than {MAX_JOINS} requests of `type` 4 in a second"
+            raise RequestError("forbidden", message, request.id)
+        if long and not self._agent.long_joins.take(now):
+            message = (
+                f"more than {MAX_LONG_JOINS} long requests of `type` 4 in a second, of all agents"
+            )
             raise RequestError("forbidden", message, request.id)
         body = self._agent.join_body(decode_join(text, request), self._teller)
         self._answer(request.id, body)
@@ -259,6 +279,11 @@ class _Slot:
         self.timeout = timeout
         self.deadline = deadline
         self.body: bytes | None = None
+
+    @property
+    def greedy(self) -> bool:
+        """See Settled."""
+        return len(self.session.in_flight) > FEW_IN_FLIGHT
 
     def settle(self, body: bytes) -> None:
         """See Waiter."""

@@ -107,6 +107,11 @@ class _Tick:
         self.newcomers: list[Subscription] = []
         """Those whose first answer this is; on a regular tick nobody."""
 
+    @property
+    def greedy(self) -> bool:
+        """See Settled: its subscribers are served in turns of their own."""
+        return False
+
     def settle(self, body: bytes) -> None:
         """See Waiter."""
         self.source.settled(self, body)

@@ -5,6 +5,7 @@ the one with the higher incarnation is right, whoever tells it. So merging is th
 and any number of times, and all views that have heard the same agree.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from heapq import nsmallest
@@ -16,7 +17,7 @@ from nodnod.codec import encode
 from nodnod.errors import AddressError, NodNodError
 from nodnod.messages import MAX_INT, MemberEntry, MemberInfo
 
-__all__ = ["MAX_MEMBERS", "Refused", "View"]
+__all__ = ["MAX_MEMBERS", "Full", "Refused", "View"]
 
 MAX_MEMBERS = 4096
 """Members known besides this one, those that left included; each costs about 1 KB."""
@@ -24,6 +25,12 @@ MAX_MEMBERS = 4096
 DAY = 24 * 3600.0
 REMEMBERED = 2 * DAY
 """Seconds for which a member that left is remembered, so that old news do not bring it back."""
+
+REFUTE_EVERY = 10.0
+"""Seconds between two refutations: two agents that advertise one address never agree whose it is."""
+
+RECENT = 64
+"""Changes remembered, to tell a peer that lacks the last of them no more than these."""
 
 AHEAD = DAY
 """Seconds that an incarnation may lie in the future, for clocks that differ."""
@@ -38,6 +45,10 @@ class Refused(NodNodError):  # noqa: N818  # it reads as what happened: an entry
     """An entry that cannot be taken, and why."""
 
 
+class Full(Refused):
+    """There is no room for one more."""
+
+
 class View:
     """The entries of all members by address, and a digest that is equal where views are equal."""
 
@@ -47,6 +58,11 @@ class View:
         self._wall = wall
         self._sum = _hash(own)
         self._forgotten: dict[str, int] = {}
+        self._refuted: float | None = None
+        self._left = 0
+        """How many of the entries are of members that left."""
+        self._recent: deque[tuple[str, str]] = deque(maxlen=RECENT)
+        """The last changes: the digest before each, and the address whose entry changed."""
 
     @property
     def digest(self) -> str:
@@ -74,9 +90,27 @@ class View:
             if (other := theirs.get(entry.address)) is None or _newer(entry, other)
         ]
 
+    def since(self, digest: str) -> list[MemberEntry] | None:
+        """What somebody lacks who knows what we knew when our digest was this; ``None``: who knows.
+
+        It is what nearly everybody lacks while one piece of news goes round.
+        """
+        digests = [before for before, _ in self._recent]
+        if digest not in digests:
+            return None
+        changed = {address for _, address in list(self._recent)[digests.index(digest) :]}
+        return [one for address in changed if (one := self.entries.get(address)) is not None]
+
+    def knows(self, entry: MemberEntry) -> bool:
+        """Whether this is no news, at a glance."""
+        known = self.entries.get(entry.address)
+        if known is not None:
+            return known == entry or not _newer(entry, known)
+        return entry.incarnation <= self._forgotten.get(entry.address, -1)
+
     def merge(self, entry: MemberEntry) -> MemberEntry | None:
         """Take an entry in; tells it as it now stands, if it was news. Raises Refused."""
-        if self.entries.get(entry.address) == entry:
+        if self.knows(entry):
             return None
         entry = self._checked(entry)
         if entry.address == self.own.address:
@@ -102,10 +136,25 @@ class View:
         """Drop an entry, and do not learn it again from those who have it still."""
         entry = self.entries.pop(address, None)
         if entry is not None:
+            self._left -= entry.state == "left"
             self._sum = (self._sum - _hash(entry)) % _DIGEST_RANGE
+            self._recent.clear()  # who knew what we knew then lacks nothing: we do
             if len(self._forgotten) >= MAX_MEMBERS:
                 self._forgotten.clear()
             self._forgotten[address] = entry.incarnation
+
+    def moved(self, address: str, instance: str) -> bool:
+        """Say of a process that it is not at an address any more, for it is at another one now.
+
+        All who have seen it move say the same, of the same minute, so it is news to few. Who is
+        there all the same refutes it. Tells whether it is news.
+        """
+        entry = self.entries.get(address)
+        if entry is None or entry.state == "left" or entry.instance != instance:
+            return False
+        since = self._wall() // 60 * 60
+        self._put(msgspec.structs.replace(entry, state="left", since=since))
+        return True
 
     def recall(self, entry: MemberEntry) -> MemberEntry | None:
         """What to tell a member that calls and that we have given up; ``None`` if we have not.
@@ -120,8 +169,13 @@ class View:
         )
 
     def expire(self) -> None:
-        """Drop those that left so long ago that nobody can bring them back."""
+        """Drop those that left so long ago that nobody can bring them back.
+
+        And our own word, if our clock was so far ahead when we gave it that nobody has taken it.
+        """
         now = self._wall()
+        if self.own.incarnation > (now + AHEAD) * 1000:
+            self._become(msgspec.structs.replace(self.own, incarnation=int(now * 1000)))
         for entry in list(self.entries.values()):
             if entry.state == "left" and now - entry.since > REMEMBERED:
                 self.forget(entry.address)
@@ -139,48 +193,70 @@ class View:
 
     def _checked(self, entry: MemberEntry) -> MemberEntry:
         try:
-            address = str(parse_address(entry.address))
+            address = parse_address(entry.address)
         except AddressError as error:
             raise Refused(str(error)) from None
+        if not address.dialable:
+            raise Refused(f"{entry.name} at {address}, which nobody can dial")
         if not (entry.name.isprintable() and entry.instance.isprintable()):
             raise Refused(f"{entry.name!r} is not a printable name")
+        if entry.name != entry.name.strip():
+            raise Refused(f"{entry.name!r} is no name: there is a space at its end")
         limit = (self._wall() + AHEAD) * 1000
         if entry.incarnation > limit:
-            raise Refused(f"the incarnation of {entry.name} lies more than a day in the future")
+            raise Refused(
+                f"{entry.name} has started more than a day in the future; is a clock wrong?"
+            )
         if entry.since * 1000 > limit:
-            raise Refused(f"{entry.name} left more than a day in the future")
-        entry = msgspec.structs.replace(entry, address=address)
+            raise Refused(f"{entry.name} left more than a day in the future; is a clock wrong?")
+        # One way to say a thing: the digest is made of what is said. Only who left did so some time.
+        when = {"since": entry.since} if entry.state == "left" and entry.since else {}
+        entry = MemberEntry(
+            entry.name, str(address), entry.instance, entry.incarnation, entry.state, **when
+        )
         if len(encode(entry)) > MAX_ENTRY:
             raise Refused(f"the entry of {entry.name[:64]} is longer than {MAX_ENTRY} bytes")
         return entry
 
     def _refute(self, entry: MemberEntry) -> None:
         """Somebody speaks for our address: what is newer than our word was not said by us."""
-        if entry.instance == self.own.instance and entry.incarnation <= self.own.incarnation:
+        claim = f"{entry.name} claims {entry.address}, which is our own address"
+        if _newer(entry, self.own):
+            now = self._wall()
+            again = self._refuted is not None
+            due = self._refuted is None or abs(now - self._refuted) >= REFUTE_EVERY
+            if due:
+                self._refuted = now
+                incarnation = min(entry.incarnation + 1, MAX_INT)
+                self._become(msgspec.structs.replace(self.own, incarnation=incarnation))
+            # Once it may be our own word, of before a restart or of a clock that has been set back.
+            if not due or (again and entry.state != "left"):
+                raise Refused(f"{claim}; do two agents advertise it?")
+        elif entry.instance == self.own.instance:
             return
-        if entry.incarnation >= self.own.incarnation:
-            incarnation = min(entry.incarnation + 1, MAX_INT)
-            self._become(msgspec.structs.replace(self.own, incarnation=incarnation))
         if entry.name != self.own.name:
-            raise Refused(f"{entry.name} claims {entry.address}, which is our own address")
+            raise Refused(claim)
 
     def _make_room(self) -> None:
         """Forget some of those that left, the first first: addresses may change with each start."""
+        if not self._left:
+            raise Full(f"{MAX_MEMBERS} members are known already")
         left = (entry for entry in self.entries.values() if entry.state == "left")
-        oldest = nsmallest(MAX_MEMBERS // 16, left, key=lambda entry: entry.since)
-        if not oldest:
-            raise Refused(f"{MAX_MEMBERS} members are known already")
-        for entry in oldest:
+        for entry in nsmallest(MAX_MEMBERS // 16, left, key=lambda entry: entry.since):
             self.forget(entry.address)
 
     def _become(self, own: MemberEntry) -> None:
+        self._recent.append((self.digest, own.address))
         self._sum = (self._sum - _hash(self.own) + _hash(own)) % _DIGEST_RANGE
         self.own = own
 
     def _put(self, entry: MemberEntry) -> None:
+        self._recent.append((self.digest, entry.address))
         known = self.entries.get(entry.address)
         if known is not None:
             self._sum -= _hash(known)
+            self._left -= known.state == "left"
+        self._left += entry.state == "left"
         self.entries[entry.address] = entry
         self._sum = (self._sum + _hash(entry)) % _DIGEST_RANGE
 
@@ -190,8 +266,8 @@ def _newer(entry: MemberEntry, known: MemberEntry) -> bool:
     return _rank(entry) > _rank(known)
 
 
-def _rank(entry: MemberEntry) -> tuple[int, bool, str, str]:
-    return entry.incarnation, entry.state == "left", entry.instance, entry.name
+def _rank(entry: MemberEntry) -> tuple[int, bool, str, str, float]:
+    return entry.incarnation, entry.state == "left", entry.instance, entry.name, entry.since
 
 
 def _hash(entry: MemberEntry) -> int:

@@ -7,7 +7,13 @@ from msgspec import Struct
 
 from nodnod.address import Address
 
-__all__ = ["Clock", "Dial", "Hello", "LinkEnd", "Random", "Timer", "Wire"]
+__all__ = ["EARLY", "Clock", "Dial", "Hello", "LinkEnd", "Random", "Timer", "Wire"]
+
+EARLY = 0.001
+"""Seconds by which a call may come before its time: uvloop counts in whole milliseconds.
+
+Who then plans it anew for the same moment is called in the next turn, and so on: a busy loop.
+"""
 
 _T = TypeVar("_T")
 
@@ -16,13 +22,14 @@ class Hello(Struct, frozen=True):
     """How the agent on the other end names itself when a connection opens.
 
     ``version`` is 1 or 2; a version-1 agent tells nothing else. ``address`` is where it can be
-    dialled, told only by the one that dials.
+    dialled, told only by the one that dials; ``digest`` that of its view, by the one that answers.
     """
 
     version: int
     name: str = ""
     instance: str = ""
     address: str = ""
+    digest: str = ""
 
 
 class Timer(Protocol):

@@ -2,21 +2,23 @@
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol as Interface
-from typing import cast
 
 from nodnod.address import Address
 from nodnod.tls import explain
+from nodnod_agent.edge.turns import Turns
 
 __all__ = ["Doorstep", "Host"]
 
 GOODBYE_LIMIT = 1.0
 """Seconds that the other side has to say goodbye in TLS."""
+
+SHAKE = 0.0015
+"""Seconds of CPU for one handshake, measured with an ECDSA key."""
 
 _HANDSHAKE = b"\x16"
 """What TLS begins with, and HTTP never."""
@@ -34,6 +36,7 @@ class Host(Interface):
     """Whose doorstep it is."""
 
     loop: asyncio.AbstractEventLoop
+    turns: Turns
 
     def waits(self, guest: "Doorstep") -> bool:
         """Somebody has come; false if there is no room, and he is to go."""
@@ -42,19 +45,18 @@ class Host(Interface):
         """He has come in, or gone."""
 
 
-class Doorstep(asyncio.Protocol):
+class Doorstep:
     """Shakes hands, and hands the connection to the protocol that ``inside`` makes.
 
     The event loop would accept TLS by itself, but then nobody could tell how many are shaking
-    hands, nor answer in plain words who does not speak TLS. So it accepts the connection as it is,
-    and has it taken away: only a socket that no transport reads from can be looked into before
-    TLS begins. (uvloop has no way to pause a transport that early.)
+    hands, nor answer in plain words who does not speak TLS.
     """
 
     def __init__(
         self,
         host: Host,
         tls: ssl.SSLContext,
+        sock: socket.socket,
         seconds: float,
         inside: Callable[["Doorstep"], asyncio.Protocol],
     ) -> None:
@@ -63,9 +65,21 @@ class Doorstep(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         self._host = host
         self._tls = tls
+        self._sock: socket.socket | None = sock
         self._end = host.loop.time() + seconds
         self._inside = inside
-        self._sock: socket.socket | None = None
+
+    def greet(self) -> None:
+        """Begin, if there is room."""
+        sock = self._sock
+        assert sock is not None
+        with suppress(OSError):
+            peer = sock.getpeername()
+            self.name = str(Address(peer[0], peer[1]))
+        if self._host.waits(self):
+            self.task = self._host.loop.create_task(self._shake(sock))
+        else:
+            sock.close()
 
     def abort(self) -> None:
         """End at once."""
@@ -74,27 +88,13 @@ class Doorstep(asyncio.Protocol):
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol; nothing else of it is of interest: the transport ends here."""
-        peer = transport.get_extra_info("peername")
-        if peer:
-            self.name = str(Address(peer[0], peer[1]))
-        sock = _duplicate(transport)
-        cast(asyncio.Transport, transport).abort()
-        if sock is None:
-            return
-        if self._host.waits(self):
-            self._sock = sock
-            self.task = self._host.loop.create_task(self._shake(sock))
-        else:
-            sock.close()
-
     async def _shake(self, sock: socket.socket) -> None:
         ours: socket.socket | None = sock
         try:
             async with asyncio.timeout_at(self._end):
                 first = await self._first_byte(sock)
             if first == _HANDSHAKE:
+                await self._turn()
                 ours = None  # whatever becomes of it, its transport closes it
                 await self._host.loop.connect_accepted_socket(
                     lambda: self._inside(self),
@@ -118,6 +118,17 @@ class Doorstep(asyncio.Protocol):
                 ours.close()
             self._host.waits_no_more(self)
 
+    async def _turn(self) -> None:
+        """Wait for a turn: however many come at once, what they cost is spread."""
+        turn = self._host.loop.create_future()
+
+        def begin() -> None:
+            self._host.turns.charge(SHAKE)
+            _settle(turn)
+
+        self._host.turns.later(begin)
+        await turn
+
     async def _first_byte(self, sock: socket.socket) -> bytes:
         """What the other side begins with, which stays where it is; empty if it has ended."""
         readable = self._host.loop.create_future()
@@ -134,15 +145,3 @@ class Doorstep(asyncio.Protocol):
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _duplicate(transport: asyncio.BaseTransport) -> socket.socket | None:
-    """The same connection once more, for after the transport has ended."""
-    sock = transport.get_extra_info("socket")
-    try:
-        twin = socket.socket(fileno=os.dup(sock.fileno()))
-    except OSError as error:
-        log.warning("No TLS with a client: %s", error.strerror)
-        return None
-    twin.setblocking(False)
-    return twin

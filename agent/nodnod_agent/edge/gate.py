@@ -12,6 +12,7 @@ from typing import NamedTuple
 from typing import Protocol as Interface
 from urllib.parse import parse_qs, urlsplit
 
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from nodnod.address import Address
@@ -19,7 +20,7 @@ from nodnod_agent.edge.bearer import Verified, WrongToken, audience, read_token
 from nodnod_agent.edge.names import Names
 from nodnod_agent.edge.pages import TEXT, page
 
-__all__ = ["Entry", "Gate", "Refusal", "Verifier", "everybody"]
+__all__ = ["Entry", "Gate", "Refusal", "Verifier", "everybody", "wants_websocket"]
 
 _CHALLENGE = 'Bearer realm="nodnod"'
 _IN_URL = {"token", "access_token"}
@@ -86,7 +87,7 @@ class Gate:
                 return _refusal(400, fault)
         except ValueError:
             return _refusal(400, "not a path")
-        if "Upgrade" not in headers and self._public(url.path):
+        if not wants_websocket(headers) and self._public(url.path):
             return Entry(agent=False)
         token = read_token(headers)
         if not token:
@@ -110,6 +111,12 @@ class Gate:
         if not _is_loopback(self._advertised.host):
             own.add(audience(self._advertised))
         return own
+
+
+def wants_websocket(headers: Headers) -> bool:
+    """Whether a request is to become a WebSocket; some programs would rather have HTTP/2."""
+    offered = ",".join(headers.get_all("Upgrade")).lower().split(",")
+    return "websocket" in map(str.strip, offered)
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ _FIELDS = {
     "NodNod-Name": "name",
     "NodNod-Instance": "instance",
     "NodNod-Address": "address",
+    "NodNod-Digest": "digest",
 }
 
 

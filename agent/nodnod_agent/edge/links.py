@@ -12,7 +12,6 @@ from typing import Protocol as Interface
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
@@ -22,8 +21,11 @@ from nodnod.tls import SHUT_OUT, explain
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello, LinkEnd
 from nodnod_agent.edge.bearer import PROOF, audience, write_token
+from nodnod_agent.edge.framer import Framer
 from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.edge.pump import CLOSE_LIMIT, STALL_LIMIT, Pump
+from nodnod_agent.edge.outlet import CLOSE_LIMIT, STALL_LIMIT
+from nodnod_agent.edge.pump import Pump
+from nodnod_agent.edge.turns import AGENT_WEIGHT, Turns
 
 __all__ = ["Dialler"]
 
@@ -59,7 +61,7 @@ class Dialled(Pump):
             max_size=dialler.limits.peer_message,
             logger=wire_log,
         )
-        super().__init__(dialler.loop, ws)
+        super().__init__(dialler.loop, ws, dialler.turns)
         self.dialler = dialler
         self._address = address
         self._proof = ""
@@ -76,9 +78,19 @@ class Dialled(Pump):
         """See User."""
         return STALL_LIMIT
 
+    @property
+    def control_frames(self) -> int:
+        """See Pump."""
+        return self.dialler.limits.control_frames
+
+    @property
+    def weight(self) -> float:
+        """See Pump: all who wait for the cluster wait for what comes in here."""
+        return AGENT_WEIGHT
+
     def frame(self, text: bytes) -> bytes:
         """See Pump."""
-        return Frame(Opcode.TEXT, text).serialize(mask=True)
+        return self.dialler.framer(text)
 
     def received(self, text: bytes) -> None:
         """See User."""
@@ -109,6 +121,11 @@ class Dialled(Pump):
         """See asyncio.Protocol."""
         super().connection_lost(exc)
         self.dialler.lost(self)
+        self._report(exc)
+        self._let_go()
+
+    def _report(self, exc: Exception | None) -> None:
+        """Tell whoever waits for it that the connection is gone."""
         if not self.opened.done():
             error = self.ws.handshake_exc
             if isinstance(error, InvalidStatus):  # with a page that ends where the connection does
@@ -264,6 +281,7 @@ class Dialler:
         limits: Limits = Limits(),  # noqa: B008  # frozen
         tokens: Minter | None = None,
         tls: ssl.SSLContext | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.loop = loop
         self.hello = hello
@@ -271,6 +289,8 @@ class Dialler:
         self.limits = limits
         self.tokens = tokens
         self.tls = tls
+        self.turns = turns or Turns(loop)
+        self.framer = Framer(mask=True)
         self.open: set[Dialled] = set()
         self._empty: asyncio.Future[None] | None = None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nodnod.address import Address
 
-__all__ = ["advertised", "bind", "reachable"]
+__all__ = ["advertised", "bind", "out_of_reach", "reachable"]
 
 UNSENT_IN_KERNEL = 16 * 1024
 """Bytes that the kernel may hold for a client before they are sent; more would only grow old there.
@@ -77,6 +77,13 @@ def reachable(listen: Address, seeds: Iterable[Address]) -> Address:
         if way:
             return Address(way, listen.port)
     return listen
+
+
+def out_of_reach(advertise: Address, seeds: Iterable[Address]) -> bool:
+    """Whether only this machine can dial ``advertise``, though ``seeds`` are on others."""
+    ip = _ip(advertise.host)
+    local = advertise.host == "localhost" if ip is None else ip.is_loopback
+    return local and bool(_elsewhere(seeds))
 
 
 def _elsewhere(seeds: Iterable[Address]) -> list[str]:

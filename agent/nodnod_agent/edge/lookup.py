@@ -10,6 +10,9 @@ from nodnod.address import Address
 
 __all__ = ["Lookup", "is_literal"]
 
+MOST_AT_ONCE = 256
+"""Look-ups under way, each in a thread of its own: names may be made up, and name servers silent."""
+
 
 class Lookup:
     """Call it with the address of a host by name; one look-up per name is under way at a time.
@@ -23,11 +26,16 @@ class Lookup:
         self._under_way: dict[Address, asyncio.Future[list[Address]]] = {}
 
     async def __call__(self, name: Address) -> list[Address]:
-        """Every address of a host, the system's favourite first. Raises OSError, UnicodeError."""
+        """Every address of a host, the system's favourite first. Raises OSError, UnicodeError.
+
+        OSError too where so many look-ups are under way that one more is not begun.
+        """
         if is_literal(name.host):
             return [name]
         found = self._under_way.get(name)
         if found is None:
+            if len(self._under_way) >= MOST_AT_ONCE:
+                raise OSError(f"{MOST_AT_ONCE} names are being looked up already")
             found = self._under_way[name] = self._loop.create_future()
             threading.Thread(
                 target=self._ask, args=(name,), name="nodnod-lookup", daemon=True

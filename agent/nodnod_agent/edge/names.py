@@ -75,7 +75,7 @@ class Names:
             port = url.port or usual
         except (KeyError, ValueError):  # "null" among them
             return False
-        host = url.hostname or ""
+        host = _plain(url.hostname or "")
         if f"{url.scheme}://{url.netloc}" != origin or "@" in url.netloc or not host:
             return False
         if tls and url.scheme != "https":

@@ -77,6 +77,11 @@ class _Waiter:
         self.deadline = pages.cluster.clock.time() + timeout
         self.done = done
 
+    @property
+    def greedy(self) -> bool:
+        """See the core's Settled."""
+        return False
+
     def settle(self, body: bytes) -> None:
         """See the core's Waiter."""
         self.pages.waiting.discard(self)
@@ -84,10 +89,19 @@ class _Waiter:
 
 
 class Pages:
-    """All pages of one agent, by path; ``timings`` is the sampler's."""
+    """All pages of one agent, by path; ``timings`` is the sampler's.
 
-    def __init__(self, cluster: Cluster, timings: Callable[[], Mapping[str, Timing]]) -> None:
+    ``later`` has costly work done in a turn of the loop to come.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        timings: Callable[[], Mapping[str, Timing]],
+        later: Callable[[Callable[[], None]], None],
+    ) -> None:
         self.cluster = cluster
+        self._later = later
         self.waiting: set[_Waiter] = set()
         self._timings = timings
         self._routes: dict[str, Callable[[_Asked], None]] = {
@@ -186,8 +200,7 @@ class Pages:
             else:
                 asked.reply(page(200, METRICS, text))
 
-        clock = self.cluster.clock
-        clock.call_at(clock.time(), answer)
+        self._later(answer)
 
     @cached_property
     def _metrics(self) -> "Metrics":

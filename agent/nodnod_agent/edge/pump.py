@@ -2,138 +2,117 @@
 
 The protocol is the Sans-I/O core of the websockets library; here is only the pump around it. No
 task, queue or future per connection: bytes that arrive are turned into messages, handed to the
-user, and what the user sends goes out in one write at the end of the turn of the loop.
+user, and what the user sends goes out in one write at the end of the turn of the loop (outlet.py).
+
+Who takes little of the loop's time is read as its bytes arrive; who takes much stands in line
+(turns.py), and what it has sent waits as bytes.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from time import perf_counter
-from typing import cast
+from typing import ClassVar
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN, Protocol
+from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
 
-from nodnod_agent.edge.user import User
+from nodnod_agent.edge.outlet import BURST, Outlet
+from nodnod_agent.edge.turns import PIECE, Share, Turns
 
-__all__ = ["Pump"]
+__all__ = ["GOODBYE", "Pump"]
 
-SLICE = 16 * 1024
+SLICE = 512
 """Bytes handed to the protocol at a time, so that what waits unread is bytes, not objects."""
 
-BURST = 64
-"""Messages of output that wait for the end of the turn; more go out at once, to see if they can."""
+CONTROL_FRAMES = 100
+"""Frames that are no messages (pings, pongs, tiny pieces) in a second, where nobody says."""
 
-HIGH_WATER = 64 * 1024
-"""Bytes of unsent output from which on nothing more is read from the other side."""
+SMALL = 128
+"""Bytes below which a piece of a message is as good as none: it costs a frame and brings nothing."""
 
-UNSENT_LIMIT = 1024 * 1024
-"""Bytes of unsent output on top of which nothing more is put: the connection is cut instead."""
+ENOUGH = 16 * 1024
+"""Bytes that wait, from which on no more are read; one more read, 256 KB, may come on top."""
 
-STALL_LIMIT = 5.0
-"""Seconds in which the other side must take some output, where there is no user to say."""
+LAST_PIECES = 2
+"""Pieces that are read of what stood in line when the other side ended: its answer, its goodbye.
 
-CLOSE_LIMIT = 1.0
-"""Seconds that the other side has to complete a close."""
+Who sends more than that and goes does not wait for answers.
+"""
+
+GOODBYE = 64 * 1024
+"""Bytes in which we look for a client's goodbye, once we have said ours."""
+
+DISCARDED = 0.0001
+"""Seconds for which one read, of 256 KB, counts that is only dropped."""
+
+MUTED_FOR = 1.0
+"""Seconds in which nothing is read from who sends too many frames that are no messages."""
+
+MUTED_AT_MOST = 5
+"""How often in a row; then the connection is cut."""
 
 INVALID_DATA = 1007
 UNSUPPORTED_DATA = 1003
 
 
-class Pump(asyncio.Protocol):
+class Pump(Outlet):
     """Flow control, keepalive and framing of one connection; a subclass opens and ends it."""
 
     __slots__ = (
-        "_abort_timer",
         "_backlog",
-        "_blocked",
-        "_dirty",
+        "_begin",
+        "_control_frames",
+        "_control_since",
         "_events",
         "_fragments",
-        "_pinged",
-        "_unsent_then",
-        "cut",
+        "_muted",
+        "_paused",
+        "_strikes",
         "heard",
-        "loop",
-        "out",
         "rtt",
-        "transport",
-        "user",
-        "ws",
+        "share",
+        "turns",
     )
 
-    transport: asyncio.Transport
+    piece: ClassVar[float] = PIECE
+    """Seconds after which it makes room for others."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ws: Protocol) -> None:
-        self.loop = loop
-        self.ws = ws
-        self.user: User | None = None
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, ws: Protocol, turns: Turns | None = None
+    ) -> None:
+        """``turns`` is the line of the loop, which all share who are served by it."""
+        super().__init__(loop, ws)
         self.heard = loop.time()
         self.rtt: float | None = None
-        self.cut = ""
-        """Why we cut the connection, if we did."""
-        self.out: list[bytes] = []
-        self._dirty = False
-        self._blocked = False
+        self.turns = turns or Turns(loop)
+        self.share = Share(self.turns, self.heard)
         self._backlog = b""
+        self._begin = 0
+        """Where in it what waits begins."""
         self._events: deque[Frame] | None = None
         self._fragments: bytearray | None = None
-        self._pinged = 0.0
-        self._unsent_then = 0
-        self._abort_timer: asyncio.TimerHandle | None = None
-
-    # What the user calls: the core's Wire.
-
-    def send(self, text: bytes) -> None:
-        """Send one text message; see Wire."""
-        if self.ws.state is OPEN:
-            self.out.append(self.frame(text))
-            self.mark()
-
-    def ping(self) -> None:
-        """Send a ping; see Wire."""
-        if self.ws.state is OPEN:
-            self._pinged = perf_counter()
-            self.ws.send_ping(b"")
-            self.mark()
-
-    def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye and end within ``CLOSE_LIMIT``; see Wire."""
-        self.user = None
-        if self.ws.state is OPEN:
-            self._collect()
-            self.ws.send_close(code, reason)
-            self.mark()
-            self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
-        else:
-            self.abort()
-
-    def abort(self) -> None:
-        """End at once; see Wire."""
-        self.user = None
-        self.transport.abort()
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the other side has not taken yet; see Wire."""
-        return self.transport.get_write_buffer_size()
-
-    @property
-    def unsent_limit(self) -> int:
-        """Bytes of unsent output on top of which nothing more is put."""
-        return UNSENT_LIMIT
-
-    @property
-    def patience(self) -> float:
-        """Seconds in which the other side must take some output, where there is no user to say."""
-        return STALL_LIMIT
+        self._paused = False
+        self._muted = False
+        self._control_frames = self._strikes = 0
+        self._control_since = self.heard
 
     # What a subclass says.
 
-    def frame(self, text: bytes) -> bytes:
-        """Encode one text message as a frame."""
-        raise NotImplementedError
+    @property
+    def control_frames(self) -> int:
+        """Frames that are no messages that the other side may send in a second."""
+        return CONTROL_FRAMES
+
+    @property
+    def weight(self) -> float:
+        """For how many it counts where there is not time for all."""
+        return 1.0
+
+    @property
+    def waits_in_line(self) -> bool:
+        """Whether it has to stand in line for what it sends."""
+        return self.ws.state is not OPEN or self.share.spent(self.heard)
 
     def handshake(self, event: Request | Response) -> None:
         """Take the one event that comes before the frames."""
@@ -147,63 +126,158 @@ class Pump(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own
-        self.transport.set_write_buffer_limits(HIGH_WATER)
+        super().connection_made(transport)
+        self.turns.opened()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        self.turns.closed()
+        self.turns.leave(self)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         self.heard = self.loop.time()
-        if self._backlog or self._events:
-            self._backlog += data
-            return
-        self._dirty = True  # no flush need be scheduled: one comes at the end
-        if len(data) <= SLICE:
-            self._feed(data)
-        else:
+        if self.ws.eof_sent:
+            self._discard(data)
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+                self.turns.stand(self)
+        elif self._goes_on(len(data)):
+            self._end_stream()
+        elif self._backlog or self._events or self._muted:
+            self._backlog, self._begin = self._backlog[self._begin :] + data, 0
+            self._pace()
+        elif self.waits_in_line:
             self._backlog = data
-            self._catch_up()
-        self._flush()
+            self._pace()
+            self.turns.stand(self)
+        else:
+            reply = self._beats.reply(data, self.ws)
+            if reply is None:
+                self._backlog = data
+                self._work()
+            else:
+                self._beat(reply)
+                self._flush()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol: the other side does not read, so we do not read from it either."""
+        super().pause_writing()
+        self._pace()
 
     def eof_received(self) -> bool | None:
         """See asyncio.Protocol."""
+        for _ in range(LAST_PIECES):
+            if (self._backlog or self._events) and not self._holds:
+                self._work()
+        self.forget_unread()
         self.ws.receive_eof()
         self._flush()
         return None  # the transport closes itself
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
-        if self._abort_timer is not None:
-            self._abort_timer.cancel()
-            self._abort_timer = None
-        self.user = None
-        self._backlog, self._events = b"", None
-        # What was to go out in this very turn must not: a closed transport would raise.
-        self.ws.receive_eof()
-        self.ws.data_to_send()
-        self.out.clear()
+    # What goes on.
 
-    def pause_writing(self) -> None:
-        """See asyncio.Protocol: the other side does not read, so we do not read from it either."""
-        self._blocked = True
-        self.transport.pause_reading()
-        if self._abort_timer is None:
-            self._watch_stall()
+    def serve(self) -> bool:
+        """See Served."""
+        if self.ws.eof_sent:
+            self.turns.charge(DISCARDED)
+            self.transport.resume_reading()
+            return False
+        if self._holds or not (self._backlog or self._events):
+            return False
+        try:
+            self._work()
+        except BaseException:
+            self.abort()  # as a loop does where data_received fails
+            raise
+        return bool(self._backlog or self._events) and not self._holds
 
-    def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
-        self._blocked = False
-        # An end that is under way keeps its limit.
-        if self._abort_timer is not None and self.ws.state is OPEN:
-            self._abort_timer.cancel()
-            self._abort_timer = None
-        self._catch_up()
-        self.mark()
+    @property
+    def taken(self) -> float:
+        """See Served."""
+        return self.share.taken
+
+    def read_on(self) -> None:
+        """See Outlet."""
+        self._pace()
+        if self._backlog or self._events:
+            self.turns.stand(self)
+
+    def forget_unread(self) -> None:
+        """See Outlet."""
+        self._backlog, self._begin, self._events = b"", 0, None
+
+    def _flush(self) -> None:
+        super()._flush()
+        if (self._backlog or self._events) and not self._holds:  # the user may have room by now
+            self.turns.stand(self)
 
     # How it works.
 
-    def _feed(self, data: bytes) -> None:
+    @property
+    def _holds(self) -> bool:
+        """Whether what waits has to wait on: for us, for the user, or for the other side."""
+        full = self.user is not None and self.user.full
+        return full or self._blocked or self._muted or bool(self.cut)
+
+    def _pace(self) -> None:
+        """Read on, or read no more for now."""
+        enough = self._blocked or self._muted
+        if self._backlog or self._events:
+            enough = enough or len(self._backlog) - self._begin > ENOUGH or self._holds
+        if enough != self._paused:
+            self._paused = enough
+            if enough:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _work(self) -> None:
+        """Take some of what waits, one frame or slice at least; and note how long it took."""
+        if self._goes_on(0, len(self._backlog) - self._begin):
+            self._end_stream()
+            return
+        began = perf_counter()
+        end = began + self.piece
+        self._dirty = True  # no flush need be scheduled: one comes at the end
+        while True:
+            if self._events:
+                self._take(self._events.popleft())
+            else:
+                self._feed(end)
+            if len(self.out) > BURST:
+                self._write()
+            if not (self._backlog or self._events) or self._holds or perf_counter() >= end:
+                break
+        if self.cut or not (self._backlog or self._events):
+            self.forget_unread()
+        self._pace()
+        self._flush()
+        self.share.take((perf_counter() - began) / self.weight, self.heard)
+
+    def _goes_on(self, more: int, waiting: int = 0) -> bool:
+        """Whether a client sends much, though we have said goodbye, or has sent it before."""
+        if self.ws.state is not CLOSING or self.ws.side is not SERVER:
+            return False
+        self._leftovers += more
+        return self._leftovers > GOODBYE or waiting > GOODBYE
+
+    def _end_stream(self) -> None:
+        """Look no further for a goodbye in what it sends: ours stands."""
+        self.forget_unread()
+        self.ws.send_eof()
+        self._flush()
+
+    def _feed(self, end: float) -> None:
+        """Hand a slice to the protocol, and on what it makes of it, as far as there is time."""
         ws = self.ws
-        ws.receive_data(data)
+        begin = self._begin
+        piece = self._backlog[begin : begin + SLICE]
+        self._begin += SLICE
+        if self._begin >= len(self._backlog):
+            self._backlog, self._begin = b"", 0
+        ws.receive_data(piece)
         if ws.handshake_exc is not None:
             self._collect()
             self.bad_handshake(ws.handshake_exc)
@@ -212,12 +286,10 @@ class Pump(asyncio.Protocol):
             if not isinstance(event, Frame):
                 self.handshake(event)
                 self._collect()  # ahead of answers to what came in with it
-            elif self._events or self._blocked or (self.user is not None and self.user.full):
-                # The user or the other side has enough: the rest waits, and nothing more is read.
+            elif self._events or perf_counter() >= end or self._holds:
                 if self._events is None:
                     self._events = deque()
                 self._events.append(event)
-                self.transport.pause_reading()
             else:
                 self._take(event)
                 if len(self.out) > BURST:
@@ -228,7 +300,10 @@ class Pump(asyncio.Protocol):
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
             self._message(frame.data)
-        elif opcode is Opcode.TEXT:
+            return
+        if len(frame.data) < SMALL:
+            self._control()
+        if opcode is Opcode.TEXT:
             self._fragments = bytearray(frame.data)
         elif opcode is Opcode.CONT and self._fragments is not None:
             self._fragments += frame.data
@@ -237,8 +312,45 @@ class Pump(asyncio.Protocol):
                 self._message(data)
         elif opcode is Opcode.BINARY:
             self._fail(UNSUPPORTED_DATA, "text messages only")
-        elif opcode is Opcode.PONG and self._pinged:
+        elif opcode is Opcode.PONG:
+            self._ponged()
+
+    def _beat(self, reply: bytes) -> None:
+        """Take an empty ping, to which there is a reply, or an empty pong."""
+        self._control()
+        if reply:
+            self.out.append(reply)
+        else:
+            self._ponged()
+
+    def _ponged(self) -> None:
+        if self._pinged:
             self.rtt, self._pinged = perf_counter() - self._pinged, 0.0
+
+    def _control(self) -> None:
+        """Count a frame that is no message; with too many of them, read no further for a while."""
+        self._control_frames += 1
+        if self._control_frames <= self.control_frames:
+            return
+        now = self.loop.time()
+        if now - self._control_since >= MUTED_FOR:
+            self._control_frames, self._control_since = 1, now
+            self._strikes = 0
+        elif not self._muted:
+            self._strikes += 1
+            if self._strikes > MUTED_AT_MOST:
+                what = "frames a second that are no messages"
+                self._cut_off(f"more than {self.control_frames} {what}")
+                return
+            self._muted = True
+            self._pace()
+            self.loop.call_later(MUTED_FOR, self._unmute)
+
+    def _unmute(self) -> None:
+        self._muted = False
+        self._control_frames, self._control_since = 0, self.loop.time()
+        if not self.transport.is_closing():
+            self.read_on()
 
     def _message(self, data: bytes | bytearray | memoryview) -> None:
         text = bytes(data)
@@ -250,100 +362,3 @@ class Pump(asyncio.Protocol):
                 return
         if self.user is not None and not self.cut:
             self.user.received(text)
-
-    def _fail(self, code: int, reason: str) -> None:
-        """Close because the other side broke the protocol; what it sent besides is not read."""
-        if self.ws.state is OPEN:
-            self.cut = reason
-            self._collect()
-            self.ws.fail(code, reason)
-            self.mark()
-            self._rearm(CLOSE_LIMIT, self._cut_off, reason)
-
-    def _collect(self) -> None:
-        """Queue what the protocol itself has to say (pongs, closes) behind what was sent."""
-        writes = self.ws.data_to_send()
-        if writes:
-            self.out += writes
-            if self.ws.close_expected():
-                self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
-
-    def mark(self) -> None:
-        """See to it that what is queued goes out at the end of this turn."""
-        if not self._dirty:
-            self._dirty = True
-            self.loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._dirty = False
-        self._collect()
-        if self.out:
-            self._write()
-        if self._backlog or self._events:
-            self._catch_up()
-            if self.out:
-                self.mark()
-
-    def _write(self) -> None:
-        out, self.out = self.out, []
-        data = out[0] if len(out) == 1 else b"".join(out)
-        if self._blocked:
-            if self.unsent > self.unsent_limit:
-                self._cut_off(f"{self.unsent} bytes of output unread")
-                return
-            self._unsent_then += len(data)  # or new output would hide that some was taken
-        self.transport.write(data)
-        if not out[-1]:  # the protocol's word for the end of the stream
-            # Half an end: a whole one, with input on its way, resets what is not yet read there.
-            self.user = None
-            self._backlog, self._events = b"", None
-            if not self.transport.can_write_eof():  # TLS has no half
-                self._end()
-                return
-            self.transport.write_eof()
-            self.transport.resume_reading()
-            self._rearm(CLOSE_LIMIT, self._end)
-
-    def _catch_up(self) -> None:
-        """Go on with what waits, as far as the user and the other side take it."""
-        while self._events or self._backlog:
-            if self._blocked or (self.user is not None and self.user.full):
-                self.transport.pause_reading()
-                return
-            if self._events:
-                self._take(self._events.popleft())
-            else:
-                piece, self._backlog = self._backlog[:SLICE], self._backlog[SLICE:]
-                self._feed(piece)
-            if len(self.out) > BURST:
-                self._write()
-        self._events = None
-        if not self._blocked:
-            self.transport.resume_reading()
-
-    def _watch_stall(self) -> None:
-        limit = self.patience if self.user is None else self.user.stall_limit
-        self._unsent_then = self.unsent
-        self._rearm(limit, self._stalled, limit)
-
-    def _stalled(self, limit: float) -> None:
-        self._abort_timer = None
-        if self.unsent >= self._unsent_then:
-            self._cut_off(f"has read nothing for {limit:.3g} s")
-        elif self._blocked:
-            self._watch_stall()
-
-    def _end(self) -> None:
-        """End from our side; what is unsent still goes out while the other side takes any."""
-        self._watch_stall()
-        self.transport.close()
-
-    def _rearm(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
-        if self._abort_timer is not None:
-            self._abort_timer.cancel()
-        self._abort_timer = self.loop.call_later(seconds, callback, *args)
-
-    def _cut_off(self, reason: str) -> None:
-        self._abort_timer = None
-        self.cut = self.cut or reason
-        self.transport.abort()

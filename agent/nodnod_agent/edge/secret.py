@@ -1,5 +1,6 @@
 """The cluster's secrets: read from where the configuration says that they are, never shown."""
 
+import codecs
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,17 @@ MIN_BYTES = 32
 
 MAX_BYTES = 4096
 
-_LOOSE = 0o037
-"""What no file of a secret may allow: writing to its group, anything to the rest."""
+# What no file of a secret may allow. The first row that fits its mode is told.
+_LOOSE = (
+    (0o004, "others may read it"),
+    (0o002, "others may write it"),
+    (0o020, "its group may write it"),
+    (0o001, "others may execute it"),
+    (0o010, "its group may execute it"),
+)
+
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""What some editors begin a file with, unseen."""
 
 
 def read_secrets(references: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, ...]:
@@ -54,10 +64,15 @@ def _file(path: str, place: str) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{place}: not a file")
             mode = stat.S_IMODE(status.st_mode)
-            if mode & _LOOSE:
-                raise ConfigError(f"{place}: others may read it: mode {mode:04o}, chmod it to 0640")
-            return os.read(descriptor, 2 * MAX_BYTES)
+            for bits, fault in _LOOSE:
+                if mode & bits:
+                    raise ConfigError(f"{place}: {fault}: mode {mode:04o}, chmod it to 0640")
+            data = os.read(descriptor, 2 * MAX_BYTES)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"{place}: {(error.strerror or str(error)).lower()}") from None
+    if data.startswith(_MARKS):
+        what = "begins with a byte order mark, which would be part of the secret: save it without"
+        raise ConfigError(f"{place}: {what}")
+    return data

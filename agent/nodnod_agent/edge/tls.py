@@ -4,7 +4,7 @@ import ssl
 
 from msgspec import Struct
 
-from nodnod.tls import trusting
+from nodnod.tls import show, trusting
 from nodnod_agent.checks import ConfigError
 from nodnod_agent.loglines import printable
 
@@ -63,19 +63,10 @@ def _client(ca: str | None) -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     place = f"tls.key: {printable(key)}" if key is not None else f"tls.cert: {printable(cert)}"
-
-    def no_password() -> str:
-        # Without this, OpenSSL would ask whoever sits at the terminal.
-        raise ConfigError(
-            f"{place}: the key is encrypted, and nobody is there to ask for a password"
-        )
-
     try:
-        context.load_cert_chain(cert, key, no_password)
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise ConfigError(f"{place}: is not the key of the certificate in tls.cert") from None
-        raise ConfigError(f"{place}: expected a certificate and its key in PEM form") from None
+        show(context, cert, key)
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
 
 
 def _try(setting: str, path: str) -> None:

@@ -71,6 +71,8 @@ class Tokens:
                 detail = f"for {named}, which is none of {sorted(own)}: see advertise"
                 raise WrongToken("the token is for another agent", detail)
         if role == "peer":
+            if int(claims["exp"]) > time() + PEER_TTL + SKEW:  # it would have to be remembered
+                raise WrongToken("the token is good for longer than a dial takes")
             self._spend(claims)
             return Verified("peer", _proof(secret, token))
         if role != "read":
