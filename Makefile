@@ -7,8 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
 # More arguments for the command behind a target: make test ARGS="-k address"
 ARGS ?=
+# Tests mostly wait: two at a time take half as long. Those of one file stay together, in their order.
+WORKERS := -n 2 --dist loadfile
+# How long `make fuzz` fuzzes each target, and `make soak` does harm
+SECONDS ?= 60
 
-.PHONY: help demo test lint format bench simulate screenshots clean
+.PHONY: help demo test lint format bench soak simulate fuzz screenshots clean
 
 help:
 	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it'
@@ -16,7 +20,9 @@ help:
 	@echo 'make lint     ruff, mypy, import-linter'
 	@echo 'make format   let ruff format and mend the code'
 	@echo 'make bench    the benchmarks, in their short form: a minute'
-	@echo 'make simulate the large simulated clusters, with figures: a quarter of an hour'
+	@echo 'make soak     agents, clients and random faults for SECONDS=60, and a verdict'
+	@echo 'make simulate the large simulated clusters, with figures: 20 minutes, 4 GB'
+	@echo 'make fuzz     random bytes at the codec and at connections, SECONDS=60 for each of the two'
 	@echo 'make screenshots  take the pictures in docs/images anew'
 	@echo 'make clean    remove what the others have made'
 
@@ -24,7 +30,7 @@ demo: $(VENV)/.run
 	@$(BIN)/nodnod demo $(ARGS)
 
 test: $(VENV)/.develop
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(WORKERS) $(ARGS)
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff check .
@@ -40,8 +46,14 @@ bench: $(VENV)/.run
 	$(BIN)/python bench/limit.py --rounds 1 --number 20000
 	$(BIN)/python bench/footprint.py --seconds 5 --clients 1000
 
+soak: $(VENV)/.run
+	$(BIN)/python bench/soak.py --seconds $(SECONDS) $(ARGS)
+
 simulate: $(VENV)/.develop
 	$(BIN)/python tests/cluster/large.py $(ARGS)
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
 screenshots: $(VENV)/.develop
 	$(BIN)/python tests/browser/screenshots.py $(ARGS)
@@ -80,4 +92,9 @@ $(VENV)/.run: $(VENV)/.place pyproject.toml constraints.txt
 
 $(VENV)/.develop: $(VENV)/.run
 	@$(INSTALL) --group dev
+	@touch $@
+
+# Not among the rest: wheels of the fuzzer are there for Linux and some versions of Python only.
+$(VENV)/.fuzz: $(VENV)/.develop
+	@$(INSTALL) --group fuzz
 	@touch $@

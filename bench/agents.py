@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench.leash import leash
 from bench.load import Plan, measure
 from nodnod.address import Address
 from nodnod.errors import ConnectError
@@ -23,14 +25,22 @@ AGENT = "import sys; from nodnod_agent.cli import main; sys.exit(main())"
 
 
 class Child:
-    """One process, where it listens, and what it has said."""
+    """One process, where it listens, and what it has said.
+
+    A Ctrl-C in the terminal does not reach it; it ends when we end it, or (on Linux) are killed.
+    """
 
     def __init__(self, arguments: Sequence[str], address: Address, log: Path) -> None:
         self.address = address
         self._log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                [sys.executable, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                process_group=0,
+                preexec_fn=leash(),
             )
         self.pid = self._process.pid
 
@@ -44,12 +54,30 @@ class Child:
                 if probe.connect_ex(self.address) == 0:
                     return
             time.sleep(0.02)
-        words = self._log.read_text(errors="replace").strip().splitlines() or ["(nothing)"]
+        words = self.log().strip().splitlines() or ["(nothing)"]
         raise RuntimeError(f"no server came up on {self.address}; its last words: {words[-1]}")
+
+    @property
+    def status(self) -> int | None:
+        """With what it has ended; ``None`` while it runs."""
+        return self._process.poll()
+
+    def log(self) -> str:
+        """What it has said."""
+        return self._log.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def terminate(self) -> None:
         """SIGTERM, and no wait."""
         self._process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL; it is gone after this."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for one that does not mind."""
@@ -57,8 +85,7 @@ class Child:
         try:
             self._process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
 
 @contextmanager

@@ -38,6 +38,11 @@ class Caller(Pump):
         self.opened: asyncio.Future[None] = loop.create_future()
 
     @property
+    def waits_in_line(self) -> bool:
+        """See Pump: a benchmark has no others to be fair to."""
+        return False
+
+    @property
     def full(self) -> bool:
         """See User: we asked for it."""
         return False

@@ -1,8 +1,10 @@
 """Memory and CPU of one agent with one peer: idle, with idle clients, and under load.
 
-    python bench/footprint.py [--clients 1000 3000] [--seconds 30]
+    python bench/footprint.py [--clients 1000 3000] [--streaming 1000] [--seconds 30]
+    python bench/footprint.py --clients 9000 --streaming 5000
 
-Starts and stops two agents of its own, sampling at 1 s, and watches the first.
+Starts and stops two agents of its own, sampling at 1 s, and watches the first. The last idle clients
+stay when `--streaming` of them begin to listen to the whole cluster, once a second.
 """
 
 import sys
@@ -12,6 +14,7 @@ sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides t
 
 import argparse
 import asyncio
+import resource
 import time
 from collections.abc import Iterator
 
@@ -29,6 +32,7 @@ SETTLE = 2.0
 """Seconds in which a new state may settle before it is measured."""
 
 HEAD = ("state", "RSS MB", "PSS MB", "CPU %", "bytes per client", "requests/s")
+STREAM = b'{"type":1,"every":1,"id":"s"}'
 
 
 def main() -> int:
@@ -42,14 +46,18 @@ def main() -> int:
         default=[1000, 3000],
         help="numbers of idle clients, one row each (default 1000 3000)",
     )
+    flag(parser, "streaming", positive, 1000, "how many of the last of them then stream")
     flag(parser, "seconds", seconds, 30.0, "how long each state is watched")
     options = parser.parse_args()
     numbers = sorted(set(options.clients))
-    # Before the agents start, who inherit it: they keep some files for themselves.
-    allow_files(2 * numbers[-1])
+    if options.streaming > numbers[-1]:
+        parser.error(f"--streaming {options.streaming} is more than --clients {numbers[-1]}")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    print(f"open files: at first {soft:,}, {hard:,} allowed; the agent raises its own limit")
+    allow_files(numbers[-1])
     with cluster(2) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
         try:
-            rows = runner.run(watch(agents[0], numbers, options.seconds))
+            rows = runner.run(watch(agents[0], numbers, options.streaming, options.seconds))
         except ConnectError as error:
             print(error, file=sys.stderr)
             return 3
@@ -58,7 +66,7 @@ def main() -> int:
     return 0
 
 
-async def watch(agent: Child, numbers: list[int], span: float) -> list[list[str]]:
+async def watch(agent: Child, numbers: list[int], streaming: int, span: float) -> list[list[str]]:
     """One row per state."""
     rows = [await idle(agent, "idle, one peer", span)]
     loop = asyncio.get_running_loop()
@@ -68,6 +76,10 @@ async def watch(agent: Child, numbers: list[int], span: float) -> list[list[str]
         more = number - len(clients)
         clients += await connect_all(lambda: Caller(loop, agent.address), agent.address, more)
         rows.append(await idle(agent, f"{number:,} idle clients", span, empty, number))
+    quiet = rss(agent.pid)
+    for client in clients[:streaming]:
+        client.send(STREAM)
+    rows.append(await idle(agent, f"{streaming:,} of them stream", span, quiet, streaming))
     for client in clients:
         client.abort()
     await asyncio.sleep(SETTLE)

@@ -31,6 +31,7 @@ class Session:
 
     full = False
     stall_limit = 5.0
+    known = False
 
     def __init__(self, wire: Wire, answer: bytes) -> None:
         self._wire = wire
@@ -67,7 +68,7 @@ async def serve(address: Address, answer: bytes) -> None:
         loop, Answering(answer), hello=Hello(2, "static"), page=no_page, max_clients=MAX_CLIENTS
     )
     with socket.create_server(address) as listener:
-        await server.listen([listener])
+        server.listen([listener])
         await asyncio.Event().wait()
 
 

@@ -1,0 +1,306 @@
+"""Connections that mean harm: each kind does one wrong thing to an agent, for as long as it is let.
+
+Run by bench/siege.py in a process of its own: `python bench/hostile.py --server HOST:PORT --count 500
+--seconds 20`. Sends to loopback only, and only to the server that it is told. Whoever is cut off
+comes again after `--pause` seconds. Prints how often each kind came, and was cut off, as JSON.
+"""
+
+import sys
+from os.path import abspath, dirname
+
+if __name__ == "__main__":
+    sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+from websockets.frames import Frame, Opcode
+
+from bench.caller import allow_files, new_loop
+from bench.options import add_server, flag, positive, seconds
+from nodnod.address import Address
+
+__all__ = ["KINDS"]
+
+AT_ONCE = 20
+SMALL_WINDOW = 4096
+FOREVER = 1e9
+
+_UPGRADE = (
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n{}\r\n"
+)
+
+_numbers = count()
+
+
+class Intruder:
+    """One connection, with no more manners than a kind gives it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        """Send it all, however long that takes."""
+        await self._loop.sock_sendall(self._sock, data)
+
+    async def take(self) -> bytes:
+        """Read what is there. Raises EOFError at the end."""
+        data = await self._loop.sock_recv(self._sock, 65536)
+        if not data:
+            raise EOFError
+        return data
+
+    async def shake(self, headers: str = "") -> None:
+        """Become a WebSocket."""
+        await self.send(_UPGRADE.format(headers).encode())
+        await self.take()
+
+    async def wait(self) -> None:
+        """Until the other side has had enough."""
+        while True:
+            await self.take()
+
+    async def flood(self, data: bytes, *, read: bool) -> None:
+        """Send the same again and again; ``read`` what comes back, or let it pile up."""
+        reader = asyncio.create_task(self.wait()) if read else None
+        try:
+            while reader is None or not reader.done():
+                await self.send(data)
+        finally:
+            if reader is not None:
+                reader.cancel()
+                await asyncio.wait([reader])
+                if not reader.cancelled():
+                    reader.exception()  # it was cut off; looked at, or it would be logged
+
+
+def frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:
+    """A frame as a client sends it."""
+    return Frame(opcode, data, fin).serialize(mask=True)
+
+
+# -- what they do ----------------------------------------------------------------------------------
+
+
+async def slow_handshake(one: Intruder) -> None:
+    """Sends the upgrade a byte at a time, a byte a second."""
+    for byte in _UPGRADE.encode():
+        await one.send(bytes([byte]))
+        await asyncio.sleep(1.0)
+
+
+async def silent(one: Intruder) -> None:
+    """Connects and says nothing."""
+    await one.wait()
+
+
+async def no_websocket(one: Intruder) -> None:
+    """Sends what is no HTTP."""
+    await one.send(bytes(range(256)) * 16)
+    await one.wait()
+
+
+async def foreign_page(one: Intruder) -> None:
+    """Is a web page of somebody else's."""
+    await one.shake("Origin: https://evil.example\r\n")
+    await one.wait()
+
+
+async def unread_stream(one: Intruder) -> None:
+    """Subscribes to streams and reads none."""
+    await one.shake()
+    for number in range(16):
+        await one.send(frame(b'{"type":1,"every":0.25,"id":%d}' % number))
+    await asyncio.sleep(FOREVER)
+
+
+async def unread_answers(one: Intruder) -> None:
+    """Asks without end and reads no answer."""
+    await one.shake()
+    await one.flood(frame(b'{"type":1}') * 100, read=False)
+
+
+async def unread_pings(one: Intruder) -> None:
+    """Pings without end and reads no pong."""
+    await one.shake()
+    await one.flood(frame(b"x" * 125, Opcode.PING) * 100, read=False)
+
+
+async def ping_flood(one: Intruder) -> None:
+    """Pings without end, and reads."""
+    await one.shake()
+    await one.flood(frame(b"", Opcode.PING) * 1000, read=True)
+
+
+async def empty_pieces(one: Intruder) -> None:
+    """Sends a message in pieces that hold nothing, and never ends."""
+    await one.shake()
+    await one.send(frame(b"", fin=False))
+    await one.flood(frame(b"", Opcode.CONT, fin=False) * 1000, read=True)
+
+
+async def endless_pieces(one: Intruder) -> None:
+    """Sends a message in pieces that outgrows every limit."""
+    await one.shake()
+    await one.send(frame(b"x", fin=False))
+    await one.flood(frame(b"x" * 1000, Opcode.CONT, fin=False), read=True)
+
+
+async def half_a_frame(one: Intruder) -> None:
+    """Begins a frame and falls silent."""
+    await one.shake()
+    await one.send(frame(b'{"type":1}' * 100)[:500])
+    await one.wait()
+
+
+async def wrong_requests(one: Intruder) -> None:
+    """Asks what nobody can answer."""
+    await one.shake()
+    await one.flood(frame(b'{"type":99}') + frame(b"[") + frame(b'{"timeout":-1}'), read=True)
+
+
+async def binary(one: Intruder) -> None:
+    """Sends what is no text."""
+    await one.shake()
+    await one.send(frame(bytes(1000), Opcode.BINARY))
+    await one.wait()
+
+
+async def false_join(one: Intruder) -> None:
+    """Says that it is an agent, and tells of members that do not exist."""
+    number = next(_numbers)
+    me = f"10.66.{number // 250 % 250}.{number % 250}:1"
+    await one.shake(
+        "Sec-WebSocket-Protocol: nodnod.2\r\nNodNod-Name: mallory\r\n"
+        f"NodNod-Instance: {number}\r\nNodNod-Address: 127.0.0.1:1\r\n"
+    )
+    member = {"name": "mallory", "address": "127.0.0.1:1", "instance": str(number)}
+    member["incarnation"] = number  # type: ignore[assignment]
+    members = [member | {"address": f"nonsense {me} {n}"} for n in range(1000)]
+    join = {"type": 4, "id": 1, "member": member, "digest": "x", "members": members}
+    await one.flood(frame(json.dumps(join).encode()), read=True)
+
+
+async def costly_questions(one: Intruder) -> None:
+    """Asks for the longest past, each time a little different, so that no answer is known."""
+    await one.shake()
+    for number in _numbers:
+        question = b'{"type":1,"history":%.3f,"id":%d}' % (3600 - number % 3000, number)
+        await one.send(frame(question) * 8)
+        await one.take()
+
+
+async def costly_patterns(one: Intruder) -> None:
+    """Asks for nodes by patterns that nobody has asked before."""
+    await one.shake()
+    for number in _numbers:
+        patterns = [f"*{number}?{n}*[a-z]*" for n in range(256)]
+        question = {"type": 1, "id": number, "nodes": patterns}
+        await one.send(frame(json.dumps(question).encode()))
+        await one.take()
+
+
+KINDS: dict[str, Callable[[Intruder], Awaitable[None]]] = {
+    kind.__name__: kind
+    for kind in (
+        slow_handshake,
+        silent,
+        no_websocket,
+        foreign_page,
+        unread_stream,
+        unread_answers,
+        unread_pings,
+        ping_flood,
+        empty_pieces,
+        endless_pieces,
+        half_a_frame,
+        wrong_requests,
+        binary,
+        false_join,
+        costly_questions,
+        costly_patterns,
+    )
+}
+
+
+# -- how they come ---------------------------------------------------------------------------------
+
+
+async def besiege(
+    server: Address, kinds: list[str], number: int, span: float, pause: float
+) -> dict[str, dict[str, int]]:
+    """Keep ``number`` connections of these kinds in turn for so many seconds; what came of them."""
+    counts = {kind: {"came": 0, "cut": 0} for kind in kinds}
+    gate = asyncio.Semaphore(AT_ONCE)
+    tasks = [
+        asyncio.create_task(_come_again(server, kinds[n % len(kinds)], counts, gate, pause))
+        for n in range(number)
+    ]
+    await asyncio.wait(tasks, timeout=span)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return counts
+
+
+async def _come_again(
+    server: Address,
+    kind: str,
+    counts: dict[str, dict[str, int]],
+    gate: asyncio.Semaphore,
+    pause: float,
+) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        with contextlib.suppress(OSError, EOFError), socket.socket() as sock:
+            sock.setblocking(False)
+            if kind.startswith("unread"):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
+            async with gate:
+                await loop.sock_connect(sock, tuple(server))
+            counts[kind]["came"] += 1
+            await KINDS[kind](Intruder(sock))
+        counts[kind]["cut"] += 1
+        await asyncio.sleep(pause)
+
+
+def give_way() -> None:
+    """Run only where nobody else would."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):  # Linux's own, or not allowed here
+        os.nice(19)
+
+
+def main() -> int:
+    """Parse, run, print the counts as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_server(parser)
+    flag(parser, "count", positive, 500, "connections")
+    flag(parser, "seconds", seconds, 10.0, "how long")
+    flag(parser, "pause", seconds, 0.2, "seconds before one that was cut off comes again")
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    options = parser.parse_args()
+    if not ipaddress.ip_address(options.server.host).is_loopback:
+        parser.error("--server must be an address of loopback: this is a weapon")
+    allow_files(options.count)
+    give_way()
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        counts = runner.run(
+            besiege(options.server, options.kinds, options.count, options.seconds, options.pause)
+        )
+    print(json.dumps(counts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
