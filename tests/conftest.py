@@ -1,12 +1,28 @@
 """Fixtures that several folders share."""
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from doubles.certificates import Authority
 from live.agents import Agents
 from live.namespaces import Machines, why_not
+
+# The same examples each time, here and in CI: a test that fails today has failed because of a change.
+# To look for others: make test ARGS="--hypothesis-profile=search -k any"
+_steady = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("steady", derandomize=True, database=None, **_steady)
+settings.register_profile("search", max_examples=5000, print_blob=True, **_steady)
+settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Undo what a shell does to commands in its background: their children would ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -23,6 +39,18 @@ def shared_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     agents = Agents(tmp_path_factory.mktemp("agents"))
     yield agents
     agents.end()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom the agents of one module trust."""
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom they do not."""
+    return Authority(tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.fixture

@@ -33,8 +33,9 @@ def test_all_of_them_can_stand_in_the_file() -> None:
             "http://a:8080",
             "https://b:443",
             "http://[::1]",
+            "moz-extension://2c127fa4-62c7-7e4f",
         ],
-        "allowedHosts": ["Stats.example", "db_1"],
+        "allowedHosts": ["Stats.example.", "db_1"],
         "tls": {"cert": "a.pem", "key": "a.key", "ca": "/ca.pem", "requireClientCert": True},
         "limits": {
             "connections": 1000,
@@ -43,6 +44,7 @@ def test_all_of_them_can_stand_in_the_file() -> None:
             "clientMessage": 65536,
             "peerMessage": 1048576,
             "inFlight": 8,
+            "controlFrames": 20,
             "streams": 0,
             "unread": 262144,
             "unreadFor": 10,
@@ -50,8 +52,13 @@ def test_all_of_them_can_stand_in_the_file() -> None:
     }
     settings = Settings(name="kyle", **read(file))
     assert settings.auth_secrets == ("env:NODNOD_SECRET", "file:/etc/nodnod/old secret")
-    origins = ("https://wiki.example", "http://a:8080", "https://b", "http://[::1]")
-    assert settings.allowed_origins == origins
+    assert settings.allowed_origins == (
+        "https://wiki.example",
+        "http://a:8080",
+        "https://b",
+        "http://[::1]",
+        "moz-extension://2c127fa4-62c7-7e4f",
+    )
     assert settings.allowed_hosts == ("stats.example", "db_1")
     assert (settings.tls_cert, settings.tls_key, settings.tls_ca) == ("a.pem", "a.key", "/ca.pem")
     assert settings.tls_require_client_cert is True
@@ -62,6 +69,7 @@ def test_all_of_them_can_stand_in_the_file() -> None:
         client_message=65536,
         peer_message=1048576,
         in_flight=8,
+        control_frames=20,
         streams=0,
         unread=262144,
         unread_for=10.0,
@@ -152,6 +160,10 @@ HOST = "expected a host name, without scheme and port, got "
         ({"allowedOrigins": ["null"]}, f"allowedOrigins[0]: {ORIGIN}'null'"),
         ({"allowedOrigins": ["a.example"]}, f"allowedOrigins[0]: {ORIGIN}'a.example'"),
         ({"allowedOrigins": ["https://a/"]}, f"allowedOrigins[0]: {ORIGIN}'https://a/'"),
+        ({"allowedOrigins": ["https://*.a"]}, f"allowedOrigins[0]: {ORIGIN}'https://*.a'"),
+        ({"allowedOrigins": ["https://a:99999"]}, f"allowedOrigins[0]: {ORIGIN}'https://a:99999'"),
+        ({"allowedOrigins": ["wss://a"]}, f"allowedOrigins[0]: {ORIGIN}'wss://a'"),
+        ({"allowedOrigins": ["https://ü.de"]}, f"allowedOrigins[0]: {ORIGIN}'https://ü.de'"),
         ({"allowedOrigins": ["https://a", 5]}, f"allowedOrigins[1]: {ORIGIN}5"),
         ({"allowedOrigins": "https://a"}, "allowedOrigins: expected an array of origins, got"),
         ({"allowedHosts": ["a:7070"]}, f"allowedHosts[0]: {HOST}'a:7070'"),

@@ -1,6 +1,6 @@
 """The simulated cluster at full size, with figures: ``make simulate``.
 
-    python tests/cluster/large.py [join] [halves] [churn] [restart] [day] [--seed N]
+    python tests/cluster/large.py [join] [halves] [churn] [restart] [day] [moves] [--seed N]
 
 Each scenario asserts what it promises; a failure prints the seed and the last events.
 """
@@ -15,8 +15,20 @@ from typing import Any
 
 sys.path[:0] = [dirname(dirname(abspath(__file__)))]  # the simulation is part of the tests
 
-from simulation.membership import churn, day, halves, join_through_one, quiet, whole_restart
-from simulation.world import World
+from simulation.membership import (
+    churn,
+    day,
+    halves,
+    join_through_one,
+    moves,
+    newcomer,
+    quiet,
+    whole_restart,
+)
+from simulation.moves import KINDS
+from simulation.network import CALM, Weather
+from simulation.storm import Storm
+from simulation.world import World, address_of
 
 
 def join(seed: int) -> dict[str, Any]:
@@ -27,9 +39,9 @@ def join(seed: int) -> dict[str, Any]:
 
 
 def parted(seed: int) -> dict[str, Any]:
-    """100 agents in halves for ten minutes, and whole again."""
+    """200 agents in halves for ten minutes, and whole again."""
     with World(seed) as world:
-        agents = _mesh(world, 100)
+        agents = _mesh(world, 200)
         return {"agents": len(agents)} | halves(world, agents, 600.0)
 
 
@@ -52,12 +64,31 @@ def a_day(seed: int) -> dict[str, Any]:
     return day(seed, count=20, hours=24)
 
 
+def moving(seed: int) -> dict[str, Any]:
+    """200 clusters of six whose agents move, exchange addresses and change names, half in storms."""
+    spare = [address_of(number) for number in range(100, 104)]
+    for number in range(seed, seed + 50):
+        for mesh in (False, True):
+            for storm in (False, True):
+                with World(number, Weather(lost=0.01, late=0.002) if storm else CALM) as world:
+                    agents = (
+                        _mesh(world, 6) if mesh else join_through_one(world, 6) and world.agents
+                    )
+                    if storm:
+                        Storm(world, agents[1:], spare=spare).rage(60)
+                        newcomer(world, agents)
+                    else:
+                        moves(world, agents, KINDS)
+    return {"seeds": 50}
+
+
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "join": join,
     "halves": parted,
     "churn": restarts,
     "restart": stampede,
     "day": a_day,
+    "moves": moving,
 }
 
 

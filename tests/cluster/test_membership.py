@@ -1,8 +1,13 @@
 """The membership of a simulated cluster: joining, leaving, parting, healing."""
 
+from typing import Any
+
 import pytest
 
+from nodnod.messages import MemberEntry
+from nodnod_agent.core import peers
 from simulation.membership import (
+    agree,
     assert_no_ghosts,
     churn,
     day,
@@ -13,10 +18,37 @@ from simulation.membership import (
     quiet,
     whole_restart,
 )
+from simulation.network import CALM, Weather
 from simulation.world import World
 
 
-@pytest.mark.parametrize("count", [2, 50, 200])
+def settled(world: World, count: int) -> list[Any]:
+    """A cluster that was joined through one, some time ago."""
+    join_through_one(world, count)
+    world.wait_for(world.whole, 0.2 * count + 30)
+    world.run(20)
+    return world.agents
+
+
+@pytest.fixture
+def short_days(monkeypatch: pytest.MonkeyPatch) -> float:
+    """How many seconds it takes until who is away is forgotten: a whole day takes long to simulate."""
+    seconds = 300.0
+    monkeypatch.setattr(peers, "FORGOTTEN_AFTER", seconds)
+    return seconds
+
+
+def shown_down(agents: list[Any], name: str) -> list[str]:
+    """By whom a node is shown as one that has failed."""
+    return [
+        agent.name
+        for agent in agents
+        for member in agent.cluster.peers.roster.listing()
+        if member.name == name and not member.up and member.error.startswith("down")
+    ]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 50, 200])
 def test_who_knows_one_seed_soon_knows_all(count: int) -> None:
     with World(count) as world:
         join_through_one(world, count)
@@ -113,3 +145,128 @@ def test_who_was_away_while_another_left_does_not_bring_it_back() -> None:
         world.heal()
         world.run(60)
         assert_no_ghosts([agent for agent in agents if agent is not agents[5]])
+
+
+@pytest.mark.parametrize("weather", [CALM, Weather(late=0.05)])
+def test_a_planned_stop_is_shown_as_a_failure_by_nobody_at_any_moment(weather: Weather) -> None:
+    with World(13, weather) as world:
+        agents = settled(world, 15)
+        agents[5].stop()
+        for _ in range(500):
+            world.run(0.02)
+            assert shown_down(agents[:5] + agents[6:], agents[5].name) == []
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.3, 1.0])
+def test_who_stops_as_soon_as_it_has_started_is_no_failure_either(after: float) -> None:
+    with World(14) as world:
+        agents = list(settled(world, 15))
+        newcomer = world.agent("newcomer", nodes=[agents[0].address])
+        world.run(after)
+        newcomer.stop()
+        for _ in range(250):
+            world.run(0.02)
+            assert shown_down(agents, "newcomer") == []
+        assert_no_ghosts(agents)
+
+
+def test_who_is_stopped_while_cut_off_is_down_for_those_alone_who_could_not_be_told() -> None:
+    with World(15) as world:
+        agents = settled(world, 10)
+        world.split([agents[3]])
+        world.run(10)
+        agents[5].stop()
+        world.run(10)
+        assert shown_down(agents, agents[5].name) == [agents[3].name]
+        world.heal()
+        world.run(40)
+        assert_no_ghosts([agent for agent in agents if agent is not agents[5]])
+
+
+def test_news_that_one_agent_has_reach_all_within_seconds() -> None:
+    with World(16) as world:
+        agents = settled(world, 60)
+        gone = MemberEntry("gone", "10.9.9.9:7070", "i", 1, "left", 1_700_000_000.0)
+        agents[7].cluster.peers.gossip._take(gone, "a test")
+        assert not agree(agents)
+        assert world.wait_for(lambda: agree(agents), 60, step=0.25) <= 15
+
+
+def test_two_that_fail_and_one_that_leaves_at_once_are_told_apart() -> None:
+    with World(17) as world:
+        agents = settled(world, 15)
+        frozen, dark, leaver = agents[1], agents[2], agents[4]
+        frozen.freeze()
+        dark.lose_power()
+        leaver.stop()
+        world.run(5.1)
+        others = [agent for agent in agents if agent not in (frozen, dark, leaver)]
+        names = [agent.name for agent in others]
+        assert shown_down(others, frozen.name) == shown_down(others, dark.name) == names
+        assert shown_down(others, leaver.name) == []
+        frozen.thaw()
+        dark.start()
+        leaver.start()
+        world.wait_for(lambda: everybody_lists(agents) and agree(agents), 30)
+
+
+def test_seeds_that_are_dead_when_others_start_are_found_when_they_come() -> None:
+    with World(18) as world:
+        seeds = [world.agent(start=False) for _ in range(2)]
+        for _ in range(6):
+            world.agent(nodes=[seed.address for seed in seeds])
+        world.run(300)
+        for seed in seeds:
+            seed.start()
+        world.wait_for(lambda: everybody_lists(world.agents), 25)
+
+
+@pytest.mark.parametrize("how", ["stop", "crash"])
+@pytest.mark.parametrize("who", [0, 5])
+def test_a_node_whose_clock_was_set_back_meanwhile_is_the_same_node(who: int, how: str) -> None:
+    with World(19) as world:
+        agents = settled(world, 8)
+        getattr(agents[who], how)()
+        world.run(5)
+        agents[who].skew = -5 * 3600.0
+        agents[who].start()
+        world.wait_for(lambda: everybody_lists(agents) and agree(agents), 20)
+        assert_no_ghosts(agents)
+
+
+@pytest.mark.parametrize("skew", [-10 * 365 * 86400.0, 10 * 365 * 86400.0])
+def test_a_node_whose_clock_is_years_wrong_is_there_soon_after_it_was_set(skew: float) -> None:
+    with World(20) as world:
+        agents = settled(world, 8)
+        agents[5].stop()
+        world.run(5)
+        agents[5].skew = skew
+        agents[5].start()
+        world.run(60)
+        agents[5].skew = 0.0
+        world.wait_for(lambda: everybody_lists(agents) and agree(agents), 90)
+        assert_no_ghosts(agents)
+
+
+def test_who_is_away_for_a_day_is_forgotten_and_learnt_of_again(short_days: float) -> None:
+    with World(21) as world:
+        agents = settled(world, 4)
+        agents[2].crash()
+        world.run(short_days - 60)
+        assert shown_down(agents, agents[2].name) == [agents[n].name for n in (0, 1, 3)]
+        world.run(60 + 2 * peers.HOUSEKEEPING)
+        assert shown_down(agents, agents[2].name) == []
+        agents[2].start()
+        world.wait_for(lambda: everybody_lists(agents) and agree(agents), 20)
+
+
+def test_who_was_cut_off_for_a_day_and_is_configured_nowhere_comes_back_by_its_own_seed(
+    short_days: float,
+) -> None:
+    with World(22) as world:
+        agents = settled(world, 5)
+        world.split([agents[2]])
+        world.run(short_days + 2 * peers.HOUSEKEEPING)
+        assert [len(a.cluster.peers.roster.listing()) for a in agents] == [3, 3, 1, 3, 3]
+        world.heal()
+        world.wait_for(lambda: everybody_lists(agents) and agree(agents), 30)

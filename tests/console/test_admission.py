@@ -7,6 +7,12 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from doubles.certificates import Authority
 from nodnod_agent.console.main import main
@@ -19,7 +25,7 @@ SECRET = "a secret of this cluster, and no other"
 def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the configuration nor the environment of whoever runs the tests counts."""
     monkeypatch.chdir(tmp_path)
-    for name in ("TOKEN", "CA", "CONFIG", "AUTH_SECRETS", "SERVER"):
+    for name in ("TOKEN", "CA", "CERT", "KEY", "CONFIG", "AUTH_SECRETS", "SERVER"):
         monkeypatch.delenv(f"NODNOD_{name}", raising=False)
     monkeypatch.setenv("SECRET", SECRET)
 
@@ -175,6 +181,74 @@ def test_the_environment_can_say_both(
         3,
         "nodnod: cannot connect to wss://127.0.0.1:1/: connection refused\n",
     )
+
+
+@pytest.mark.parametrize("flag", ["--cert", "--key"])
+def test_a_certificate_that_cannot_be_read_is_refused(
+    capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    status, _, err = run(capsys, "stat", flag, "gone")
+    assert status == 2
+    assert f"{flag}: 'gone': no such file or directory" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--key", "me.key"], "--key: does nothing without --cert"),
+        (["--cert", "me.pem"], "--cert 'me.pem': expected a certificate and its key in PEM form"),
+        (
+            ["--cert", "me.pem", "--key", "ca.pem"],
+            "--key 'ca.pem': expected a certificate and its key in PEM form",
+        ),
+        (
+            ["--cert", "me.pem", "--key", "other.key"],
+            "--key 'other.key': is not the key of the certificate",
+        ),
+        (["--cert", "me.pem", "--key", "locked.key"], "--key 'locked.key': the key is encrypted"),
+    ],
+)
+@pytest.mark.parametrize(("command", "misused"), [("stat", 2), ("members", 2), ("check", 3)])
+def test_a_certificate_without_its_key_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: str,
+    misused: int,
+    flags: list[str],
+    says: str,
+) -> None:
+    authority = Authority(tmp_path)
+    for name in ("me", "other"):
+        authority.issue(name)
+    lock("me.key", "locked.key")
+    status, out, err = run(capsys, command, *flags, "--server", "127.0.0.1:1")
+    assert status == misused
+    assert len((out + err).splitlines()) == 1
+    assert says in out + err
+
+
+def lock(key: str, to: str) -> None:
+    """Write the key anew with a password."""
+    found = load_pem_private_key(Path(key).read_bytes(), None)
+    form = (Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+    Path(to).write_bytes(found.private_bytes(*form))
+
+
+@pytest.mark.parametrize("variables", [False, True])
+def test_a_certificate_means_tls(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variables: bool,
+) -> None:
+    cert, key = Authority(tmp_path).issue("me")
+    flags = [] if variables else ["--cert", cert, "--key", key]
+    if variables:
+        monkeypatch.setenv("NODNOD_CERT", cert)
+        monkeypatch.setenv("NODNOD_KEY", key)
+    status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1", *flags)
+    assert status == 3
+    assert "cannot connect to wss://127.0.0.1:1/: connection refused" in err
 
 
 def test_a_plain_url_does_not_go_with_an_authority(

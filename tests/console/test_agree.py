@@ -7,7 +7,7 @@ import pytest
 from doubles.members import row, view
 from nodnod.messages import MemberInfo
 from nodnod_agent.console.agree import Difference, compare
-from nodnod_agent.console.wording import conclusion, sentence
+from nodnod_agent.console.wording import conclusion, sentence, sentences
 
 View = list[MemberInfo]
 REFUSED = ("connection refused",)
@@ -251,6 +251,20 @@ def test_large_views_are_compared_in_no_time() -> None:
 )
 def test_a_difference_is_one_sentence(difference: Difference, words: str) -> None:
     assert sentence(difference) == words
+
+
+def test_two_sides_of_one_cut_are_one_line() -> None:
+    found = differences(
+        view("a", b="down", c="up"), view("b", a="down", c="up"), view("c", a="up", b="up")
+    )
+    assert len(found) == 2
+    assert sentences(found) == ["a and b are down for each other: connection refused"]
+
+
+def test_who_is_down_for_one_that_could_not_be_asked_stands_alone() -> None:
+    found = differences(view("a", b="down", c="up"), view("c", a="up", b="up"), b="timed out")
+    assert sentences(found) == [sentence(one) for one in found]
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_bash_completes_all_subcommands(tmp_path: Path, capsys: pytest.CaptureFi
         (["members", "--ag"], ["--agree"]),
         (["check", "--min"], ["--min-nodes"]),
         (["stat", "--json", "--wat"], ["--watch"]),
+        (["top", "--ce"], ["--cert"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
     ],
 )

@@ -13,7 +13,8 @@ from nodnod.messages import FullStats, PeerAnswer
 from nodnod_agent.core.answers import Answers
 from nodnod_agent.core.board import Board
 from nodnod_agent.core.local import LocalNode
-from nodnod_agent.core.members import Member, Roster
+from nodnod_agent.core.member import Member
+from nodnod_agent.core.members import Roster
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.sample import Sample
 from simulation.clock import FakeClock

@@ -1,23 +1,12 @@
 """An agent among its peers: who counts as a node, when it dials, and what it logs."""
 
-import logging
-
 import pytest
 
 from nodnod.address import Address
+from nodnod_agent.core.gossip import JOIN
 from nodnod_agent.core.world import Hello
+from simulation.answers import parse
 from simulation.stage import WALL, FakePeer, Stage
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "nodnod")
-    return caplog
 
 
 def lines(log: pytest.LogCaptureFixture, level: str = "") -> list[str]:
@@ -114,16 +103,31 @@ def test_the_other_address_of_a_node_that_is_configured_no_more_is_dialled(stage
     assert client.nodes["kyle"]["error"] == "not connected yet"
 
 
-def test_the_other_address_of_a_node_that_said_goodbye_stands_for_itself(stage: Stage) -> None:
+def test_the_other_address_of_a_node_that_said_goodbye_is_not_missed(stage: Stage) -> None:
     first = stage.peer("kyle", instance="i")
     second = stage.peer("kyle", instance="i")
     stage.cluster.peers.remove(first.address)
     member = {"name": "kyle", "address": str(first.address), "instance": "i", "incarnation": 1}
     member |= {"state": "left", "since": WALL + stage.clock.now}
     stage.client(first.hello).ask(type=4, id=1, member=member)
-    stage.clock.turn()
-    assert dialled(stage, second.address) == 2
-    assert stage.ask_all().nodes["kyle"]["error"] == "not connected yet"
+    first.hang_up()
+    stage.clock.advance(14)
+    assert dialled(stage, second.address) == 1
+    assert names(stage) == ["own"]
+    stage.clock.advance(2)
+    stage.welcome("kyle", stage.attempt(second.address), instance="j")
+    assert names(stage) == ["kyle", "own"]
+
+
+def test_all_agents_are_told_of_our_goodbye_whoever_has_dialled(stage: Stage) -> None:
+    peer = stage.peer("kyle")
+    caller, client = stage.client(Hello(2, "stan", "i", "10.0.0.9:7070")), stage.client()
+    stage.cluster.leave()
+    request = parse(peer.wire.sent[-1])
+    assert (request["type"], request["member"]["state"]) == (4, "left")
+    assert caller.answer["id"] == JOIN
+    assert caller.answer["member"] == request["member"]
+    assert client.answers == []
 
 
 def test_a_node_that_restarts_is_the_same_node(stage: Stage) -> None:
@@ -310,3 +314,57 @@ def test_another_address_of_a_node_that_fails_with_it_is_not_a_lost_node_of_its_
     stage.attempt(second.address).refuse("connection refused")
     lost = [line for line in lines(log, "WARNING") if line.startswith("Lost")]
     assert lost == [f"Lost connection with node: [kyle : {first.address}]. Reason: closed"]
+
+
+# Samples that stay away.
+
+
+def own(stage: Stage) -> dict[str, object]:
+    client = stage.client()
+    client.ask(type=0)
+    node = client.nodes["own"]
+    assert isinstance(node, dict)
+    return node
+
+
+def test_numbers_that_were_not_sampled_for_three_intervals_are_called_stale(stage: Stage) -> None:
+    stage.clock.advance(10)
+    assert own(stage)["error"] == ""
+    stage.sampling = False
+
+    stage.clock.advance(2.5)
+    assert own(stage)["error"] == ""
+    stage.clock.advance(2.5)
+
+    assert str(own(stage)["error"]).startswith("stale: last sampled ")
+    assert own(stage)["cpuUsed"] == 5.0
+
+
+def test_a_sample_ends_that(stage: Stage) -> None:
+    stage.sampling = False
+    stage.clock.advance(60)
+    assert own(stage)["error"]
+
+    stage.sampling = True
+    stage.clock.advance(1)
+
+    assert own(stage)["error"] == ""
+
+
+def test_a_sample_that_comes_again_with_more_sections_is_no_news(stage: Stage) -> None:
+    stage.sampling = False
+    for _ in range(60):
+        stage.clock.advance(1)
+        stage.cluster.sampled(stage.cluster.newest)
+    stage.clock.advance(1)
+
+    assert own(stage)["error"]
+
+
+def test_after_standing_still_our_own_numbers_are_not_called_stale(stage: Stage) -> None:
+    stage.clock.advance(10)
+    stage.sampling = False
+    stage.clock.now += 3600
+    stage.clock.advance(0.5)
+
+    assert own(stage)["error"] == ""

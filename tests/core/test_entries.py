@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from anything import examples, json_values
 from nodnod.codec import decode_peer_answer, encode
 from nodnod.errors import WireError
 from nodnod.messages import FullStats
@@ -53,9 +54,17 @@ def test_a_node_that_could_not_be_read_is_zeros_and_a_reason(stat_type: int) -> 
 
 
 def test_a_peers_object_is_spliced_as_it_came() -> None:
-    text = b'{ "error":"","memoryTotal":1,"memoryUsed":1,"memoryUsedPercent":1,"diskTotal":1,'
-    text += b'"diskUsed":1,"diskUsedPercent":1.50,"cpuUsed":2,  "name":"kyle","more":[1, 2]}'
+    text = b'{"error":"","memoryTotal":1,"memoryUsed":1,"memoryUsedPercent":1,"diskTotal":1,'
+    text += b'"diskUsed":1,"diskUsedPercent":1.5,"cpuUsed":2,"name":"kyle","more":[1,2]}'
     assert splice(b'{"nodes":{"kyle":' + text + b'},"id":3}') == text
+
+
+def test_what_some_could_not_read_is_written_anew() -> None:
+    twice = json.dumps(answered(node(more=[{"a": 1}])))
+    twice = twice.replace('"error"', '"error": "x", "error"').replace('"a"', '"a": 2, "a"')
+    entry = splice(twice.encode())
+    assert parse(entry) == node(more=[{"a": 1}])
+    assert (entry.count(b'"error"'), entry.count(b'"a"')) == (1, 1)
 
 
 def test_a_peer_may_say_more_than_was_asked() -> None:
@@ -160,10 +169,25 @@ def test_detail_may_make_an_object_larger() -> None:
     assert len(entry) > 20_000
 
 
+def test_detail_and_history_have_a_limit_too() -> None:
+    answer = answered(node(detail={"x": "y" * 300_000}))
+    for question in (Question(detail=("cpu",)), Question(history=60)):
+        with pytest.raises(WireError, match="more than 262144 bytes"):
+            splice(answer, question=question)
+
+
 def test_of_a_field_named_twice_the_check_and_the_reader_take_the_same() -> None:
     twice = json.dumps(answered(node())).replace('"error"', '"name": "stan", "error"', 1)
     with pytest.raises(WireError, match="speaks for node 'stan'"):
         splice(twice.encode())
+
+
+@pytest.mark.parametrize(
+    "more", ['":{": "a:b"', '"a" : {"b":[{"b":1e0}]}', r'"\"": "\\", ":":"\u003c"']
+)
+def test_what_is_written_otherwise_than_by_us_is_read_all_the_same(more: str) -> None:
+    text = json.dumps(answered(node())).replace('"error"', f'{more}, "error"', 1)
+    assert parse(splice(text.encode()))["name"] == "kyle"
 
 
 def test_an_object_can_be_told_again_with_an_error() -> None:
@@ -181,11 +205,6 @@ def test_renaming_changes_nothing_but_the_name() -> None:
     assert parse(renamed(raw, "stan")) == node(name="stan", more=[1, {"name": "kyle"}])
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children),
-    max_leaves=12,
-)
 odd_nodes = json_values | st.dictionaries(
     st.sampled_from([*FIELDS[0], "more"]), json_values | st.just("kyle")
 ).map(lambda fields: node() | fields)
@@ -195,7 +214,7 @@ odd_answers = json_values | st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=400)
+@examples(400)
 @given(
     answer=odd_answers.map(lambda value: json.dumps(value).encode()) | st.binary(),
     stat_type=st.integers(0, 3),

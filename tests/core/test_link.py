@@ -8,7 +8,8 @@ import pytest
 
 from nodnod.address import Address
 from nodnod.messages import PeerAnswer
-from nodnod_agent.core.link import MAX_UNANSWERED, Link, LinkState
+from nodnod_agent.core.link import Link, LinkState
+from nodnod_agent.core.tally import MAX_UNANSWERED, OVERDUE, UNDER_WAY
 from nodnod_agent.core.world import Hello
 from simulation.clock import FakeClock
 from simulation.stage import FakeDial, FakeWire
@@ -286,10 +287,57 @@ def test_a_bad_answer_of_a_version_1_peer_stands_for_one_query(bench: Bench) -> 
 
 
 def test_what_a_version_1_peer_owes_is_bounded(bench: Bench) -> None:
-    wire = bench.up(OLD)
+    bench.up(OLD)
     asked = [bench.link.ask(query, b"?") for query in range(MAX_UNANSWERED + 10)]
-    assert sum(asked) == len(wire.sent) == MAX_UNANSWERED - 1
+    assert sum(asked) == MAX_UNANSWERED - 1
     assert bench.link.owing == MAX_UNANSWERED
+
+
+def test_a_slow_version_1_peer_is_asked_few_questions_which_all_who_wait_share(
+    bench: Bench,
+) -> None:
+    wire = bench.up(OLD)
+    for query in range(1, 101):
+        bench.link.ask(query, b"?")
+    assert len(wire.sent) == UNDER_WAY - 1  # and before them the one for its name
+
+    for _ in range(UNDER_WAY):
+        bench.answers("kyle")
+    assert len(wire.sent) == UNDER_WAY
+    assert [told[1] for told in bench.owner.told[1:]] == list(range(1, UNDER_WAY))
+    bench.answers("kyle")
+
+    assert [told[1] for told in bench.owner.told[1:]] == list(range(1, 101))
+    assert bench.link.owing == 0
+
+
+def test_a_bad_answer_of_a_version_1_peer_stands_for_all_who_share_it(bench: Bench) -> None:
+    bench.up(OLD)
+    for query in range(1, UNDER_WAY + 3):
+        bench.link.ask(query, b"?")
+    for _ in range(UNDER_WAY):
+        bench.answers("kyle")
+    bench.owner.told.clear()
+    bench.link.received(b"garbage")
+    shared = range(UNDER_WAY, UNDER_WAY + 3)
+    assert bench.owner.told == [("spoiled", query, "bad answer") for query in shared]
+
+
+def test_a_version_1_peer_that_has_passed_over_a_question_is_dialled_anew(bench: Bench) -> None:
+    wire = bench.up(OLD)
+    bench.link.ask(1, b"?")
+    bench.link.ask(2, b"?")
+    bench.answers("name")
+    bench.clock.advance(OVERDUE - 1)
+    bench.answers("for the second question, taken for the first's")
+    bench.owner.told.clear()
+    bench.clock.advance(2)
+
+    assert not bench.link.ask(3, b"?")
+
+    assert wire.aborted
+    assert bench.owner.told == [("down", "an answer that it owed never came")]
+    bench.await_dial()
 
 
 def test_what_a_version_1_peer_owed_on_a_connection_that_ended_it_owes_no_more(

@@ -7,7 +7,8 @@ import pytest
 
 from nodnod.address import parse_address
 from nodnod_agent.core.link import Link
-from nodnod_agent.core.members import Member, Roster, Standing
+from nodnod_agent.core.member import Member
+from nodnod_agent.core.members import Roster, Standing
 from nodnod_agent.core.question import Question
 
 
@@ -97,12 +98,20 @@ def test_each_of_two_nodes_with_one_name_keeps_its_own_when_they_come_back(cast_
     assert (first.listed, second.listed) == ("kenny", "kenny@10.0.0.3:7070")
 
 
-def test_a_freed_name_goes_to_the_next_who_asks(cast_: Cast) -> None:
+@pytest.mark.parametrize("goes", ["remove", "leave"])
+def test_a_name_that_is_free_again_goes_to_the_next_who_has_it(cast_: Cast, goes: str) -> None:
     first = cast_.met("10.0.0.2", "kenny")
-    second = cast_.met("10.0.0.3", "kenny")
-    cast_.roster.remove(first)
     cast_.met("10.0.0.3", "kenny")
-    assert second.listed == "kenny"
+    cast_.met("10.0.0.4", "kenny")
+    getattr(cast_.roster, goes)(first)
+    assert cast_.listed == ["kenny", "kenny@10.0.0.4:7070"]
+
+
+def test_our_own_name_goes_to_nobody_else(cast_: Cast) -> None:
+    first = cast_.met("10.0.0.2", "own")
+    cast_.met("10.0.0.3", "own")
+    cast_.roster.leave(first)
+    assert cast_.listed == ["own@10.0.0.3:7070"]
 
 
 def test_our_own_instance_on_the_other_end_is_ourselves(cast_: Cast) -> None:
@@ -196,6 +205,51 @@ def test_another_node_at_an_old_address_is_listed_by_its_own_name(cast_: Cast) -
     cast_.met("10.0.0.2", "stan", instance="j")
     assert kenny.listed == "stan"
     assert cast_.listed == ["stan"]
+
+
+def test_a_node_that_moves_to_where_another_was_has_its_name_alone(cast_: Cast) -> None:
+    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
+    stan = cast_.met("10.0.0.3", "stan", instance="j")
+    cast_.up(kenny, False)
+    cast_.up(stan, False)
+    cast_.roster.hear_of(kenny, "stan", "k")  # gossip comes before the link
+    cast_.met("10.0.0.2", "stan", instance="k")
+    assert cast_.roster.listing() == (kenny,)
+    assert kenny.listed == "stan"
+
+
+@pytest.mark.parametrize("how", ["met", "heard of"])
+def test_a_name_that_a_node_has_no_more_goes_to_the_next_who_has_it(cast_: Cast, how: str) -> None:
+    first = cast_.met("10.0.0.2", "kenny")
+    second = cast_.met("10.0.0.3", "kenny")
+    if how == "met":
+        cast_.met("10.0.0.2", "stan", instance="j")
+    else:
+        cast_.roster.hear_of(first, "stan", "j")
+    assert second.listed == "kenny"
+
+
+def test_the_other_addresses_of_one_whose_place_is_said_to_be_anothers_stand_for_themselves(
+    cast_: Cast,
+) -> None:
+    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
+    alias = cast_.met("10.0.0.3", "kenny", instance="i")
+    cast_.up(kenny, False)
+    cast_.roster.hear_of(kenny, "stan", "j")
+    assert cast_.roster.listing() == (alias, kenny)
+
+
+def test_where_a_node_was_said_to_be_is_no_node_while_another_of_that_name_is_up(
+    cast_: Cast,
+) -> None:
+    first = cast_.met("10.0.0.2", "kenny")
+    second = cast_.met("10.0.0.3", "kenny")
+    said = cast_.roster.add(parse_address("10.0.0.4"), configured=False)
+    cast_.roster.hear_of(said, "kenny", "i")
+    cast_.up(first, False)
+    cast_.roster.hear_of(first, "stan", "j")
+    assert cast_.roster.listing() == (second, first)
+    assert cast_.listed == ["kenny", "stan"]
 
 
 def test_a_namesake_of_one_that_is_down_and_was_up_beside_it_is_another_node(cast_: Cast) -> None:

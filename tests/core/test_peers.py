@@ -1,74 +1,24 @@
 """Which nodes an agent takes in, what it hears of them, and when it forgets them."""
 
-import logging
-from typing import Any
-
 import pytest
 
-from nodnod.address import Address, parse_address
+from core.hearsay import (
+    A,
+    B,
+    entry,
+    errors,
+    lines,
+    pass_a_day,
+    states,
+    tell,
+    told_of,
+)
+from nodnod.address import Address
+from nodnod.messages import MemberEntry
 from nodnod_agent.core.peers import FORGOTTEN_AFTER, HOUSEKEEPING
+from nodnod_agent.core.view import MAX_MEMBERS
 from nodnod_agent.core.world import Hello
-from simulation.stage import WALL, FakePeer, Stage
-
-NAME = Address("cluster.example", 7070)
-A, B, C = (Address(f"10.2.0.{n}", 7070) for n in (1, 2, 3))
-TELLER = Hello(2, "teller", "i-teller", "10.3.0.1:7070")
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "nodnod")
-    return caplog
-
-
-def lines(log: pytest.LogCaptureFixture) -> list[str]:
-    return [record.message for record in log.records]  # as it was when it was logged
-
-
-def entry(name: str, address: Address, incarnation: int = 1, **more: object) -> dict[str, Any]:
-    fields = {"name": name, "address": str(address), "instance": f"instance of {name}"}
-    return {**fields, "incarnation": incarnation, **more}
-
-
-def tell(stage: Stage, *entries: dict[str, Any]) -> None:
-    """Have an agent that has dialled us tell of these."""
-    own = entry(TELLER.name, parse_address(TELLER.address), instance=TELLER.instance)
-    stage.client(TELLER).ask(type=4, id=1, member=own, digest="0", members=entries)
-    stage.clock.advance(0.01)
-
-
-def told_of(stage: Stage, name: str, address: Address) -> FakePeer:
-    """A node that we were told of, and that answers."""
-    tell(stage, entry(name, address))
-    return stage.welcome(name, stage.attempt(address))
-
-
-def errors(stage: Stage) -> dict[str, str]:
-    """The other nodes of a cluster answer; the teller, who never answers, not among them."""
-    nodes = stage.ask_all(timeout=0.05)
-    stage.clock.advance(0.1)
-    known = {name: node["error"] for name, node in nodes.nodes.items()}
-    return {n: e for n, e in known.items() if n not in ("own", TELLER.name)}
-
-
-def states(stage: Stage) -> dict[str, str]:
-    """What type 3 tells, by address, likewise."""
-    rows = stage.cluster.peers.members()[1:]
-    return {row.address: row.state for row in rows if row.name != TELLER.name}
-
-
-def pass_a_day(stage: Stage) -> None:
-    """As if the machine had slept so long: the timers of the core come due once."""
-    stage.clock.now += FORGOTTEN_AFTER
-    stage.clock.advance(2 * HOUSEKEEPING)
-
-
-# Those we are told of.
+from simulation.stage import Stage
 
 
 def test_one_that_we_are_told_of_is_listed_and_dialled(
@@ -82,55 +32,17 @@ def test_one_that_we_are_told_of_is_listed_and_dialled(
     assert states(stage) == {str(A): "up"}
 
 
-def test_one_that_left_is_listed_nowhere_and_dialled_no_more(stage: Stage) -> None:
-    told_of(stage, "kyle", A)
-
-    tell(stage, entry("kyle", A, 2, state="left", since=WALL))
-
-    assert errors(stage) == {}
-    assert states(stage) == {str(A): "left"}
-    stage.clock.advance(120)
-    assert len(stage.dial.to(A)) == 1
-
-
-def test_one_that_left_and_is_configured_is_knocked_at_slowly(stage: Stage) -> None:
-    kyle = stage.peer("kyle")
-    tell(stage, entry("kyle", kyle.address, 2, state="left", since=WALL))
-
-    assert errors(stage) == {}
-    stage.clock.advance(16)
-    assert len(stage.dial.to(kyle.address)) == 2
-    stage.welcome("kyle", stage.attempt(kyle.address), instance="another")
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_old_news_do_not_bring_back_one_that_left(stage: Stage) -> None:
-    told_of(stage, "kyle", A)
-    tell(stage, entry("kyle", A, 5, state="left", since=WALL))
-
-    tell(stage, entry("kyle", A, 4))
-
-    assert errors(stage) == {}
-
-
-def test_one_that_left_and_starts_again_is_back(stage: Stage) -> None:
-    told_of(stage, "kyle", A)
-    tell(stage, entry("kyle", A, 2, state="left", since=WALL))
-
-    tell(stage, entry("kyle", A, 3, instance="another"))
-
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_the_goodbye_of_a_process_does_not_end_the_one_that_has_taken_its_place(
-    stage: Stage,
+def test_one_that_dials_us_and_cannot_be_dialled_is_named_with_a_hint(
+    stage: Stage, log: pytest.LogCaptureFixture
 ) -> None:
     tell(stage, entry("kyle", A))
-    stage.welcome("kyle", stage.attempt(A), instance="the next one")
+    stage.client(Hello(2, "kyle", "instance of kyle", str(A)))
 
-    tell(stage, entry("kyle", A, 2, state="left", since=WALL))
+    stage.attempt(A).refuse("connection refused")
 
-    assert states(stage) == {str(A): "up"}
+    hint = "connection refused; it is connected to us: is the address that it advertises right?"
+    assert errors(stage) == {"kyle": f"down: {hint}"}
+    assert f"Could not connect to node: {A}. Error: {hint}" in lines(log)
 
 
 def test_where_one_moved_to_another_address_it_is_there_once(stage: Stage) -> None:
@@ -142,6 +54,31 @@ def test_where_one_moved_to_another_address_it_is_there_once(stage: Stage) -> No
 
     assert list(errors(stage)) == ["kyle"]
     assert states(stage) == {str(B): "up"}
+
+
+def test_where_one_moved_again_and_again_a_newcomer_lists_it_once(stage: Stage) -> None:
+    places = [Address("10.0.0.9", port) for port in (1, 2, 3)]
+    for number, place in enumerate(places):
+        tell(stage, entry("kyle", place, number + 1, instance=f"run {number}"))
+    for place in places[:2]:
+        stage.attempt(place).refuse()
+
+    stage.welcome("kyle", stage.attempt(places[2]), instance="run 2")
+
+    assert list(errors(stage)) == ["kyle"]
+    assert states(stage) == {str(places[2]): "up"}
+
+
+def test_of_namesakes_that_a_newcomer_was_told_of_each_that_answers_is_there(stage: Stage) -> None:
+    places = [Address("10.0.0.9", port) for port in (1, 2, 3)]
+    for number, place in enumerate(places):
+        tell(stage, entry("kyle", place, number + 1, instance=f"run {number}"))
+
+    for number, place in enumerate(places):
+        stage.welcome("kyle", stage.attempt(place), instance=f"run {number}")
+
+    assert states(stage) == {str(place): "up" for place in places}
+    assert len(errors(stage)) == 3
 
 
 def test_an_agent_that_moved_does_not_miss_itself_where_it_was(
@@ -162,6 +99,72 @@ def test_one_with_our_name_that_answers_is_another_and_warned_of(
 
     assert list(errors(stage)) == [f"own@{A}"]
     assert f"Two nodes have the name own: the one at {A} is listed as own@{A}" in lines(log)
+
+
+# Made-up ones, and the real one among them.
+
+
+def flood(stage: Stage, count: int = MAX_MEMBERS) -> None:
+    """Have the view full of members that nobody has ever met."""
+    view = stage.cluster.peers.gossip.view
+    for number in range(count):
+        made_up = entry(f"n{number}", Address(f"10.8.{number >> 8}.{number & 255}", 7070))
+        news = view.merge(MemberEntry(**made_up))
+        assert news is not None
+        stage.cluster.peers.learnt(news)
+
+
+def test_one_that_comes_in_person_is_dialled_before_all_that_we_were_only_told_of(
+    stage: Stage,
+) -> None:
+    flood(stage, 200)
+    stage.clock.advance(0.1)
+    kyle = stage.client(Hello(2, "kyle", "instance of kyle", str(A)))
+    kyle.ask(type=4, id=1, member=entry("kyle", A), digest="0")
+    stage.clock.advance(1.1)
+
+    assert len(stage.dial.to(A)) == 1
+
+
+def test_one_that_we_were_told_of_and_that_then_comes_in_person_waits_no_longer(
+    stage: Stage,
+) -> None:
+    flood(stage, 200)
+    tell(stage, entry("kyle", A))
+    assert stage.dial.to(A) == []
+    stage.client(Hello(2, "kyle", "instance of kyle", str(A)))
+    stage.clock.advance(1.1)
+
+    assert len(stage.dial.to(A)) == 1
+
+
+def test_who_claims_an_address_where_nobody_answers_has_it_dialled_first_but_once(
+    stage: Stage,
+) -> None:
+    flood(stage, 200)
+    stage.client(Hello(2, "kyle", "instance of kyle", str(A)))
+    tell(stage, entry("kyle", A))
+    stage.clock.advance(1.1)
+    stage.attempt(A).refuse()
+
+    link = stage.cluster.peers.roster.members[A].link
+    assert link is not None
+    assert link.dialler == stage.cluster.peers._dialling.doubtful
+
+
+def test_who_comes_in_person_takes_the_place_of_one_that_nobody_has_met(stage: Stage) -> None:
+    met = told_of(stage, "stan", B)
+    flood(stage, MAX_MEMBERS - 2)  # stan, and who told of him
+    view = stage.cluster.peers.gossip.view
+    assert len(view.entries) == MAX_MEMBERS
+
+    stage.client(Hello(2, "kyle", "instance of kyle", str(A))).ask(
+        type=4, id=1, member=entry("kyle", A), digest="0"
+    )
+
+    assert {str(A), str(B)} <= view.entries.keys()
+    assert len(view.entries) == MAX_MEMBERS
+    assert met.wire.open
 
 
 # When they are forgotten.
@@ -231,167 +234,45 @@ def test_one_that_was_forgotten_and_calls_is_told_so_and_comes_back(stage: Stage
     assert list(errors(stage)) == ["kyle"]
 
 
-# Names of several addresses.
+# Who is known.
 
 
-def test_a_name_is_listed_before_it_is_looked_up(stage: Stage) -> None:
-    stage.cluster.peers.expect(NAME)
+def test_an_agent_that_dials_us_is_known_while_we_have_a_link_to_it(stage: Stage) -> None:
+    hello = Hello(2, "kyle", "instance of kyle", "10.0.0.2:7070")
+    before = stage.client(hello).session
+    assert not before.known
 
-    assert errors(stage) == {str(NAME): "looking up the name"}
-    assert stage.dial.attempts == []
-
-
-def test_a_name_of_one_address_is_dialled_by_its_name(stage: Stage) -> None:
-    stage.cluster.peers.expect(NAME)
-    stage.cluster.peers.resolved(NAME, [A])
-
-    assert errors(stage) == {str(NAME): "not connected yet"}
-    stage.welcome("kyle", stage.attempt(NAME))
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_a_name_that_nobody_has_is_dialled_for_the_reason_why(stage: Stage) -> None:
-    stage.cluster.peers.expect(NAME)
-    stage.cluster.peers.resolved(NAME, [])
-    stage.attempt(NAME).refuse("name or service not known")
-
-    assert errors(stage) == {str(NAME): "down: name or service not known"}
-
-
-def test_a_name_of_several_addresses_is_each_of_them(stage: Stage) -> None:
-    stage.cluster.peers.expect(NAME)
-    stage.cluster.peers.resolved(NAME, [A, B])
-
-    stage.welcome("kyle", stage.attempt(A))
-    stage.welcome("stan", stage.attempt(B))
-    assert list(errors(stage)) == ["kyle", "stan"]
-    assert stage.dial.to(NAME) == []
-
-
-def test_the_address_among_several_that_is_our_own_is_no_node(stage: Stage) -> None:
-    stage.cluster.peers.resolved(NAME, [A, B])
-    stage.welcome("kyle", stage.attempt(A))
-    stage.welcome("own", stage.attempt(B), instance="own instance")
-
-    stage.cluster.peers.resolved(NAME, [A, B])
-    stage.cluster.peers.resolved(NAME, [A, B, C])
-    stage.welcome("stan", stage.attempt(C))
-
-    assert list(errors(stage)) == ["kyle", "stan"]
-    assert len(stage.dial.to(B)) == 1
-
-
-def test_a_name_that_led_to_ourselves_and_leads_elsewhere_is_dialled_again(stage: Stage) -> None:
-    stage.cluster.peers.resolved(NAME, [A])
-    stage.welcome("own", stage.attempt(NAME), instance="own instance")
-    assert errors(stage) == {}
-
-    stage.cluster.peers.resolved(NAME, [B])
-    stage.clock.advance(0.1)
-
-    assert len(stage.dial.to(NAME)) == 2
-    stage.welcome("kyle", stage.attempt(NAME))
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_an_address_that_a_name_loses_is_gone_unless_it_was_learnt_of(stage: Stage) -> None:
-    stage.cluster.peers.resolved(NAME, [A, B, C])
-    stage.welcome("kyle", stage.attempt(A)).hang_up()
-    stage.attempt(B).refuse()
-    stage.welcome("stan", stage.attempt(C))
-    tell(stage, entry("kyle", A))
-
-    stage.cluster.peers.resolved(NAME, [C])
-
-    # That kyle is down is to be seen, though the name server does not tell of it any more.
-    assert [name for name, error in errors(stage).items() if error.startswith("down")] == ["kyle"]
-    assert str(B) not in states(stage)
-
-
-def test_a_failed_look_up_takes_nothing_away(stage: Stage) -> None:
-    stage.cluster.peers.resolved(NAME, [A, B])
-    before = errors(stage)
-
-    stage.cluster.peers.resolved(NAME, [])
-
-    assert errors(stage) == before
-    assert len(before) == 2
-
-
-# What is taken out of the configuration.
-
-
-def test_one_that_is_removed_while_down_is_gone(stage: Stage) -> None:
-    kyle = stage.peer("kyle")
-    tell(stage, entry("kyle", kyle.address))
-    kyle.hang_up()
-
-    stage.cluster.peers.remove(kyle.address)
-
-    assert errors(stage) == {}
-    dialled = len(stage.dial.to(kyle.address))
-    stage.clock.advance(60)
-    assert len(stage.dial.to(kyle.address)) == dialled
-
-
-def test_one_that_was_removed_while_down_is_not_learnt_of_again_by_old_news(stage: Stage) -> None:
-    kyle = stage.peer("kyle")
-    tell(stage, entry("kyle", kyle.address))
-    kyle.hang_up()
-    stage.cluster.peers.remove(kyle.address)
-
-    tell(stage, entry("kyle", kyle.address))
-    assert errors(stage) == {}
-    tell(stage, entry("kyle", kyle.address, 2))
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_one_that_is_removed_while_up_stays_and_keeps_its_link(stage: Stage) -> None:
     kyle = stage.peer("kyle")
 
-    stage.cluster.peers.remove(kyle.address)
-
-    assert list(errors(stage)) == ["kyle"]
-    assert kyle.wire.open
+    assert before.known
+    assert stage.client(hello).session.known
     kyle.hang_up()
-    pass_a_day(stage)
-    assert errors(stage) == {}
+    assert not before.known
 
 
-def test_one_of_version_1_that_is_removed_is_gone_and_nobody_waits_for_it(stage: Stage) -> None:
-    kyle = stage.peer("kyle", version=1)
-    client = stage.ask_all(timeout=30)
+def test_who_says_that_he_is_an_agent_is_not_known_for_that(stage: Stage) -> None:
+    stage.peer("kyle")
+    assert not stage.client(Hello(2, "kyle", "another instance", "10.0.0.2:7070")).session.known
+    assert not stage.client(Hello(2)).session.known
+    assert not stage.client().session.known
 
-    stage.cluster.peers.remove(kyle.address)
+
+def test_an_agent_with_two_addresses_is_known_while_one_of_them_is_up(stage: Stage) -> None:
+    hello = Hello(2, "kyle", "instance of kyle", "10.0.0.2:7070")
+    kyle = stage.peer("kyle")
+    other = stage.peer("kyle")  # the same instance: this link is given up
+    session = stage.client(hello).session
+    assert session.known
+    other.hang_up()
+    assert session.known
+    kyle.hang_up()
     stage.clock.turn()
-
-    assert list(client.nodes) == ["own"]
-    assert kyle.wire.closed is not None
+    assert not session.known
 
 
-def test_a_name_that_is_removed_takes_its_addresses_along(stage: Stage) -> None:
-    stage.cluster.peers.add(B)
-    stage.cluster.peers.resolved(NAME, [A, B, C])
-    for address in (A, B, C):
-        stage.attempt(address).refuse()
-
-    stage.cluster.peers.remove(NAME)
-
-    assert list(states(stage)) == [str(B)]
-
-
-def test_what_is_added_again_is_dialled_again(stage: Stage) -> None:
-    address = stage.configure()
-    stage.attempt(address).refuse()
-    stage.cluster.peers.remove(address)
-    stage.cluster.peers.add(address)
-    stage.clock.advance(0.01)
-
-    assert len(stage.dial.to(address)) == 2
-    assert list(errors(stage)) == [str(address)]
-
-
-def test_to_remove_what_nobody_configured_does_no_harm(stage: Stage) -> None:
-    stage.cluster.peers.remove(A)
-
-    assert errors(stage) == {}
+def test_a_wall_clock_that_jumps_has_nobody_forgotten(stage: Stage) -> None:
+    kyle = told_of(stage, "kyle", A)
+    kyle.hang_up()
+    stage.wall_skew = 10 * FORGOTTEN_AFTER
+    stage.clock.advance(2 * HOUSEKEEPING)
+    assert list(errors(stage)) == ["kyle"]

@@ -49,6 +49,18 @@ def test_a_peer_that_comes_back_is_asked_for_its_stream_again(stage: Stage) -> N
     assert again.queries == [{"id": NEWS, "every": 1.0}]
 
 
+def test_one_that_comes_back_under_another_name_has_told_nothing_yet(stage: Stage) -> None:
+    kenny = stage.peer("kenny")
+    tell(kenny)
+    kenny.hang_up()
+    stage.clock.wait_for(lambda: len(stage.dial.to(kenny.address)) == 2, 20)
+    kyle = stage.welcome("kyle", stage.attempt(kenny.address))
+
+    assert errors(stage) == {"kyle": "no stats from it yet", "own": ""}
+    tell(kyle)
+    assert stage.ask_all().nodes["kyle"]["name"] == "kyle"
+
+
 @pytest.mark.parametrize(("interval", "every"), [(0.25, 0.25), (0.1, 0.25), (60.0, 60.0)])
 def test_news_are_asked_for_every_interval_within_what_a_stream_may_be(
     interval: float, every: float

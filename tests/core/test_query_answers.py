@@ -4,8 +4,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nodnod_agent.core.world import Hello
 from simulation.answers import FIELDS
@@ -156,47 +154,6 @@ def test_after_a_bad_answer_the_next_good_one_counts_again(
     client = stage.ask_all()
     bad.answer(memoryUsed=5)
     assert client.nodes["bad"]["memoryUsed"] == 5
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
-    max_leaves=10,
-)
-messages = st.one_of(
-    json_values,
-    st.fixed_dictionaries(
-        {"id": st.just(1), "nodes": json_values | st.dictionaries(st.text(), json_values)},
-        optional={"error": json_values, "members": json_values, "member": json_values},
-    ),
-    st.fixed_dictionaries({"id": st.sampled_from([0, -1, 1]), "nodes": st.just({"bad": {}})}),
-).map(lambda value: json.dumps(value).encode())
-
-
-@settings(derandomize=True, database=None, deadline=None, max_examples=300)
-@given(
-    texts=st.lists(messages | st.binary(), min_size=1, max_size=4),
-    version=st.sampled_from([1, 2]),
-    mode=st.sampled_from(["pull", "push"]),
-)
-def test_whatever_a_peer_says_answers_are_json_with_the_nodes_expected(
-    texts: list[bytes], version: int, mode: str
-) -> None:
-    stage = Stage(mode=mode)
-    bad, good = stage.peer("bad", version=version), stage.peer("stan")
-    client = stage.ask_all()
-    for text in texts:
-        bad.say(text)
-    if mode == "pull":
-        good.answer()
-    stage.clock.advance(2.1)
-    assert list(client.nodes) == ["bad", "own", "stan"]
-    assert errors(client)["own"] == ""
-    if mode == "pull":
-        assert errors(client)["stan"] == ""
-    again = stage.ask_all(timeout=0.1)
-    stage.clock.advance(0.2)
-    assert list(again.nodes) == ["bad", "own", "stan"]
 
 
 # Peers of version 1.

@@ -7,7 +7,8 @@ import pytest
 
 from nodnod.errors import RequestError
 from nodnod.messages import Request
-from nodnod_agent.core.question import V1_QUESTION, Question, matches
+from nodnod_agent.core.pattern import MAX_PATTERNS
+from nodnod_agent.core.question import V1_QUESTION, Question
 
 
 def test_a_request_without_anything_asks_for_all_stats_of_this_node() -> None:
@@ -87,24 +88,14 @@ def test_a_version_1_agent_is_asked_in_the_words_of_version_1() -> None:
     assert json.loads(V1_QUESTION) == {"type": 0, "statType": 0}
 
 
-@pytest.mark.parametrize(
-    ("name", "patterns", "fits"),
-    [
-        ("kenny", ("kenny",), True),
-        ("kenny", ("kyle", "kenny"), True),
-        ("kenny", ("Kenny",), False),
-        ("kenny", (), False),
-        ("db-1", ("db-*",), True),
-        ("db-1", ("db-?",), True),
-        ("db-12", ("db-?",), False),
-        ("db-1", ("db-[12]",), True),
-        ("db-3", ("db-[!12]",), True),
-        ("x-db-1", ("db-*",), False),
-        ("[::1]:7070", ("[::1]:7070",), True),
-        ("a\nb", ("a*",), True),
-    ],
-)
-def test_a_name_fits_itself_and_shell_style_patterns(
-    name: str, patterns: tuple[str, ...], fits: bool
-) -> None:
-    assert matches(name, patterns) is fits
+def test_more_patterns_than_can_be_read_in_time_are_refused() -> None:
+    names = [f"name-{n}" for n in range(200)]
+    patterns = [f"db-{n}-*" for n in range(MAX_PATTERNS)]
+    assert len(Question.of(Request(type=1, nodes=names + patterns)).nodes or ()) == 232
+
+    with pytest.raises(
+        RequestError, match="`nodes` may hold at most 32 patterns, got 33"
+    ) as caught:
+        Question.of(Request(type=1, nodes=[*patterns, "?"], id="q"))
+
+    assert (caught.value.code, caught.value.id) == ("bad_request", "q")

@@ -62,6 +62,18 @@ def test_what_another_seed_stands_for_stays_configured() -> None:
     assert seeds.remove(A) == {A}
 
 
+def test_of_two_names_that_overlap_each_address_stays_while_one_has_it() -> None:
+    other = Address("other.example", 7070)
+    seeds = Seeds()
+    seeds.resolved(NAME, [A, B])
+
+    assert seeds.resolved(other, [B, C]) == ({B, C}, set())
+    assert seeds.resolved(NAME, [A, C]) == ({C}, set())
+    assert seeds.resolved(other, [A, C]) == ({A}, {B})
+    assert seeds.remove(NAME) == set()
+    assert seeds.remove(other) == {A, C}
+
+
 def test_what_is_removed_before_it_was_looked_up_stands_for_itself() -> None:
     seeds = Seeds()
     seeds.add(NAME)

@@ -2,11 +2,20 @@
 
 import random
 
+import msgspec
 import pytest
 
 from nodnod.messages import MemberEntry
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.core.view import AHEAD, MAX_ENTRY, MAX_MEMBERS, REMEMBERED, Refused, View
+from nodnod_agent.core.view import (
+    AHEAD,
+    MAX_ENTRY,
+    MAX_MEMBERS,
+    REFUTE_EVERY,
+    REMEMBERED,
+    Refused,
+    View,
+)
 
 NOW = 1_000_000.0
 OWN = MemberEntry("self", "10.0.0.1:7070", "i-self", 1000)
@@ -66,6 +75,25 @@ def test_views_that_heard_the_same_agree_in_whatever_order(wall: Wall) -> None:
     assert all(view.entries == views[0].entries for view in views)
 
 
+@pytest.mark.parametrize("since", [0.0, -0.0, 5.0])
+def test_when_who_is_here_has_left_is_nothing_to_differ_in(wall: Wall, since: float) -> None:
+    views = [View(OWN, wall), View(OWN, wall)]
+    for view, told in zip(views, (entry(1), entry(1, since=since)), strict=True):
+        view.merge(told)
+
+    assert views[0].digest == views[1].digest
+
+
+def test_of_two_moments_at_which_one_left_all_take_the_same(wall: Wall) -> None:
+    views = [View(OWN, wall), View(OWN, wall)]
+    told = [left(1, since=NOW), left(1, since=NOW - 1)]
+    for view, order in zip(views, (told, told[::-1]), strict=True):
+        for one in order:
+            view.merge(one)
+
+    assert views[0].digest == views[1].digest
+
+
 def test_views_that_differ_have_different_digests(view: View, wall: Wall) -> None:
     other = View(OWN, wall)
     view.merge(entry(1))
@@ -98,6 +126,22 @@ def test_who_left_long_ago_is_forgotten_and_not_learnt_again(view: View, wall: W
     assert view.merge(left(1, 2)) is None
 
 
+def test_a_clock_that_was_far_ahead_and_is_set_back_takes_our_own_word_with_it(wall: Wall) -> None:
+    view = View(msgspec.structs.replace(OWN, incarnation=int((NOW + 2 * AHEAD) * 1000)), wall)
+    view.expire()
+
+    assert view.own.incarnation == int(NOW * 1000)
+    assert view.digest == View(view.own, wall).digest
+
+
+def test_a_clock_that_is_an_hour_behind_what_it_was_changes_nothing(wall: Wall) -> None:
+    own = msgspec.structs.replace(OWN, incarnation=int((NOW + 3600) * 1000))
+    view = View(own, wall)
+    view.expire()
+
+    assert view.own == own
+
+
 def test_a_forgotten_member_is_not_learnt_again_from_those_who_have_it_still(view: View) -> None:
     view.merge(entry(1, 4))
     view.forget("10.0.1.1:7070")
@@ -114,6 +158,45 @@ def test_what_is_newer_than_our_own_word_about_us_is_refuted(view: View) -> None
     assert OWN.address not in view.entries
 
 
+def test_what_others_say_of_us_again_and_again_is_refuted_now_and_then(
+    view: View, wall: Wall
+) -> None:
+    def claim() -> MemberEntry:
+        return MemberEntry("self", OWN.address, "i-twin", view.own.incarnation + 1)
+
+    view.merge(claim())
+    refuted = view.own.incarnation
+    for _ in range(100):
+        with pytest.raises(Refused, match="do two agents advertise it"):
+            view.merge(claim())
+    assert view.own.incarnation == refuted
+
+    wall.now += REFUTE_EVERY
+    claimed = claim()
+    with pytest.raises(Refused, match=r"self claims .*do two agents advertise it"):
+        view.merge(claimed)
+    assert view.own.incarnation > claimed.incarnation
+
+
+def test_that_we_have_left_is_refuted_each_time_without_a_word(view: View, wall: Wall) -> None:
+    for _ in range(3):
+        gone = MemberEntry("self", OWN.address, "i-self", view.own.incarnation + 1, "left", NOW)
+        view.merge(gone)
+        assert view.own.incarnation > gone.incarnation
+        wall.now += REFUTE_EVERY
+
+
+def test_our_own_word_with_another_name_in_it_is_refuted_too(view: View, wall: Wall) -> None:
+    lie = MemberEntry("zoe", OWN.address, OWN.instance, OWN.incarnation)
+    other = View(MemberEntry("o", "10.0.0.2:7070", "i-o", 1), wall)
+    other.merge(lie)
+
+    with pytest.raises(Refused, match="which is our own address"):
+        view.merge(lie)
+
+    assert other.merge(view.own) == view.own
+
+
 def test_our_own_address_under_another_name_is_refused(view: View) -> None:
     with pytest.raises(Refused, match="which is our own address"):
         view.merge(MemberEntry("thief", OWN.address, "i9", 1))
@@ -126,7 +209,13 @@ def test_our_own_address_under_another_name_is_refused(view: View) -> None:
         ({"address": "10.0.0.9:99999"}, "port must be"),
         ({"address": "http://evil/"}, "not a URL"),
         ({"address": ""}, "host is missing"),
+        ({"address": "0.0.0.0:7070"}, "nobody can dial"),
+        ({"address": "[::]:7070"}, "nobody can dial"),
+        ({"address": "224.0.0.1:9"}, "nobody can dial"),
+        ({"address": "255.255.255.255:9"}, "nobody can dial"),
         ({"name": "a\nb"}, "not a printable name"),
+        ({"name": " "}, "there is a space at its end"),
+        ({"name": "n9 "}, "there is a space at its end"),
         ({"incarnation": int((NOW + AHEAD) * 1000) + 2000}, "more than a day in the future"),
     ],
 )
@@ -146,6 +235,44 @@ def test_memory_is_bounded_whatever_others_tell(view: View) -> None:
     assert len(view.entries) == MAX_MEMBERS
 
 
+def test_what_somebody_lacks_is_known_by_the_digest_that_was_ours_too(view: View) -> None:
+    view.merge(entry(1))
+    before = view.digest
+    for one in (entry(2), entry(1, 2), entry(3), entry(3, 2)):
+        view.merge(one)
+
+    lacking = view.since(before)
+
+    assert lacking is not None
+    assert {one.address: one for one in lacking} == view.entries
+    assert view.since(view.digest) is None
+    assert view.since("0" * 16) is None
+
+
+def test_what_we_have_forgotten_since_is_not_told_by_a_digest_from_before(view: View) -> None:
+    view.merge(entry(1))
+    before = view.digest
+    view.merge(entry(2))
+    view.forget("10.0.1.1:7070")
+
+    assert view.since(before) is None
+
+
+def test_our_own_news_are_nobody_elses_entry(view: View) -> None:
+    before = view.digest
+    view.leave()
+
+    assert view.since(before) == []
+
+
+def test_changes_are_not_remembered_without_end(view: View) -> None:
+    before = view.digest
+    for number in range(1000):
+        view.merge(entry(1, number + 1))
+
+    assert view.since(before) is None
+
+
 def test_one_who_lacks_something_is_told_just_that(view: View) -> None:
     for number in (1, 2, 3):
         view.merge(entry(number, 5))
@@ -161,6 +288,24 @@ def test_leaving_outranks_all_that_was_said_before(view: View, wall: Wall) -> No
 
     assert other.entries[OWN.address].state == "left"
     assert other.entries[OWN.address].since == NOW
+
+
+def test_where_a_process_is_no_more_it_has_left_under_its_own_word(view: View, wall: Wall) -> None:
+    view.merge(entry(1, 4))
+
+    assert view.moved("10.0.1.1:7070", "i1")
+    assert not view.moved("10.0.1.1:7070", "i1")
+    other = View(entry(1, 4), wall)
+    other.merge(view.entries["10.0.1.1:7070"])
+    assert view.merge(other.own) == other.own
+
+
+def test_of_another_process_at_an_address_nothing_is_said(view: View) -> None:
+    view.merge(entry(1, 4))
+
+    assert not view.moved("10.0.1.1:7070", "another")
+    assert not view.moved("10.0.1.2:7070", "i1")
+    assert view.entries["10.0.1.1:7070"].state == "up"
 
 
 def test_one_that_we_gave_up_is_told_so_above_its_own_word(view: View) -> None:

@@ -1,16 +1,25 @@
-"""A double on a thread of its own, for code under test that blocks."""
+"""A double on a thread of its own: for code under test that blocks, or a test that does."""
 
 import asyncio
 import threading
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
-
-from doubles.v1_server import V1Server
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 __all__ = ["Elsewhere"]
 
-S = TypeVar("S", bound=V1Server)
+
+class Double(Protocol):
+    """What can be put on a thread of its own."""
+
+    address: str
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> None: ...
+
+
+S = TypeVar("S", bound=Double)
 T = TypeVar("T")
 
 
@@ -34,7 +43,11 @@ class Elsewhere(Generic[S]):
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.run(self.server.__aenter__())
+        try:
+            self.run(self.server.__aenter__())
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -43,7 +56,12 @@ class Elsewhere(Generic[S]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.run(self.server.__aexit__(None, None, None))
+        try:
+            self.run(self.server.__aexit__(None, None, None))
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

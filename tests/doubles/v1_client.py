@@ -54,6 +54,10 @@ class V1Client:
             await self._open.wait_closed()
         return self._open.close_code
 
+    def abort(self) -> None:
+        """Cut the connection without a goodbye."""
+        self._open.transport.abort()
+
     @property
     def _open(self) -> ClientConnection:
         assert self._connection is not None

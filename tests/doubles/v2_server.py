@@ -31,6 +31,7 @@ class V2Server(V1Server):
 
     def __init__(self, name: str = "kyle", *, ticking: bool = False, **options: Any) -> None:
         super().__init__(name, **options)
+        self.instance = f"instance of {name}"
         self.ticking = ticking
         self.streaming = True
         self.refusal: dict[str, str] | None = None
@@ -59,7 +60,7 @@ class V2Server(V1Server):
     def introduce(self, connection: ServerConnection, request: Request, response: Response) -> None:
         if "Sec-WebSocket-Protocol" in response.headers:
             response.headers["NodNod-Name"] = quote(self.name)
-            response.headers["NodNod-Instance"] = quote(f"instance of {self.name}")
+            response.headers["NodNod-Instance"] = quote(self.instance)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if request.get("type") == 3:

@@ -12,6 +12,7 @@ from edge.peers import HELLO, FakeEnd, by_name
 from edge.pumps import Echo, ServerPump
 from edge.visitors import MOMENT, FakeService
 from live.raw import RawClient
+from loops import LOOPS
 from nodnod_agent.core.world import Hello
 from nodnod_agent.edge import server as server_module
 from nodnod_agent.edge.links import Dialler
@@ -19,14 +20,6 @@ from nodnod_agent.edge.pump import Pump
 from nodnod_agent.edge.server import Server
 
 REAL_SOCKETS = ("test_server", "test_links", "test_lookup")
-
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-try:
-    import uvloop
-except ImportError:  # the agent does without as well
-    pass
-else:
-    LOOPS["uvloop"] = uvloop.new_event_loop
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -92,7 +85,7 @@ async def server(
         page=service.answer,
         max_clients=3,
     )
-    await server.listen([listener])
+    server.listen([listener])
     yield server
     server.close()
     await server.drained(0.0)

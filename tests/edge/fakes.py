@@ -46,6 +46,12 @@ class FakeLoop:
         heapq.heappush(self._later, (self._now + delay, next(self._order), timer))
         return timer
 
+    def one_turn(self) -> None:
+        """Run what was called soon, and not yet what that calls soon."""
+        soon, self._soon = self._soon, []
+        for timer in soon:
+            timer.run()
+
     def turn(self) -> None:
         """Run what was called soon, and what that calls soon."""
         while self._soon:

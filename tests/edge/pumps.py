@@ -1,5 +1,6 @@
 """A pump to test, and whom it serves."""
 
+from math import inf
 from typing import Any, cast
 
 from websockets.frames import Frame, Opcode
@@ -7,7 +8,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SERVER, Protocol
 
 from edge.fakes import FakeLoop
-from nodnod_agent.edge.pump import STALL_LIMIT, Pump
+from nodnod_agent.edge.outlet import STALL_LIMIT
+from nodnod_agent.edge.pump import Pump
 
 __all__ = ["Echo", "ServerPump", "close_frame", "text"]
 
@@ -42,7 +44,13 @@ class Echo:
 
 
 class ServerPump(Pump):
-    """A pump whose handshake is over."""
+    """A pump whose handshake is over, and which has all the time in the world."""
+
+    piece = inf
+
+    @property
+    def waits_in_line(self) -> bool:
+        return False
 
     def __init__(self, loop: FakeLoop) -> None:
         super().__init__(cast(Any, loop), Protocol(SERVER, state=OPEN, max_size=100_000))

@@ -10,7 +10,7 @@ from websockets.http11 import Request
 
 from nodnod.address import Address
 from nodnod_agent.edge.bearer import Verified, WrongToken
-from nodnod_agent.edge.gate import Entry, Gate, Refusal
+from nodnod_agent.edge.gate import Entry, Gate, Refusal, wants_websocket
 from nodnod_agent.edge.names import Names
 
 LOCAL = Address("10.0.0.5", 7070)
@@ -209,6 +209,18 @@ def test_what_is_no_path_is_a_bad_request(gate: Gate) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/", "/app.css", "/healthz?x=1"])
 def test_public_pages_need_no_token(gate: Gate, path: str) -> None:
     assert judge(gate, request(path)) == Entry(agent=False)
+
+
+@pytest.mark.parametrize("rather", ["h2c", "TLS/1.2, h2c", "websockets", ""])
+def test_who_would_rather_have_another_protocol_gets_the_page_all_the_same(
+    gate: Gate, rather: str
+) -> None:
+    assert judge(gate, request("/healthz", f"Upgrade: {rather}")) == Entry(agent=False)
+
+
+@pytest.mark.parametrize("offered", ["websocket", "WebSocket", "h2c, websocket"])
+def test_a_websocket_is_wanted_where_it_is_among_what_is_offered(offered: str) -> None:
+    assert wants_websocket(request("/", f"Upgrade: {offered}").headers)
 
 
 @pytest.mark.parametrize(

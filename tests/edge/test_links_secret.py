@@ -270,8 +270,8 @@ REFUSALS = {
         "it refuses us: a[2J (HTTP 403)",
     ),
     "in too many words": (
-        f"HTTP/1.1 400 X\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\n{'x' * 999}",
-        f"it refuses us: {'x' * 200} (HTTP 400)",
+        f"HTTP/1.1 400 X\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\n{'no ' * 333}",
+        f"it refuses us: {('no ' * 333)[:200]} (HTTP 400)",
     ),
     "in a page": (
         "HTTP/1.1 403 X\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<b>",

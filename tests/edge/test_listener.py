@@ -10,7 +10,7 @@ import pytest
 
 from nodnod.address import Address
 from nodnod_agent.edge import listener as listener_module
-from nodnod_agent.edge.listener import UNSENT_IN_KERNEL, advertised, bind, reachable
+from nodnod_agent.edge.listener import UNSENT_IN_KERNEL, advertised, bind, out_of_reach, reachable
 
 
 @pytest.fixture
@@ -217,6 +217,24 @@ def test_who_joins_others_without_a_word_of_where_to_listen_does_so_where_they_c
     monkeypatch.setattr(listener_module.socket, "socket", Ways({V4: "10.1.2.3"}, "10.9.0.7"))
 
     assert reachable(HERE, seeds) == Address(host, 7070)
+
+
+@pytest.mark.parametrize(
+    ("advertise", "seeds", "out"),
+    [
+        (HERE, [SEED], True),
+        (Address("::1", 7070), [HERE, NAME], True),
+        (Address("localhost", 7070), [SEED], True),
+        (HERE, [HERE, Address("localhost", 7071)], False),
+        (HERE, [], False),
+        (Address("10.1.2.3", 7070), [SEED], False),
+        (Address("kyle", 7070), [SEED], False),
+    ],
+)
+def test_an_address_of_this_machine_alone_is_out_of_reach_for_others(
+    advertise: Address, seeds: list[Address], out: bool
+) -> None:
+    assert out_of_reach(advertise, seeds) is out
 
 
 def test_without_a_network_it_is_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:

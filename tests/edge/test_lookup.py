@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nodnod.address import Address
-from nodnod_agent.edge.lookup import Lookup, is_literal
+from nodnod_agent.edge.lookup import MOST_AT_ONCE, Lookup, is_literal
 
 KYLE = Address("kyle.example", 7070)
 
@@ -108,6 +108,20 @@ async def test_a_failure_that_nobody_waits_for_is_no_complaint(
 
     with pytest.raises(socket.gaierror):
         await look_up(KYLE)
+
+
+async def test_names_without_number_do_not_take_threads_without_number(
+    look_up: Lookup, names: FakeNames
+) -> None:
+    many = [asyncio.ensure_future(look_up(Address(f"h{n}", 1))) for n in range(MOST_AT_ONCE)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(OSError, match="are being looked up already"):
+        await look_up(KYLE)
+
+    names.answer.set()
+    await asyncio.gather(*many)
+    assert len(await look_up(KYLE)) == 2
 
 
 def test_the_end_of_the_process_does_not_wait_for_a_name_server(names: FakeNames) -> None:

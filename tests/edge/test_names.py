@@ -168,6 +168,10 @@ def test_other_pages_may_not_ask_and_the_setting_is_named(names: Names, origin: 
     assert fault.isascii()
 
 
+def test_a_page_that_came_by_a_name_with_a_dot_at_its_end_may_ask(names: Names) -> None:
+    assert origin_fault(names, "localhost.:7070", "http://localhost.:7070") == ""
+
+
 def test_two_origins_are_none_that_may_ask(names: Names) -> None:
     own = "http://127.0.0.1:7070"
     assert origin_fault(names, "127.0.0.1:7070", own, own)

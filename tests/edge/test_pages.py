@@ -1,6 +1,7 @@
 """Plain HTTP: which path gives what, which questions are refused, and who waits for whom."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,9 +20,13 @@ class Browser:
     """Asks for pages; ``answers`` are what came, in its order."""
 
     def __init__(self, stage: Stage) -> None:
-        self.pages = Pages(stage.cluster, dict)
+        self.pages = Pages(stage.cluster, dict, self._later)
         self.answers: list[Response] = []
         self._stage = stage
+
+    def _later(self, work: Callable[[], None]) -> None:
+        clock = self._stage.clock
+        clock.call_at(clock.time(), work)
 
     def ask(self, path: str, method: str = "GET") -> None:
         self.pages(Request(path, Headers(), method), self.answers.append)

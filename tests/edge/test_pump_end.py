@@ -6,9 +6,10 @@ import pytest
 from websockets.protocol import CLOSED
 
 from edge.fakes import FakeLoop, FakeTransport
-from edge.pumps import Echo, close_frame, text
+from edge.pumps import Echo, ServerPump, close_frame, text
 from live.raw import BINARY, CLOSE, frame
-from nodnod_agent.edge.pump import CLOSE_LIMIT, HIGH_WATER, STALL_LIMIT, Pump
+from nodnod_agent.edge.outlet import CLOSE_LIMIT, HIGH_WATER, LEFTOVERS, STALL_LIMIT
+from nodnod_agent.edge.pump import GOODBYE, Pump
 
 
 def test_close_says_goodbye_behind_what_was_sent(
@@ -107,11 +108,78 @@ def test_what_is_still_on_its_way_in_does_not_cost_the_last_word(
 
     for _ in range(10):
         pump.data_received(b"x" * 10_000)
+        loop.turn()
 
     assert transport.sent[2:4] == close_frame(1009)
     assert transport.half_closed
     assert transport.reading
     assert not transport.closed
+
+
+class Busy(ServerPump):
+    """One that has time for a piece now and then only, as where many keep the agent busy."""
+
+    piece = 0.0
+
+    @property
+    def waits_in_line(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("last", [frame("x", length=200_000), frame("x", BINARY)])
+def test_what_comes_behind_the_last_word_is_read_and_not_kept(loop: FakeLoop, last: bytes) -> None:
+    pump = Busy(loop)
+    transport = FakeTransport(pump)
+    pump.connection_made(transport)
+    pump.user = Echo(pump)
+    pump.data_received(last + b"x" * 50_000)
+    assert not transport.reading
+    while not transport.half_closed:
+        loop.turn()
+
+    for _ in range(100):
+        pump.data_received(b"x" * 100_000)
+        loop.turn()
+
+    assert transport.reading
+    assert pump._backlog == b""
+
+
+def test_who_goes_on_and_on_after_the_last_word_is_cut_off_and_nothing_of_it_kept(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop
+) -> None:
+    pump.data_received(frame(b"x", BINARY))
+
+    for _ in range(LEFTOVERS // 256_000):
+        assert transport.reading
+        pump.data_received(b"x" * 256_000)
+        assert not transport.reading
+        assert not pump._backlog
+        loop.turn()
+    assert not transport.aborted
+
+    pump.data_received(b"x" * 256_000)
+    assert transport.aborted
+
+
+@pytest.mark.parametrize("piece", [1_000, GOODBYE])
+def test_who_goes_on_after_our_goodbye_is_not_read_for_long(
+    pump: Pump, transport: FakeTransport, user: Echo, loop: FakeLoop, piece: int
+) -> None:
+    pump.close(1008, "enough")
+    loop.turn()
+    one = frame("x" * piece)
+
+    for _ in range(GOODBYE // len(one)):
+        pump.data_received(one)
+        loop.turn()
+    assert not transport.half_closed
+    pump.data_received(one)
+    loop.turn()
+
+    assert transport.sent[2:4] == close_frame(1008)
+    assert transport.half_closed
+    assert user.heard == []
 
 
 def test_who_never_ends_after_the_last_word_is_ended(

@@ -60,16 +60,41 @@ def test_the_file_of_a_key_pair_is_no_secret(begins: str) -> None:
     assert "a key for something else" in complaint("env:S", S=begins + GOOD)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_a_secret_and_refused(path: Path, encoding: str) -> None:
+    path.write_text(f"{GOOD}\n", encoding=encoding)
+    says = (
+        f"auth.secrets[0]: {path}: begins with a byte order mark, which would be part of the "
+        "secret: save it without"
+    )
+    assert complaint(f"file:{path}") == says
+
+
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
 def test_a_file_that_only_its_owner_and_group_may_read_is_taken(path: Path, mode: int) -> None:
     path.chmod(mode)
     assert read_secrets([f"file:{path}"], {}) == (GOOD.encode(),)
 
 
-@pytest.mark.parametrize("mode", [0o641, 0o642, 0o644, 0o660, 0o604, 0o666, 0o777])
-def test_a_file_with_a_looser_mode_is_refused(path: Path, mode: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "fault"),
+    [
+        (0o604, "others may read it"),
+        (0o644, "others may read it"),
+        (0o666, "others may read it"),
+        (0o777, "others may read it"),
+        (0o642, "others may write it"),
+        (0o620, "its group may write it"),
+        (0o660, "its group may write it"),
+        (0o641, "others may execute it"),
+        (0o650, "its group may execute it"),
+    ],
+)
+def test_a_file_with_a_looser_mode_is_refused_for_what_it_allows(
+    path: Path, mode: int, fault: str
+) -> None:
     path.chmod(mode)
-    says = f"auth.secrets[0]: {path}: others may read it: mode {mode:04o}, chmod it to 0640"
+    says = f"auth.secrets[0]: {path}: {fault}: mode {mode:04o}, chmod it to 0640"
     assert complaint(f"file:{path}") == says
 
 

@@ -1,12 +1,14 @@
 """The server with real sockets, and a service that only notes who comes."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from edge.visitors import MOMENT, OFFER, FakeService
 from eventually import eventually
-from live.raw import TEXT, RawClient, frame, upgrade
+from live.raw import BINARY, PING, PONG, TEXT, RawClient, frame, upgrade
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.world import Hello
 from nodnod_agent.edge.server import Server
@@ -42,6 +44,28 @@ async def test_a_client_tells_nothing_of_itself(client: RawClient, service: Fake
     await client.shake()
 
     assert service.visitors[0].hello == Hello(1)
+
+
+async def test_a_ping_that_comes_with_the_request_is_answered_after_it(client: RawClient) -> None:
+    await client.send(upgrade() + frame(b"x", PING))
+
+    assert await client.status() == 101
+    assert await client.frame() == (PONG, b"x")
+
+
+async def test_a_ping_behind_a_bad_request_is_not_answered(client: RawClient) -> None:
+    await client.send(upgrade("/", "Sec-WebSocket-Version: 8") + frame(b"x", PING))
+
+    assert await client.status() == 400
+    assert frame(b"x", PONG, masked=False) not in await client.rest()
+
+
+async def test_who_sends_a_ping_and_nonsense_with_the_request_is_answered_nothing(
+    client: RawClient,
+) -> None:
+    await client.send(upgrade() + frame(b"x", PING) + upgrade())
+
+    assert await client.rest() == b""
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", upgrade()[:-1]])
@@ -99,9 +123,10 @@ async def test_a_client_may_send_16_kilobytes_and_no_more(client: RawClient) -> 
     await client.shake(OFFER)
 
     most = Limits().client_message
-    await client.send(frame("x" * most), frame("x" * (most + 1)))
-
+    await client.send(frame("x" * most))
     assert (await client.frame())[0] == TEXT
+
+    await client.send(frame("x" * (most + 1)))
     assert await client.close_code() == 1009
 
 
@@ -202,3 +227,35 @@ async def test_who_stays_too_long_is_cut(server: Server, client: RawClient) -> N
     await server.drained(MOMENT)
 
     assert await client.rest() == b""
+
+
+# What is left behind.
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        upgrade(),
+        upgrade()[:20],
+        b"no HTTP\r\n\r\n",
+        upgrade() + frame(b"x", BINARY),
+    ],
+)
+async def test_a_connection_that_is_gone_leaves_nothing_to_the_garbage_collector(
+    server: Server, service: FakeService, port: int, said: bytes
+) -> None:
+    gc.disable()
+    try:
+        async with RawClient(port) as client:
+            await eventually(lambda: bool(server.clients))
+            (one,) = server.clients
+            left = weakref.ref(one.ws)
+            del one
+            await client.send(said)
+            if said.startswith(upgrade()):
+                await client.head()
+        await eventually(lambda: not server.clients)
+        service.visitors.clear()
+        await eventually(lambda: left() is None)
+    finally:
+        gc.enable()

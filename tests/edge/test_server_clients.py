@@ -5,7 +5,7 @@ import pytest
 from edge.visitors import MOMENT, FakeService, FakeVisitor
 from eventually import eventually
 from live.raw import CLOSE, PING, PONG, TEXT, RawClient, frame, upgrade
-from nodnod_agent.edge import server as server_module
+from nodnod_agent.edge.client import PING_AFTER
 from nodnod_agent.edge.server import Server
 
 
@@ -45,34 +45,39 @@ async def test_who_never_finished_the_handshake_is_not_reported(
     assert service.visitors == []
 
 
-async def test_a_silent_client_is_pinged(
-    client: RawClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server_module, "PING_AFTER", MOMENT)
+async def test_a_silent_client_is_pinged(client: RawClient, server: Server) -> None:
     await client.shake()
+    (accepted,) = server.clients
+
+    accepted.tend(accepted.heard + PING_AFTER)
 
     assert await client.frame() == (PING, b"")
 
 
 async def test_a_client_that_answers_no_ping_is_cut(
-    client: RawClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
+    client: RawClient, service: FakeService, server: Server
 ) -> None:
-    monkeypatch.setattr(server_module, "PING_AFTER", MOMENT)
     await client.shake()
+    (accepted,) = server.clients
+
+    accepted.tend(accepted.heard + PING_AFTER)
+    accepted.tend(accepted.heard + 2 * PING_AFTER + 1)
 
     assert await client.close_code() == 1006
     assert service.visitors[0].ends == 1
 
 
 async def test_a_client_that_answers_its_pings_stays(
-    client: RawClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
+    client: RawClient, service: FakeService, server: Server
 ) -> None:
-    monkeypatch.setattr(server_module, "PING_AFTER", MOMENT)
     await client.shake()
+    (accepted,) = server.clients
 
     for _ in range(6):
+        accepted.tend(accepted.heard + 2 * PING_AFTER - 1)
         assert await client.frame() == (PING, b"")
         await client.send(frame(b"", PONG))
+        await eventually(lambda: not accepted._pinged)
 
     assert service.visitors[0].ends == 0
 

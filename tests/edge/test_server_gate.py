@@ -138,6 +138,31 @@ async def test_pages_need_a_token_too_but_for_those_that_are_public(
     assert len(service.replies) == 2
 
 
+async def test_who_would_rather_have_http_2_gets_the_page(client: RawClient) -> None:
+    lines = ["GET /healthz HTTP/1.1", "Host: localhost", "Connection: Upgrade, HTTP2-Settings"]
+    await client.send(
+        "\r\n".join([*lines, "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "", ""]).encode()
+    )
+
+    assert await client.status() == 200
+
+
+@pytest.mark.usefixtures("gate")
+async def test_wrong_tokens_of_one_kind_do_not_hide_those_of_another_in_the_log(
+    port: int, tokens: Tokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    other, _ = tokens.for_dial("stan", ["10.0.0.9:1"])
+    for token in ("x", "y", other):
+        async with RawClient(port) as client:
+            await client.send(upgrade("/", bearer(token)))
+            await client.head()
+
+    records = [record for record in caplog.records if record.name == "nodnod.server"]
+    keys = [record.__dict__["key"] for record in records]
+    assert keys[0] == keys[1]
+    assert keys[1] != keys[2]
+
+
 @pytest.mark.usefixtures("gate")
 async def test_a_refused_head_has_no_body(client: RawClient) -> None:
     await client.send(b"HEAD /stat HTTP/1.1\r\nHost: localhost\r\n\r\n")

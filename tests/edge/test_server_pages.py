@@ -10,7 +10,7 @@ from edge.visitors import MOMENT, FakeService
 from eventually import eventually
 from live.raw import RawClient
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.edge import pump as pump_module
+from nodnod_agent.edge import outlet as outlet_module
 from nodnod_agent.edge.server import Server
 
 # Pages.
@@ -54,7 +54,7 @@ async def test_a_page_that_nobody_waits_for_any_more_is_dropped(
 async def test_a_large_page_reaches_who_reads_it_slowly(
     server: Server, port: int, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pump_module, "CLOSE_LIMIT", MOMENT)
+    monkeypatch.setattr(outlet_module, "CLOSE_LIMIT", MOMENT)
     size = 8_000_000
     service.page = Response(200, "OK", Headers({"Content-Length": str(size)}), b"x" * size)
     async with RawClient(port, receive_buffer=4096) as client:

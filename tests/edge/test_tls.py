@@ -121,7 +121,7 @@ def another(key: Path, other: str) -> None:
     [
         (encrypted, "the key is encrypted"),
         (garbage, "expected a certificate and its key in PEM form"),
-        (another, "is not the key of the certificate in tls.cert"),
+        (another, "is not the key of the certificate"),
     ],
 )
 def test_a_key_that_does_not_do_is_named(

@@ -248,6 +248,14 @@ def test_a_token_of_a_dial_without_a_nonce_is_refused(tokens: Tokens, nonce: Any
     assert fault(tokens, token) == "the token has been used before"
 
 
+def test_a_token_of_a_dial_that_would_have_to_be_remembered_for_long_is_refused(
+    tokens: Tokens,
+) -> None:
+    token = signed(role="peer", aud=[HERE], nonce="n", exp=int(time.time()) + 3600)
+    assert fault(tokens, token) == "the token is good for longer than a dial takes"
+    assert tokens.spent == {}
+
+
 def test_used_tokens_are_forgotten_when_they_have_expired_anyway(tokens: Tokens) -> None:
     tokens.spent["old"] = time.time() - 1
     tokens.verify(tokens.for_dial("stan", [HERE])[0], {HERE})

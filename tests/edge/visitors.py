@@ -18,6 +18,7 @@ class FakeVisitor:
 
     full = False
     stall_limit = 60.0
+    known = False
 
     def __init__(self, wire: Wire, hello: Hello) -> None:
         self.wire = wire

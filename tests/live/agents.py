@@ -32,6 +32,7 @@ class Agent:
 
     ``flags`` are further ones of its command line, ``prefix`` a command to run it with. Its log is
     a file, or what ``stderr`` says instead; its files are called after ``label``, or its name.
+    ``max_files`` is its limit of open files, or the soft and the hard one.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Agent:
         flags: Sequence[str] = (),
         prefix: Sequence[str] = (),
         label: str = "",
-        max_files: int | None = None,
+        max_files: int | tuple[int, int] | None = None,
         stderr: int | None = None,
     ) -> None:
         self.name = name
@@ -60,6 +61,8 @@ class Agent:
         self.config = directory / f"{label or name}.json"
         self.configure(**{"nodes": list(nodes), **(settings or {})})
         self._began = 0
+        self.over = False
+        """The test has killed it, or waited for its end."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -79,6 +82,7 @@ class Agent:
     def start(self) -> None:
         """Start the process; ``listening`` waits until it can be asked."""
         self._began = self._log.stat().st_size
+        self.over = False
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
         options = ["--name", self.name, "--config", str(self.config)]
         options += ["--listen", self.listen] if self.listen else []
@@ -119,6 +123,7 @@ class Agent:
         """Wait until the process is gone; its exit status."""
         process = self.process
         assert process is not None
+        self.over = True
         await eventually(lambda: process.poll() is not None, within=within)
         assert process.returncode is not None
         return process.returncode
@@ -126,6 +131,7 @@ class Agent:
     def kill(self) -> None:
         """End it the hard way, and wait for that."""
         if self.process is not None:
+            self.over = True
             self.process.kill()
             self.process.wait()
 
@@ -139,9 +145,19 @@ class Agent:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def peak_bytes(self) -> int:
+        """The most memory that it has had, since its start or since ``forget_peak``."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def _limit_files(self) -> None:
         assert self._max_files is not None
-        resource.setrlimit(resource.RLIMIT_NOFILE, (self._max_files, self._max_files))
+        limits = self._max_files
+        both = limits if isinstance(limits, tuple) else (limits, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, both)
 
 
 class Agents:

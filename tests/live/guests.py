@@ -14,7 +14,7 @@ from nodnod import Client
 from nodnod.errors import NodNodError
 from nodnod_agent.edge.tokens import Tokens
 
-__all__ = ["Secret", "begin", "joined", "reason", "status"]
+__all__ = ["Secret", "bearer", "begin", "joined", "reason", "status"]
 
 
 class Secret:
@@ -40,6 +40,11 @@ class Secret:
     def token(self, seconds: int = 60) -> str:
         """A token to read."""
         return self.tokens.mint("read", seconds, "test")
+
+
+def bearer(token: str) -> str:
+    """The header that shows a token."""
+    return f"Authorization: Bearer {token}"
 
 
 def begin(agents: Agents, settings: Mapping[str, Mapping[str, Any]]) -> list[Agent]:

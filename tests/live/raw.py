@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,7 +44,7 @@ def frame(
 
 
 def upgrade(path: str = "/", *headers: str, protocol: str = "HTTP/1.1") -> bytes:
-    """The request that begins a WebSocket; ``headers`` replace those of the same name."""
+    """The request that begins a WebSocket; ``headers`` replace ours of the same name."""
     fields = {
         "host": "Host: localhost",
         "upgrade": "Upgrade: websocket",
@@ -52,9 +53,9 @@ def upgrade(path: str = "/", *headers: str, protocol: str = "HTTP/1.1") -> bytes
         "sec-websocket-version": "Sec-WebSocket-Version: 13",
     }
     for header in headers:
-        fields[header.partition(":")[0].lower()] = header
+        fields.pop(header.partition(":")[0].lower(), None)
     # One that ends with its colon is left out.
-    lines = [line for line in fields.values() if not line.endswith(":")]
+    lines = [line for line in (*fields.values(), *headers) if not line.endswith(":")]
     return "\r\n".join([f"GET {path} {protocol}", *lines, "", ""]).encode()
 
 
@@ -85,6 +86,10 @@ class RawClient:
         traceback: TracebackType | None,
     ) -> None:
         self.socket.close()
+
+    def reset_at_end(self) -> None:
+        """Say goodbye with a reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def shake(self, *headers: str) -> str:
         """Do the handshake; gives the head of the answer."""
@@ -153,6 +158,14 @@ class RawClient:
                 await self._more()
         except (EOFError, ConnectionError):
             return self._cut(len(self._buffer))
+
+    async def drain(self) -> int:
+        """Read and forget all that comes until the end; how many bytes that was."""
+        size = 0
+        with suppress(ConnectionError):
+            while data := await self._loop.sock_recv(self.socket, 1 << 20):
+                size += len(data)
+        return size
 
     def _cut(self, size: int) -> bytes:
         """Take so many bytes from what has come."""

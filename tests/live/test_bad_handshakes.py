@@ -29,7 +29,7 @@ ANSWERED = {
     "CONNECT": (http("CONNECT", "example.org:443"), 405),
     "no upgrade": (http("GET", "/healthz"), 200),
     "HTTP/1.0": (upgrade("/", protocol="HTTP/1.0"), 505),
-    "an upgrade to something else": (upgrade("/", "Upgrade: h2c"), 426),
+    "an upgrade to something else": (upgrade("/", "Upgrade: h2c"), 200),
     "no Connection header": (upgrade("/", "Connection:"), 426),
     "no key": (upgrade("/", "Sec-WebSocket-Key:"), 400),
     "a short key": (upgrade("/", "Sec-WebSocket-Key: eHg="), 400),

@@ -170,12 +170,6 @@ async def test_a_message_in_many_pieces_is_answered(client: RawClient) -> None:
     assert (await client.answer())["id"] == "whole"
 
 
-async def test_a_flood_of_empty_pieces_is_one_message_to_the_end(client: RawClient) -> None:
-    await client.send(frame("{", fin=False), frame("", CONT, fin=False) * 100_000, frame("}", CONT))
-
-    assert (await client.answer())["error"] == ""
-
-
 async def test_what_is_sent_before_the_answer_to_the_handshake_is_heard(cartman: Agent) -> None:
     async with RawClient(cartman.port) as client:
         await client.send(upgrade() + frame('{"id": "early"}'))

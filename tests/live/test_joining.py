@@ -1,13 +1,14 @@
 """Joining: what an agent is told of itself and of others, right, doubtful or wrong."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from eventually import eventually
-from live.agents import Agents, ask, errors, free_ports, whole
+from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from live.namespaces import Machines
 from live.views import all_see, members
 
@@ -107,6 +108,16 @@ async def test_one_seed_that_is_alive_is_enough(agents: Agents) -> None:
     await eventually(lambda: f"Connected to node: [kenny : {kenny.address}]" in stan.messages())
 
 
+async def test_a_cluster_of_ipv6_is_joined_likewise(agents: Agents) -> None:
+    seed = agents.start("seed", listen="[::1]:0")
+    flags = ["--join", seed.address]
+    others = [agents.start(name, listen="[::1]:0", flags=flags) for name in ("stan", "wendy")]
+
+    await all_see([seed, *others], seed="up", stan="up", wendy="up")
+
+    assert set(await members(others[0])) == {agent.address for agent in (seed, *others)}
+
+
 async def test_the_advertised_address_is_the_one_that_others_learn(agents: Agents) -> None:
     seed = agents.start("seed")
     port = free_ports(1)[0]
@@ -154,25 +165,50 @@ async def test_an_agent_that_is_told_its_own_address_notices(agents: Agents) -> 
     assert "WARNING Could not connect" not in stan.log()
 
 
-async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(agents: Agents) -> None:
+async def test_of_two_with_one_name_the_second_has_it_alone_once_the_first_has_left(
+    agents: Agents,
+) -> None:
     seed = agents.start("seed")
     one = agents.start("kyle", label="one", flags=["--join", seed.address])
     await whole(seed, "kyle", "seed")
     two = agents.start("kyle", label="two", flags=["--join", seed.address])
+    await all_see([seed], **{"kyle": "up", f"kyle@{two.address}": "up", "seed": "up"})
 
-    def twin(of: str) -> dict[str, str]:
-        return {"kyle": "up", f"kyle@{of}": "up", "seed": "up"}
+    one.signal(signal.SIGTERM)
+    assert await one.exited() == 0
 
-    await all_see([one], **twin(two.address))
-    await all_see([two], **twin(one.address))
-    await all_see([seed], **twin(two.address))
+    await whole(seed, "kyle", "seed")
+    await whole(two, "kyle", "seed")
 
-    def warning(address: str) -> str:
-        return f"Two nodes have the name kyle: the one at {address} is listed as kyle@{address}"
 
-    await eventually(lambda: warning(two.address) in one.messages())
-    await eventually(lambda: warning(one.address) in two.messages())
-    await eventually(lambda: warning(two.address) in seed.messages())
+async def test_an_address_that_others_cannot_dial_is_named_where_it_is_seen(agents: Agents) -> None:
+    seed = agents.start("seed")
+    nowhere = f"127.0.0.9:{free_ports(1)[0]}"
+
+    stan = agents.start("stan", flags=["--advertise", nowhere, "--join", seed.address])
+
+    why = "connection refused; it is connected to us: is the address that it advertises right?"
+    await eventually(
+        lambda: f"Could not connect to node: {nowhere}. Error: {why}" in seed.messages()
+    )
+    assert errors(await ask(seed, {"type": 1})) == {"seed": "", "stan": f"down: {why}"}
+    await whole(stan, "seed", "stan")
+
+
+async def test_two_that_advertise_one_address_are_told_so(agents: Agents) -> None:
+    seed = agents.start("seed")
+    wrong = f"127.0.0.9:{free_ports(1)[0]}"
+    flags = ["--advertise", wrong, "--join", seed.address]
+
+    one, two = (agents.start(name, flags=flags) for name in ("one", "two"))
+
+    def said(agent: Agent, other: str) -> bool:
+        claim = f"{other} claims {wrong}, which is our own address"
+        return any(claim in line for line in agent.messages())
+
+    await eventually(lambda: said(one, "two") and said(two, "one"), within=20)
+    await whole(one, "one", "seed")
+    await whole(two, "seed", "two")
 
 
 async def test_a_name_that_is_still_looked_up_is_listed_already(agents: Agents) -> None:

@@ -1,102 +1,24 @@
 """A real Prometheus, set up as examples/prometheus.yml says, over real agents."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
 from eventually import eventually
 from live.agents import Agent, Agents, ask, free_ports
+from live.prometheus import CLUSTER, EACH, EXAMPLE, PATIENCE, Prometheus, running, scraped
+from live.tools import tool
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
+DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
 MANUAL = ROOT / "docs" / "metrics.md"
-PATIENCE = 30.0
-"""Seconds until a scrape must have come; what was discovered is scraped five seconds later."""
-
-CLUSTER = 'job="nodnod-cluster"'
-EACH = 'job="nodnod"'
 HOSTILE = 'ken"ny\\{}'
 METRIC = "(?:nodnod|process)_[a-z0-9_]+"
-
-
-class Prometheus:
-    """One server on a free port of loopback; its data go with the test."""
-
-    def __init__(self, directory: Path, config: str) -> None:
-        (port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        self._log = directory / "prometheus.log"
-        (directory / "prometheus.yml").write_text(config)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    "prometheus",
-                    f"--config.file={directory / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={directory / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{port}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
-    def ready(self) -> None:
-        """Wait until it can be asked. Raises AssertionError."""
-        deadline = time.monotonic() + PATIENCE
-        while self._process.poll() is None and time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError(f"prometheus does not start:\n{self._log.read_text()}")
-
-    def query(self, expression: str) -> dict[tuple[str, ...], float]:
-        """What an expression is now, by the values of its labels, in the order of their names."""
-        text = urlencode({"query": expression})
-        try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/query?{text}", timeout=10) as page:
-                answer = json.load(page)
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{expression}: {error.read().decode()}") from None
-        return {
-            tuple(series["metric"][label] for label in sorted(series["metric"])): float(
-                series["value"][1]
-            )
-            for series in answer["data"]["result"]
-        }
-
-    def by_node(self, expression: str) -> dict[str, float]:
-        """What an expression is now for each node."""
-        return {
-            node: value for (node,), value in self.query(f"sum by (node) ({expression})").items()
-        }
-
-    def end(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def needs(*commands: str) -> None:
-    """Skip where one is not installed; not in CI, which installs them."""
-    for command in commands:
-        if shutil.which(command) is None:
-            text = f"{command} is not installed (on Debian: apt install prometheus)"
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(text)
 
 
 @pytest.fixture(scope="module")
@@ -122,36 +44,8 @@ def cluster(shared_agents: Agents, absent: str) -> list[Agent]:
 def prometheus(
     cluster: list[Agent], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """The example, but in a hurry, with our agent for the one it names."""
-    needs("prometheus")
-    config = (EXAMPLES / "prometheus.yml").read_text()
-    for theirs, ours in {
-        "127.0.0.1:7070": cluster[0].address,
-        "scrape_interval: 15s": "scrape_interval: 1s",
-        "scrape_timeout: 10s": "scrape_timeout: 1s",
-        "refresh_interval: 30s": "refresh_interval: 1s",
-        'timeout: ["2"]': 'timeout: ["0.5"]',
-    }.items():
-        assert theirs in config
-        config = config.replace(theirs, ours)
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), config)
-    try:
-        prometheus.ready()
+    with running(tmp_path_factory.mktemp("prometheus"), cluster[0].address) as prometheus:
         yield prometheus
-    finally:
-        prometheus.end()
-
-
-async def scraped(prometheus: Prometheus, expression: str, expected: dict[str, float]) -> None:
-    """Wait until an expression has these values for these nodes."""
-    seen: dict[str, float] = {}
-
-    def look() -> bool:
-        nonlocal seen
-        seen = prometheus.by_node(expression)
-        return seen.items() >= expected.items()
-
-    await eventually(look, within=PATIENCE, why=lambda: seen)
 
 
 async def test_one_scrape_tells_who_of_the_cluster_is_up(
@@ -186,7 +80,7 @@ async def test_the_dashboard_shows_something_in_every_panel(
 ) -> None:
     pages = get(cluster[0], "/metrics") + get(cluster[0], "/metrics/cluster")
     there = set(re.findall("^[a-z0-9_]+", pages.decode(), re.MULTILINE))
-    panels = json.loads((EXAMPLES / "grafana-dashboard.json").read_text())["panels"]
+    panels = json.loads(DASHBOARD.read_text())["panels"]
     expressions = [
         target["expr"].replace("$__rate_interval", "1m").replace("$node", ".*")
         for panel in panels
@@ -223,16 +117,18 @@ def test_promtool_has_nothing_to_say_of_a_page(cluster: list[Agent], path: str) 
 
 
 def test_promtool_has_nothing_to_say_of_the_example() -> None:
-    done = promtool("config", "--lint=all", "--lint-fatal", str(EXAMPLES / "prometheus.yml"))
+    done = promtool("config", "--lint=all", "--lint-fatal", str(EXAMPLE))
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def promtool(*arguments: str, page: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Have Prometheus' own tool check something."""
-    needs("promtool")
     return subprocess.run(
-        ["promtool", "check", *arguments], input=page, capture_output=True, check=False
+        [tool("promtool", "prometheus"), "check", *arguments],
+        input=page,
+        capture_output=True,
+        check=False,
     )
 
 

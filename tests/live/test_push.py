@@ -1,18 +1,15 @@
 """Agents that stream to each other, and answer from memory."""
 
-import json
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Any
 
 import pytest
 
 from doubles.v1_client import V1Client
-from doubles.v1_server import STATS, V1Server, node_object
-from doubles.v2_server import V2Server
+from doubles.v1_server import STATS, V1Server
 from eventually import eventually
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from live.counts import counts
@@ -190,61 +187,3 @@ async def test_both_modes_and_both_versions_live_in_one_cluster(agents: Agents) 
         assert len(kyle.requests) <= asked + 2
         kyle.thaw()
         await whole(agents.started[0], "kyle", "stan", "wendy")
-
-
-def news(name: str, **stats: Any) -> str:
-    """A tick that an agent of this name has sent, with these stats in it."""
-    node = node_object(name, **stats)
-    return json.dumps({"host": name, "nodes": {name: node}, "error": "", "id": 0, "seq": 1})
-
-
-GARBAGE: dict[str, Callable[[str], str | bytes]] = {
-    "no json": lambda name: "{]",
-    "no object": lambda name: "[0]",
-    "deep": lambda name: "[" * 100_000,
-    "nan": lambda name: news(name, cpuUsed=float("nan")),
-    "infinite": lambda name: news(name, cpuUsed=1.0).replace("1.0", "1e999"),
-    "negative": lambda name: news(name, memoryUsed=-1),
-    "words": lambda name: news(name, cpuUsed="much"),
-    "too large": lambda name: news(name, memoryUsed=2**70),
-    "another": lambda name: news("good"),
-    "long": lambda name: news(name, padding="x" * 20_000),
-    "empty": lambda name: json.dumps({"host": name, "nodes": {}, "error": "", "id": 0, "seq": 1}),
-    "two": lambda name: json.dumps(
-        {"nodes": {one: node_object(one) for one in (name, "good")}, "id": 0, "seq": 1}
-    ),
-    "error": lambda name: json.dumps({"nodes": {}, "error": "no disk", "id": 0, "seq": 1}),
-}
-
-
-async def test_peers_that_stream_garbage_spoil_their_own_entry_only(agents: Agents) -> None:
-    async with AsyncExitStack() as stack:
-        good, *bad = [
-            await stack.enter_async_context(V2Server(name)) for name in ("good", *GARBAGE)
-        ]
-        nodes = [peer.address for peer in (good, *bad)]
-        stan = agents.start("stan", nodes=nodes, settings={"mode": "push", "interval": 5})
-        for peer in (good, *bad):
-            await peer.streaming_count(1)
-            await peer.tick()
-        await whole(stan, "stan", "good", *GARBAGE)
-
-        for peer, say in zip(bad, GARBAGE.values(), strict=True):
-            await peer.say(say(peer.name))
-
-        async def spoiled() -> bool:
-            told = errors(await ask(stan, {"type": 1}))
-            return (told["stan"], told["good"]) == ("", "") and all(map(told.get, GARBAGE))
-
-        await eventually(spoiled)
-        answer = await ask(stan, {"type": 1})
-        told = errors(answer)
-        words = {error.partition(":")[0] for name, error in told.items() if name in GARBAGE}
-        assert words == {"bad answer", "no disk"}
-        assert all(
-            node["cpuUsed"] == 5.0 for name, node in answer["nodes"].items() if name != "stan"
-        )
-
-        for peer in bad:
-            await peer.tick()
-        await whole(stan, "stan", "good", *GARBAGE)

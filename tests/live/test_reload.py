@@ -114,3 +114,19 @@ async def test_what_needs_a_restart_is_named(agents: Agents) -> None:
     await eventually(
         lambda: "Setting interval has changed: that needs a restart" in cartman.messages()
     )
+
+
+async def test_what_needs_a_restart_is_judged_by_what_runs(agents: Agents) -> None:
+    cartman = agents.start("cartman")
+    line = "Setting interval has changed: that needs a restart"
+
+    for count in (1, 2):
+        cartman.configure(nodes=[], interval=2)
+        await reload(cartman, 0, 0)
+        await eventually(lambda count=count: cartman.messages().count(line) == count)  # type: ignore[misc]
+
+    cartman.configure(nodes=[])
+    await reload(cartman, 0, 0)
+    cartman.signal(signal.SIGTERM)
+    await cartman.exited()
+    assert cartman.messages().count(line) == 2

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
 from time import monotonic
 
 import pytest
@@ -12,6 +11,7 @@ from doubles.v1_client import V1Client
 from eventually import eventually
 from live.agents import Agent, Agents, ask
 from live.raw import RawClient, frame
+from live.views import all_see
 
 STOP_LIMIT = 2.0
 """Seconds within which an agent must be gone."""
@@ -50,16 +50,6 @@ async def test_an_agent_alone_does_not_linger(cartman: Agent) -> None:
     await stopped(cartman)
 
     assert monotonic() - began < 1.0
-
-
-async def test_a_hundred_clients_that_never_read_do_not_delay_the_end(cartman: Agent) -> None:
-    async with AsyncExitStack() as stack:
-        for _ in range(100):
-            client = await stack.enter_async_context(RawClient(cartman.port))
-            await client.shake()
-            await client.send(frame("{}") * 100)
-
-        assert await stopped(cartman) == 0
 
 
 async def test_a_client_whose_buffers_are_full_does_not_delay_the_end(cartman: Agent) -> None:
@@ -122,6 +112,39 @@ async def test_a_second_signal_does_no_harm(cartman: Agent) -> None:
         await lingering.frame()
 
         assert await stopped(cartman, signal.SIGINT) == 0
+
+
+async def test_an_agent_that_is_configured_by_its_name_is_no_failure_when_it_stops(
+    agents: Agents,
+) -> None:
+    kenny = agents.start("kenny")
+    cartman = agents.start("cartman", nodes=[f"localhost:{kenny.port}"])
+    await all_see([cartman, kenny], cartman="up", kenny="up")
+
+    assert await stopped(kenny) == 0
+
+    await all_see([cartman], cartman="up", left=["kenny"])
+    assert "WARNING" not in cartman.log()
+    kenny.listen = kenny.address
+    kenny.start()
+    kenny.listening()
+    await all_see([cartman, kenny], within=20, cartman="up", kenny="up")
+
+
+async def test_an_agent_that_stops_as_soon_as_it_has_started_is_no_failure(agents: Agents) -> None:
+    cartman, kenny = await agents.cluster("cartman", "kenny")
+    for number in range(5):
+        brief = agents.start(f"brief-{number}", flags=["--join", cartman.address])
+
+        assert await stopped(brief) == 0
+
+    await all_see(
+        [cartman, kenny],
+        cartman="up",
+        kenny="up",
+        left=[f"brief-{number}" for number in range(5)],
+    )
+    assert "brief" not in "".join(line for line in cartman.messages() if "Lost" in line)
 
 
 async def test_peers_are_told_that_an_agent_leaves(agents: Agents) -> None:

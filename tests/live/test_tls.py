@@ -11,24 +11,14 @@ import pytest
 from doubles.certificates import Authority
 from eventually import eventually
 from live.agents import Agent, Agents
-from live.guests import Secret, begin, joined, reason, status
-from nodnod.tls import SHUT_OUT, trusting
+from live.guests import Secret, begin, joined, status
+from nodnod.tls import trusting
 from nodnod_agent.console.main import main
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tls")
-
-
-@pytest.fixture(scope="module")
-def authority(directory: Path) -> Authority:
-    return Authority(directory)
-
-
-@pytest.fixture(scope="module")
-def stranger(directory: Path) -> Authority:
-    return Authority(directory, "stranger-ca")
 
 
 async def certificate(agent: Agent) -> bytes:
@@ -91,17 +81,6 @@ async def test_the_command_asks_over_tls(
     assert "this port speaks TLS" in text
 
 
-async def test_plain_and_tls_do_not_mix_and_both_say_why(
-    agents: Agents, authority: Authority
-) -> None:
-    settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
-    kyle, stan = begin(agents, settings)
-
-    refused = "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"
-    await reason(stan, kyle, refused)
-    await reason(kyle, stan, "it does not speak TLS", ca=authority.ca)
-
-
 @pytest.mark.parametrize("tls_first", [False, True])
 async def test_who_dials_in_vain_logs_why_and_logs_it_once(
     agents: Agents, authority: Authority, tls_first: bool
@@ -116,26 +95,6 @@ async def test_who_dials_in_vain_logs_why_and_logs_it_once(
     if tls_first:
         await eventually(lambda: there.log().count("it speaks none") >= 3)  # redials
         assert here.log().count("Could not connect") == 1
-
-
-async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
-    agents: Agents, authority: Authority, stranger: Authority
-) -> None:
-    mallory = {**stranger.settings("mallory"), "ca": authority.ca, "requireClientCert": True}
-    settings = {
-        "kyle": {"tls": authority.settings("kyle", requireClientCert=True)},
-        "mallory": {"tls": mallory},
-    }
-    kyle, agent = begin(agents, settings)
-
-    mine = trusting(authority.ca)
-    mine.load_cert_chain(*authority.issue("client"))
-    await reason(kyle, agent, "its certificate is not accepted: ", ca=mine)
-    await eventually(lambda: "No TLS with 127.0.0.1" in kyle.log())
-    theirs = trusting(stranger.ca)
-    theirs.load_cert_chain(*authority.issue("client"))
-    await reason(agent, kyle, SHUT_OUT, ca=theirs)
-    assert "Connected to node" not in kyle.log() + agent.log()
 
 
 async def test_a_new_certificate_is_shown_after_sighup_and_nobody_is_disconnected(

@@ -82,6 +82,26 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert Address("kyle", 7070).url == "ws://kyle:7070/"
 
 
+@pytest.mark.parametrize(
+    ("host", "dialable"),
+    [
+        ("127.0.0.1", True),
+        ("10.0.0.255", True),
+        ("::1", True),
+        ("fe80::1%eth0", True),
+        ("kyle", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("::ffff:0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("ff02::1%eth0", False),
+        ("255.255.255.255", False),
+    ],
+)
+def test_an_address_of_no_machine_or_of_many_cannot_be_dialled(host: str, dialable: bool) -> None:
+    assert parse_address(host).dialable is dialable
+
+
 def test_an_address_error_is_a_nodnod_error_and_a_value_error() -> None:
     assert issubclass(AddressError, NodNodError)
     assert issubclass(AddressError, ValueError)

@@ -1,6 +1,8 @@
 """Connecting, not being able to, and disconnecting."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,6 +15,7 @@ from nodnod.errors import (
     AddressError,
     ConnectError,
 )
+from nodnod.line import NO_WORD
 
 
 @pytest.fixture
@@ -140,7 +143,7 @@ async def test_a_name_that_nobody_has_is_a_connect_error() -> None:
         (b"SSH-2.0-OpenSSH_9.2\r\n", "no WebSocket server"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "no WebSocket server"),
         (b"\x15\x03\x01\x00\x02\x02\x16", "no WebSocket server"),
-        (b"", "closed|no WebSocket server"),
+        (b"HTTP/1.1 101 Switching", "no WebSocket server"),
     ],
 )
 async def test_a_server_of_another_kind_is_a_connect_error(reply: bytes, why: str) -> None:
@@ -149,6 +152,22 @@ async def test_a_server_of_another_kind_is_a_connect_error(reply: bytes, why: st
         with pytest.raises(ConnectError, match=why):
             await client.connect()
         assert not client.connected
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_one_who_hangs_up_without_a_word_may_have_no_room(cut: bool) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 if cut else 4096)
+        if cut:
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        with pytest.raises(ConnectError) as caught:
+            await Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}").connect()
+
+    assert str(caught.value).endswith(f": {NO_WORD}")
 
 
 async def test_a_redirect_is_not_followed(v1: V1Server) -> None:

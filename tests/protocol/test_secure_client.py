@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -16,6 +17,7 @@ from doubles.certificates import Authority
 from nodnod import Client, SyncClient
 from nodnod.client import server_url
 from nodnod.errors import AddressError, ConnectError
+from nodnod.line import NO_WORD
 from nodnod.tls import SHUT_OUT, trusting
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.abc-_123"
@@ -122,6 +124,28 @@ async def test_why_an_agent_refuses_is_told_in_its_words() -> None:
         )
 
 
+@pytest.mark.parametrize("repeated", ["{}", "no {}!", "{:.60}", "what is {}x and {}"])
+async def test_who_repeats_our_token_does_not_have_it_shown(repeated: str) -> None:
+    token = jwt.encode({"role": "read", "exp": 2**31}, "x" * 32, "HS256")
+    async with agent() as found:
+        found.refusal = lambda connection: connection.respond(401, repeated.format(token, token))
+
+        said = await failure(Client(found.address, token=token))
+
+    assert "it refuses us: " in said
+    assert not any(part in said for part in (token[:30], *token.split(".")))
+
+
+async def test_all_who_connect_at_once_learn_the_status_of_a_refusal() -> None:
+    async with agent() as found:
+        found.refusal = lambda connection: connection.respond(401, "one token is needed\n")
+        client = Client(found.address)
+
+        errors = await asyncio.gather(client.connect(), client.connect(), return_exceptions=True)
+
+    assert [getattr(error, "status", None) for error in errors] == [401, 401]
+
+
 # TLS.
 
 
@@ -178,7 +202,7 @@ async def test_one_who_hangs_up_on_tls_is_told_so(authority: Authority) -> None:
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         text = await failure(Client(f"127.0.0.1:{port}", ca=authority.ca))
-    assert text.endswith((": closed during the handshake", ": closed during the TLS handshake"))
+    assert text.endswith((f": {NO_WORD}", ": closed during the TLS handshake"))
 
 
 async def test_who_needs_a_certificate_is_told_so(authority: Authority) -> None:

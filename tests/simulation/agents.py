@@ -46,13 +46,15 @@ class Agent:
         self, world: "World", host: Host, nodes: tuple[Address, ...], options: dict[str, Any]
     ) -> None:
         self.host = host
-        self.name = host.name
+        self.name = self._first_name = host.name
         self.address = host.address
         self.number = host.number
         self.nodes = nodes
         self.lives = 0
         self.died: list[float] = []
         """When each of its lives ended."""
+        self.has_left = False
+        """Whether it has ever said goodbye: who was told may not have heard yet that it is back."""
         self.frozen = self.thawed = 0.0
         """When it last began and ceased to stand still."""
         self.skew = 0.0
@@ -77,7 +79,7 @@ class Agent:
         """Begin a new life."""
         world = self._world
         self.lives += 1
-        rng = random.Random(f"{world.seed} {self.name} {self.lives}")
+        rng = random.Random(f"{world.seed} {self._first_name} {self.lives}")
         instance = f"{rng.getrandbits(64):016x}"
         hello = Hello(2, self.name, instance, str(self.address))
         process = Process(world.clock, self.host, hello, rng.randrange(10_000))
@@ -92,6 +94,7 @@ class Agent:
             **self._options,
         )
         process.accept = lambda end, hello: _accepted(cluster, end, hello)
+        process.digest = lambda: cluster.peers.gossip.view.digest
         self.process, self.cluster = process, cluster
         self.host.listen(process)
         self._sample(process, cluster)
@@ -128,7 +131,8 @@ class Agent:
     def stop(self) -> None:
         """SIGTERM: the word that it leaves, a goodbye a moment later, and the end."""
         self._world.note(self.name, "stops")
-        self.died.append(self._world.clock.now)
+        self.has_left = True
+        self.died.append(self._world.clock.now + LEAVE_AHEAD)
         self.cluster.leave()
         process = self.process
         process.call_at(process.time() + LEAVE_AHEAD, self._end, process, self.cluster)
@@ -142,6 +146,11 @@ class Agent:
         if self.alive:
             self.crash()
         self.start()
+
+    def move(self, address: Address) -> None:
+        """Have the next life be at another address, on the machine that is there or on a new one."""
+        self._world.note(self.name, "moves to %s", address)
+        self.host, self.address = self._world.place(self, address), address
 
     def _dial(self, process: Process, address: Address, end: LinkEnd) -> Timer:
         return self._world.network.dial(process, address, end)  # type: ignore[return-value]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
+from nodnod_agent.core.world import EARLY
+
 
 class Runner(Protocol):
     """A process, as the clock sees it: calls may have to wait for it, or come too late."""
@@ -118,3 +120,18 @@ class FakeClock:
             return
         self.running = process
         callback(*timer.args)
+
+
+class HastyClock(FakeClock):
+    """One that calls as early as a clock may: who then asks to be called again is called at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.planned: list[float] = []
+        """When each call was planned."""
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        """See Clock. AssertionError where somebody goes round and round."""
+        self.planned.append(self.now)
+        assert self.planned[-100:].count(self.now) < 100, "a busy loop"
+        return super().call_at(max(self.now, when - EARLY), callback, *args)

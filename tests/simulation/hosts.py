@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from msgspec import structs
+
 from nodnod.address import Address
 from nodnod_agent.core.world import Hello
 from simulation.clock import FakeClock, Timer
@@ -58,6 +60,8 @@ class Process:
     def __init__(self, clock: FakeClock, host: Host, hello: Hello, offset: int = 0) -> None:
         self.host = host
         self.hello = hello
+        self.digest: Callable[[], str] = lambda: ""
+        """That of its view, as it tells it to who dials."""
         self.alive = True
         self.frozen = False
         self.backlog: list[Timer] = []
@@ -82,6 +86,13 @@ class Process:
         wait = round((when - self.time()) * 1000)
         due = (int(now * 1000 + 0.001) + wait) / 1000 if wait > 0 else now + TURN
         return self._clock.plan(max(due, now), self, False, callback, args)
+
+    def greeting(self) -> Hello:
+        """How it answers one that has dialled it."""
+        digest = self.digest()
+        if self.hello.digest != digest:  # else one does for many links
+            self.hello = structs.replace(self.hello, digest=digest)
+        return self.hello
 
     def freeze(self) -> None:
         """SIGSTOP."""

@@ -62,6 +62,8 @@ class LegacyAgent:
         self.number = host.number
         self.nodes = nodes
         self.lives = 0
+        self.has_left = False
+        """It never says goodbye."""
         self.died: list[float] = []
         self.frozen = self.thawed = 0.0
         self.process: Process
@@ -105,6 +107,10 @@ class LegacyAgent:
         self._world.note(self.name, "crashes")
         self.died.append(self._world.clock.now)
         self.process.kill()
+
+    def stop(self) -> None:
+        """SIGTERM: it ends without a word."""
+        self.crash()
 
     def lose_power(self) -> None:
         """The machine is gone, without a word."""

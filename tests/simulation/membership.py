@@ -3,19 +3,26 @@
 The ordinary suite plays them small; ``make simulate`` plays them large.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from nodnod_agent.edge.links import DIAL_LIMIT
+from simulation.moves import Moves
 from simulation.network import Weather
-from simulation.world import World
+from simulation.world import World, address_of
 
 __all__ = [
+    "agree",
+    "assert_no_ghosts",
     "churn",
     "day",
     "everybody_lists",
     "frozen_self",
     "halves",
     "join_through_one",
+    "moves",
+    "newcomer",
+    "quiet",
     "whole_restart",
 ]
 
@@ -39,19 +46,31 @@ def join_through_one(world: World, count: int, limit: float = 30.0) -> dict[str,
 
 
 def quiet(world: World, agents: list[Any], seconds: float = 60.0) -> dict[str, Any]:
-    """What gossip costs while nothing happens, once every link is up."""
-    gossips = [agent.cluster.peers.gossip for agent in agents]
+    """What gossip costs from now on: while links still come up, and once all are there."""
+    linking = gossip_rate(world, agents, seconds)
     world.wait_for(world.whole, 0.2 * len(agents) + 60, step=1.0)
     world.run(15)
-    requests = sum(gossip.exchanges for gossip in gossips)
-    sent = sum(gossip.sent_bytes for gossip in gossips)
+    whole = gossip_rate(world, agents, seconds)
+    return {
+        "messages/s while links come up": linking[0],
+        "... bytes/s": linking[1],
+        "messages/s when whole": whole[0],
+        "... bytes/s ": whole[1],
+    }
+
+
+def gossip_rate(world: World, agents: list[Any], seconds: float) -> tuple[float, float]:
+    """Messages and bytes that an agent sends in a second: nobody asks it, so all is gossip."""
+    before = [(agent.process.sent, agent.process.sent_bytes) for agent in agents]
+    began = world.clock.now
     world.run(seconds)
-    rate = 2 * (sum(gossip.exchanges for gossip in gossips) - requests) / len(agents) / seconds
-    # An answer is as long as its request: two digests and a member each.
-    size = 2 * (sum(gossip.sent_bytes for gossip in gossips) - sent) / len(agents) / seconds
-    assert rate <= 2
-    assert size <= 2048
-    return {"gossip messages/s": rate, "gossip bytes/s": size}
+    assert all(agent.lives == 1 for agent in agents)
+    share = len(agents) * (world.clock.now - began)
+    sent = sum(agent.process.sent for agent in agents) - sum(sent for sent, _ in before)
+    size = sum(agent.process.sent_bytes for agent in agents) - sum(size for _, size in before)
+    assert sent / share <= 2
+    assert size / share <= 2048
+    return sent / share, size / share
 
 
 def halves(world: World, agents: list[Any], seconds: float = 600.0) -> dict[str, Any]:
@@ -73,16 +92,59 @@ def halves(world: World, agents: list[Any], seconds: float = 600.0) -> dict[str,
 
 
 def churn(world: World, agents: list[Any], minutes: int, share: float = 0.1) -> dict[str, Any]:
-    """A share of the agents restarts every minute; when it stops, views soon agree."""
+    """A share of the agents restarts every minute; when it stops, views soon agree.
+
+    Half of them are killed and are back at once, half are stopped and are back some seconds later.
+    The last of all restart in one moment, and then the time is taken.
+    """
+    count = max(1, int(share * len(agents)))
     restarts = 0
     for _ in range(minutes):
-        for agent in world.rng.sample(agents, max(1, int(share * len(agents)))):
-            agent.restart()
+        ends = world.clock.now + 60.0
+        moments = sorted(world.rng.uniform(0, 50) for _ in range(count))
+        for moment, agent in zip(moments, world.rng.sample(agents, count), strict=True):
+            world.run(max(0.0, ends - 60.0 + moment - world.clock.now))
+            if not agent.alive:
+                continue  # it is about to start
             restarts += 1
-            world.run(60 * 1.0 / max(1, int(share * len(agents))))
-    took = world.wait_for(world.whole, 30, step=0.25)
+            if world.rng.random() < 0.5:
+                agent.restart()
+            else:
+                agent.stop()
+                later = world.clock.now + world.rng.uniform(1, 9)
+                world.clock.call_at(later, agent.start)
+        world.run(ends - world.clock.now)
+    for agent in world.rng.sample(agents, count):
+        agent.restart()
+    took = world.wait_for(lambda: world.whole() and agree(agents), 30, step=0.25)
     assert_no_ghosts(agents)
-    return {"restarts": restarts, "whole after churn (s)": took}
+    return {"restarts": restarts + count, "views agree after churn (s)": took}
+
+
+def moves(world: World, agents: list[Any], kinds: Sequence[str], count: int = 12) -> None:
+    """All but the first move, exchange addresses and change names; also a newcomer has each once."""
+    moving = Moves(world, agents[1:], [address_of(number) for number in range(100, 105)])
+    for _ in range(count):
+        moving.befall(world.rng.choice(kinds))
+        world.run(world.rng.uniform(0, 10))
+    newcomer(world, agents)
+
+
+def newcomer(world: World, agents: list[Any]) -> None:
+    """Soon all see all, and agree; so does one that joins now; and then gossip is quiet."""
+    world.wait_for(lambda: everybody_lists(agents) and agree(agents), 60, step=0.25)
+    everybody = [*agents, world.agent("newcomer", nodes=[agents[0].address])]
+    world.wait_for(lambda: everybody_lists(everybody) and agree(everybody), 30, step=0.25)
+    assert_no_ghosts(everybody)
+    world.run(600)  # until each has heard anew, by the by, what each other's view is
+    lists = [agent.cluster.peers.gossip.lists for agent in everybody]
+    world.run(120)
+    assert [agent.cluster.peers.gossip.lists for agent in everybody] == lists
+    names = sorted(agent.name for agent in everybody)
+    for agent in everybody:
+        rows = agent.cluster.peers.members()
+        assert [row.name for row in rows if row.state == "left" and row.name in names] == []
+        assert sorted(row.name for row in rows if row.state != "left") == names
 
 
 def whole_restart(world: World, agents: list[Any]) -> dict[str, Any]:
@@ -141,6 +203,11 @@ def everybody_lists(agents: list[Any]) -> bool:
         and len(agent.cluster.peers.up()) == len(agents) - 1
         for agent in agents
     )
+
+
+def agree(agents: list[Any]) -> bool:
+    """Whether all have heard the same of everybody."""
+    return len({agent.cluster.peers.gossip.view.digest for agent in agents}) == 1
 
 
 def assert_no_ghosts(agents: list[Any]) -> None:

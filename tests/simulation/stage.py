@@ -4,6 +4,8 @@ import json
 import random
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from nodnod.address import Address, parse_address
 from nodnod_agent.core.cluster import Cluster
 from nodnod_agent.core.sample import Sample
@@ -174,25 +176,54 @@ class FakeClient:
         return nodes
 
 
-class Stage:
-    """The agent ``own``, listening at 10.0.0.1:7070, on a clock that the test moves."""
+class Sampled(Cluster):
+    """A cluster that keeps its newest sample, to be taken again."""
 
-    def __init__(self, name: str = "own", *, seed: int = 0, **options: Any) -> None:
-        self.clock = FakeClock()
+    newest = Sample(time=WALL, cpu_used=5.0, disk_total=10, memory_total=20)
+
+    def sampled(self, sample: Sample) -> None:
+        self.newest = sample
+        super().sampled(sample)
+
+
+class Stage:
+    """The agent ``own``, listening at 10.0.0.1:7070, on a clock that the test moves.
+
+    It is sampled once a second, and nothing changes, until ``sampling`` is set to false.
+    """
+
+    def __init__(
+        self,
+        name: str = "own",
+        *,
+        seed: int = 0,
+        clock: FakeClock | None = None,
+        **options: Any,
+    ) -> None:
+        self.clock = clock or FakeClock()
         self.dial = FakeDial(self.clock)
-        self.cluster = Cluster(
+        self.sampling = True
+        self.wall_skew = 0.0
+        """Seconds by which somebody has set the wall clock wrong."""
+        self.cluster = Sampled(
             name=name,
             address="10.0.0.1:7070",
             instance="own instance",
             clock=self.clock,
-            wall=lambda: WALL + self.clock.now,
+            wall=lambda: WALL + self.clock.now + self.wall_skew,
             rng=random.Random(seed),
             dial=self.dial,
             **options,
         )
-        self.cluster.sampled(Sample(time=WALL, cpu_used=5.0, disk_total=10, memory_total=20))
+        self._sample()
         self.cluster.start()
         self._hosts = 1
+
+    def _sample(self) -> None:
+        if self.sampling:
+            newest = self.cluster.newest
+            self.cluster.sampled(replace(newest, time=WALL + self.clock.now))
+        self.clock.call_at(self.clock.now + 1.0, self._sample)
 
     def configure(self, address: str = "") -> Address:
         """Add a node to the configuration; it is being dialled then."""

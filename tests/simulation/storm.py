@@ -1,11 +1,14 @@
 """All that can befall a cluster, one thing after another, until the storm is over."""
 
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from nodnod.address import Address
+from simulation.agents import Agent
+
 if TYPE_CHECKING:
-    from simulation.agents import Agent
     from simulation.legacy import LegacyAgent
     from simulation.world import World
 
@@ -13,10 +16,17 @@ __all__ = ["Storm"]
 
 
 class Storm:
-    """Befalls ``agents`` every ``every`` seconds or so; most things pass by themselves."""
+    """Befalls ``agents`` every ``every`` seconds or so; most things pass by themselves.
+
+    Where there are ``spare`` addresses, agents move, and exchange addresses.
+    """
 
     def __init__(
-        self, world: "World", agents: "list[Agent | LegacyAgent]", every: float = 2.0
+        self,
+        world: "World",
+        agents: "list[Agent | LegacyAgent]",
+        every: float = 2.0,
+        spare: Sequence[Address] = (),
     ) -> None:
         self.events = 0
         self._world = world
@@ -31,8 +41,12 @@ class Storm:
             self._freeze,
             self._crash,
             self._crash,
+            self._stop,
             self._lose_power,
         )
+        self._spare = deque(spare)
+        if spare:
+            self._kinds += (self._move, self._move, self._swap)
 
     def rage(self, seconds: float) -> None:
         """Let it rage for so long, and then be over: all healed, thawed and restarted."""
@@ -77,11 +91,41 @@ class Storm:
             agent.crash()
             self._later(self._rng.uniform(0.1, 12), self._revive, agent)
 
+    def _stop(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if agent.running:
+            agent.stop()
+            self._later(self._rng.uniform(0.5, 12), self._revive, agent)
+
     def _lose_power(self) -> None:
         agent = self._rng.choice(self._agents)
         if agent.alive:
             agent.lose_power()
             self._later(self._rng.uniform(1, 60), self._revive, agent)
+
+    def _move(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if isinstance(agent, Agent):
+            self._end(agent)
+            self._spare.append(agent.address)
+            agent.move(self._spare.popleft())
+            self._later(self._rng.uniform(0.1, 12), self._revive, agent)
+
+    def _swap(self) -> None:
+        one, other = self._rng.sample(self._agents, 2)
+        if isinstance(one, Agent) and isinstance(other, Agent):
+            self._end(one)
+            self._end(other)
+            place = one.address
+            one.move(other.address)
+            other.move(place)
+            for agent in (one, other):
+                self._later(self._rng.uniform(0.1, 12), self._revive, agent)
+
+    def _end(self, agent: Agent) -> None:
+        if agent.alive:
+            how = (agent.crash, agent.crash, agent.stop, agent.lose_power)
+            self._rng.choice(how if agent.running else how[:2])()
 
     def _revive(self, agent: "Agent | LegacyAgent") -> None:
         if not agent.alive:

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nodnod_agent.edge.pump import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
-from nodnod_agent.edge.server import PING_AFTER
+from nodnod_agent.edge.client import PING_AFTER
+from nodnod_agent.edge.outlet import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
 from simulation.hosts import Gate, Process
 
 if TYPE_CHECKING:

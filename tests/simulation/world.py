@@ -1,5 +1,6 @@
 """The simulated world: agents and clients on one network, under one clock and one seed."""
 
+import gc
 import logging
 import random
 from collections import deque
@@ -8,11 +9,11 @@ from types import TracebackType
 from typing import Any
 
 from nodnod.address import Address
-from nodnod_agent.core.members import Member
+from nodnod_agent.core.member import Member
 from simulation.agents import Agent
 from simulation.clients import Client
 from simulation.clock import FakeClock
-from simulation.hosts import Process
+from simulation.hosts import Host, Process
 from simulation.legacy import LegacyAgent
 from simulation.listeners import Listener
 from simulation.network import CALM, Network, Weather
@@ -24,6 +25,10 @@ TRACE = 150
 """Events shown when a test fails."""
 
 PORT = 7070
+
+GC = (200_000, 20, 100)
+"""Thresholds of the garbage collection: with Python's own, a large cluster takes twice the time, for
+looking again and again at millions of links that live on."""
 
 
 class World:
@@ -42,12 +47,15 @@ class World:
 
     def __enter__(self) -> "World":
         self._log.install()
+        self._gc = gc.get_threshold()
+        gc.set_threshold(*GC)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self._log.remove()
+        gc.set_threshold(*self._gc)
         if error is not None:
             error.add_note(f"seed {self.seed}, the last {len(self._trace)} events:\n{self.trace}")
 
@@ -73,6 +81,12 @@ class World:
         if start:
             agent.start()
         return agent
+
+    def place(self, agent: Agent, address: Address) -> Host:
+        """The machine at an address, for an agent that moves there."""
+        self.by_address[address] = agent
+        hosts = self.network.hosts
+        return hosts.get(address) or self.network.host(agent.name, address)
 
     def mesh(self, count: int, *, legacy: int = 0, **options: Any) -> list[Any]:
         """Add ``count`` agents that are all configured with all; the last ``legacy`` are old."""

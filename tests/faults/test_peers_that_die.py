@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from time import monotonic
 from typing import Any
 
@@ -10,38 +10,53 @@ import pytest
 
 from doubles.v1_client import V1Client
 from live.agents import Agent, Agents, ask, errors, whole
-
-SLACK = 0.4
-"""Seconds that a busy machine may add to what an agent promises."""
-
+from witness.verdict import SLACK
+from witness.ward import Ward
 
 NAMES = ("cartman", "kenny", "kyle")
 
 
 @pytest.fixture
-async def cluster(agents: Agents) -> list[Agent]:
-    """A cluster of its own, for a test that kills."""
-    return await agents.cluster(*NAMES)
-
-
-@pytest.fixture
-async def cartman(shared_agents: Agents) -> AsyncIterator[Agent]:
-    """An agent of which one of two peers, kenny, is frozen."""
+async def cluster(ward: Ward, shared_agents: Agents) -> AsyncIterator[list[Agent]]:
+    """Three agents, of which kenny, in the middle, may be harmed."""
     if not shared_agents.started:
         await shared_agents.cluster(*NAMES)
-    cartman, kenny, _ = shared_agents.started
-    await whole(cartman, *NAMES)
-    kenny.signal(signal.SIGSTOP)
-    yield cartman
-    kenny.signal(signal.SIGCONT)
+    cartman, kenny, kyle = shared_agents.started
+    for agent in shared_agents.started:
+        await whole(agent, *NAMES)
+    await ward.watch(cartman, kyle, harmed=[kenny])
+    yield shared_agents.started
+    if kenny.over:
+        await back(kenny)
 
 
 @pytest.fixture
-def kenny(cartman: Agent, shared_agents: Agents) -> Agent:
-    return shared_agents.started[1]
+def cartman(cluster: list[Agent]) -> Agent:
+    return cluster[0]
 
 
-async def test_a_frozen_peer_is_named_at_the_deadline(cartman: Agent) -> None:
+@pytest.fixture
+def kenny(cluster: list[Agent]) -> Agent:
+    return cluster[1]
+
+
+@pytest.fixture
+def frozen(kenny: Agent, ward: Ward) -> Iterator[Agent]:
+    """kenny, who stands still."""
+    with ward.frozen(kenny):
+        yield kenny
+
+
+async def back(agent: Agent) -> None:
+    """Start an agent again that was killed."""
+    agent.start()
+    await asyncio.to_thread(agent.listening)
+
+
+# Frozen.
+
+
+async def test_a_frozen_peer_is_named_at_the_deadline(cartman: Agent, frozen: Agent) -> None:
     asked = monotonic()
     answer = await ask(cartman, {"type": 1, "timeout": 0.5})
     took = monotonic() - asked
@@ -50,7 +65,9 @@ async def test_a_frozen_peer_is_named_at_the_deadline(cartman: Agent) -> None:
     assert 0.5 <= took < 0.5 + SLACK
 
 
-async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(cartman: Agent) -> None:
+async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(
+    cartman: Agent, frozen: Agent
+) -> None:
     async with V1Client(cartman.address) as client:
         await client.send(*({"type": 1, "id": t, "timeout": t / 10} for t in (5, 3, 1)))
         answers = await client.receive(3)
@@ -62,7 +79,9 @@ async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(cartman:
     ]
 
 
-async def test_requests_with_id_overtake_one_that_waits_for_a_frozen_peer(cartman: Agent) -> None:
+async def test_requests_with_id_overtake_one_that_waits_for_a_frozen_peer(
+    cartman: Agent, frozen: Agent
+) -> None:
     async with V1Client(cartman.address) as client:
         await client.send({"type": 1, "timeout": 0.3, "id": "slow"}, {"type": 0, "id": "fast"})
         answers = await client.receive(2)
@@ -70,7 +89,9 @@ async def test_requests_with_id_overtake_one_that_waits_for_a_frozen_peer(cartma
     assert [answer["id"] for answer in answers] == ["fast", "slow"]
 
 
-async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(cartman: Agent) -> None:
+async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(
+    cartman: Agent, frozen: Agent
+) -> None:
     async with V1Client(cartman.address) as client:
         await client.send({"type": 1, "timeout": 0.3}, {"type": 0}, {"type": 99}, {"type": 0})
         answers = await client.receive(4)
@@ -78,7 +99,7 @@ async def test_requests_without_id_keep_their_order_while_a_peer_is_frozen(cartm
     assert [len(answer["nodes"]) for answer in answers] == [3, 1, 0, 1]
 
 
-async def test_other_clients_do_not_wait_for_a_frozen_peer(cartman: Agent) -> None:
+async def test_other_clients_do_not_wait_for_a_frozen_peer(cartman: Agent, frozen: Agent) -> None:
     waiting = asyncio.create_task(ask(cartman, {"type": 1, "timeout": 1}))
 
     async with V1Client(cartman.address) as other:
@@ -89,17 +110,20 @@ async def test_other_clients_do_not_wait_for_a_frozen_peer(cartman: Agent) -> No
     assert errors(await waiting)["kenny"] == "no answer within 1 s"
 
 
+# Frozen, and then not.
+
+
 async def test_a_peer_that_goes_on_is_whole_again_within_a_second(
-    cartman: Agent, kenny: Agent
+    cartman: Agent, frozen: Agent
 ) -> None:
     assert errors(await ask(cartman, {"type": 1, "timeout": 0.2}))["kenny"]
 
-    kenny.signal(signal.SIGCONT)
+    frozen.signal(signal.SIGCONT)
 
-    await whole(cartman, *NAMES, within=1.0)
+    await whole(cartman, *NAMES, within=SLACK)
 
 
-async def test_late_answers_of_a_frozen_peer_reach_nobody(cartman: Agent, kenny: Agent) -> None:
+async def test_late_answers_of_a_frozen_peer_reach_nobody(cartman: Agent, frozen: Agent) -> None:
     async with V1Client(cartman.address) as client:
         questions: list[dict[str, Any]] = [
             {"type": 1, "timeout": 0.1, "id": number, "statType": number % 4}
@@ -107,7 +131,7 @@ async def test_late_answers_of_a_frozen_peer_reach_nobody(cartman: Agent, kenny:
         ]
         await client.send(*questions)
         late = await client.receive(40)
-        kenny.signal(signal.SIGCONT)
+        frozen.signal(signal.SIGCONT)
         # The peer now answers what nobody waits for any more, and then this.
         await client.send(*({**question, "timeout": 10} for question in questions))
         answers = await client.receive(40)
@@ -119,9 +143,24 @@ async def test_late_answers_of_a_frozen_peer_reach_nobody(cartman: Agent, kenny:
     assert {error for answer in answers for error in errors(answer).values()} == {""}
 
 
-async def test_a_killed_peer_is_named_without_waiting(cluster: list[Agent]) -> None:
-    cartman, kenny, _ = cluster
+async def test_a_peer_that_freezes_again_and_again_is_never_down(
+    cartman: Agent, kenny: Agent, ward: Ward
+) -> None:
+    lost = cartman.log().count("Lost connection")
 
+    for timeout in (0.1, 0.3, 0.1, 0.5, 0.2, 0.1):
+        with ward.frozen(kenny):
+            answer = await ask(cartman, {"type": 1, "timeout": timeout})
+            assert errors(answer)["kenny"] == f"no answer within {timeout:g} s"
+        await whole(cartman, *NAMES, within=SLACK)
+
+    assert cartman.log().count("Lost connection") == lost
+
+
+# Killed.
+
+
+async def test_a_killed_peer_is_named_without_waiting(cartman: Agent, kenny: Agent) -> None:
     async with V1Client(cartman.address) as client:
         kenny.kill()
         asked = monotonic()
@@ -132,44 +171,39 @@ async def test_a_killed_peer_is_named_without_waiting(cluster: list[Agent]) -> N
     assert took < 0.1 + SLACK
 
 
-async def test_a_request_in_flight_when_its_peer_dies_is_answered_at_once(
-    cluster: list[Agent],
+async def test_requests_in_flight_when_their_peer_dies_are_answered_at_once(
+    cartman: Agent, frozen: Agent
 ) -> None:
-    cartman, kenny, _ = cluster
-    kenny.signal(signal.SIGSTOP)
-
     async with V1Client(cartman.address) as client:
-        await client.send({"type": 1, "timeout": 20, "id": 1}, {"type": 0, "id": 2})
-        await client.receive()  # so the first is under way
-        kenny.kill()
-        (answer,) = await client.receive()
+        waiting = [{"type": 1, "timeout": 20, "id": number} for number in range(50)]
+        await client.send(*waiting, {"type": 0, "id": "seen"})
+        await client.receive()  # so the others are under way
+        frozen.kill()
+        answers = await client.receive(50)
 
-    assert errors(answer)["kenny"].startswith("down: ")
+    assert {answer["id"] for answer in answers} == set(range(50))
+    assert all(errors(answer)["kenny"].startswith("down: ") for answer in answers)
 
 
-async def test_a_restarted_peer_is_whole_again_within_fifteen_seconds(
-    cluster: list[Agent],
+async def test_a_peer_that_dies_and_comes_back_is_whole_again_within_fifteen_seconds(
+    cluster: list[Agent], cartman: Agent, kenny: Agent
 ) -> None:
-    cartman, kenny, _ = cluster
     kenny.kill()
     assert errors(await ask(cartman, {"type": 1}))["kenny"]
 
-    kenny.start()
-    kenny.listening()
+    await back(kenny)
 
     for agent in cluster:
         await whole(agent, *NAMES, within=15.0)
 
 
 async def test_a_peer_that_comes_and_goes_costs_one_log_line_each_time(
-    cluster: list[Agent],
+    cartman: Agent, kenny: Agent
 ) -> None:
-    cartman, kenny, _ = cluster
     node = kenny.listen
     kenny.kill()
     assert errors(await ask(cartman, {"type": 1}))["kenny"]
-    kenny.start()
-    kenny.listening()
+    await back(kenny)
     await whole(cartman, *NAMES)
     kenny.kill()
     assert errors(await ask(cartman, {"type": 1}))["kenny"]

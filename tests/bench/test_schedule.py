@@ -1,0 +1,38 @@
+from itertools import pairwise
+
+import pytest
+
+from bench.schedule import ELDER, FORBIDDEN, GRAVE, LINES, MINOR, schedule
+
+AGENTS = 5
+
+
+def test_the_same_seed_gives_the_same_faults_and_another_gives_others() -> None:
+    assert schedule(7, 600, AGENTS) == schedule(7, 600, AGENTS)
+    assert schedule(7, 600, AGENTS) != schedule(8, 600, AGENTS)
+
+
+def test_there_is_a_fault_every_few_seconds_and_each_kind_in_ten_minutes() -> None:
+    faults = schedule(1, 600, AGENTS)
+    moments = [0.0, *(fault.at for fault in faults), 600.0]
+    assert max(late - early for early, late in pairwise(moments)) < 10
+    assert {fault.kind for fault in faults} == {*GRAVE, *MINOR}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_grave_fault_is_planned_behind_the_other(seed: int) -> None:
+    grave = [fault for fault in schedule(seed, 600, AGENTS) if fault.grave]
+    assert all(a.at + a.span < b.at for a, b in pairwise(grave))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_elder_lives_and_lines_are_where_there_are_some(seed: int) -> None:
+    for fault in schedule(seed, 600, AGENTS):
+        assert 0 <= fault.place < AGENTS
+        if fault.place == ELDER:
+            assert fault.kind not in ("kill", "stop", "move")
+        if fault.kind == "move":
+            assert fault.place < AGENTS - LINES
+        if "line" in fault.kind or fault.kind == "pieces":
+            assert fault.place >= AGENTS - LINES
+        assert not FORBIDDEN & set(fault.detail)

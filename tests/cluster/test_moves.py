@@ -1,0 +1,96 @@
+"""Agents that come to other addresses, and other names, in a simulated cluster."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from simulation.membership import join_through_one, moves, newcomer
+from simulation.moves import KINDS
+from simulation.network import Weather
+from simulation.storm import Storm
+from simulation.world import World, address_of
+
+ROUGH = Weather(lost=0.01, late=0.002)
+
+SPARE = [address_of(number) for number in range(100, 104)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("kinds", [KINDS, *([kind] for kind in KINDS)], ids="-".join)
+def test_who_moves_or_is_renamed_is_one_node_for_all_and_for_who_joins_later(
+    seed: int, kinds: Sequence[str]
+) -> None:
+    with World(seed) as world:
+        join_through_one(world, 6)
+        world.run(10)
+        moves(world, world.agents, kinds)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_configured_address_that_a_node_has_left_is_no_node(seed: int) -> None:
+    with World(seed) as world:
+        agents = world.mesh(6)
+        world.wait_for(world.whole, 30)
+        moves(world, agents, KINDS)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_agents_that_move_in_a_storm_are_one_node_each_after_it(seed: int) -> None:
+    with World(seed, ROUGH) as world:
+        join_through_one(world, 6)
+        Storm(world, world.agents[1:], spare=SPARE).rage(60)
+        newcomer(world, world.agents)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_agents_that_are_configured_and_move_in_a_storm_likewise(seed: int) -> None:
+    with World(seed, ROUGH) as world:
+        agents = world.mesh(6)
+        Storm(world, agents[1:], spare=SPARE).rage(60)
+        newcomer(world, agents)
+
+
+@pytest.mark.parametrize("how", ["crash", "stop"])
+def test_who_moved_and_is_then_stopped_is_down_for_nobody(how: str) -> None:
+    with World(7) as world:
+        agents = join_through_one(world, 6) and world.agents
+        mover = agents[3]
+        for address in SPARE[:3]:
+            getattr(mover, how)()
+            world.run(3)
+            mover.move(address)
+            mover.start()
+            world.run(20)
+        mover.stop()
+        world.run(20)
+        newcomer(world, [agent for agent in agents if agent is not mover])
+
+
+def test_two_that_were_up_together_under_one_name_are_two_for_all_whatever_befalls_them() -> None:
+    with World(8) as world:
+        agents = join_through_one(world, 5) and world.agents
+        twins = [world.agent(nodes=[agents[0].address], start=False) for _ in range(2)]
+        for twin in twins:
+            twin.name = "twin"
+            twin.start()
+        first, second = twins
+        world.run(20)
+
+        def ups() -> set[int]:
+            """How many twins are up, for each of those that are none."""
+            up = ([m.name for m in agent.cluster.peers.up()] for agent in agents[:5])
+            return {names.count("twin") for names in up}
+
+        for twin in (first, second, first):
+            twin.crash()
+            world.run(10)
+            assert ups() == {1}
+            down = {
+                member.address
+                for agent in agents[:5]
+                for member in agent.cluster.peers.roster.listing()
+                if not member.up
+            }
+            assert down == {twin.address}
+            twin.start()
+            world.wait_for(lambda: ups() == {2}, 20)

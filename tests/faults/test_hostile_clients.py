@@ -1,0 +1,194 @@
+"""Clients that take more than their share: of connections, memory, time."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from doubles.v1_client import V1Client
+from eventually import eventually
+from live.agents import Agent, Agents, ask, whole
+from live.counts import counts
+from live.raw import CONT, PING, TEXT, RawClient, frame, upgrade
+from witness.ward import MEGABYTE, Ward
+
+MESSAGE_LIMIT = 16 * 1024
+
+TIMES = 40
+"""So often 10,000 frames are sent in a flood, by each client."""
+
+SMALL = 4096
+"""Bytes that the kernel is to keep for a client that does not read."""
+
+
+@pytest.fixture
+async def cartman(ward: Ward, shared_agents: Agents) -> Agent:
+    """One of two agents; it is to bear what comes, and the other one to notice nothing."""
+    if not shared_agents.started:
+        await shared_agents.cluster("cartman", "kenny")
+    cartman, kenny = shared_agents.started
+    await whole(cartman, "cartman", "kenny")
+    await ward.watch(cartman, kenny)
+    return cartman
+
+
+async def crowd(
+    stack: AsyncExitStack, agent: Agent, count: int, *, receive_buffer: int | None = None
+) -> list[RawClient]:
+    """So many clients, who have shaken hands."""
+    clients = []
+    for _ in range(count):
+        client = RawClient(agent.port, receive_buffer=receive_buffer)
+        clients.append(await stack.enter_async_context(client))
+        await client.shake()
+    return clients
+
+
+async def send_what_is_taken(client: RawClient, piece: bytes, *, most: int) -> int:
+    """Send until nothing is taken any more, or the connection is cut; how many bytes were taken."""
+    sent = 0
+    with suppress(ConnectionError):
+        while sent < most:
+            taken = await client.send_until_stuck(piece, most=len(piece))
+            sent += taken
+            if not taken:
+                break
+    return sent
+
+
+# Handshakes.
+
+
+async def test_five_hundred_who_never_finish_their_handshake_keep_nobody_out(
+    cartman: Agent,
+) -> None:
+    async with AsyncExitStack() as stack:
+        for number in range(500):
+            member = await stack.enter_async_context(RawClient(cartman.port))
+            await member.send(upgrade()[: number % 100])
+        for _ in range(20):
+            async with asyncio.timeout(2.0):
+                assert (await ask(cartman, {"type": 0}))["host"] == "cartman"
+    await eventually(lambda: "more than 256 have not shaken hands" in cartman.log())
+
+
+async def test_clients_that_say_a_byte_of_their_handshake_now_and_then_keep_nobody_out(
+    cartman: Agent,
+) -> None:
+    async with AsyncExitStack() as stack:
+        members = [await stack.enter_async_context(RawClient(cartman.port)) for _ in range(100)]
+        for byte in upgrade()[:40]:
+            await asyncio.gather(*(member.send(bytes([byte])) for member in members))
+
+        assert (await ask(cartman, {"type": 1}))["error"] == ""
+
+
+async def test_a_storm_of_connections_that_are_reset_at_once_harms_nobody(cartman: Agent) -> None:
+    for number in range(500):
+        async with RawClient(cartman.port) as client:
+            client.reset_at_end()
+            await client.send((upgrade() + frame('{"type": 1}'))[: number % 250])
+
+
+# What is not read.
+
+
+async def test_subscribers_that_never_read_skip_ticks_and_cost_no_memory(cartman: Agent) -> None:
+    stream = {"type": 1, "every": 0.25, "history": 600, "detail": ["cpu", "network", "system"]}
+    before = (await counts(cartman))["nodnod_stream_ticks_skipped_total"]
+    async with AsyncExitStack() as stack:
+        for client in await crowd(stack, cartman, 20, receive_buffer=SMALL):
+            await client.send(*(frame(json.dumps({**stream, "id": id_})) for id_ in range(16)))
+
+        async def skipped() -> bool:
+            now = (await counts(cartman))["nodnod_stream_ticks_skipped_total"]
+            return now - before > 4 * 16 * 20
+
+        await eventually(skipped, within=20)
+
+
+@pytest.mark.parametrize(
+    ("piece", "count"),
+    [(frame("x" * 125, PING) * 1000, 5), (frame("{}") * 5000, 5)],
+    ids=["pings", "requests"],
+)
+async def test_floods_whose_answers_nobody_reads_are_not_taken_for_long(
+    cartman: Agent, piece: bytes, count: int
+) -> None:
+    most = 60 * MEGABYTE
+    async with AsyncExitStack() as stack:
+        clients = await crowd(stack, cartman, count, receive_buffer=SMALL)
+        sent = await asyncio.gather(
+            *(send_what_is_taken(client, piece, most=most) for client in clients)
+        )
+
+    assert max(sent) < most
+
+
+async def test_requests_that_are_read_late_are_all_answered(cartman: Agent) -> None:
+    count = 20_000
+
+    async with RawClient(cartman.port) as client:
+        await client.shake()
+        await client.send(frame("{}") * count, frame('{"id": "last"}'))
+        opcodes = {(await client.frame())[0] for _ in range(count)}
+        last = await client.answer()
+
+    assert opcodes == {TEXT}
+    assert last["id"] == "last"
+
+
+# What is read, and comes too fast.
+
+
+FLOODS = {
+    "pings": [frame("", PING) * 10_000] * TIMES,
+    "pings with words": [frame("x" * 125, PING) * 10_000] * TIMES,
+    "empty pieces": [frame("{", fin=False), *[frame("", CONT, fin=False) * 10_000] * TIMES],
+    "small pieces": [frame("{", fin=False), *[frame("x", CONT, fin=False) * 10_000] * TIMES],
+    "large pieces": [frame("{", fin=False), *[frame("x" * 9000, CONT, fin=False) * 10] * TIMES],
+    "requests": [frame("{}") * 10_000] * TIMES,
+    "pings between pieces": [
+        frame("{", fin=False),
+        *[(frame("", CONT, fin=False) + frame("", PING)) * 5000] * TIMES,
+    ],
+}
+"""What each of three clients sends, as fast as it can."""
+
+
+@pytest.mark.parametrize("pieces", FLOODS.values(), ids=FLOODS.keys())
+async def test_a_flood_of_small_frames_harms_nobody(
+    cartman: Agent, pieces: Sequence[bytes]
+) -> None:
+    async def flood(client: RawClient) -> None:
+        with suppress(ConnectionError, TimeoutError, EOFError):  # it may be cut, or read no further
+            await client.send(*pieces)
+
+    async with AsyncExitStack() as stack:
+        clients = await crowd(stack, cartman, 3)
+        readers = [asyncio.create_task(client.drain()) for client in clients]
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(flood(client) for client in clients))
+        for reader in readers:
+            reader.cancel()
+
+
+async def test_half_a_frame_and_then_silence_costs_what_has_come_and_no_more(
+    cartman: Agent,
+) -> None:
+    half = frame("x" * (MESSAGE_LIMIT // 2), length=MESSAGE_LIMIT)
+    async with AsyncExitStack() as stack:
+        for client in await crowd(stack, cartman, 200):
+            await client.send(frame('{"id": "before"}') + half)
+            assert (await client.answer())["id"] == "before"
+
+        assert (await ask(cartman, {"type": 1}))["error"] == ""
+
+
+async def test_a_client_that_leaves_its_requests_unanswered_harms_nobody(cartman: Agent) -> None:
+    for _ in range(100):
+        async with V1Client(cartman.address) as client:
+            await client.send(*[{"type": 1, "id": number} for number in range(20)])
+            client.abort()

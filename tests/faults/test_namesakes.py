@@ -1,0 +1,95 @@
+"""Two nodes with one name: both are there, whatever becomes of either."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from eventually import eventually
+from live.agents import Agent, ask, errors, free_ports
+from live.views import all_see
+from witness.peers import OldPeer, Peer
+from witness.ward import Ward
+
+Namesakes = tuple[Agent, Agent, Agent]
+
+
+@pytest.fixture
+async def namesakes(ward: Ward) -> Namesakes:
+    """seed, and two that are called kyle."""
+    nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    seed = ward.start("seed")
+    one, two = (
+        ward.begin("kyle", listen=node, label=label, flags=["--join", seed.address])
+        for node, label in zip(nodes, ("one", "two"), strict=True)
+    )
+    for agent in (one, two):
+        agent.listening()
+    await all_see([one], **beside(two))
+    await all_see([two], **beside(one))
+    return seed, one, two
+
+
+def beside(other: Agent, state: str = "up") -> dict[str, str]:
+    """What a kyle sees, to whom the other one has the longer name."""
+    return {"kyle": "up", f"kyle@{other.address}": state, "seed": "up"}
+
+
+async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(
+    ward: Ward, namesakes: Namesakes
+) -> None:
+    seed, one, two = namesakes
+    await ward.watch(seed, one, two)
+
+    def warning(address: str) -> str:
+        return f"Two nodes have the name kyle: the one at {address} is listed as kyle@{address}"
+
+    await eventually(lambda: warning(two.address) in one.messages())
+    await eventually(lambda: warning(one.address) in two.messages())
+
+    def warned() -> list[bool]:
+        return [warning(agent.address) in seed.messages() for agent in (one, two)]
+
+    await eventually(lambda: any(warned()))
+    assert not all(warned())
+
+
+async def test_of_two_nodes_with_one_name_the_one_that_dies_is_down_and_comes_back(
+    ward: Ward, namesakes: Namesakes
+) -> None:
+    seed, one, two = namesakes
+    await ward.watch(seed, one, harmed=[two])
+
+    two.kill()
+
+    await all_see([one], **beside(two, "down"))
+    wrong = [error for error in errors(await ask(seed, {"type": 1})).values() if error]
+    assert len(wrong) == 1
+    assert wrong[0].startswith("down: ")
+
+    two.start()
+    await asyncio.to_thread(two.listening)
+    await all_see([one], **beside(two))
+    await all_see([two], **beside(one))
+
+
+async def test_nodes_of_one_name_and_of_both_versions_have_each_their_own_numbers(
+    ward: Ward,
+) -> None:
+    async with AsyncExitStack() as stack:
+        peers = [Peer("kyle", 2), OldPeer("kyle", 3), Peer("kyle", 4), OldPeer("kyle", 5)]
+        for peer in peers:
+            await stack.enter_async_context(peer)
+        kyle = ward.start("kyle", nodes=[peer.address for peer in peers])
+        expected = {"kyle": "", **{f"kyle@{peer.address}": "" for peer in peers}}
+
+        async def complete() -> bool:
+            return errors(await ask(kyle, {"type": 1})) == expected
+
+        await eventually(complete)
+        await ward.watch(kyle, unwatched=[peer.node(sound=True) for peer in peers])
+
+        nodes = (await ask(kyle, {"type": 1}))["nodes"]
+        numbers = [nodes[f"kyle@{peer.address}"]["cpuUsed"] for peer in peers]
+        assert numbers == [2.0, 3.0, 4.0, 5.0]
+        await ward.judge()  # while they are all there

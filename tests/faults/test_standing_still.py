@@ -1,0 +1,180 @@
+"""Time: an agent that stands still, one that is to stop, and a clock that jumps."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from glob import glob
+from pathlib import Path
+from time import time
+
+import pytest
+
+from eventually import eventually
+from live.agents import ask, errors, free_ports, whole
+from live.counts import counts
+from live.raw import RawClient, frame, upgrade
+from live.views import all_see
+from nodnod_agent.core.keepalive import SILENCE
+from witness.verdict import SLACK
+from witness.ward import Ward
+
+NAMES = ("cartman", "kenny", "kyle")
+
+
+# The agent.
+
+
+async def test_an_agent_that_stood_still_answers_and_declares_nobody_down(ward: Ward) -> None:
+    cartman, kenny, kyle = await ward.cluster(*NAMES)
+    await ward.watch(kenny, kyle, harmed=[cartman])
+    await ward.watch(cartman, unwatched=[kenny, kyle])
+
+    with ward.frozen(cartman):
+        await all_see([kenny, kyle], within=SILENCE + SLACK, cartman="down", kenny="up", kyle="up")
+        await asyncio.sleep(0.5)  # the fault itself: longer than it bears silence of others
+
+    assert errors(await ask(cartman, {"type": 1, "timeout": 5})) == dict.fromkeys(NAMES, "")
+    for agent in (kenny, kyle):
+        await whole(agent, *NAMES)
+    assert "Lost connection" not in cartman.log()
+
+
+# Its end.
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """A thousand connections, and then some, for this process and those that it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_thousand_stuck_clients_do_not_delay_the_end(many_files: None, ward: Ward) -> None:
+    cartman, kenny = await ward.cluster("cartman", "kenny")
+    await ward.watch(cartman, harmed=[kenny])
+    stuck = {
+        "in the handshake": upgrade()[:-1],
+        "in a frame": upgrade() + frame("x" * 1000)[:500],
+        "without reading": upgrade() + frame("{}") * 100,
+        "waiting for a peer": upgrade() + frame('{"type": 1, "timeout": 30, "history": 3600}') * 5,
+        "listening": upgrade() + frame('{"type": 1, "every": 0.25, "id": 1, "history": 600}'),
+    }
+    with ward.frozen(kenny):
+        async with AsyncExitStack() as stack:
+            for data in stuck.values():
+                for _ in range(200):
+                    client = RawClient(cartman.port, receive_buffer=4096)
+                    await stack.enter_async_context(client)
+                    await client.send(data)
+                    if data.startswith(upgrade()):
+                        assert await client.status() == 101
+            assert (await counts(cartman))["nodnod_connections"] > 1000
+
+            await ward.stop(cartman)
+
+
+# The clock.
+
+
+def fake_clock() -> str:
+    """Debian's library that fakes the time of day; empty where it is not there."""
+    return next(iter(glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
+
+
+class Clock:
+    """The time of day of those who run with ``prefix``; their monotonic clocks run as they do."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "clock"
+        self.set(0)
+
+    @property
+    def prefix(self) -> list[str]:
+        return [
+            "env",
+            f"LD_PRELOAD={fake_clock()}",
+            f"FAKETIME_TIMESTAMP_FILE={self._file}",
+            "FAKETIME_NO_CACHE=1",
+            "DONT_FAKE_MONOTONIC=1",
+            "FAKETIME_FORCE_MONOTONIC_FIX=0",  # what it takes for one makes waiting threads wait on
+        ]
+
+    def set(self, hours: int) -> None:
+        """Be so many hours ahead."""
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{hours:+}h\n")
+        new.rename(self._file)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    if not fake_clock():
+        text = "there is no libfaketime (on Debian: apt install faketime)"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(text)
+    return Clock(tmp_path)
+
+
+async def test_when_the_clock_jumps_nothing_else_does(ward: Ward, clock: Clock) -> None:
+    nodes = [f"127.0.0.1:{port}" for port in free_ports(3)]
+    for name, node, mode in zip(NAMES, nodes, ("pull", "pull", "push"), strict=True):
+        prefix = clock.prefix if name != "kenny" else []
+        interval = round(0.25 + 0.01 * len(ward.started), 2)
+        settings = {"mode": mode, "interval": interval}
+        ward.begin(name, listen=node, nodes=nodes, prefix=prefix, settings=settings)
+    for agent in ward.started:
+        agent.listening()
+    cartman, kenny, kyle = ward.started
+    for agent in ward.started:
+        await whole(agent, *NAMES)
+    await ward.watch(cartman, kenny, unwatched=[kyle])
+    await ward.watch(kyle, unwatched=[cartman, kenny], push=True)
+
+    seen = 0
+    for hours in (6, -6, 0, 12, 0):
+        clock.set(hours)
+
+        async def sampled(hours: int = hours, seen: int = seen) -> int:
+            """How many numbers there are of the last minute, once there are new ones."""
+            node = (await ask(cartman, {"type": 0, "history": 60}))["nodes"]["cartman"]
+            history = node["history"]
+            numbers = sum(number is not None for number in history["cpuUsed"])
+            jumped = abs(history["end"] - time() - 3600 * hours) < 60
+            return numbers if jumped and numbers > seen else 0
+
+        await eventually(sampled)
+        seen = await sampled(hours, 0)
+        for agent in ward.started:
+            answer = await ask(agent, {"type": 1, "detail": ["load"], "history": 5})
+            assert errors(answer) == dict.fromkeys(NAMES, "")
+
+    assert all("Lost connection" not in agent.log() for agent in ward.started)
+
+
+async def test_an_agent_that_comes_back_in_its_own_past_is_there_again(
+    ward: Ward, clock: Clock
+) -> None:
+    clock.set(6)
+    cartman = ward.start("cartman")
+    kenny = ward.start("kenny", nodes=[cartman.address])
+    listen = f"127.0.0.1:{free_ports(1)[0]}"
+    kyle = ward.start("kyle", listen=listen, nodes=[cartman.address], prefix=clock.prefix)
+    for agent in ward.started:
+        await whole(agent, *NAMES)
+
+    kyle.signal(signal.SIGTERM)
+    assert await kyle.exited() == 0
+    await all_see([cartman, kenny], cartman="up", kenny="up", left=["kyle"])
+    await ward.watch(cartman, kenny)
+    await ward.judge()
+
+    clock.set(0)
+    kyle.start()
+    await asyncio.to_thread(kyle.listening)
+    for agent in ward.started:
+        await whole(agent, *NAMES)
+    await ward.watch(cartman, kenny, kyle)

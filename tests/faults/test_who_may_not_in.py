@@ -1,0 +1,219 @@
+"""Those who come in wrongly: with bad tokens, from strange pages, with the wrong TLS or none."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import pytest
+
+from doubles.certificates import Authority
+from eventually import eventually
+from live.agents import Agent, Agents
+from live.guests import Secret, bearer, begin, reason, status
+from live.raw import RawClient, frame
+from live.web import request
+from nodnod.tls import SHUT_OUT, trusting
+from witness.record import Node
+from witness.recorder import Pass
+from witness.ward import Ward
+
+OFFER = "Sec-WebSocket-Protocol: nodnod.2"
+AGENT = ("NodNod-Name: mallory", "NodNod-Instance: x", "NodNod-Address: 10.0.0.66:1")
+JOIN = {
+    "type": 4,
+    "id": 1,
+    "member": {"name": "mallory", "address": "10.0.0.66:1", "instance": "x", "incarnation": 1},
+    "digest": "x",
+    "members": [],
+}
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+    return Secret(tmp_path_factory.mktemp("secret"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+    return Secret(tmp_path_factory.mktemp("other"))
+
+
+@pytest.fixture
+async def guarded(ward: Ward, shared_agents: Agents, secret: Secret) -> Agent:
+    """An agent with a secret, asked all the time by one who has a token of it."""
+    if not shared_agents.started:
+        shared_agents.start("cartman", settings=secret.settings())
+    (cartman,) = shared_agents.started
+    await ward.watch(cartman, entry=Pass(secret.token()))
+    return cartman
+
+
+async def watch_apart(ward: Ward, entries: dict[Agent, Pass]) -> None:
+    """Watch agents each of which is told of the others, and links to none."""
+    for agent, entry in entries.items():
+        others = [Node.of(other, sound=False) for other in entries if other is not agent]
+        await ward.watch(agent, harmed=others, entry=entry)
+
+
+# Tokens.
+
+
+@pytest.mark.parametrize("websocket", [False, True])
+async def test_wrong_tokens_get_nobody_in(
+    guarded: Agent, secret: Secret, other: Secret, websocket: bool
+) -> None:
+    header, body, signature = secret.token().split(".")
+    for token in (
+        secret.token(seconds=-1),
+        other.token(),
+        f"{header}.{body}.",
+        f"{header}.{body}.{signature[:-4]}AAAA",
+        "eyJhbGciOiJub25lIn0.eyJyb2xlIjoicmVhZCIsImV4cCI6OTk5OTk5OTk5OX0.",
+        secret.text,
+        "x" * 5000,
+    ):
+        assert await status(guarded, "/stat", bearer(token), websocket=websocket) == 401
+    assert await status(guarded, "/stat", bearer(secret.token())) == 200
+
+
+async def test_a_storm_of_wrong_tokens_harms_nobody(guarded: Agent, other: Secret) -> None:
+    wrong = request("/stat", "GET", bearer(other.token()))
+    for _ in range(20):
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(RawClient(guarded.port)) for _ in range(50)]
+            await asyncio.gather(*(client.send(wrong) for client in clients))
+            assert {await client.status() for client in clients} == {401}
+
+
+async def test_a_reader_that_says_it_is_an_agent_cannot_join(
+    guarded: Agent, secret: Secret
+) -> None:
+    async with RawClient(guarded.port) as client:
+        await client.shake(OFFER, *AGENT, bearer(secret.token()))
+        await client.send(frame(json.dumps(JOIN)))
+        answer = await client.answer()
+        assert answer["code"] == "forbidden"
+        await client.send(frame('{"type": 3, "id": 2}'))
+        members = (await client.answer())["members"]
+
+    assert "10.0.0.66:1" not in {member["address"] for member in members}
+
+
+async def test_a_peers_token_joins_once_where_it_was_made_for(ward: Ward, secret: Secret) -> None:
+    kyle = ward.start("kyle", settings=secret.settings())
+    mallory = Node(name="mallory", addresses=("10.0.0.66:1",))
+    token, proof = secret.tokens.for_dial("mallory", [kyle.address])
+    async with RawClient(kyle.port) as client:
+        assert f"NodNod-Proof: {proof}" in await client.shake(OFFER, *AGENT, bearer(token))
+        await client.send(frame(json.dumps(JOIN)))
+        assert (await client.answer())["error"] == ""
+    await ward.watch(kyle, harmed=[mallory], entry=Pass(secret.token()))
+
+    assert await status(kyle, "/", OFFER, bearer(token), websocket=True) == 401
+    elsewhere, _ = secret.tokens.for_dial("mallory", [f"10.0.0.5:{kyle.port}"])
+    assert await status(kyle, "/", OFFER, bearer(elsewhere), websocket=True) == 401
+    await eventually(lambda: "the token is for another agent" in kyle.log())
+
+
+async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
+    ward: Ward, secret: Secret, other: Secret
+) -> None:
+    settings = {"kyle": secret.settings(), "mallory": other.settings(), "butters": {}}
+    kyle, mallory, butters = begin(ward, settings)
+    mine, theirs = secret.token(), other.token()
+    await watch_apart(ward, {kyle: Pass(mine), mallory: Pass(theirs), butters: Pass()})
+
+    foreign = "it refuses us: not a token of this cluster (HTTP 401)"
+    unproved = "it does not prove that it knows the cluster's secret"
+    nameless = "it wants to know who we are: set auth.secrets (HTTP 401)"
+    await reason(kyle, mallory, foreign, token=mine)
+    await reason(mallory, kyle, foreign, token=theirs)
+    await reason(kyle, butters, unproved, token=mine)
+    await reason(mallory, butters, unproved, token=theirs)
+    await reason(butters, kyle, nameless)
+    await reason(butters, mallory, nameless)
+    for agent in (kyle, mallory, butters):
+        assert "Connected to node" not in agent.log()
+
+
+# Browsers.
+
+
+@pytest.mark.parametrize("name", ["open", "guarded"])
+async def test_pages_of_strangers_may_not_ask_whether_there_is_a_secret_or_not(
+    ward: Ward, secret: Secret, name: str
+) -> None:
+    more = {"allowedOrigins": ["https://wiki.example"], "allowedHosts": ["stats.example"]}
+    agent = ward.start(name, settings=secret.settings(**more) if name == "guarded" else more)
+    await ward.watch(agent, entry=Pass(secret.token()))
+    token = bearer(secret.token())
+    own = f"Origin: http://{agent.address}"
+    for websocket, good in ((False, 200), (True, 101)):
+
+        async def asked(*headers: str, ws: bool = websocket) -> int:
+            return await status(agent, "/stat", token, *headers, websocket=ws)
+
+        assert await asked() == good
+        assert await asked(own) == good
+        assert await asked("Origin: https://wiki.example") == good
+        assert await asked("Host: stats.example", "Origin: https://stats.example") == good
+        assert await asked(f"Host: {name}:{agent.port}") == good
+        for origin in ("null", "https://evil.example", "http://127.0.0.1:1"):
+            assert await asked(f"Origin: {origin}") == 403
+        assert await asked("Host: evil.example") == 421
+        assert await asked(own, own) == 403
+        assert await asked("Host: localhost", "Host: localhost") == 400
+    for setting in ("allowedHosts", "allowedOrigins"):
+        await eventually(lambda setting=setting: setting in agent.log())
+
+
+# TLS.
+
+
+async def test_plain_and_tls_do_not_mix_and_both_say_why(ward: Ward, authority: Authority) -> None:
+    settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
+    kyle, stan = begin(ward, settings)
+    await watch_apart(ward, {kyle: Pass(tls=trusting(authority.ca)), stan: Pass()})
+
+    refused = "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"
+    await reason(stan, kyle, refused)
+    await reason(kyle, stan, "it does not speak TLS", ca=authority.ca)
+
+
+async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
+    ward: Ward, authority: Authority, stranger: Authority
+) -> None:
+    mallory = {**stranger.settings("mallory"), "ca": authority.ca, "requireClientCert": True}
+    settings = {
+        "kyle": {"tls": authority.settings("kyle", requireClientCert=True)},
+        "mallory": {"tls": mallory},
+    }
+    kyle, agent = begin(ward, settings)
+    mine, theirs = trusting(authority.ca), trusting(stranger.ca)
+    for context in (mine, theirs):
+        context.load_cert_chain(*authority.issue("client"))
+    await watch_apart(ward, {kyle: Pass(tls=mine), agent: Pass(tls=theirs)})
+
+    await reason(kyle, agent, "its certificate is not accepted: ", ca=mine)
+    await eventually(lambda: "No TLS with 127.0.0.1" in kyle.log())
+    await reason(agent, kyle, SHUT_OUT, ca=theirs)
+    assert "Connected to node" not in kyle.log() + agent.log()
+
+
+async def test_five_hundred_who_never_finish_a_handshake_of_tls_keep_nobody_out(
+    ward: Ward, authority: Authority
+) -> None:
+    kyle = ward.start("kyle", settings={"tls": authority.settings("kyle")})
+    await ward.watch(kyle, entry=Pass(tls=trusting(authority.ca)))
+    hello = bytes.fromhex("1603010200010001fc0303") + bytes(500)
+    async with AsyncExitStack() as stack:
+        for number in range(500):
+            client = await stack.enter_async_context(RawClient(kyle.port))
+            await client.send(hello[: number % 200])
+
+        await eventually(lambda: "more than 256 have not shaken hands" in kyle.log())
+        async with AsyncExitStack() as others:
+            for _ in range(20):
+                await others.enter_async_context(
+                    Pass(tls=trusting(authority.ca)).connect(kyle.address)
+                )

@@ -1,0 +1,38 @@
+"""One process of the fuzzer: child.py TARGET, and arguments of libFuzzer. See run.py."""
+
+import random
+import sys
+from pathlib import Path
+
+import atheris
+
+TESTS = Path(__file__).parent.parent
+# What the fuzzer sees the way through; what is compiled it cannot look into.
+INSTRUMENTED = ["nodnod", "nodnod_agent", "websockets"]
+
+sys.path.insert(0, str(TESTS))
+with atheris.instrument_imports(include=INSTRUMENTED):
+    from fuzz.targets import TARGETS
+
+from fuzz import corpus
+from fuzz.mutator import Mutator
+
+
+def main(name: str, arguments: list[str]) -> None:
+    """Fuzz; the process ends here."""
+    mutator = Mutator(corpus.read_all(name))
+
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if chance.random() < 0.5:
+            changed = mutator(data, chance)
+            if changed is not None and len(changed) <= max_size:
+                return changed
+        return bytes(atheris.Mutate(data, max_size))
+
+    atheris.Setup([arguments[0], *arguments[1:]], TARGETS[name], custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,191 @@
+"""A machine of its own under a real systemd: the root of this one, booted in a container.
+
+Needs the privileges of root, systemd and systemd-nspawn. What is changed in it is in memory, and is
+gone with it; it has no network but its own loopback.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from live.manager import Manager
+from live.tools import tool
+
+__all__ = ["CHECKOUT", "Machine"]
+
+CHECKOUT = "/opt/checkout"
+"""Where our own tree is on a machine."""
+
+ROOT = Path(__file__).parents[2]
+PYTHON = Path(sys.executable).resolve().name
+PACKAGES = Path(pytest.__file__).parents[1]
+GROUPS = Path("/sys/fs/cgroup")
+BOOT_LIMIT = 60.0
+"""Seconds; it takes one."""
+
+# The mounts go with the namespace. An image stands for a disk of its own, at /home.
+# And a control group of its own: under the same one, two systemds would end each other's services.
+SCRIPT = """
+set -e
+for tree in "$3" "$3/unified" "$3/systemd"; do
+    if [ -e "$tree/cgroup.procs" ]; then
+        mkdir "$tree/$4"
+        echo $$ > "$tree/$4/cgroup.procs"
+    fi
+done
+mount -t tmpfs -o size=256m nodnod "$1"
+mkdir "$1/up" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" nodnod "$1/root"
+truncate -s 16M "$1/disk"
+mkfs.ext4 -q "$1/disk"
+mount -o loop "$1/disk" "$1/root/home"
+cp -a "$2/." "$1/root/"
+mount -t tmpfs nodnod /run
+shift 4
+exec "$@"
+"""
+
+COMMAND = """#!/opt/nodnod/bin/python
+import sys
+from {module} import main
+sys.exit(main())
+"""
+
+
+class Machine:
+    """Use as a context manager. It has a virtual environment with the package in /opt/nodnod."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._log = directory / "boot.log"
+        self._name = f"nodnod{os.getpid()}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._leader = 0
+
+    def __enter__(self) -> Self:
+        """Boot; skips the test where that cannot be."""
+        if sys.platform != "linux" or os.geteuid() != 0:
+            pytest.skip("booting a machine needs Linux and root")
+        nspawn = tool("systemd-nspawn", "systemd-container")
+        tool("systemctl", "systemd")
+        staged, space = self._directory / "staged", self._directory / "space"
+        self._stage(staged)
+        space.mkdir()
+        binds = {
+            # It may be in somebody's home, where the agent's user must not go.
+            "/opt/python": sys.base_prefix,
+            "/opt/nodnod/packages": PACKAGES,
+            CHECKOUT: ROOT,
+        }
+        command = [
+            *("unshare", "--mount", "sh", "-c", SCRIPT, "sh"),
+            *(str(space), str(staged), str(GROUPS), self._name),
+            *(nspawn, f"--directory={space / 'root'}", f"--machine={self._name}"),
+            *("--boot", "--notify-ready=yes", "--console=pipe", "--register=no", "--keep-unit"),
+            *("--private-network", "--link-journal=no"),
+            *(f"--bind-ro={here}:{there}" for there, here in binds.items()),
+            *("--", "--unit=basic.target"),
+        ]
+        with Manager(self._directory) as manager, self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **manager.environment},
+            )
+            try:
+                booted = asyncio.run(self._booted(manager))
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
+        if not booted:
+            self.__exit__(None, None, None)
+            pytest.skip(f"a machine cannot be booted here: {self._log.read_text()[-500:]}")
+        self.run("ldconfig")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._process is not None
+        if self._leader:
+            # Its init, and with that all of it.
+            os.kill(self._leader, 9)
+        else:
+            self._process.kill()
+        self._process.wait(BOOT_LIMIT)
+        groups = [one for at in ("", "*/") for one in GROUPS.glob(f"{at}{self._name}/**/")]
+        for group in sorted(groups, reverse=True):
+            with contextlib.suppress(OSError):  # something in it has not quite ended
+                group.rmdir()
+
+    def run(self, *command: str, given: str = "") -> str:
+        """Run a command on the machine as root; its output. Raises AssertionError."""
+        done = self._try(command, given)
+        if done.returncode != 0:
+            journal = self._try(["journalctl", "--no-pager", "-o", "cat", "-n", "20"], "")
+            raise AssertionError(f"{command}: {done.stdout}{done.stderr}\n{journal.stdout}")
+        return done.stdout
+
+    def _try(self, command: Sequence[str], given: str) -> subprocess.CompletedProcess[str]:
+        inside = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+        return subprocess.run(
+            [*inside, *command],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BOOT_LIMIT,
+        )
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file there, and the folder that it is in."""
+        self.run("install", "-D", "-m", "0644", "/dev/stdin", path, given=text)
+
+    async def _booted(self, manager: Manager) -> bool:
+        """Whether it comes up; learns the process id that its init has here."""
+        assert self._process is not None
+        deadline = time.monotonic() + BOOT_LIMIT
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                said = await manager.hear(within=0.5)
+            except TimeoutError:
+                continue
+            self._leader = int(said.get("X_NSPAWN_LEADER_PID", self._leader))
+            if said.get("READY") == "1":
+                return True
+        return False
+
+    def _stage(self, staged: Path) -> None:
+        """A virtual environment as one would install it, but for where its packages are."""
+        home = staged / "opt/nodnod"
+        library = home / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+        files = {
+            # A Python that is built with a shared library would look for it where it was before.
+            staged / "etc/ld.so.conf.d/00-python.conf": "/opt/python/lib\n",
+            home / "pyvenv.cfg": "home = /opt/python/bin\n",
+            library / "nodnod.pth": "\n".join(
+                ["/opt/nodnod/packages", f"{CHECKOUT}/agent", f"{CHECKOUT}/protocol"]
+            ),
+            home / "bin/nodnod-agent": COMMAND.format(module="nodnod_agent.cli"),
+            home / "bin/nodnod": COMMAND.format(module="nodnod_agent.console.main"),
+        }
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        for name in ("nodnod-agent", "nodnod"):
+            (home / "bin" / name).chmod(0o755)
+        (home / "bin/python").symlink_to(f"/opt/python/bin/{PYTHON}")

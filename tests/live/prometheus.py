@@ -1,0 +1,114 @@
+"""A real Prometheus, set up as examples/prometheus.yml says."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+from eventually import eventually
+from live.agents import free_ports
+from live.tools import end, start, tool
+
+__all__ = ["CLUSTER", "EACH", "EXAMPLE", "PATIENCE", "Prometheus", "running", "scraped"]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "prometheus.yml"
+PATIENCE = 30.0
+"""Seconds until a scrape must have come; what was discovered is scraped five seconds later."""
+
+CLUSTER = 'job="nodnod-cluster"'
+EACH = 'job="nodnod"'
+
+HURRY = {
+    "scrape_interval: 15s": "scrape_interval: 1s",
+    "scrape_timeout: 10s": "scrape_timeout: 1s",
+    "refresh_interval: 30s": "refresh_interval: 1s",
+    'timeout: ["2"]': 'timeout: ["0.5"]',
+}
+
+
+class Prometheus:
+    """One server on a free port of loopback; its data go with the test."""
+
+    def __init__(self, directory: Path, config: str) -> None:
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = directory / "prometheus.log"
+        (directory / "prometheus.yml").write_text(config)
+        self._process = start(
+            [
+                tool("prometheus", "prometheus"),
+                f"--config.file={directory / 'prometheus.yml'}",
+                f"--storage.tsdb.path={directory / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            self._log,
+        )
+
+    def ready(self) -> None:
+        """Wait until it can be asked. Raises AssertionError."""
+        deadline = time.monotonic() + PATIENCE
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"prometheus does not start:\n{self._log.read_text()}")
+
+    def query(self, expression: str) -> dict[tuple[str, ...], float]:
+        """What an expression is now, by the values of its labels, in the order of their names."""
+        text = urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/query?{text}", timeout=10) as page:
+                answer = json.load(page)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{expression}: {error.read().decode()}") from None
+        return {
+            tuple(series["metric"][label] for label in sorted(series["metric"])): float(
+                series["value"][1]
+            )
+            for series in answer["data"]["result"]
+        }
+
+    def by_node(self, expression: str) -> dict[str, float]:
+        """What an expression is now for each node."""
+        return {
+            node: value for (node,), value in self.query(f"sum by (node) ({expression})").items()
+        }
+
+    def end(self) -> None:
+        end(self._process)
+
+
+@contextmanager
+def running(
+    directory: Path, address: str, changes: Mapping[str, str] | None = None
+) -> Iterator[Prometheus]:
+    """The example, but in a hurry, with our agent for the one it names, and these changes."""
+    tool("prometheus", "prometheus")
+    config = EXAMPLE.read_text()
+    for theirs, ours in {"127.0.0.1:7070": address, **HURRY, **(changes or {})}.items():
+        assert theirs in config
+        config = config.replace(theirs, ours)
+    prometheus = Prometheus(directory, config)
+    try:
+        prometheus.ready()
+        yield prometheus
+    finally:
+        prometheus.end()
+
+
+async def scraped(prometheus: Prometheus, expression: str, expected: dict[str, float]) -> None:
+    """Wait until an expression has these values for these nodes."""
+    seen: dict[str, float] = {}
+
+    def look() -> bool:
+        nonlocal seen
+        seen = prometheus.by_node(expression)
+        return seen.items() >= expected.items()
+
+    await eventually(look, within=PATIENCE, why=lambda: seen)

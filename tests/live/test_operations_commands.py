@@ -1,0 +1,81 @@
+"""The commands of docs/operations.md get an answer on the cluster that it sets up, secret and all."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from live.agents import Agent, Agents
+from live.guests import Secret
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+BIN = Path(sys.executable).parent
+LET_IN = "export NODNOD_TOKEN="
+UNREACHABLE = 3
+
+
+def lines(language: str) -> list[str]:
+    """The lines of all blocks of a language, without what is said of them behind a #."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+    found = [line for kind, block in blocks if kind == language for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in found]
+
+
+def asking() -> list[str]:
+    """The commands that ask an agent from a server, and those that cron would run."""
+    typed = [
+        line for line in lines("sh") if re.match(r"(\S*/)?nodnod (check|members|stat) ?", line)
+    ]
+    timed = [line.split(None, 6)[6] for line in lines("") if line.startswith("*/")]
+    return [*typed, *timed]
+
+
+@pytest.fixture(scope="module")
+def guarded(shared_agents: Agents, tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    secret = Secret(tmp_path_factory.mktemp("secret"))
+    return shared_agents.start("cartman", settings=secret.settings())
+
+
+def shell(agent: Agent, *script: str) -> subprocess.CompletedProcess[str]:
+    """Run lines of the manual against an agent of ours."""
+    text = "\n".join(script)
+    for theirs, ours in {
+        "/opt/nodnod/bin": str(BIN),
+        "/etc/nodnod/config.json": str(agent.config),
+        "10.0.0.1": agent.address,
+        "sleep 60": "false",
+    }.items():
+        text = text.replace(theirs, ours)
+    environment = {key: value for key, value in os.environ.items() if "NODNOD" not in key}
+    path = f"{BIN}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        ["sh", "-c", text],
+        env={**environment, "PATH": path, "NODNOD_SERVER": agent.address},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_there_is_something_to_try() -> None:
+    assert len(asking()) > 3
+
+
+@pytest.mark.parametrize("command", asking())
+def test_a_command_is_let_in_with_the_token_that_the_manual_makes(
+    guarded: Agent, command: str
+) -> None:
+    (let_in,) = (line for line in lines("sh") if line.startswith(LET_IN))
+
+    done = shell(guarded, let_in, command)
+
+    assert done.returncode != UNREACHABLE, done.stdout + done.stderr
+    assert "401" not in done.stdout + done.stderr
+
+
+def test_without_that_token_it_is_not(guarded: Agent) -> None:
+    assert "401" in shell(guarded, "nodnod stat").stderr

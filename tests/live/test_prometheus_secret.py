@@ -1,0 +1,71 @@
+"""A real Prometheus where the cluster has a secret, or TLS too: with what the example has ready."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from doubles.certificates import Authority
+from live.agents import Agents
+from live.guests import Secret, begin
+from live.prometheus import CLUSTER, EACH, EXAMPLE, Prometheus, running, scraped
+from live.tools import tool
+from nodnod_agent.console.main import main
+
+NAMES = ("cartman", "kyle")
+PLACES = 3
+"""Two jobs, and the discovery."""
+
+
+def test_the_example_has_a_token_wherever_prometheus_asks_us() -> None:
+    ready = re.findall(r"^ +# authorization: {type: Bearer, ", EXAMPLE.read_text(), re.MULTILINE)
+
+    assert len(ready) == PLACES
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["a secret", "a secret and TLS"])
+def prometheus(
+    request: pytest.FixtureRequest,
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Prometheus]:
+    tool("prometheus", "prometheus")
+    directory = tmp_path_factory.mktemp("prometheus")
+    secret = Secret(directory)
+    tls = {"tls": authority.settings("node")} if request.param else {}
+    changes = {
+        "# authorization:": "authorization:",
+        "/etc/prometheus/nodnod.token": token(directory, secret),
+    }
+    if tls:
+        changes |= {
+            "# scheme:": "scheme:",
+            "# tls_config:": "tls_config:",
+            "/etc/nodnod/ca.pem": authority.ca,
+            "url: http:": "url: https:",
+        }
+    agents = Agents(directory)
+    try:
+        cartman, _ = begin(agents, dict.fromkeys(NAMES, secret.settings(**tls)))
+        with running(directory, cartman.address, changes) as prometheus:
+            yield prometheus
+    finally:
+        agents.end()
+
+
+def token(directory: Path, secret: Secret) -> str:
+    """A file with a token, as a line of a shell makes it."""
+    file = directory / "token"
+    with pytest.MonkeyPatch.context() as patch, file.open("w") as out:
+        patch.setattr("sys.stdout", out)
+        assert main(["token", "--for", "prometheus", "--secret", secret.reference]) == 0
+    return str(file)
+
+
+async def test_the_cluster_is_scraped(prometheus: Prometheus) -> None:
+    await scraped(prometheus, f"nodnod_up{{{CLUSTER}}}", dict.fromkeys(NAMES, 1.0))
+
+
+async def test_every_node_is_discovered_and_scraped_by_itself(prometheus: Prometheus) -> None:
+    await scraped(prometheus, f"nodnod_build_info{{{EACH}}}", dict.fromkeys(NAMES, 1.0))

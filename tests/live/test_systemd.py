@@ -1,0 +1,237 @@
+"""The unit of examples/systemd under a real systemd: its word, its reins, and what it hides."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventually import eventually
+from live.booted import CHECKOUT, Machine
+from live.tools import tool
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "systemd"
+UNIT = EXAMPLES / "nodnod-agent.service"
+DROPINS = "/run/systemd/system/nodnod-agent.service.d"
+PATIENCE = 20.0
+
+EXPOSURE = 1.5
+"""As systemd-analyze 252 has it, and docs/operations.md; other versions weigh a little differently."""
+
+MOST = 20
+"""Tenths of it that any version may come to."""
+
+MANUAL = (ROOT / "docs" / "operations.md").read_text()
+
+INSTALLED = ("python3 -m venv", "/opt/nodnod/bin/pip")
+"""How commands of the manual begin that a machine of ours has behind it."""
+
+
+def block(language: str, holding: str) -> str:
+    """The block of the manual that holds these words."""
+    blocks = re.findall(f"```{language}\n(.*?)```", MANUAL, re.DOTALL)
+    (found,) = (text for text in blocks if holding in text)
+    return str(found)
+
+
+CONFIG = json.loads(block("json", '"listen"')) | {
+    "listen": "127.0.0.1:7070",
+    "join": [],
+    "interval": 0.25,
+}
+
+LOOK = """
+import json, sys
+from nodnod import SyncClient
+with SyncClient(sys.argv[1], token=sys.argv[2]) as client:
+    (node,) = client.stat(detail=sys.argv[3:]).nodes.values()
+print(json.dumps({"error": node.error, **node.detail}))
+"""
+SECTIONS = [
+    "system",
+    "memory",
+    "filesystems",
+    "diskio",
+    "network",
+    "processes",
+    "sensors",
+    "pressure",
+]
+
+
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [tool("systemd-analyze", "systemd"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_unit_is_clean(tmp_path: Path) -> None:
+    here = tmp_path / UNIT.name
+    program = tmp_path / "nodnod-agent"
+    program.touch(0o755)
+    here.write_text(UNIT.read_text().replace("/opt/nodnod/bin/nodnod-agent", str(program)))
+
+    done = analyze("verify", str(here))
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_unit_exposes_no_more_than_the_manual_says() -> None:
+    done = analyze("security", "--offline=true", "--no-pager", f"--threshold={MOST}", str(UNIT))
+
+    assert done.returncode == 0, done.stdout
+    assert f"gives an exposure of {EXPOSURE}" in MANUAL.replace("\n", " ")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which the agent is set up as the manual says."""
+    with Machine(tmp_path_factory.mktemp("machine")) as machine:
+        configure(machine, json.dumps(CONFIG))
+        lines = block("sh", "systemd-sysusers").splitlines()
+        script = [line for line in lines if not line.startswith(INSTALLED)]
+        assert len(script) == len(lines) - len(INSTALLED)
+        machine.run("sh", "-e", given="\n".join([f"cd {CHECKOUT}", *script, ""]))
+        yield machine
+
+
+@pytest.fixture
+def agent(machine: Machine) -> Iterator[Machine]:
+    """The same with the agent started, as the unit is shipped."""
+    machine.run("systemctl", "start", "nodnod-agent")
+    yield machine
+    machine.run("systemctl", "stop", "nodnod-agent")
+    machine.run("rm", "-rf", DROPINS)
+    machine.run("systemctl", "daemon-reload")
+
+
+def shown(machine: Machine, name: str) -> str:
+    """A property of the unit."""
+    return machine.run("systemctl", "show", "-P", name, "nodnod-agent").strip()
+
+
+def override(machine: Machine, text: str) -> None:
+    """Restart the agent with this drop-in."""
+    machine.write(f"{DROPINS}/test.conf", text)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "nodnod-agent")
+
+
+def configure(machine: Machine, text: str) -> None:
+    """Write its configuration anew."""
+    machine.write("/etc/nodnod/config.json", text)
+
+
+def journal(machine: Machine) -> str:
+    """What systemd has of the unit."""
+    return machine.run("journalctl", "--no-pager", "-o", "cat", "-u", "nodnod-agent")
+
+
+def look(machine: Machine, server: str = "127.0.0.1:7070") -> dict[str, Any]:
+    """What an agent there says of the machine."""
+    token = machine.run(
+        *("/opt/nodnod/bin/nodnod", "token", "--role", "read", "--ttl", "1h", "--for", "test"),
+        *("--secret", "file:/etc/nodnod/secret"),
+    )
+    told = machine.run("/opt/nodnod/bin/python", "-c", LOOK, server, token.strip(), *SECTIONS)
+    seen: dict[str, Any] = json.loads(told)
+    return seen
+
+
+def places(seen: dict[str, Any]) -> set[tuple[str, ...]]:
+    """The filesystems that an agent lists, and how large they are."""
+    names = ("mount", "device", "type", "total", "counted")
+    return {tuple(str(row[name]) for name in names) for row in seen["filesystems"]}
+
+
+def test_the_agent_can_be_asked_once_it_is_started(agent: Machine) -> None:
+    assert look(agent)["error"] == ""
+    assert shown(agent, "StatusText") == "nodes: 1, down: 0"
+    assert agent.run("ps", "-o", "user=", "-p", shown(agent, "MainPID")).strip() == "nodnod"
+
+
+def test_the_agent_sees_all_that_one_without_reins_sees(agent: Machine) -> None:
+    agent.run(
+        *("systemd-run", "--quiet", "--unit=bare", "--uid=nodnod", "--property=Type=notify"),
+        *("--setenv=NODNOD_LISTEN=127.0.0.1:7071", "--setenv=NODNOD_NAME=bare"),
+        *("--setenv=NODNOD_AUTH_SECRETS=file:/etc/nodnod/secret", "/opt/nodnod/bin/nodnod-agent"),
+    )
+    try:
+        reined, bare = look(agent), look(agent, "127.0.0.1:7071")
+    finally:
+        agent.run("systemctl", "stop", "bare")
+
+    assert "/home" in {mount for mount, *_ in places(bare)}
+    assert places(reined) == places(bare)
+    for section in ("system", "sensors"):
+        assert reined[section] == bare[section]
+    for section in ("diskio", "network", "memory", "pressure"):
+        assert reined[section].keys() == bare[section].keys()
+    owners = [{row["user"] for row in seen["processes"]["byMemory"]} for seen in (reined, bare)]
+    assert owners[0] == owners[1]
+    assert {"root", "nodnod"} <= owners[0]
+
+
+def test_a_filesystem_at_home_would_not_be_listed_under_protect_home(agent: Machine) -> None:
+    override(agent, "[Service]\nProtectHome=yes\n")
+
+    assert "/home" not in {mount for mount, *_ in places(look(agent))}
+
+
+async def test_a_reload_takes_up_a_new_node(agent: Machine) -> None:
+    configure(agent, json.dumps(CONFIG | {"nodes": ["127.0.0.1:7079"]}))
+    try:
+        agent.run("systemctl", "reload", "nodnod-agent")
+        await eventually(lambda: shown(agent, "StatusText") == "nodes: 2, down: 1", within=PATIENCE)
+    finally:
+        configure(agent, json.dumps(CONFIG))
+
+
+async def test_a_reload_of_a_broken_file_changes_nothing_and_the_journal_says_why(
+    agent: Machine,
+) -> None:
+    configure(agent, "{")
+    try:
+        agent.run("systemctl", "reload", "nodnod-agent")
+        await eventually(
+            lambda: "Configuration not reloaded, nothing is changed" in journal(agent),
+            within=PATIENCE,
+        )
+        assert shown(agent, "ActiveState") == "active"
+        assert look(agent)["error"] == ""
+    finally:
+        configure(agent, json.dumps(CONFIG))
+
+
+async def test_an_agent_that_is_frozen_is_started_anew(agent: Machine) -> None:
+    override(agent, "[Service]\nWatchdogSec=3\nRestartSec=0\n")
+
+    agent.run("kill", "-STOP", shown(agent, "MainPID"))
+
+    await eventually(lambda: shown(agent, "NRestarts") == "1", within=PATIENCE)
+    await eventually(lambda: shown(agent, "ActiveState") == "active", within=PATIENCE)
+    assert "Watchdog timeout" in journal(agent)
+    assert look(agent)["error"] == ""
+
+
+def test_a_stop_is_clean(agent: Machine) -> None:
+    agent.run("systemctl", "stop", "nodnod-agent")
+
+    assert shown(agent, "Result") == "success"
+    assert shown(agent, "ExecMainStatus") == "0"
+
+
+def test_the_secret_may_come_as_a_credential(agent: Machine) -> None:
+    agent.run("chmod", "0600", "/etc/nodnod/secret")
+    try:
+        override(agent, (EXAMPLES / "credentials.conf").read_text())
+        assert look(agent)["error"] == ""
+    finally:
+        agent.run("chmod", "0640", "/etc/nodnod/secret")

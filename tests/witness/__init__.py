@@ -1,0 +1,1 @@
+"""Who watches agents while something is wrong: what clients saw of them, and what must stay true."""
