@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Self
 
+from bench.closing import accept_nobody_more
+
 __all__ = [
     "Harm",
     "Proxy",
@@ -129,6 +131,7 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        await accept_nobody_more(self._server.sockets)
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -148,6 +151,10 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(to_target)
+        if self._server is None or not self._server.is_serving():  # closed meanwhile
+            for one in (writer, to_target):
+                one.transport.abort()
+            return
         for source, sink, way in (
             (reader, to_target, self.there),
             (from_target, writer, self.back),

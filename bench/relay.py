@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
+from bench.closing import accept_nobody_more
 from nodnod.address import Address
 
 __all__ = ["HEADERS", "Passed", "Relay", "relay"]
@@ -61,6 +62,7 @@ class Relay:
     async def close(self) -> None:
         """Cut what is open."""
         assert self._server is not None
+        await accept_nobody_more(self._server.sockets)
         self._server.close()
         for writer in (*self._inward, *self._outward):
             writer.transport.abort()

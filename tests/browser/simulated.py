@@ -15,6 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from bench.closing import accept_nobody_more
 from browser.machine import SimulatedNode
 from nodnod_agent.edge.pages import page
 
@@ -76,6 +77,8 @@ class SimulatedCluster:
 
     async def stop(self) -> None:
         """Vanish without a goodbye."""
+        if self._server is not None:
+            await accept_nobody_more(self._server.sockets)
         for task in self._tasks:
             task.cancel()
         for connection in self.connections:

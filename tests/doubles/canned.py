@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bench.closing import accept_nobody_more
+
 __all__ = ["canned"]
 
 
@@ -27,6 +29,7 @@ async def canned(reply: bytes | None) -> AsyncIterator[str]:
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
+        await accept_nobody_more(server.sockets)
         server.close()
         for writer in writers:
             writer.transport.abort()

@@ -38,17 +38,17 @@ class V1Client:
         for request in requests:
             await self._open.send(json.dumps(request) if isinstance(request, dict) else request)
 
-    async def receive(self, count: int = 1, *, within: float = 5.0) -> list[dict[str, Any]]:
+    async def receive(self, count: int = 1, *, within: float = 20.0) -> list[dict[str, Any]]:
         """The next so many answers, in the order in which they came."""
         async with asyncio.timeout(within):
             return [json.loads(await self._open.recv()) for _ in range(count)]
 
-    async def ask(self, *types: int, within: float = 5.0) -> list[dict[str, Any]]:
+    async def ask(self, *types: int, within: float = 20.0) -> list[dict[str, Any]]:
         """Pipeline one request of each type; the n-th answer answers the n-th request."""
         await self.send(*({"type": type_, "statType": 0} for type_ in types))
         return await self.receive(len(types), within=within)
 
-    async def closed(self, *, within: float = 5.0) -> int | None:
+    async def closed(self, *, within: float = 20.0) -> int | None:
         """Wait until the other side has closed; tells the close code."""
         async with asyncio.timeout(within):
             await self._open.wait_closed()

@@ -11,6 +11,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from bench.closing import accept_nobody_more
+
 __all__ = ["STATS", "V1Server", "node_object"]
 
 STATS = {
@@ -109,6 +111,7 @@ class V1Server:
         traceback: TracebackType | None,
     ) -> None:
         assert self._server is not None
+        await accept_nobody_more(self._server.sockets)
         for connection in self.connections:
             connection.transport.abort()
         self.thaw()  # a handler that waits to answer would be waited for

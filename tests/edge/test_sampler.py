@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edge import private_mounts
+from eventually import SLACK
 from nodnod_agent.core.sample import Sample
 from nodnod_agent.edge.readings.machine import Moment, Timing
 from nodnod_agent.edge.sampler import WARM_UP, Sampler, due_after
@@ -219,7 +220,7 @@ async def test_stopping_returns_at_once_and_nothing_comes_after() -> None:
             await run.machine.entered.wait()
         begun = time.monotonic()
         run.sampler.stop()
-        assert time.monotonic() - begun < 0.5, "though a reading hangs"
+        assert time.monotonic() - begun < SLACK, "though a reading hangs"
         assert run.machine.stopped
         while not run.samples.empty():
             run.samples.get_nowait()
@@ -280,7 +281,7 @@ async def main():
     sampler = Sampler(0.05, samples.put_nowait, loop=asyncio.get_running_loop(), machine=machine)
 
     async def until(fits):
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while True:
                 sample = await samples.get()
                 if fits(sample, json.loads(sample.sections["filesystems"])):
@@ -358,4 +359,4 @@ await until(lambda sample, rows: any("stuckSince" in row for row in rows))
 sampler.stop()
 print(json.dumps({"stopped": time.time()}))
 """)
-    assert time.time() - seen["stopped"] < 2
+    assert time.time() - seen["stopped"] < 2 + SLACK

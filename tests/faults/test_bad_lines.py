@@ -10,10 +10,9 @@ import pytest
 
 from bench.proxy import Harm, Proxy, again, cut_off, garbled, halved, lost, stale
 from doubles.elsewhere import Elsewhere
-from eventually import eventually
+from eventually import SLACK, eventually
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from nodnod_agent.core.keepalive import SILENCE
-from witness.verdict import SLACK
 from witness.ward import Ward
 
 MESSAGES = 30

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from doubles.v1_client import V1Client
+from eventually import SLACK
 from live.agents import Agent, Agents, ask, errors, whole
-from witness.verdict import SLACK
 from witness.ward import Ward
 
 NAMES = ("cartman", "kenny", "kyle")

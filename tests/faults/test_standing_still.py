@@ -12,13 +12,12 @@ from time import time
 
 import pytest
 
-from eventually import eventually
+from eventually import SLACK, eventually
 from live.agents import ask, errors, free_ports, whole
 from live.counts import counts
 from live.raw import RawClient, frame, upgrade
 from live.views import all_see
 from nodnod_agent.core.keepalive import SILENCE
-from witness.verdict import SLACK
 from witness.ward import Ward
 
 NAMES = ("cartman", "kenny", "kyle")

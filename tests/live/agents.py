@@ -119,7 +119,7 @@ class Agent:
         assert self.process is not None
         self.process.send_signal(number)
 
-    async def exited(self, *, within: float = 5.0) -> int:
+    async def exited(self, *, within: float = 20.0) -> int:
         """Wait until the process is gone; its exit status."""
         process = self.process
         assert process is not None
@@ -215,7 +215,7 @@ def errors(answer: dict[str, Any]) -> dict[str, str]:
     return {name: node["error"] for name, node in answer["nodes"].items()}
 
 
-async def whole(agent: Agent, *names: str, within: float = 15.0) -> None:
+async def whole(agent: Agent, *names: str, within: float = 40.0) -> None:
     """Wait until the agent answers for all these nodes, and no others, without any error."""
     expected = dict.fromkeys(names, "")
     seen: dict[str, str] = {}

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bench.closing import accept_nobody_more
 from eventually import eventually
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from live.namespaces import Machines
@@ -39,7 +40,10 @@ async def stranger(reply: bytes) -> AsyncIterator[Stranger]:
     server = await asyncio.start_server(stranger.serve, "127.0.0.1", 0)
     async with server:
         stranger.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield stranger
+        try:
+            yield stranger
+        finally:
+            await accept_nobody_more(server.sockets)
 
 
 async def test_addresses_that_are_no_agents_are_named_once_retried_and_harm_nobody(

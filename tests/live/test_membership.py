@@ -5,14 +5,12 @@ from time import monotonic, time
 
 import pytest
 
+from eventually import SLACK
 from live.agents import Agent, Agents, ask, errors, free_ports
 from live.views import all_see, members
 
 NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "timmy", "token", "wendy")
 UP = dict.fromkeys(NAMES, "up")
-
-SLACK = 1.0
-"""Seconds that a busy machine may add to what an agent promises."""
 
 
 @pytest.fixture

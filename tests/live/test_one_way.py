@@ -4,16 +4,13 @@ from time import monotonic
 
 import pytest
 
-from eventually import eventually
+from eventually import SLACK, eventually
 from live.agents import Agent, Agents
 from live.namespaces import Machines
 
 PORT = 7070
 NAMES = ("mute", "deaf", "third")
 MUTE, DEAF, THIRD = range(3)
-
-SLACK = 1.0
-"""Seconds that a busy machine may add to what an agent promises."""
 
 
 @pytest.fixture

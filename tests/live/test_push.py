@@ -10,7 +10,7 @@ import pytest
 
 from doubles.v1_client import V1Client
 from doubles.v1_server import STATS, V1Server
-from eventually import eventually
+from eventually import SLACK, eventually
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from live.counts import counts
 from live.web import fetch
@@ -18,9 +18,6 @@ from live.web import fetch
 INTERVAL = 0.25
 PUSH = {"mode": "push", "interval": INTERVAL}
 STALE = 3 * INTERVAL
-SLACK = 0.4
-"""Seconds that a busy machine may add to what an agent promises."""
-
 NAMES = ("cartman", "kenny")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from doubles.v1_client import V1Client
-from eventually import eventually
+from eventually import SLACK, eventually
 from live.agents import Agent, Agents, free_ports
 from live.counts import counts
 from live.raw import RawClient, frame
@@ -19,9 +19,6 @@ from nodnod.client import Client
 
 EVERY = 0.25
 """Seconds from tick to tick in these tests: the fastest there is."""
-
-SLACK = 0.6
-"""Seconds that a busy machine may add to what an agent promises."""
 
 NEVER = 3600.0
 """Seconds from tick to tick of a stream of which only the first answer comes in a test."""

@@ -16,7 +16,7 @@ async def members(agent: Agent) -> dict[str, dict[str, Any]]:
 
 
 async def all_see(
-    agents: Iterable[Agent], *, within: float = 15.0, left: Iterable[str] = (), **states: str
+    agents: Iterable[Agent], *, within: float = 40.0, left: Iterable[str] = (), **states: str
 ) -> None:
     """Wait until all of them have this view, ``name=state``, and answer for just these nodes.
 

@@ -12,10 +12,10 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from eventually import eventually
+from eventually import SLACK, eventually
 from nodnod_agent.core.session import DEFAULT_TIMEOUT
 from witness.record import STREAM, Talk
-from witness.verdict import GRACE, SLACK
+from witness.verdict import GRACE
 
 __all__ = ["Pass", "Recorder"]
 

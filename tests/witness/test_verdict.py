@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from doubles.v1_server import node_object
+from eventually import SLACK
 from simulation.answers import FIELDS
 from witness.record import STREAM, Known, Node, Talk
-from witness.verdict import GRACE, SLACK, faults
+from witness.verdict import GRACE, faults
 
 CARTMAN = Node(name="cartman", addresses=("127.0.0.1:1",), sound=True, every=1.0)
 KENNY = Node(name="kenny", addresses=("127.0.0.1:2", "127.0.0.1:3"), every=1.01)

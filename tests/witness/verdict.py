@@ -11,18 +11,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from eventually import SLACK
 from simulation.answers import FIELDS, parse
 from witness.record import Known, Node, Talk
 
-__all__ = ["GRACE", "SLACK", "faults"]
+__all__ = ["GRACE", "faults"]
 
 DEFAULT_TIMEOUT = 2.0
 
 GRACE = 0.1
 """Seconds after its deadline by which an answer must be there."""
-
-SLACK = 1.0
-"""Seconds that a busy machine may add to what an agent promises."""
 
 
 class _Asked(Struct, eq=False):

@@ -13,10 +13,11 @@ from typing import Any
 from msgspec import Struct
 
 from doubles.elsewhere import Elsewhere
+from eventually import SLACK
 from live.agents import Agent, Agents
 from witness.record import Known, Node
 from witness.recorder import PACE, Pass, Recorder
-from witness.verdict import SLACK, faults
+from witness.verdict import faults
 
 __all__ = ["MEGABYTE", "STOP_LIMIT", "Numbered", "Ward"]
 

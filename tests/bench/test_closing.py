@@ -1,0 +1,31 @@
+"""A server that closes while somebody comes in."""
+
+import asyncio
+import gc
+import socket
+import warnings
+
+import pytest
+
+from bench.closing import accept_nobody_more
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_who_comes_in_while_a_server_closes_is_met_or_left_outside(steps: int) -> None:
+    met: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: met.append(writer), "127.0.0.1", 0)
+    with (
+        warnings.catch_warnings(record=True, action="always") as found,
+        socket.create_connection(server.sockets[0].getsockname()),
+    ):
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await accept_nobody_more(server.sockets)
+        server.close()
+        for writer in met:
+            writer.close()
+        await server.wait_closed()
+        gc.collect()
+
+    assert len(met) == (steps > 1)
+    assert [str(warning.message) for warning in found] == []
