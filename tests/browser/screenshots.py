@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder is no package
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:1] = [str(TESTS), str(TESTS.parent)]  # this folder is no package
 
 from browser.chromium import (  # noqa: E402
     ARGUMENTS,

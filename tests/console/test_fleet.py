@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +23,8 @@ FAKE = (sys.executable, str(SCRIPT))
 FIRST_PORT = 10000 + os.getpid() * 101 % 10000
 """Of our own, so that suites that run at the same time do not take each other's ports."""
 
+PATIENCE = 30.0
+
 
 @pytest.fixture
 def listener() -> Iterator[Callable[[int], None]]:
@@ -37,12 +40,11 @@ def listener() -> Iterator[Callable[[int], None]]:
 
 
 def wait_for_log(member: fleet_module.Member, line: str) -> None:
-    with subprocess.Popen(
-        ["tail", "-F", "-n", "+1", str(member._log)], stdout=subprocess.PIPE
-    ) as tail:
-        assert tail.stdout is not None
-        assert any(line in text.decode() for text in tail.stdout)
-        tail.kill()
+    deadline = time.monotonic() + PATIENCE
+    while line not in member.log():
+        assert member.end == "", f"{member.end}: {member.log()}"
+        assert time.monotonic() < deadline, member.log()
+        time.sleep(0.01)
 
 
 def test_free_addresses_leave_out_ports_in_use(listener: Callable[[int], None]) -> None:
