@@ -6,8 +6,9 @@ from websockets.frames import Frame
 from edge.fakes import FakeLoop, FakeTransport
 from edge.pumps import Echo
 from live.raw import CONT, PING, PONG, frame
+from nodnod_agent.edge.chatter import MUTED_AT_MOST, MUTED_FOR, SMALL
 from nodnod_agent.edge.outlet import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
-from nodnod_agent.edge.pump import CONTROL_FRAMES, MUTED_AT_MOST, MUTED_FOR, SMALL, Pump
+from nodnod_agent.edge.pump import CONTROL_FRAMES, Pump
 
 
 def test_nothing_is_read_from_who_does_not_read(

@@ -17,6 +17,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
 
+from nodnod_agent.edge.chatter import MUTED_FOR, SMALL, Chatter
 from nodnod_agent.edge.outlet import BURST, Outlet
 from nodnod_agent.edge.turns import PIECE, Share, Turns
 
@@ -27,9 +28,6 @@ SLICE = 512
 
 CONTROL_FRAMES = 100
 """Frames that are no messages (pings, pongs, tiny pieces) in a second, where nobody says."""
-
-SMALL = 128
-"""Bytes below which a piece of a message is as good as none: it costs a frame and brings nothing."""
 
 ENOUGH = 16 * 1024
 """Bytes that wait, from which on no more are read; one more read, 256 KB, may come on top."""
@@ -46,12 +44,6 @@ GOODBYE = 64 * 1024
 DISCARDED = 0.0001
 """Seconds for which one read, of 256 KB, counts that is only dropped."""
 
-MUTED_FOR = 1.0
-"""Seconds in which nothing is read from who sends too many frames that are no messages."""
-
-MUTED_AT_MOST = 5
-"""How often in a row; then the connection is cut."""
-
 INVALID_DATA = 1007
 UNSUPPORTED_DATA = 1003
 
@@ -62,13 +54,10 @@ class Pump(Outlet):
     __slots__ = (
         "_backlog",
         "_begin",
-        "_control_frames",
-        "_control_since",
+        "_chatter",
         "_events",
         "_fragments",
-        "_muted",
         "_paused",
-        "_strikes",
         "heard",
         "rtt",
         "share",
@@ -93,9 +82,7 @@ class Pump(Outlet):
         self._events: deque[Frame] | None = None
         self._fragments: bytearray | None = None
         self._paused = False
-        self._muted = False
-        self._control_frames = self._strikes = 0
-        self._control_since = self.heard
+        self._chatter = Chatter(self.heard)
 
     # What a subclass says.
 
@@ -145,7 +132,7 @@ class Pump(Outlet):
                 self.turns.stand(self)
         elif self._goes_on(len(data)):
             self._end_stream()
-        elif self._backlog or self._events or self._muted:
+        elif self._backlog or self._events or self._chatter.muted:
             self._backlog, self._begin = self._backlog[self._begin :] + data, 0
             self._pace()
         elif self.waits_in_line:
@@ -219,11 +206,11 @@ class Pump(Outlet):
     def _holds(self) -> bool:
         """Whether what waits has to wait on: for us, for the user, or for the other side."""
         full = self.user is not None and self.user.full
-        return full or self._blocked or self._muted or bool(self.cut)
+        return full or self._blocked or self._chatter.muted or bool(self.cut)
 
     def _pace(self) -> None:
         """Read on, or read no more for now."""
-        enough = self._blocked or self._muted
+        enough = self._blocked or self._chatter.muted
         if self._backlog or self._events:
             enough = enough or len(self._backlog) - self._begin > ENOUGH or self._holds
         if enough != self._paused:
@@ -329,26 +316,17 @@ class Pump(Outlet):
 
     def _control(self) -> None:
         """Count a frame that is no message; with too many of them, read no further for a while."""
-        self._control_frames += 1
-        if self._control_frames <= self.control_frames:
+        chatter = self._chatter
+        if not chatter.too_much(self.control_frames, self.loop.time):
             return
-        now = self.loop.time()
-        if now - self._control_since >= MUTED_FOR:
-            self._control_frames, self._control_since = 1, now
-            self._strikes = 0
-        elif not self._muted:
-            self._strikes += 1
-            if self._strikes > MUTED_AT_MOST:
-                what = "frames a second that are no messages"
-                self._cut_off(f"more than {self.control_frames} {what}")
-                return
-            self._muted = True
-            self._pace()
-            self.loop.call_later(MUTED_FOR, self._unmute)
+        if chatter.hopeless:
+            self._cut_off(f"more than {self.control_frames} frames a second that are no messages")
+            return
+        self._pace()
+        self.loop.call_later(MUTED_FOR, self._unmute)
 
     def _unmute(self) -> None:
-        self._muted = False
-        self._control_frames, self._control_since = 0, self.loop.time()
+        self._chatter.unmute(self.loop.time())
         if not self.transport.is_closing():
             self.read_on()
 
