@@ -209,11 +209,12 @@ class _Daemon:
             log.error("Configuration not reloaded, nothing is changed: %s", error)
             return
         before, after = set(_seeds(self._settings)), set(_seeds(settings))
+        for node in after - before:
+            self._add(node)
+        # After that: a node whose address has changed is down at the new one, perhaps, not gone.
         for node in before - after:
             self._resolver.remove(node)
             self._cluster.peers.remove(node)
-        for node in after - before:
-            self._add(node)
         log.info(
             "Configuration reloaded: nodes added: %d, removed: %d",
             len(after - before),
