@@ -14,11 +14,11 @@ import argparse
 import asyncio
 import logging
 
-from bench.caller import new_loop
-from bench.load import Load, Outcome, Plan
-from bench.options import add_load, add_server, plan_of
-from bench.report import summary
-from nodnod.errors import ConnectError
+from bench.harness.caller import new_loop
+from bench.harness.load import Load, Outcome, Plan
+from bench.harness.options import add_load, add_server, plan_of
+from bench.harness.report import summary
+from nodnod_client.errors import ConnectError
 
 log = logging.getLogger("bench")
 

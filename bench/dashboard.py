@@ -18,7 +18,7 @@ import asyncio
 import statistics
 from typing import Any
 
-from bench.report import table
+from bench.harness.report import table
 from browser.chromium import ARGUMENTS, Page, async_playwright, find_chromium, what_is_missing
 from browser.simulated import SimulatedCluster
 

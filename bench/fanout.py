@@ -20,13 +20,13 @@ import time
 from array import array
 from itertools import pairwise
 
-from bench.agents import Child, cluster
-from bench.caller import Caller, allow_files, connect_all, framed, new_loop
-from bench.options import flag, positive, seconds
-from bench.report import percentile, table
-from bench.usage import Meter, rss
-from nodnod.address import Address
-from nodnod.errors import ConnectError
+from bench.harness.caller import Caller, allow_files, connect_all, framed, new_loop
+from bench.harness.options import flag, positive, seconds
+from bench.harness.processes import Child, cluster
+from bench.harness.report import percentile, table
+from bench.harness.usage import Meter, rss
+from nodnod_client.address import Address
+from nodnod_client.errors import ConnectError
 
 HEAD = (
     "subscribers",

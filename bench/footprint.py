@@ -20,13 +20,13 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from bench.agents import Child, cluster
-from bench.caller import Caller, allow_files, connect_all, new_loop
-from bench.load import Plan, measure
-from bench.options import flag, positive, seconds
-from bench.report import table
-from bench.usage import Meter, pss, rss
-from nodnod.errors import ConnectError
+from bench.harness.caller import Caller, allow_files, connect_all, new_loop
+from bench.harness.load import Plan, measure
+from bench.harness.options import flag, positive, seconds
+from bench.harness.processes import Child, cluster
+from bench.harness.report import table
+from bench.harness.usage import Meter, pss, rss
+from nodnod_client.errors import ConnectError
 
 SETTLE = 2.0
 """Seconds in which a new state may settle before it is measured."""

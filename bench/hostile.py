@@ -23,11 +23,9 @@ from itertools import count
 
 from websockets.frames import Frame, Opcode
 
-from bench.caller import allow_files, new_loop
-from bench.options import add_server, flag, positive, seconds
-from nodnod.address import Address
-
-__all__ = ["KINDS"]
+from bench.harness.caller import allow_files, new_loop
+from bench.harness.options import add_server, flag, positive, seconds
+from nodnod_client.address import Address
 
 AT_ONCE = 20
 SMALL_WINDOW = 4096

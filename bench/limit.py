@@ -23,13 +23,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from bench.agents import Child, cluster, free_ports, start
-from bench.caller import Caller, allow_files, connect_all, new_loop
-from bench.load import Plan, measure
-from bench.options import add_load, flag, plan_of, positive
-from bench.report import milliseconds, table
-from bench.usage import Meter
-from nodnod.address import Address
+from bench.harness.caller import Caller, allow_files, connect_all, new_loop
+from bench.harness.load import Plan, measure
+from bench.harness.options import add_load, flag, plan_of, positive
+from bench.harness.processes import Child, cluster, free_ports, start
+from bench.harness.report import milliseconds, table
+from bench.harness.usage import Meter
+from nodnod_client.address import Address
 
 NODES = 2
 HEAD = (

@@ -25,15 +25,15 @@ from statistics import fmean, linear_regression
 
 from msgspec import Struct
 
-from bench.agents import AGENT, Child, free_ports
-from bench.caller import Caller, connect_all, framed, new_loop
-from bench.load import Plan, measure
-from bench.options import flag, positive, seconds
-from bench.report import milliseconds, table
-from bench.usage import Meter, pss, rss
-from nodnod.address import Address
-from nodnod.codec import decode_members
-from nodnod.errors import ConnectError
+from bench.harness.caller import Caller, connect_all, framed, new_loop
+from bench.harness.load import Plan, measure
+from bench.harness.options import flag, positive, seconds
+from bench.harness.processes import AGENT, Child, free_ports
+from bench.harness.report import milliseconds, table
+from bench.harness.usage import Meter, pss, rss
+from nodnod_client.address import Address
+from nodnod_client.codec import decode_members
+from nodnod_client.errors import ConnectError
 
 AT_ONCE = 4
 """Agents that start at the same time; more would only wait for the same cores."""
@@ -140,7 +140,7 @@ def main() -> int:
         for line in growth(all_measured):
             print(line)
     if options.plot:
-        from bench.plot import draw
+        from bench.harness.plot import draw
 
         draw(all_measured, options.plot)
     return 0

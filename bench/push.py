@@ -26,16 +26,16 @@ from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from bench.agents import AGENT, Child, cluster, free_ports, start, whole
-from bench.caller import Caller, connect_all, new_loop
-from bench.load import Plan, measure
-from bench.options import flag, positive, seconds
-from bench.relay import Passed, Relay, relay
-from bench.report import milliseconds, percentile, table
-from bench.usage import Meter
-from nodnod.address import Address
-from nodnod.codec import decode_answer
-from nodnod.messages import NodeStats
+from bench.harness.caller import Caller, connect_all, new_loop
+from bench.harness.load import Plan, measure
+from bench.harness.options import flag, positive, seconds
+from bench.harness.processes import AGENT, Child, cluster, free_ports, start, whole
+from bench.harness.relay import Passed, Relay, relay
+from bench.harness.report import milliseconds, percentile, table
+from bench.harness.usage import Meter
+from nodnod_client.address import Address
+from nodnod_client.codec import decode_answer
+from nodnod_client.messages import NodeStats
 
 MODES = ("pull", "push")
 LATENCY = ("mode", "node-only p50 ms", "cluster p50 ms", "ratio", "cluster p99 ms")

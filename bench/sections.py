@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 
-from nodnod_agent.edge.readings.costly import LATER
-from nodnod_agent.edge.readings.machine import Machine, moment, readings_here
+from nodnod_agent.collectors.machine import Machine, collectors_here, moment
+from nodnod_agent.collectors.on_demand import LATER
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between two samples")
     options = parser.parse_args()
-    readings = readings_here("bench")
+    readings = collectors_here("bench")
 
     def filesystems(now: float) -> Any:
         readings.filesystems.refresh()

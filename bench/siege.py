@@ -24,16 +24,16 @@ from statistics import median
 
 from msgspec import Struct
 
-from bench.agents import Child, cluster
-from bench.attack import Attack
-from bench.caller import Caller, connect_all, framed, new_loop
+from bench.harness.attack_process import Attack
+from bench.harness.caller import Caller, connect_all, framed, new_loop
+from bench.harness.options import flag, positive, seconds
+from bench.harness.processes import Child, cluster
+from bench.harness.report import percentile, table
+from bench.harness.usage import Meter, rss
 from bench.hostile import KINDS
-from bench.options import flag, positive, seconds
-from bench.report import percentile, table
-from bench.usage import Meter, rss
-from nodnod.address import Address
-from nodnod.codec import decode_answer
-from nodnod.errors import ConnectError
+from nodnod_client.address import Address
+from nodnod_client.codec import decode_answer
+from nodnod_client.errors import ConnectError
 
 HEAD = ("", "asked", "wrong", "p50 ms", "p99 ms", "max ms", "agent CPU %", "agent RSS MB")
 NAMES = ("node-0", "node-1", "node-2")

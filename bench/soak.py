@@ -25,24 +25,24 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 
-from bench.caller import new_loop
-from bench.gauges import HEAD, LONG, Gauge, grown, rows
-from bench.guests import Guests
-from bench.judge import SHORT, Judge
-from bench.marshal import Marshal
-from bench.options import flag, positive, seconds
-from bench.proxy import Proxy
-from bench.report import table
-from bench.resident import Resident
-from bench.schedule import LINES, schedule
-from bench.talk import Count, Talk, Wrong
-from bench.trouble import BUSY, GRACE, Node, World
-from nodnod.address import Address
-from nodnod.client import Client
-from nodnod.errors import NodNodError
-from nodnod_agent.console.agree import compare
-from nodnod_agent.console.fleet import name_of
+from bench.harness.agent_process import AgentProcess
+from bench.harness.caller import new_loop
+from bench.harness.clients import Guests
+from bench.harness.fault_injector import FaultInjector
+from bench.harness.faults import BUSY, GRACE, Node, World
+from bench.harness.gauges import HEAD, LONG, Gauge, grown, rows
+from bench.harness.judge import SHORT, Judge
+from bench.harness.options import flag, positive, seconds
+from bench.harness.proxy import Proxy
+from bench.harness.report import table
+from bench.harness.schedule import LINES, schedule
+from bench.harness.talk import Count, Talk, Wrong
+from nodnod_agent.console.diff import compare
+from nodnod_agent.console.local_cluster import name_of
 from nodnod_agent.console.signals import until_signal
+from nodnod_client.address import Address
+from nodnod_client.client import Client
+from nodnod_client.errors import NodNodError
 
 FEWEST = 2 + LINES
 AGREE_WITHIN = 30.0
@@ -73,11 +73,11 @@ class Soak:
         self._story: deque[str] = deque(maxlen=STORY)
         self._gauges: dict[str, Gauge] = {}
         self._past: list[Gauge] = []
-        self._residents: list[Resident] = []
+        self._residents: list[AgentProcess] = []
         self._guests: list[Guests] = []
         self._world = World([], push=options.push)
         self._judge = Judge(self._world)
-        self._marshal: Marshal | None = None
+        self._marshal: FaultInjector | None = None
         self.finished = False
 
     async def run(self) -> None:
@@ -86,7 +86,7 @@ class Soak:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-soak-")))
             await self._populate(stack, folder)
             options = self._options
-            self._marshal = marshal = Marshal(
+            self._marshal = marshal = FaultInjector(
                 self._world,
                 self._residents,
                 self._guests,
@@ -113,19 +113,19 @@ class Soak:
             if place >= options.agents - LINES:
                 line = await stack.enter_async_context(Proxy("127.0.0.1:1"))
             every = round(1.0 + 0.01 * place, 2)
-            one = Resident(name, every, folder, mode, line)
+            one = AgentProcess(name, every, folder, mode, line)
             self._residents.append(one)
             self._world.nodes[name] = Node(name, every, [one.advertised])
 
             def new_talk(name: str = name) -> Talk:
                 return Talk(name, self._judge, self._count, self._report)
 
-            def where(one: Resident = one) -> Address:
+            def where(one: AgentProcess = one) -> Address:
                 return one.address
 
             self._guests.append(Guests(where, names, new_talk, (options.seed, place)))
 
-    async def _go_on(self, marshal: Marshal) -> None:
+    async def _go_on(self, marshal: FaultInjector) -> None:
         options = self._options
         faults = schedule(options.seed, options.seconds, options.agents)
         watchers = [asyncio.create_task(self._beat()), asyncio.create_task(self._watch())]
@@ -205,7 +205,7 @@ class Soak:
             return str(report)
         return ""
 
-    def _renewed(self, one: Resident) -> None:
+    def _renewed(self, one: AgentProcess) -> None:
         assert one.child is not None
         if one.name in self._gauges:
             self._past.append(self._gauges[one.name])

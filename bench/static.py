@@ -18,10 +18,10 @@ from pathlib import Path
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from bench.caller import allow_files, new_loop
-from nodnod.address import Address, parse_address
-from nodnod_agent.core.world import Hello, Wire
-from nodnod_agent.edge.server import Server
+from bench.harness.caller import allow_files, new_loop
+from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.transport.server import Server
+from nodnod_client.address import Address, parse_address
 
 MAX_CLIENTS = 10_000
 

@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from nodnod import Client, NodNodError
+from nodnod_client import Client, NodNodError
 
 EVERY = 5.0
 

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 
-from nodnod import Client, NodNodError
+from nodnod_client import Client, NodNodError
 
 
 async def main(server: str, every: float, count: int) -> None:

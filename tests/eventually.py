@@ -5,8 +5,6 @@ import inspect
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["SLACK", "eventually"]
-
 SLACK = 1.4
 """Seconds that a busy machine may add to what is promised: 0.5 s are told from the default of 2."""
 

@@ -14,10 +14,10 @@ from types import ModuleType
 import pytest
 
 from eventually import SLACK
-from nodnod.address import Address
-from nodnod_agent.checks import ConfigError
 from nodnod_agent.cli import main, read_flags, usage
-from nodnod_agent.config import SETTINGS, Settings
+from nodnod_agent.config.settings import SETTINGS, Settings
+from nodnod_agent.config.validators import ConfigError
+from nodnod_client.address import Address
 
 TUTORIAL = '{"nodes": ["127.0.0.1:7070", "127.0.0.1:7071"], "mode": "pull"}'
 
@@ -143,7 +143,7 @@ def test_version_is_printed_as_the_original_prints_it(
     flag: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main([flag]) == 0
-    version = importlib.import_module("nodnod").__version__
+    version = importlib.import_module("nodnod_client").__version__
     assert capfd.readouterr() == (f"NodNod version\t{version}\n", "")
 
 

@@ -16,16 +16,17 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from nodnod.address import Address
-from nodnod_agent import checks, logs
-from nodnod_agent.checks import ConfigError, did_you_mean, shown
-from nodnod_agent.config import SETTINGS, Given, Settings, gather
-from nodnod_agent.edge.listener import reachable
-from nodnod_agent.loglines import printable
-
-__all__ = ["main", "read_flags", "usage"]
+from nodnod_agent.config import validators
+from nodnod_agent.config.settings import SETTINGS, Settings
+from nodnod_agent.config.sources import Given, gather
+from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
+from nodnod_agent.core.limits import Limits
+from nodnod_agent.log import handler
+from nodnod_agent.log.format import printable
+from nodnod_agent.net.sockets import reachable
+from nodnod_client.address import Address
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ class Flag(Struct, frozen=True):
     default: object = None
 
 
-_DEFAULTS = Settings(name="")
+_DEFAULTS = asdict(Settings(name="")) | {
+    f"limits_{name}": value for name, value in asdict(Limits()).items()
+}
 
 FLAGS = {
     flag.name: flag
@@ -73,7 +76,7 @@ FLAGS = {
             Flag("help", "help", "", "Print help"),
             Flag("version", "version", "", "Show version"),
             *(
-                Flag(row.flag, row.field, row.kind, row.help, getattr(_DEFAULTS, row.field))
+                Flag(row.flag, row.field, row.kind, row.help, _DEFAULTS[row.field])
                 for row in SETTINGS
                 if row.is_flag
             ),
@@ -125,7 +128,7 @@ def usage() -> str:
     lines += ["", "ENVIRONMENT:", ""]
     for row in _NO_FLAGS.values():
         lines.append(f"  {row.variable} {row.kind}")
-        lines.append(f"        {row.help}{_default(getattr(_DEFAULTS, row.field))}")
+        lines.append(f"        {row.help}{_default(_DEFAULTS[row.field])}")
     lines += [
         "",
         "One dash is as good as two. Each option is also an environment variable: --log-format",
@@ -146,7 +149,7 @@ def _default(value: object) -> str:
 
 
 def _version() -> str:
-    from nodnod import __version__  # the client's face, which no agent needs
+    from nodnod_client import __version__  # the client's face, which no agent needs
 
     return __version__
 
@@ -194,7 +197,7 @@ def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
 
     from nodnod_agent.daemon import run  # help and faults need no event loop
 
-    with logs.to_descriptor(2, debug=settings.debug, log_format=settings.log_format):
+    with handler.to_descriptor(2, debug=settings.debug, log_format=settings.log_format):
         if "name" not in given.values:
             log.info("Using host name as NodNod name: %s", settings.name)
         if not there_was_a_file:
@@ -211,9 +214,9 @@ def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
 def _settings(given: Given) -> Settings:
     values = dict(given.values)
     if "name" not in values:
-        values["name"] = checks.name(socket.gethostname(), "host name")
+        values["name"] = validators.name(socket.gethostname(), "host name")
     if "listen" not in values:
-        values["listen"] = reachable(_DEFAULTS.listen, values.get("join", ()))
+        values["listen"] = reachable(_DEFAULTS["listen"], values.get("join", ()))
     return Settings(**values)
 
 

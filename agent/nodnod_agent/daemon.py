@@ -16,29 +16,26 @@ from time import time
 
 from msgspec import structs
 
-from nodnod import __version__
-from nodnod.address import Address, parse_address
-from nodnod_agent.checks import ConfigError
-from nodnod_agent.config import Settings
-from nodnod_agent.core.cluster import Cluster
+from nodnod_agent.auth.access import Access, read_access, read_names
+from nodnod_agent.auth.policy import AuthPolicy
+from nodnod_agent.collectors.sampler import Sampler
+from nodnod_agent.config.settings import ACCESS, Settings
+from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.world import Hello
-from nodnod_agent.edge.access import Access, read_access, read_names
-from nodnod_agent.edge.fullname import look_up_full_name
-from nodnod_agent.edge.gate import Gate
-from nodnod_agent.edge.links import Dialler
-from nodnod_agent.edge.listener import advertised, bind, out_of_reach
-from nodnod_agent.edge.lookup import Lookup, is_literal
-from nodnod_agent.edge.pages import Pages
-from nodnod_agent.edge.resolver import Resolver
-from nodnod_agent.edge.sampler import Sampler
-from nodnod_agent.edge.server import Server
-from nodnod_agent.edge.supervisor import Supervisor, census
-from nodnod_agent.edge.turns import Turns
-from nodnod_agent.safety import ACCESS
-
-__all__ = ["run"]
+from nodnod_agent.core.node import Node
+from nodnod_agent.core.stats.sample import Sample
+from nodnod_agent.http.pages import Pages
+from nodnod_agent.net.full_name import look_up_full_name
+from nodnod_agent.net.lookup import Lookup, is_literal
+from nodnod_agent.net.resolver import Resolver
+from nodnod_agent.net.sockets import advertised, bind, out_of_reach
+from nodnod_agent.systemd import SystemdNotifier, census
+from nodnod_agent.transport.dialer import Dialer
+from nodnod_agent.transport.fair_queue import FairQueue
+from nodnod_agent.transport.server import Server
+from nodnod_client import __version__
+from nodnod_client.address import Address, parse_address
 
 STOP_LIMIT = 1.5
 """Seconds that clients have to take their goodbye."""
@@ -97,10 +94,10 @@ class _Daemon:
         hello = Hello(2, settings.name, instance, str(advertise))
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
         look_up = Lookup(loop)
-        limits = settings.limits
-        turns = Turns(loop)
-        self._dialler = Dialler(loop, hello, look_up, limits=limits, turns=turns)
-        self._cluster = Cluster(
+        limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
+        turns = FairQueue(loop)
+        self._dialler = Dialer(loop, hello, look_up, limits=limits, turns=turns)
+        self._cluster = Node(
             name=settings.name,
             address=hello.address,
             instance=instance,
@@ -116,7 +113,7 @@ class _Daemon:
         self._own = {self._listen, advertise}
         self._resolver = Resolver(self._cluster.peers.resolved, look_up)
         self._pages = Pages(self._cluster, self._sampler.timings, turns.later)
-        self._gate = Gate(advertised=advertise, public=self._pages.public)
+        self._gate = AuthPolicy(advertised=advertise, public=self._pages.public)
         self._server = Server(
             loop,
             self._cluster,
@@ -130,7 +127,7 @@ class _Daemon:
             turns=turns,
         )
         roster = self._cluster.peers.roster
-        self._supervisor = Supervisor(
+        self._supervisor = SystemdNotifier(
             os.environ, loop, lambda: census(roster), interval=settings.interval
         )
         self._full_name = ""

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from bench.closing import accept_nobody_more
+from bench.harness.closing import accept_nobody_more
 
 
 @pytest.mark.parametrize("steps", range(6))

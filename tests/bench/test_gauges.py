@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bench.gauges import LONG, Gauge, Sample, grown, rows, slope
+from bench.harness.gauges import LONG, Gauge, Sample, grown, rows, slope
 
 MEGABYTE = 1024 * 1024
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.judge import FIELDS, Asked, Judge, parse
-from bench.trouble import RECOVERY, Node, Trouble, World
-from nodnod_agent.core.pacing import TOO_MANY
+from bench.harness.faults import RECOVERY, Node, Trouble, World
+from bench.harness.judge import FIELDS, Asked, Judge, parse
+from nodnod_agent.core.requests.pacing import TOO_MANY
 
 NAMES = ("cartman", "kenny", "kyle")
 NOW = 1000.0

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from bench.load import Asker, IdAsker, Load, Plan
-from nodnod.address import Address
+from bench.harness.load import Asker, IdAsker, Load, Plan
+from nodnod_client.address import Address
 
 NODE = (
     '"{0}":{{"name":"{0}","cpuUsed":1.0,"diskTotal":2,"diskUsed":1,"diskUsedPercent":50.0,'

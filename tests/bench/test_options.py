@@ -2,9 +2,9 @@ import argparse
 
 import pytest
 
-from bench.load import Plan
-from bench.options import add_load, add_server, plan_of
-from nodnod.address import Address
+from bench.harness.load import Plan
+from bench.harness.options import add_load, add_server, plan_of
+from nodnod_client.address import Address
 
 
 def parse(*words: str) -> Plan:

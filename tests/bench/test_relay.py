@@ -1,7 +1,7 @@
 import socket
 
-from bench.relay import HEADERS, Passed, relay
-from nodnod.address import Address
+from bench.harness.relay import HEADERS, Passed, relay
+from nodnod_client.address import Address
 
 
 def test_what_passes_is_passed_on_and_counted_both_ways() -> None:

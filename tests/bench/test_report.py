@@ -1,7 +1,7 @@
 import pytest
 
-from bench.load import Outcome
-from bench.report import duration, milliseconds, percentile, summary, table
+from bench.harness.load import Outcome
+from bench.harness.report import duration, milliseconds, percentile, summary, table
 
 
 @pytest.mark.parametrize(

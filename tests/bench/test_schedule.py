@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from bench.schedule import ELDER, FORBIDDEN, GRAVE, LINES, MINOR, schedule
+from bench.harness.schedule import ELDER, FORBIDDEN, GRAVE, LINES, MINOR, schedule
 
 AGENTS = 5
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.judge import DEFAULT_TIMEOUT, Judge
-from bench.talk import Count, Talk, Wrong
-from bench.trouble import BUSY, GRACE, Node, Trouble, World
+from bench.harness.faults import BUSY, GRACE, Node, Trouble, World
+from bench.harness.judge import DEFAULT_TIMEOUT, Judge
+from bench.harness.talk import Count, Talk, Wrong
 
 NOW = 1000.0
 DUE = DEFAULT_TIMEOUT + GRACE + BUSY

@@ -10,17 +10,6 @@ except ImportError:
     Browser = Locator = Page = Any  # type: ignore[assignment,misc]
     async_playwright = expect = None  # type: ignore[assignment]
 
-__all__ = [
-    "ARGUMENTS",
-    "Browser",
-    "Locator",
-    "Page",
-    "async_playwright",
-    "expect",
-    "find_chromium",
-    "what_is_missing",
-]
-
 ARGUMENTS = [
     "--no-sandbox",  # CI runs as root, for whom there is none
     "--disable-gpu",

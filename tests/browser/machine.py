@@ -5,8 +5,6 @@ import random
 import time
 from typing import Any
 
-__all__ = ["SimulatedNode"]
-
 GIB = 2**30
 
 

@@ -15,11 +15,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bench.closing import accept_nobody_more
+from bench.harness.closing import accept_nobody_more
 from browser.machine import SimulatedNode
-from nodnod_agent.edge.pages import page
-
-__all__ = ["SimulatedCluster"]
+from nodnod_agent.http.pages import page
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 

@@ -12,7 +12,7 @@ import pytest
 from browser.chromium import Locator, Page, expect
 from eventually import eventually
 from live.agents import Agent, Agents, free_ports, whole
-from nodnod_agent.edge.tokens import Tokens
+from nodnod_agent.auth.tokens import Tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path[:0] = [dirname(dirname(abspath(__file__)))]  # the simulation is part of the tests
 
+from simulation.chaos import Chaos
 from simulation.membership import (
     churn,
     day,
@@ -27,7 +28,6 @@ from simulation.membership import (
 )
 from simulation.moves import KINDS
 from simulation.network import CALM, Weather
-from simulation.storm import Storm
 from simulation.world import World, address_of
 
 
@@ -75,7 +75,7 @@ def moving(seed: int) -> dict[str, Any]:
                         _mesh(world, 6) if mesh else join_through_one(world, 6) and world.agents
                     )
                     if storm:
-                        Storm(world, agents[1:], spare=spare).rage(60)
+                        Chaos(world, agents[1:], spare=spare).rage(60)
                         newcomer(world, agents)
                     else:
                         moves(world, agents, KINDS)

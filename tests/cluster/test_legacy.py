@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.core.interfaces import Hello, Wire
 from simulation.hosts import Process
 from simulation.world import World, address_of
 

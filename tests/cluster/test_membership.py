@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from nodnod.messages import MemberEntry
-from nodnod_agent.core import peers
+from nodnod_agent.core.membership import peers
+from nodnod_client.messages import MemberEntry
 from simulation.membership import (
     agree,
     assert_no_ghosts,

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.edge.links import DIAL_LIMIT
+from nodnod_agent.transport.dialer import DIAL_LIMIT
+from simulation.chaos import Chaos
 from simulation.network import Weather
-from simulation.storm import Storm
 from simulation.world import World
 
 ROUGH = Weather(lost=0.01, late=0.002)
@@ -38,7 +38,7 @@ def weather(
         for agent in cluster[:3]:
             world.listener(agent, every=1.0)
         world.wait_for(world.whole, WHOLE_AGAIN)
-        Storm(world, cluster, every).rage(seconds)
+        Chaos(world, cluster, every).rage(seconds)
         world.wait_for(world.whole, WHOLE_AGAIN)
         world.run(5)
         world.check_overdue()

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.core.interfaces import Hello, Wire
+from simulation.chaos import Chaos
 from simulation.hosts import Accepted, Process
 from simulation.network import Weather
-from simulation.storm import Storm
 from simulation.wires import End
 from simulation.world import World, address_of
 
@@ -280,7 +280,7 @@ def tale(seed: int) -> tuple[str, list[int], list[int]]:
         clients = [world.client(agent) for agent in agents]
         for client in clients:
             client.chatter(0.5)
-        Storm(world, agents).rage(20)
+        Chaos(world, agents).rage(20)
         world.run(5)
         sent = [agent.process.sent_bytes for agent in agents]
         return world.trace, sent, [client.answered for client in clients]

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from doubles.certificates import Authority
+from nodnod_agent.auth.secrets import MIN_BYTES, read_secrets
 from nodnod_agent.console.main import main
-from nodnod_agent.edge.secret import MIN_BYTES, read_secrets
 
 SECRET = "a secret of this cluster, and no other"
 

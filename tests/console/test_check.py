@@ -7,16 +7,16 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from doubles.elsewhere import Elsewhere
+from doubles.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
-from nodnod.messages import Answer, NodeStats
 from nodnod_agent.console.check import limits
-from nodnod_agent.console.condition import Condition, condition, reason
 from nodnod_agent.console.main import main
-from nodnod_agent.console.verdict import Limits, State, Thresholds, evaluate
+from nodnod_agent.console.node_condition import Condition, condition, reason
+from nodnod_agent.console.verdict import Levels, State, Thresholds, evaluate
+from nodnod_client.messages import Answer, NodeStats
 
-CPU = {"cpu": Limits(80, 90)}
+CPU = {"cpu": Levels(80, 90)}
 STALE = "stale: last heard 5.1 s ago"
 
 
@@ -45,29 +45,29 @@ ONE_DOWN = (node("a"), node("b"), node("c", error="down: connection refused"))
     [
         (THREE, Thresholds(), State.OK, "3 of 3 nodes up, highest cpu 0.0 % (a)"),
         (ONE_DOWN, Thresholds(), State.CRITICAL, "2 of 3 nodes up, c: down: connection refused"),
-        (ONE_DOWN, Thresholds(nodes=Limits(None, 2)), State.WARNING, "c: down: connection refused"),
-        (ONE_DOWN, Thresholds(nodes=Limits(None, 3)), State.CRITICAL, "fewer than 3, c: down"),
-        (ONE_DOWN, Thresholds(nodes=Limits(3, 2)), State.WARNING, "fewer than 3, c: down"),
-        (ONE_DOWN, Thresholds(nodes=Limits(3, None)), State.WARNING, "fewer than 3, c: down"),
-        (THREE, Thresholds(nodes=Limits(None, 3)), State.OK, "3 of 3 nodes up"),
-        (THREE, Thresholds(nodes=Limits(5, 4)), State.CRITICAL, "fewer than 4"),
-        ((), Thresholds(nodes=Limits(None, 1)), State.CRITICAL, "0 of 0 nodes up, fewer than 1"),
+        (ONE_DOWN, Thresholds(nodes=Levels(None, 2)), State.WARNING, "c: down: connection refused"),
+        (ONE_DOWN, Thresholds(nodes=Levels(None, 3)), State.CRITICAL, "fewer than 3, c: down"),
+        (ONE_DOWN, Thresholds(nodes=Levels(3, 2)), State.WARNING, "fewer than 3, c: down"),
+        (ONE_DOWN, Thresholds(nodes=Levels(3, None)), State.WARNING, "fewer than 3, c: down"),
+        (THREE, Thresholds(nodes=Levels(None, 3)), State.OK, "3 of 3 nodes up"),
+        (THREE, Thresholds(nodes=Levels(5, 4)), State.CRITICAL, "fewer than 4"),
+        ((), Thresholds(nodes=Levels(None, 1)), State.CRITICAL, "0 of 0 nodes up, fewer than 1"),
         ((), Thresholds(), State.UNKNOWN, "no node is there to be checked"),
         ((node("a", 80),), Thresholds(CPU), State.OK, "1 of 1 node up, highest cpu 80.0 % (a)"),
         ((node("a", 80.1),), Thresholds(CPU), State.WARNING, "a cpu 80.1 % > 80 %"),
         ((node("a", 90),), Thresholds(CPU), State.WARNING, "a cpu 90.0 % > 80 %"),
         ((node("a", 90.1),), Thresholds(CPU), State.CRITICAL, "a cpu 90.1 % > 90 %"),
-        ((node("a", 99),), Thresholds({"cpu": Limits(80, None)}), State.WARNING, "> 80 %"),
-        ((node("a", 99),), Thresholds({"cpu": Limits(None, 98)}), State.CRITICAL, "> 98 %"),
+        ((node("a", 99),), Thresholds({"cpu": Levels(80, None)}), State.WARNING, "> 80 %"),
+        ((node("a", 99),), Thresholds({"cpu": Levels(None, 98)}), State.CRITICAL, "> 98 %"),
         (
             (node("a", memory=50), node("b", memory=60)),
-            Thresholds({"memory": Limits(None, 55)}),
+            Thresholds({"memory": Levels(None, 55)}),
             State.CRITICAL,
             "b memory 60.0 % > 55 %",
         ),
         (
             (node("a", disk=96),),
-            Thresholds({"disk": Limits(90, 95)}),
+            Thresholds({"disk": Levels(90, 95)}),
             State.CRITICAL,
             "a disk 96.0 % > 95 %",
         ),
@@ -110,7 +110,7 @@ def test_of_many_problems_the_worst_are_named() -> None:
 
 
 def test_performance_data_follow_the_convention() -> None:
-    thresholds = Thresholds({"cpu": Limits(80, 90), "disk": Limits(None, 95)}, Limits(3, 2))
+    thresholds = Thresholds({"cpu": Levels(80, 90), "disk": Levels(None, 95)}, Levels(3, 2))
     verdict = evaluate(answer(node("a", 12.345, 50, 7), node("b", error="down: x")), thresholds)
     assert verdict.perfdata.split() == [
         "up=1;3:;2:;0",
@@ -155,16 +155,16 @@ def test_an_error_tells_the_condition_of_a_node(error: str, kind: Condition, why
 @pytest.mark.parametrize(
     ("text", "falling", "expected"),
     [
-        ("90", False, Limits(None, 90)),
-        ("80,90", False, Limits(80, 90)),
-        ("80,80", False, Limits(80, 80)),
-        ("80,", False, Limits(80, None)),
-        (",90", False, Limits(None, 90)),
-        ("0", False, Limits(None, 0)),
-        ("5,3", True, Limits(5, 3)),
+        ("90", False, Levels(None, 90)),
+        ("80,90", False, Levels(80, 90)),
+        ("80,80", False, Levels(80, 80)),
+        ("80,", False, Levels(80, None)),
+        (",90", False, Levels(None, 90)),
+        ("0", False, Levels(None, 0)),
+        ("5,3", True, Levels(5, 3)),
     ],
 )
-def test_thresholds_are_read(text: str, falling: bool, expected: Limits) -> None:
+def test_thresholds_are_read(text: str, falling: bool, expected: Levels) -> None:
     assert limits(0, 100, falling=falling)(text) == expected
 
 
@@ -207,7 +207,7 @@ def test_the_exit_status_and_the_first_word_are_the_state(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     nodes = [node_object("kyle"), node_object("stan", error="down: connection refused")]
-    with Elsewhere(server(nodes=nodes)) as agent:
+    with Threaded(server(nodes=nodes)) as agent:
         assert main(["check", "--server", agent.address, *flags]) == status
     out, err = capsys.readouterr()
     assert out.startswith(f"NODNOD {word}: 1 of 2 nodes up, ")
@@ -218,7 +218,7 @@ def test_the_exit_status_and_the_first_word_are_the_state(
 
 def test_all_well_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--min-nodes", "1", "--cpu", "80,90", "--memory", "90", "--disk", "95"]
-    with Elsewhere(V2Server()) as agent:
+    with Threaded(V2Server()) as agent:
         assert main(["check", "--server", agent.address, "--stale", "10", *flags]) == 0
     assert capsys.readouterr().out == (
         "NODNOD OK: 1 of 1 node up, highest cpu 5.0 % (kyle), highest memory 66.4 % (kyle), "
@@ -228,7 +228,7 @@ def test_all_well_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_patterns_and_the_deadline_go_to_the_agent() -> None:
-    with Elsewhere(V2Server()) as agent:
+    with Threaded(V2Server()) as agent:
         main(["check", "--server", agent.address, "--nodes", "db-*", "k*", "--timeout", "5"])
         (request,) = agent.server.requests
     assert (request["nodes"], request["timeout"]) == (["db-*", "k*"], 4.0)
@@ -242,14 +242,14 @@ def test_no_agent_there_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_answer_in_time_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
-    with Elsewhere(V2Server()) as agent:
+    with Threaded(V2Server()) as agent:
         agent.server.hold()
         assert main(["check", "--server", agent.address, "--timeout", "0.1"]) == 3
     assert capsys.readouterr().out.startswith("NODNOD UNKNOWN: no answer")
 
 
 def test_a_refusal_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
-    with Elsewhere(V2Server()) as agent:
+    with Threaded(V2Server()) as agent:
         agent.server.refusal = {"error": "token needed", "code": "forbidden"}
         assert main(["check", "--server", agent.address]) == 3
     assert capsys.readouterr().out == "NODNOD UNKNOWN: token needed\n"

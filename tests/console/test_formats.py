@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-from nodnod.messages import Answer, NodeStats
 from nodnod_agent.console.formats import CSV_HEADER, as_csv, as_json
+from nodnod_client.messages import Answer, NodeStats
 
 KYLE = NodeStats(name="kyle", cpu_used=5.5, disk_total=10, disk_used=4, disk_used_percent=40.0)
 ODD = NodeStats(name='a,"b"', error="no\nanswer, \x1b[31mreally")

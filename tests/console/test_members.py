@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from doubles.elsewhere import Elsewhere
 from doubles.members import row, wire
+from doubles.threaded import Threaded
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
 from live.agents import Agents
-from nodnod.client import Client
-from nodnod.messages import MemberInfo, Members
+from nodnod_agent.console.gather import Views, gather_views
 from nodnod_agent.console.main import main
 from nodnod_agent.console.members import members_view
-from nodnod_agent.console.survey import Survey, survey
+from nodnod_client.client import Client
+from nodnod_client.messages import MemberInfo, Members
 
 ROWS = [
     row("kyle", rtt=0.0, since=940.0),
@@ -82,8 +82,8 @@ class Cluster:
     """Agents by name, each with a view of its own."""
 
     def __init__(self, stack: contextlib.ExitStack, *names: str) -> None:
-        self.agents: dict[str, Elsewhere[Any]] = {
-            name: stack.enter_context(Elsewhere(V2Server(name))) for name in names
+        self.agents: dict[str, Threaded[Any]] = {
+            name: stack.enter_context(Threaded(V2Server(name))) for name in names
         }
         for name in names:
             self.sees(name, **{other: "up" for other in names if other != name})
@@ -132,7 +132,7 @@ def test_json_is_the_answer(cluster: Cluster, capsys: pytest.CaptureFixture[str]
 def test_version_1_is_status_1_and_says_why(
     flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Elsewhere(V1Server()) as agent:
+    with Threaded(V1Server()) as agent:
         assert main(["members", "--server", agent.address, *flags]) == 1
     assert "need a version-2 agent" in capsys.readouterr().err
 
@@ -213,7 +213,7 @@ def test_an_agent_that_refuses_or_is_not_there_is_named(
 def test_version_1_is_left_alone_and_named(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Elsewhere(V1Server("old")) as old:
+    with Threaded(V1Server("old")) as old:
         line = row("old", address=old.address, version=1, instance="")
         for name in cluster.agents:
             others = {other: "up" for other in cluster.agents if other != name}
@@ -227,9 +227,9 @@ def test_version_1_is_left_alone_and_named(
 # The survey itself
 
 
-async def look(first: V2Server, **options: Any) -> Survey:
+async def look(first: V2Server, **options: Any) -> Views:
     async with Client(first.address) as client:
-        return await survey(client, partial(Client, timeout=5.0), **options)
+        return await gather_views(client, partial(Client, timeout=5.0), **options)
 
 
 async def test_nobody_is_asked_twice() -> None:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from doubles.command import command
-from doubles.elsewhere import Elsewhere
+from doubles.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod_agent.console.main import main
@@ -22,19 +22,19 @@ ERRING = [node_object("kyle"), node_object("kenny", error="connection refused")]
 
 
 @pytest.fixture(params=[V1Server, V2Server])
-def agent(request: pytest.FixtureRequest) -> Iterator[Elsewhere[V1Server]]:
-    with Elsewhere(request.param(nodes=FINE)) as elsewhere:
+def agent(request: pytest.FixtureRequest) -> Iterator[Threaded[V1Server]]:
+    with Threaded(request.param(nodes=FINE)) as elsewhere:
         yield elsewhere
 
 
 @pytest.fixture
-def v2() -> Iterator[Elsewhere[V2Server]]:
-    with Elsewhere(V2Server(nodes=FINE, ticking=True)) as elsewhere:
+def v2() -> Iterator[Threaded[V2Server]]:
+    with Threaded(V2Server(nodes=FINE, ticking=True)) as elsewhere:
         yield elsewhere
 
 
 def test_a_cluster_is_a_table(
-    agent: Elsewhere[V1Server], capsys: pytest.CaptureFixture[str]
+    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["stat", "--server", agent.address]) == 0
     out, err = capsys.readouterr()
@@ -45,20 +45,20 @@ def test_a_cluster_is_a_table(
 
 
 def test_an_erring_node_is_status_1(
-    agent: Elsewhere[V1Server], capsys: pytest.CaptureFixture[str]
+    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent.server.nodes = ERRING
     assert main(["stat", "--server", agent.address]) == 1
     assert "✗ kenny: connection refused" in capsys.readouterr().out
 
 
-def test_json_is_the_answer(agent: Elsewhere[V1Server], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_the_answer(agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stat", "--json", "--server", agent.address]) == 0
     assert json.loads(capsys.readouterr().out) == agent.server.answer({"type": 1})
 
 
 def test_csv_has_a_line_per_node(
-    agent: Elsewhere[V1Server], capsys: pytest.CaptureFixture[str]
+    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent.server.nodes = ERRING
     assert main(["stat", "--csv", "--server", agent.address]) == 1
@@ -70,21 +70,21 @@ def test_csv_has_a_line_per_node(
 
 
 def test_local_asks_for_that_node_only(
-    agent: Elsewhere[V1Server], capsys: pytest.CaptureFixture[str]
+    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["stat", "--local", "--json", "--server", agent.address]) == 0
     assert list(json.loads(capsys.readouterr().out)["nodes"]) == ["kyle"]
 
 
 def test_the_server_can_come_from_the_environment(
-    agent: Elsewhere[V1Server], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    agent: Threaded[V1Server], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NODNOD_SERVER", agent.address)
     assert main(["stat", "--json"]) == 0
     assert "kyle" in capsys.readouterr().out
 
 
-def test_patterns_and_deadline_go_to_the_agent(v2: Elsewhere[V2Server]) -> None:
+def test_patterns_and_deadline_go_to_the_agent(v2: Threaded[V2Server]) -> None:
     assert main(["stat", "--server", v2.address, "--nodes", "db-*", "kyle", "--timeout", "5"]) == 0
     (request,) = v2.server.requests
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
@@ -93,19 +93,19 @@ def test_patterns_and_deadline_go_to_the_agent(v2: Elsewhere[V2Server]) -> None:
 def test_patterns_for_version_1_are_status_1_and_say_why(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Elsewhere(V1Server()) as agent:
+    with Threaded(V1Server()) as agent:
         assert main(["stat", "--server", agent.address, "--nodes", "k*"]) == 1
     assert "needs a version-2 agent" in capsys.readouterr().err
 
 
-def test_a_refusal_is_status_1(v2: Elsewhere[V2Server], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: pytest.CaptureFixture[str]) -> None:
     v2.server.refusal = {"error": "token needed", "code": "forbidden"}
     assert main(["stat", "--server", v2.address]) == 1
     assert capsys.readouterr().err == "nodnod: token needed\n"
 
 
 def test_no_answer_in_time_is_status_3(
-    v2: Elsewhere[V2Server], capsys: pytest.CaptureFixture[str]
+    v2: Threaded[V2Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
     v2.server.hold()
     assert main(["stat", "--server", v2.address, "--timeout", "0.1"]) == 3
@@ -122,7 +122,7 @@ def watch(address: str, *flags: str) -> AbstractContextManager[subprocess.Popen[
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_watch_prints_answers_until_a_signal(
-    agent: Elsewhere[V1Server], stop: signal.Signals
+    agent: Threaded[V1Server], stop: signal.Signals
 ) -> None:
     if isinstance(agent.server, V2Server):
         agent.server.ticking = True
@@ -136,7 +136,7 @@ def test_watch_prints_answers_until_a_signal(
         assert err == ""
 
 
-def test_watch_streams_where_the_agent_can(v2: Elsewhere[V2Server]) -> None:
+def test_watch_streams_where_the_agent_can(v2: Threaded[V2Server]) -> None:
     with watch(v2.address, "--csv") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(5)]
@@ -147,7 +147,7 @@ def test_watch_streams_where_the_agent_can(v2: Elsewhere[V2Server]) -> None:
         assert v2.server.requests[0]["every"] == 0.25
 
 
-def test_watch_polls_an_agent_that_does_not_stream(v2: Elsewhere[V2Server]) -> None:
+def test_watch_polls_an_agent_that_does_not_stream(v2: Threaded[V2Server]) -> None:
     v2.server.streaming = False
     with watch(v2.address, "--json") as process:
         assert process.stdout is not None
@@ -158,7 +158,7 @@ def test_watch_polls_an_agent_that_does_not_stream(v2: Elsewhere[V2Server]) -> N
         assert [("every" in request) for request in v2.server.requests[:3]] == [True, False, False]
 
 
-def test_watch_goes_on_after_a_loss_and_says_so(v2: Elsewhere[V2Server]) -> None:
+def test_watch_goes_on_after_a_loss_and_says_so(v2: Threaded[V2Server]) -> None:
     with watch(v2.address, "--json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -171,7 +171,7 @@ def test_watch_goes_on_after_a_loss_and_says_so(v2: Elsewhere[V2Server]) -> None
         assert process.returncode == 0
 
 
-def test_watch_ends_with_the_status_of_the_last_answer(v2: Elsewhere[V2Server]) -> None:
+def test_watch_ends_with_the_status_of_the_last_answer(v2: Threaded[V2Server]) -> None:
     v2.server.nodes = ERRING
     with watch(v2.address) as process:
         assert process.stdout is not None
@@ -187,7 +187,7 @@ def test_watch_of_nobody_is_status_3(capsys: pytest.CaptureFixture[str]) -> None
     assert "connection refused" in capsys.readouterr().err
 
 
-def test_watch_into_a_pipe_that_closes_ends_quietly(v2: Elsewhere[V2Server]) -> None:
+def test_watch_into_a_pipe_that_closes_ends_quietly(v2: Threaded[V2Server]) -> None:
     with watch(v2.address, "--json") as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from nodnod.messages import Answer, NodeStats
 from nodnod_agent.console.table import cluster_view, summary
+from nodnod_client.messages import Answer, NodeStats
 
 KYLE = NodeStats(
     name="kyle",

@@ -4,14 +4,14 @@ import logging
 
 import pytest
 
-from core.sides import Side
+from core.gossip_harness import GossipAgent
+from core.harness import CoreHarness
 from simulation.clock import FakeClock
-from simulation.stage import Stage
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def stage() -> CoreHarness:
+    return CoreHarness()
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def own(clock: FakeClock) -> Side:
-    return Side(1, clock)
+def own(clock: FakeClock) -> GossipAgent:
+    return GossipAgent(1, clock)
 
 
 @pytest.fixture
-def peer(clock: FakeClock) -> Side:
-    return Side(2, clock)
+def peer(clock: FakeClock) -> GossipAgent:
+    return GossipAgent(2, clock)

@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench.closing import accept_nobody_more
-
-__all__ = ["canned"]
+from bench.harness.closing import accept_nobody_more
 
 
 @asynccontextmanager

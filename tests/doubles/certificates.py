@@ -5,8 +5,6 @@ from typing import Any
 
 import trustme
 
-__all__ = ["Authority"]
-
 
 class Authority:
     """One authority; ``ca`` is the file of its own certificate."""

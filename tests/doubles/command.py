@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["command", "read_until"]
-
 LIMIT = 40.0
 """Seconds after which it is killed, so that whoever reads from it goes on (and fails)."""
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from nodnod.messages import MemberInfo
-
-__all__ = ["row", "view", "wire"]
+from nodnod_client.messages import MemberInfo
 
 
 def row(name: str, state: str = "up", **fields: Any) -> MemberInfo:

@@ -7,11 +7,9 @@ from typing import Any
 from textual.pilot import Pilot
 
 from eventually import eventually
-from nodnod.client import Client
-from nodnod_agent.console.asking import Question
-from nodnod_agent.console.viewer.app import Viewer
-
-__all__ = ["Terminal", "terminal"]
+from nodnod_agent.console.stat_request import StatRequest
+from nodnod_agent.console.top.app import Viewer
+from nodnod_client.client import Client
 
 
 class Terminal:
@@ -56,12 +54,12 @@ async def terminal(
     address: str,
     *,
     size: tuple[int, int] = (80, 24),
-    question: Question | None = None,
+    question: StatRequest | None = None,
     every: float = 1.0,
     **clocks: Callable[[], float],
 ) -> AsyncIterator[Terminal]:
     """Watch the agent at ``address``."""
     async with Client(address, timeout=5.0) as client:
-        app = Viewer(client, question or Question(), every, **clocks)
+        app = Viewer(client, question or StatRequest(), every, **clocks)
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Terminal(app, pilot)

@@ -7,8 +7,6 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["V1Client"]
-
 
 class V1Client:
     """Use as an async context manager."""

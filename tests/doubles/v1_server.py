@@ -11,9 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from bench.closing import accept_nobody_more
-
-__all__ = ["STATS", "V1Server", "node_object"]
+from bench.harness.closing import accept_nobody_more
 
 STATS = {
     "cpuUsed": 5.0,

@@ -15,9 +15,6 @@ from websockets.typing import Subprotocol
 
 from doubles.v1_server import V1Server
 
-__all__ = ["V2Server"]
-
-
 VERSION_2 = Subprotocol("nodnod.2")
 
 

@@ -24,15 +24,15 @@ from pathlib import Path
 
 import pytest
 
-from witness.ward import Numbered, Ward
+from invariants.harness import FaultHarness, Numbered
 
 PASSED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(autouse=True)
-async def ward(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Ward]:
+async def ward(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[FaultHarness]:
     """The agents of one case, and who watches them."""
-    ward = Ward(tmp_path)
+    ward = FaultHarness(tmp_path)
     try:
         yield ward
         await ward.judge()

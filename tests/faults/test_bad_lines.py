@@ -8,39 +8,39 @@ from contextlib import ExitStack
 
 import pytest
 
-from bench.proxy import Harm, Proxy, again, cut_off, garbled, halved, lost, stale
-from doubles.elsewhere import Elsewhere
+from bench.harness.proxy import Harm, Proxy, again, cut_off, garbled, halved, lost, stale
+from doubles.threaded import Threaded
 from eventually import SLACK, eventually
+from invariants.harness import FaultHarness
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
-from nodnod_agent.core.keepalive import SILENCE
-from witness.ward import Ward
+from nodnod_agent.core.membership.keepalive import SILENCE
 
 MESSAGES = 30
 """Messages that are to go over a bad line, at least."""
 
 
-def leading_to_a_new_agent(stack: ExitStack) -> Elsewhere[Proxy]:
+def leading_to_a_new_agent(stack: ExitStack) -> Threaded[Proxy]:
     """A line to where an agent may listen, on a thread of its own."""
     (port,) = free_ports(1)
-    return stack.enter_context(Elsewhere(Proxy(f"127.0.0.1:{port}")))
+    return stack.enter_context(Threaded(Proxy(f"127.0.0.1:{port}")))
 
 
-def begin(agents: Agents, name: str, line: Elsewhere[Proxy], hub: str) -> Agent:
+def begin(agents: Agents, name: str, line: Threaded[Proxy], hub: str) -> Agent:
     """Start an agent at the end of a line, over which others are told to come."""
     flags = ["--advertise", line.address]
     return agents.begin(name, listen=line.server.target, nodes=[hub], flags=flags)
 
 
 @pytest.fixture(scope="module")
-def shared_line() -> Iterator[Elsewhere[Proxy]]:
+def shared_line() -> Iterator[Threaded[Proxy]]:
     with ExitStack() as stack:
         yield leading_to_a_new_agent(stack)
 
 
 @pytest.fixture
 async def bearable(
-    ward: Ward, shared_agents: Agents, shared_line: Elsewhere[Proxy]
-) -> AsyncIterator[tuple[Agent, Elsewhere[Proxy]]]:
+    ward: FaultHarness, shared_agents: Agents, shared_line: Threaded[Proxy]
+) -> AsyncIterator[tuple[Agent, Threaded[Proxy]]]:
     """cartman and the line to kenny, which a test may harm, but not cut; kyle uses it too."""
     names = ("cartman", "kenny", "kyle")
     if not shared_agents.started:
@@ -60,7 +60,7 @@ async def bearable(
 
 
 @pytest.fixture
-async def fragile(ward: Ward) -> AsyncIterator[tuple[Agent, Elsewhere[Proxy]]]:
+async def fragile(ward: FaultHarness) -> AsyncIterator[tuple[Agent, Threaded[Proxy]]]:
     """cartman and the line to kenny, of which a test may make what it likes."""
     with ExitStack() as stack:
         line = leading_to_a_new_agent(stack)
@@ -98,7 +98,7 @@ BEARABLE: dict[str, Callable[[], Harm]] = {
 
 @pytest.mark.parametrize("harm", BEARABLE.values(), ids=BEARABLE.keys())
 async def test_a_line_that_cuts_or_repeats_messages_changes_no_answer(
-    bearable: tuple[Agent, Elsewhere[Proxy]], harm: Callable[[], Harm]
+    bearable: tuple[Agent, Threaded[Proxy]], harm: Callable[[], Harm]
 ) -> None:
     cartman, line = bearable
 
@@ -109,7 +109,7 @@ async def test_a_line_that_cuts_or_repeats_messages_changes_no_answer(
 
 
 async def test_over_a_slow_line_answers_come_late_or_not_and_are_never_mixed_up(
-    bearable: tuple[Agent, Elsewhere[Proxy]],
+    bearable: tuple[Agent, Threaded[Proxy]],
 ) -> None:
     cartman, line = bearable
 
@@ -124,7 +124,7 @@ async def test_over_a_slow_line_answers_come_late_or_not_and_are_never_mixed_up(
 
 
 async def test_a_line_that_cuts_the_handshake_in_pieces_connects_all_the_same(
-    fragile: tuple[Agent, Elsewhere[Proxy]],
+    fragile: tuple[Agent, Threaded[Proxy]],
 ) -> None:
     cartman, line = fragile
     opened = line.server.opened
@@ -138,7 +138,7 @@ async def test_a_line_that_cuts_the_handshake_in_pieces_connects_all_the_same(
 
 @pytest.mark.parametrize("way", ["there", "back"])
 async def test_a_line_that_garbles_frames_is_cut_and_dialled_anew(
-    fragile: tuple[Agent, Elsewhere[Proxy]], way: str
+    fragile: tuple[Agent, Threaded[Proxy]], way: str
 ) -> None:
     cartman, line = fragile
     opened = line.server.opened
@@ -150,7 +150,7 @@ async def test_a_line_that_garbles_frames_is_cut_and_dialled_anew(
 
 
 async def test_a_handshake_that_comes_twice_makes_no_lasting_link(
-    fragile: tuple[Agent, Elsewhere[Proxy]],
+    fragile: tuple[Agent, Threaded[Proxy]],
 ) -> None:
     cartman, line = fragile
     opened = line.server.opened
@@ -163,7 +163,7 @@ async def test_a_handshake_that_comes_twice_makes_no_lasting_link(
 
 
 async def test_requests_in_flight_when_their_line_is_reset_are_answered_at_once(
-    fragile: tuple[Agent, Elsewhere[Proxy]],
+    fragile: tuple[Agent, Threaded[Proxy]],
 ) -> None:
     cartman, line = fragile
 
@@ -177,7 +177,9 @@ async def test_requests_in_flight_when_their_line_is_reset_are_answered_at_once(
     await eventually(lambda: "Reason: connection reset by peer" in cartman.log())
 
 
-async def test_a_dead_line_is_given_up_though_its_agent_speaks_elsewhere(ward: Ward) -> None:
+async def test_a_dead_line_is_given_up_though_its_agent_speaks_elsewhere(
+    ward: FaultHarness,
+) -> None:
     names = ("deaf", "mute", "gone", "twofold")
     with ExitStack() as stack:
         lines = {name: leading_to_a_new_agent(stack) for name in names}

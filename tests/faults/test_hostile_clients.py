@@ -9,10 +9,10 @@ import pytest
 
 from doubles.v1_client import V1Client
 from eventually import eventually
+from invariants.harness import MEGABYTE, FaultHarness
 from live.agents import Agent, Agents, ask, whole
 from live.counts import counts
 from live.raw import CONT, PING, TEXT, RawClient, frame, upgrade
-from witness.ward import MEGABYTE, Ward
 
 MESSAGE_LIMIT = 16 * 1024
 
@@ -24,7 +24,7 @@ SMALL = 4096
 
 
 @pytest.fixture
-async def cartman(ward: Ward, shared_agents: Agents) -> Agent:
+async def cartman(ward: FaultHarness, shared_agents: Agents) -> Agent:
     """One of two agents; it is to bear what comes, and the other one to notice nothing."""
     if not shared_agents.started:
         await shared_agents.cluster("cartman", "kenny")

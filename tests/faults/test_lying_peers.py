@@ -15,11 +15,11 @@ import pytest
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
+from invariants.harness import MEGABYTE, FaultHarness
+from invariants.peers import Lie, OldPeer, Peer, Say, honest
+from invariants.record import Node
 from live.agents import Agent, ask, errors, whole
-from nodnod_agent.core.gossip import JOIN
-from witness.peers import Lie, OldPeer, Peer, Say, honest
-from witness.record import Node
-from witness.ward import MEGABYTE, Ward
+from nodnod_agent.core.membership.gossip import JOIN
 
 QUESTIONS = 12
 """That each liar is to lie to, at least, or be cut; the watchers ask all the time."""
@@ -48,7 +48,10 @@ class Told(NamedTuple):
 
 @asynccontextmanager
 async def liars(
-    ward: Ward, lies: Mapping[str, Told], *kinds: type[Peer] | type[OldPeer], pace: float = PACE
+    ward: FaultHarness,
+    lies: Mapping[str, Told],
+    *kinds: type[Peer] | type[OldPeer],
+    pace: float = PACE,
 ) -> AsyncIterator[tuple[Agent, list[Any]]]:
     """stan, and who lies to him, one of each kind for each lie; they are honest at first."""
     async with AsyncExitStack() as stack:
@@ -282,7 +285,7 @@ CUT = {
 
 @pytest.mark.parametrize(("kind", "lies"), [(Peer, OF_VERSION_2), (OldPeer, OF_VERSION_1)])
 async def test_peers_that_lie_spoil_their_own_entries_only(
-    ward: Ward, kind: type[Peer] | type[OldPeer], lies: dict[str, Told]
+    ward: FaultHarness, kind: type[Peer] | type[OldPeer], lies: dict[str, Told]
 ) -> None:
     async with liars(ward, lies, kind) as (stan, bad):
         said = {peer.name: lies[peer.name.rpartition(", ")[0]].said for peer in bad}
@@ -291,7 +294,7 @@ async def test_peers_that_lie_spoil_their_own_entries_only(
 
 @pytest.mark.parametrize(("lie", "said", "stamped"), CUT.values(), ids=CUT.keys())
 async def test_peers_that_spoil_their_links_are_heard_again_over_the_next(
-    ward: Ward, lie: Lie, said: str, stamped: bool
+    ward: FaultHarness, lie: Lie, said: str, stamped: bool
 ) -> None:
     told = {"liar": Told(lie, said, stamped)}
     async with liars(ward, told, Peer, OldPeer, pace=LONG_PACE) as (stan, bad):
@@ -327,7 +330,7 @@ GARBAGE: dict[str, Callable[[str], str | bytes]] = {
 }
 
 
-async def test_peers_that_stream_garbage_spoil_their_own_entries_only(ward: Ward) -> None:
+async def test_peers_that_stream_garbage_spoil_their_own_entries_only(ward: FaultHarness) -> None:
     async with AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(V2Server(name)) for name in ("good", *GARBAGE)]
         good, *bad = peers

@@ -6,16 +6,16 @@ from contextlib import AsyncExitStack
 import pytest
 
 from eventually import eventually
+from invariants.harness import FaultHarness
+from invariants.peers import OldPeer, Peer
 from live.agents import Agent, ask, errors, free_ports
 from live.views import all_see
-from witness.peers import OldPeer, Peer
-from witness.ward import Ward
 
 Namesakes = tuple[Agent, Agent, Agent]
 
 
 @pytest.fixture
-async def namesakes(ward: Ward) -> Namesakes:
+async def namesakes(ward: FaultHarness) -> Namesakes:
     """seed, and two that are called kyle."""
     nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
     seed = ward.start("seed")
@@ -36,7 +36,7 @@ def beside(other: Agent, state: str = "up") -> dict[str, str]:
 
 
 async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(
-    ward: Ward, namesakes: Namesakes
+    ward: FaultHarness, namesakes: Namesakes
 ) -> None:
     seed, one, two = namesakes
     await ward.watch(seed, one, two)
@@ -55,7 +55,7 @@ async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(
 
 
 async def test_of_two_nodes_with_one_name_the_one_that_dies_is_down_and_comes_back(
-    ward: Ward, namesakes: Namesakes
+    ward: FaultHarness, namesakes: Namesakes
 ) -> None:
     seed, one, two = namesakes
     await ward.watch(seed, one, harmed=[two])
@@ -74,7 +74,7 @@ async def test_of_two_nodes_with_one_name_the_one_that_dies_is_down_and_comes_ba
 
 
 async def test_nodes_of_one_name_and_of_both_versions_have_each_their_own_numbers(
-    ward: Ward,
+    ward: FaultHarness,
 ) -> None:
     async with AsyncExitStack() as stack:
         peers = [Peer("kyle", 2), OldPeer("kyle", 3), Peer("kyle", 4), OldPeer("kyle", 5)]

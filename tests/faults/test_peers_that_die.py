@@ -10,14 +10,14 @@ import pytest
 
 from doubles.v1_client import V1Client
 from eventually import SLACK
+from invariants.harness import FaultHarness
 from live.agents import Agent, Agents, ask, errors, whole
-from witness.ward import Ward
 
 NAMES = ("cartman", "kenny", "kyle")
 
 
 @pytest.fixture
-async def cluster(ward: Ward, shared_agents: Agents) -> AsyncIterator[list[Agent]]:
+async def cluster(ward: FaultHarness, shared_agents: Agents) -> AsyncIterator[list[Agent]]:
     """Three agents, of which kenny, in the middle, may be harmed."""
     if not shared_agents.started:
         await shared_agents.cluster(*NAMES)
@@ -41,7 +41,7 @@ def kenny(cluster: list[Agent]) -> Agent:
 
 
 @pytest.fixture
-def frozen(kenny: Agent, ward: Ward) -> Iterator[Agent]:
+def frozen(kenny: Agent, ward: FaultHarness) -> Iterator[Agent]:
     """kenny, who stands still."""
     with ward.frozen(kenny):
         yield kenny
@@ -144,7 +144,7 @@ async def test_late_answers_of_a_frozen_peer_reach_nobody(cartman: Agent, frozen
 
 
 async def test_a_peer_that_freezes_again_and_again_is_never_down(
-    cartman: Agent, kenny: Agent, ward: Ward
+    cartman: Agent, kenny: Agent, ward: FaultHarness
 ) -> None:
     lost = cartman.log().count("Lost connection")
 

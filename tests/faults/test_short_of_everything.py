@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from collectors import private_mounts
 from doubles.v1_client import V1Client
-from edge import private_mounts
 from eventually import eventually
+from invariants.harness import FaultHarness, check_health
 from live.agents import Agent, ask, errors, free_ports, whole
 from live.raw import RawClient, upgrade
-from witness.ward import Ward, check_health
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, narrows a pipe")
 
@@ -35,7 +35,7 @@ SHORT: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=SHORT.values(), ids=SHORT.keys())
-async def cartman(ward: Ward, request: pytest.FixtureRequest) -> Agent:
+async def cartman(ward: FaultHarness, request: pytest.FixtureRequest) -> Agent:
     cartman = ward.start("cartman", **request.param)
     await ward.watch(cartman)
     return cartman
@@ -83,7 +83,7 @@ async def test_an_agent_that_lets_nobody_in_any_more_does_not_spin(cartman: Agen
 
 
 async def test_an_agent_without_files_says_so_of_whom_it_cannot_dial_until_it_can(
-    ward: Ward,
+    ward: FaultHarness,
 ) -> None:
     kenny = ward.start("kenny", listen=f"127.0.0.1:{free_ports(1)[0]}")
     cartman = ward.start("cartman", nodes=[kenny.address], **SHORT["of files"])
@@ -119,7 +119,7 @@ def pipe() -> Iterator[int]:
     os.close(write_end)
 
 
-async def begin(ward: Ward, name: str, **options: Any) -> Agent:
+async def begin(ward: FaultHarness, name: str, **options: Any) -> Agent:
     """Start an agent whose log is not where it should be, and wait until it answers."""
     (port,) = free_ports(1)
     agent = ward.begin(name, listen=f"127.0.0.1:{port}", **options)
@@ -145,7 +145,7 @@ async def say_much(agent: Agent, until: Callable[[], bool]) -> None:
 
 
 async def test_a_log_that_nobody_reads_holds_up_neither_answers_nor_the_end(
-    ward: Ward, pipe: int
+    ward: FaultHarness, pipe: int
 ) -> None:
     cartman = await begin(ward, "cartman", stderr=pipe)
     await ward.watch(cartman)
@@ -159,7 +159,7 @@ async def test_a_log_that_nobody_reads_holds_up_neither_answers_nor_the_end(
 
 @pytest.mark.parametrize("stderr", ["/dev/full", "&-"])
 async def test_a_log_that_cannot_be_written_holds_up_neither_answers_nor_the_end(
-    ward: Ward, stderr: str
+    ward: FaultHarness, stderr: str
 ) -> None:
     prefix = ["sh", "-c", f'exec "$@" 2>{stderr}', "sh"]
     cartman = await begin(ward, "cartman", prefix=prefix)
@@ -177,7 +177,7 @@ async def test_a_log_that_cannot_be_written_holds_up_neither_answers_nor_the_end
 ON_A_SMALL_DISK = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from edge.private_mounts import enter, mount
+from collectors.private_mounts import enter, mount
 enter()
 mount("tmpfs", sys.argv[2], "tmpfs", options="size=4k")
 os.dup2(os.open(f"{sys.argv[2]}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
@@ -185,7 +185,9 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-async def test_a_full_disk_costs_log_lines_and_nothing_else(ward: Ward, tmp_path: Path) -> None:
+async def test_a_full_disk_costs_log_lines_and_nothing_else(
+    ward: FaultHarness, tmp_path: Path
+) -> None:
     private_mounts.run("pass")  # or be skipped
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -13,12 +13,12 @@ from time import time
 import pytest
 
 from eventually import SLACK, eventually
+from invariants.harness import FaultHarness
 from live.agents import ask, errors, free_ports, whole
 from live.counts import counts
 from live.raw import RawClient, frame, upgrade
 from live.views import all_see
-from nodnod_agent.core.keepalive import SILENCE
-from witness.ward import Ward
+from nodnod_agent.core.membership.keepalive import SILENCE
 
 NAMES = ("cartman", "kenny", "kyle")
 
@@ -26,7 +26,9 @@ NAMES = ("cartman", "kenny", "kyle")
 # The agent.
 
 
-async def test_an_agent_that_stood_still_answers_and_declares_nobody_down(ward: Ward) -> None:
+async def test_an_agent_that_stood_still_answers_and_declares_nobody_down(
+    ward: FaultHarness,
+) -> None:
     cartman, kenny, kyle = await ward.cluster(*NAMES)
     await ward.watch(kenny, kyle, harmed=[cartman])
     await ward.watch(cartman, unwatched=[kenny, kyle])
@@ -53,7 +55,9 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_a_thousand_stuck_clients_do_not_delay_the_end(many_files: None, ward: Ward) -> None:
+async def test_a_thousand_stuck_clients_do_not_delay_the_end(
+    many_files: None, ward: FaultHarness
+) -> None:
     cartman, kenny = await ward.cluster("cartman", "kenny")
     await ward.watch(cartman, harmed=[kenny])
     stuck = {
@@ -118,7 +122,7 @@ def clock(tmp_path: Path) -> Clock:
     return Clock(tmp_path)
 
 
-async def test_when_the_clock_jumps_nothing_else_does(ward: Ward, clock: Clock) -> None:
+async def test_when_the_clock_jumps_nothing_else_does(ward: FaultHarness, clock: Clock) -> None:
     nodes = [f"127.0.0.1:{port}" for port in free_ports(3)]
     for name, node, mode in zip(NAMES, nodes, ("pull", "pull", "push"), strict=True):
         prefix = clock.prefix if name != "kenny" else []
@@ -155,7 +159,7 @@ async def test_when_the_clock_jumps_nothing_else_does(ward: Ward, clock: Clock) 
 
 
 async def test_an_agent_that_comes_back_in_its_own_past_is_there_again(
-    ward: Ward, clock: Clock
+    ward: FaultHarness, clock: Clock
 ) -> None:
     clock.set(6)
     cartman = ward.start("cartman")

@@ -8,14 +8,14 @@ import pytest
 
 from doubles.certificates import Authority
 from eventually import eventually
+from invariants.harness import FaultHarness
+from invariants.record import Node
+from invariants.recorder import Pass
 from live.agents import Agent, Agents
 from live.guests import Secret, bearer, begin, reason, status
 from live.raw import RawClient, frame
 from live.web import request
-from nodnod.tls import SHUT_OUT, trusting
-from witness.record import Node
-from witness.recorder import Pass
-from witness.ward import Ward
+from nodnod_client.tls import SHUT_OUT, trusting
 
 OFFER = "Sec-WebSocket-Protocol: nodnod.2"
 AGENT = ("NodNod-Name: mallory", "NodNod-Instance: x", "NodNod-Address: 10.0.0.66:1")
@@ -39,7 +39,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Secret:
 
 
 @pytest.fixture
-async def guarded(ward: Ward, shared_agents: Agents, secret: Secret) -> Agent:
+async def guarded(ward: FaultHarness, shared_agents: Agents, secret: Secret) -> Agent:
     """An agent with a secret, asked all the time by one who has a token of it."""
     if not shared_agents.started:
         shared_agents.start("cartman", settings=secret.settings())
@@ -48,7 +48,7 @@ async def guarded(ward: Ward, shared_agents: Agents, secret: Secret) -> Agent:
     return cartman
 
 
-async def watch_apart(ward: Ward, entries: dict[Agent, Pass]) -> None:
+async def watch_apart(ward: FaultHarness, entries: dict[Agent, Pass]) -> None:
     """Watch agents each of which is told of the others, and links to none."""
     for agent, entry in entries.items():
         others = [Node.of(other, sound=False) for other in entries if other is not agent]
@@ -99,7 +99,9 @@ async def test_a_reader_that_says_it_is_an_agent_cannot_join(
     assert "10.0.0.66:1" not in {member["address"] for member in members}
 
 
-async def test_a_peers_token_joins_once_where_it_was_made_for(ward: Ward, secret: Secret) -> None:
+async def test_a_peers_token_joins_once_where_it_was_made_for(
+    ward: FaultHarness, secret: Secret
+) -> None:
     kyle = ward.start("kyle", settings=secret.settings())
     mallory = Node(name="mallory", addresses=("10.0.0.66:1",))
     token, proof = secret.tokens.for_dial("mallory", [kyle.address])
@@ -116,7 +118,7 @@ async def test_a_peers_token_joins_once_where_it_was_made_for(ward: Ward, secret
 
 
 async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
-    ward: Ward, secret: Secret, other: Secret
+    ward: FaultHarness, secret: Secret, other: Secret
 ) -> None:
     settings = {"kyle": secret.settings(), "mallory": other.settings(), "butters": {}}
     kyle, mallory, butters = begin(ward, settings)
@@ -141,7 +143,7 @@ async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
 
 @pytest.mark.parametrize("name", ["open", "guarded"])
 async def test_pages_of_strangers_may_not_ask_whether_there_is_a_secret_or_not(
-    ward: Ward, secret: Secret, name: str
+    ward: FaultHarness, secret: Secret, name: str
 ) -> None:
     more = {"allowedOrigins": ["https://wiki.example"], "allowedHosts": ["stats.example"]}
     agent = ward.start(name, settings=secret.settings(**more) if name == "guarded" else more)
@@ -170,7 +172,9 @@ async def test_pages_of_strangers_may_not_ask_whether_there_is_a_secret_or_not(
 # TLS.
 
 
-async def test_plain_and_tls_do_not_mix_and_both_say_why(ward: Ward, authority: Authority) -> None:
+async def test_plain_and_tls_do_not_mix_and_both_say_why(
+    ward: FaultHarness, authority: Authority
+) -> None:
     settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
     kyle, stan = begin(ward, settings)
     await watch_apart(ward, {kyle: Pass(tls=trusting(authority.ca)), stan: Pass()})
@@ -181,7 +185,7 @@ async def test_plain_and_tls_do_not_mix_and_both_say_why(ward: Ward, authority: 
 
 
 async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
-    ward: Ward, authority: Authority, stranger: Authority
+    ward: FaultHarness, authority: Authority, stranger: Authority
 ) -> None:
     mallory = {**stranger.settings("mallory"), "ca": authority.ca, "requireClientCert": True}
     settings = {
@@ -201,7 +205,7 @@ async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
 
 
 async def test_five_hundred_who_never_finish_a_handshake_of_tls_keep_nobody_out(
-    ward: Ward, authority: Authority
+    ward: FaultHarness, authority: Authority
 ) -> None:
     kyle = ward.start("kyle", settings={"tls": authority.settings("kyle")})
     await ward.watch(kyle, entry=Pass(tls=trusting(authority.ca)))

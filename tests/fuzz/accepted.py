@@ -3,22 +3,20 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from fuzz.side import HERE, LIMITS, LONGEST, OFFER, OWN, Side
+from fuzz.endpoint import HERE, LIMITS, LONGEST, OFFER, OWN, Side
 from live.raw import upgrade
-from nodnod.address import Address
-from nodnod_agent.core.gossip import JOIN
-from nodnod_agent.core.session import MAX_BAD_IN_A_ROW, Session
-from nodnod_agent.core.world import Hello, Wire
-from nodnod_agent.edge.client import Client
-from nodnod_agent.edge.gate import Gate
-from nodnod_agent.edge.names import Names
-from nodnod_agent.edge.pages import Pages
-from nodnod_agent.edge.pump import Pump
-from nodnod_agent.edge.server import Server
-from nodnod_agent.edge.tokens import Tokens
+from nodnod_agent.auth.hosts import HostPolicy
+from nodnod_agent.auth.policy import AuthPolicy
+from nodnod_agent.auth.tokens import Tokens
+from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.core.membership.gossip import JOIN
+from nodnod_agent.core.requests.session import MAX_BAD_IN_A_ROW, Session
+from nodnod_agent.http.pages import Pages
+from nodnod_agent.transport.connection import Connection
+from nodnod_agent.transport.server import Server
+from nodnod_agent.transport.server_connection import ServerConnection
+from nodnod_client.address import Address
 from simulation.ledger import Ledger
-
-__all__ = ["AGENT", "Accepted"]
 
 AGENT = (OFFER, "NodNod-Name: kenny", "NodNod-Instance: i9", "NodNod-Address: 10.0.0.9")
 
@@ -39,11 +37,11 @@ class Accepted(Side):
             self.transport.arrives(first)
             self.loop.turn()
 
-    def _pump(self) -> Pump:
+    def _pump(self) -> Connection:
         cluster = self.stage.cluster
         self.pages = Pages(cluster, dict, self._later)
-        gate = Gate(advertised=Address(*HERE), public=self.pages.public)
-        gate.names = Names(("own",), lambda address: False)
+        gate = AuthPolicy(advertised=Address(*HERE), public=self.pages.public)
+        gate.names = HostPolicy(("own",), lambda address: False)
         gate.tokens = Tokens((b"x" * 32,)) if self._guarded else None
         self.server = Server(
             cast(Any, self.loop),
@@ -56,7 +54,7 @@ class Accepted(Side):
             gate=gate,
         )
         self.server._look_again()
-        return Client(self.server)
+        return ServerConnection(self.server)
 
     def _later(self, work: Callable[[], None]) -> None:
         self.server.turns.later(work)

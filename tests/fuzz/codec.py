@@ -12,21 +12,20 @@ from msgspec import Raw
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHeaderValue
 
-from nodnod import codec
-from nodnod.address import parse_address
-from nodnod.errors import AddressError, RequestError, WireError
-from nodnod.messages import MAX_NAME_LENGTH, MemberEntry, Request
-from nodnod_agent.checks import ConfigError
-from nodnod_agent.config import Settings, gather
-from nodnod_agent.core.entries import from_peer, relabelled, renamed
-from nodnod_agent.core.question import Question
-from nodnod_agent.core.view import Refused, View
-from nodnod_agent.edge.hello import SUBPROTOCOL, read_hello, write_hello
+from core.harness import WALL
+from nodnod_agent.config.settings import Settings
+from nodnod_agent.config.sources import gather
+from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.core.membership.table import EntryRefused, MembershipTable
+from nodnod_agent.core.requests.node_encoding import from_peer, relabelled, renamed
+from nodnod_agent.core.requests.question import Question
+from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
+from nodnod_client import codec
+from nodnod_client.address import parse_address
+from nodnod_client.errors import AddressError, RequestError, WireError
+from nodnod_client.messages import MAX_NAME_LENGTH, MemberEntry, Request
 from simulation.answers import FIELDS, parse
-from simulation.beliefs import check_view
-from simulation.stage import WALL
-
-__all__ = ["READERS", "run"]
+from simulation.table_invariants import check_view
 
 SHORT = 300
 """Characters of an error, at most."""
@@ -111,9 +110,9 @@ def _entries(data: bytes) -> None:
     entries, wrong = codec.decode_entries(answer.members or [])
     assert len(wrong) <= SHORT
     for order in (entries, entries[::-1]):
-        view = View(OWN, lambda: WALL)
+        view = MembershipTable(OWN, lambda: WALL)
         for entry in order:
-            with suppress(Refused):
+            with suppress(EntryRefused):
                 view.merge(entry)
         check_view(view, OWN)
 

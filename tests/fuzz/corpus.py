@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 
-__all__ = ["FOLDER", "ROOM", "found", "keep", "read", "read_all", "seeds", "shown", "unshown"]
-
 FOLDER = Path(__file__).parent / "corpus"
 
 ROOM = 90_000

@@ -4,14 +4,12 @@ from typing import Any, cast
 
 from websockets.protocol import CLIENT
 
-from fuzz.side import LIMITS, LONGEST, OFFER, OWN, Side
-from nodnod.codec import decode_request
-from nodnod_agent.edge.links import DIAL_LIMIT, Dialled, Dialler
-from nodnod_agent.edge.pump import Pump
+from core.harness import FakeClient
+from fuzz.endpoint import LIMITS, LONGEST, OFFER, OWN, Side
+from nodnod_agent.transport.connection import Connection
+from nodnod_agent.transport.dialer import DIAL_LIMIT, Dialer, PeerConnection
+from nodnod_client.codec import decode_request
 from simulation.ledger import Ledger
-from simulation.stage import FakeClient
-
-__all__ = ["Dialling"]
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -32,10 +30,10 @@ class Dialling(Side):
             self.transport.arrives(self.upgrade(b"%d" % version))
             self.loop.turn()
 
-    def _pump(self) -> Pump:
+    def _pump(self) -> Connection:
         self.attempt = self.stage.attempt(self.stage.configure())
-        self.dialler = Dialler(cast(Any, self.loop), OWN, cast(Any, None), limits=LIMITS)
-        pump = Dialled(self.dialler, self.attempt.address, self.attempt.end)
+        self.dialler = Dialer(cast(Any, self.loop), OWN, cast(Any, None), limits=LIMITS)
+        pump = PeerConnection(self.dialler, self.attempt.address, self.attempt.end)
         pump.ws.key = KEY
         return pump
 
@@ -70,9 +68,9 @@ class Dialling(Side):
             self.pump.abort()
 
     @property
-    def dialled(self) -> Dialled:
+    def dialled(self) -> PeerConnection:
         """The pump."""
-        return cast(Dialled, self.pump)
+        return cast(PeerConnection, self.pump)
 
     def _give_up(self) -> None:
         if not self.dialled.opened.done():

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["Mutator", "words"]
-
 _WORD = re.compile(rb'"[A-Za-z]+":?|[A-Z][A-Za-z-]+: |\n[A-Za-z!*|/]|/[a-z/]+|\\u[0-9a-f]{4}')
 _ODD = (
     *(

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from fuzz import codec, pump
+from fuzz import codec, connection
 
-__all__ = ["TARGETS"]
-
-TARGETS: dict[str, Callable[[bytes], None]] = {"codec": codec.run, "pump": pump.run}
+TARGETS: dict[str, Callable[[bytes], None]] = {"codec": codec.run, "connection": connection.run}

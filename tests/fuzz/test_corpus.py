@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from fuzz import codec, corpus
 from fuzz.mutator import Mutator, words
 from fuzz.targets import TARGETS
-from nodnod_agent.core.session import Session
-from nodnod_agent.edge.beats import Beats
-from nodnod_agent.edge.pump import Pump
+from nodnod_agent.core.requests.session import Session
+from nodnod_agent.transport.beats import Beats
+from nodnod_agent.transport.connection import Connection
 
 
 def played(name: str) -> list[str]:
@@ -62,20 +62,20 @@ def test_any_input_can_be_written_in_a_line_and_read_back(data: bytes) -> None:
 FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
     "an error that is not ours": ("codec", codec, "from_peer", lambda *_, **__: {}["x"]),
     "a node under another's name": ("codec", codec, "renamed", lambda raw, _: bytes(raw)),
-    "a message lost": ("pump", Session, "_answer", lambda *_: None),
+    "a message lost": ("connection", Session, "_answer", lambda *_: None),
     "a message twice": (
-        "pump",
-        Pump,
+        "connection",
+        Connection,
         "send",
         lambda pump, text: pump.out.extend([pump.frame(text)] * 2),
     ),
     "half a frame": (
-        "pump",
-        Pump,
+        "connection",
+        Connection,
         "send",
         lambda pump, text: pump.out.append(pump.frame(text)[:-1]),
     ),
-    "a ping taken for a pong": ("pump", Beats, "reply", lambda *_: b""),
+    "a ping taken for a pong": ("connection", Beats, "reply", lambda *_: b""),
 }
 
 
@@ -106,4 +106,4 @@ def test_what_a_mutator_makes_is_something_else_that_does_no_harm(name: str) -> 
 
 
 def test_the_dictionary_holds_names_and_moves() -> None:
-    assert {b'"statType":', b"\nT", b"Host: "} <= set(words(corpus.seeds("pump")))
+    assert {b'"statType":', b"\nT", b"Host: "} <= set(words(corpus.seeds("connection")))

@@ -8,8 +8,6 @@ from websockets.protocol import CLIENT, OPEN, SERVER, Protocol, Side
 
 from simulation.answers import parse
 
-__all__ = ["Wire"]
-
 _LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) [ -~]*")
 _REQUEST = re.compile(rb"GET / HTTP/1\.1")

@@ -16,8 +16,6 @@ from typing import Any
 from doubles.v1_client import V1Client
 from eventually import eventually
 
-__all__ = ["Agent", "Agents", "ask", "errors", "free_ports", "whole"]
-
 COMMAND = [sys.executable, "-m", "nodnod_agent.cli"]
 
 START_LIMIT = 30.0

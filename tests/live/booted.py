@@ -20,8 +20,6 @@ import pytest
 from live.manager import Manager
 from live.tools import tool
 
-__all__ = ["CHECKOUT", "Machine"]
-
 CHECKOUT = "/opt/checkout"
 """Where our own tree is on a machine."""
 

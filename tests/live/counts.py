@@ -3,8 +3,6 @@
 from live.agents import Agent
 from live.web import fetch
 
-__all__ = ["counts"]
-
 
 async def counts(agent: Agent) -> dict[str, float]:
     """The metrics of an agent, by name and labels as they stand there."""

@@ -1,7 +1,7 @@
 """A FUSE filesystem that answers, or not, as a test wants: just enough of the protocol for df.
 
 The structures are those of linux/fuse.h. Runs in the process that has mounted it, and needs what
-``edge.private_mounts`` needs.
+``collectors.private_mounts`` needs.
 """
 
 import errno
@@ -11,9 +11,7 @@ import struct
 import tempfile
 import threading
 
-from edge.private_mounts import mount
-
-__all__ = ["Fuse"]
+from collectors.private_mounts import mount
 
 _INIT, _STATFS = 26, 17
 _REQUEST = struct.Struct("<IIQQIIII")  # length, opcode, unique, node, user, group, process, rest

@@ -10,11 +10,9 @@ from typing import Any
 from eventually import eventually
 from live.agents import Agent, Agents, free_ports
 from live.raw import RawClient, upgrade
-from nodnod import Client
-from nodnod.errors import NodNodError
-from nodnod_agent.edge.tokens import Tokens
-
-__all__ = ["Secret", "bearer", "begin", "joined", "reason", "status"]
+from nodnod_agent.auth.tokens import Tokens
+from nodnod_client import Client
+from nodnod_client.errors import NodNodError
 
 
 class Secret:

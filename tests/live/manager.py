@@ -6,8 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Manager"]
-
 PATIENCE = 30.0
 """Seconds within which a message that is due must come."""
 

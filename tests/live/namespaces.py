@@ -16,8 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-__all__ = ["Machines", "why_not"]
-
 CLONE_NEWNET = 0x40000000
 NET = "10.213"
 """Where the addresses are; each namespace is a world of its own, so they collide with nobody's."""

@@ -18,11 +18,9 @@ from live.agents import Agent, Agents, free_ports
 from live.guests import Secret, begin, joined
 from live.tools import end, start, tool
 from live.web import Page
-from nodnod import Client
-from nodnod.line import SUBPROTOCOL
-from nodnod.tls import trusting
-
-__all__ = ["EXAMPLE", "NAME", "NAMES", "PATIENCE", "Cluster", "running"]
+from nodnod_client import Client
+from nodnod_client.tls import trusting
+from nodnod_client.websocket import SUBPROTOCOL
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "nodnod.conf"
 NAME = "nodnod.example"

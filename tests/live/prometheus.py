@@ -13,8 +13,6 @@ from eventually import eventually
 from live.agents import free_ports
 from live.tools import end, start, tool
 
-__all__ = ["CLUSTER", "EACH", "EXAMPLE", "PATIENCE", "Prometheus", "running", "scraped"]
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prometheus.yml"
 PATIENCE = 30.0
 """Seconds until a scrape must have come; what was discovered is scraped five seconds later."""

@@ -8,8 +8,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["BINARY", "CLOSE", "CONT", "PING", "PONG", "TEXT", "RawClient", "frame", "upgrade"]
-
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 PATIENCE = 10.0

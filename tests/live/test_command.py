@@ -11,8 +11,8 @@ from eventually import eventually
 from live.agents import Agent, Agents
 from live.guests import Secret
 from live.raw import RawClient
-from nodnod.line import NO_WORD
 from nodnod_agent.console.main import main
+from nodnod_client.websocket import NO_WORD
 
 Run = Callable[..., tuple[int, str]]
 

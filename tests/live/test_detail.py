@@ -10,8 +10,8 @@ from doubles.v1_client import V1Client
 from eventually import eventually
 from live.agents import Agent, Agents, ask
 from live.counts import counts
-from nodnod.messages import SECTIONS
-from nodnod.sections import EXPENSIVE, SHAPES
+from nodnod_client.messages import SECTIONS
+from nodnod_client.sections import EXPENSIVE, SHAPES
 
 NAMES = ("cartman", "kenny")
 INTERVAL = 0.25

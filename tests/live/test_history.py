@@ -1,6 +1,6 @@
 """The past of every node, from real agents; also across a time in which one stood still.
 
-That the wall clock may jump is tested in tests/core/test_history.py: a real process could be told
+That the wall clock may jump is tested in tests/core/stats/test_history.py: a real process could be told
 so only by changing the machine's clock.
 """
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from doubles.samples import Scrape
 from doubles.v1_client import V1Client
-from edge.samples import Scrape
 from eventually import eventually
 from live.agents import Agent, Agents, ask
 from live.raw import RawClient, upgrade

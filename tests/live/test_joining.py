@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bench.closing import accept_nobody_more
+from bench.harness.closing import accept_nobody_more
 from eventually import eventually
 from live.agents import Agent, Agents, ask, errors, free_ports, whole
 from live.namespaces import Machines

@@ -10,9 +10,10 @@ import yaml
 
 from live.agents import Agents, free_ports
 from live.guests import Secret, status
-from nodnod.address import parse_address
-from nodnod_agent.config import SETTINGS, Settings, gather
-from nodnod_agent.edge.secret import _LOOSE
+from nodnod_agent.auth.secrets import _LOOSE
+from nodnod_agent.config.settings import SETTINGS, Settings
+from nodnod_agent.config.sources import gather
+from nodnod_client.address import parse_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DOCUMENTS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge import private_mounts
+from collectors import private_mounts
 from eventually import SLACK
 
 PROGRAM = """

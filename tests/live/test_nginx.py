@@ -12,9 +12,9 @@ from websockets.exceptions import InvalidStatus
 
 from eventually import eventually
 from live.nginx import EXAMPLE, NAME, NAMES, PATIENCE, Cluster, running
-from nodnod.line import SUBPROTOCOL
 from nodnod_agent.console.main import main
-from nodnod_agent.edge.client import PING_AFTER
+from nodnod_agent.transport.server_connection import PING_AFTER
+from nodnod_client.websocket import SUBPROTOCOL
 
 
 @pytest.fixture(scope="module")

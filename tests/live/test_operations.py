@@ -10,7 +10,7 @@ import pytest
 
 from live.agents import Agents
 from live.web import fetch
-from nodnod_agent.config import SETTINGS
+from nodnod_agent.config.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "docs" / "operations.md"

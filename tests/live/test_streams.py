@@ -15,7 +15,7 @@ from eventually import SLACK, eventually
 from live.agents import Agent, Agents, free_ports
 from live.counts import counts
 from live.raw import RawClient, frame
-from nodnod.client import Client
+from nodnod_client.client import Client
 
 EVERY = 0.25
 """Seconds from tick to tick in these tests: the fastest there is."""

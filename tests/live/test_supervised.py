@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from collectors import private_mounts
 from doubles.v1_client import V1Client
-from edge import private_mounts
 from eventually import eventually
 from live.agents import Agent, Agents, ask, free_ports
 from live.manager import Manager

@@ -46,7 +46,7 @@ CONFIG = json.loads(block("json", '"listen"')) | {
 
 LOOK = """
 import json, sys
-from nodnod import SyncClient
+from nodnod_client import SyncClient
 with SyncClient(sys.argv[1], token=sys.argv[2]) as client:
     (node,) = client.stat(detail=sys.argv[3:]).nodes.values()
 print(json.dumps({"error": node.error, **node.detail}))

@@ -12,8 +12,8 @@ from doubles.certificates import Authority
 from eventually import eventually
 from live.agents import Agent, Agents
 from live.guests import Secret, begin, joined, status
-from nodnod.tls import trusting
 from nodnod_agent.console.main import main
+from nodnod_client.tls import trusting
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from eventually import eventually
 from live.agents import Agent, Agents
 from live.guests import Secret, bearer, begin, joined, status
 from live.raw import RawClient, frame, upgrade
-from nodnod import Client
 from nodnod_agent.console.main import main
+from nodnod_client import Client
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-__all__ = ["end", "missing", "start", "tool"]
-
 # Where a system keeps its daemons, which is not on everybody's path.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 

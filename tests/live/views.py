@@ -7,8 +7,6 @@ from doubles.v1_client import V1Client
 from eventually import eventually
 from live.agents import Agent, ask
 
-__all__ = ["all_see", "members"]
-
 
 async def members(agent: Agent) -> dict[str, dict[str, Any]]:
     """The rows of its view by address."""

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 from live.raw import RawClient
 
-__all__ = ["Page", "fetch", "request"]
-
 
 class Page(NamedTuple):
     """An answer; ``headers`` are looked up without regard to case."""

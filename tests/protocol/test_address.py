@@ -2,8 +2,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodnod.address import Address, parse_address
-from nodnod.errors import AddressError, NodNodError
+from nodnod_client.address import Address, parse_address
+from nodnod_client.errors import AddressError, NodNodError
 
 PORT = "port must be 1–65535, got "  # noqa: RUF001
 

@@ -9,8 +9,8 @@ import pytest
 
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
-from nodnod.client import Client
-from nodnod.errors import (
+from nodnod_client.client import Client
+from nodnod_client.errors import (
     ConnectError,
     NotConnectedError,
     RequestTimeoutError,
@@ -274,7 +274,7 @@ async def test_an_answer_of_4_mib_is_taken(v2: V2Server) -> None:
 async def test_an_agent_that_stops_reading_is_given_up(
     v2: V2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodnod.line.MAX_UNSENT", 1000)
+    monkeypatch.setattr("nodnod_client.websocket.MAX_UNSENT", 1000)
     async with Client(v2.address) as client:
         (connection,) = v2.connections
         connection.transport.pause_reading()

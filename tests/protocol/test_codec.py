@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from anything import documents, examples, json_values
-from nodnod.codec import (
+from nodnod_client.codec import (
     check_node,
     decode_answer,
     decode_join,
@@ -18,8 +17,9 @@ from nodnod.codec import (
     decode_request,
     encode,
 )
-from nodnod.errors import RequestError, WireError
-from nodnod.messages import Request
+from nodnod_client.errors import RequestError, WireError
+from nodnod_client.messages import Request
+from strategies import documents, examples, json_values
 
 fields = st.sampled_from(
     ["type", "statType", "id", "detail", "history", "nodes", "timeout", "every"]

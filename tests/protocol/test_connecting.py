@@ -10,12 +10,12 @@ import pytest
 from doubles.canned import canned
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
-from nodnod.client import Client
-from nodnod.errors import (
+from nodnod_client.client import Client
+from nodnod_client.errors import (
     AddressError,
     ConnectError,
 )
-from nodnod.line import NO_WORD
+from nodnod_client.websocket import NO_WORD
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from doubles.command import command, read_until
-from doubles.elsewhere import Elsewhere
+from doubles.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 
@@ -19,7 +19,7 @@ NODES = [node_object("kyle"), node_object("kenny", error="connection refused")]
 @pytest.mark.parametrize("dash", ["-", "--"])
 def test_client_prints_the_stats_and_says_goodbye(dash: str) -> None:
     flags = [f"{dash}server", "{}", f"{dash}count", "1"]
-    with Elsewhere(V1Server(nodes=NODES)) as agent:
+    with Threaded(V1Server(nodes=NODES)) as agent:
         flags[1] = agent.address
         with command([str(EXAMPLES / "client.py"), *flags]) as process:
             out, err = process.communicate()
@@ -36,7 +36,7 @@ def test_client_prints_the_stats_and_says_goodbye(dash: str) -> None:
 @pytest.mark.parametrize("server", [V1Server, V2Server])
 def test_dial_asks_with_nothing_but_a_websocket(server: type[V1Server]) -> None:
     with (
-        Elsewhere(server(nodes=NODES)) as agent,
+        Threaded(server(nodes=NODES)) as agent,
         command(
             [str(EXAMPLES / "dial.py"), f"--server={agent.address}", "-duration", "0.05"]
         ) as process,
@@ -52,7 +52,7 @@ def test_dial_asks_with_nothing_but_a_websocket(server: type[V1Server]) -> None:
 
 
 def test_stream_prints_a_line_per_node_and_tick() -> None:
-    with Elsewhere(V2Server(nodes=NODES, ticking=True)) as agent:
+    with Threaded(V2Server(nodes=NODES, ticking=True)) as agent:
         flags = ["--server", agent.address, "--every", "0.01", "--count", "2"]
         with command([str(EXAMPLES / "stream.py"), *flags]) as process:
             out, err = process.communicate()

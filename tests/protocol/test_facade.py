@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-import nodnod
+import nodnod_client
 
 
 def test_messages_come_without_asyncio_or_websockets() -> None:
     code = (
-        "import sys, nodnod.messages, nodnod.codec, nodnod.address;"
+        "import sys, nodnod_client.messages, nodnod_client.codec, nodnod_client.address;"
         "print(sorted({'asyncio', 'websockets', 'socket', 'threading'} & set(sys.modules)))"
     )
     loaded = subprocess.run(
@@ -19,29 +19,29 @@ def test_messages_come_without_asyncio_or_websockets() -> None:
     assert loaded.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", nodnod.__all__)
+@pytest.mark.parametrize("name", nodnod_client.__all__)
 def test_every_public_name_is_there(name: str) -> None:
-    assert getattr(nodnod, name) is not None
-    assert name in dir(nodnod)
+    assert getattr(nodnod_client, name) is not None
+    assert name in dir(nodnod_client)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Klient"):
-        nodnod.Klient  # noqa: B018
+        nodnod_client.Klient  # noqa: B018
 
 
 def test_the_version_is_a_plain_one() -> None:
-    assert nodnod.__version__.split(".")[0] == "2"
+    assert nodnod_client.__version__.split(".")[0] == "2"
 
 
 @pytest.mark.parametrize(
     ("error", "builtin"),
     [
-        (nodnod.ConnectError, ConnectionError),
-        (nodnod.RequestTimeoutError, TimeoutError),
-        (nodnod.AddressError, ValueError),
+        (nodnod_client.ConnectError, ConnectionError),
+        (nodnod_client.RequestTimeoutError, TimeoutError),
+        (nodnod_client.AddressError, ValueError),
     ],
 )
 def test_errors_are_also_the_builtin_ones(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, builtin)
-    assert issubclass(error, nodnod.NodNodError)
+    assert issubclass(error, nodnod_client.NodNodError)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodnod.errors import WireError
-from nodnod.matching import ById, ByOrder
-from nodnod.messages import Answer
+from nodnod_client.errors import WireError
+from nodnod_client.matching import ById, ByOrder
+from nodnod_client.messages import Answer
 
 
 def test_an_id_finds_its_asker_in_any_order() -> None:

@@ -4,13 +4,18 @@ import asyncio
 
 import pytest
 
-from doubles.elsewhere import Elsewhere
 from doubles.members import row, wire
+from doubles.threaded import Threaded
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
-from nodnod.client import Client
-from nodnod.errors import ConnectError, NotConnectedError, RequestTimeoutError, StatFailedError
-from nodnod.sync import SyncClient
+from nodnod_client.client import Client
+from nodnod_client.errors import (
+    ConnectError,
+    NotConnectedError,
+    RequestTimeoutError,
+    StatFailedError,
+)
+from nodnod_client.sync import SyncClient
 
 ROWS = [row("kyle"), row("stan", "down", since=None, rtt=None, version=None)]
 
@@ -31,7 +36,7 @@ async def test_members_come_typed_and_in_their_order(server: V2Server) -> None:
 
 
 def test_the_client_without_a_loop_has_them_too(server: V2Server) -> None:
-    with Elsewhere(server) as agent, SyncClient(agent.address) as client:
+    with Threaded(server) as agent, SyncClient(agent.address) as client:
         assert client.members().members == ROWS
 
 

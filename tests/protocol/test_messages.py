@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from nodnod.codec import encode
-from nodnod.messages import (
+from nodnod_client.codec import encode
+from nodnod_client.messages import (
     MAX_INT,
     STAT_SHAPES,
     Answer,

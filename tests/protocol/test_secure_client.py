@@ -14,11 +14,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from doubles.certificates import Authority
-from nodnod import Client, SyncClient
-from nodnod.client import server_url
-from nodnod.errors import AddressError, ConnectError
-from nodnod.line import NO_WORD
-from nodnod.tls import SHUT_OUT, trusting
+from nodnod_client import Client, SyncClient
+from nodnod_client.client import server_url
+from nodnod_client.errors import AddressError, ConnectError
+from nodnod_client.tls import SHUT_OUT, trusting
+from nodnod_client.websocket import NO_WORD
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.abc-_123"
 

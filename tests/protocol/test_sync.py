@@ -7,24 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from doubles.elsewhere import Elsewhere
+from doubles.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
-from nodnod.errors import (
+from nodnod_client.errors import (
     AddressError,
     ConnectError,
     NotConnectedError,
     RequestTimeoutError,
     StatFailedError,
 )
-from nodnod.sync import SyncClient
+from nodnod_client.sync import SyncClient
 
 NODES = [node_object("kyle"), node_object("kenny", error="no answer")]
 
 
 @pytest.fixture
-def v2() -> Iterator[Elsewhere[V2Server]]:
-    with Elsewhere(V2Server(nodes=NODES)) as elsewhere:
+def v2() -> Iterator[Threaded[V2Server]]:
+    with Threaded(V2Server(nodes=NODES)) as elsewhere:
         yield elsewhere
 
 
@@ -39,7 +39,7 @@ def _no_thread_is_left() -> Iterator[None]:
 @pytest.mark.parametrize("version", [1, 2])
 def test_it_answers_as_the_other_client_does(version: int) -> None:
     server = V1Server(nodes=NODES) if version == 1 else V2Server(nodes=NODES)
-    with Elsewhere(server) as elsewhere, SyncClient(elsewhere.address) as client:
+    with Threaded(server) as elsewhere, SyncClient(elsewhere.address) as client:
         assert client.connected
         assert client.version == version
         assert client.url == f"ws://{elsewhere.address}/"
@@ -48,7 +48,7 @@ def test_it_answers_as_the_other_client_does(version: int) -> None:
     assert not client.connected
 
 
-def test_it_can_connect_again_after_disconnect(v2: Elsewhere[V2Server]) -> None:
+def test_it_can_connect_again_after_disconnect(v2: Threaded[V2Server]) -> None:
     client = SyncClient(v2.address)
     for _ in range(2):
         client.connect()
@@ -59,7 +59,7 @@ def test_it_can_connect_again_after_disconnect(v2: Elsewhere[V2Server]) -> None:
 
 
 async def test_it_works_where_a_loop_runs_already() -> None:
-    with Elsewhere(V2Server()) as elsewhere, SyncClient(elsewhere.address) as client:
+    with Threaded(V2Server()) as elsewhere, SyncClient(elsewhere.address) as client:
         assert client.stat().host == "kyle"
 
 
@@ -73,7 +73,7 @@ def test_a_closed_port_is_a_connect_error() -> None:
         pass
 
 
-def test_a_question_while_not_connected_is_not_connected(v2: Elsewhere[V2Server]) -> None:
+def test_a_question_while_not_connected_is_not_connected(v2: Threaded[V2Server]) -> None:
     client = SyncClient(v2.address)
     with pytest.raises(NotConnectedError):
         client.stat()
@@ -83,14 +83,14 @@ def test_a_question_while_not_connected_is_not_connected(v2: Elsewhere[V2Server]
         client.stat_all()
 
 
-def test_an_error_of_the_agent_is_stat_failed(v2: Elsewhere[V2Server]) -> None:
+def test_an_error_of_the_agent_is_stat_failed(v2: Threaded[V2Server]) -> None:
     v2.server.refusal = {"error": "no", "code": "forbidden"}
     with SyncClient(v2.address) as client, pytest.raises(StatFailedError) as caught:
         client.stat()
     assert caught.value.code == "forbidden"
 
 
-def test_the_timeout_can_be_changed(v2: Elsewhere[V2Server]) -> None:
+def test_the_timeout_can_be_changed(v2: Threaded[V2Server]) -> None:
     v2.server.hold()
     with SyncClient(v2.address) as client:
         client.timeout = 0.05
@@ -108,7 +108,7 @@ def test_many_threads_share_one_client(version: int) -> None:
         return len(answer.nodes) == (2 if number % 3 else 1)
 
     with (
-        Elsewhere(server) as elsewhere,
+        Threaded(server) as elsewhere,
         SyncClient(elsewhere.address) as client,
         ThreadPoolExecutor(8) as threads,
     ):
@@ -117,7 +117,7 @@ def test_many_threads_share_one_client(version: int) -> None:
 
 
 def test_a_lost_connection_fails_those_who_wait_and_connect_mends_it(
-    v2: Elsewhere[V2Server],
+    v2: Threaded[V2Server],
 ) -> None:
     with SyncClient(v2.address) as client, ThreadPoolExecutor(1) as threads:
         v2.server.hold()
@@ -131,7 +131,7 @@ def test_a_lost_connection_fails_those_who_wait_and_connect_mends_it(
         assert client.stat().host == "kyle"
 
 
-def test_disconnect_frees_those_who_wait(v2: Elsewhere[V2Server]) -> None:
+def test_disconnect_frees_those_who_wait(v2: Threaded[V2Server]) -> None:
     client = SyncClient(v2.address)
     client.connect()
     v2.server.hold()
@@ -142,7 +142,7 @@ def test_disconnect_frees_those_who_wait(v2: Elsewhere[V2Server]) -> None:
         assert {type(future.exception(10)) for future in waiting} == {ConnectError}
 
 
-def test_a_stream_is_a_plain_iterator(v2: Elsewhere[V2Server]) -> None:
+def test_a_stream_is_a_plain_iterator(v2: Threaded[V2Server]) -> None:
     v2.server.ticking = True
     with SyncClient(v2.address) as client:
         seqs = []
@@ -154,13 +154,13 @@ def test_a_stream_is_a_plain_iterator(v2: Elsewhere[V2Server]) -> None:
     assert seqs == sorted(seqs)
 
 
-def test_a_refused_stream_raises(v2: Elsewhere[V2Server]) -> None:
+def test_a_refused_stream_raises(v2: Threaded[V2Server]) -> None:
     v2.server.refusal = {"error": "too many", "code": "too_many_streams"}
     with SyncClient(v2.address) as client, pytest.raises(StatFailedError):
         next(iter(client.stream()))
 
 
-def test_disconnect_ends_a_stream(v2: Elsewhere[V2Server]) -> None:
+def test_disconnect_ends_a_stream(v2: Threaded[V2Server]) -> None:
     client = SyncClient(v2.address)
     client.connect()
     stream = iter(client.stream())
@@ -171,7 +171,7 @@ def test_disconnect_ends_a_stream(v2: Elsewhere[V2Server]) -> None:
         assert isinstance(waiting.exception(10), (NotConnectedError, ConnectError))
 
 
-def test_a_dropped_client_leaves_no_thread(v2: Elsewhere[V2Server]) -> None:
+def test_a_dropped_client_leaves_no_thread(v2: Threaded[V2Server]) -> None:
     client = SyncClient(v2.address)
     client.connect()
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "nodnod-client"]

@@ -3,18 +3,16 @@
 import random
 from typing import TYPE_CHECKING, Any, cast
 
-from nodnod.address import Address
-from nodnod_agent.core.cluster import Cluster
-from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.world import Hello, LinkEnd, Wire
+from nodnod_agent.core.interfaces import Hello, LinkEnd, Wire
+from nodnod_agent.core.node import Node
+from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.address import Address
 from simulation.clock import Timer
 from simulation.hosts import Accepted, Host, Process
 from simulation.wires import End
 
 if TYPE_CHECKING:
     from simulation.world import World
-
-__all__ = ["INTERVAL", "Agent", "reading"]
 
 LEAVE_AHEAD = 0.1
 """As in the daemon."""
@@ -63,7 +61,7 @@ class Agent:
         self.mode: str = options.get("mode", "pull")
         self._options = options
         self.process: Process
-        self.cluster: Cluster
+        self.cluster: Node
 
     @property
     def alive(self) -> bool:
@@ -83,7 +81,7 @@ class Agent:
         instance = f"{rng.getrandbits(64):016x}"
         hello = Hello(2, self.name, instance, str(self.address))
         process = Process(world.clock, self.host, hello, rng.randrange(10_000))
-        cluster = Cluster(
+        cluster = Node(
             name=self.name,
             address=str(self.address),
             instance=instance,
@@ -137,7 +135,7 @@ class Agent:
         process = self.process
         process.call_at(process.time() + LEAVE_AHEAD, self._end, process, self.cluster)
 
-    def _end(self, process: Process, cluster: Cluster) -> None:
+    def _end(self, process: Process, cluster: Node) -> None:
         cluster.stop()
         process.kill()
 
@@ -158,11 +156,11 @@ class Agent:
     def _wall(self) -> float:
         return EPOCH + self._world.clock.now + self.skew
 
-    def _sample(self, process: Process, cluster: Cluster) -> None:
+    def _sample(self, process: Process, cluster: Node) -> None:
         cluster.sampled(reading(self.number, self.lives, self._world.clock.now))
         process.call_at(process.time() + INTERVAL, self._sample, process, cluster)
 
 
-def _accepted(cluster: Cluster, end: End, hello: Hello) -> Accepted:
+def _accepted(cluster: Node, end: End, hello: Hello) -> Accepted:
     session = cluster.accepted(cast(Wire, end), hello)
     return Accepted(session.received, lambda _: session.ended(), session)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from simulation.legacy import LegacyAgent
     from simulation.world import World
 
-__all__ = ["FIELDS", "check_answer", "parse"]
-
 _DISK = ("diskTotal", "diskUsed", "diskUsedPercent")
 _MEMORY = ("memoryTotal", "memoryUsed", "memoryUsedPercent")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.core.interfaces import Hello, Wire
 from simulation.answers import check_answer, parse
 from simulation.hosts import Process
 from simulation.network import LOOPBACK
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from simulation.agents import Agent
     from simulation.legacy import LegacyAgent
     from simulation.world import World
-
-__all__ = ["Asked", "Client"]
 
 DEFAULT_TIMEOUT = 2.0
 GRACE = 0.1

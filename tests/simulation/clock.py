@@ -4,7 +4,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
-from nodnod_agent.core.world import EARLY
+from nodnod_agent.core.interfaces import EARLY
 
 
 class Runner(Protocol):

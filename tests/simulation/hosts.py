@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from msgspec import structs
 
-from nodnod.address import Address
-from nodnod_agent.core.world import Hello
+from nodnod_agent.core.interfaces import Hello
+from nodnod_client.address import Address
 from simulation.clock import FakeClock, Timer
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ TURN = 1e-6
 """Seconds that a turn of an event loop takes."""
 
 
-class Gate(Protocol):
+class DialGate(Protocol):
     """Who may have enough for now."""
 
     @property
@@ -29,7 +29,7 @@ class Accepted(NamedTuple):
 
     received: Callable[[bytes], None]
     ended: Callable[[str], None]
-    gate: Gate | None = None
+    gate: DialGate | None = None
 
 
 class Host:

@@ -7,10 +7,8 @@ import json
 from collections import Counter
 from typing import Any, NamedTuple
 
-from nodnod.messages import MAX_ID_LENGTH, MAX_INT
+from nodnod_client.messages import MAX_ID_LENGTH, MAX_INT
 from simulation.answers import parse
-
-__all__ = ["Asked", "Ledger", "read"]
 
 ECHOED = 200
 """Characters of the sender's own that an error may repeat."""

@@ -10,17 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nodnod.address import Address
-from nodnod_agent.core.sample import Sample
-from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.address import Address
 from simulation.clock import Timer
 from simulation.hosts import Accepted, Host, Process
 from simulation.wires import End
 
 if TYPE_CHECKING:
     from simulation.world import World
-
-__all__ = ["LegacyAgent", "node_object"]
 
 QUESTION = b'{"type":0,"statType":0}'
 SERVICE = 0.0003

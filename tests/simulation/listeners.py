@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from nodnod_agent.core.world import Hello, Wire
+from nodnod_agent.core.interfaces import Hello, Wire
 from simulation.answers import check_answer, parse
 from simulation.clients import GRACE, Asked
 from simulation.hosts import Process
@@ -11,8 +11,6 @@ from simulation.hosts import Process
 if TYPE_CHECKING:
     from simulation.agents import Agent
     from simulation.world import World
-
-__all__ = ["Listener"]
 
 ID = "stream"
 

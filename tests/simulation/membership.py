@@ -6,25 +6,10 @@ The ordinary suite plays them small; ``make simulate`` plays them large.
 from collections.abc import Sequence
 from typing import Any
 
-from nodnod_agent.edge.links import DIAL_LIMIT
+from nodnod_agent.transport.dialer import DIAL_LIMIT
 from simulation.moves import Moves
 from simulation.network import Weather
 from simulation.world import World, address_of
-
-__all__ = [
-    "agree",
-    "assert_no_ghosts",
-    "churn",
-    "day",
-    "everybody_lists",
-    "frozen_self",
-    "halves",
-    "join_through_one",
-    "moves",
-    "newcomer",
-    "quiet",
-    "whole_restart",
-]
 
 REDIAL_LIMIT = 15.0
 

@@ -5,13 +5,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nodnod.address import Address
+from nodnod_client.address import Address
 
 if TYPE_CHECKING:
     from simulation.agents import Agent
     from simulation.world import World
-
-__all__ = ["KINDS", "Moves"]
 
 KINDS = (
     "crash_and_move",

@@ -5,14 +5,12 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from nodnod.address import Address
-from nodnod_agent.core.world import Hello, LinkEnd, Wire
-from nodnod_agent.edge.links import DIAL_LIMIT
+from nodnod_agent.core.interfaces import Hello, LinkEnd, Wire
+from nodnod_agent.transport.dialer import DIAL_LIMIT
+from nodnod_client.address import Address
 from simulation.clock import FakeClock, Timer
 from simulation.hosts import Host, Process
 from simulation.wires import FIRST_RTO, End
-
-__all__ = ["CALM", "Network", "Weather"]
 
 FIRST_SYN_RTO = 1.0
 LOOPBACK = 0.00002

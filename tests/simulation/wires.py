@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nodnod_agent.edge.client import PING_AFTER
-from nodnod_agent.edge.outlet import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
-from simulation.hosts import Gate, Process
+from nodnod_agent.transport.server_connection import PING_AFTER
+from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
+from simulation.hosts import DialGate, Process
 
 if TYPE_CHECKING:
     from simulation.network import Network
@@ -59,7 +59,7 @@ class End:
         self.process = process
         self.accepted = accepted
         self.open = True
-        self.gate: Gate | None = None
+        self.gate: DialGate | None = None
         self.rtt: float | None = None
         self.rate = 0.0
         """Bytes per second that the other side reads; 0 for all that comes."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from nodnod.address import Address
-from nodnod_agent.core.member import Member
+from nodnod_agent.core.membership.member import Member
+from nodnod_client.address import Address
 from simulation.agents import Agent
 from simulation.clients import Client
 from simulation.clock import FakeClock
@@ -18,8 +18,6 @@ from simulation.legacy import LegacyAgent
 from simulation.listeners import Listener
 from simulation.network import CALM, Network, Weather
 from simulation.wires import End
-
-__all__ = ["World"]
 
 TRACE = 150
 """Events shown when a test fails."""

@@ -5,15 +5,13 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
-from nodnod.client import Client
-from nodnod.errors import NodNodError
-from nodnod.messages import Answer
-from nodnod_agent.console.asking import Question
 from nodnod_agent.console.command import Command, add_server, number
 from nodnod_agent.console.credentials import dials
-from nodnod_agent.console.verdict import METRICS, Limits, State, Thresholds, Verdict, evaluate
-
-__all__ = ["COMMAND", "limits"]
+from nodnod_agent.console.stat_request import StatRequest
+from nodnod_agent.console.verdict import METRICS, Levels, State, Thresholds, Verdict, evaluate
+from nodnod_client.client import Client
+from nodnod_client.errors import NodNodError
+from nodnod_client.messages import Answer
 
 DEFAULT_TIMEOUT = 10.0
 
@@ -73,7 +71,7 @@ def add_flags(parser: ArgumentParser) -> None:
     )
 
 
-def limits(lowest: float, highest: float, *, falling: bool = False) -> Callable[[str], Limits]:
+def limits(lowest: float, highest: float, *, falling: bool = False) -> Callable[[str], Levels]:
     """Make an argparse type: ``90`` is where it is critical, ``80,90`` where it is a warning first.
 
     ``80,`` is a warning only. ``falling`` says that less is worse, so that the warning has to be
@@ -81,7 +79,7 @@ def limits(lowest: float, highest: float, *, falling: bool = False) -> Callable[
     """
     single = number(float, lowest, highest)
 
-    def read(text: str) -> Limits:
+    def read(text: str) -> Levels:
         parts = text.split(",")
         if len(parts) > 2 or not any(parts):
             raise ArgumentTypeError(f"must be CRITICAL or WARNING,CRITICAL, got {text[:40]!r}")
@@ -91,7 +89,7 @@ def limits(lowest: float, highest: float, *, falling: bool = False) -> Callable[
             if (warning < critical) if falling else (warning > critical):
                 what = f"the warning comes first and must not be {order}, got {text[:40]!r}"
                 raise ArgumentTypeError(what)
-        return Limits(warning, critical)
+        return Levels(warning, critical)
 
     return read
 
@@ -104,7 +102,7 @@ def run(args: Namespace) -> int:
         stale=args.stale,
     )
     deadline = min(30.0, max(0.05, AGENT_SHARE * args.timeout))
-    question = Question(nodes=args.nodes, deadline=deadline)
+    question = StatRequest(nodes=args.nodes, deadline=deadline)
     try:
         client = dials(args)(args.server, timeout=args.timeout)
         verdict = evaluate(asyncio.run(_ask(client, question)), thresholds)
@@ -114,7 +112,7 @@ def run(args: Namespace) -> int:
     return verdict.state
 
 
-async def _ask(client: Client, question: Question) -> Answer:
+async def _ask(client: Client, question: StatRequest) -> Answer:
     async with client:
         return await question.ask(client)
 

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple, NoReturn
 
-from nodnod.client import DEFAULT_SERVER, server_url
-from nodnod.errors import AddressError
 from nodnod_agent.console.credentials import add_credentials
-
-__all__ = ["Command", "Parser", "Status", "add_server", "number", "server"]
+from nodnod_client.client import DEFAULT_SERVER, server_url
+from nodnod_client.errors import AddressError
 
 
 class Status(IntEnum):

@@ -5,8 +5,6 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from nodnod_agent.console.command import Command, Status
 
-__all__ = ["COMMAND", "SHELLS"]
-
 SHELLS = ("bash", "zsh", "fish")
 
 _HOW = """\

@@ -5,11 +5,9 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from functools import partial
 from ssl import SSLContext, SSLError
 
-from nodnod.client import Client, checked_token
-from nodnod.errors import ConnectError, NodNodError
-from nodnod.tls import show, trusting
-
-__all__ = ["Caller", "CredentialsError", "add_credentials", "dials"]
+from nodnod_client.client import Client, checked_token
+from nodnod_client.errors import ConnectError, NodNodError
+from nodnod_client.tls import show, trusting
 
 UNAUTHORIZED = 401
 

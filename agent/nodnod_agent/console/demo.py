@@ -8,18 +8,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from nodnod.address import DEFAULT_PORT
-from nodnod.client import Client
-from nodnod.errors import NodNodError
-from nodnod.messages import Answer
 from nodnod_agent.console.command import Command, Status, number
-from nodnod_agent.console.fleet import COMMAND as AGENT
-from nodnod_agent.console.fleet import Fleet, free_addresses
 from nodnod_agent.console.hints import hints
+from nodnod_agent.console.local_cluster import COMMAND as AGENT
+from nodnod_agent.console.local_cluster import LocalCluster, free_addresses
 from nodnod_agent.console.output import LiveTable, Output, TableOutput, complain
 from nodnod_agent.console.signals import until_signal
-
-__all__ = ["COMMAND", "demonstrate"]
+from nodnod_client.address import DEFAULT_PORT
+from nodnod_client.client import Client
+from nodnod_client.errors import NodNodError
+from nodnod_client.messages import Answer
 
 START_PATIENCE = 30.0
 """Seconds in which all agents must see all."""
@@ -60,7 +58,7 @@ async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> i
         return Status.UNREACHABLE
     with (
         tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
-        Fleet(addresses, Path(folder), command) as fleet,
+        LocalCluster(addresses, Path(folder), command) as fleet,
     ):
         fault = await _run(fleet)
         complain(fault)
@@ -69,7 +67,7 @@ async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> i
     return Status.UNREACHABLE
 
 
-async def _run(fleet: Fleet) -> str:
+async def _run(fleet: LocalCluster) -> str:
     """Show what runs until cancelled; gives what went wrong, in words."""
     _say(f"Starting {_agents(len(fleet.members))} on this machine:")
     for member in fleet.members:
@@ -86,7 +84,7 @@ async def _run(fleet: Fleet) -> str:
         return "no agent is left"
 
 
-async def _all_see_all(fleet: Fleet, clients: Sequence[Client]) -> str:
+async def _all_see_all(fleet: LocalCluster, clients: Sequence[Client]) -> str:
     """Wait until every agent answers for every other; gives what is wrong, or nothing."""
     unseen = list(clients)
     try:
@@ -112,7 +110,7 @@ async def _sees(client: Client, count: int) -> bool:
     return sum(1 for node in answer.nodes.values() if not node.error) >= count
 
 
-async def _watch(fleet: Fleet, clients: Sequence[Client]) -> None:
+async def _watch(fleet: LocalCluster, clients: Sequence[Client]) -> None:
     """Show the cluster until cancelled, or until no agent is left."""
     live = sys.stdout.isatty()
     output: Output = LiveTable() if live else TableOutput()
@@ -127,7 +125,7 @@ async def _watch(fleet: Fleet, clients: Sequence[Client]) -> None:
 
 
 async def _looks(
-    fleet: Fleet, clients: Sequence[Client], every: float
+    fleet: LocalCluster, clients: Sequence[Client], every: float
 ) -> AsyncIterator[Answer | str]:
     """Ask whoever runs: an answer every so many seconds, and a word when an agent has ended."""
     running = dict(zip(fleet.members, clients, strict=True))

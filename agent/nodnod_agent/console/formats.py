@@ -7,10 +7,8 @@ from typing import Any
 
 import msgspec
 
-from nodnod.messages import Answer
 from nodnod_agent.console.units import plain
-
-__all__ = ["CSV_HEADER", "as_csv", "as_json"]
+from nodnod_client.messages import Answer
 
 CSV_HEADER = (
     "time",

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodnod.address import Address
-
-__all__ = ["hints"]
+from nodnod_client.address import Address
 
 
 def hints(agents: Sequence[tuple[Address, int]]) -> str:

@@ -7,14 +7,13 @@ import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
-from nodnod import __version__
-from nodnod.errors import AddressError, NodNodError, StatFailedError
-from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens, top
+from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.credentials import CredentialsError
 from nodnod_agent.console.output import complain
-
-__all__ = ["main"]
+from nodnod_agent.console.top import command as top
+from nodnod_client import __version__
+from nodnod_client.errors import AddressError, NodNodError, StatFailedError
 
 COMMANDS: tuple[Command, ...] = (
     stat.COMMAND,

@@ -13,17 +13,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nodnod.client import Client
-from nodnod.messages import MemberInfo, Members
-from nodnod_agent.console.agree import compare
 from nodnod_agent.console.command import Command, Status, add_server, number
 from nodnod_agent.console.credentials import Caller, dials
+from nodnod_agent.console.diff import compare
+from nodnod_agent.console.diff_text import conclusion, sentences
+from nodnod_agent.console.gather import gather_views
 from nodnod_agent.console.output import console
-from nodnod_agent.console.survey import survey
 from nodnod_agent.console.units import human_span, plain
-from nodnod_agent.console.wording import conclusion, sentences
-
-__all__ = ["COMMAND", "members_view"]
+from nodnod_client.client import Client
+from nodnod_client.messages import MemberInfo, Members
 
 DEFAULT_TIMEOUT = 5.0
 
@@ -76,7 +74,7 @@ async def _agree(client: Client, dial: "partial[Caller]", as_json: bool) -> int:
     # Members list addresses only; a cluster that speaks TLS does so everywhere.
     form = "wss://{}/" if client.url.startswith("wss://") else "{}"
     async with client:
-        found = await survey(client, lambda address: dial(form.format(address)))
+        found = await gather_views(client, lambda address: dial(form.format(address)))
     report = compare(found.views, found.failures)
     if as_json:
         _print_json({"agree": not report.differences, **msgspec.structs.asdict(report)})

@@ -10,21 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from nodnod.messages import Answer
 from nodnod_agent.console.formats import as_csv, as_json
 from nodnod_agent.console.table import cluster_view
 from nodnod_agent.console.units import plain
-
-__all__ = [
-    "FORMATS",
-    "CsvOutput",
-    "JsonOutput",
-    "LiveTable",
-    "Output",
-    "TableOutput",
-    "complain",
-    "console",
-]
+from nodnod_client.messages import Answer
 
 UNSEEN_WIDTH = 120
 """Columns to lay a table out for where no terminal says how wide it is."""

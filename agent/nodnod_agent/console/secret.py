@@ -8,8 +8,6 @@ from argparse import ArgumentParser, Namespace
 from nodnod_agent.console.command import Command, Status
 from nodnod_agent.console.output import complain
 
-__all__ = ["COMMAND"]
-
 RANDOM_BYTES = 32
 """As many as the hash that signs tokens has; printed, they are 43 characters."""
 

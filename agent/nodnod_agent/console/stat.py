@@ -3,15 +3,13 @@
 import asyncio
 from argparse import ArgumentParser, Namespace
 
-from nodnod.client import Client
-from nodnod.messages import Answer
-from nodnod_agent.console.asking import Question, answers
 from nodnod_agent.console.command import Command, Status, add_server, number
 from nodnod_agent.console.credentials import dials
 from nodnod_agent.console.output import FORMATS, Output
 from nodnod_agent.console.signals import until_signal
-
-__all__ = ["COMMAND"]
+from nodnod_agent.console.stat_request import StatRequest, answers
+from nodnod_client.client import Client
+from nodnod_client.messages import Answer
 
 DEFAULT_TIMEOUT = 10.0
 
@@ -58,14 +56,14 @@ def add_flags(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Run the command."""
     deadline = None if args.timeout is None else min(30.0, max(0.05, AGENT_SHARE * args.timeout))
-    question = Question(local=args.local, nodes=args.nodes, deadline=deadline)
+    question = StatRequest(local=args.local, nodes=args.nodes, deadline=deadline)
     client = dials(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
     if args.watch is None:
         return asyncio.run(_once(client, question, args.format))
     return asyncio.run(_watch(client, question, args.format, args.watch))
 
 
-async def _once(client: Client, question: Question, form: str) -> int:
+async def _once(client: Client, question: StatRequest, form: str) -> int:
     async with client:
         answer = await question.ask(client)
     output = FORMATS[form](False)
@@ -74,7 +72,7 @@ async def _once(client: Client, question: Question, form: str) -> int:
     return _status(answer)
 
 
-async def _watch(client: Client, question: Question, form: str, every: float) -> int:
+async def _watch(client: Client, question: StatRequest, form: str, every: float) -> int:
     """Show answers until a signal; the status is that of the last one."""
     await client.connect()  # a first failure is an error, later ones are part of what is watched
     last = Status.FINE

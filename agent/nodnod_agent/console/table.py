@@ -5,10 +5,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nodnod.messages import Answer, NodeStats
 from nodnod_agent.console.units import human_part, level, meter, percent, plain
-
-__all__ = ["cluster_view", "summary"]
+from nodnod_client.messages import Answer, NodeStats
 
 METER = 10
 """Characters of a bar."""

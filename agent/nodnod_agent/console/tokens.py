@@ -7,14 +7,12 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from nodnod_agent import checks
-from nodnod_agent.checks import ConfigError
-from nodnod_agent.config import gather
+from nodnod_agent.auth.secrets import read_secret
+from nodnod_agent.config import validators
+from nodnod_agent.config.sources import gather
+from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.console.command import Command, Status
 from nodnod_agent.console.output import complain
-from nodnod_agent.edge.secret import read_secret
-
-__all__ = ["COMMAND"]
 
 ROLES = ("read",)
 DEFAULT_TTL = "12h"
@@ -68,7 +66,7 @@ def run(args: Namespace) -> int:
     except ConfigError as error:
         complain(str(error))
         return Status.USAGE
-    from nodnod_agent.edge.tokens import Tokens  # its library is not needed for the other commands
+    from nodnod_agent.auth.tokens import Tokens  # its library is not needed for the other commands
 
     seconds = args.ttl.total_seconds()
     token = Tokens([secret]).mint(args.role, seconds, args.subject)
@@ -81,7 +79,7 @@ def run(args: Namespace) -> int:
 def _reference(args: Namespace) -> tuple[str, str]:
     """Where the secret is that signs, and where that is said. Raises ConfigError."""
     if args.secret is not None:
-        return checks.reference(args.secret, "--secret"), "--secret"
+        return validators.reference(args.secret, "--secret"), "--secret"
     path = args.config or os.environ.get("NODNOD_CONFIG") or _DEFAULT_CONFIG
     try:
         data: bytes | None = Path(path).read_bytes()
@@ -113,8 +111,8 @@ def _duration(text: str) -> timedelta:
 
 
 def _subject(text: str) -> str:
-    if not (1 <= len(text) <= checks.MAX_NAME and text.isprintable()):
-        raise ArgumentTypeError(f"expected 1 to {checks.MAX_NAME} printable characters")
+    if not (1 <= len(text) <= validators.MAX_NAME and text.isprintable()):
+        raise ArgumentTypeError(f"expected 1 to {validators.MAX_NAME} printable characters")
     return text
 
 

@@ -4,8 +4,6 @@ import unicodedata
 
 from rich.text import Text
 
-__all__ = ["human_bytes", "human_part", "human_span", "level", "meter", "percent", "plain"]
-
 _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")

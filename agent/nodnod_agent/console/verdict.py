@@ -9,11 +9,9 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from nodnod.messages import Answer, NodeStats
-from nodnod_agent.console.condition import stale_age
+from nodnod_agent.console.node_condition import stale_age
 from nodnod_agent.console.units import percent, plain
-
-__all__ = ["METRICS", "Limits", "State", "Thresholds", "Verdict", "evaluate"]
+from nodnod_client.messages import Answer, NodeStats
 
 MOST_PROBLEMS = 8
 """Problems that are named; of more the line says how many."""
@@ -31,7 +29,7 @@ class State(IntEnum):
     UNKNOWN = 3
 
 
-class Limits(Struct, frozen=True):
+class Levels(Struct, frozen=True):
     """Where it gets bad; either may be missing."""
 
     warning: float | None = None
@@ -58,8 +56,8 @@ class Thresholds(Struct, frozen=True):
     are good although their node is not heard.
     """
 
-    metrics: dict[str, Limits] = {}
-    nodes: Limits | None = None
+    metrics: dict[str, Levels] = {}
+    nodes: Levels | None = None
     stale: float = 0.0
 
 
@@ -133,11 +131,11 @@ def _perfdata(
     nodes: list[NodeStats], there: list[NodeStats], thresholds: Thresholds
 ) -> Iterator[str]:
     """Of the cluster, not of each node: labels that come and go make no graph."""
-    enough = thresholds.nodes or Limits()
+    enough = thresholds.nodes or Levels()
     yield f"up={len(there)};{_bound(enough.warning, ':')};{_bound(enough.critical, ':')};0"
     yield f"nodes={len(nodes)};;;0"
     for name in METRICS:
-        limits = thresholds.metrics.get(name, Limits())
+        limits = thresholds.metrics.get(name, Levels())
         for top in _highest(there, name):
             bounds = f"{_bound(limits.warning)};{_bound(limits.critical)}"
             yield f"{name}_max={_value(top, name):.2f}%;{bounds};0;100"

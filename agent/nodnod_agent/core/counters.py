@@ -2,9 +2,7 @@
 
 from bisect import bisect_left
 
-from nodnod.messages import RequestType
-
-__all__ = ["DURATIONS", "Counters", "Histogram"]
+from nodnod_client.messages import RequestType
 
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the histograms, in seconds; the core's clock may tick in milliseconds."""

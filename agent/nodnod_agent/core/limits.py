@@ -2,8 +2,6 @@
 
 from msgspec import Struct
 
-__all__ = ["Limits"]
-
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Each with its default; conf/README.md says what raising it costs."""

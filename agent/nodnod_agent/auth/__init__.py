@@ -1,0 +1,1 @@
+"""Access control: host and origin policy, tokens, secrets and TLS."""

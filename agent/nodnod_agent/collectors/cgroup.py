@@ -1,0 +1,183 @@
+"""What the cgroup of this container allows and uses; v2, v1 and the mixture of both.
+
+The files looked at are those where the cgroup tree is *mounted*, not those of the agent's own
+group: in a container that is the container's own group (by a cgroup namespace, or by a bind
+mount), and on a host it is the root, which has no limits. So an agent that runs on a host as a
+service with a memory limit of its own still reports the host.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there
+
+
+class MemoryUse(NamedTuple):
+    """Bytes; ``used`` leaves out the file cache that can be dropped at once."""
+
+    limit: int
+    used: int
+    cached: int
+    swap_limit: int | None
+    swap_used: int | None
+
+
+class CpuUse(NamedTuple):
+    """``cores`` that the quota allows; seconds of CPU time used so far, and in which mode."""
+
+    cores: float
+    used: float
+    user: float
+    system: float
+
+
+def mount_points(mountinfo: bytes) -> dict[str, str]:
+    """Where each controller is mounted: ``""`` for v2's one tree, else v1's controller names."""
+    found: dict[str, str] = {}
+    for line in mountinfo.decode("utf-8", "surrogateescape").splitlines():
+        left, separator, right = line.partition(" - ")
+        kind, *options = right.split()
+        if not separator or not kind.startswith("cgroup"):
+            continue
+        point = left.split()[4]
+        names = [""] if kind == "cgroup2" else options[-1].split(",")
+        for name in names:
+            found.setdefault(name, point)
+    return found
+
+
+def parse_limit(data: bytes) -> int | None:
+    """``memory.max`` or ``memory.limit_in_bytes``: bytes, or None for no limit.
+
+    v1 has no word for "none" and says the largest number of pages instead.
+    """
+    word = data.strip()
+    return int(word) if word.isdigit() and int(word) < 2**62 else None
+
+
+def parse_cpu_max(data: bytes) -> float | None:
+    """``cpu.max`` (v2), ``quota period`` in microseconds: cores, or None for no limit."""
+    quota, _, period = data.strip().partition(b" ")
+    return int(quota) / int(period) if quota.isdigit() and int(period or 0) > 0 else None
+
+
+def parse_flat(data: bytes) -> dict[bytes, int]:
+    """``memory.stat``, ``cpu.stat``: a name and a number a line."""
+    words = data.split()
+    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
+
+
+def memory_use(
+    limit: bytes, usage: bytes, stat: bytes, swap_max: bytes | None, swap: bytes | None
+) -> MemoryUse | None:
+    """The memory of a cgroup from its files (v2, or v1 without the swap ones); None: no limit."""
+    most = parse_limit(limit)
+    if most is None:
+        return None
+    stats = parse_flat(stat)
+    # v1 counts the group alone without, the groups below it too with, the prefix.
+    inactive = stats.get(b"total_inactive_file", stats.get(b"inactive_file", 0))
+    cached = stats.get(b"file", stats.get(b"total_cache", 0))
+    return MemoryUse(
+        limit=most,
+        used=max(0, int(usage) - inactive),
+        cached=cached,
+        swap_limit=None if swap_max is None else parse_limit(swap_max),
+        swap_used=None if swap is None else int(swap),
+    )
+
+
+def cpu_use_v2(maximum: bytes, stat: bytes) -> CpuUse | None:
+    """The CPU of a v2 cgroup from ``cpu.max`` and ``cpu.stat``; None: no quota."""
+    cores = parse_cpu_max(maximum)
+    if cores is None:
+        return None
+    stats = parse_flat(stat)
+    used, user, system = (
+        stats.get(key, 0) / 1e6 for key in (b"usage_usec", b"user_usec", b"system_usec")
+    )
+    return CpuUse(cores, used, user, system)
+
+
+def cpu_use_v1(quota: bytes, period: bytes, usage: bytes, stat: bytes) -> CpuUse | None:
+    """The CPU of a v1 cgroup; ``usage`` is in nanoseconds, ``stat`` in ticks of 10 ms."""
+    cores = parse_cpu_max(quota.strip() + b" " + period)
+    if cores is None:
+        return None
+    stats = parse_flat(stat)
+    return CpuUse(
+        cores, int(usage) / 1e9, stats.get(b"user", 0) / 100, stats.get(b"system", 0) / 100
+    )
+
+
+class Cgroup:
+    """The limits over this process; both readings are None where there is none."""
+
+    def __init__(
+        self,
+        memory: Callable[[], MemoryUse | None] = lambda: None,
+        cpu: Callable[[], CpuUse | None] = lambda: None,
+    ) -> None:
+        self.memory = memory
+        self.cpu = cpu
+
+
+def find_cgroup(mountinfo: bytes) -> Cgroup:
+    """Open the cgroup files that the mount table leads to; each controller may be v2 or v1."""
+    points = mount_points(mountinfo)
+    v2 = points.get("")
+    memory = _memory(v2, ("memory.max", "memory.current", "memory.stat")) or _memory(
+        points.get("memory"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
+    )
+    cpu = _cpu_v2(v2) or _cpu_v1(points.get("cpu"), points.get("cpuacct"))
+    return Cgroup(memory or (lambda: None), cpu or (lambda: None))
+
+
+def _memory(
+    point: str | None, names: tuple[str, str, str]
+) -> Callable[[], MemoryUse | None] | None:
+    files = _open(point, names)
+    if files is None:
+        return None
+    limit, usage, stat = files
+    swap_max = open_if_there(f"{point}/memory.swap.max")
+    swap = open_if_there(f"{point}/memory.swap.current")
+
+    def read() -> MemoryUse | None:
+        maximum = limit.read()
+        if parse_limit(maximum) is None:  # spare the costly rest
+            return None
+        return memory_use(
+            maximum,
+            usage.read(),
+            stat.read(),
+            swap_max.read() if swap_max else None,
+            swap.read() if swap else None,
+        )
+
+    return read
+
+
+def _cpu_v2(point: str | None) -> Callable[[], CpuUse | None] | None:
+    files = _open(point, ("cpu.max", "cpu.stat"))
+    if files is None:
+        return None
+    maximum, stat = files
+    return lambda: cpu_use_v2(maximum.read(), stat.read())
+
+
+def _cpu_v1(cpu: str | None, cpuacct: str | None) -> Callable[[], CpuUse | None] | None:
+    quota = _open(cpu, ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+    usage = _open(cpuacct, ("cpuacct.usage", "cpuacct.stat"))
+    if quota is None or usage is None:
+        return None
+    return lambda: cpu_use_v1(*(file.read() for file in (*quota, *usage)))
+
+
+def _open(point: str | None, names: tuple[str, ...]) -> list[KernelFile] | None:
+    if point is None:
+        return None
+    files = [open_if_there(f"{point}/{name}") for name in names]
+    opened = [file for file in files if file is not None]
+    return opened if len(opened) == len(files) else None

@@ -1,0 +1,131 @@
+"""The ``network`` section: what each interface receives and sends a second."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import psutil
+
+from nodnod_agent.collectors.kernel_files import open_if_there, text
+from nodnod_agent.core.stats.rates import per_second
+from nodnod_client.sections import NetworkIo
+
+
+class InterfaceCounters(NamedTuple):
+    """Since the interface came up; packets, errors and drops of both directions together."""
+
+    recv_bytes: int
+    sent_bytes: int
+    packets: int
+    errors: int
+    drops: int
+
+
+class Traffic(NamedTuple):
+    """Bytes per second in and out of the machine."""
+
+    recv_bytes: float
+    sent_bytes: float
+
+
+Counted = dict[str, InterfaceCounters]
+
+
+def parse_net_dev(data: bytes) -> Counted:
+    """/proc/net/dev: eight columns received, eight sent. An interface name may hold colons."""
+    found: Counted = {}
+    for line in data.split(b"\n")[2:]:
+        name, colon, rest = line.rpartition(b":")
+        if not colon:
+            continue
+        columns = [int(column) for column in rest.split()]
+        found[text(name.strip())] = InterfaceCounters(
+            recv_bytes=columns[0],
+            sent_bytes=columns[8],
+            packets=columns[1] + columns[9],
+            errors=columns[2] + columns[10],
+            drops=columns[3] + columns[11],
+        )
+    return found
+
+
+def compute(before: Counted, after: Counted, elapsed: float) -> dict[str, NetworkIo]:
+    """The section; an interface that one of the readings lacks is left out."""
+    return {
+        name: NetworkIo(
+            *(
+                round(per_second(earlier, later, elapsed), 1)
+                for earlier, later in zip(then, now, strict=True)
+            )
+        )
+        for name, now in after.items()
+        if (then := before.get(name)) is not None
+    }
+
+
+def traffic(section: dict[str, NetworkIo], hardware: Iterable[str]) -> Traffic:
+    """What goes in and out of the machine.
+
+    Bridges, bonds, tunnels and containers' pairs carry what a hardware interface carries too, so
+    where there is ``hardware`` it alone is summed; else all but the loopback.
+    """
+    names = [name for name in hardware if name in section] or [
+        name for name in section if name not in ("lo", "lo0")
+    ]
+    return Traffic(
+        sum(section[name].recv_bytes for name in names),
+        sum(section[name].sent_bytes for name in names),
+    )
+
+
+class NetworkCollector:
+    """Reads /proc/net/dev where there is one, psutil elsewhere."""
+
+    def __init__(
+        self,
+        source: Callable[[], Counted] | None = None,
+        is_hardware: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._source = source or _source()
+        self._is_hardware = is_hardware or has_device
+        self._counted: Counted = {}
+        self._when = 0.0
+        self._hardware: dict[str, bool] = {}
+
+    def read(self, now: float) -> dict[str, NetworkIo]:
+        """The section since the reading before."""
+        counted, before = self._source(), self._counted
+        elapsed, self._when, self._counted = now - self._when, now, counted
+        if counted.keys() != self._hardware.keys():
+            self._hardware = {name: self._is_hardware(name) for name in counted}
+        return compute(before, counted, elapsed)
+
+    def hardware(self) -> list[str]:
+        """The interfaces of the last reading that are a piece of hardware."""
+        return [name for name, is_hardware in self._hardware.items() if is_hardware]
+
+
+def has_device(name: str) -> bool:
+    """Whether hardware stands behind an interface: by /sys, or by macOS' naming."""
+    if os.path.isdir("/sys/class/net"):
+        return os.path.exists(f"/sys/class/net/{name}/device")
+    return name.startswith("en")
+
+
+def _source() -> Callable[[], Counted]:
+    file = open_if_there("/proc/net/dev")
+    return psutil_counters if file is None else lambda: parse_net_dev(file.read())
+
+
+def psutil_counters() -> Counted:
+    """The same from psutil, for systems without /proc."""
+    return {
+        name: InterfaceCounters(
+            io.bytes_recv,
+            io.bytes_sent,
+            io.packets_recv + io.packets_sent,
+            io.errin + io.errout,
+            io.dropin + io.dropout,
+        )
+        for name, io in psutil.net_io_counters(pernic=True, nowrap=False).items()
+    }

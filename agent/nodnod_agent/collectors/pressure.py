@@ -1,0 +1,44 @@
+"""The ``pressure`` section: how much work waits for CPU, memory and I/O (Linux PSI)."""
+
+from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there
+from nodnod_client.sections import Pressure, Stall
+
+_RESOURCES = ("cpu", "memory", "io")
+
+
+def parse_pressure(data: bytes) -> Stall | None:
+    """One file of /proc/pressure: ``avg10`` of its ``some`` and ``full`` lines.
+
+    Kernels before 5.13 have no ``full`` line for the CPU.
+    """
+    found: dict[bytes, float] = {}
+    for line in data.split(b"\n"):
+        kind, *pairs = line.split() or [b""]
+        for pair in pairs:
+            name, _, value = pair.partition(b"=")
+            if name == b"avg10":
+                found[kind] = float(value)
+    some = found.get(b"some")
+    return None if some is None else Stall(some, found.get(b"full"))
+
+
+class PressureCollector:
+    """Reads /proc/pressure; a kernel without PSI, or with it switched off, has no section."""
+
+    def __init__(self, directory: str = "/proc/pressure") -> None:
+        self._files = {name: open_if_there(f"{directory}/{name}") for name in _RESOURCES}
+
+    def read(self, now: float) -> Pressure | None:
+        """The section as it is now."""
+        stalls = {name: self._stall(name, file) for name, file in self._files.items()}
+        return Pressure(**stalls) if any(stalls.values()) else None
+
+    def _stall(self, name: str, file: KernelFile | None) -> Stall | None:
+        if file is None:
+            return None
+        try:
+            return parse_pressure(file.read())
+        except OSError:
+            # The kernel has PSI but was booted with psi=0: the file opens and cannot be read.
+            self._files[name] = None
+            return None

@@ -1,0 +1,104 @@
+"""Where the values of settings come from: flags, environment variables and the file.
+
+A value comes from a flag, else the environment, else the file, else the default. Every value that
+is given is validated, also one that a stronger source overrides. Every fault is a ``ConfigError``
+of one line that begins with the place: ``conf.json: nodes[2]: port must be …``.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from nodnod_agent.config.settings import SETTINGS, Setting
+from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
+
+
+class Given(Struct, frozen=True):
+    """What the sources say: values by field, and the place that each was taken from."""
+
+    values: dict[str, Any]
+    places: dict[str, str]
+
+
+def gather(
+    flags: Mapping[str, str],
+    environment: Mapping[str, str],
+    file: bytes | None,
+    path: str,
+    table: tuple[Setting, ...] = SETTINGS,
+) -> Given:
+    """Read every setting that is given: flags by field, variables by name, the file's bytes.
+
+    ``path`` is what the file is called in errors. Raises ConfigError at the first fault.
+    """
+    in_file = {} if file is None else _read_file(file, path, [row.key for row in table])
+    given = Given({}, {})
+    for row in table:
+        # From the weakest to the strongest: the last one stands.
+        found: list[tuple[str, Any]] = []
+        if row.key in in_file:
+            found.append((f"{path}: {row.key}", in_file[row.key]))
+        if text := environment.get(row.variable):
+            found.append((row.variable, row.read(text)))
+        if row.field in flags:
+            found.append((f"--{row.flag}", row.read(flags[row.field])))
+        for place, value in found:
+            given.values[row.field] = row.check(value, place)
+            given.places[row.field] = place
+    return given
+
+
+def _read_file(data: bytes, path: str, keys: list[str]) -> dict[str, Any]:
+    """Values by dotted key, not yet checked."""
+    try:
+        # utf-8-sig: some editors begin a file with a byte order mark.
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}: not UTF-8 text at line {line}") from None
+    except json.JSONDecodeError as error:
+        what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"{path}: not JSON: {what} at {where}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
+    except ValueError:  # what Python says of an integer of more than 4,300 digits
+        raise ConfigError(f"{path}: a number in it is too long") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: expected an object of settings, got {shown(document)}")
+    return dict(_flat(document, "", path, keys))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ConfigError(f"key {shown(key)} stands there twice")
+        found[key] = value
+    return found
+
+
+def _flat(
+    document: dict[str, Any], prefix: str, path: str, keys: list[str]
+) -> list[tuple[str, Any]]:
+    values: list[tuple[str, Any]] = []
+    for name, value in document.items():
+        key = prefix + name
+        # Dots are how we write nesting, not how a file does.
+        if "." not in name and key in keys:
+            values.append((key, value))
+        elif "." not in name and any(other.startswith(f"{key}.") for other in keys):
+            if not isinstance(value, dict):
+                # A text in the place of ``auth`` may be a secret.
+                got = "text" if isinstance(value, str) else shown(value)
+                raise ConfigError(f"{path}: {key}: expected an object, got {got}")
+            values += _flat(value, f"{key}.", path, keys)
+        else:
+            here = {k.removeprefix(prefix).split(".")[0] for k in keys if k.startswith(prefix)}
+            hint = did_you_mean(name, here, prefix)
+            raise ConfigError(f"{path}: unknown key {shown(key)}{hint}")
+    return values

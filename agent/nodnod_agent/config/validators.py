@@ -1,0 +1,234 @@
+"""What the value of a setting must be: a check for each kind, and how text becomes such a value.
+
+A check takes a value as JSON has it, and its place (``conf.json: interval``); it returns what the
+setting holds, or raises ConfigError. A reader makes of the text of a flag or variable what the file
+would have there, or returns the text as it is: the check then says what is wrong with it.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nodnod_client.address import Address, parse_address
+from nodnod_client.errors import AddressError
+
+MAX_NAME = 128
+
+
+class ConfigError(Exception):
+    """One line: the place, what was expected there, and what was found."""
+
+
+def name(value: Any, place: str) -> str:
+    """A node's name: it stands in answers, headers, logs and tables just as it is."""
+    # isprintable is false for control characters, line breaks, direction marks and surrogates.
+    if (
+        isinstance(value, str)
+        and 1 <= len(value) <= MAX_NAME
+        and value.isprintable()
+        and value == value.strip()
+    ):
+        return value
+    what = f"1 to {MAX_NAME} printable characters, no space at either end"
+    raise _expected(what, value, place)
+
+
+def address(*, any_port: bool = False) -> Callable[[Any, str], Address]:
+    """One ``host:port``; ``any_port`` admits port 0."""
+
+    def check(value: Any, place: str) -> Address:
+        if not isinstance(value, str):
+            raise _expected("an address, host:port", value, place)
+        try:
+            return parse_address(value, any_port=any_port)
+        except AddressError as error:
+            raise ConfigError(f"{place}: {error}") from None
+
+    return check
+
+
+def advertised(value: Any, place: str) -> Address:
+    """A ``host:port`` that others can dial."""
+    found = address()(value, place)
+    if not found.dialable:
+        what = "an address of this machine that others can dial"
+        raise ConfigError(f"{place}: expected {what}, got {found}")
+    return found
+
+
+def addresses(value: Any, place: str) -> tuple[Address, ...]:
+    """A list of ``host:port``, none twice, however it is spelled."""
+    if not isinstance(value, list):
+        raise _expected("an array of addresses", value, place)
+    check = address()
+    seen: dict[Address, int] = {}
+    for index, text in enumerate(value):
+        here = f"{place}[{index}]"
+        found = check(text, here)
+        if found in seen:
+            raise ConfigError(f"{here}: {found} stands there twice, first at [{seen[found]}]")
+        seen[found] = index
+    return tuple(seen)
+
+
+def seconds(low: float, high: float) -> Callable[[Any, str], float]:
+    """A duration from ``low`` to ``high``."""
+
+    def check(value: Any, place: str) -> float:
+        # A bool is an int to Python. NaN is in no range.
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            return float(value)
+        raise _expected(f"a number of seconds from {low:g} to {high:g}", value, place)
+
+    return check
+
+
+def integer(low: int, high: int) -> Callable[[Any, str], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def check(value: Any, place: str) -> int:
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            number = int(value)
+            if number == value:  # a flag's or variable's number is read as a float
+                return number
+        raise _expected(f"a whole number from {low} to {high}", value, place)
+
+    return check
+
+
+def switch(value: Any, place: str) -> bool:
+    """True or false."""
+    if isinstance(value, bool):
+        return value
+    raise _expected("true or false", value, place)
+
+
+def one_of(*words: str) -> Callable[[Any, str], str]:
+    """One of a few words."""
+
+    def check(value: Any, place: str) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise _expected(" or ".join(words), value, place)
+
+    return check
+
+
+def path(value: Any, place: str) -> str:
+    """The path of a file."""
+    if isinstance(value, str) and value and "\0" not in value:
+        return value
+    raise _expected("the path of a file", value, place)
+
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]+")
+_REFERENCES = "env:NAME or file:PATH, never the secret itself"
+
+
+def reference(value: Any, place: str) -> str:
+    """Where a secret is to be found. What stands there instead may be one, and is not shown."""
+    if isinstance(value, str) and _REFERENCE.fullmatch(value):
+        return value
+    raise ConfigError(f"{place}: expected {_REFERENCES}")
+
+
+def references(value: Any, place: str) -> tuple[str, ...]:
+    """A list of those."""
+    if not isinstance(value, list):
+        raise ConfigError(f"{place}: expected an array, each of it {_REFERENCES}")
+    return tuple(reference(item, f"{place}[{index}]") for index, item in enumerate(value))
+
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
+
+
+def hosts(value: Any, place: str) -> tuple[str, ...]:
+    """A list of host names, in lower case, without ports."""
+    found = []
+    for item, here in _items(value, place, "an array of host names"):
+        name = item.lower().removesuffix(".") if isinstance(item, str) else ""
+        if not _HOST.fullmatch(name):
+            raise _expected("a host name, without scheme and port", item, here)
+        found.append(name)
+    return tuple(found)
+
+
+# Of any scheme that pages come by, those of browsers' extensions too; no page comes by ws.
+_ORIGIN = re.compile(
+    r"(?!wss?:)([a-z][a-z0-9+.-]*)://"
+    r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])"
+    r"(?::([0-9]{1,5}))?"
+)
+_USUAL_PORTS = {"http": "80", "https": "443"}
+
+
+def origins(value: Any, place: str) -> tuple[str, ...]:
+    """A list of origins, written as browsers write them: in lower case, without a usual port."""
+    found = []
+    for item, here in _items(value, place, "an array of origins"):
+        parts = _ORIGIN.fullmatch(item.lower()) if isinstance(item, str) else None
+        if parts is None or int(parts[3] or 0) > 65535:
+            raise _expected("an origin, as https://host or https://host:port", item, here)
+        scheme, host, port = parts.groups("")
+        usual = port in ("", _USUAL_PORTS.get(scheme))
+        found.append(f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}")
+    return tuple(found)
+
+
+def _items(value: Any, place: str, what: str) -> list[tuple[Any, str]]:
+    if not isinstance(value, list):
+        raise _expected(what, value, place)
+    return [(item, f"{place}[{index}]") for index, item in enumerate(value)]
+
+
+# As Go's flags take them, and the words that people write into compose files.
+_SWITCH = dict.fromkeys(("1", "t", "true", "yes", "on"), True) | dict.fromkeys(
+    ("0", "f", "false", "no", "off"), False
+)
+
+
+def read_switch(text: str) -> bool | str:
+    """``1``, ``true``, ``yes``, ``on`` and their opposites, in either case."""
+    return _SWITCH.get(text.lower(), text)
+
+
+def read_number(text: str) -> float | str:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def read_list(text: str) -> list[str]:
+    """What stands between commas."""
+    return [part.strip() for part in text.split(",")]
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """`` (did you mean …?)``, or nothing where no known word is close."""
+    plain = {_plain(other): other for other in known}
+    close = difflib.get_close_matches(_plain(word[:64]), plain, n=1)
+    return f" (did you mean {prefix}{plain[close[0]]}?)" if close else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
+
+
+_CONSTANTS = {None: "null", True: "true", False: "false"}
+
+
+def shown(value: Any) -> str:
+    """A value in an error: short, on one line, with nothing in it that a terminal would obey."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
+    text = repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _expected(what: str, value: Any, place: str) -> ConfigError:
+    return ConfigError(f"{place}: expected {what}, got {shown(value)}")

@@ -1,0 +1,222 @@
+"""The detail sections of a node as text for a terminal: a function for each section."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec import UNSET
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nodnod_agent.console.units import (
+    human_bytes,
+    human_part,
+    human_span,
+    level,
+    meter,
+    percent,
+    plain,
+)
+from nodnod_client.sections import (
+    Cpu,
+    DiskIo,
+    Filesystem,
+    Gpu,
+    Load,
+    Memory,
+    NetworkIo,
+    Pressure,
+    Processes,
+    Sensors,
+    System,
+)
+
+Draw = Callable[[Any, int, float], RenderableType]
+"""Draws a section in so many characters; the last argument is the time, in Unix seconds."""
+
+_CORE = 14
+"""Characters of one core: number, bar, percent, and what is between."""
+
+_TOP = 8
+"""Processes that are shown of each list."""
+
+
+def rate(bytes_per_second: float | None) -> str:
+    """``5.3 MiB/s``."""
+    return "-" if bytes_per_second is None else f"{human_bytes(bytes_per_second)}/s"
+
+
+def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
+    parts = [("user", cpu.user), ("system", cpu.system), ("iowait", cpu.iowait)]
+    parts.append(("steal", cpu.steal))
+    line = "   ".join(f"{name} {percent(part)}" for name, part in parts if part is not None)
+    if cpu.frequency:
+        line += f"   {cpu.frequency / 1000:.1f} GHz"
+    cells = [
+        Text.assemble((f"{number:>3} ", "dim"), meter(used, 4), f"{used:>4.0f}% ")
+        for number, used in enumerate(cpu.cores)
+    ]
+    per_line = max(1, width // _CORE)
+    rows = [cells[start : start + per_line] for start in range(0, len(cells), per_line)]
+    return Group(Text(line), *(Text.assemble(*row) for row in rows))
+
+
+def _load(load: Load, _width: int, _: float) -> RenderableType:
+    return Text(f"{load.load1:.2f}   {load.load5:.2f}   {load.load15:.2f}   (1, 5, 15 minutes)")
+
+
+def _memory(memory: Memory, _width: int, _: float) -> RenderableType:
+    lines = [_shared("used", memory.used, memory.total)]
+    if memory.swap_total:
+        lines.append(_shared("swap", memory.swap_used or 0, memory.swap_total))
+    parts = (
+        ("available", memory.available),
+        ("cached", memory.cached),
+        ("buffers", memory.buffers),
+    )
+    line = "   ".join(f"{name} {human_bytes(part)}" for name, part in parts if part is not None)
+    return Group(*lines, Text(line))
+
+
+def _shared(name: str, used: int, total: int) -> Text:
+    share = 100 * used / total if total else 0.0
+    number = (f" {percent(share):>7}", level(share))
+    return Text.assemble(f"{name:<6}", meter(share, 20), number, f"  {human_part(used, total)}")
+
+
+def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableType:
+    table = _table("Mount", *(("Device",) if width >= 70 else ()), right=("", "Used", "Free", ""))
+    for row in rows:
+        share = 100 * row.used / (row.used + row.free) if row.used + row.free else 0.0
+        note = ""
+        if row.stuck_since is not UNSET:
+            note = f"STUCK {human_span(now - row.stuck_since)}"
+        elif row.error is not UNSET:
+            note = plain(row.error, 40)
+        device = [Text(plain(f"{row.device} ({row.type})"))] if width >= 70 else []
+        numbers = [Text(percent(share), level(share)), Text(human_bytes(row.free))]
+        mount = Text(plain(row.mount), "bold" if row.counted else "")
+        table.add_row(mount, *device, meter(share, 8), *numbers, Text(note, "bold red"))
+    return table
+
+
+def _network(rows: dict[str, NetworkIo], _width: int, _: float) -> RenderableType:
+    table = _table("Interface", right=("Received", "Sent", "Packets/s", "Errors", "Drops"))
+    for name, row in sorted(rows.items()):
+        wrong = [Text(f"{n:.0f}", "red" if n else "dim") for n in (row.errors, row.drops)]
+        numbers = (rate(row.recv_bytes), rate(row.sent_bytes), f"{row.packets:.0f}")
+        table.add_row(Text(plain(name)), *numbers, *wrong)
+    return table
+
+
+def _diskio(rows: dict[str, DiskIo], _width: int, _: float) -> RenderableType:
+    table = _table("Disk", right=("Read", "Written", "Reads/s", "Writes/s", "Busy"))
+    for name, row in sorted(rows.items()):
+        busy = row.busy_percent
+        table.add_row(
+            Text(plain(name)),
+            *(rate(row.read_bytes), rate(row.write_bytes), f"{row.reads:.0f}", f"{row.writes:.0f}"),
+            Text("-") if busy is None else Text(percent(busy), level(busy)),
+        )
+    return table
+
+
+def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
+    table = _table("Waits for", right=("Some", "All"))
+    for name in ("cpu", "memory", "io"):
+        stall = getattr(pressure, name)
+        if stall is not None:
+            full = "-" if stall.full is None else percent(stall.full)
+            table.add_row(name, Text(percent(stall.some), level(stall.some)), full)
+    return table
+
+
+def _processes(processes: Processes, width: int, _: float) -> RenderableType:
+    lists = (("CPU", processes.by_cpu), ("memory", processes.by_memory))
+    tables: list[RenderableType] = [Text(f"{processes.count} processes", "dim")]
+    for what, rows in lists:
+        table = _table(f"Most {what}", "User", right=("PID", "CPU", "Memory"))
+        table.columns[0].width = max(10, min(28, width - 40))
+        for row in rows[:_TOP]:
+            numbers = (str(row.pid), f"{row.cpu:.0f}%", human_bytes(row.rss))
+            table.add_row(Text(plain(row.name)), Text(plain(row.user)), *numbers)
+        tables.append(table)
+    return Group(*tables)
+
+
+def _sensors(sensors: Sensors, _width: int, _: float) -> RenderableType:
+    lines = []
+    for heat in sensors.temperatures:
+        hot = heat.critical is not None and heat.value >= heat.critical
+        lines.append(Text(f"{plain(heat.name)} {heat.value:.0f} °C", "red" if hot else ""))
+    lines += [Text(f"{plain(fan.name)} {fan.rpm:.0f} rpm") for fan in sensors.fans]
+    if sensors.battery is not None:
+        plug = ", plugged in" if sensors.battery.plugged_in else ""
+        lines.append(Text(f"battery {percent(sensors.battery.percent)}{plug}"))
+    return Group(*lines) if lines else Text("none", "dim")
+
+
+def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
+    lines = []
+    for row in rows:
+        text = Text(plain(row.name), "bold")
+        if row.utilisation is not None:
+            text.append(f"  {percent(row.utilisation)}", level(row.utilisation))
+        if row.memory_total:
+            text.append(f"  {human_part(row.memory_used or 0, row.memory_total)}", "not bold")
+        if row.temperature is not None:
+            text.append(f"  {row.temperature:.0f} °C", "not bold")
+        if row.power is not None:
+            text.append(f"  {row.power:.0f} W", "not bold")
+        lines.append(text)
+    return Group(*lines) if lines else Text("none", "dim")
+
+
+def _system(system: System, _width: int, now: float) -> RenderableType:
+    cores = f"{system.cores.logical} cores"
+    if system.cores.physical is not None:
+        cores += f" ({system.cores.physical} physical)"
+    limits = []
+    if system.cpu_limit is not None:
+        limits.append(f"{system.cpu_limit:g} cores")
+    if system.memory_limit is not None:
+        limits.append(human_bytes(system.memory_limit))
+    lines = [
+        f"{system.os}, kernel {system.kernel}, {system.architecture}",
+        f"{cores}, up for {human_span(now - system.boot_time)}",
+        f"nodnod {system.agent_version}, Python {system.python_version}",
+    ]
+    if system.scope == "container":
+        lines.append(f"a container{', limited to ' + ' and '.join(limits) if limits else ''}")
+    return Group(*(Text(plain(line)) for line in lines))
+
+
+def _table(*left: str, right: Sequence[str]) -> Table:
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=True
+    )
+    _columns(table, left, "left")
+    _columns(table, right, "right")
+    return table
+
+
+def _columns(table: Table, titles: Iterable[str], justify: Any) -> None:
+    for title in titles:
+        shrinks = justify == "left"
+        table.add_column(title, justify=justify, no_wrap=True, min_width=6 if shrinks else None)
+
+
+PANELS: dict[str, tuple[str, Draw]] = {
+    "cpu": ("CPU", _cpu),
+    "load": ("Load", _load),
+    "memory": ("Memory", _memory),
+    "filesystems": ("Filesystems", _filesystems),
+    "network": ("Network", _network),
+    "diskio": ("Disks", _diskio),
+    "pressure": ("Pressure, of the last 10 s", _pressure),
+    "processes": ("Processes", _processes),
+    "sensors": ("Sensors", _sensors),
+    "gpu": ("GPUs", _gpu),
+    "system": ("System", _system),
+}
+"""By section: its title, and what draws it; in the order in which they are shown."""

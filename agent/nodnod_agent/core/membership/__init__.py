@@ -1,0 +1,1 @@
+"""The other nodes: the membership table, gossip, the roster and the links to peers."""

@@ -1,0 +1,31 @@
+"""How long to wait before dialling again."""
+
+from nodnod_agent.core.interfaces import Random
+
+
+class Backoff:
+    """Doubles from ``first`` to ``most`` seconds, each wait drawn anew from 0 to that (full jitter).
+
+    Full jitter, so that a cluster that restarts as one does not dial as one; see "Exponential
+    Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+
+    def __init__(self, rng: Random, *, first: float = 0.25, most: float = 15.0) -> None:
+        self._rng = rng
+        self._first = first
+        self._most = most
+        self._ceiling = first
+
+    def wait(self) -> float:
+        """Seconds until the next attempt."""
+        ceiling, self._ceiling = self._ceiling, min(self._ceiling * 2, self._most)
+        return self._rng.uniform(0, ceiling)
+
+    def longest(self) -> float:
+        """The longest wait, and so it stays until ``reset``."""
+        self._ceiling = self._most
+        return self._most
+
+    def reset(self) -> None:
+        """Start over: the last attempt went well."""
+        self._ceiling = self._first

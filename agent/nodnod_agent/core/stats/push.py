@@ -1,0 +1,61 @@
+"""Push mode: every peer streams its stats to us, so that we answer from memory."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from nodnod_agent.core.interfaces import Clock, Timer
+from nodnod_agent.core.membership.member import Member
+from nodnod_agent.core.stats.cache import StatsCache
+from nodnod_client.codec import encode
+from nodnod_client.errors import WireError
+from nodnod_client.messages import PeerAnswer, Request
+
+NEWS = 0
+"""The id of the stream that each peer is asked for; queries count from 1."""
+
+MIN_EVERY = 0.25
+MAX_EVERY = 3600.0
+
+log = logging.getLogger("nodnod")
+
+
+class Push:
+    """Asks version-2 peers for a stream, polls version-1 peers, and feeds the board with both."""
+
+    def __init__(self, board: StatsCache, clock: Clock, interval: float) -> None:
+        self.board = board
+        self._clock = clock
+        self._every = min(max(interval, MIN_EVERY), MAX_EVERY)
+        self._request = encode(Request(id=NEWS, every=self._every))
+        self._peers: Callable[[], Iterable[Member]] = tuple
+        self._timer: Timer | None = None
+
+    def start(self, peers: Callable[[], Iterable[Member]]) -> None:
+        """Begin to poll those of ``peers()``, all of them up, that cannot stream."""
+        self._peers = peers
+        self._poll()
+
+    def stop(self) -> None:
+        """Poll no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def subscribe(self, member: Member) -> None:
+        """Ask a peer whose link has come up for its stream, or for its first stats."""
+        if member.link is not None:
+            member.link.ask(NEWS, self._request)
+
+    def news(self, member: Member, answer: PeerAnswer) -> None:
+        """Take what a peer says of itself."""
+        try:
+            self.board.update(member, answer)
+        except WireError as error:
+            key = {"key": f"news {member.address}"}
+            log.warning("%s sent no stats: %s", member, error, extra=key)
+            self.board.spoil(member, str(error))
+
+    def _poll(self) -> None:
+        for member in self._peers():
+            if member.version < 2 and member.link is not None and not member.link.owing:
+                member.link.ask(NEWS, b"")
+        self._timer = self._clock.call_at(self._clock.time() + self._every, self._poll)

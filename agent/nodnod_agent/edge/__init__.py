@@ -1,1 +1,0 @@
-"""What touches the world: sockets, disks, clocks. Siblings here do not lean on each other."""

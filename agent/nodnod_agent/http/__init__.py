@@ -1,0 +1,1 @@
+"""Plain HTTP: pages, JSON, health and Prometheus metrics."""

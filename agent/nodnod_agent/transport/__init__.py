@@ -1,0 +1,1 @@
+"""WebSocket connections in both directions: the server, the dialer and the fair queue."""

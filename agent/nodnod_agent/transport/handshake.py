@@ -1,0 +1,43 @@
+"""How agents name themselves in the upgrade: the NodNod headers, both ways."""
+
+from urllib.parse import quote, unquote
+
+from websockets.datastructures import Headers
+from websockets.typing import Subprotocol
+
+from nodnod_agent.core.interfaces import Hello
+from nodnod_client.messages import MAX_NAME_LENGTH
+
+SUBPROTOCOL = Subprotocol("nodnod.2")
+
+# Header values are ASCII, names need not be: they are percent-encoded UTF-8.
+_FIELDS = {
+    "NodNod-Name": "name",
+    "NodNod-Instance": "instance",
+    "NodNod-Address": "address",
+    "NodNod-Digest": "digest",
+}
+
+
+def read_hello(headers: Headers, subprotocol: str | None) -> Hello:
+    """Read who is on the other end; a version-1 agent tells nothing."""
+    if subprotocol != SUBPROTOCOL:
+        return Hello(version=1)
+    told = {
+        field: _printable(unquote(values[0]))[:MAX_NAME_LENGTH]
+        for header, field in _FIELDS.items()
+        if (values := headers.get_all(header))
+    }
+    return Hello(version=2, **told)
+
+
+def write_hello(headers: Headers, hello: Hello) -> None:
+    """Add what we tell of ourselves."""
+    for header, field in _FIELDS.items():
+        value = getattr(hello, field)
+        if value:
+            headers[header] = quote(value, safe=" !#$&'()*+,/:;=?@[]")
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in text)

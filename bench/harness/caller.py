@@ -1,0 +1,142 @@
+"""A client connection on the agent's own pump, and how many of them are opened."""
+
+import asyncio
+import os
+import resource
+from collections.abc import Callable
+from typing import TypeVar
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.uri import parse_uri
+
+from nodnod_agent.transport.connection import Connection
+from nodnod_client.address import Address
+from nodnod_client.errors import ConnectError
+
+MAX_ANSWER = 16 * 1024 * 1024
+DIAL_LIMIT = 10.0
+AT_ONCE = 100
+"""Connections that are opened side by side; more would only queue in the listener's backlog."""
+
+STALL_LIMIT = 5.0
+
+
+class Caller(Connection):
+    """One client connection that takes text messages; what it does with them, a subclass says."""
+
+    __slots__ = ("opened",)
+
+    ws: ClientProtocol
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
+        super().__init__(loop, ClientProtocol(parse_uri(server.url), max_size=MAX_ANSWER))
+        self.opened: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def waits_in_line(self) -> bool:
+        """See Pump: a benchmark has no others to be fair to."""
+        return False
+
+    @property
+    def full(self) -> bool:
+        """See User: we asked for it."""
+        return False
+
+    @property
+    def stall_limit(self) -> float:
+        """See User: a server that reads nothing for so long is given up."""
+        return STALL_LIMIT
+
+    def received(self, text: bytes) -> None:
+        """See User."""
+
+    def frame(self, text: bytes) -> bytes:
+        """See Pump."""
+        return framed(text)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.ws.send_request(self.ws.connect())
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionError("closed during the handshake"))
+
+    def handshake(self, event: Request | Response) -> None:
+        """See Pump."""
+        self.user = self
+        if not self.opened.done():
+            self.opened.set_result(None)
+
+    def bad_handshake(self, error: Exception) -> None:
+        """See Pump."""
+        if not self.opened.done():
+            what = str(error)
+            if isinstance(error, InvalidStatus):
+                what = f"HTTP {error.response.status_code}"
+            self.opened.set_exception(ConnectionError(f"no WebSocket there: {what}"))
+
+
+AnyCaller = TypeVar("AnyCaller", bound=Caller)
+
+
+async def connect_all(
+    make: Callable[[], AnyCaller], server: Address, count: int
+) -> list[AnyCaller]:
+    """Open ``count`` connections. Raises ConnectError, whose text says where and why."""
+    loop = asyncio.get_running_loop()
+
+    async def connect(_: int) -> AnyCaller:
+        caller = make()
+        await loop.create_connection(lambda: caller, *server)
+        await caller.opened
+        return caller
+
+    callers: list[AnyCaller] = []
+    try:
+        while len(callers) < count:
+            several = min(AT_ONCE, count - len(callers))
+            async with asyncio.timeout(DIAL_LIMIT):
+                # All are waited for: a failure that nobody fetches would be logged.
+                opened = await asyncio.gather(*map(connect, range(several)), return_exceptions=True)
+            for caller in opened:
+                if isinstance(caller, BaseException):
+                    raise caller
+                callers.append(caller)
+    except TimeoutError:
+        raise ConnectError(f"cannot connect to {server}: nothing within {DIAL_LIMIT:g} s") from None
+    except OSError as error:
+        number = error.errno or 0  # that of a failed look-up is negative, and no errno
+        reason = os.strerror(number).lower() if number > 0 else error.strerror or str(error)
+        raise ConnectError(f"cannot connect to {server}: {reason}") from None
+    return callers
+
+
+def allow_files(connections: int) -> None:
+    """Raise the limit of open files, as far as the system lets us, for so many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """The fastest event loop there is here."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def framed(text: bytes) -> bytes:
+    """A text message as a client sends it."""
+    return Frame(Opcode.TEXT, text).serialize(mask=True)

@@ -1,0 +1,58 @@
+"""Draws what bench/mesh.py has measured."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import matplotlib as mpl
+
+mpl.use("agg")  # draws into files, and needs no screen
+
+from matplotlib import pyplot
+
+
+class Measured(Protocol):
+    """One size of cluster; see bench/mesh.py."""
+
+    agents: int
+
+
+def _scaled(field: str, scale: float = 1.0) -> Callable[[Measured], float]:
+    return lambda one: getattr(one, field) * scale
+
+
+PANELS: tuple[tuple[str, dict[str, Callable[[Any], float]]], ...] = (
+    (
+        "cluster answer, ms",
+        {
+            "p99": _scaled("p99_ms"),
+            "CPU of all agents": _scaled("cpu_per_answer_ms"),
+            "p50": _scaled("p50_ms"),
+        },
+    ),
+    ("whole after the last has started, s", {"": _scaled("whole")}),
+    (
+        "memory of an agent, MB",
+        {"RSS": _scaled("rss_bytes", 1e-6), "PSS": _scaled("pss_bytes", 1e-6)},
+    ),
+    ("idle CPU of an agent, % of a core", {"": _scaled("idle_cpu_percent")}),
+)
+"""What each panel is called -> its lines."""
+
+
+def draw(all_measured: Sequence[Measured], path: str) -> None:
+    """Draw one panel per figure over the number of agents, into a PNG file."""
+    figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
+    sizes = [one.agents for one in all_measured]
+    for axis, (title, lines) in zip(axes.flat, PANELS, strict=True):
+        for label, value in lines.items():
+            axis.plot(sizes, [value(one) for one in all_measured], marker="o", label=label)
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks(sizes)
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        if any(lines):
+            axis.legend(frameon=False, fontsize=9)
+    figure.supxlabel("agents", fontsize=10)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)

@@ -1,0 +1,184 @@
+"""A TCP address that leads to another one, over a line that can be bad in every way."""
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Self
+
+from bench.harness.closing import accept_nobody_more
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of a socket that says goodbye with a reset."""
+
+Harm = Callable[[bytes], Iterable[bytes]]
+"""What becomes of the bytes that came in at once. An agent says whole messages at once."""
+
+
+def clean(data: bytes) -> Iterable[bytes]:
+    """All of it passes."""
+    return [data]
+
+
+def lost(data: bytes) -> Iterable[bytes]:
+    """Nothing passes, and nobody is told."""
+    return []
+
+
+def halved(data: bytes) -> Iterable[bytes]:
+    """All of it passes, in pieces that end anywhere, each on its own."""
+    size = 1
+    while data:
+        piece, data = data[:size], data[size:]
+        size = size % 13 + 3
+        yield piece
+
+
+def again(data: bytes) -> Iterable[bytes]:
+    """All of it passes, twice."""
+    return [data, data]
+
+
+def garbled(data: bytes) -> Iterable[bytes]:
+    """All of it passes, and then its last bytes again, which begin nothing."""
+    return [data, data[-3:]]
+
+
+def cut_off() -> Harm:
+    """Half of a message passes, and nothing ever after."""
+    pieces = [1]
+
+    def harm(data: bytes) -> Iterable[bytes]:
+        return [data[: len(data) // 2]] if pieces and pieces.pop() else []
+
+    return harm
+
+
+def stale(count: int) -> Harm:
+    """All of it passes, and behind each message one from so many messages ago."""
+    heard: deque[bytes] = deque(maxlen=count)
+
+    def harm(data: bytes) -> Iterable[bytes]:
+        old = [heard[0]] if len(heard) == count else []
+        heard.append(data)
+        return [data, *old]
+
+    return harm
+
+
+class Way:
+    """One direction: what becomes of the bytes, and how many seconds they take."""
+
+    def __init__(self) -> None:
+        self.harm: Harm = clean
+        self.delay = 0.0
+        self.taken = 0
+        """How often bytes have come in until now."""
+
+    def mend(self) -> None:
+        """Let all pass again."""
+        self.harm, self.delay = clean, 0.0
+
+
+class Proxy:
+    """Use as an async context manager, best on a thread of its own (see Elsewhere).
+
+    ``there`` and ``back`` may be changed at any time, from any thread.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.address = ""
+        self.there = Way()
+        self.back = Way()
+        self.opened = 0
+        """Connections that have come until now."""
+        self.target = target
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def mend(self) -> None:
+        """Let all pass again; what was lost stays so."""
+        self.there.mend()
+        self.back.mend()
+
+    async def reset(self) -> None:
+        """End all connections, on both sides, with a reset."""
+        for writer in tuple(self._writers):
+            if not writer.is_closing():
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                writer.transport.abort()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        await accept_nobody_more(self._server.sockets)
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        self._writers.add(writer)
+        try:
+            host, _, port = self.target.rpartition(":")
+            from_target, to_target = await asyncio.open_connection(host, int(port))
+        except OSError:
+            writer.transport.abort()
+            self._writers.discard(writer)
+            return
+        self._writers.add(to_target)
+        if self._server is None or not self._server.is_serving():  # closed meanwhile
+            for one in (writer, to_target):
+                one.transport.abort()
+            return
+        for source, sink, way in (
+            (reader, to_target, self.there),
+            (from_target, writer, self.back),
+        ):
+            queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+            for work in (self._take(source, way, queue), self._give(sink, queue)):
+                task = asyncio.create_task(work)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _take(
+        self, source: asyncio.StreamReader, way: Way, queue: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        data = b"begun"
+        while data:
+            try:
+                data = await source.read(65536)
+            except ConnectionError:
+                data = b""
+            when = loop.time() + way.delay
+            if data:
+                way.taken += 1
+                for piece in way.harm(data):
+                    queue.put_nowait((when, piece))
+            elif way.harm is not lost:  # the word of the end is lost too
+                queue.put_nowait((when, b""))
+
+    async def _give(
+        self, sink: asyncio.StreamWriter, queue: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while not sink.is_closing():
+            when, piece = await queue.get()
+            await asyncio.sleep(when - loop.time())  # also 0: each piece goes out on its own
+            if not piece:
+                sink.close()
+            elif not sink.is_closing():
+                sink.write(piece)
+        self._writers.discard(sink)

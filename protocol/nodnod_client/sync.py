@@ -1,0 +1,244 @@
+"""The client for programs without an event loop."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from nodnod_client.client import DEFAULT_SERVER, Client
+from nodnod_client.errors import NotConnectedError
+from nodnod_client.messages import Answer, Members, StatType
+from nodnod_client.requests import Texts
+from nodnod_client.stream import StreamAnswer
+
+T = TypeVar("T")
+
+
+class SyncClient:
+    """``Client`` as plain calls; many threads may share one::
+
+        with SyncClient("10.0.0.1") as client:
+            answer = client.stat_all()
+
+    Arguments, results and errors are those of ``Client``, whose code it runs on a thread of its
+    own between ``connect`` and ``disconnect``: so there is one implementation of who gets which
+    answer and of how a stream goes on, and it can also be used where a loop already runs.
+    """
+
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        timeout: float = 10.0,
+        token: str = "",
+        ca: str | os.PathLike[str] | ssl.SSLContext | None = None,
+    ) -> None:
+        self._client = Client(server, timeout=timeout, token=token, ca=ca)
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+        self._stop_worker: Callable[[], object] | None = None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for the connection, and for each answer."""
+        return self._client.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._client.timeout = seconds
+
+    @property
+    def url(self) -> str:
+        """The WebSocket URL of the agent."""
+        return self._client.url
+
+    @property
+    def connected(self) -> bool:
+        """Questions can be asked."""
+        return self._client.connected
+
+    @property
+    def version(self) -> int:
+        """The protocol version that the agent speaks, 1 or 2; 0 before the first connection."""
+        return self._client.version
+
+    def connect(self) -> None:
+        """Connect; nothing to do if connected. Raises ConnectError."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = _Worker(self._client)
+                # A client that is dropped without disconnect() must not leave its thread behind.
+                self._stop_worker = weakref.finalize(self, self._worker.stop)
+        self._run(self._client.connect())
+
+    def disconnect(self) -> None:
+        """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
+        with self._lock:
+            stop, self._worker, self._stop_worker = self._stop_worker, None, None
+        if stop is not None:
+            stop()
+
+    def __enter__(self) -> Self:
+        try:
+            self.connect()
+        except BaseException:
+            self.disconnect()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.disconnect()
+
+    def stat(
+        self,
+        *,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """See ``Client.stat``."""
+        return self._run(
+            self._client.stat(
+                stat_type=stat_type, detail=detail, history=history, deadline=deadline
+            )
+        )
+
+    def stat_all(
+        self,
+        *,
+        nodes: Texts = None,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """See ``Client.stat_all``."""
+        return self._run(
+            self._client.stat_all(
+                nodes=nodes,
+                stat_type=stat_type,
+                detail=detail,
+                history=history,
+                deadline=deadline,
+            )
+        )
+
+    def members(self) -> Members:
+        """See ``Client.members``."""
+        return self._run(self._client.members())
+
+    def stream(
+        self,
+        *,
+        all: bool = True,  # noqa: A002
+        every: float = 1.0,
+        nodes: Texts = None,
+        stat_type: int = StatType.ALL,
+        detail: Texts = None,
+        history: float | None = None,
+        deadline: float | None = None,
+        reconnect: bool = True,
+    ) -> Iterator[StreamAnswer]:
+        """See ``Client.stream``; here it is a plain iterator. Leaving the loop stops the stream."""
+        ticks = self._client.stream(
+            all=all,
+            every=every,
+            nodes=nodes,
+            stat_type=stat_type,
+            detail=detail,
+            history=history,
+            deadline=deadline,
+            reconnect=reconnect,
+        )
+
+        async def tick() -> StreamAnswer:
+            return await anext(ticks)
+
+        try:
+            while True:
+                yield self._run(tick())
+        finally:
+            if self._worker is not None:
+                self._worker.finish(ticks.aclose())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        worker = self._worker
+        if worker is None:
+            work.close()
+            raise NotConnectedError(f"not connected to {self.url}: call connect() first")
+        return worker.run(work)
+
+
+class _Worker:
+    """A thread with an event loop on it, where a client lives and coroutines are handed over to."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._started = threading.Event()
+        # Guards the moment of stopping: nothing is handed over after it. Reentrant, because the
+        # garbage collector may close a stream on a thread that holds it.
+        self._lock = threading.RLock()
+        self._stopped = False
+        # Daemon: a program that forgets to disconnect still ends.
+        self._thread = threading.Thread(target=self._main, name="nodnod-client", daemon=True)
+        self._thread.start()
+        self._started.wait()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` over there and wait for it. Raises NotConnectedError after ``stop``."""
+        future = self._hand_over(work)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise NotConnectedError("disconnected") from None
+        except BaseException:
+            future.cancel()  # Ctrl-C here must not leave it running over there
+            raise
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` if anything still runs, from any thread: also from over there."""
+        if threading.current_thread() is self._thread:
+            # The garbage collector got here; to wait would be to wait for oneself.
+            self._hand_over(work)
+            return
+        with contextlib.suppress(NotConnectedError):
+            self.run(work)
+
+    def stop(self) -> None:
+        """Disconnect the client and end the thread. Harmless when repeated."""
+        with self._lock:
+            if not self._stopped and self._loop is not None:
+                self._stopped = True
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _hand_over(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        with self._lock:
+            if self._stopped or self._loop is None:
+                work.close()
+                raise NotConnectedError("disconnected")
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _main(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+        await self._stopping.wait()
+        await self._client.disconnect()

@@ -1,0 +1,83 @@
+"""Mounts that only the calling process and its children see; a program for tests to run.
+
+Needs Linux and root. A process that has called ``enter`` may mount what it likes: its mounts go
+with it, and the rest of the machine never sees them.
+"""
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_CLONE_NEWNS = 0x00020000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+
+
+def _libc(function: str, *arguments: object) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, function)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")
+
+
+def mount(source: str, target: str, type_: str, flags: int = 0, options: str = "") -> None:
+    """mount(2). Raises OSError."""
+    words = [word.encode() for word in (source, target, type_)]
+    _libc("mount", *words, ctypes.c_ulong(flags), options.encode())
+
+
+def enter() -> None:
+    """From now on this process has a mount table of its own. Raises OSError."""
+    _libc("unshare", _CLONE_NEWNS)
+    mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
+
+
+def bind(source: str) -> str:
+    """Mount ``source`` a second time; gives the new mount point."""
+    target = tempfile.mkdtemp()
+    mount(source, target, "none", _MS_BIND)
+    return target
+
+
+def mute() -> tuple[str, int]:
+    """Mount a FUSE filesystem that never answers; gives its mount point.
+
+    Closing the second value, its end of the conversation, makes every call fail that waits.
+    """
+    target = tempfile.mkdtemp()
+    device = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
+    mount("mute", target, "fuse", options=options)
+    return target, device
+
+
+def run(script: str, *, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a new process that has entered; skips the test where that cannot be."""
+    probe = "from collectors.private_mounts import enter; enter()"
+    if sys.platform != "linux" or _python(probe, timeout).returncode != 0:
+        pytest.skip("needs Linux and the right to mount")
+    return _python(f"{probe}\n{script}", timeout)
+
+
+def need_fuse() -> None:
+    """Skip the test where FUSE cannot be used."""
+    if not Path("/dev/fuse").exists() or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("needs /dev/fuse")
+
+
+def _python(script: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    # The mounts end with the process; their mount points are ours to remove.
+    with tempfile.TemporaryDirectory() as scratch:
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            env={**os.environ, "PYTHONPATH": path, "TMPDIR": scratch},
+        )

@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import pytest
+
+from nodnod_agent.collectors.cgroup import (
+    CpuUse,
+    MemoryUse,
+    cpu_use_v1,
+    cpu_use_v2,
+    find_cgroup,
+    memory_use,
+    mount_points,
+    parse_cpu_max,
+    parse_limit,
+)
+
+# docker run --memory 512m --cpus 1.5, on a host with cgroup v2 and a namespace of its own.
+DOCKER_V2 = (
+    b"1205 1204 0:30 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw\n"
+    b"1206 1203 0:26 / /dev/mqueue rw - mqueue mqueue rw\n"
+)
+# The same on a host with v1, where the container's group is bind-mounted.
+DOCKER_V1 = (
+    b"700 699 0:27 /docker/4f2b /sys/fs/cgroup/systemd ro - cgroup cgroup rw,xattr,name=systemd\n"
+    b"705 699 0:33 /docker/4f2b /sys/fs/cgroup/memory ro,nosuid master:15 - cgroup cgroup rw,memory\n"
+    b"706 699 0:34 /docker/4f2b /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n"
+)
+MEMORY_STAT_V2 = b"anon 104857600\nfile 52428800\nkernel 1048576\ninactive_file 20971520\n"
+MEMORY_STAT_V1 = (
+    b"cache 1000\nrss 2000\ninactive_file 10\nhierarchical_memory_limit 536870912\n"
+    b"total_cache 52428800\ntotal_inactive_file 20971520\n"
+)
+CPU_STAT_V2 = b"usage_usec 5500000\nuser_usec 4000000\nsystem_usec 1500000\nnr_throttled 3\n"
+
+
+def test_the_trees_are_found_in_the_mount_table() -> None:
+    assert mount_points(DOCKER_V2) == {"": "/sys/fs/cgroup"}
+    v1 = mount_points(DOCKER_V1)
+    assert v1["memory"] == "/sys/fs/cgroup/memory"
+    assert v1["cpu"] == v1["cpuacct"] == "/sys/fs/cgroup/cpu,cpuacct"
+
+
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [(b"536870912\n", 536870912), (b"max\n", None), (b"9223372036854771712\n", None), (b"", None)],
+)
+def test_both_ways_to_say_no_memory_limit(data: bytes, limit: int | None) -> None:
+    assert parse_limit(data) == limit
+
+
+@pytest.mark.parametrize(
+    ("data", "cores"),
+    [(b"150000 100000\n", 1.5), (b"max 100000\n", None), (b"-1 100000\n", None), (b"", None)],
+)
+def test_both_ways_to_say_no_cpu_limit(data: bytes, cores: float | None) -> None:
+    assert parse_cpu_max(data) == cores
+
+
+def test_used_memory_leaves_out_the_cache_that_can_go() -> None:
+    use = memory_use(b"536870912\n", b"167772160\n", MEMORY_STAT_V2, b"max\n", b"4096\n")
+    assert use == MemoryUse(536870912, 167772160 - 20971520, 52428800, None, 4096)
+
+
+def test_v1_counts_the_groups_below_too() -> None:
+    use = memory_use(b"536870912\n", b"167772160\n", MEMORY_STAT_V1, None, None)
+    assert use == MemoryUse(536870912, 167772160 - 20971520, 52428800, None, None)
+
+
+def test_no_limit_is_no_use_to_report() -> None:
+    assert memory_use(b"max\n", b"1\n", b"", None, None) is None
+    assert cpu_use_v2(b"max 100000\n", CPU_STAT_V2) is None
+    assert cpu_use_v1(b"-1\n", b"100000\n", b"1\n", b"") is None
+
+
+def test_cpu_use_is_in_seconds_whatever_the_version() -> None:
+    assert cpu_use_v2(b"150000 100000\n", CPU_STAT_V2) == CpuUse(1.5, 5.5, 4.0, 1.5)
+    stat = b"user 400\nsystem 150\n"
+    v1 = cpu_use_v1(b"150000\n", b"100000\n", b"5500000000\n", stat)
+    assert v1 == CpuUse(1.5, 5.5, 4.0, 1.5)
+
+
+def test_a_container_with_v2_is_read_from_its_files(tmp_path: Path) -> None:
+    files = {
+        "memory.max": b"536870912\n",
+        "memory.current": b"167772160\n",
+        "memory.stat": MEMORY_STAT_V2,
+        "cpu.max": b"150000 100000\n",
+        "cpu.stat": CPU_STAT_V2,
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    cgroup = find_cgroup(b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n" % bytes(tmp_path))
+    assert cgroup.memory() == MemoryUse(536870912, 146800640, 52428800, None, None)
+    assert cgroup.cpu() == CpuUse(1.5, 5.5, 4.0, 1.5)
+    (tmp_path / "memory.max").write_bytes(b"max\n")
+    assert cgroup.memory() is None, "a limit that is lifted is followed"
+
+
+def test_a_container_with_v1_is_read_from_its_files(tmp_path: Path) -> None:
+    files = {
+        "memory/memory.limit_in_bytes": b"536870912\n",
+        "memory/memory.usage_in_bytes": b"167772160\n",
+        "memory/memory.stat": MEMORY_STAT_V1,
+        "cpu/cpu.cfs_quota_us": b"50000\n",
+        "cpu/cpu.cfs_period_us": b"100000\n",
+        "cpu/cpuacct.usage": b"2000000000\n",
+        "cpu/cpuacct.stat": b"user 100\nsystem 100\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    here = bytes(tmp_path)
+    cgroup = find_cgroup(
+        b"1 0 0:33 /docker/4f2b %b/memory ro - cgroup cgroup rw,memory\n" % here
+        + b"2 0 0:34 /docker/4f2b %b/cpu ro - cgroup cgroup rw,cpu,cpuacct\n" % here
+    )
+    assert cgroup.memory() == MemoryUse(536870912, 146800640, 52428800, None, None)
+    assert cgroup.cpu() == CpuUse(0.5, 2.0, 1.0, 1.0)
+
+
+def test_a_host_whose_root_group_has_no_limit_files_has_no_limits(tmp_path: Path) -> None:
+    (tmp_path / "cpu.stat").write_bytes(CPU_STAT_V2)
+    (tmp_path / "memory.stat").write_bytes(MEMORY_STAT_V2)
+    cgroup = find_cgroup(b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n" % bytes(tmp_path))
+    assert (cgroup.memory(), cgroup.cpu()) == (None, None)
+
+
+def test_a_mixture_takes_each_controller_from_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "unified").mkdir()
+    (tmp_path / "memory").mkdir()
+    for name, content in {
+        "limit_in_bytes": b"1000\n",
+        "usage_in_bytes": b"600\n",
+        "stat": b"total_inactive_file 100\n",
+    }.items():
+        (tmp_path / "memory" / f"memory.{name}").write_bytes(content)
+    here = bytes(tmp_path)
+    cgroup = find_cgroup(
+        b"1 0 0:38 / %b/unified rw - cgroup2 cgroup2 rw\n" % here
+        + b"2 0 0:33 / %b/memory rw - cgroup cgroup rw,memory\n" % here
+    )
+    assert cgroup.memory() == MemoryUse(1000, 500, 0, None, None)
+
+
+def test_no_cgroups_at_all_is_no_limit() -> None:
+    cgroup = find_cgroup(b"22 27 0:21 / /proc rw,relatime - proc proc rw\n")
+    assert (cgroup.memory(), cgroup.cpu()) == (None, None)

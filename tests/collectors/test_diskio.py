@@ -1,0 +1,85 @@
+import pytest
+
+from nodnod_agent.collectors.diskio import (
+    DiskCounters,
+    DiskIoCollector,
+    compute,
+    is_whole,
+    parse_diskstats,
+    psutil_counters,
+)
+from nodnod_client.sections import DiskIo
+
+# Linux 6.18: 20 columns; a partition; a CD drive; a loop device.
+DISKSTATS = b"""\
+   7       0 loop0 12 0 34 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+ 254       0 vda 8526 5262 1056562 3303 1420 17217 529832 1786 0 1884 5304 3092 29 38776 211 70 2
+ 254       1 vda1 8000 5262 1000000 3303 1420 17217 529832 1786 0 1884 5304 3092 29 38776 211 70 2
+ 253       0 dm-0 100 0 800 10 200 0 1600 20 0 500 30
+  11       0 sr0 1 0 2 0 0 0 0 0 0 0 0
+"""
+NOTHING = DiskCounters(0, 0, 0, 0, 0)
+
+
+def test_bytes_are_sectors_of_512_and_busy_is_in_seconds() -> None:
+    found = parse_diskstats(DISKSTATS, lambda name: name == "vda")
+    assert found == {"vda": DiskCounters(8526, 1056562 * 512, 1420, 529832 * 512, 1.884)}
+
+
+def test_only_what_is_a_disk_is_read() -> None:
+    asked: list[str] = []
+    found = parse_diskstats(DISKSTATS, lambda name: asked.append(name) or name == "dm-0")
+    assert asked == ["loop0", "vda", "vda1", "dm-0", "sr0"]
+    assert found.keys() == {"dm-0"}
+
+
+def test_a_machine_with_many_disks_has_a_row_for_each() -> None:
+    lines = b"".join(b"65 %d sd%d 1 0 2 0 3 0 4 0 0 5 0\n" % (n, n) for n in range(500))
+    assert len(parse_diskstats(lines, lambda _: True)) == 500
+
+
+def test_rates_are_per_second_of_the_time_that_really_passed() -> None:
+    after = {"sda": DiskCounters(50, 5000, 100, 10_000, 2.5)}
+    assert compute({"sda": NOTHING}, after, 5.0) == {"sda": DiskIo(1000, 2000, 10, 20, 50)}
+
+
+def test_a_disk_that_was_plugged_in_waits_for_its_second_reading() -> None:
+    assert compute({}, {"sdb": NOTHING}, 1.0) == {}
+
+
+def test_a_disk_whose_counters_start_anew_stands_still() -> None:
+    before = {"sda": DiskCounters(1000, 1e6, 1000, 1e6, 9)}
+    assert compute(before, {"sda": NOTHING}, 1.0) == {"sda": DiskIo(0, 0, 0, 0, 0)}
+
+
+def test_busy_is_never_more_than_all_the_time_and_may_be_unknown() -> None:
+    assert (
+        compute({"a": NOTHING}, {"a": DiskCounters(0, 0, 0, 0, 1.02)}, 1.0)["a"].busy_percent == 100
+    )
+    unknown = DiskCounters(0, 0, 0, 0, None)
+    assert compute({"a": unknown}, {"a": unknown}, 1.0)["a"].busy_percent is None
+
+
+def test_a_machine_that_counts_no_disks_has_no_section() -> None:
+    assert DiskIoCollector(lambda: None).read(1.0) is None
+
+
+def test_readings_are_compared_with_the_one_before() -> None:
+    looks = iter([{"a": NOTHING}, {"a": DiskCounters(2, 0, 0, 0, 0)}])
+    reading = DiskIoCollector(lambda: next(looks))
+    assert reading.read(1.0) == {}
+    section = reading.read(3.0)
+    assert section is not None
+    assert section["a"].reads == 1
+
+
+def test_this_machines_disks_are_whole_devices() -> None:
+    section = DiskIoCollector().read(0.0)
+    assert section is None or isinstance(section, dict)
+    assert not is_whole("no-such-device")
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_psutil_counts_where_there_is_no_proc() -> None:
+    counted = psutil_counters()
+    assert counted is None or all(one.busy is None for one in counted.values())

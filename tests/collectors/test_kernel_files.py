@@ -1,0 +1,51 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there, text
+
+
+def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    file = KernelFile(str(path))
+    assert file.read() == b"one"
+    path.write_bytes(b"three")
+    assert file.read() == b"three"
+    assert file.head(2) == b"th"
+
+
+def test_a_file_of_many_pages_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    content = os.urandom(300_000)
+    path.write_bytes(content)
+    assert KernelFile(str(path)).read() == content
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/kallsyms"), reason="needs /proc")
+def test_a_kernel_file_that_comes_in_pages_is_read_to_its_end() -> None:
+    file = KernelFile("/proc/self/smaps")
+    assert file.read().rstrip().split(b"\n")[-1].startswith(b"VmFlags")
+
+
+def test_a_file_that_is_not_there_is_none(tmp_path: Path) -> None:
+    assert open_if_there(str(tmp_path / "none")) is None
+
+
+def test_a_file_that_is_closed_or_forgotten_gives_its_descriptor_back(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    file = KernelFile(str(path))
+    before = len(os.listdir("/dev/fd"))
+    file.close()
+    file.close()
+    assert len(os.listdir("/dev/fd")) == before - 1
+    file = KernelFile(str(path))
+    del file
+    assert len(os.listdir("/dev/fd")) == before - 1
+
+
+def test_names_that_are_no_utf_8_become_text() -> None:
+    assert text(b"a\xffb") == text("a\udcffb") == "a\ufffdb"
+    assert text("ü") == "ü"

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+from nodnod_agent.collectors.cgroup import Cgroup, MemoryUse
+from nodnod_agent.collectors.memory import (
+    MemoryCollector,
+    parse_meminfo,
+    psutil_memory,
+    within,
+)
+from nodnod_client.sections import Memory
+
+MEMINFO = b"""\
+MemTotal:       24684084 kB
+MemFree:        24501920 kB
+MemAvailable:   24425180 kB
+Buffers:            1156 kB
+Cached:            58676 kB
+SwapCached:            0 kB
+SwapTotal:       2097148 kB
+SwapFree:        2000000 kB
+SReclaimable:      10000 kB
+HugePages_Total:       0
+"""
+HOST = Memory(
+    total=8000, used=5000, available=3000, cached=1000, buffers=50, swap_total=400, swap_used=100
+)
+
+
+def test_used_is_total_minus_available() -> None:
+    memory = parse_meminfo(MEMINFO)
+    assert memory.total == 24684084 * 1024
+    assert memory.available == 24425180 * 1024
+    assert memory.used == memory.total - memory.available
+    assert memory.cached == (58676 + 10000) * 1024
+    assert memory.buffers == 1156 * 1024
+    assert (memory.swap_total, memory.swap_used) == (2097148 * 1024, 97148 * 1024)
+
+
+def test_a_kernel_that_does_not_estimate_what_is_available_counts_free_and_cached() -> None:
+    memory = parse_meminfo(b"MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\n")
+    assert memory.available == 35 * 1024
+
+
+def test_in_a_container_total_is_the_limit() -> None:
+    use = MemoryUse(limit=2000, used=500, cached=300, swap_limit=None, swap_used=7)
+    memory = within(HOST, use)
+    assert (memory.total, memory.used, memory.available) == (2000, 500, 1500)
+    assert (memory.cached, memory.buffers) == (300, None)
+    assert (memory.swap_total, memory.swap_used) == (400, 7)
+
+
+def test_a_limit_above_what_the_host_has_is_no_limit() -> None:
+    assert within(HOST, MemoryUse(9000, 100, 0, None, None)) is HOST
+    assert within(HOST, None) is HOST
+
+
+def test_use_over_the_limit_leaves_nothing_available() -> None:
+    memory = within(HOST, MemoryUse(2000, 2100, 0, 0, 0))
+    assert (memory.used, memory.available, memory.swap_total) == (2000, 0, 0)
+
+
+def test_reading_this_machine_agrees_with_psutil() -> None:
+    ours, theirs = MemoryCollector(Cgroup()).read(0.0), psutil_memory()
+    assert ours.total == theirs.total
+    assert abs(ours.available - theirs.available) < ours.total / 20
+
+
+def test_a_limit_that_changes_is_followed(tmp_path: Path) -> None:
+    uses = iter([None, MemoryUse(2000, 500, 0, None, None)])
+    reading = MemoryCollector(Cgroup(memory=lambda: next(uses)), lambda: HOST)
+    assert [reading.read(0.0).total, reading.read(1.0).total] == [8000, 2000]

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from nodnod_agent.collectors.kernel_files import KernelFile
+from nodnod_agent.collectors.pressure import PressureCollector, parse_pressure
+from nodnod_client.sections import Pressure, Stall
+
+MEMORY = b"""\
+some avg10=1.53 avg60=0.87 avg300=0.19 total=1234567
+full avg10=0.26 avg60=0.10 avg300=0.02 total=234567
+"""
+OLD_CPU = b"some avg10=7.00 avg60=3.00 avg300=1.00 total=99\n"
+
+
+def test_the_last_ten_seconds_are_read() -> None:
+    assert parse_pressure(MEMORY) == Stall(1.53, 0.26)
+
+
+def test_an_older_kernel_knows_no_full_stall_of_the_cpu() -> None:
+    assert parse_pressure(OLD_CPU) == Stall(7.0, None)
+    assert parse_pressure(b"") is None
+
+
+def test_each_resource_has_its_file(tmp_path: Path) -> None:
+    (tmp_path / "cpu").write_bytes(OLD_CPU)
+    (tmp_path / "memory").write_bytes(MEMORY)
+    pressure = PressureCollector(str(tmp_path)).read(0.0)
+    assert pressure == Pressure(cpu=Stall(7.0, None), memory=Stall(1.53, 0.26), io=None)
+
+
+def test_a_kernel_without_psi_has_no_section(tmp_path: Path) -> None:
+    assert PressureCollector(str(tmp_path / "none")).read(0.0) is None
+
+
+def test_a_kernel_booted_with_psi_off_has_no_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cpu", "memory", "io"):
+        (tmp_path / name).write_bytes(b"")
+    reads = []
+
+    def not_supported(file: KernelFile) -> bytes:
+        reads.append(file)
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(KernelFile, "read", not_supported)
+    reading = PressureCollector(str(tmp_path))
+    assert [reading.read(0.0), reading.read(1.0)] == [None, None]
+    assert len(reads) == 3, "and is not asked again"

@@ -1,0 +1,69 @@
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from nodnod_agent.collectors.sensors import Sensed, SensorsCollector, compute, psutil_sensors
+from nodnod_client.sections import Battery, Fan, Sensors, Temperature
+
+
+class Thermometer(NamedTuple):
+    """As psutil has it."""
+
+    label: str
+    current: float | None
+    high: float | None
+    critical: float | None
+
+
+class Rotor(NamedTuple):
+    label: str
+    current: int
+
+
+class Accu(NamedTuple):
+    percent: float
+    secsleft: int | None
+    power_plugged: bool | None
+
+
+LAPTOP = Sensed(
+    temperatures={
+        "coretemp": [Thermometer("Package id 0", 52.0, 100.0, 100.0)],
+        "acpitz": [Thermometer("", 48.5, 0.0, 0.0), Thermometer("broken", None, None, None)],
+    },
+    fans={"thinkpad": [Rotor("", 2903)]},
+    battery=Accu(81.2345, 7260, False),
+)
+
+
+def test_a_laptop_has_temperatures_a_fan_and_a_battery() -> None:
+    assert compute(LAPTOP) == Sensors(
+        [Temperature("coretemp Package id 0", 52.0, 100.0), Temperature("acpitz", 48.5)],
+        [Fan("thinkpad", 2903)],
+        Battery(81.2, False, 7260),
+    )
+
+
+@pytest.mark.parametrize("left", [psutil.POWER_TIME_UNKNOWN, psutil.POWER_TIME_UNLIMITED, None, -1])
+def test_how_long_a_battery_lasts_may_be_unknown(left: int | None) -> None:
+    section = compute(Sensed({}, {}, Accu(100, left, True)))
+    assert section == Sensors([], [], Battery(100, True, None))
+
+
+def test_an_empty_battery_has_no_time_left() -> None:
+    section = compute(Sensed({}, {}, Accu(0, 0, False)))
+    assert section == Sensors([], [], Battery(0, False, 0))
+
+
+def test_a_machine_without_sensors_has_no_section() -> None:
+    assert compute(Sensed({}, {}, None)) is None
+    assert SensorsCollector(lambda: Sensed({}, {}, None)).read(0.0) is None
+
+
+def test_a_system_for_which_psutil_lacks_functions_senses_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("sensors_temperatures", "sensors_fans", "sensors_battery"):
+        monkeypatch.delattr(psutil, name, raising=False)
+    assert psutil_sensors() == Sensed({}, {}, None)

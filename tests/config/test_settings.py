@@ -1,0 +1,276 @@
+import json
+from typing import Any
+
+import pytest
+from msgspec.structs import fields
+
+from nodnod_agent.config import validators
+from nodnod_agent.config.settings import ACCESS, LIMITS, SETTINGS, Setting, Settings
+from nodnod_agent.config.sources import Given, gather
+from nodnod_agent.config.validators import ConfigError
+from nodnod_client.address import Address
+
+ADVERTISE = "expected an address of this machine that others can dial, got "
+PORT = "port must be 1–65535, got "  # noqa: RUF001
+NAME = "expected 1 to 128 printable characters, no space at either end, got "
+INTERVAL = "expected a number of seconds from 0.25 to 60, got "
+
+TUTORIAL = b'{"nodes": ["127.0.0.1:7070", "127.0.0.1:7071"], "mode": "pull"}'
+
+
+def read(file: bytes | None = None, /, **environment: str) -> dict[str, Any]:
+    return gather({}, environment, file, "conf.json").values
+
+
+def complaint(file: bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(file)
+    return str(caught.value)
+
+
+def test_the_tutorials_file_is_read() -> None:
+    settings = Settings(name="cartman", **read(TUTORIAL))
+    assert settings.nodes == (Address("127.0.0.1", 7070), Address("127.0.0.1", 7071))
+    assert settings.mode == "pull"
+
+
+def test_every_setting_can_stand_in_the_file() -> None:
+    file = {
+        "nodes": ["192.168.20.15", "kyle:1", "::1"],
+        "join": ["seed"],
+        "advertise": "10.0.0.1:8080",
+        "mode": "push",
+        "listen": "[::]:0",
+        "name": "Éric 🐱",
+        "interval": 2,
+        "debug": True,
+        "logFormat": "json",
+    }
+    assert set(file) == {row.key for row in SETTINGS} - {row.key for row in (*ACCESS, *LIMITS)}
+    assert Settings(**read(json.dumps(file).encode())) == Settings(
+        nodes=(Address("192.168.20.15", 7070), Address("kyle", 1), Address("::1", 7070)),
+        join=(Address("seed", 7070),),
+        advertise=Address("10.0.0.1", 8080),
+        mode="push",
+        listen=Address("::", 0),
+        name="Éric 🐱",
+        interval=2.0,
+        debug=True,
+        log_format="json",
+    )
+
+
+def test_every_setting_can_stand_in_the_environment() -> None:
+    assert read(
+        NODNOD_NODES="kyle, 10.0.0.1:7071",
+        NODNOD_JOIN="stan,kenny:1",
+        NODNOD_ADVERTISE="10.0.0.1:8080",
+        NODNOD_MODE="push",
+        NODNOD_LISTEN="0.0.0.0",
+        NODNOD_NAME="stan",
+        NODNOD_INTERVAL="0.5",
+        NODNOD_DEBUG="yes",
+        NODNOD_LOG_FORMAT="json",
+    ) == {
+        "nodes": (Address("kyle", 7070), Address("10.0.0.1", 7071)),
+        "join": (Address("stan", 7070), Address("kenny", 1)),
+        "advertise": Address("10.0.0.1", 8080),
+        "mode": "push",
+        "listen": Address("0.0.0.0", 7070),
+        "name": "stan",
+        "interval": 0.5,
+        "debug": True,
+        "log_format": "json",
+    }
+
+
+def test_the_table_has_one_row_for_each_field_and_no_two_alike() -> None:
+    assert sorted(row.field for row in SETTINGS) == sorted(f.name for f in fields(Settings))
+    assert len({row.key for row in SETTINGS}) == len(SETTINGS)
+
+
+def test_the_defaults_pass_their_own_checks() -> None:
+    defaults = Settings(name="kenny")
+    assert defaults.listen == Address("127.0.0.1", 7070)
+    for row in SETTINGS:
+        default = getattr(defaults, row.field)
+        as_in_a_file: Any = default
+        if isinstance(default, Address):
+            as_in_a_file = str(default)
+        elif isinstance(default, tuple):
+            as_in_a_file = list(default)
+        assert default is None or row.check(as_in_a_file, row.key) == default
+
+
+def test_a_flag_goes_before_the_environment_that_before_the_file() -> None:
+    file = b'{"name": "file", "mode": "push", "interval": 3}'
+    given_ = gather({"name": "flag"}, {"NODNOD_NAME": "env", "NODNOD_MODE": "pull"}, file, "c.json")
+    assert given_ == Given(
+        values={"name": "flag", "mode": "pull", "interval": 3.0},
+        places={"name": "--name", "mode": "NODNOD_MODE", "interval": "c.json: interval"},
+    )
+
+
+def test_what_another_source_overrides_is_checked_all_the_same() -> None:
+    with pytest.raises(ConfigError, match=r"^conf\.json: mode: expected pull or push, got 'pul'$"):
+        gather({"mode": "pull"}, {}, b'{"mode": "pul"}', "conf.json")
+
+
+def test_an_empty_variable_counts_as_not_set_but_an_empty_flag_does_not() -> None:
+    assert read(NODNOD_NAME="", NODNOD_LISTEN="") == {}
+    with pytest.raises(ConfigError, match=r"^--name: expected 1 to 128 printable characters"):
+        gather({"name": ""}, {}, None, "conf.json")
+
+
+def test_variables_that_are_not_ours_are_left_alone() -> None:
+    # Kubernetes sets such for a service called nodnod.
+    assert read(NODNOD_PORT="tcp://10.0.0.1:7070", NODNOD_SERVICE_HOST="10.0.0.1") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("F", False)],
+)
+def test_a_switch_takes_the_usual_words(text: str, value: bool) -> None:
+    assert read(NODNOD_DEBUG=text) == {"debug": value}
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"NODNOD_LISTEN": ":80"}, "NODNOD_LISTEN: host is missing in ':80'"),
+        ({"NODNOD_NODES": "a,b:0"}, f"NODNOD_NODES[1]: {PORT}0"),
+        ({"NODNOD_NODES": "a,"}, "NODNOD_NODES[1]: host is missing in ''"),
+        ({"NODNOD_DEBUG": "maybe"}, "NODNOD_DEBUG: expected true or false, got 'maybe'"),
+        (
+            {"NODNOD_INTERVAL": "1s"},
+            "NODNOD_INTERVAL: expected a number of seconds from 0.25 to 60, got '1s'",
+        ),
+        (
+            {"NODNOD_INTERVAL": "nan"},
+            "NODNOD_INTERVAL: expected a number of seconds from 0.25 to 60, got nan",
+        ),
+        ({"NODNOD_LOG_FORMAT": "xml"}, "NODNOD_LOG_FORMAT: expected text or json, got 'xml'"),
+    ],
+)
+def test_a_wrong_variable_is_named(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(**variables)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ('{"nodes": ["a", "b", "127.0.0.1:70700"]}', f"nodes[2]: {PORT}70700"),
+        ('{"nodes": ["a:0"]}', f"nodes[0]: {PORT}0"),
+        ('{"nodes": ["a:65536"]}', f"nodes[0]: {PORT}65536"),
+        ('{"nodes": ["a:x"]}', f"nodes[0]: {PORT}'x'"),
+        ('{"nodes": ["ws://a"]}', "nodes[0]: expected host:port, not a URL, got 'ws://a'"),
+        ('{"nodes": ["a", "A:7070"]}', "nodes[1]: a:7070 stands there twice, first at [0]"),
+        ('{"nodes": ["::1", "[0::1]"]}', "nodes[1]: [::1]:7070 stands there twice, first at [0]"),
+        ('{"nodes": "a"}', "nodes: expected an array of addresses, got 'a'"),
+        ('{"nodes": {"a": 1}}', "nodes: expected an array of addresses, got an object"),
+        ('{"nodes": null}', "nodes: expected an array of addresses, got null"),
+        ('{"nodes": [7070]}', "nodes[0]: expected an address, host:port, got 7070"),
+        ('{"nodes": [["a"]]}', "nodes[0]: expected an address, host:port, got an array"),
+        ('{"listen": 7070}', "listen: expected an address, host:port, got 7070"),
+        ('{"advertise": "0.0.0.0:7070"}', f"advertise: {ADVERTISE}0.0.0.0:7070"),
+        ('{"advertise": "[::]"}', f"advertise: {ADVERTISE}[::]:7070"),
+        ('{"advertise": "::ffff:0.0.0.0"}', f"advertise: {ADVERTISE}[::ffff:0:0]:7070"),
+        ('{"advertise": "255.255.255.255"}', f"advertise: {ADVERTISE}255.255.255.255:7070"),
+        ('{"advertise": "224.0.0.1:9"}', f"advertise: {ADVERTISE}224.0.0.1:9"),
+        ('{"advertise": "[ff02::1]:9"}', f"advertise: {ADVERTISE}[ff02::1]:9"),
+        ('{"advertise": "a:0"}', f"advertise: {PORT}0"),
+        ('{"mode": "pul"}', "mode: expected pull or push, got 'pul'"),
+        ('{"mode": ["pull"]}', "mode: expected pull or push, got an array"),
+        ('{"interval": 0}', f"interval: {INTERVAL}0"),
+        ('{"interval": -1.0}', f"interval: {INTERVAL}-1"),
+        ('{"interval": NaN}', f"interval: {INTERVAL}nan"),
+        ('{"interval": 1e400}', f"interval: {INTERVAL}inf"),
+        ('{"interval": 60.001}', f"interval: {INTERVAL}60.001"),
+        ('{"interval": "1"}', f"interval: {INTERVAL}'1'"),
+        ('{"interval": true}', f"interval: {INTERVAL}true"),
+        ('{"name": ""}', f"name: {NAME}''"),
+        ('{"name": " a"}', f"name: {NAME}' a'"),
+        ('{"name": "a\\u0007b"}', f"name: {NAME}'a\\x07b'"),
+        ('{"name": "a\\nb"}', f"name: {NAME}'a\\nb'"),
+        ('{"name": "a\\u202eb"}', f"name: {NAME}'a\\u202eb'"),
+        ('{"name": "a\\ud800"}', f"name: {NAME}'a\\ud800'"),
+        ('{"name": 5}', f"name: {NAME}5"),
+        ('{"name": "' + "x" * 129 + '"}', f"name: {NAME}'" + "x" * 76 + "…"),
+        ('{"debug": 1}', "debug: expected true or false, got 1"),
+        ('{"debug": "true"}', "debug: expected true or false, got 'true'"),
+        ('{"logFormat": "xml"}', "logFormat: expected text or json, got 'xml'"),
+        ('{"nods": []}', "unknown key 'nods' (did you mean nodes?)"),
+        ('{"log_format": "json"}', "unknown key 'log_format' (did you mean logFormat?)"),
+        ('{"NODES": []}', "unknown key 'NODES' (did you mean nodes?)"),
+        ('{"": 1}', "unknown key ''"),
+        ('{"\\u001b[2J": 1}', "unknown key '\\x1b[2J'"),
+        ('{"name": "a", "name": "b"}', "key 'name' stands there twice"),
+        ("[]", "expected an object of settings, got an array"),
+        ("null", "expected an object of settings, got null"),
+        ('"nodes"', "expected an object of settings, got 'nodes'"),
+        ("", "not JSON: expecting value at line 1, column 1"),
+        ('{"mode":\n  pull}', "not JSON: expecting value at line 2, column 3"),
+        ('{"a', "not JSON: unterminated string starting at line 1, column 2"),
+        ('{"name": "a\tb"}', "not JSON: invalid control character at line 1, column 12"),
+        ("{} {}", "not JSON: extra data at line 1, column 4"),
+        ("[" * 200_000, "nested too deeply"),
+        ('{"interval": ' + "1" * 5000 + "}", "a number in it is too long"),
+    ],
+)
+def test_a_fault_in_the_file_is_one_line_that_names_the_place(file: str, says: str) -> None:
+    assert complaint(file.encode()) == f"conf.json: {says}"
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line() -> None:
+    assert complaint(b'{\n"name": "\xff"}') == "conf.json: not UTF-8 text at line 2"
+
+
+def test_a_byte_order_mark_does_no_harm() -> None:
+    assert read(b"\xef\xbb\xbf" + TUTORIAL) == read(TUTORIAL)
+
+
+NESTED = (
+    Setting(
+        field="limits_streams",
+        key="limits.streams",
+        kind="",
+        help="",
+        check=validators.switch,
+        read=validators.read_switch,
+    ),
+    Setting(field="name", key="name", kind="", help="", check=validators.name),
+)
+
+
+def test_a_setting_with_a_dot_in_its_key_stands_in_an_object_of_its_own() -> None:
+    given_ = gather({}, {}, b'{"limits": {"streams": true}}', "c", NESTED)
+    assert given_ == Given({"limits_streams": True}, {"limits_streams": "c: limits.streams"})
+    assert gather({}, {"NODNOD_LIMITS_STREAMS": "1"}, None, "c", NESTED).values == given_.values
+    assert gather({"limits_streams": "on"}, {}, None, "c", NESTED).places == {
+        "limits_streams": "--limits-streams"
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        (b'{"limits": 1}', "c: limits: expected an object, got 1"),
+        (
+            b'{"limits": {"stream": true}}',
+            "c: unknown key 'limits.stream' (did you mean limits.streams?)",
+        ),
+        (
+            b'{"limits.streams": true}',
+            "c: unknown key 'limits.streams' (did you mean limits?)",
+        ),
+        (b'{"limits": {"streams": 1}}', "c: limits.streams: expected true or false, got 1"),
+        (b'{"limits": {"name": "a"}}', "c: unknown key 'limits.name'"),
+    ],
+)
+def test_a_fault_in_a_nested_object_is_named_with_its_whole_key(file: bytes, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        gather({}, {}, file, "c", NESTED)
+    assert str(caught.value) == says

@@ -1,0 +1,358 @@
+"""``nodnod top``: what it shows, and what keys do, on a terminal that nobody sees."""
+
+import contextlib
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from doubles.command import command
+from doubles.members import row, wire
+from doubles.terminal import Terminal, terminal
+from doubles.v1_server import V1Server, node_object
+from doubles.v2_server import V2Server
+from eventually import eventually
+from live.agents import Agents
+from nodnod_agent.console.main import main
+from nodnod_agent.console.stat_request import StatRequest
+from nodnod_client.errors import StatFailedError
+
+THREE = [node_object("kyle"), node_object("stan", cpuUsed=91.5), node_object("cartman", cpuUsed=50)]
+DOWN = node_object("kenny", error="down: connection refused")
+STALE = node_object("butters", error="stale: last heard 4.2 s ago", memoryTotal=8, cpuUsed=33)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[V2Server]:
+    async with V2Server(nodes=THREE) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def watching(server: V2Server, **options: Any) -> AsyncIterator[Terminal]:
+    """A terminal that shows the first answer already."""
+    async with terminal(server.address, **options) as screen:
+        await server.streaming_count(1)
+        await server.tick()
+        await screen.until(screen.names)
+        yield screen
+
+
+# What is shown
+
+
+@pytest.mark.parametrize("size", [(80, 24), (150, 40), (40, 10)])
+async def test_every_node_is_a_line_that_fits(server: V2Server, size: tuple[int, int]) -> None:
+    async with watching(server, size=size) as screen:
+        assert screen.names() == ["cartman", "kyle", "stan"]
+        assert re.search(r"5\.0%.* 66\.4%.* 26\.7%", screen.row("kyle"))
+        assert screen.lines()[0].startswith(" nodnod  3 nodes")
+        assert max(map(len, screen.lines())) <= size[0]
+
+
+async def test_a_usual_terminal_has_bars_and_a_wide_one_sizes(server: V2Server) -> None:
+    async with watching(server) as screen:
+        assert "━━━━━─  91.5%" in screen.row("stan")
+        assert "GiB" not in screen.row("stan")
+        await screen.pilot.resize_terminal(140, 24)
+        await screen.until(lambda: "5.3/8.0 GiB" in screen.row("stan"))
+
+
+async def test_sums_are_of_the_whole_cluster(server: V2Server) -> None:
+    async with watching(server) as screen:
+        assert "CPU 48.8 %" in screen.lines()[1]
+        assert "memory 66.4 % 15.9/24.0 GiB" in screen.lines()[1]
+
+
+async def test_sparklines_are_filled_on_arrival(server: V2Server) -> None:
+    past = {"every": 1.0, "end": 5.0, "cpuUsed": [100.0] * 300}
+    server.nodes = [node_object("kyle", history=past)]
+    async with watching(server) as screen:
+        await screen.until(lambda: "█" * 10 in screen.row("kyle"))
+    asked = [request for request in server.requests if "history" in request]
+    assert [request["history"] for request in asked] == [300.0]
+
+
+async def test_a_node_that_is_down_comes_first_and_says_why_and_since_when(
+    server: V2Server,
+) -> None:
+    server.nodes = [*THREE, DOWN]
+    server.members = wire(row("kyle"), row("kenny", "down", since=1000.0))
+    async with watching(server, wall=lambda: 1300.0) as screen:
+        assert screen.names()[0] == "kenny"
+        await screen.until(lambda: " DOWN  5 min  connection refused" in screen.row("kenny"))
+        assert " 1 DOWN " in screen.lines()[0]
+        await screen.press("c")
+        assert screen.names() == ["kenny", "stan", "cartman", "kyle"]
+
+
+async def test_a_stale_node_says_so_and_gives_its_last_numbers(server: V2Server) -> None:
+    server.nodes = [*THREE, STALE]
+    async with watching(server, size=(120, 24)) as screen:
+        assert " STALE  0 s  last heard 4.2 s ago · last CPU 33%" in screen.row("butters")
+        assert " 1 STALE " in screen.lines()[0]
+
+
+async def test_a_node_that_is_well_again_says_nothing(server: V2Server) -> None:
+    server.nodes = [*THREE, DOWN]
+    async with watching(server) as screen:
+        await screen.shows("DOWN")
+        server.nodes = THREE
+        await server.tick()
+        await screen.until(lambda: "DOWN" not in screen.text())
+        assert screen.names() == ["cartman", "kyle", "stan"]
+
+
+async def test_names_are_text_and_no_markup(server: V2Server) -> None:
+    server.nodes = [node_object("[red]x[/]"), node_object("y\x1b[2J", error="[bold]why[/bold]")]
+    async with watching(server, size=(120, 24)) as screen:
+        assert screen.row("[red]x[/]")
+        assert "[bold]why[/bold]" in screen.row("y\ufffd[2J")
+        await screen.press("enter")
+        await server.streaming_count(2)
+        await server.tick()
+        await screen.shows("[bold]why[/bold]")
+
+
+async def test_a_version_1_agent_is_polled() -> None:
+    async with (
+        V1Server(nodes=[*THREE, DOWN]) as server,
+        terminal(server.address, every=0.25) as screen,
+    ):
+        await screen.until(lambda: screen.names() == ["kenny", "cartman", "kyle", "stan"])
+        await server.arrived(3)
+        await screen.press("enter")
+        await screen.shows("needs a version-2 agent")
+
+
+async def test_only_the_nodes_asked_for_are_asked_for(server: V2Server) -> None:
+    async with watching(server, question=StatRequest(nodes=["k*"])):
+        await eventually(lambda: len(server.requests) >= 2)
+        assert [request["nodes"] for request in server.requests[:2]] == [["k*"], ["k*"]]
+
+
+# Sorting, filtering, moving
+
+
+async def test_keys_sort_and_again_the_other_way_round(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("c")
+        assert screen.names() == ["stan", "cartman", "kyle"]
+        assert "CPU ▼" in screen.row("Node")
+        await screen.press("c")
+        assert screen.names() == ["kyle", "cartman", "stan"]
+        assert "CPU ▲" in screen.row("Node")
+        await screen.press("n", "r")
+        assert screen.names() == ["stan", "kyle", "cartman"]
+        await screen.press("s")
+        assert "CPU ▼" in screen.row("Node")
+
+
+async def test_a_click_on_a_title_sorts(server: V2Server) -> None:
+    async with watching(server) as screen:
+        place = screen.row("Node").index("CPU")
+        await screen.pilot.click("#board", offset=(place, 0))
+        assert screen.names() == ["stan", "cartman", "kyle"]
+
+
+async def test_a_filter_is_applied_while_one_types_and_kept(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("slash", "A", "n")
+        assert screen.names()[:2] == ["cartman", "stan"]
+        await screen.press("enter")
+        await screen.shows("filter 'An': 2 shown")
+        await screen.press("c")
+        assert screen.names() == ["stan", "cartman"]
+        await screen.press("escape")
+        assert screen.names() == ["stan", "cartman", "kyle"]
+
+
+async def test_a_filter_can_be_a_pattern(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("slash", *"k*", "enter")
+        assert screen.names() == ["kyle"]
+
+
+async def test_a_filter_that_fits_nobody_leaves_nothing_to_open(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("slash", *"zzz", "enter", "down", "enter")
+        assert screen.names() == []
+        assert screen.app.screen is screen.app.overview
+
+
+async def test_the_cursor_stays_with_its_node(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("down", "c", "enter")
+        await screen.until(lambda: screen.lines()[0] == " kyle")
+
+
+async def test_the_end_of_a_long_table_is_reached_under_its_titles(server: V2Server) -> None:
+    server.nodes = [node_object(f"n{number:03}") for number in range(200)]
+    async with watching(server) as screen:
+        assert screen.names()[0] == "n000"
+        await screen.press("end")
+        await screen.until(lambda: screen.names()[-1] == "n199")
+        assert screen.row("Node").startswith("Node ▲")
+        await screen.press("pageup", "pageup", "home")
+        await screen.until(lambda: screen.names()[0] == "n000")
+
+
+async def test_a_second_click_opens_a_node(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.pilot.click("#board", offset=(2, 3))
+        assert screen.app.screen is screen.app.overview
+        await screen.pilot.click("#board", offset=(2, 3))
+        await screen.until(lambda: screen.lines()[0] == " stan")
+
+
+# Pause, help, leaving
+
+
+async def test_a_pause_holds_what_is_shown_until_it_ends(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("space")
+        await screen.shows("PAUSED")
+        server.nodes = [node_object("wendy")]
+        await server.tick()
+        await eventually(lambda: [row.node.name for row in screen.app.scene.rows] == ["wendy"])
+        assert screen.names() == ["cartman", "kyle", "stan"]
+        await screen.press("space")
+        assert screen.names() == ["wendy"]
+        assert "PAUSED" not in screen.text()
+
+
+async def test_help_opens_and_closes(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("question_mark")
+        await screen.shows("hold what is shown")
+        await screen.press("escape")
+        await screen.until(screen.names)
+
+
+async def test_q_leaves(server: V2Server) -> None:
+    async with watching(server) as screen:
+        await screen.press("q")
+        await screen.until(lambda: screen.app.return_code == 0)
+    assert screen.app.return_value is None
+
+
+async def test_what_the_agent_refuses_with_ends_it() -> None:
+    async with V2Server() as server:
+        server.refusal = {"error": "token needed", "code": "forbidden"}
+        async with terminal(server.address) as screen:
+            await screen.until(lambda: screen.app.return_value)
+    assert isinstance(screen.app.return_value, StatFailedError)
+
+
+# The connection
+
+
+async def test_it_survives_the_restart_of_its_agent_and_says_so(server: V2Server) -> None:
+    async with watching(server, every=0.25) as screen:
+        await server.__aexit__(None, None, None)
+        await screen.shows("CONNECTION LOST")
+        await screen.shows("connection refused")
+        assert screen.names() == ["cartman", "kyle", "stan"]
+        async with V2Server("stan", nodes=THREE, port=server.port, ticking=True):
+            await screen.shows("Connected again.")
+            assert "CONNECTION LOST" not in screen.text()
+            assert "answered by stan" in screen.text()
+
+
+async def test_numbers_without_news_are_called_old(server: V2Server) -> None:
+    moments = [100.0]
+    async with watching(server, clock=lambda: moments[0]) as screen:
+        assert "NO NEWS" not in screen.text()
+        moments[0] = 160.0
+        screen.app.draw()
+        await screen.shows("NO NEWS  the last answer came 1 min ago")
+        await server.tick()
+        await screen.until(lambda: "NO NEWS" not in screen.text())
+
+
+async def test_before_the_first_answer_it_says_what_it_waits_for(server: V2Server) -> None:
+    async with terminal(server.address) as screen:
+        await screen.shows("waiting for the first answer of ws://127.0.0.1:")
+
+
+# The command
+
+
+def test_without_textual_there_is_a_hint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "textual", None)
+    assert main(["top"]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "pip install 'nodnod[top]'" in err
+
+
+def test_without_a_terminal_there_is_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["top"]) == 2
+    assert "needs a terminal" in capsys.readouterr().err
+
+
+# In a session whose terminal this is: to close it is to hang up.
+MAIN = (
+    "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "from nodnod_agent.console.main import main; sys.exit(main())"
+)
+
+
+@contextlib.contextmanager
+def on_terminal(address: str) -> Iterator[tuple[subprocess.Popen[str], io.FileIO]]:
+    """The real command on a real (pseudo-)terminal: its process, and where to read and write."""
+    master, slave = pty.openpty()
+    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
+    with (
+        io.FileIO(master, "r+") as terminal,
+        command(
+            ["-c", MAIN, "top", "--server", address],
+            env={**os.environ, "TERM": "xterm-256color"},
+            start_new_session=True,
+            **streams,
+        ) as process,
+    ):
+        os.close(slave)
+        yield process, terminal
+
+
+def read_until(terminal: io.FileIO, words: bytes) -> None:
+    seen = b""
+    while words not in seen:
+        seen += terminal.read(65536) or b""
+
+
+def test_nobody_there_is_status_3() -> None:
+    with on_terminal("127.0.0.1:1") as (process, terminal):
+        read_until(terminal, b"connection refused")
+        assert process.wait() == 3
+
+
+@pytest.mark.parametrize("end", [b"q", b"\x03", signal.SIGTERM, signal.SIGHUP])
+def test_the_terminal_is_left_as_it_was(agents: Agents, end: bytes | signal.Signals) -> None:
+    agent = agents.start("kyle")
+    with on_terminal(agent.address) as (process, terminal):
+        read_until(terminal, b"answered by kyle")
+        if isinstance(end, bytes):
+            terminal.write(end)
+        else:
+            process.send_signal(end)
+        read_until(terminal, b"\x1b[?1049l")  # back from the other screen
+        assert process.wait() == 0
+
+
+def test_it_ends_when_its_terminal_hangs_up(agents: Agents) -> None:
+    agent = agents.start("kyle")
+    with on_terminal(agent.address) as (process, terminal):
+        read_until(terminal, b"answered by kyle")
+        terminal.close()
+        assert process.wait() in (0, 128 + signal.SIGHUP)

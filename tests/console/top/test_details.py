@@ -1,0 +1,131 @@
+"""The screen of one node: its stream runs while it is shown."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from doubles.terminal import Terminal, terminal
+from doubles.v1_server import node_object
+from doubles.v2_server import V2Server
+from eventually import eventually
+from nodnod_client.messages import SECTIONS
+
+LOAD = {"load": {"load1": 3.13, "load5": 2.5, "load15": 1.25}}
+OTHER = {"load": {"load1": 9.99, "load5": 2.5, "load15": 1.25}}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[V2Server]:
+    async with V2Server(nodes=[node_object("kyle", detail=LOAD), node_object("stan")]) as server:
+        yield server
+
+
+@pytest.fixture
+async def opened(server: V2Server) -> AsyncIterator[Terminal]:
+    """A terminal that shows the details of the first node."""
+    async with terminal(server.address) as screen:
+        await server.streaming_count(1)
+        await server.tick()
+        await screen.until(screen.names)
+        await screen.press("enter")
+        await server.streaming_count(2)
+        await server.tick()
+        await screen.shows("3.13   2.50   1.25")
+        yield screen
+
+
+async def test_all_sections_of_that_node_alone_are_asked_for(
+    server: V2Server, opened: Terminal
+) -> None:
+    request = server.requests[-1]
+    assert request["nodes"] == ["kyle"]
+    assert request["detail"] == sorted(SECTIONS)
+    assert request["every"] == 1.0
+
+
+async def test_they_are_asked_for_only_while_shown(server: V2Server, opened: Terminal) -> None:
+    await opened.press("escape")
+    await server.streaming_count(1)
+    await opened.until(opened.names)
+
+
+async def test_new_numbers_are_shown_as_they_come(server: V2Server, opened: Terminal) -> None:
+    server.nodes = [node_object("kyle", detail=OTHER)]
+    await server.tick()
+    await opened.shows("9.99")
+
+
+async def test_a_pause_holds_them(server: V2Server, opened: Terminal) -> None:
+    await opened.press("space")
+    server.nodes = [node_object("kyle", cpuUsed=77.0, detail=OTHER)]
+    await server.tick()
+    await eventually(lambda: opened.app.scene.rows[0].node.cpu_used == 77.0)
+    assert "9.99" not in opened.text()
+    await opened.press("space")
+    await server.tick()
+    await opened.shows("9.99")
+
+
+async def test_a_node_that_fails_says_why_here_too(server: V2Server, opened: Terminal) -> None:
+    server.nodes = [node_object("kyle", error="down: connection refused")]
+    await server.tick()
+    await opened.shows("DOWN  0 s  connection refused")
+    await opened.shows("no numbers")
+
+
+async def test_a_node_that_is_not_listed_any_more_is_said_to_be(
+    server: V2Server, opened: Terminal
+) -> None:
+    server.nodes = [node_object("stan")]
+    await server.tick()
+    await opened.shows("kyle does not list this node any more")
+
+
+async def test_a_lost_connection_is_told_and_taken_up_again(
+    server: V2Server, opened: Terminal
+) -> None:
+    await server.drop()
+    await opened.shows("CONNECTION LOST")
+    await server.streaming_count(2)
+    server.nodes = [node_object("kyle", detail=OTHER)]
+    await server.tick()
+    await opened.shows("9.99")
+    assert "CONNECTION LOST" not in opened.text()
+
+
+async def test_they_scroll(server: V2Server, opened: Terminal) -> None:
+    cores = {
+        "cpu": {
+            "used": 1,
+            "user": 1,
+            "system": 1,
+            "iowait": 1,
+            "steal": 1,
+            "cores": [1.0] * 400,
+            "frequency": None,
+        }
+    }
+    server.nodes = [node_object("kyle", detail=cores)]
+    await server.tick()
+    await opened.shows("user 1.0 %")
+
+    async def at_the_end() -> bool:
+        await opened.press("end")  # where that is, is known once all is laid out
+        return "399 ────" in opened.text()
+
+    await eventually(at_the_end, why=opened.text)
+    await opened.press("home", "j", "k")
+    await opened.shows("user 1.0 %")
+
+
+async def test_the_name_is_taken_to_the_letter() -> None:
+    async with (
+        V2Server(nodes=[node_object("db[1]*")]) as server,
+        terminal(server.address) as screen,
+    ):
+        await server.streaming_count(1)
+        await server.tick()
+        await screen.until(screen.names)
+        await screen.press("enter")
+        await server.streaming_count(2)
+        assert server.requests[-1]["nodes"] == ["db[[]1][*]"]

@@ -1,0 +1,102 @@
+"""One node in one line, at any width."""
+
+import pytest
+from rich.cells import cell_len
+
+from nodnod_agent.console.top.header import ConnectionState, banner
+from nodnod_agent.console.top.history import RecentHistory
+from nodnod_agent.console.top.lines import columns, node_line, sparkline, title_line
+from nodnod_agent.console.top.view_model import Row
+from nodnod_client.messages import NodeStats
+
+FINE = NodeStats("kyle", 53.04, 2**38, 2**36, 25.0, 2**33, 2**32, 50.0)
+
+
+def line(node: NodeStats, width: int, since: float | None = None) -> str:
+    past = RecentHistory(5.0)
+    past.add(100.0, (53.0, 50.0, 25.0))
+    row = Row(node, past, since)
+    return str(node_line(row, columns(width), now=100.0, wall=1000.0))
+
+
+@pytest.mark.parametrize("width", [40, 59, 75, 80, 113, 140, 201])
+@pytest.mark.parametrize(
+    "name",
+    ["kyle", "a-rather-long-name.of-a-node.example.com", "日本語" * 10, "\x1b[2J"],
+    ids=["short", "long", "wide", "steering"],
+)
+@pytest.mark.parametrize("error", ["", "down: connection refused", "stale: last heard 4.0 s ago"])
+def test_a_line_is_as_wide_as_the_terminal(width: int, name: str, error: str) -> None:
+    node = NodeStats(name, 53.04, 2**38, 2**36, 25.0, 2**33, 2**32, 50.0, error)
+    text = line(node, width, since=100.0)
+    assert cell_len(text) == width
+    assert "\x1b" not in text
+    assert cell_len(str(title_line(columns(width), "cpu", turned=False))) == width
+
+
+@pytest.mark.parametrize(
+    ("width", "there", "missing"),
+    [
+        (44, ["53.0%", "50.0%", "25.0%"], ["━", "▅", "GiB"]),
+        (60, ["53.0%", "▅"], ["━", "GiB"]),
+        (80, ["━━━─── ", " 53.0%", "▅"], ["GiB"]),
+        (120, ["━━━━──── ", "4.0/8.0 GiB", "64.0/256.0 GiB"], []),
+    ],
+)
+def test_a_wider_terminal_shows_more(width: int, there: list[str], missing: list[str]) -> None:
+    text = line(FINE, width)
+    assert all(part in text for part in there)
+    assert not any(part in text for part in missing)
+
+
+def test_a_node_in_trouble_says_what_since_when_and_why() -> None:
+    assert "  DOWN  15 min  no sign of life" in line(
+        NodeStats("a", error="down: no sign of life"), 80, 100.0
+    )
+
+
+def test_a_node_in_trouble_gives_its_last_numbers_where_it_has_any() -> None:
+    stale = NodeStats(
+        "a", 84.4, memory_total=9, memory_used_percent=3, error="stale: last heard 4.0 s ago"
+    )
+    assert line(stale, 120).rstrip().endswith("· last CPU 84%, memory 3%, disk 0%")
+    assert "last" not in line(NodeStats("a", error="down: x"), 120)
+
+
+@pytest.mark.parametrize(
+    ("values", "top", "text"),
+    [
+        ([0, 12, 13, 50, 99, 100, 250], 100.0, "▁▁▂▅███"),
+        ([None, 5, None], 10.0, " ▅ "),
+        ([0, 0], 0.0, "▁▁"),
+        ([-5], 100.0, "▁"),
+        ([], 100.0, ""),
+    ],
+)
+def test_a_sparkline_has_a_character_for_each_value(
+    values: list[float | None], top: float, text: str
+) -> None:
+    assert sparkline(values, top) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (ConnectionState(age=0.5), None),
+        (ConnectionState(age=3.9), None),
+        (ConnectionState(url="ws://x/"), "waiting for the first answer of ws://x/"),
+        (ConnectionState(age=70.0), "NO NEWS  the last answer came 1 min ago"),
+        (ConnectionState(age=70.0, every=60.0), None),
+        (
+            ConnectionState(trouble="refused", age=7.0),
+            "CONNECTION LOST  refused · numbers are 7 s old · try",
+        ),
+        (ConnectionState(trouble="refused"), "CONNECTION LOST  refused · trying again"),
+        (ConnectionState(age=0.0, paused=True), "PAUSED  as of 0 s ago"),
+        (ConnectionState(age=70.0, paused=True), "PAUSED  as of 1 min ago"),
+        (ConnectionState(age=0.0, pattern="db", shown=2), "filter 'db': 2 shown"),
+    ],
+)
+def test_one_line_says_what_is_not_as_usual(state: ConnectionState, words: str | None) -> None:
+    text = banner(state)
+    assert (text is None) if words is None else (text is not None and words in str(text))

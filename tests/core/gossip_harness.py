@@ -1,0 +1,97 @@
+"""Agents that do nothing but gossip, over links that deliver at once."""
+
+import json
+import random
+from typing import Any, cast
+
+from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.core.membership.gossip import Gossip
+from nodnod_agent.core.membership.link import Link
+from nodnod_agent.core.membership.table import MembershipTable
+from nodnod_client.address import parse_address
+from nodnod_client.codec import decode_join, decode_peer_answer, decode_request, encode
+from nodnod_client.messages import MemberEntry
+from simulation.clock import FakeClock
+
+NOW = 1_700_000_000.0
+
+
+def entry(number: int, incarnation: int = 1, **more: object) -> MemberEntry:
+    fields = {
+        "name": f"n{number}",
+        "address": f"10.1.{number >> 8}.{number & 255}:7070",
+        "instance": f"i{number}",
+    }
+    return MemberEntry(incarnation=incarnation, **(fields | more))  # type: ignore[arg-type]
+
+
+class GossipAgent:
+    """One agent's gossip, and what it has learnt."""
+
+    def __init__(self, number: int, clock: FakeClock) -> None:
+        self.learnt_of: list[MemberEntry] = []
+        self.links: list[Wire] = []
+        self.rooms = 0
+        """How many members it could do without."""
+        self.view = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
+        self.gossip = Gossip(
+            self.view,
+            self,
+            lambda: cast(list[Link], self.links),
+            clock=clock,
+            rng=random.Random(number),
+        )
+
+    def learnt(self, news: MemberEntry) -> None:
+        self.learnt_of.append(news)
+
+    def room(self) -> bool:
+        self.rooms -= 1
+        if self.rooms >= 0:
+            self.view.forget(next(iter(self.view.entries)))
+        return self.rooms >= 0
+
+    def knows(self, *entries: MemberEntry) -> None:
+        """Take in what is no news."""
+        for one in entries:
+            self.view.merge(one)
+
+    def connect(self, other: "GossipAgent") -> "Wire":
+        """Link it to another, as if it had dialled."""
+        wire = Wire(self, other)
+        self.links.append(wire)
+        self.gossip.link_up(cast(Link, wire))
+        return wire
+
+    def ask(
+        self,
+        *members: MemberEntry,
+        teller: MemberEntry,
+        caller: str = "somebody",
+        **fields: object,
+    ) -> dict[str, Any]:
+        """Have it asked to exchange by who can be dialled at ``caller``; its answer."""
+        request = {"type": 4, "member": teller, "digest": "0", **fields}
+        if members:
+            request["members"] = members
+        text = encode(request)
+        answer = self.gossip.asked(decode_join(text, decode_request(text)), caller)
+        return cast(dict[str, Any], json.loads(encode(answer)))
+
+
+class Wire:
+    """A link between two sides that delivers at once, and remembers what went each way."""
+
+    def __init__(self, side: GossipAgent, other: GossipAgent) -> None:
+        self.address = parse_address(other.view.own.address)
+        self.hello = Hello(2, other.view.own.name, digest=other.view.digest)
+        self.requests: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+        self._side, self._other = side, other
+
+    def tell(self, text: bytes) -> None:
+        self.requests.append(json.loads(text))
+        join = decode_join(text, decode_request(text))
+        answer = encode(self._other.gossip.asked(join, str(self._side.view.own.address)))
+        self.answers.append(json.loads(answer))
+        self._side.gossip.answered(cast(Link, self), decode_peer_answer(answer))

@@ -1,0 +1,267 @@
+"""One real Cluster among fake peers and clients, for tests that say every word themselves."""
+
+import json
+import random
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from nodnod_agent.core.interfaces import Hello, LinkEnd, Wire
+from nodnod_agent.core.node import Node
+from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.address import Address, parse_address
+from simulation.answers import parse
+from simulation.clock import FakeClock
+from simulation.legacy import node_object
+
+STAT = 0
+WALL = 1_700_000_000.0
+
+
+class FakeWire:
+    """The core's Wire; notes what it is told. It hears something all the time, until silenced."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.sent: list[bytes] = []
+        self.pings: list[float] = []
+        self.closed: tuple[int, str] | None = None
+        self.aborted = False
+        self.rtt: float | None = None
+        self.unsent = 0
+        self._clock = clock
+        self._silent_since: float | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.closed is None and not self.aborted
+
+    @property
+    def heard(self) -> float:
+        return self._clock.now if self._silent_since is None else self._silent_since
+
+    def silence(self) -> None:
+        """Hear nothing from now on."""
+        self._silent_since = self._clock.now
+
+    def send(self, text: bytes) -> None:
+        if self.open:
+            self.sent.append(text)
+
+    def ping(self) -> None:
+        self.pings.append(self._clock.now)
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.closed = (code, reason)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Attempt:
+    """One attempt to dial, for the test to decide."""
+
+    def __init__(self, clock: FakeClock, address: Address, end: LinkEnd) -> None:
+        self.address = address
+        self.end = end
+        self.at = clock.now
+        self.cancelled = False
+        self._clock = clock
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def accept(self, hello: Hello) -> FakeWire:
+        wire = FakeWire(self._clock)
+        self.end.opened(cast(Wire, wire), hello)
+        return wire
+
+    def refuse(self, reason: str = "connection refused") -> None:
+        self.end.refused(reason)
+
+
+class FakeDial:
+    """The core's Dial; keeps the attempts."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.attempts: list[Attempt] = []
+        self._clock = clock
+
+    def __call__(self, address: Address, end: LinkEnd) -> Attempt:
+        attempt = Attempt(self._clock, address, end)
+        self.attempts.append(attempt)
+        return attempt
+
+    def to(self, address: Address) -> list[Attempt]:
+        return [attempt for attempt in self.attempts if attempt.address == address]
+
+
+class FakePeer:
+    """A node that was dialled, and says what the test makes it say."""
+
+    def __init__(self, stage: "CoreHarness", name: str, attempt: Attempt, hello: Hello) -> None:
+        self.name = name
+        self.address = attempt.address
+        self.attempt = attempt
+        self.hello = hello
+        self.wire = attempt.accept(hello)
+        self._stage = stage
+
+    @property
+    def queries(self) -> list[dict[str, Any]]:
+        """The questions it was asked; what agents tell each other besides is not among them."""
+        requests = [json.loads(text) for text in self.wire.sent]
+        return [request for request in requests if request.get("type", STAT) == STAT]
+
+    def node(self, **fields: Any) -> dict[str, Any]:
+        """Its node object, all seven stats, with ``fields`` instead."""
+        sample = Sample(time=WALL, cpu_used=7.0, disk_total=100, disk_used=10, memory_total=50)
+        return node_object(self.name, sample) | fields
+
+    def answer(self, query: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Answer a query (the last one) with its node object, as ``fields`` change it."""
+        self.answer_nodes({self.name: self.node(**fields)}, query)
+
+    def answer_nodes(
+        self, nodes: object, query: dict[str, Any] | None = None, **fields: object
+    ) -> None:
+        """Answer a query (the last one) with these nodes."""
+        answer = {"host": self.name, "nodes": nodes, "error": "", **fields}
+        if self.hello.version >= 2:
+            query = query or self.queries[-1]
+            answer["id"] = query["id"]
+        self.say(json.dumps(answer).encode())
+
+    def say(self, text: bytes) -> None:
+        """Send any message."""
+        self.attempt.end.received(text)
+
+    def hang_up(self, reason: str = "connection closed") -> None:
+        """End the connection."""
+        self.attempt.end.ended(reason)
+
+
+class FakeClient:
+    """A client, or a peer that has dialled us."""
+
+    def __init__(self, stage: "CoreHarness", hello: Hello) -> None:
+        self.wire = FakeWire(stage.clock)
+        self.session = stage.cluster.accepted(cast(Wire, self.wire), hello)
+
+    def ask(self, **request: Any) -> None:
+        """Send a request."""
+        self.say(json.dumps(request).encode())
+
+    def say(self, text: bytes) -> None:
+        """Send any message."""
+        self.session.received(text)
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """All that it was sent."""
+        return [parse(text) for text in self.wire.sent]
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The one answer it was sent."""
+        (answer,) = self.answers
+        return answer
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        """The nodes of the last answer."""
+        nodes = self.answers[-1]["nodes"]
+        assert isinstance(nodes, dict)
+        return nodes
+
+
+class Sampled(Node):
+    """A cluster that keeps its newest sample, to be taken again."""
+
+    newest = Sample(time=WALL, cpu_used=5.0, disk_total=10, memory_total=20)
+
+    def sampled(self, sample: Sample) -> None:
+        self.newest = sample
+        super().sampled(sample)
+
+
+class CoreHarness:
+    """The agent ``own``, listening at 10.0.0.1:7070, on a clock that the test moves.
+
+    It is sampled once a second, and nothing changes, until ``sampling`` is set to false.
+    """
+
+    def __init__(
+        self,
+        name: str = "own",
+        *,
+        seed: int = 0,
+        clock: FakeClock | None = None,
+        **options: Any,
+    ) -> None:
+        self.clock = clock or FakeClock()
+        self.dial = FakeDial(self.clock)
+        self.sampling = True
+        self.wall_skew = 0.0
+        """Seconds by which somebody has set the wall clock wrong."""
+        self.cluster = Sampled(
+            name=name,
+            address="10.0.0.1:7070",
+            instance="own instance",
+            clock=self.clock,
+            wall=lambda: WALL + self.clock.now + self.wall_skew,
+            rng=random.Random(seed),
+            dial=self.dial,
+            **options,
+        )
+        self._sample()
+        self.cluster.start()
+        self._hosts = 1
+
+    def _sample(self) -> None:
+        if self.sampling:
+            newest = self.cluster.newest
+            self.cluster.sampled(replace(newest, time=WALL + self.clock.now))
+        self.clock.call_at(self.clock.now + 1.0, self._sample)
+
+    def configure(self, address: str = "") -> Address:
+        """Add a node to the configuration; it is being dialled then."""
+        self._hosts += 1
+        parsed = parse_address(address or f"10.0.0.{self._hosts}")
+        self.cluster.peers.add(parsed)
+        self.clock.turn()
+        return parsed
+
+    def attempt(self, address: Address) -> Attempt:
+        """The newest attempt to dial an address; waits until it is made."""
+        known = len(self.dial.to(address))
+        if not known:
+            self.clock.wait_for(lambda: bool(self.dial.to(address)), 20)
+        return self.dial.to(address)[-1]
+
+    def peer(
+        self, name: str, *, version: int = 2, instance: str = "", address: str = ""
+    ) -> FakePeer:
+        """Configure a node, and have it answer the dial."""
+        attempt = self.attempt(self.configure(address))
+        return self.welcome(name, attempt, version=version, instance=instance)
+
+    def welcome(
+        self, name: str, attempt: Attempt, *, version: int = 2, instance: str = ""
+    ) -> FakePeer:
+        """Have a node answer an attempt; one of version 1 tells its name with its first answer."""
+        if version >= 2:
+            return FakePeer(self, name, attempt, Hello(2, name, instance or f"instance of {name}"))
+        peer = FakePeer(self, name, attempt, Hello(version=1))
+        peer.answer()
+        return peer
+
+    def client(self, hello: Hello = Hello(version=1)) -> FakeClient:  # noqa: B008  # immutable
+        """Connect a client."""
+        return FakeClient(self, hello)
+
+    def ask_all(self, **request: Any) -> FakeClient:
+        """Connect a client, and have it ask for the whole cluster."""
+        client = self.client()
+        client.ask(type=1, **request)
+        self.clock.turn()
+        return client

@@ -1,0 +1,182 @@
+"""Whatever agents are told of members: they bear it, stay who they are, and agree in the end."""
+
+import json
+import random
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.harness import WALL, CoreHarness, FakeClient
+from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.core.membership import table as view_module
+from nodnod_agent.core.membership.table import AHEAD, DAY, REMEMBERED, EntryRefused, MembershipTable
+from nodnod_client.codec import decode_entries, encode
+from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, MemberEntry
+from simulation.ledger import Ledger
+from simulation.table_invariants import check_view
+from strategies import documents, examples, odd_values
+
+AGENTS = ("10.0.0.1:7070", "10.0.0.2:7070", "[fe80::1%eth0]:7070")
+OTHERS = (
+    *("10.0.0.9", "10.0.0.9:7070", "KYLE", "kyle:7070", "kyle.:7070", "[::1]:1", "::ffff:10.0.0.9"),
+    *("", "x:y", ":80", "http://kyle/", "kyle:0", "a" * 290, "ky\0le", "ky\u200ble"),
+)
+WRONG = st.text(max_size=300)
+
+names = st.sampled_from(
+    ["kyle", "stan", "n1", " ", "☃" * 128, "\U0001f600" * 128, "a\nb", "a\u202e"]
+)
+instances = st.sampled_from(["i1", "i2", "i3", "\U0001f600" * 64, "\x1b[2J"])
+# From the first to the last that is taken, and beyond.
+incarnations = st.sampled_from([0, 1, 2, 999, 1000, 1001, int((WALL + AHEAD) * 1000), MAX_INT])
+moments = st.sampled_from(
+    [0.0, -0.0, 1, WALL, WALL - REMEMBERED - 1, WALL + 2 * DAY, 1e308, -1e308]
+)
+# Of who left longer ago than anybody remembers, nobody hears again.
+lately = st.sampled_from([WALL, WALL - 1, WALL - DAY, WALL + 2 * DAY, 1e308])
+states = st.sampled_from(["up", "left"])
+
+
+def entry(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """An entry as JSON has it; ``fields`` say what some of its fields are drawn from."""
+    usual = {
+        "name": names | st.text(min_size=1, max_size=MAX_NAME_LENGTH),
+        "address": st.sampled_from(AGENTS + OTHERS) | WRONG,
+        "instance": instances,
+        "incarnation": incarnations | st.integers(0, MAX_INT),
+    }
+    when = {} if "since" in fields else {"since": moments}
+    return st.fixed_dictionaries(usual | fields, optional={"state": states, **when})
+
+
+def heard(entries: list[dict[str, Any]]) -> list[MemberEntry]:
+    """Entries as they come over the wire."""
+    raw = msgspec.json.decode(json.dumps(entries), type=list[msgspec.Raw])
+    return decode_entries(raw)[0]
+
+
+def tell(view: MembershipTable, entries: list[MemberEntry]) -> int:
+    """Have all be taken that can be; how many of them were news."""
+    news = 0
+    for one in entries:
+        with suppress(EntryRefused):
+            news += view.merge(one) is not None
+    return news
+
+
+def agent(number: int, now: list[float]) -> MembershipTable:
+    own = MemberEntry(f"n{number}", AGENTS[number - 1], f"i{number}", 1000)
+    return MembershipTable(own, lambda: now[0])
+
+
+@examples(300)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.lists(entry(since=lately), max_size=4)), max_size=9)
+)
+def test_agents_that_have_heard_anything_agree_after_they_have_told_each_other(
+    told: list[tuple[int, list[dict[str, Any]]]],
+) -> None:
+    now = [WALL]
+    views = [agent(number, now) for number in (1, 2, 3)]
+    owns = [view.own for view in views]
+    for who, entries in told:
+        tell(views[who], heard(entries))
+    for _ in range(3):
+        now[0] += 1  # what was refuted at the end of time is no longer beyond it
+        for view in views:
+            for other in views:
+                tell(other, view.all())
+    assert len({view.digest for view in views}) == 1
+    assert len({frozenset(map(encode, view.all())) for view in views}) == 1
+    for view, own in zip(views, owns, strict=True):
+        check_view(view, own)
+
+
+# Our own address is another matter: of that we know more than we are told.
+others = entry(address=st.sampled_from(OTHERS), since=lately)
+
+
+@examples(300)
+@given(st.lists(others, max_size=12), st.randoms())
+def test_in_whatever_order_and_however_often_the_same_is_believed(
+    told: list[dict[str, Any]], chance: random.Random
+) -> None:
+    entries = heard(told)
+    first, second = agent(1, [WALL]), agent(1, [WALL])
+    tell(first, entries)
+    chance.shuffle(entries)
+    tell(second, entries)
+    assert first.digest == second.digest
+    assert first.entries == second.entries
+    assert tell(first, entries) == 0
+    assert first.digest == second.digest
+
+
+@examples(100)
+@given(st.lists(entry(address=st.integers(1, 20).map("10.1.0.{}:7070".format)), max_size=40))
+def test_of_any_number_of_members_as_many_are_taken_as_there_is_room(
+    told: list[dict[str, Any]],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(view_module, "MAX_MEMBERS", 16)
+        view = agent(1, [WALL])
+        own = view.own
+        for one in heard(told):
+            tell(view, [one])
+            check_view(view, own)
+
+
+joins = st.fixed_dictionaries(
+    {"type": st.just(4), "id": st.integers(0, 3), "member": entry()},
+    optional={
+        "digest": st.sampled_from(["", "0" * 16, "x" * 64]),
+        "members": st.lists(entry() | odd_values, max_size=4),
+    },
+)
+HELLOS = [
+    Hello(2, "n2", "i2", "10.0.0.2:7070"),
+    Hello(2, "own", "own instance", "10.0.0.1:7070"),
+    Hello(2, "", "i", "nowhere:"),
+]
+
+
+def say(client: FakeClient, ledger: Ledger, text: bytes) -> None:
+    if client.wire.open:
+        ledger.ask(text)
+        client.say(text)
+
+
+@examples(200)
+@given(
+    texts=st.lists(documents(joins), max_size=12),
+    hello=st.sampled_from(HELLOS),
+    mode=st.sampled_from(["pull", "push"]),
+)
+def test_an_agent_that_is_told_anything_answers_and_asks_on(
+    texts: list[bytes], hello: Hello, mode: str
+) -> None:
+    stage = CoreHarness(mode=mode)
+    own = stage.cluster.peers.gossip.view.own
+    caller, peer, ledger = stage.client(hello), stage.peer("kyle"), Ledger()
+    for text in texts:
+        say(caller, ledger, text.decode(errors="replace").encode())
+        peer.say(text.replace(b'"id": 0', b'"id": -1'))
+        stage.clock.advance(0.1)
+    stage.clock.advance(31)
+    for answer in caller.wire.sent:
+        ledger.answer(answer)
+    ledger.check()
+    check_view(stage.cluster.peers.gossip.view, own)
+    client = stage.client()
+    client.ask(type=3)
+    rows = client.answer["members"]
+    assert (rows[0]["name"], rows[0]["address"]) == ("own", "10.0.0.1:7070")
+    listed = [row["name"] for row in rows if row["state"] != "left"]
+    assert len(listed) == len(set(listed))
+    client.ask(type=1)
+    stage.clock.advance(3)
+    assert sorted(client.nodes) == sorted(listed)

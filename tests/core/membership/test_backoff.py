@@ -1,0 +1,50 @@
+"""How long to wait before dialling again: doubling, with a ceiling, and drawn anew each time."""
+
+import random
+
+from nodnod_agent.core.membership.backoff import Backoff
+
+
+class Ceiling:
+    """Chance at its worst: always the longest wait."""
+
+    def uniform(self, a: float, b: float) -> float:
+        assert a == 0
+        return b
+
+    random = choice = None
+
+
+def test_waits_double_from_a_quarter_second_to_fifteen() -> None:
+    backoff = Backoff(Ceiling())  # type: ignore[arg-type]
+    waits = [backoff.wait() for _ in range(9)]
+    assert waits == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15]
+
+
+def test_after_a_reset_they_start_over() -> None:
+    backoff = Backoff(Ceiling())  # type: ignore[arg-type]
+    for _ in range(5):
+        backoff.wait()
+    backoff.reset()
+    assert [backoff.wait(), backoff.wait()] == [0.25, 0.5]
+
+
+def test_the_jitter_is_full() -> None:
+    backoff = Backoff(random.Random(1))
+    for _ in range(10):
+        backoff.wait()
+    waits = [backoff.wait() for _ in range(1000)]
+    assert 0 <= min(waits) < 0.5
+    assert 14.5 < max(waits) <= 15
+    assert 6.5 < sum(waits) / len(waits) < 8.5
+
+
+def test_two_agents_do_not_draw_the_same_waits() -> None:
+    one, other = Backoff(random.Random(1)), Backoff(random.Random(2))
+    assert [one.wait() for _ in range(5)] != [other.wait() for _ in range(5)]
+
+
+def test_the_longest_wait_can_be_had_at_once_and_lasts() -> None:
+    backoff = Backoff(Ceiling())  # type: ignore[arg-type]
+    assert backoff.longest() == 15
+    assert backoff.wait() == 15

@@ -1,0 +1,236 @@
+"""How views spread: who tells whom what, and how much of it."""
+
+from core.gossip_harness import NOW, GossipAgent, entry
+from nodnod_agent.core.membership.gossip import CALM_EVERY, COMPARED_FOR, LISTS_PER_TICK
+from nodnod_agent.core.membership.table import DAY
+from nodnod_client.codec import encode
+from simulation.clock import FakeClock
+
+
+def test_a_link_that_comes_up_is_an_introduction_without_lists(
+    own: GossipAgent, peer: GossipAgent
+) -> None:
+    own.knows(*map(entry, range(10, 20)))
+
+    wire = own.connect(peer)
+
+    (request,), (answer,) = wire.requests, wire.answers
+    assert request["member"]["name"] == "n1"
+    assert answer["member"]["name"] == "n2"
+    assert "members" not in request | answer
+    assert own.learnt_of == [peer.view.own]
+    assert peer.learnt_of == [own.view.own]
+
+
+def test_a_link_to_one_whose_view_is_ours_needs_no_introduction(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    own.knows(peer.view.own)
+    peer.knows(own.view.own)
+
+    wire = own.connect(peer)
+
+    assert wire.requests == []
+    own.gossip.start()
+    clock.advance(CALM_EVERY + 1)
+    assert [request for request in wire.requests if "members" in request] == []
+
+
+def test_while_all_agree_an_exchange_is_two_digests_every_ten_seconds(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    for side in (own, peer):
+        side.knows(*map(entry, range(10, 110)))
+    wire = own.connect(peer)
+    own.gossip.start()
+    clock.advance(5)
+    assert own.view.digest == peer.view.digest
+    del wire.requests[:], wire.answers[:]
+
+    clock.advance(10 * CALM_EVERY)
+
+    assert len(wire.requests) == 10
+    assert not any("members" in said for said in wire.requests + wire.answers)
+    assert max(len(encode(said)) for said in wire.requests + wire.answers) < 256
+
+
+def test_where_digests_differ_each_side_gets_what_it_lacks(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    own.knows(entry(10), entry(11), entry(12, 5))
+    peer.knows(entry(11), entry(12, 4), entry(13))
+    wire = own.connect(peer)
+    own.gossip.start()
+
+    clock.advance(1)
+
+    assert own.view.digest == peer.view.digest
+    assert len(own.view.entries) == len(peer.view.entries) == 5
+    assert [one["name"] for one in wire.answers[-1]["members"]] == ["n13"]
+
+
+def test_news_are_told_to_several_and_not_passed_on_like_a_baton(
+    own: GossipAgent, clock: FakeClock
+) -> None:
+    peers = [GossipAgent(number, clock) for number in range(10, 26)]
+    for peer in peers:
+        own.connect(peer)
+    own.gossip.start()
+    clock.advance(30)
+    own.ask(entry(50), teller=entry(51))
+
+    clock.advance(7)
+
+    assert sum(entry(50).address in peer.view.entries for peer in peers) >= 4
+
+
+def test_one_that_lacks_only_the_latest_news_is_told_only_these(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    for side in (own, peer):
+        side.knows(*map(entry, range(100, 200)))
+    wire = own.connect(peer)
+    own.gossip.start()
+    clock.advance(15)
+    own.ask(entry(50), teller=entry(51))
+    del wire.requests[:], wire.answers[:]
+
+    clock.advance(2)
+
+    told = [one["name"] for one in wire.requests[0]["members"]]
+    assert sorted(told) == ["n50", "n51"]
+    assert "members" not in wire.answers[0]
+    assert own.view.digest == peer.view.digest
+
+
+def test_news_reach_the_listener_once(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    peer.knows(entry(13))
+    own.connect(peer)
+    own.gossip.start()
+
+    clock.advance(60)
+
+    assert [one.name for one in own.learnt_of] == ["n2", "n13"]
+
+
+def test_no_more_than_eight_lists_are_given_in_a_tick(own: GossipAgent, clock: FakeClock) -> None:
+    own.knows(*map(entry, range(100, 200)))
+    own.gossip.start()
+    clock.advance(1)
+
+    def given() -> int:
+        answers = [own.ask(entry(n + 10), teller=entry(n + 10)) for n in range(30)]
+        assert answers[-1]["digest"] == own.view.digest
+        return sum("members" in answer for answer in answers)
+
+    assert given() == LISTS_PER_TICK
+    assert given() == 0
+    clock.advance(1)
+    assert given() == LISTS_PER_TICK
+
+
+def test_who_sends_no_list_gets_none(own: GossipAgent) -> None:
+    own.knows(entry(10))
+
+    assert "members" not in own.ask(teller=entry(9))
+
+
+def test_an_agent_sends_one_list_a_second_however_many_links_come_up(
+    own: GossipAgent, clock: FakeClock
+) -> None:
+    own.knows(*map(entry, range(200, 300)))
+    wires = [own.connect(GossipAgent(number, clock)) for number in range(10, 40)]
+    introductions = sum(len(wire.requests) for wire in wires)
+    own.gossip.start()
+
+    clock.advance(5)
+
+    lists = sum("members" in request for wire in wires for request in wire.requests)
+    assert introductions == 30
+    assert 1 <= lists <= 6
+    assert sum(len(wire.requests) for wire in wires) - introductions <= 12
+
+
+def test_lists_that_brought_nothing_are_sent_once_a_minute_until_something_changes(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    # As where one has configured, and keeps, what the other has forgotten.
+    own.knows(entry(10), entry(11))
+    peer.knows(entry(10), entry(11))
+    peer.view.forget(entry(11).address)
+    wire = own.connect(peer)
+    own.gossip.start()
+    clock.advance(30)
+    lists = sum("members" in request for request in wire.requests)
+    asked = len(wire.requests)
+    assert lists <= 3
+
+    clock.advance(100)
+    assert sum("members" in request for request in wire.requests) <= lists + 2
+    assert len(wire.requests) - asked <= 15
+
+    peer.knows(entry(12))
+    clock.advance(2 * CALM_EVERY)
+    assert "10.1.0.12:7070" in own.view.entries
+
+
+def test_what_was_refused_for_a_clock_that_was_wrong_is_taken_once_it_is_right(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    peer.knows(*(entry(number, int(NOW * 1000)) for number in range(10, 15)))
+    behind = 3 * DAY
+    own.view._wall = lambda: NOW + clock.now - behind
+    own.connect(peer)
+    own.gossip.start()
+    clock.advance(30)
+    assert list(own.view.entries) == [peer.view.own.address]
+
+    behind = 0.0
+    clock.advance(COMPARED_FOR + CALM_EVERY)
+
+    assert len(own.view.entries) == 6
+
+
+def test_leaving_is_told_to_every_peer(own: GossipAgent, clock: FakeClock) -> None:
+    peers = [GossipAgent(number, clock) for number in range(10, 15)]
+    for peer in peers:
+        own.connect(peer)
+
+    own.gossip.leave()
+
+    for peer in peers:
+        known = peer.view.entries[own.view.own.address]
+        assert known.state == "left"
+        assert known.since == NOW + clock.now
+
+
+def test_after_stop_nobody_is_asked(own: GossipAgent, peer: GossipAgent, clock: FakeClock) -> None:
+    wire = own.connect(peer)
+    own.gossip.start()
+    own.gossip.stop()
+
+    clock.advance(60)
+
+    assert len(wire.requests) == 1
+
+
+def test_one_that_was_forgotten_refutes_it_and_is_learnt_of_again(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    third = GossipAgent(3, clock)
+    for side in (peer, third):
+        side.knows(own.view.own)
+        side.view.forget(own.view.own.address)
+        assert side.view.merge(own.view.own) is None
+    own.connect(peer)
+    peer.connect(third)
+    for side in (own, peer, third):
+        side.gossip.start()
+
+    clock.advance(15)
+
+    assert own.view.own.state == "up"
+    assert peer.view.entries[own.view.own.address] == own.view.own
+    assert third.view.entries[own.view.own.address] == own.view.own

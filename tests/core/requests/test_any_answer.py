@@ -1,0 +1,187 @@
+"""Whatever a peer sends: those who wait get one answer each, in time, with every node in it once."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.harness import CoreHarness, FakeClient, FakePeer
+from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.core.membership.v1_pipeline import MAX_UNANSWERED
+from nodnod_client.address import parse_address
+from simulation.answers import FIELDS
+from simulation.ledger import Ledger
+from strategies import documents, examples, json_values, odd_values
+
+PATIENCE = 0.1
+"""Seconds after its deadline by which every answer is there."""
+
+NAMES = ["bad", "stan", "own", "", "x" * 200, "10.0.0.2:7070", "a\0b", "stan@10.0.0.2:7070"]
+
+nodes = st.fixed_dictionaries(
+    {field: st.just(1) for field in FIELDS[0]},
+    optional={"detail": json_values, "history": json_values, "more": json_values},
+).flatmap(
+    lambda node: st.fixed_dictionaries(
+        {name: st.just(value) for name, value in node.items()}
+        | {"name": st.sampled_from(NAMES), "error": st.sampled_from(["", "on fire"])}
+    )
+)
+members = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(NAMES),
+        "address": st.sampled_from(["10.0.0.9", "10.0.0.1:7070", "x"]),
+        "instance": st.sampled_from(["i", "own instance", ""]),
+        "incarnation": st.sampled_from([0, 1, 1_700_000_001_000, 2**53]),
+    }
+)
+answers = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from([1, 2, 3, 0, -1, "1", None]),
+        "nodes": st.dictionaries(st.sampled_from(NAMES), nodes | odd_values, max_size=2),
+    },
+    optional={
+        "host": st.sampled_from(NAMES),
+        "error": st.sampled_from(["", "shutting down", "x" * 9000]),
+        "seq": st.integers(0, 3),
+        "members": st.lists(members | odd_values, max_size=3),
+        "member": members,
+        "digest": st.text(max_size=20),
+    },
+)
+questions = st.fixed_dictionaries(
+    {"type": st.just(1)},
+    optional={
+        "statType": st.integers(0, 3),
+        "id": st.sampled_from([1, "a"]),
+        "detail": st.just(["load"]),
+        "history": st.just(60),
+        "timeout": st.sampled_from([0.05, 1]),
+    },
+)
+hellos = st.sampled_from([Hello(1), *(Hello(2, name, "instance of bad") for name in NAMES)])
+
+
+class Scene:
+    """Clients of an agent with a good peer ``stan`` and one that says anything."""
+
+    def __init__(self, mode: str, hello: Hello) -> None:
+        self.stage = CoreHarness(mode=mode)
+        self.good = self.stage.peer("stan")
+        self._served = 0
+        self._serve()
+        self._address = self.stage.configure()
+        self.bad = self._welcome(hello)
+        self.clients: list[tuple[FakeClient, Ledger, dict[str, Any]]] = []
+
+    def _welcome(self, hello: Hello) -> FakePeer:
+        return FakePeer(self.stage, "bad", self.stage.attempt(self._address), hello)
+
+    def _serve(self) -> None:
+        """The good peer answers all that it is asked, and streams where it has been told to."""
+        sent = self.good.wire.sent
+        while self._served < len(sent):  # an answer may bring the next question
+            query = json.loads(sent[self._served])
+            self._served += 1
+            if "every" in query:
+                self._stream(query)
+            elif query.get("type", 0) == 0:
+                self.good.answer(query)
+        self.stage.clock.call_at(self.stage.clock.now + 0.005, self._serve)
+
+    def _stream(self, query: dict[str, Any]) -> None:
+        self.good.answer(query)
+        self.stage.clock.call_at(self.stage.clock.now + query["every"], self._stream, query)
+
+    def ask(self, question: dict[str, Any]) -> None:
+        """Have a new client ask."""
+        client, ledger = self.stage.client(), Ledger()
+        text = json.dumps(question).encode()
+        ledger.ask(text)
+        self.clients.append((client, ledger, question))
+        client.say(text)
+        due = self.stage.clock.now + question.get("timeout", 2.0) + PATIENCE
+        self.stage.clock.call_at(due, self._answered, client)
+
+    def _answered(self, client: FakeClient) -> None:
+        assert client.wire.sent, "no answer by its deadline"
+
+    def say(self, text: bytes) -> None:
+        """The bad peer sends a message, if we listen."""
+        if self.bad.wire.open:
+            self.bad.say(text)
+
+    def answer(self, fields: dict[str, Any], twice: str = "") -> None:
+        """The bad peer answers what it was asked last, or nearly so: ``twice`` names a field."""
+        if self.bad.wire.open and self.bad.queries:
+            node = self.bad.node(**{"name": self.bad.hello.name, **fields})
+            answer = {"nodes": {self.bad.hello.name: node}, "id": self.bad.queries[-1].get("id")}
+            text = json.dumps(answer).replace(f'"{twice}": ', f'"{twice}": 0, "{twice}": ')
+            self.bad.say(text.encode())
+
+    def repeat(self, field: str) -> None:
+        """The bad peer answers with a field that stands there twice."""
+        self.answer({}, field)
+
+    def return_as(self, hello: Hello) -> None:
+        """The bad peer hangs up and comes back, perhaps as somebody else."""
+        if self.bad.wire.open:
+            attempts = self.stage.dial.to(self._address)
+            self.bad.hang_up()
+            known = len(attempts)
+            self.stage.clock.wait_for(lambda: len(self.stage.dial.to(self._address)) > known, 20)
+            self.bad = self._welcome(hello)
+
+    def check(self) -> None:
+        """Let every deadline pass, and look at what everybody got."""
+        self.stage.clock.advance(3)
+        for client, ledger, question in self.clients:
+            for text in client.wire.sent:
+                ledger.answer(text)
+            ledger.check()
+            self._check_nodes(client.nodes, question)
+        assert all(link.owing <= MAX_UNANSWERED for link in self.stage.cluster.peers._links)
+        assert self.stage.cluster.queries._rounds == {}
+
+    def _check_nodes(self, found: dict[str, Any], question: dict[str, Any]) -> None:
+        fields = FIELDS[question.get("statType", 0)]
+        assert list(found) == sorted(found)
+        assert len(found) >= 3  # more where the bad one told of members
+        for node in found.values():
+            assert set(fields) <= set(node)
+            numbers = [node[field] for field in fields[1:-1]]
+            assert all(isinstance(number, int | float) and number >= 0 for number in numbers)
+        assert found["own"]["error"] == ""
+        assert found["stan"]["error"] == ""
+        assert found["stan"].get("cpuUsed", 7) == 7
+
+
+moves = st.one_of(
+    *(st.tuples(st.just("say"), documents(answers)),) * 3,
+    st.tuples(
+        st.just("answer"), st.dictionaries(st.sampled_from(FIELDS[0]), odd_values, max_size=2)
+    ),
+    st.tuples(st.just("repeat"), st.sampled_from(FIELDS[0])),
+    *(st.tuples(st.just("ask"), questions),) * 2,
+    st.tuples(st.just("return_as"), hellos),
+    st.tuples(st.just("wait"), st.sampled_from([0.02, 0.5, 4.0])),
+)
+
+
+@examples(300)
+@given(moves=st.lists(moves, max_size=15), mode=st.sampled_from(["pull", "push"]), hello=hellos)
+def test_a_bad_peer_spoils_its_own_entry_and_nothing_else(
+    moves: list[tuple[str, Any]], mode: str, hello: Hello
+) -> None:
+    scene = Scene(mode, hello)
+    for move, what in [*moves, ("ask", {"type": 1})]:
+        if move == "wait":
+            scene.stage.clock.advance(what)
+        else:
+            getattr(scene, move)(what)
+    scene.check()
+    roster = scene.stage.cluster.peers.roster
+    assert parse_address("10.0.0.1:7070") not in roster.members, "that is ourselves"
+    last = scene.clients[-1][0].nodes
+    assert last.keys() == {"own"} | {member.listed for member in roster.listing()}

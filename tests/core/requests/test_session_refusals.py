@@ -1,0 +1,158 @@
+"""What is no request: what it is told, and how often it is borne."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core.harness import CoreHarness, FakeClient
+
+
+@pytest.fixture
+def client() -> FakeClient:
+    return CoreHarness().client()
+
+
+REFUSED: list[tuple[bytes, str, str]] = [
+    (b"", "bad_json", "request is empty"),
+    (b" \n", "bad_json", "request is empty"),
+    (b"null", "bad_request", "request must be a JSON object, got null"),
+    (b"[]", "bad_request", "request must be a JSON object, got []"),
+    (b'"x"', "bad_request", 'request must be a JSON object, got "x"'),
+    (b"5", "bad_request", "request must be a JSON object, got 5"),
+    (b"hello", "bad_json", "request is not JSON"),
+    (b'{"type":0}x', "bad_json", "trailing characters"),
+    (b"{}{}", "bad_json", "trailing characters"),
+    (b'{"type":0,}', "bad_json", "request is not JSON"),
+    (b"{'type':0}", "bad_json", "request is not JSON"),
+    (b"[" * 100_000, "bad_json", "request is nested too deeply"),
+    (b'{"a":' * 100_000, "bad_json", "request is nested too deeply"),
+    (b'{"type":NaN}', "bad_json", "request is not JSON"),
+    (b'{"type":"1"}', "bad_request", '`type` must be an integer, got "1"'),
+    (b'{"type":1.5}', "bad_request", "`type` must be an integer, got 1.5"),
+    (b'{"type":true}', "bad_request", "`type` must be an integer, got true"),
+    (b'{"type":99}', "unknown_type", "`type` must be one of 0, 1, 2, 3, 4, got 99"),
+    (b'{"type":-1}', "unknown_type", "got -1"),
+    (b'{"type":' + b"9" * 4000 + b"}", "unknown_type", "got 999"),
+    (b'{"statType":4}', "bad_request", "`statType` must be 0, 1, 2 or 3, got 4"),
+    (b'{"statType":-1}', "bad_request", "`statType` must be 0, 1, 2 or 3, got -1"),
+    (b'{"id":' + b"1" * 4000 + b"}", "bad_request", "`id` must be an integer of 53 bits or"),
+    (b'{"id":"' + b"x" * 65 + b'"}', "bad_request", "or a string of at most 64 characters"),
+    (b'{"id":9007199254740992}', "bad_request", "`id` must be"),
+    (b'{"id":1.5}', "bad_request", "`id` must be"),
+    (b'{"id":[]}', "bad_request", "`id` must be"),
+    (b'{"timeout":0}', "bad_request", "`timeout` must be between 0.05 and 30, got 0"),
+    (b'{"timeout":-1}', "bad_request", "`timeout` must be between 0.05 and 30, got -1"),
+    (b'{"timeout":1e9}', "bad_request", "`timeout` must be between 0.05 and 30, got 1000000000"),
+    (b'{"timeout":1e999}', "bad_request", "`timeout` must be between 0.05 and 30"),
+    (b'{"timeout":"1"}', "bad_request", "`timeout` must be between 0.05 and 30"),
+    (b'{"nodes":"kyle"}', "bad_request", "`nodes` must be a list of at most 256 node names"),
+    (b'{"nodes":[1]}', "bad_request", "`nodes` must be a list"),
+    (b'{"nodes":[""]}', "bad_request", "`nodes` must be a list"),
+    (json.dumps({"nodes": ["x"] * 257}).encode(), "bad_request", "`nodes` must be a list"),
+    (json.dumps({"nodes": ["x" * 129]}).encode(), "bad_request", "`nodes` must be a list"),
+    (b'{"detail":"cpu"}', "bad_request", "`detail` must be a list"),
+    (b'{"detail":["weather"]}', "unknown_section", "got 'weather'"),
+    (b'{"history":0}', "bad_request", "`history` must be seconds"),
+    (b'{"history":3601}', "bad_request", "`history` must be seconds"),
+    (b'{"every":0.1,"id":1}', "bad_request", "`every` must be between 0.25 and 3600, got 0.1"),
+    (b'{"every":1}', "bad_request", "`every` needs an `id`"),
+    (b'{"type":2}', "bad_request", "`type` 2 needs the `id`"),
+    (b'{"type":2,"id":1}', "no_such_stream", "1"),
+    (b'{"type":4}', "forbidden", "`type` 4 is for agents"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"), REFUSED, ids=[text[:30].decode() for text, _, _ in REFUSED]
+)
+def test_a_bad_request_is_told_what_where_and_what_was_expected(
+    client: FakeClient, text: bytes, code: str, why: str
+) -> None:
+    client.say(text)
+    answer = client.answer
+    assert (answer["host"], answer["nodes"], answer["code"]) == ("own", {}, code)
+    assert why in answer["error"]
+    assert len(answer["error"]) < 300
+    assert client.wire.open
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"), REFUSED, ids=[text[:30].decode() for text, _, _ in REFUSED]
+)
+def test_after_a_bad_request_a_good_one_is_answered(
+    client: FakeClient, text: bytes, code: str, why: str
+) -> None:
+    client.say(text)
+    client.ask()
+    assert client.answers[-1]["error"] == ""
+
+
+@pytest.mark.parametrize("request_", [{"type": 99}, {"timeout": 0}, {"detail": ["weather"]}])
+def test_a_refusal_carries_the_id_where_there_is_one(
+    client: FakeClient, request_: dict[str, Any]
+) -> None:
+    client.ask(id="mine", **request_)
+    assert list(client.answer) == ["host", "nodes", "error", "code", "id"]
+    assert client.answer["id"] == "mine"
+
+
+def test_a_refusal_echoes_no_id_that_is_none(client: FakeClient) -> None:
+    client.ask(id="x" * 65, type=99)
+    assert "id" not in client.answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"type":"%b"}' % (b"x" * 16_000),
+        b'"%b"' % (b"x" * 16_000),
+        b'{"id":"%b"}' % (b"x" * 16_000),
+        b'{"nodes":["%b"]}' % (b"x" * 16_000),
+        b'{"type":%b}' % (b"1" * 4_000),
+        b"x" * 16_000,
+    ],
+)
+def test_no_more_than_200_characters_of_a_request_come_back(
+    client: FakeClient, text: bytes
+) -> None:
+    client.say(text)
+    assert "x" * 201 not in client.answer["error"]
+    assert len(client.answer["error"]) < 300
+
+
+BAD: list[Callable[[FakeClient], None]] = [
+    lambda client: client.say(b"nonsense"),
+    lambda client: client.ask(type=99),
+    lambda client: client.ask(type=2, id=5),
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_ten_bad_requests_in_a_row_close_the_connection_with_1008(
+    client: FakeClient, bad: Callable[[FakeClient], None]
+) -> None:
+    for _ in range(9):
+        bad(client)
+    assert client.wire.open
+    bad(client)
+    assert len(client.answers) == 10
+    assert client.wire.closed is not None
+    assert client.wire.closed[0] == 1008
+
+
+def test_a_good_request_begins_the_count_anew(client: FakeClient) -> None:
+    for _ in range(10):
+        for _ in range(9):
+            client.say(b"nonsense")
+        client.ask()
+    assert client.wire.open
+    assert len(client.answers) == 100
+
+
+def test_after_the_tenth_nothing_is_answered(client: FakeClient) -> None:
+    for _ in range(11):
+        client.say(b"nonsense")
+    client.ask()
+    assert len(client.answers) == 10

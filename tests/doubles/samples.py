@@ -1,0 +1,103 @@
+"""A sample of a machine that has everything, and metrics read back as Prometheus would."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.codec import encode
+from nodnod_client.sections import (
+    Battery,
+    Cores,
+    Cpu,
+    DiskIo,
+    Fan,
+    Filesystem,
+    Gpu,
+    Load,
+    Memory,
+    NetworkIo,
+    Pressure,
+    Process,
+    Processes,
+    Sensors,
+    Stall,
+    System,
+    Temperature,
+)
+
+GIB = 1 << 30
+
+SECTIONS: Mapping[str, Any] = {
+    "system": System(
+        "Debian", "6.1", "x86_64", Cores(4, 2), 1.7e9, "2.0", "3.11", "container", 1.5, 8 * GIB
+    ),
+    "cpu": Cpu(12.5, 8.0, 4.0, 0.5, 0.25, [10.0, 15.0, 20.0, 5.0], 2400.0),
+    "load": Load(0.5, 0.25, 0.125),
+    "memory": Memory(16 * GIB, 4 * GIB, 12 * GIB, 3 * GIB, GIB, 2 * GIB, GIB),
+    "filesystems": [
+        Filesystem("/", "/dev/vda1", "ext4", 100, 40, 50, 12.5, True),
+        Filesystem("/mnt/lost", "nas:/x", "nfs", 0, 0, 0, None, False, stuck_since=1.7e9),
+        Filesystem("/mnt/old", "nas:/y", "nfs", 10, 4, 6, None, False, stuck_since=1.7e9),
+    ],
+    "diskio": {"vda": DiskIo(1000.0, 2000.0, 10.0, 20.0, 50.0)},
+    "network": {"eth0": NetworkIo(100.0, 200.0, 3.0, 0.5, 0.25)},
+    "pressure": Pressure(Stall(25.0, 0.0), Stall(5.0, 2.5), Stall(50.0, None)),
+    "sensors": Sensors(
+        [
+            Temperature("coretemp Core 0", 60.0, 100.0),
+            Temperature("coretemp Core 0", 61.0),
+        ],
+        [Fan("thinkpad", 2500.0)],
+        Battery(50.0, True, 3600.0),
+    ),
+    "processes": Processes(123, [Process(1, "init", "root", 0.5, 1000)], []),
+    "gpu": [Gpu("Tesla", 75.0, 4 * GIB, GIB, 70.0, 150.5)],
+}
+
+
+def full_sample(**fields: Any) -> Sample:
+    """One reading with every section; ``fields`` change it."""
+    sample: dict[str, Any] = {
+        "time": 1.7e9,
+        "cpu_used": 12.5,
+        "disk_total": 1000,
+        "disk_used": 250,
+        "memory_total": 16 * GIB,
+        "memory_used": 4 * GIB,
+        "sections": {name: encode(section) for name, section in SECTIONS.items()},
+    }
+    return Sample(**sample | fields)
+
+
+class Scrape:
+    """A page of metrics, read."""
+
+    def __init__(self, page: bytes) -> None:
+        self.families = list(text_string_to_metric_families(page.decode()))
+        self.values: dict[str, float] = {}
+        self.labels: list[tuple[str, str]] = []
+        for family in self.families:
+            for sample in family.samples:
+                key = _key(sample.name, sample.labels)
+                assert key not in self.values, f"{key} stands there twice"
+                self.values[key] = sample.value
+                self.labels += sample.labels.items()
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        """One value, or ``None`` where there is no such series."""
+        return self.values.get(_key(name, labels))
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all series."""
+        return {sample.name for family in self.families for sample in family.samples}
+
+    def of(self, label: str) -> list[str]:
+        """The values of a label, each once."""
+        return sorted({value for name, value in self.labels if name == label})
+
+
+def _key(name: str, labels: Mapping[str, str]) -> str:
+    return name + repr(sorted(labels.items()))

@@ -1,0 +1,594 @@
+"""What Prometheus reads: which number becomes which series, and whose errors spoil what."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+
+from core.harness import CoreHarness, FakePeer
+from doubles.samples import GIB, Scrape, full_sample
+from nodnod_agent.collectors.machine import Timing
+from nodnod_agent.core.counters import CODES
+from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.http.metrics import Metrics
+
+TIMINGS = {"cpu": Timing(0.0005, 0), "gpu": Timing(0.25, 3), "sensors": Timing(0.0, 0)}
+
+ROOT = Path(__file__).parents[2]
+DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
+MANUAL = ROOT / "docs" / "metrics.md"
+
+
+@pytest.fixture
+def stage() -> CoreHarness:
+    stage = CoreHarness()
+    stage.cluster.sampled(full_sample())
+    return stage
+
+
+@pytest.fixture
+def metrics(stage: CoreHarness) -> Metrics:
+    return Metrics(stage.cluster, lambda: TIMINGS)
+
+
+@pytest.fixture
+def own(metrics: Metrics) -> Scrape:
+    return Scrape(metrics.own())
+
+
+def scrape(stage: CoreHarness, *answering: FakePeer, **request: Any) -> Scrape:
+    """The page of the cluster; peers that do not answer are silent."""
+    client = stage.ask_all(**request)
+    for peer in answering:
+        peer.answer()
+    stage.clock.advance(3)
+    return Scrape(Metrics(stage.cluster, dict).of_cluster(client.wire.sent[-1]))
+
+
+def scrape_of(stage: CoreHarness, peer: FakePeer, **fields: Any) -> Scrape:
+    """The page of the cluster, where the peer says so of itself."""
+    client = stage.ask_all(detail=["load", "filesystems", "cpu"])
+    peer.answer(**fields)
+    return Scrape(Metrics(stage.cluster, dict).of_cluster(client.wire.sent[-1]))
+
+
+# This node.
+
+
+OWN = [
+    ("nodnod_cpu_used_ratio", {}, 0.125),
+    ("nodnod_memory_total_bytes", {}, 16 * GIB),
+    ("nodnod_memory_used_bytes", {}, 4 * GIB),
+    ("nodnod_memory_used_ratio", {}, 0.25),
+    ("nodnod_disk_total_bytes", {}, 1000),
+    ("nodnod_disk_used_bytes", {}, 250),
+    ("nodnod_disk_used_ratio", {}, 0.25),
+    ("nodnod_boot_time_seconds", {}, 1.7e9),
+    ("nodnod_cpu_logical_cores", {}, 4),
+    ("nodnod_cpu_physical_cores", {}, 2),
+    ("nodnod_cpu_limit_cores", {}, 1.5),
+    ("nodnod_memory_limit_bytes", {}, 8 * GIB),
+    (
+        "nodnod_system_info",
+        {"os": "Debian", "kernel": "6.1", "architecture": "x86_64", "scope": "container"},
+        1,
+    ),
+    ("nodnod_cpu_frequency_hertz", {}, 2.4e9),
+    ("nodnod_cpu_mode_ratio", {"mode": "user"}, 0.08),
+    ("nodnod_cpu_mode_ratio", {"mode": "system"}, 0.04),
+    ("nodnod_cpu_mode_ratio", {"mode": "iowait"}, 0.005),
+    ("nodnod_cpu_mode_ratio", {"mode": "steal"}, 0.0025),
+    ("nodnod_cpu_core_used_ratio", {"core": "2"}, 0.2),
+    ("nodnod_load1", {}, 0.5),
+    ("nodnod_load5", {}, 0.25),
+    ("nodnod_load15", {}, 0.125),
+    ("nodnod_memory_available_bytes", {}, 12 * GIB),
+    ("nodnod_memory_cached_bytes", {}, 3 * GIB),
+    ("nodnod_memory_buffers_bytes", {}, GIB),
+    ("nodnod_swap_total_bytes", {}, 2 * GIB),
+    ("nodnod_swap_used_bytes", {}, GIB),
+    ("nodnod_disk_read_bytes_per_second", {"device": "vda"}, 1000),
+    ("nodnod_disk_written_bytes_per_second", {"device": "vda"}, 2000),
+    ("nodnod_disk_reads_per_second", {"device": "vda"}, 10),
+    ("nodnod_disk_writes_per_second", {"device": "vda"}, 20),
+    ("nodnod_disk_busy_ratio", {"device": "vda"}, 0.5),
+    ("nodnod_network_receive_bytes_per_second", {"interface": "eth0"}, 100),
+    ("nodnod_network_transmit_bytes_per_second", {"interface": "eth0"}, 200),
+    ("nodnod_network_packets_per_second", {"interface": "eth0"}, 3),
+    ("nodnod_network_errors_per_second", {"interface": "eth0"}, 0.5),
+    ("nodnod_network_drops_per_second", {"interface": "eth0"}, 0.25),
+    ("nodnod_pressure_some_ratio", {"resource": "io"}, 0.5),
+    ("nodnod_pressure_full_ratio", {"resource": "memory"}, 0.025),
+    ("nodnod_pressure_full_ratio", {"resource": "io"}, None),
+    ("nodnod_temperature_critical_celsius", {"sensor": "coretemp Core 0"}, 100),
+    ("nodnod_fan_speed_rpm", {"fan": "thinkpad"}, 2500),
+    ("nodnod_battery_charge_ratio", {}, 0.5),
+    ("nodnod_battery_plugged_in", {}, 1),
+    ("nodnod_battery_left_seconds", {}, 3600),
+    ("nodnod_processes", {}, 123),
+    ("nodnod_gpu_used_ratio", {"gpu": "0", "model": "Tesla"}, 0.75),
+    ("nodnod_gpu_memory_total_bytes", {"gpu": "0", "model": "Tesla"}, 4 * GIB),
+    ("nodnod_gpu_memory_used_bytes", {"gpu": "0", "model": "Tesla"}, GIB),
+    ("nodnod_gpu_temperature_celsius", {"gpu": "0", "model": "Tesla"}, 70),
+    ("nodnod_gpu_power_watts", {"gpu": "0", "model": "Tesla"}, 150.5),
+]
+
+
+@pytest.mark.parametrize(("name", "labels", "value"), OWN)
+def test_each_number_of_the_node_is_a_series_in_base_units(
+    own: Scrape, name: str, labels: dict[str, str], value: float | None
+) -> None:
+    assert own(name, **labels) == value
+
+
+@pytest.mark.parametrize(
+    ("mount", "device", "fstype", "total", "stuck"),
+    [("/", "/dev/vda1", "ext4", 100, 0), ("/mnt/old", "nas:/y", "nfs", 10, 1)],
+)
+def test_a_filesystem_has_its_numbers_and_says_whether_it_answers(
+    own: Scrape, mount: str, device: str, fstype: str, total: int, stuck: int
+) -> None:
+    labels = {"mountpoint": mount, "device": device, "fstype": fstype}
+
+    assert own("nodnod_filesystem_total_bytes", **labels) == total
+    assert own("nodnod_filesystem_stuck", **labels) == stuck
+
+
+def test_a_filesystem_that_has_never_answered_has_no_numbers(own: Scrape) -> None:
+    labels = {"mountpoint": "/mnt/lost", "device": "nas:/x", "fstype": "nfs"}
+
+    assert own("nodnod_filesystem_total_bytes", **labels) is None
+    assert own("nodnod_filesystem_stuck", **labels) == 1
+
+
+def test_two_sensors_of_one_name_are_two_series(own: Scrape) -> None:
+    assert own("nodnod_temperature_celsius", sensor="coretemp Core 0") == 60
+    assert own("nodnod_temperature_celsius", sensor="coretemp Core 0 #2") == 61
+
+
+def test_a_filesystem_that_is_listed_twice_is_one_series(
+    stage: CoreHarness, metrics: Metrics
+) -> None:
+    one = b'{"mount":"/","device":"d","type":"t","total":%d,"used":1,"free":1,'
+    one += b'"inodesUsedPercent":null,"counted":true}'
+    stage.cluster.sampled(full_sample(sections={"filesystems": b"[%b,%b]" % (one % 1, one % 2)}))
+
+    own = Scrape(metrics.own())
+
+    labels = {"mountpoint": "/", "device": "d", "fstype": "t"}
+    assert own("nodnod_filesystem_total_bytes", **labels) == 2
+
+
+@pytest.mark.parametrize("section", [b"null", b'{"error":"no"}', b"[]", b"5"])
+def test_a_section_that_cannot_be_read_has_no_series_and_spoils_no_other(
+    stage: CoreHarness, metrics: Metrics, section: bytes
+) -> None:
+    load = b'{"load1":1,"load5":2,"load15":3}'
+    stage.cluster.sampled(full_sample(sections={"cpu": section, "load": load}))
+
+    own = Scrape(metrics.own())
+
+    assert own("nodnod_cpu_mode_ratio", mode="user") is None
+    assert own("nodnod_cpu_used_ratio") == 0.125
+    assert own("nodnod_load1") == 1
+
+
+def test_names_and_types_follow_the_rules_of_prometheus(own: Scrape) -> None:
+    for family in own.families:
+        assert re.fullmatch("(nodnod|process)_[a-z0-9_]+", family.name)
+        assert family.documentation.endswith(".")
+        assert not re.search("percent|milli|mhz|_kb|_total_total", family.name)
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter")
+
+
+# The agent itself.
+
+
+def test_requests_are_counted_by_type(stage: CoreHarness, metrics: Metrics) -> None:
+    client = stage.client()
+    for request in ({}, {"type": 0}, {"type": 1}, {"type": 3}, {"type": 2, "id": 1}):
+        client.ask(**request)
+
+    own = Scrape(metrics.own())
+
+    kinds = ("stat", "stat_all", "stop", "members", "join")
+    counts = [own("nodnod_requests_total", type=kind) for kind in kinds]
+    assert counts == [2, 1, 1, 1, 0]
+
+
+BAD = {
+    "bad_json": b"{",
+    "bad_request": b'{"timeout":-1}',
+    "unknown_type": b'{"type":99}',
+    "unknown_section": b'{"detail":["colour"]}',
+    "no_such_stream": b'{"type":2,"id":"x"}',
+    "forbidden": b'{"type":4}',
+}
+
+
+@pytest.mark.parametrize(("code", "text"), BAD.items())
+def test_refusals_are_counted_by_code(
+    stage: CoreHarness, metrics: Metrics, code: str, text: bytes
+) -> None:
+    stage.client().say(text)
+
+    own = Scrape(metrics.own())
+
+    counts = {known: own("nodnod_bad_requests_total", code=known) for known in CODES}
+    assert counts == dict.fromkeys(CODES, 0) | {code: 1}
+
+
+def test_no_label_takes_a_value_from_a_client(stage: CoreHarness) -> None:
+    word = "zx81"
+    client = stage.client(Hello(2, word, word, word))
+    for request in (
+        {"type": 1, "nodes": [word, f"*{word}"], "id": word},
+        {"detail": [word]},
+        {"type": word},
+        {word: word},
+        {"every": 1, "id": word},
+        {"every": 1, "id": word},
+        {"type": 2, "id": word},
+    ):
+        client.ask(**request)
+    client.say(word.encode())
+    stage.clock.advance(3)
+    metrics = Metrics(stage.cluster, lambda: TIMINGS)
+    answer = next(text for text in client.wire.sent if b"unknown node" in text)
+
+    assert word not in metrics.own().decode()
+    assert word not in metrics.of_cluster(answer).decode()
+
+
+def test_a_duration_runs_from_the_question_to_its_answer(
+    stage: CoreHarness, metrics: Metrics
+) -> None:
+    peer = stage.peer("kyle")
+    client = stage.client()
+    for _ in range(3):
+        client.ask(type=1)
+    stage.clock.advance(0.3)
+    client.ask(type=1)
+    peer.answer()
+    stage.clock.turn()
+    stage.clock.advance(0.03)
+    peer.answer()
+    client.ask()
+
+    own = Scrape(metrics.own())
+
+    def at_most(seconds: str) -> float | None:
+        return own("nodnod_request_duration_seconds_bucket", le=seconds)
+
+    assert [at_most(le) for le in ("0.001", "0.025", "0.05", "0.25", "0.5")] == [1, 1, 2, 2, 5]
+    assert at_most("+Inf") == own("nodnod_request_duration_seconds_count") == 5
+    assert own("nodnod_request_duration_seconds_sum") == pytest.approx(0.93)
+
+
+def test_a_question_that_is_answered_at_its_deadline_took_as_long(
+    stage: CoreHarness, metrics: Metrics
+) -> None:
+    stage.peer("frozen")
+    client = stage.client()
+    client.ask(type=1, timeout=0.1)
+    client.ask(type=1, timeout=0.2)
+    stage.clock.advance(1)
+
+    own = Scrape(metrics.own())
+
+    assert own("nodnod_request_duration_seconds_bucket", le="0.1") == 1
+    assert own("nodnod_request_duration_seconds_sum") == pytest.approx(0.3)
+
+
+def test_in_push_mode_an_answer_is_at_hand() -> None:
+    stage = CoreHarness(mode="push")
+    stage.ask_all()
+
+    own = Scrape(Metrics(stage.cluster, dict).own())
+
+    assert own("nodnod_request_duration_seconds_bucket", le="0.001") == 1
+    assert own("nodnod_broadcasts_total") == 0
+
+
+def test_links_and_members_are_counted_by_state(stage: CoreHarness, metrics: Metrics) -> None:
+    stage.peer("kyle")
+    stage.peer("stan")
+    stage.attempt(stage.configure()).refuse()
+    stage.configure()
+
+    own = Scrape(metrics.own())
+
+    states = ("idle", "dialling", "up", "waiting")
+    assert [own("nodnod_links", state=state) for state in states] == [0, 1, 2, 1]
+    states = ("up", "down", "left")
+    assert [own("nodnod_members", state=state) for state in states] == [3, 2, 0]
+    assert (own("nodnod_gossip_exchanges_total") or 0) >= 2
+
+
+def test_clients_and_agents_that_dialled_us_are_told_apart(
+    stage: CoreHarness, metrics: Metrics
+) -> None:
+    stage.client()
+    gone = stage.client()
+    stage.client(Hello(2, "kyle", "instance of kyle", "10.0.0.9:7070"))
+    gone.session.ended()
+
+    own = Scrape(metrics.own())
+
+    assert own("nodnod_clients", kind="client") == 1
+    assert own("nodnod_clients", kind="agent") == 1
+
+
+def test_streams_and_the_ticks_they_skip_are_counted(stage: CoreHarness, metrics: Metrics) -> None:
+    client = stage.client()
+    client.ask(every=1, id="a")
+    client.ask(every=1, id="b")
+    stage.clock.turn()
+    client.wire.unsent = 1 << 20
+    stage.clock.advance(2.5)
+
+    own = Scrape(metrics.own())
+
+    assert own("nodnod_streams") == 2
+    assert own("nodnod_stream_ticks_skipped_total") == 4
+
+
+def test_ten_bad_requests_in_a_row_are_a_connection_cut(
+    stage: CoreHarness, metrics: Metrics
+) -> None:
+    client = stage.client()
+    for _ in range(10):
+        client.say(b"nonsense")
+
+    assert Scrape(metrics.own())("nodnod_connections_cut_total") == 1
+
+
+def test_pages_are_counted_by_name_and_status(stage: CoreHarness, metrics: Metrics) -> None:
+    stage.cluster.counters.page("/stat", 200)
+    stage.cluster.counters.page("/stat", 200)
+    stage.cluster.counters.page("other", 404)
+
+    own = Scrape(metrics.own())
+
+    assert own("nodnod_http_requests_total", page="/stat", code="200") == 2
+    assert own("nodnod_http_requests_total", page="other", code="404") == 1
+
+
+def test_broadcasts_are_counted_once_for_all_who_wait(stage: CoreHarness, metrics: Metrics) -> None:
+    stage.peer("kyle")
+    for _ in range(5):
+        stage.client().ask(type=1)
+    stage.clock.turn()
+
+    assert Scrape(metrics.own())("nodnod_broadcasts_total") == 1
+
+
+def test_collectors_tell_what_they_took_and_how_often_they_failed(own: Scrape) -> None:
+    assert own("nodnod_collector_duration_seconds", collector="gpu") == 0.25
+    assert own("nodnod_collector_duration_seconds", collector="sensors") is None, "never read"
+    assert own("nodnod_collector_failures_total", collector="gpu") == 3
+
+
+def test_a_late_turn_of_the_loop_shows_as_lag(stage: CoreHarness, metrics: Metrics) -> None:
+    for lag in (0.0, 0.0, 0.3):
+        stage.cluster.counters.loop_lag.add(lag)
+
+    own = Scrape(metrics.own())
+
+    assert own("nodnod_event_loop_lag_seconds_bucket", le="0.25") == 2
+    assert own("nodnod_event_loop_lag_seconds_count") == 3
+
+
+def test_the_process_and_its_version_are_told(own: Scrape) -> None:
+    assert (own("process_resident_memory_bytes") or 0) > 1e6
+    assert (own("process_cpu_seconds_total") or 0) > 0
+    assert (own("process_start_time_seconds") or 0) > 1.6e9
+    assert own.of("python_version") == [".".join(map(str, sys.version_info[:3]))]
+
+
+def test_nothing_is_registered_for_the_whole_process(metrics: Metrics) -> None:
+    metrics.own()
+
+    assert not [family.name for family in REGISTRY.collect() if "nodnod" in family.name]
+
+
+def test_an_agent_that_nobody_scrapes_does_not_load_the_library() -> None:
+    code = "import sys, nodnod_agent.cli, nodnod_agent.daemon; print('prometheus_client' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
+
+
+# The cluster.
+
+
+def test_the_cluster_has_one_series_for_each_node(stage: CoreHarness) -> None:
+    page = scrape(stage, stage.peer("kyle"), stage.peer("stan"))
+
+    nodes = ["kyle", "own", "stan"]
+    assert page.of("node") == nodes
+    assert [page("nodnod_up", node=node) for node in nodes] == [1, 1, 1]
+
+
+def test_a_node_that_does_not_answer_in_time_is_not_up(stage: CoreHarness) -> None:
+    stage.peer("frozen")
+
+    page = scrape(stage, stage.peer("kyle"))
+
+    assert page("nodnod_up", node="kyle") == 1
+    assert page("nodnod_up", node="frozen") == 0
+    assert page("nodnod_memory_total_bytes", node="frozen") is None
+
+
+def test_the_numbers_of_a_peer_are_its_own(stage: CoreHarness) -> None:
+    page = scrape_of(stage, stage.peer("kyle"), memoryTotal=5 * GIB, cpuUsed=50.0)
+
+    assert page("nodnod_up", node="kyle") == 1
+    assert page("nodnod_memory_total_bytes", node="kyle") == 5 * GIB
+    assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
+    assert page("nodnod_memory_total_bytes", node="own") == 16 * GIB
+
+
+def test_the_cluster_page_has_the_stats_and_no_more_unless_asked(stage: CoreHarness) -> None:
+    plain, more = scrape(stage), scrape(stage, detail=["load"])
+
+    assert plain.names == {
+        "nodnod_up",
+        "nodnod_cpu_used_ratio",
+        "nodnod_memory_total_bytes",
+        "nodnod_memory_used_bytes",
+        "nodnod_memory_used_ratio",
+        "nodnod_disk_total_bytes",
+        "nodnod_disk_used_bytes",
+        "nodnod_disk_used_ratio",
+    }
+    assert more.names - plain.names == {"nodnod_load1", "nodnod_load5", "nodnod_load15"}
+    assert more("nodnod_load1", node="own") == 0.5
+
+
+def test_a_node_that_is_down_has_no_numbers(stage: CoreHarness) -> None:
+    stage.attempt(stage.configure("10.0.0.9")).refuse()
+
+    page = scrape(stage)
+
+    assert page("nodnod_up", node="10.0.0.9:7070") == 0
+    assert page("nodnod_cpu_used_ratio", node="10.0.0.9:7070") is None
+
+
+def test_a_node_that_lacks_a_part_is_not_up_and_keeps_the_rest(stage: CoreHarness) -> None:
+    page = scrape_of(stage, stage.peer("kyle"), error="disk: /mnt does not answer", cpuUsed=50.0)
+
+    assert page("nodnod_up", node="kyle") == 0
+    assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
+
+
+def test_in_push_mode_the_numbers_of_a_stale_node_end() -> None:
+    stage = CoreHarness(mode="push")
+    peer = stage.peer("kyle")
+    peer.answer(peer.queries[-1], cpuUsed=50.0)
+    fresh = scrape(stage)
+    stage.clock.advance(60)
+    client = stage.ask_all()
+    stale = scrape(stage)
+
+    assert client.nodes["kyle"]["error"].startswith("stale: last heard")
+    assert client.nodes["kyle"]["cpuUsed"] == 50.0
+    assert stale("nodnod_up", node="kyle") == 0
+    assert stale("nodnod_cpu_used_ratio", node="kyle") is None
+    assert stale("nodnod_up", node="own") == 1
+    assert fresh("nodnod_up", node="kyle") is not None
+
+
+def test_a_name_that_a_client_made_up_is_no_node(stage: CoreHarness) -> None:
+    page = scrape(stage, nodes=["own", "nobody"])
+
+    assert page.of("node") == ["own"]
+
+
+HOSTILE = [
+    '"',
+    "\\",
+    'a"} 1\nnodnod_up{node="b',
+    "\n# TYPE nodnod_up counter\n",
+    "{}",
+    "a,b=c",
+    "\u2028\u0085\x00\r\t",
+    "☃" * 40,
+    "<script>alert(1)</script>",
+    "$(reboot)",
+    " ",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_a_value_and_nothing_else(stage: CoreHarness, name: str) -> None:
+    page = scrape(stage, stage.peer(name), stage.peer("kyle"))
+
+    assert page("nodnod_up", node=name) == 1
+    assert page.of("node") == sorted(["own", "kyle", name])
+
+
+NONSENSE = [
+    5,
+    [],
+    {"load": 5},
+    {"load": {"load1": "x"}},
+    {"load": {"load1": 10**400, "load5": 1, "load15": 1}},
+    {"load": None, "colour": {}},
+    {"filesystems": [{"mount": "/"}]},
+    {"cpu": {"cores": [[]]}},
+    {"load": [[[[[[[[]]]]]]]]},
+]
+
+
+@pytest.mark.parametrize("detail", NONSENSE)
+def test_nonsense_in_the_detail_of_a_peer_spoils_that_detail_only(
+    stage: CoreHarness, detail: object
+) -> None:
+    page = scrape_of(stage, stage.peer("kyle"), detail=detail, cpuUsed=50.0)
+
+    assert page("nodnod_up", node="kyle") == 1
+    assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
+    assert page("nodnod_load1", node="own") == 0.5
+
+
+def test_numbers_beyond_all_measure_are_left_out(stage: CoreHarness) -> None:
+    labels = {"mountpoint": "/", "device": "sda", "fstype": "ext4", "node": "kyle"}
+    disk = {"mount": "/", "device": "sda", "type": "ext4", "total": 10**400, "used": 1, "free": 1}
+    rest = {"inodesUsedPercent": None, "counted": True}
+    page = scrape_of(stage, stage.peer("kyle"), detail={"filesystems": [disk | rest]})
+
+    assert page("nodnod_filesystem_total_bytes", **labels) is None
+    assert page("nodnod_filesystem_used_bytes", **labels) == 1
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+_sections = st.dictionaries(
+    st.sampled_from(["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu"]), _json
+)
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=50)
+@given(_json | _sections)
+def test_whatever_a_peer_says_in_detail_the_page_can_be_read(detail: object) -> None:
+    stage = CoreHarness()
+    stage.cluster.sampled(full_sample())
+
+    page = scrape_of(stage, stage.peer("kyle"), detail=detail)
+
+    assert page("nodnod_up", node="own") == 1
+
+
+# What the examples promise.
+
+
+def test_every_metric_of_the_dashboard_for_grafana_exists(stage: CoreHarness, own: Scrape) -> None:
+    text = DASHBOARD.read_text()
+    named = set(re.findall(r"\b(?:nodnod|process)_[a-z0-9_]+", json.dumps(json.loads(text))))
+    everything = own.names | scrape(stage).names
+
+    assert named - everything == set()
+    assert len(named) > 20
+
+
+def test_the_manual_names_every_metric_and_no_other(stage: CoreHarness, own: Scrape) -> None:
+    text = MANUAL.read_text()
+    _, _, tables = text.partition("## All metrics")
+    tables, _, _ = tables.partition("## Things to be told of")
+    named = set(re.findall(r"`((?:nodnod|process)_[a-z0-9_]+)`", tables))
+
+    families = [*own.families, *scrape(stage).families]
+    there = {one.name + "_total" * (one.type == "counter") for one in families}
+    assert named == there

@@ -1,0 +1,132 @@
+"""All that can befall a cluster, one thing after another, until the storm is over."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from nodnod_client.address import Address
+from simulation.agents import Agent
+
+if TYPE_CHECKING:
+    from simulation.legacy import LegacyAgent
+    from simulation.world import World
+
+
+class Chaos:
+    """Befalls ``agents`` every ``every`` seconds or so; most things pass by themselves.
+
+    Where there are ``spare`` addresses, agents move, and exchange addresses.
+    """
+
+    def __init__(
+        self,
+        world: "World",
+        agents: "list[Agent | LegacyAgent]",
+        every: float = 2.0,
+        spare: Sequence[Address] = (),
+    ) -> None:
+        self.events = 0
+        self._world = world
+        self._agents = agents
+        self._every = every
+        self._rng = random.Random(f"{world.seed} storm")
+        self._raging = False
+        self._kinds: tuple[Callable[[], None], ...] = (
+            self._split,
+            self._cut,
+            self._freeze,
+            self._freeze,
+            self._crash,
+            self._crash,
+            self._stop,
+            self._lose_power,
+        )
+        self._spare = deque(spare)
+        if spare:
+            self._kinds += (self._move, self._move, self._swap)
+
+    def rage(self, seconds: float) -> None:
+        """Let it rage for so long, and then be over: all healed, thawed and restarted."""
+        self._raging = True
+        self._next()
+        self._world.run(seconds)
+        self._raging = False
+        self._world.heal()
+        for agent in self._agents:
+            self._revive(agent)
+        self._world.note("storm", "is over")
+
+    def _next(self) -> None:
+        if self._raging:
+            self.events += 1
+            self._rng.choice(self._kinds)()
+            self._later(self._rng.expovariate(1 / self._every), self._next)
+
+    def _later(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
+        clock = self._world.clock
+        clock.call_at(clock.now + seconds, callback, *args)
+
+    def _split(self) -> None:
+        agents = self._rng.sample(self._agents, self._rng.randrange(1, len(self._agents)))
+        self._world.split(agents)
+        self._later(self._rng.uniform(0.5, 20), self._world.heal)
+
+    def _cut(self) -> None:
+        source, target = self._rng.sample(self._agents, 2)
+        self._world.cut(source, target)
+        self._later(self._rng.uniform(0.5, 20), self._world.heal)
+
+    def _freeze(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if agent.running:
+            agent.freeze()
+            self._later(self._rng.uniform(0.1, 12), self._revive, agent)
+
+    def _crash(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if agent.alive:
+            agent.crash()
+            self._later(self._rng.uniform(0.1, 12), self._revive, agent)
+
+    def _stop(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if agent.running:
+            agent.stop()
+            self._later(self._rng.uniform(0.5, 12), self._revive, agent)
+
+    def _lose_power(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if agent.alive:
+            agent.lose_power()
+            self._later(self._rng.uniform(1, 60), self._revive, agent)
+
+    def _move(self) -> None:
+        agent = self._rng.choice(self._agents)
+        if isinstance(agent, Agent):
+            self._end(agent)
+            self._spare.append(agent.address)
+            agent.move(self._spare.popleft())
+            self._later(self._rng.uniform(0.1, 12), self._revive, agent)
+
+    def _swap(self) -> None:
+        one, other = self._rng.sample(self._agents, 2)
+        if isinstance(one, Agent) and isinstance(other, Agent):
+            self._end(one)
+            self._end(other)
+            place = one.address
+            one.move(other.address)
+            other.move(place)
+            for agent in (one, other):
+                self._later(self._rng.uniform(0.1, 12), self._revive, agent)
+
+    def _end(self, agent: Agent) -> None:
+        if agent.alive:
+            how = (agent.crash, agent.crash, agent.stop, agent.lose_power)
+            self._rng.choice(how if agent.running else how[:2])()
+
+    def _revive(self, agent: "Agent | LegacyAgent") -> None:
+        if not agent.alive:
+            agent.start()
+        elif not agent.running:
+            agent.thaw()
