@@ -16,9 +16,9 @@ from core.harness import WALL
 from nodnod_agent.config.settings import Settings
 from nodnod_agent.config.sources import gather
 from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.core.encoding import from_peer, relabelled, renamed
 from nodnod_agent.core.membership.table import EntryRefused, MembershipTable
-from nodnod_agent.core.requests.node_encoding import from_peer, relabelled, renamed
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_client import codec
 from nodnod_client.address import parse_address

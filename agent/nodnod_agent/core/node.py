@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
-from nodnod_agent.core.requests.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.requests.pacing import Pacing
 from nodnod_agent.core.requests.query import Queries, Waiter
-from nodnod_agent.core.requests.question import Question
 from nodnod_agent.core.requests.session import MAX_LONG_JOINS, Session
 from nodnod_agent.core.requests.streams import Streams
 from nodnod_agent.core.stats.cache import StatsCache

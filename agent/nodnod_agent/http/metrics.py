@@ -24,7 +24,7 @@ from nodnod_agent.collectors.machine import Timing
 from nodnod_agent.core.counters import Histogram
 from nodnod_agent.core.membership.link import LinkState
 from nodnod_agent.core.node import Node
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_agent.http.metric_table import STATS, NodeSections, gauges
 from nodnod_client import __version__
 from nodnod_client.codec import decode_node, decode_peer_answer

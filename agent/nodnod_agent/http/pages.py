@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 
 from nodnod_agent.collectors.machine import Timing
 from nodnod_agent.core.node import Node
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_request, encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import RequestType

@@ -8,7 +8,7 @@ import pytest
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster, Standing
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_client.address import parse_address
 
 

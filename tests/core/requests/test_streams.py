@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.streams import BATCH, Streams, Subscription, Terms
 from simulation.clock import FakeClock
 

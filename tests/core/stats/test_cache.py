@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from msgspec import Raw
 
+from nodnod_agent.core.encoding import AnswerEncoder
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.requests.encoding import AnswerEncoder
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_agent.core.stats.sample import Sample

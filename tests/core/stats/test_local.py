@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.local import WANTED_FOR, LocalNode
 from nodnod_agent.core.stats.sample import Sample
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership.backoff import Backoff
 from nodnod_agent.core.membership.v1_pipeline import V1Pipeline
-from nodnod_agent.core.requests.question import V1_QUESTION
+from nodnod_agent.core.question import V1_QUESTION
 from nodnod_client.address import Address
 from nodnod_client.codec import decode_peer_answer
 from nodnod_client.errors import WireError

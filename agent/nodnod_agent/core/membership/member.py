@@ -1,8 +1,8 @@
 """One address of the cluster: the node behind it, and what stands for that node in an answer."""
 
+from nodnod_agent.core.encoding import error_entry, from_peer
 from nodnod_agent.core.membership.link import Link
-from nodnod_agent.core.requests.node_encoding import error_entry, from_peer
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_client.address import Address
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberInfo, PeerAnswer

@@ -5,8 +5,8 @@ from enum import Enum
 from typing import Protocol
 
 from nodnod_agent.core.membership.member import Member
-from nodnod_agent.core.requests.pattern import matcher
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.pattern import matcher
+from nodnod_agent.core.question import Question
 from nodnod_client.address import Address
 from nodnod_client.messages import MAX_NAME_LENGTH, MemberInfo, PeerAnswer
 

@@ -1,1 +1,1 @@
-"""Requests from clients: sessions, cluster queries, streams and the encoding of answers."""
+"""Requests from clients: sessions, cluster queries, streams."""

@@ -6,8 +6,8 @@ hand: why the other nodes were not asked, and this node without its past.
 """
 
 from nodnod_agent.core.interfaces import Clock, Timer
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.query import Queries, Waiter, silence
-from nodnod_agent.core.requests.question import Question
 
 SPACING = 0.020
 """Seconds between two of them; each takes a node 3 ms, so all together take 15 % of a core."""

@@ -12,13 +12,12 @@ request keeps its own deadline, and at that moment gets what is there.
 from typing import Protocol
 
 from nodnod_agent.core.counters import Histogram
+from nodnod_agent.core.encoding import AnswerEncoder, renamed, unknown_node
 from nodnod_agent.core.interfaces import EARLY, Clock, Timer
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.delivery import Delivery, Recipient
-from nodnod_agent.core.requests.encoding import AnswerEncoder, unknown_node
-from nodnod_agent.core.requests.node_encoding import renamed
-from nodnod_agent.core.requests.question import Question
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_request
 from nodnod_client.messages import Request, RequestType
 

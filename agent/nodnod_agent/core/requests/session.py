@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.interfaces import Clock, Wire
 from nodnod_agent.core.limits import Limits
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
-from nodnod_agent.core.requests.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.requests.query import Waiter
-from nodnod_agent.core.requests.question import Question
 from nodnod_agent.core.requests.request_cache import ParsedRequest, read
 from nodnod_agent.core.requests.streams import Streams, Subscription, Terms
 from nodnod_agent.core.stats.local import LocalNode

@@ -9,7 +9,7 @@ from collections import deque
 from typing import NamedTuple, Protocol
 
 from nodnod_agent.core.interfaces import Clock, Timer, Wire
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 
 BATCH = 256
 """Subscribers served in one turn of the loop; more delay the requests that come meanwhile."""

@@ -1,11 +1,10 @@
 """The newest stats of every node, and how stale: what push mode answers from."""
 
+from nodnod_agent.core.encoding import AnswerEncoder, from_peer, relabelled, unknown_node
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.requests.encoding import AnswerEncoder, unknown_node
-from nodnod_agent.core.requests.node_encoding import from_peer, relabelled
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.messages import PeerAnswer
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from nodnod_agent.core.requests.node_encoding import granular
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.encoding import granular
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.history import HistoryRing
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.codec import encode

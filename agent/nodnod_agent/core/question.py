@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from nodnod_agent.core.requests.pattern import MAX_PATTERNS, is_pattern
+from nodnod_agent.core.pattern import MAX_PATTERNS, is_pattern
 from nodnod_client.codec import encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import SECTIONS, Request, RequestType

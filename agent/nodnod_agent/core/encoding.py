@@ -1,10 +1,12 @@
-"""One node's object in an answer, as JSON: ours, a peer's, or the error that stands for it."""
+"""The JSON of answers: the objects of nodes, and the whole answers that hold them."""
+
+from collections.abc import Iterable
 
 import msgspec
 
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_client.codec import check_node, decode_node, encode
-from nodnod_client.errors import WireError
+from nodnod_client.errors import RequestError, WireError
 from nodnod_client.messages import STAT_SHAPES, FullStats, PeerAnswer
 
 PLAIN_LIMIT = 16 * 1024
@@ -67,3 +69,38 @@ def renamed(raw: msgspec.Raw | bytes, listed: str) -> bytes:
     node = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     node["name"] = msgspec.Raw(encode(listed))
     return encode(node)
+
+
+class AnswerEncoder:
+    """What this agent says; ``host`` is its name."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.own_key = encode(host) + b":"
+        self._head = b'{"host":' + encode(host) + b',"nodes":{'
+
+    def nodes(self, nodes: Iterable[bytes]) -> bytes:
+        """An answer of nodes, each given as its key, a colon and its object."""
+        return self._head + b",".join(nodes) + b'},"error":""}'
+
+    def alone(self, entry: bytes) -> bytes:
+        """An answer of this node only."""
+        return b'%b%b%b},"error":""}' % (self._head, self.own_key, entry)
+
+    def refusal(self, error: RequestError) -> bytes:
+        """The answer to a request that is refused; its id is not in it yet."""
+        return encode({"host": self.host, "nodes": {}, "error": str(error), "code": error.code})
+
+    def done(self) -> bytes:
+        """The answer to the end of a stream; its id is not in it yet."""
+        return self._head + b'},"error":"","done":true}'
+
+
+def unknown_node(name: str, stat_type: int) -> bytes:
+    """The key and object of a node that was asked for and that nobody has."""
+    return encode(name) + b":" + error_entry(name, "unknown node", stat_type)
+
+
+def with_id(body: bytes, id: int | str) -> bytes:  # noqa: A002
+    """The same answer, with the id of the request that it belongs to."""
+    return b'%b,"id":%b}' % (body[:-1], encode(id))

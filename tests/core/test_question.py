@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.core.requests.pattern import MAX_PATTERNS
-from nodnod_agent.core.requests.question import V1_QUESTION, Question
+from nodnod_agent.core.pattern import MAX_PATTERNS
+from nodnod_agent.core.question import V1_QUESTION, Question
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import Request
 

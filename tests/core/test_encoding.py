@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodnod_agent.core.requests.node_encoding import (
+from nodnod_agent.core.encoding import (
     error_entry,
     from_peer,
     granular,
     relabelled,
     renamed,
 )
-from nodnod_agent.core.requests.question import Question
+from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_peer_answer, encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import FullStats

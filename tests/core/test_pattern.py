@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodnod_agent.core.requests.pattern import is_pattern, matcher
+from nodnod_agent.core.pattern import is_pattern, matcher
 
 
 @pytest.mark.parametrize(
