@@ -158,7 +158,7 @@ async def test_keys_sort_and_again_the_other_way_round(server: V2Server) -> None
 async def test_a_click_on_a_title_sorts(server: V2Server) -> None:
     async with watching(server) as screen:
         place = screen.row("Node").index("CPU")
-        await screen.pilot.click("#board", offset=(place, 0))
+        await screen.pilot.click("#nodes", offset=(place, 0))
         assert screen.names() == ["stan", "cartman", "kyle"]
 
 
@@ -206,9 +206,9 @@ async def test_the_end_of_a_long_table_is_reached_under_its_titles(server: V2Ser
 
 async def test_a_second_click_opens_a_node(server: V2Server) -> None:
     async with watching(server) as screen:
-        await screen.pilot.click("#board", offset=(2, 3))
+        await screen.pilot.click("#nodes", offset=(2, 3))
         assert screen.app.screen is screen.app.overview
-        await screen.pilot.click("#board", offset=(2, 3))
+        await screen.pilot.click("#nodes", offset=(2, 3))
         await screen.until(lambda: screen.lines()[0] == " stan")
 
 

@@ -98,7 +98,7 @@ class Viewer(App[NodNodError]):
         """Show what the keys do."""
         self.push_screen(Help())
 
-    def on_board_opened(self, message: NodeTable.Opened) -> None:
+    def on_node_table_opened(self, message: NodeTable.Opened) -> None:
         """Show all of one node."""
         self.push_screen(
             Details(

@@ -35,11 +35,11 @@ class NodeTable(ScrollView, can_focus=True):
         Binding("end,G", "move(1000000)", "Last", show=False),
     ]
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"board--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"node-table--cursor"}
 
     DEFAULT_CSS = """
-    Board { height: 1fr; background: $background; scrollbar-size-horizontal: 0; }
-    Board .board--cursor { background: $primary-darken-3; }
+    NodeTable { height: 1fr; background: $background; scrollbar-size-horizontal: 0; }
+    NodeTable .node-table--cursor { background: $primary-darken-3; }
     """
 
     class Opened(Message):
@@ -99,7 +99,7 @@ class NodeTable(ScrollView, can_focus=True):
         if self.old:
             line.stylize(_OLD)
         if place == self._cursor:
-            line.stylize_before(self.get_component_rich_style("board--cursor"))
+            line.stylize_before(self.get_component_rich_style("node-table--cursor"))
         return self._strip(line, width)
 
     def action_move(self, by: int) -> None:

@@ -50,7 +50,7 @@ class Overview(Screen[None]):
         """See Screen."""
         yield Static(id="heading")
         yield Static(id="sums")
-        yield NodeTable(id="board")
+        yield NodeTable(id="nodes")
         yield Static(id="banner")
         yield Input(id="filter", placeholder="part of a name, or a pattern: db-*")
         yield Footer()
@@ -65,7 +65,7 @@ class Overview(Screen[None]):
         self._rows, self._now, self._state = rows, now, state
         self._draw()
 
-    def on_board_title_clicked(self, message: NodeTable.TitleClicked) -> None:
+    def on_node_table_title_clicked(self, message: NodeTable.TitleClicked) -> None:
         """Sort by that column."""
         self.action_order(message.key)
 
@@ -122,6 +122,6 @@ class Overview(Screen[None]):
         line, strip = banner(state), self.query_one("#banner", Static)
         strip.display = line is not None
         strip.update(line or "")
-        board = self.query_one(NodeTable)
-        board.old = state.old
-        board.show(shown, self._order, turned=self._turned, now=self._now, wall=state.wall)
+        table = self.query_one(NodeTable)
+        table.old = state.old
+        table.show(shown, self._order, turned=self._turned, now=self._now, wall=state.wall)
