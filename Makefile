@@ -1,4 +1,4 @@
-# Every target first sets up what it needs in .venv; that takes a while once, and no time after.
+# Every target first sets up what it needs in .venv; this takes a while the first time only.
 # Works with GNU make 3.81, which macOS still has.
 
 VENV := .venv
@@ -7,9 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
 # More arguments for the command behind a target: make test ARGS="-k address"
 ARGS ?=
-# Tests mostly wait: two at a time take half as long. Those of one file stay together, in their order.
+# Tests mostly wait: two workers take half the time. Tests of one file run in order on one worker.
 WORKERS := -n 2 --dist loadfile
-# How long `make fuzz` fuzzes each target, and `make soak` does harm
+# Duration of `make soak`, and of `make fuzz` for each target
 SECONDS ?= 60
 
 .PHONY: help demo test lint format bench soak simulate fuzz screenshots clean
@@ -18,13 +18,13 @@ help:
 	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it'
 	@echo 'make test     all tests'
 	@echo 'make lint     ruff, mypy, import-linter'
-	@echo 'make format   let ruff format and mend the code'
+	@echo 'make format   format the code and apply the fixes of ruff'
 	@echo 'make bench    the benchmarks, in their short form: a minute'
-	@echo 'make soak     agents, clients and random faults for SECONDS=60, and a verdict'
+	@echo 'make soak     agents, clients and random faults for SECONDS=60, then a verdict'
 	@echo 'make simulate the large simulated clusters, with figures: 20 minutes, 4 GB'
-	@echo 'make fuzz     random bytes at the codec and at connections, SECONDS=60 for each of the two'
-	@echo 'make screenshots  take the pictures in docs/images anew'
-	@echo 'make clean    remove what the others have made'
+	@echo 'make fuzz     random bytes for the codec and for connections, SECONDS=60 each'
+	@echo 'make screenshots  take the pictures in docs/images again'
+	@echo 'make clean    remove everything that the other targets created'
 
 demo: $(VENV)/.run
 	@$(BIN)/nodnod demo $(ARGS)
@@ -62,8 +62,8 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A virtual environment only works where it was made: one that was moved, or whose Python has gone,
-# is made anew.
+# A virtual environment only works where it was created: one that was moved, or whose Python is gone,
+# is created again.
 ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
@@ -94,7 +94,7 @@ $(VENV)/.develop: $(VENV)/.run
 	@$(INSTALL) --group dev
 	@touch $@
 
-# Not among the rest: wheels of the fuzzer are there for Linux and some versions of Python only.
+# Separate: the fuzzer has wheels for Linux and some versions of Python only.
 $(VENV)/.fuzz: $(VENV)/.develop
 	@$(INSTALL) --group fuzz
 	@touch $@

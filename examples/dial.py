@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 
 def main(server: str, pause: float) -> None:
-    """Ask, print, wait, for ever."""
+    """Send a request, print the answer, wait, and repeat."""
     logging.info("Connecting to ws://%s/", server)
     with connect(f"ws://{server}/", proxy=None) as websocket:
         while True:

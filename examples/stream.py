@@ -1,4 +1,4 @@
-"""Have an agent send the stats of its cluster by itself, now and then again."""
+"""Stream the stats of a cluster from one agent."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from nodnod_client import Client, NodNodError
 
 
 async def main(server: str, every: float, count: int) -> None:
-    """Print a line per node and tick; after ``count`` ticks leave, unless it is 0."""
+    """Print a line per node and tick, ``count`` ticks or without end if it is 0."""
     async with Client(server) as client:
         number = 0
         async for answer in client.stream(every=every):
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", "-server", default="127.0.0.1:7070", help="address of an agent")
     parser.add_argument("--every", "-every", type=float, default=1, help="seconds between answers")
-    parser.add_argument("--count", "-count", type=int, default=0, help="how many; 0 = for ever")
+    parser.add_argument("--count", "-count", type=int, default=0, help="how many answers; 0 = without end")
     args = parser.parse_args()
     try:
         asyncio.run(main(args.server, args.every, args.count))
