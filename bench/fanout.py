@@ -20,9 +20,9 @@ import time
 from array import array
 from itertools import pairwise
 
+from bench.harness.agents import Agent, cluster
 from bench.harness.caller import Caller, allow_files, connect_all, framed, new_loop
 from bench.harness.options import flag, positive, seconds
-from bench.harness.processes import Child, cluster
 from bench.harness.report import percentile, table
 from bench.harness.usage import Meter, rss
 from nodnod_client.address import Address
@@ -118,21 +118,21 @@ def main() -> int:
     return 0
 
 
-async def watch(agent: Child, numbers: list[int], options: argparse.Namespace) -> list[list[str]]:
+async def watch(agent: Agent, numbers: list[int], options: argparse.Namespace) -> list[list[str]]:
     """One row per number of subscribers, and one more with a slow one."""
     rows = []
     subscribers: list[Subscriber] = []
     loop = asyncio.get_running_loop()
     for number in numbers:
         more = number - len(subscribers)
-        new = await connect_all(lambda: Subscriber(loop, agent.address), agent.address, more)
+        new = await connect_all(lambda: Subscriber(loop, agent.endpoint), agent.endpoint, more)
         for subscriber in new:
             subscriber.subscribe(options.every)
         subscribers += new
         rows.append(await listen(agent, subscribers, options, f"{number:,}"))
     if options.slow:
         slow = [
-            asyncio.create_task(read_slowly(agent.address, options.every))
+            asyncio.create_task(read_slowly(agent.endpoint, options.every))
             for _ in range(options.slow)
         ]
         label = f"{numbers[-1]:,} + {options.slow:,} slow"
@@ -148,11 +148,11 @@ async def watch(agent: Child, numbers: list[int], options: argparse.Namespace) -
 
 
 async def listen(
-    agent: Child, subscribers: list[Subscriber], options: argparse.Namespace, label: str
+    agent: Agent, subscribers: list[Subscriber], options: argparse.Namespace, label: str
 ) -> list[str]:
     """Listen for a while; the row of the table."""
     await asyncio.sleep(WARM_UP * options.every)
-    meter, queries = Meter(agent.pid), await broadcasts(agent.address)
+    meter, queries = Meter(agent.pid), await broadcasts(agent.endpoint)
     for subscriber in subscribers:
         subscriber.forget()
     begin = time.perf_counter()
@@ -162,7 +162,7 @@ async def listen(
     for subscriber in subscribers:
         times.extend(subscriber.times)
     lags = sorted(lag * 1000 for lag in lags_of(times, options.every))
-    asked = await broadcasts(agent.address)
+    asked = await broadcasts(agent.endpoint)
     return [
         label,
         f"{len(times) / span:,.0f}",

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from bench.harness.agents import Agent, cluster
 from bench.harness.caller import Caller, allow_files, connect_all, new_loop
 from bench.harness.load import Plan, measure
 from bench.harness.options import flag, positive, seconds
-from bench.harness.processes import Child, cluster
 from bench.harness.report import table
 from bench.harness.usage import Meter, pss, rss
 from nodnod_client.errors import ConnectError
@@ -66,7 +66,7 @@ def main() -> int:
     return 0
 
 
-async def watch(agent: Child, numbers: list[int], streaming: int, span: float) -> list[list[str]]:
+async def watch(agent: Agent, numbers: list[int], streaming: int, span: float) -> list[list[str]]:
     """One row per state."""
     rows = [await idle(agent, "idle, one peer", span)]
     loop = asyncio.get_running_loop()
@@ -74,7 +74,7 @@ async def watch(agent: Child, numbers: list[int], streaming: int, span: float) -
     empty = rss(agent.pid)
     for number in numbers:
         more = number - len(clients)
-        clients += await connect_all(lambda: Caller(loop, agent.address), agent.address, more)
+        clients += await connect_all(lambda: Caller(loop, agent.endpoint), agent.endpoint, more)
         rows.append(await idle(agent, f"{number:,} idle clients", span, empty, number))
     quiet = rss(agent.pid)
     for client in clients[:streaming]:
@@ -83,7 +83,7 @@ async def watch(agent: Child, numbers: list[int], streaming: int, span: float) -
     for client in clients:
         client.abort()
     await asyncio.sleep(SETTLE)
-    plan = Plan(server=agent.address, nodes=2, concurrent=20, number=20_000)
+    plan = Plan(server=agent.endpoint, nodes=2, concurrent=20, number=20_000)
     rows.append(await loaded(agent, "20 connections, one at a time", plan, span))
     plan = replace(plan, pipeline=16, number=100_000)
     rows.append(await loaded(agent, "20 connections, 16 in flight", plan, span))
@@ -91,7 +91,7 @@ async def watch(agent: Child, numbers: list[int], streaming: int, span: float) -
 
 
 async def idle(
-    agent: Child, state: str, span: float, empty: int = 0, clients: int = 0
+    agent: Agent, state: str, span: float, empty: int = 0, clients: int = 0
 ) -> list[str]:
     """Watch an agent that nobody asks anything."""
     await asyncio.sleep(SETTLE)
@@ -102,21 +102,21 @@ async def idle(
     return [state, *memory(agent), f"{100 * share:.2f}", each, ""]
 
 
-async def loaded(agent: Child, state: str, plan: Plan, span: float) -> list[str]:
+async def loaded(agent: Agent, state: str, plan: Plan, span: float) -> list[str]:
     """Watch an agent that is asked all the time."""
     meter, began, answers = Meter(agent.pid), time.perf_counter(), 0
     busy = 0.0
     while time.perf_counter() - began < span:
         outcome = await measure(plan)
         if not outcome.good:
-            raise ConnectError(f"{agent.address}: an answer was missing, failed or invalid")
+            raise ConnectError(f"{agent.endpoint}: an answer was missing, failed or invalid")
         answers += outcome.responses
         busy += outcome.duration
     share = meter.seconds() / busy
     return [state, *memory(agent), f"{100 * share:.0f}", "", f"{answers / busy:,.0f}"]
 
 
-def memory(agent: Child) -> Iterator[str]:
+def memory(agent: Agent) -> Iterator[str]:
     """RSS and, where there is such a thing, PSS."""
     shared = pss(agent.pid)
     yield f"{rss(agent.pid) / 1e6:.1f}"

@@ -23,10 +23,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from bench.harness.agents import cluster
 from bench.harness.caller import Caller, allow_files, connect_all, new_loop
 from bench.harness.load import Plan, measure
 from bench.harness.options import add_load, flag, plan_of, positive
-from bench.harness.processes import Child, cluster, free_ports, start
+from bench.harness.processes import free_ports, serving
 from bench.harness.report import milliseconds, table
 from bench.harness.usage import Meter
 from nodnod_client.address import Address
@@ -62,9 +63,10 @@ def main() -> int:
     options = parser.parse_args()
     plan = replace(plan_of(parser, options), nodes=NODES if options.type else 1)
     allow_files(plan.concurrent)
-    with cluster(NODES) as agents, static(agents[0].address, plan) as server:
+    with cluster(NODES) as agents, static(agents[0].endpoint, plan) as most:
+        real = (agents[0].endpoint, agents[0].pid)
         pairs = [
-            (load, [(run(load, server), run(load, agents[0])) for _ in range(options.rounds)])
+            (load, [(run(load, *most), run(load, *real)) for _ in range(options.rounds)])
             for load in loads(plan)
         ]
     print("Load: connections x requests in flight. Pairs of columns: static answer, cluster.")
@@ -85,11 +87,11 @@ def loads(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, number=2 * plan.number)
 
 
-def run(plan: Plan, server: Child) -> Run:
+def run(plan: Plan, server: Address, pid: int) -> Run:
     """Put one load on one server."""
-    meter = Meter(server.pid)
+    meter = Meter(pid)
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        outcome = runner.run(measure(replace(plan, server=server.address)))
+        outcome = runner.run(measure(replace(plan, server=server)))
     server_cpu = 1e6 * meter.seconds() / plan.number
     p50, p99 = milliseconds(outcome, 50, 99)
     return Run(outcome.rate, p50, p99, server_cpu, 100 * outcome.cpu, outcome.good)
@@ -115,8 +117,8 @@ def row(load: Plan, rounds: list[tuple[Run, Run]]) -> list[str]:
 
 
 @contextmanager
-def static(agent: Address, plan: Plan) -> Iterator[Child]:
-    """The server that gives, for ever, the answer that ``agent`` gives now."""
+def static(agent: Address, plan: Plan) -> Iterator[tuple[Address, int]]:
+    """The server that always gives the answer that ``agent`` gives now: address and process."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         answer = runner.run(ask_once(agent, plan.type))
     (port,) = free_ports(1)
@@ -125,8 +127,8 @@ def static(agent: Address, plan: Plan) -> Iterator[Child]:
     with TemporaryDirectory(prefix="nodnod-bench-") as folder:
         file = Path(folder) / "answer.json"
         file.write_bytes(answer)
-        with start([str(script), str(address), str(file)], address) as child:
-            yield child
+        with serving(script, address, str(file)) as child:
+            yield address, child.pid
 
 
 class Once(Caller):

@@ -19,16 +19,16 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean, linear_regression
 
 from msgspec import Struct
 
+from bench.harness.agents import Agent, Agents
 from bench.harness.caller import Caller, connect_all, framed, new_loop
 from bench.harness.load import Plan, measure
 from bench.harness.options import flag, positive, seconds
-from bench.harness.processes import AGENT, Child, free_ports
 from bench.harness.report import milliseconds, table
 from bench.harness.usage import Meter, pss, rss
 from nodnod_client.address import Address
@@ -159,11 +159,11 @@ def watch(size: int, span: float, number: int) -> Measured:
         idle = sum(meter.seconds() for meter in meters) / (time.perf_counter() - then)
         resident = fmean(rss(agent.pid) for agent in agents)
         shared = fmean(pss(agent.pid) or 0 for agent in agents)
-        plan = Plan(server=agents[-1].address, nodes=size, concurrent=1, number=WARM_UP)
+        plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=WARM_UP)
         runner.run(measure(plan))
         for meter in meters:
             meter.seconds()
-        plan = Plan(server=agents[-1].address, nodes=size, concurrent=1, number=number)
+        plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=number)
         outcome = runner.run(measure(plan))
         busy = sum(meter.seconds() for meter in meters) - idle * outcome.duration
         if not outcome.good:
@@ -183,42 +183,32 @@ def watch(size: int, span: float, number: int) -> Measured:
 
 
 @contextmanager
-def mesh(size: int) -> Iterator[list[Child]]:
+def mesh(size: int) -> Iterator[list[Agent]]:
     """Run so many agents that were told of the first of them; all listen when the block begins."""
-    addresses = [Address("127.0.0.1", port) for port in free_ports(size)]
-    agents: list[Child] = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-bench-")))
-        config = folder / "config.json"
-        config.write_text("{}")
-        try:
-            for place, address in enumerate(addresses):
-                if place >= AT_ONCE:
-                    agents[place - AT_ONCE].wait_until_up()
-                flags = [f"--listen={address}", f"--name=node-{place:03}", f"--config={config}"]
-                if place:
-                    flags.append(f"--join={addresses[0]}")
-                agents.append(Child(["-c", AGENT, *flags], address, folder / f"{place}.log"))
-            for agent in agents[-AT_ONCE:]:
-                agent.wait_until_up()
-            yield agents
-        finally:
-            for agent in agents:
-                agent.terminate()
-            for agent in agents:
-                agent.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder,
+        Agents(Path(folder)) as agents,
+    ):
+        seed = agents.start("node-000")
+        for number in range(1, size):
+            if number > AT_ONCE:
+                agents.started[number - AT_ONCE].listening()
+            agents.begin(f"node-{number:03}", flags=[f"--join={seed.address}"])
+        for agent in agents.started[-AT_ONCE:]:
+            agent.listening()
+        yield agents.started
 
 
-async def until_whole(agents: Sequence[Child]) -> float:
+async def until_whole(agents: Sequence[Agent]) -> float:
     """Wait until every agent can ask every other; the seconds that took. Raises RuntimeError."""
     began, loop = time.perf_counter(), asyncio.get_running_loop()
     viewers = []
     for agent in agents:
 
-        def viewer(address: Address = agent.address) -> Viewer:
+        def viewer(address: Address = agent.endpoint) -> Viewer:
             return Viewer(loop, address)
 
-        viewers += await connect_all(viewer, agent.address, 1)
+        viewers += await connect_all(viewer, agent.endpoint, 1)
     try:
         while lacking := [one for one in viewers if one.up < len(agents)]:
             if time.perf_counter() - began > MESH_LIMIT:

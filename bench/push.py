@@ -3,7 +3,7 @@
     python bench/push.py [--nodes 5] [--rounds 5] [--number 4000] [--seconds 30]
 
 Starts and stops two clusters, one in each mode, sampling at 1 s; what can be is measured on both
-at once, the rest in turn. Bytes are counted by a relay on the one link that each of two more
+at once, the rest in turn. Bytes are counted by a proxy on the one link that each of two more
 clusters of two has from the agent asked to the other: TCP payload, both directions, and, on
 Linux, the same with the IP and TCP headers of every segment, as the kernel counts them.
 """
@@ -15,7 +15,6 @@ sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides t
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import time
@@ -26,12 +25,13 @@ from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from bench.harness.agents import Agent, Agents, cluster, whole
 from bench.harness.caller import Caller, connect_all, new_loop
 from bench.harness.load import Plan, measure
 from bench.harness.options import flag, positive, seconds
-from bench.harness.processes import AGENT, Child, cluster, free_ports, start, whole
-from bench.harness.relay import Passed, Relay, relay
+from bench.harness.proxy import Passed, Proxy
 from bench.harness.report import milliseconds, percentile, table
+from bench.harness.threaded import Threaded
 from bench.harness.usage import Meter
 from nodnod_client.address import Address
 from nodnod_client.codec import decode_answer
@@ -129,17 +129,17 @@ def main() -> int:
     return 0
 
 
-def latency(agent: Child, options: argparse.Namespace) -> Latency:
+def latency(agent: Agent, options: argparse.Namespace) -> Latency:
     """One round: the node alone, then the cluster."""
     outcomes = []
     for type_, nodes in ((0, 1), (1, options.nodes)):
         plan = Plan(
-            server=agent.address, concurrent=1, number=options.number, nodes=nodes, type=type_
+            server=agent.endpoint, concurrent=1, number=options.number, nodes=nodes, type=type_
         )
         with asyncio.Runner(loop_factory=new_loop) as runner:
             outcome = runner.run(measure(plan))
         if not outcome.good:
-            raise SystemExit(f"{agent.address}: an answer was missing, failed or invalid")
+            raise SystemExit(f"{agent.endpoint}: an answer was missing, failed or invalid")
         outcomes.append(milliseconds(outcome, 50, 99))
     (alone, _), (together, worst) = outcomes
     return Latency(alone, together, worst)
@@ -155,7 +155,7 @@ def latency_row(mode: str, rounds: tuple[Latency, ...]) -> list[str]:
 class Usage:
     """The CPU of a cluster from one look to the next."""
 
-    def __init__(self, agents: list[Child]) -> None:
+    def __init__(self, agents: list[Agent]) -> None:
         self._meters = [Meter(agent.pid) for agent in agents]
 
     def percent(self, span: float) -> tuple[float, float]:
@@ -164,7 +164,7 @@ class Usage:
         return first, mean(others or [first])
 
 
-def cpu(clusters: list[list[Child]], span: float) -> list[tuple[float, float]]:
+def cpu(clusters: list[list[Agent]], span: float) -> list[tuple[float, float]]:
     """What the clusters use while nobody asks."""
     usage = [Usage(agents) for agents in clusters]
     time.sleep(span)
@@ -172,10 +172,10 @@ def cpu(clusters: list[list[Child]], span: float) -> list[tuple[float, float]]:
 
 
 async def with_viewers(
-    asked: list[Child], clusters: list[list[Child]], span: float
+    asked: list[Agent], clusters: list[list[Agent]], span: float
 ) -> list[tuple[float, float]]:
     """What they use while one client of each streams the whole cluster."""
-    ears = [await _ear(agent.address) for agent in asked]
+    ears = [await _ear(agent.endpoint) for agent in asked]
     for ear in ears:
         ear.send(VIEW)
     await asyncio.sleep(SETTLE)
@@ -186,14 +186,14 @@ async def with_viewers(
     return [one.percent(span) for one in usage]
 
 
-async def age(agents: list[Child], span: float) -> tuple[float, float]:
+async def age(agents: list[Agent], span: float) -> tuple[float, float]:
     """How much later a new sample of a node is told by the first agent than by the node itself.
 
     Milliseconds: the median and the most, over all nodes but the first. Everybody is looked at
     every 20 ms, which is how exact it is.
     """
-    viewer = await _ear(agents[0].address)
-    ears = [await _ear(agent.address) for agent in agents[1:]]
+    viewer = await _ear(agents[0].endpoint)
+    ears = [await _ear(agent.endpoint) for agent in agents[1:]]
     known: dict[tuple[str, Numbers], float] = {}
     told: dict[tuple[str, Numbers], float] = {}
     end = time.perf_counter() + span
@@ -217,9 +217,9 @@ async def age(agents: list[Child], span: float) -> tuple[float, float]:
     return percentile(lags, 50), lags[-1]
 
 
-async def hang(agents: list[Child]) -> tuple[float, str]:
+async def hang(agents: list[Agent]) -> tuple[float, str]:
     """How long an answer takes while a peer is stopped, in milliseconds; and what is said of it."""
-    viewer = await _ear(agents[0].address)
+    viewer = await _ear(agents[0].endpoint)
     os.kill(agents[-1].pid, signal.SIGSTOP)
     try:
         took = []
@@ -236,30 +236,28 @@ async def hang(agents: list[Child]) -> tuple[float, str]:
 
 
 @contextmanager
-def link(mode: str) -> Iterator[tuple[Child, Relay]]:
-    """An agent in this mode that reaches one peer through a relay."""
-    here, there = (Address("127.0.0.1", port) for port in free_ports(2))
+def link(mode: str) -> Iterator[tuple[Agent, Proxy]]:
+    """An agent in this mode that reaches one peer through a proxy."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="nodnod-bench-")))
-        stack.enter_context(start(_agent(folder, "far", there, [], mode), there))
-        passing = stack.enter_context(relay(there))
-        near = stack.enter_context(
-            start(_agent(folder, "near", here, [passing.address], mode), here)
-        )
-        asyncio.run(whole(here, 2))
-        yield near, passing
+        agents = stack.enter_context(Agents(folder))
+        far = agents.start("far", settings={"mode": mode})
+        line = stack.enter_context(Threaded(Proxy(far.address)))
+        near = agents.start("near", nodes=[line.address], settings={"mode": mode})
+        asyncio.run(whole(near, "far", "near"))
+        yield near, line.server
 
 
-def wire(relays: list[Relay], span: float) -> list[Passed]:
+def wire(relays: list[Proxy], span: float) -> list[Passed]:
     """What passes while nobody asks."""
     before = [one.passed() for one in relays]
     time.sleep(span)
     return [one.passed().since(then) for one, then in zip(relays, before, strict=True)]
 
 
-async def wire_viewed(links: list[tuple[Child, Relay]], span: float) -> list[Passed]:
+async def wire_viewed(links: list[tuple[Agent, Proxy]], span: float) -> list[Passed]:
     """What passes while one client streams the whole cluster."""
-    ears = [await _ear(agent.address) for agent, _ in links]
+    ears = [await _ear(agent.endpoint) for agent, _ in links]
     for ear in ears:
         ear.send(VIEW)
     await asyncio.sleep(1.0)
@@ -267,12 +265,6 @@ async def wire_viewed(links: list[tuple[Child, Relay]], span: float) -> list[Pas
     for ear in ears:
         ear.abort()
     return passed
-
-
-def _agent(folder: Path, name: str, address: Address, nodes: list[Address], mode: str) -> list[str]:
-    file = folder / f"{name}.json"
-    file.write_text(json.dumps({"nodes": [str(node) for node in nodes], "mode": mode}))
-    return ["-c", AGENT, f"--listen={address}", f"--name={name}", f"--config={file}"]
 
 
 async def _ear(server: Address) -> Ear:

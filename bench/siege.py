@@ -24,10 +24,10 @@ from statistics import median
 
 from msgspec import Struct
 
+from bench.harness.agents import Agent, cluster
 from bench.harness.attack_process import Attack
 from bench.harness.caller import Caller, connect_all, framed, new_loop
 from bench.harness.options import flag, positive, seconds
-from bench.harness.processes import Child, cluster
 from bench.harness.report import percentile, table
 from bench.harness.usage import Meter, rss
 from bench.hostile import KINDS
@@ -125,10 +125,10 @@ def main() -> int:
     return 0
 
 
-async def watch(agent: Child, bystander: Child, options: argparse.Namespace) -> None:
+async def watch(agent: Agent, bystander: Agent, options: argparse.Namespace) -> None:
     """Calm, siege of the bystander and of the agent in turn; prints the table, and the ratios."""
     loop = asyncio.get_running_loop()
-    guests = await connect_all(lambda: Guest(loop, agent.address), agent.address, options.guests)
+    guests = await connect_all(lambda: Guest(loop, agent.endpoint), agent.endpoint, options.guests)
     rows: list[list[str]] = []
     to_calm, to_elsewhere = [], []
     sieges = [[kind] for kind in options.kinds] if options.each else [options.kinds]
@@ -156,10 +156,10 @@ async def watch(agent: Child, bystander: Child, options: argparse.Namespace) -> 
 
 
 async def besieged(
-    victim: Child, kinds: list[str], agent: Child, guests: list[Guest], options: argparse.Namespace
+    victim: Agent, kinds: list[str], agent: Agent, guests: list[Guest], options: argparse.Namespace
 ) -> Seen:
     """Have the guests ask the agent while the victim is besieged."""
-    attack = Attack(victim.address, kinds, options.count, options.seconds + SETTLE + PATIENCE)
+    attack = Attack(victim.endpoint, kinds, options.count, options.seconds + SETTLE + PATIENCE)
     await asyncio.sleep(SETTLE)
     seen = await listen(agent, guests, options)
     counts = await asyncio.to_thread(attack.end)
@@ -169,7 +169,7 @@ async def besieged(
     return seen
 
 
-async def listen(agent: Child, guests: list[Guest], options: argparse.Namespace) -> Seen:
+async def listen(agent: Agent, guests: list[Guest], options: argparse.Namespace) -> Seen:
     """Have the guests ask, one after the other at an even pace."""
     for guest in guests:
         del guest.latencies[:]

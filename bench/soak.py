@@ -100,9 +100,9 @@ class Soak:
             finally:
                 marshal.end()
                 for one in self._residents:
-                    if "Traceback" in one.logs():
+                    if "Traceback" in one.log():
                         self._report(Wrong(monotonic(), one.name, "it logged a traceback"))
-                        print(one.logs()[-4000:])
+                        print(one.log()[-4000:])
 
     async def _populate(self, stack: AsyncExitStack, folder: Path) -> None:
         options = self._options
@@ -121,7 +121,7 @@ class Soak:
                 return Talk(name, self._judge, self._count, self._report)
 
             def where(one: AgentProcess = one) -> Address:
-                return one.address
+                return one.endpoint
 
             self._guests.append(Guests(where, names, new_talk, (options.seed, place)))
 
@@ -192,7 +192,7 @@ class Soak:
         views, names = [], sorted(one.name for one in self._residents)
         try:
             for one in self._residents:
-                async with Client(str(one.address), timeout=5.0) as client:
+                async with Client(one.address, timeout=5.0) as client:
                     views.append((await client.members()).members)
                     nodes = (await client.stat_all()).nodes
                     bad = {key: node.error for key, node in nodes.items() if node.error}
@@ -206,10 +206,9 @@ class Soak:
         return ""
 
     def _renewed(self, one: AgentProcess) -> None:
-        assert one.child is not None
         if one.name in self._gauges:
             self._past.append(self._gauges[one.name])
-        self._gauges[one.name] = Gauge(one.name, one.child.pid)
+        self._gauges[one.name] = Gauge(one.name, one.pid)
 
     def _tell(self, what: str) -> None:
         line = f"{monotonic() - self._began:7.2f} s  {what}"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench.harness.agents import Agents
 from doubles.certificates import Authority
-from live.agents import Agents
 from live.namespaces import Machines, why_not
 
 # The same examples each time, here and in CI: a test that fails today has failed because of a change.

@@ -1,7 +1,7 @@
-"""Closes a server of asyncio's while somebody is just coming in.
+"""Closes an asyncio server while a client connects.
 
-Until CPython has mended it (python/cpython#109564), who has been accepted when ``Server.close`` is
-called, but has no transport yet, is left open by nobody in particular.
+Until CPython mends it (python/cpython#109564), a connection that is accepted when ``Server.close``
+is called, but has no transport yet, stays open and belongs to nothing.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from socket import socket
 
 STEPS = 5
-"""Steps of the loop until who has been accepted has a transport; it takes three."""
+"""Steps of the loop until an accepted connection has its transport; it takes three."""
 
 
-async def accept_nobody_more(sockets: Iterable[socket]) -> None:
-    """Leave who comes from now on in the kernel; who has been accepted is connected on return."""
+async def stop_accepting(sockets: Iterable[socket]) -> None:
+    """Leave new connections in the kernel; those accepted before have a transport on return."""
     loop = asyncio.get_running_loop()
     for sock in sockets:
         loop.remove_reader(sock.fileno())

@@ -214,7 +214,7 @@ class FaultInjector:
         self._tell(f"{count} hostile clients at {one} for {fault.span:g} s: {', '.join(kinds)}")
         asks_past = "costly_questions" in kinds
         trouble = self._world.begin("past", one.name, monotonic()) if asks_past else None
-        attack = Attack(one.address, kinds, int(count), fault.span)
+        attack = Attack(one.endpoint, kinds, int(count), fault.span)
         self._attacks.add(attack)
         await asyncio.to_thread(attack.end)
         self._attacks.discard(attack)

@@ -1,137 +1,153 @@
-"""Processes that a benchmark starts and stops: real agents, and the server with a static answer."""
+"""Child processes of Python: each ends with the process that started it, whatever ends that one."""
 
-import asyncio
-import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from bench.harness.load import Plan, measure
-from bench.harness.parent_watchdog import leash
 from nodnod_client.address import Address
-from nodnod_client.errors import ConnectError
 
-START_LIMIT = 15.0
+START_LIMIT = 30.0
+"""Seconds until a process must listen; the machine may be busy."""
+
 STOP_LIMIT = 3.0
-AGENT = "import sys; from nodnod_agent.cli import main; sys.exit(main())"
+
+SCRIPT = (
+    "import runpy, sys; from nodnod_agent.console.parent_watchdog import hold; hold(0);"
+    "del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+"""Runs the script that its first argument names, under the parent watchdog of the console."""
+
+
+def spawn(
+    arguments: Sequence[str], *, prefix: Sequence[str] = (), **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start Python with ``arguments``, which must put it under the parent watchdog.
+
+    ``prefix`` is a command to run it with, ``options`` are those of Popen. A Ctrl-C in the terminal
+    does not reach the process: it has a process group of its own. The group is of our session, so
+    that the kernel wakes a process that is stopped when we end.
+    """
+    return subprocess.Popen(
+        [*prefix, sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith("NODNOD_")},
+        process_group=0,
+        **options,
+    )
+
+
+def script(path: Path, *arguments: str) -> list[str]:
+    """The arguments of Python that run a script under the parent watchdog."""
+    return ["-c", SCRIPT, str(path), *arguments]
 
 
 class Child:
-    """One process, where it listens, and what it has said.
+    """A process that may be started again and again, and its log, a file that all runs append to.
 
-    A Ctrl-C in the terminal does not reach it; it ends when we end it, or (on Linux) are killed.
+    ``options`` are those of ``spawn``.
     """
 
-    def __init__(self, arguments: Sequence[str], address: Address, log: Path) -> None:
-        self.address = address
+    def __init__(
+        self, arguments: Sequence[str], log: Path, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.arguments = arguments
+        self.process: subprocess.Popen[bytes] | None = None
+        self.over = False
+        """Whether it was ended on purpose, or its end was waited for."""
         self._log = log
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                process_group=0,
-                preexec_fn=leash(),
-            )
-        self.pid = self._process.pid
+        self._log.touch()
+        self._options = options or {}
+        self._began = 0
 
-    def wait_until_up(self) -> None:
-        """Until somebody accepts there. Raises RuntimeError with its last words if it ends."""
-        deadline = time.monotonic() + START_LIMIT
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            with socket.socket() as probe:
-                if probe.connect_ex(self.address) == 0:
-                    return
-            time.sleep(0.02)
-        words = self.log().strip().splitlines() or ["(nothing)"]
-        raise RuntimeError(f"no server came up on {self.address}; its last words: {words[-1]}")
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The newest process."""
+        assert self.process is not None
+        return self.process
+
+    @property
+    def pid(self) -> int:
+        """The id of the newest process."""
+        return self.running.pid
 
     @property
     def status(self) -> int | None:
-        """With what it has ended; ``None`` while it runs."""
-        return self._process.poll()
+        """The exit status of the newest process; ``None`` while it runs."""
+        return self.running.poll()
+
+    def start(self) -> None:
+        """Start the process and wait for nothing."""
+        self._began = self._log.stat().st_size
+        self._close()
+        self.over = False
+        with self._log.open("ab") as log:
+            self.process = spawn(self.arguments, **{"stdout": log, "stderr": log, **self._options})
+
+    def wait_until(self, ready: Callable[[], object]) -> None:
+        """Block until something is true of the process. Raises RuntimeError if it ends before."""
+        deadline = time.monotonic() + START_LIMIT
+        while not ready():
+            if self.status is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"process {self.pid} does not listen:\n{self.log()}")
+            time.sleep(0.005)
 
     def log(self) -> str:
-        """What it has said."""
+        """All that it has written."""
         return self._log.read_text(errors="replace")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        self._process.send_signal(number)
-
-    def terminate(self) -> None:
-        """SIGTERM, and no wait."""
-        self._process.terminate()
+        self.running.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL; it is gone after this."""
-        self._process.kill()
-        self._process.wait()
+        """End it with SIGKILL and wait for its end."""
+        if self.process is not None:
+            self.over = True
+            self.process.kill()
+            self.process.wait()
+            self._close()
 
-    def stop(self) -> None:
-        """SIGTERM, and SIGKILL for one that does not mind."""
-        self.terminate()
-        try:
-            self._process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
+    def terminate(self, within: float = STOP_LIMIT) -> None:
+        """End it with SIGTERM, or with SIGKILL after so many seconds; wait for its end."""
+        if self.process is not None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(within)
             self.kill()
 
+    def _close(self) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+
 
 @contextmanager
-def start(arguments: Sequence[str], address: Address) -> Iterator[Child]:
-    """Run Python with ``arguments`` until the block ends; it must listen on ``address``."""
+def serving(path: Path, address: Address, *arguments: str) -> Iterator[Child]:
+    """Run a script until the block ends; it must listen on ``address``, its first argument."""
+
+    def accepts() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(address) == 0
+
     with tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder:
-        child = Child(arguments, address, Path(folder) / "log")
+        child = Child(script(path, str(address), *arguments), Path(folder) / "log")
+        child.start()
         try:
-            child.wait_until_up()
+            child.wait_until(accepts)
             yield child
         finally:
-            child.stop()
-
-
-@contextmanager
-def cluster(size: int, settings: dict[str, object] | None = None) -> Iterator[list[Child]]:
-    """Run so many agents that all know each other; whole when the block begins."""
-    addresses = [Address("127.0.0.1", port) for port in free_ports(size)]
-    config = {"nodes": [str(address) for address in addresses], **(settings or {})}
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-bench-")))
-        file = folder / "config.json"
-        file.write_text(json.dumps(config))
-        agents = []
-        for place, address in enumerate(addresses):
-            flags = [f"--listen={address}", f"--name=node-{place}", f"--config={file}"]
-            agents.append(stack.enter_context(start(["-c", AGENT, *flags], address)))
-        for agent in agents:
-            asyncio.run(whole(agent.address, size))
-        yield agents
-
-
-async def whole(server: Address, nodes: int) -> None:
-    """Wait until an answer of ``server`` has so many nodes without an error."""
-    plan = Plan(server=server, concurrent=1, number=1, nodes=nodes)
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        try:
-            if (await measure(plan)).good:
-                return
-        except ConnectError:
-            pass
-        await asyncio.sleep(0.05)
-    raise RuntimeError(f"{server} did not answer for {nodes} nodes within {START_LIMIT:g} s")
+            child.terminate()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has just now."""
+    """Ports of 127.0.0.1 that nothing listens on at the moment."""
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -1,4 +1,4 @@
-"""A TCP address that leads to another one, over a line that can be bad in every way."""
+"""A TCP proxy: counts what passes, and can harm it in many ways."""
 
 import asyncio
 import socket
@@ -7,13 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Self
 
-from bench.harness.closing import accept_nobody_more
+from msgspec import Struct
+
+from bench.harness.closing import stop_accepting
 
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER of a socket that says goodbye with a reset."""
+"""SO_LINGER of a socket whose connection is to end with a reset."""
+
+HEADERS = 52
+"""Bytes of IPv4 (20), TCP (20) and its timestamps (12) in each segment, acknowledgements too."""
+
+_SEGMENTS = struct.Struct("=II")
+_SEGMENTS_AT = 136
+"""Where linux/tcp.h has segs_out and segs_in in struct tcp_info."""
 
 Harm = Callable[[bytes], Iterable[bytes]]
-"""What becomes of the bytes that came in at once. An agent says whole messages at once."""
+"""What becomes of the bytes of one read. An agent sends whole messages at once."""
 
 
 def clean(data: bytes) -> Iterable[bytes]:
@@ -22,7 +31,7 @@ def clean(data: bytes) -> Iterable[bytes]:
 
 
 def lost(data: bytes) -> Iterable[bytes]:
-    """Nothing passes, and nobody is told."""
+    """Nothing passes, and neither side gets an error."""
     return []
 
 
@@ -41,7 +50,7 @@ def again(data: bytes) -> Iterable[bytes]:
 
 
 def garbled(data: bytes) -> Iterable[bytes]:
-    """All of it passes, and then its last bytes again, which begin nothing."""
+    """All of it passes, and then its last bytes again, which are no begin of a frame."""
     return [data, data[-3:]]
 
 
@@ -67,14 +76,31 @@ def stale(count: int) -> Harm:
     return harm
 
 
-class Way:
+class Passed(Struct, frozen=True):
+    """Both directions together, up to now; ``segments`` is 0 where the system does not say."""
+
+    payload: int = 0
+    segments: int = 0
+
+    @property
+    def on_wire(self) -> int:
+        """Bytes of IP packets."""
+        return self.payload + HEADERS * self.segments
+
+    def since(self, then: "Passed") -> "Passed":
+        """What has passed since."""
+        return Passed(self.payload - then.payload, self.segments - then.segments)
+
+
+class Direction:
     """One direction: what becomes of the bytes, and how many seconds they take."""
 
     def __init__(self) -> None:
         self.harm: Harm = clean
         self.delay = 0.0
-        self.taken = 0
-        """How often bytes have come in until now."""
+        self.reads = 0
+        self.bytes = 0
+        """How many bytes have come in up to now, in how many reads."""
 
     def mend(self) -> None:
         """Let all pass again."""
@@ -82,24 +108,31 @@ class Way:
 
 
 class Proxy:
-    """Use as an async context manager, best on a thread of its own (see Elsewhere).
+    """Use as an async context manager, best on a thread of its own (``Threaded``).
 
-    ``there`` and ``back`` may be changed at any time, from any thread.
+    ``there`` and ``back`` are the two directions; a test may change them at any time, from any
+    thread, and ``target`` too.
     """
 
     def __init__(self, target: str) -> None:
         self.address = ""
-        self.there = Way()
-        self.back = Way()
+        self.there = Direction()
+        self.back = Direction()
         self.opened = 0
-        """Connections that have come until now."""
+        """Connections accepted up to now."""
         self.target = target
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._outward: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def passed(self) -> Passed:
+        """What has passed up to now; safe from any thread."""
+        segments = sum(map(_segments, tuple(self._outward)))
+        return Passed(self.there.bytes + self.back.bytes, segments)
+
     def mend(self) -> None:
-        """Let all pass again; what was lost stays so."""
+        """Let all pass again; what was lost stays lost."""
         self.there.mend()
         self.back.mend()
 
@@ -118,7 +151,7 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        await accept_nobody_more(self._server.sockets)
+        await stop_accepting(self._server.sockets)
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -138,22 +171,26 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(to_target)
+        self._outward.add(to_target)
         if self._server is None or not self._server.is_serving():  # closed meanwhile
             for one in (writer, to_target):
                 one.transport.abort()
             return
-        for source, sink, way in (
+        for source, sink, direction in (
             (reader, to_target, self.there),
             (from_target, writer, self.back),
         ):
             queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-            for work in (self._take(source, way, queue), self._give(sink, queue)):
+            for work in (self._read(source, direction, queue), self._write(sink, queue)):
                 task = asyncio.create_task(work)
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _take(
-        self, source: asyncio.StreamReader, way: Way, queue: asyncio.Queue[tuple[float, bytes]]
+    async def _read(
+        self,
+        source: asyncio.StreamReader,
+        direction: Direction,
+        queue: asyncio.Queue[tuple[float, bytes]],
     ) -> None:
         loop = asyncio.get_running_loop()
         data = b"begun"
@@ -162,15 +199,16 @@ class Proxy:
                 data = await source.read(65536)
             except ConnectionError:
                 data = b""
-            when = loop.time() + way.delay
+            when = loop.time() + direction.delay
             if data:
-                way.taken += 1
-                for piece in way.harm(data):
+                direction.reads += 1
+                direction.bytes += len(data)
+                for piece in direction.harm(data):
                     queue.put_nowait((when, piece))
-            elif way.harm is not lost:  # the word of the end is lost too
+            elif direction.harm is not lost:  # the end of the stream is lost too
                 queue.put_nowait((when, b""))
 
-    async def _give(
+    async def _write(
         self, sink: asyncio.StreamWriter, queue: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -182,3 +220,14 @@ class Proxy:
             elif not sink.is_closing():
                 sink.write(piece)
         self._writers.discard(sink)
+
+
+def _segments(writer: asyncio.StreamWriter) -> int:
+    sock = writer.get_extra_info("socket")
+    option = getattr(socket, "TCP_INFO", None)
+    if option is None or writer.is_closing():
+        return 0
+    info = sock.getsockopt(socket.IPPROTO_TCP, option, 256)
+    if len(info) < _SEGMENTS_AT + _SEGMENTS.size:
+        return 0
+    return sum(_SEGMENTS.unpack_from(info, _SEGMENTS_AT))

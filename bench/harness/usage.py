@@ -1,17 +1,19 @@
-"""What a process uses: CPU and memory."""
+"""The CPU and memory of a process."""
+
+from pathlib import Path
 
 import psutil
 
 
 class Meter:
-    """CPU time of one process from one look to the next."""
+    """CPU time of one process from one reading to the next."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
         self._then = self._now()
 
     def seconds(self) -> float:
-        """Since the last look. The kernel counts in steps of 10 ms."""
+        """Since the last reading. The kernel counts in steps of 10 ms."""
         then, self._then = self._then, self._now()
         return self._then - then
 
@@ -26,5 +28,16 @@ def rss(pid: int) -> int:
 
 
 def pss(pid: int) -> int | None:
-    """Bytes resident, those shared with other processes split among them; ``None`` but on Linux."""
+    """Bytes resident, shared ones split among the processes that share; ``None`` but on Linux."""
     return getattr(psutil.Process(pid).memory_full_info(), "pss", None)
+
+
+def peak(pid: int) -> int:
+    """The most bytes resident since the start, or since ``reset_peak``. Linux only."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def reset_peak(pid: int) -> None:
+    """Begin to measure the peak from now on. Linux only."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")

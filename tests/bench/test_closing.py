@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from bench.harness.closing import accept_nobody_more
+from bench.harness.closing import stop_accepting
 
 
 @pytest.mark.parametrize("steps", range(6))
@@ -20,7 +20,7 @@ async def test_who_comes_in_while_a_server_closes_is_met_or_left_outside(steps: 
     ):
         for _ in range(steps):
             await asyncio.sleep(0)
-        await accept_nobody_more(server.sockets)
+        await stop_accepting(server.sockets)
         server.close()
         for writer in met:
             writer.close()

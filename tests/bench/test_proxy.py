@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bench.harness.proxy import Proxy, again, cut_off, garbled, halved, lost, stale
+from bench.harness.proxy import (
+    HEADERS,
+    Passed,
+    Proxy,
+    again,
+    cut_off,
+    garbled,
+    halved,
+    lost,
+    stale,
+)
 from eventually import eventually
 
 
@@ -22,9 +32,9 @@ class Ends:
     async def say(self, *words: str) -> None:
         """Say each word there, once the proxy has taken the one before."""
         for word in words:
-            before = self.proxy.there.taken
+            before = self.proxy.there.reads
             self.near.write(word.encode())
-            await eventually(lambda before=before: self.proxy.there.taken > before)
+            await eventually(lambda before=before: self.proxy.there.reads > before)
 
     async def heard(self, count: int) -> str:
         async with asyncio.timeout(5):
@@ -116,3 +126,18 @@ async def test_a_reset_is_one_on_both_sides(ends: Ends) -> None:
     for reader in (ends.near_reads, ends.far_reads):
         with pytest.raises(ConnectionResetError):
             await reader.read()
+
+
+async def test_what_passes_is_counted_both_ways(ends: Ends) -> None:
+    await ends.say("question")
+    assert await ends.heard(8) == "question"
+    before = ends.proxy.passed()
+    ends.far.write(b"answer!")
+    assert await ends.near_reads.readexactly(7) == b"answer!"
+
+    assert before.payload == 8
+    assert ends.proxy.passed().since(before).payload == 7
+
+
+def test_headers_are_counted_for_each_segment() -> None:
+    assert Passed(payload=100, segments=3).on_wire == 100 + 3 * HEADERS

@@ -16,6 +16,7 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(TESTS), str(TESTS.parent)]  # this folder is no package
 
+from bench.harness.agents import Agents  # noqa: E402
 from browser.chromium import (  # noqa: E402
     ARGUMENTS,
     Browser,
@@ -26,7 +27,6 @@ from browser.chromium import (  # noqa: E402
     what_is_missing,
 )
 from browser.simulated import SimulatedCluster  # noqa: E402
-from live.agents import Agents  # noqa: E402
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "wendy")

@@ -15,7 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bench.harness.closing import accept_nobody_more
+from bench.harness.closing import stop_accepting
 from browser.machine import SimulatedNode
 from nodnod_agent.http.pages import page
 
@@ -76,7 +76,7 @@ class SimulatedCluster:
     async def stop(self) -> None:
         """Vanish without a goodbye."""
         if self._server is not None:
-            await accept_nobody_more(self._server.sockets)
+            await stop_accepting(self._server.sockets)
         for task in self._tasks:
             task.cancel()
         for connection in self.connections:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from browser.chromium import Locator, Page, expect
 from eventually import eventually
-from live.agents import Agent, Agents, free_ports, whole
 from nodnod_agent.auth.tokens import Tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

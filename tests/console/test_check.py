@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from doubles.threaded import Threaded
+from bench.harness.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod_agent.console.check import limits

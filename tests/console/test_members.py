@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.harness.agents import Agents
+from bench.harness.threaded import Threaded
 from doubles.members import row, wire
-from doubles.threaded import Threaded
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
-from live.agents import Agents
 from nodnod_agent.console.gather import Views, gather_views
 from nodnod_agent.console.main import main
 from nodnod_agent.console.members import members_view

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from bench.harness.threaded import Threaded
 from doubles.command import command
-from doubles.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod_agent.console.main import main

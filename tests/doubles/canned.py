@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench.harness.closing import accept_nobody_more
+from bench.harness.closing import stop_accepting
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ async def canned(reply: bytes | None) -> AsyncIterator[str]:
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        await accept_nobody_more(server.sockets)
+        await stop_accepting(server.sockets)
         server.close()
         for writer in writers:
             writer.transport.abort()

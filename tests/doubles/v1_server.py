@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from bench.harness.closing import accept_nobody_more
+from bench.harness.closing import stop_accepting
 
 STATS = {
     "cpuUsed": 5.0,
@@ -109,7 +109,7 @@ class V1Server:
         traceback: TracebackType | None,
     ) -> None:
         assert self._server is not None
-        await accept_nobody_more(self._server.sockets)
+        await stop_accepting(self._server.sockets)
         for connection in self.connections:
             connection.transport.abort()
         self.thaw()  # a handler that waits to answer would be waited for

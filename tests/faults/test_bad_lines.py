@@ -8,11 +8,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from bench.harness.proxy import Harm, Proxy, again, cut_off, garbled, halved, lost, stale
-from doubles.threaded import Threaded
+from bench.harness.threaded import Threaded
 from eventually import SLACK, eventually
 from invariants.harness import FaultHarness
-from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 from nodnod_agent.core.membership.keepalive import SILENCE
 
 MESSAGES = 30
@@ -78,8 +80,8 @@ async def fragile(ward: FaultHarness) -> AsyncIterator[tuple[Agent, Threaded[Pro
 
 async def busy(*ways: object) -> None:
     """Wait until so many messages have gone these ways; the watchers ask all the time."""
-    due = [(way, way.taken + MESSAGES) for way in ways]
-    await eventually(lambda: all(way.taken >= most for way, most in due))
+    due = [(way, way.reads + MESSAGES) for way in ways]
+    await eventually(lambda: all(way.reads >= most for way, most in due))
 
 
 async def error_of_kenny(agent: Agent, within: float = 0.5) -> str:

@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
 from doubles.v1_client import V1Client
 from eventually import eventually
 from invariants.harness import MEGABYTE, FaultHarness
-from live.agents import Agent, Agents, ask, whole
+from live.asking import ask
 from live.counts import counts
 from live.raw import CONT, PING, TEXT, RawClient, frame, upgrade
 

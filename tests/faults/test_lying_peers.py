@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bench.harness.agents import Agent, whole
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
 from invariants.harness import MEGABYTE, FaultHarness
 from invariants.peers import Lie, OldPeer, Peer, Say, honest
 from invariants.record import Node
-from live.agents import Agent, ask, errors, whole
+from live.asking import ask, errors
 from nodnod_agent.core.membership.gossip import JOIN
 
 QUESTIONS = 12

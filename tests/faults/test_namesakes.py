@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from bench.harness.agents import Agent
+from bench.harness.processes import free_ports
 from eventually import eventually
 from invariants.harness import FaultHarness
 from invariants.peers import OldPeer, Peer
-from live.agents import Agent, ask, errors, free_ports
+from live.asking import ask, errors
 from live.views import all_see
 
 Namesakes = tuple[Agent, Agent, Agent]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
 from doubles.v1_client import V1Client
 from eventually import SLACK
 from invariants.harness import FaultHarness
-from live.agents import Agent, Agents, ask, errors, whole
+from live.asking import ask, errors
 
 NAMES = ("cartman", "kenny", "kyle")
 

@@ -12,9 +12,11 @@ from time import time
 
 import pytest
 
+from bench.harness.agents import whole
+from bench.harness.processes import free_ports
 from eventually import SLACK, eventually
 from invariants.harness import FaultHarness
-from live.agents import ask, errors, free_ports, whole
+from live.asking import ask, errors
 from live.counts import counts
 from live.raw import RawClient, frame, upgrade
 from live.views import all_see

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.certificates import Authority
 from eventually import eventually
 from invariants.harness import FaultHarness
 from invariants.record import Node
 from invariants.recorder import Pass
-from live.agents import Agent, Agents
-from live.guests import Secret, bearer, begin, reason, status
+from live.access import Secret, bearer, reason, status
 from live.raw import RawClient, frame
 from live.web import request
 from nodnod_client.tls import SHUT_OUT, trusting
@@ -121,7 +121,7 @@ async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
     ward: FaultHarness, secret: Secret, other: Secret
 ) -> None:
     settings = {"kyle": secret.settings(), "mallory": other.settings(), "butters": {}}
-    kyle, mallory, butters = begin(ward, settings)
+    kyle, mallory, butters = ward.mesh(settings)
     mine, theirs = secret.token(), other.token()
     await watch_apart(ward, {kyle: Pass(mine), mallory: Pass(theirs), butters: Pass()})
 
@@ -176,7 +176,7 @@ async def test_plain_and_tls_do_not_mix_and_both_say_why(
     ward: FaultHarness, authority: Authority
 ) -> None:
     settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
-    kyle, stan = begin(ward, settings)
+    kyle, stan = ward.mesh(settings)
     await watch_apart(ward, {kyle: Pass(tls=trusting(authority.ca)), stan: Pass()})
 
     refused = "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"
@@ -192,7 +192,7 @@ async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
         "kyle": {"tls": authority.settings("kyle", requireClientCert=True)},
         "mallory": {"tls": mallory},
     }
-    kyle, agent = begin(ward, settings)
+    kyle, agent = ward.mesh(settings)
     mine, theirs = trusting(authority.ca), trusting(stranger.ca)
     for context in (mine, theirs):
         context.load_cert_chain(*authority.issue("client"))

@@ -12,12 +12,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from doubles.threaded import Threaded
+from bench.harness.agents import Agent, Agents
+from bench.harness.threaded import Threaded
+from bench.harness.usage import peak, reset_peak
 from eventually import SLACK
 from invariants.record import Known, Node
 from invariants.recorder import PACE, Pass, Recorder
 from invariants.verdict import faults
-from live.agents import Agent, Agents
 
 LINUX = sys.platform == "linux"
 MEGABYTE = 1024 * 1024
@@ -156,8 +157,8 @@ class FaultHarness(Numbered):
     ) -> None:
         thread = Threaded(recorder)
         if LINUX:
-            agent.forget_peak()
-        memory = agent.peak_bytes() if LINUX else 0
+            reset_peak(agent.pid)
+        memory = peak(agent.pid) if LINUX else 0
         await asyncio.to_thread(thread.__enter__)
         self.watched.append(Watched(agent, entry, known, thread, memory, growth))
 
@@ -202,6 +203,6 @@ def _judged(one: Watched) -> Iterator[str]:
         if len(found) > SHOWN:
             yield f"… and {len(found) - SHOWN} faults more among {talk.questions} questions"
     if LINUX and not one.agent.over:
-        grown = one.agent.peak_bytes() - one.memory
+        grown = peak(one.agent.pid) - one.memory
         if grown > one.growth:
             yield f"it took {grown} bytes more; {one.growth} are allowed"

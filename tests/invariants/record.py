@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from live.agents import Agent
+from bench.harness.agents import Agent
 
 STREAM = "stream"
 """The id of a stream that a client listens to."""

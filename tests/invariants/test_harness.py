@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agent
 from bench.harness.proxy import Proxy, again, lost
-from doubles.threaded import Threaded
+from bench.harness.threaded import Threaded
 from eventually import eventually
 from invariants.harness import FaultHarness, check_health
 from invariants.record import Known, Node
 from invariants.recorder import LEAST, Pass, Recorder
 from invariants.verdict import faults
-from live.agents import Agent
 
 SOON = 0.05
 """Seconds from one burst of questions to the next."""

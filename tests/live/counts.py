@@ -1,6 +1,6 @@
 """What an agent counts of itself, read from its metrics."""
 
-from live.agents import Agent
+from bench.harness.agents import Agent
 from live.web import fetch
 
 

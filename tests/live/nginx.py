@@ -13,9 +13,10 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from doubles.certificates import Authority
-from live.agents import Agent, Agents, free_ports
-from live.guests import Secret, begin, joined
+from live.access import Secret
 from live.tools import end, start, tool
 from live.web import Page
 from nodnod_client import Client
@@ -143,7 +144,7 @@ class Cluster:
             )
             for name in NAMES
         }
-        self.agents = begin(agents, settings)
+        self.agents = agents.mesh(settings)
         self.token = secret.token(600)
         self.nginx = Nginx(directory, self.agents, self.authority, tls=tls)
         self._ca = self.authority.ca if tls else None
@@ -156,7 +157,7 @@ class Cluster:
     async def whole(self) -> None:
         """Wait until each agent answers for all."""
         for agent in self.agents:
-            await joined(agent, *NAMES, token=self.token, ca=self._ca)
+            await whole(agent, *NAMES, token=self.token, ca=self._ca)
 
     async def hosts(self, count: int) -> Counter[str]:
         """Who answers on so many WebSockets that are open at once; each is opened once."""

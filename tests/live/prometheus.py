@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
+from bench.harness.processes import free_ports
 from eventually import eventually
-from live.agents import free_ports
 from live.tools import end, start, tool
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prometheus.yml"

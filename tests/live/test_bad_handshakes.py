@@ -2,8 +2,8 @@
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.v1_client import V1Client
-from live.agents import Agent, Agents
 from live.raw import RawClient, frame, upgrade
 
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.v1_client import V1Client
-from live.agents import Agent, Agents
 from live.raw import BINARY, CONT, PING, RawClient, frame, upgrade
 
 MESSAGE_LIMIT = 16 * 1024

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.certificates import Authority
 from eventually import eventually
-from live.agents import Agent, Agents
-from live.guests import Secret
+from live.access import Secret
 from live.raw import RawClient
 from nodnod_agent.console.main import main
 from nodnod_client.websocket import NO_WORD

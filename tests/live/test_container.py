@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from live.agents import free_ports
-from live.guests import Secret
+from bench.harness.processes import free_ports
+from live.access import Secret
 from live.tools import end, start
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask
+from live.asking import ask
 from live.counts import counts
 from nodnod_client.messages import SECTIONS
 from nodnod_client.sections import EXPENSIVE, SHAPES

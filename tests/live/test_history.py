@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask, whole
+from live.asking import ask
 
 NAMES = ("cartman", "kenny")
 INTERVAL = 0.5

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.samples import Scrape
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask
+from live.asking import ask
 from live.raw import RawClient, upgrade
 from live.web import fetch, parse, request
 

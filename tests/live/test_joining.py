@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bench.harness.closing import accept_nobody_more
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.closing import stop_accepting
+from bench.harness.processes import free_ports
 from eventually import eventually
-from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 from live.namespaces import Machines
 from live.views import all_see, members
 
@@ -43,7 +45,7 @@ async def stranger(reply: bytes) -> AsyncIterator[Stranger]:
         try:
             yield stranger
         finally:
-            await accept_nobody_more(server.sockets)
+            await stop_accepting(server.sockets)
 
 
 async def test_addresses_that_are_no_agents_are_named_once_retried_and_harm_nobody(

@@ -8,8 +8,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from live.agents import Agents, free_ports
-from live.guests import Secret, status
+from bench.harness.agents import Agents
+from bench.harness.processes import free_ports
+from live.access import Secret, status
 from nodnod_agent.auth.secrets import _LOOSE
 from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.sources import gather

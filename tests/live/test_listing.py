@@ -2,8 +2,10 @@
 
 import pytest
 
+from bench.harness.agents import Agents, whole
+from bench.harness.processes import free_ports
 from eventually import eventually
-from live.agents import Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from time import monotonic, time
 from typing import Any
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.usage import rss
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask, errors, whole
+from live.asking import ask, errors
 from live.raw import RawClient, frame
 from live.views import all_see, members
 
@@ -86,7 +88,7 @@ async def test_members_without_number_take_no_more_than_their_room_and_keep_nobo
     agents: Agents,
 ) -> None:
     kenny, kyle = await agents.cluster("kenny", "kyle")
-    resident = kenny.resident_bytes()
+    resident = rss(kenny.pid)
     began = monotonic()
 
     async with liar(kenny) as stranger, slowest_answer(kenny) as slowest:
@@ -107,7 +109,7 @@ async def test_members_without_number_take_no_more_than_their_room_and_keep_nobo
     view = await members(kenny)
     assert len(view) <= 1 + MOST
     assert view[kyle.address]["state"] == view[stan.address]["state"] == "up"
-    assert kenny.resident_bytes() - resident < 64e6
+    assert rss(kenny.pid) - resident < 64e6
     dialled_in_vain = kenny.log().count("Could not connect to node: 127.")
     assert 5 < dialled_in_vain <= 10 * (monotonic() - began + 1)
 

@@ -5,8 +5,10 @@ from time import monotonic, time
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
+from bench.harness.processes import free_ports
 from eventually import SLACK
-from live.agents import Agent, Agents, ask, errors, free_ports
+from live.asking import ask, errors
 from live.views import all_see, members
 
 NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "timmy", "token", "wendy")

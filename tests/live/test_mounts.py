@@ -20,7 +20,7 @@ from tempfile import mkdtemp
 from time import monotonic, time
 
 from doubles.v1_client import V1Client
-from live.agents import Agents
+from bench.harness.agents import Agents
 from live.fuse import Fuse
 
 REQUESTS = 200

@@ -2,8 +2,10 @@
 
 import signal
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from eventually import eventually
-from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 from live.views import all_see
 
 

@@ -4,8 +4,8 @@ from time import monotonic
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from eventually import SLACK, eventually
-from live.agents import Agent, Agents
 from live.namespaces import Machines
 
 PORT = 7070

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from live.agents import Agents
+from bench.harness.agents import Agents
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the limits of another process")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from live.agents import Agents
+from bench.harness.agents import Agents
 from live.web import fetch
 from nodnod_agent.config.settings import SETTINGS
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from live.agents import Agent, Agents
-from live.guests import Secret
+from bench.harness.agents import Agent, Agents
+from live.access import Secret
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 BIN = Path(sys.executable).parent

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
+from bench.harness.processes import free_ports
 from eventually import eventually
-from live.agents import Agent, Agents, ask, free_ports
+from live.asking import ask
 from live.prometheus import CLUSTER, EACH, EXAMPLE, PATIENCE, Prometheus, running, scraped
 from live.tools import tool
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agents
 from doubles.certificates import Authority
-from live.agents import Agents
-from live.guests import Secret, begin
+from live.access import Secret
 from live.prometheus import CLUSTER, EACH, EXAMPLE, Prometheus, running, scraped
 from live.tools import tool
 from nodnod_agent.console.main import main
@@ -47,7 +47,7 @@ def prometheus(
         }
     agents = Agents(directory)
     try:
-        cartman, _ = begin(agents, dict.fromkeys(NAMES, secret.settings(**tls)))
+        cartman, _ = agents.mesh(dict.fromkeys(NAMES, secret.settings(**tls)))
         with running(directory, cartman.address, changes) as prometheus:
             yield prometheus
     finally:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
 from doubles.v1_server import STATS, V1Server
 from eventually import SLACK, eventually
-from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 from live.counts import counts
 from live.web import fetch
 

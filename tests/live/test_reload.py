@@ -4,9 +4,11 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bench.harness.agents import Agent, Agents, whole
+from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask, errors, free_ports, whole
+from live.asking import ask, errors
 from live.views import all_see
 
 RELOADED = "Configuration reloaded: nodes added: {}, removed: {}"

@@ -6,10 +6,11 @@ from time import monotonic
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
 from doubles.canned import canned
 from doubles.v1_client import V1Client
 from eventually import SLACK, eventually
-from live.agents import Agent, Agents, ask
+from live.asking import ask
 from live.raw import RawClient, frame
 from live.views import all_see
 

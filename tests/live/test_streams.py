@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
+from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
 from eventually import SLACK, eventually
-from live.agents import Agent, Agents, free_ports
 from live.counts import counts
 from live.raw import RawClient, frame
 from nodnod_client.client import Client

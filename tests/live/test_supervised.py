@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agent, Agents
+from bench.harness.processes import free_ports
 from collectors import private_mounts
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, Agents, ask, free_ports
+from live.asking import ask
 from live.manager import Manager
 
 WATCHDOG = 0.5
@@ -147,7 +149,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from doubles.v1_client import V1Client
-from live.agents import Agents
+from bench.harness.agents import Agents
 from live.fuse import Fuse
 from live.manager import Manager
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
 from doubles.certificates import Authority
 from eventually import eventually
-from live.agents import Agent, Agents
-from live.guests import Secret, begin, joined, status
+from live.access import Secret, status
 from nodnod_agent.console.main import main
 from nodnod_client.tls import trusting
 
@@ -39,7 +39,7 @@ async def test_agents_of_one_authority_are_a_cluster(
     secret = Secret(tmp_path)
     names = ("kyle", "stan", "kenny")
     tls = {name: authority.settings(name, requireClientCert=required) for name in names}
-    cluster = begin(agents, {name: secret.settings(tls=tls[name]) for name in names})
+    cluster = agents.mesh({name: secret.settings(tls=tls[name]) for name in names})
 
     mine = trusting(authority.ca)
     mine.load_cert_chain(*authority.issue("client"))
@@ -102,10 +102,10 @@ async def test_a_new_certificate_is_shown_after_sighup_and_nobody_is_disconnecte
 ) -> None:
     authority = Authority(directory, "renewing-ca")
     names = ("kyle", "stan")
-    cluster = begin(agents, {name: {"tls": authority.settings(name)} for name in names})
+    cluster = agents.mesh({name: {"tls": authority.settings(name)} for name in names})
     kyle, _ = cluster
     for agent in cluster:
-        await joined(agent, *names, ca=authority.ca)
+        await whole(agent, *names, ca=authority.ca)
     before = await certificate(kyle)
 
     authority.issue("kyle")
@@ -114,7 +114,7 @@ async def test_a_new_certificate_is_shown_after_sighup_and_nobody_is_disconnecte
 
     await eventually(lambda: "Configuration reloaded" in kyle.log())
     assert await certificate(kyle) != before
-    await joined(kyle, *names, ca=authority.ca)
+    await whole(kyle, *names, ca=authority.ca)
     assert "Lost connection" not in "".join(agent.log() for agent in cluster)
 
 

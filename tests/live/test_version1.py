@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
 from doubles.v1_client import V1Client
 from doubles.v1_server import STATS, V1Server, node_object
-from live.agents import Agent, Agents, ask, errors, whole
+from live.asking import ask, errors
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agent, Agents, whole
 from eventually import eventually
-from live.agents import Agent, Agents
-from live.guests import Secret, bearer, begin, joined, status
+from live.access import Secret, bearer, status
 from live.raw import RawClient, frame, upgrade
 from nodnod_agent.console.main import main
 from nodnod_client import Client
@@ -40,16 +40,16 @@ def guarded(shared_agents: Agents, secret: Secret) -> Agent:
 
 async def test_agents_with_one_secret_are_a_cluster(agents: Agents, secret: Secret) -> None:
     names = ("kyle", "stan", "kenny")
-    for agent in begin(agents, dict.fromkeys(names, secret.settings())):
-        await joined(agent, *names, token=secret.token())
+    for agent in agents.mesh(dict.fromkeys(names, secret.settings())):
+        await whole(agent, *names, token=secret.token())
 
 
 async def test_who_knows_the_secret_and_one_agent_joins_all(agents: Agents, secret: Secret) -> None:
-    kyle, stan = begin(agents, dict.fromkeys(("kyle", "stan"), secret.settings()))
+    kyle, stan = agents.mesh(dict.fromkeys(("kyle", "stan"), secret.settings()))
     kenny = agents.start("kenny", settings=secret.settings(join=[f"localhost:{kyle.port}"]))
 
     for agent in (kyle, stan, kenny):
-        await joined(agent, "kyle", "stan", "kenny", token=secret.token())
+        await whole(agent, "kyle", "stan", "kenny", token=secret.token())
 
 
 # People and programs.
@@ -114,8 +114,8 @@ async def test_no_log_shows_a_token_a_secret_or_a_query(agents: Agents, secret: 
 
 
 async def test_pages_of_members_may_ask(agents: Agents, secret: Secret) -> None:
-    kyle, stan = begin(agents, dict.fromkeys(("kyle", "stan"), secret.settings()))
-    await joined(kyle, "kyle", "stan", token=secret.token())
+    kyle, stan = agents.mesh(dict.fromkeys(("kyle", "stan"), secret.settings()))
+    await whole(kyle, "kyle", "stan", token=secret.token())
 
     origin = f"Origin: http://{stan.address}"
     assert await status(kyle, "/stat", bearer(secret.token()), origin) == 200
@@ -129,10 +129,10 @@ async def test_a_secret_is_replaced_without_an_outage(
 ) -> None:
     """Known everywhere, then signed with everywhere, then alone."""
     old, new = secret, other
-    cluster = begin(agents, dict.fromkeys(("kyle", "stan"), old.settings()))
+    cluster = agents.mesh(dict.fromkeys(("kyle", "stan"), old.settings()))
     nodes = [agent.address for agent in cluster]
     for agent in cluster:
-        await joined(agent, "kyle", "stan", token=old.token())
+        await whole(agent, "kyle", "stan", token=old.token())
     phases = [(old.settings(new), old), (new.settings(old), old), (new.settings(), new)]
     for count, (settings, good) in enumerate(phases, 1):
         for agent in cluster:
@@ -143,14 +143,14 @@ async def test_a_secret_is_replaced_without_an_outage(
                     agent.log().count("Configuration reloaded") == count
                 )
             )
-            await joined(agent, "kyle", "stan", token=good.token())
+            await whole(agent, "kyle", "stan", token=good.token())
     kyle, stan = cluster
     assert await status(kyle, "/stat", bearer(old.token())) == 401
     # And those who are there know each other anew.
     stan.kill()
     stan.start()
     stan.listening()
-    await joined(kyle, "kyle", "stan", token=new.token())
+    await whole(kyle, "kyle", "stan", token=new.token())
     assert "Lost connection" not in stan.log()
 
 

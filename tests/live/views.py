@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from bench.harness.agents import Agent
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.agents import Agent, ask
+from live.asking import ask
 
 
 async def members(agent: Agent) -> dict[str, dict[str, Any]]:

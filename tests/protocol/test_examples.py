@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.threaded import Threaded
 from doubles.command import command, read_until
-from doubles.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 

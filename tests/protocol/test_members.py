@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from bench.harness.threaded import Threaded
 from doubles.members import row, wire
-from doubles.threaded import Threaded
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
 from nodnod_client.client import Client

@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
+from bench.harness.processes import free_ports
 from doubles.canned import canned
 from eventually import eventually
-from live.agents import free_ports
 from nodnod_agent.transport import dialer as dialer_module
 from nodnod_agent.transport.dialer import Dialer, describe
 from nodnod_client.address import Address, parse_address

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from bench.harness.agents import Agents
 from doubles.command import command
 from doubles.members import row, wire
 from doubles.terminal import Terminal, terminal
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
-from live.agents import Agents
 from nodnod_agent.console.main import main
 from nodnod_agent.console.stat_request import StatRequest
 from nodnod_client.errors import StatFailedError

@@ -1,4 +1,4 @@
-"""A double on a thread of its own: for code under test that blocks, or a test that does."""
+"""A server on a thread of its own: for code beside it that blocks."""
 
 import asyncio
 import threading
@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 
-class Double(Protocol):
-    """What can be put on a thread of its own."""
+class AsyncServer(Protocol):
+    """What can be run on a thread of its own."""
 
     address: str
 
@@ -17,12 +17,12 @@ class Double(Protocol):
     async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> None: ...
 
 
-S = TypeVar("S", bound=Double)
+S = TypeVar("S", bound=AsyncServer)
 T = TypeVar("T")
 
 
 class Threaded(Generic[S]):
-    """Use as a context manager; ``server`` is the double, ``run`` steers it from here."""
+    """Use as a context manager; ``run`` and ``call`` reach ``server`` from other threads."""
 
     def __init__(self, server: S) -> None:
         self.server = server
@@ -31,12 +31,15 @@ class Threaded(Generic[S]):
 
     @property
     def address(self) -> str:
+        """Where the server listens."""
         return self.server.address
 
     def run(self, work: Coroutine[Any, Any, T], *, timeout: float = 10.0) -> T:
+        """Run a coroutine on the server's loop and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
     def call(self, function: Any, *args: Any) -> None:
+        """Have the server's loop call a function soon."""
         self._loop.call_soon_threadsafe(function, *args)
 
     def __enter__(self) -> Self:

@@ -2,17 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
+from bench.harness.agents import Agent
 from eventually import eventually
-from live.agents import Agent, Agents, free_ports
 from live.raw import RawClient, upgrade
 from nodnod_agent.auth.tokens import Tokens
 from nodnod_client import Client
-from nodnod_client.errors import NodNodError
 
 
 class Secret:
@@ -43,38 +41,6 @@ class Secret:
 def bearer(token: str) -> str:
     """The header that shows a token."""
     return f"Authorization: Bearer {token}"
-
-
-def begin(agents: Agents, settings: Mapping[str, Mapping[str, Any]]) -> list[Agent]:
-    """Start agents that are configured with each other, each by its name with its settings."""
-    nodes = [f"127.0.0.1:{port}" for port in free_ports(len(settings))]
-    started = [
-        agents.begin(name, listen=node, nodes=nodes, settings=own)
-        for (name, own), node in zip(settings.items(), nodes, strict=True)
-    ]
-    for agent in started:
-        agent.listening()
-    return started
-
-
-async def joined(
-    agent: Agent, *names: str, token: str = "", ca: str | SSLContext | None = None
-) -> None:
-    """Wait until an agent answers for all these, and no others, without any error."""
-    seen: object = None
-
-    async def look() -> bool:
-        nonlocal seen
-        try:
-            async with Client(agent.address, token=token, ca=ca) as client:
-                answer = await client.stat_all(deadline=0.5)
-        except NodNodError as error:
-            seen = error
-            return False
-        seen = {name: node.error for name, node in answer.nodes.items()}
-        return seen == dict.fromkeys(names, "")
-
-    await eventually(look, within=20.0, why=lambda: seen)
 
 
 async def reason(
