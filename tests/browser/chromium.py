@@ -1,4 +1,4 @@
-"""The system's Chromium, and the package that drives it: both may be missing where tests run."""
+"""The system's Chromium and the package that drives it. Both are optional."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ except ImportError:
     async_playwright = expect = None  # type: ignore[assignment]
 
 ARGUMENTS = [
-    "--no-sandbox",  # CI runs as root, for whom there is none
+    "--no-sandbox",  # CI runs as root, which has no sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -22,12 +22,12 @@ ARGUMENTS = [
 
 
 def find_chromium() -> str | None:
-    """Its path, or None."""
+    """The path of the program, or None."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def what_is_missing() -> str:
-    """What a browser test lacks here, in words; empty if nothing. In CI nothing may be missing."""
+    """What browser tests need and is missing here; empty if nothing. In CI that is an error."""
     missing = "the Python package playwright" if async_playwright is None else ""
     if find_chromium() is None:
         missing = "Chromium (on Debian: apt install chromium)"

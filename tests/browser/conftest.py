@@ -1,4 +1,4 @@
-"""A browser for all tests of this folder, and a page for each."""
+"""One browser for the tests of this folder, and a page for each test."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -15,12 +15,12 @@ from browser.chromium import (
 )
 
 NETWORK = ("WebSocket connection to", "Failed to load resource")
-"""How console lines begin that only say that somebody did not answer."""
+"""The beginning of console messages about failed connections, which tests provoke."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One process for all; each test gets a context of its own."""
+    """One browser process; each test opens its own context."""
     missing = what_is_missing()
     if missing:
         pytest.skip(missing)
@@ -32,9 +32,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser) -> AsyncIterator[Callable[..., Page]]:
-    """Opens pages, with the options of a browser context; none may have complained by the end."""
+    """Opens pages, with the options of a browser context; fails if a page logged an error."""
     contexts = []
-    complaints: list[str] = []
+    errors: list[str] = []
 
     async def open_(**options: object) -> Page:
         context = await browser.new_context(
@@ -43,11 +43,11 @@ async def open_page(browser: Browser) -> AsyncIterator[Callable[..., Page]]:
         contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
+        page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
         page.on(
             "console",
             lambda line: (
-                complaints.append(line.text)
+                errors.append(line.text)
                 if line.type in ("error", "warning") and not line.text.startswith(NETWORK)
                 else None
             ),
@@ -57,10 +57,10 @@ async def open_page(browser: Browser) -> AsyncIterator[Callable[..., Page]]:
     yield open_
     for context in contexts:
         await context.close()
-    assert complaints == []
+    assert errors == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(open_page: Callable[..., Page]) -> Page:
-    """A page on a wide screen, on which nothing is open yet."""
+    """A blank page on a wide screen."""
     return await open_page()

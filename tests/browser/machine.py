@@ -1,4 +1,4 @@
-"""One simulated machine: its numbers are a function of its seed and the time."""
+"""A simulated node: its numbers are a function of its seed and the time."""
 
 import math
 import random
@@ -9,7 +9,7 @@ GIB = 2**30
 
 
 class SimulatedNode:
-    """What it says at a moment; its past agrees with what it said then."""
+    """One node. Its history agrees with its earlier answers."""
 
     def __init__(self, name: str, seed: int) -> None:
         rng = random.Random(seed)
@@ -17,9 +17,9 @@ class SimulatedNode:
         self.error = ""
         self.state = "up"
         self.silent = False
-        """Whether it is listed with zeros, as one that cannot be asked."""
+        """Whether it is listed with zeros, as a node that does not answer."""
         self.detail: dict[str, Any] = {}
-        """Sections that are to be other than usual."""
+        """Sections that replace the usual ones."""
         self.version = 2
         self.cores = rng.choice([4, 8, 8, 16, 32])
         self.memory = rng.choice([8, 16, 32, 64]) * GIB
@@ -50,12 +50,12 @@ class SimulatedNode:
         )
 
     def _jitter(self, moment: float) -> float:
-        """From -0.5 to 0.5, another for each half second. Seeding a generator costs too much."""
+        """A number from -0.5 to 0.5 for each half second. Seeding a generator would take too long."""
         mixed = (int(2 * moment) * 2_654_435_761 + self._seed * 40_503) % 2**32
         return ((mixed ^ (mixed >> 15)) * 2_246_822_519 % 2**32) / 2**32 - 0.5
 
     def answer(self, request: dict[str, Any], now: float) -> dict[str, Any]:
-        """Its object in an answer."""
+        """The node's object in an answer."""
         stats: dict[str, Any] = {"name": self.name, "cpuUsed": self.cpu_at(now)}
         for kind, total, share in (
             ("disk", self.disk, self._disk),

@@ -1,8 +1,8 @@
-"""Makes the pictures in docs/images: the page over real agents, and over forty simulated nodes.
+"""Takes the pictures in docs/images: the page over real agents, and over forty simulated nodes.
 
     python tests/browser/screenshots.py [--run 310]
 
-The agents run for so many seconds before the pictures are taken; five minutes fill the lines.
+The agents run for that many seconds before the pictures are taken; five minutes fill the lines.
 """
 
 import argparse
@@ -33,14 +33,14 @@ NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "wendy")
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 SOME_TICKS = 6.0
-"""Seconds in which everything that only streams bring has come."""
+"""Seconds after which the streams have brought all numbers."""
 
 WORK_AT_MOST = 0.6
-"""Share of a core that this script burns meanwhile: idle machines make dull pictures."""
+"""Largest share of a core that this script uses meanwhile, so that the lines are not flat."""
 
 
 async def main() -> None:
-    """Take them all."""
+    """Take all pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--run", type=float, default=310, help="seconds before the first picture")
     options = parser.parse_args()
@@ -49,51 +49,51 @@ async def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        await of_many_nodes(browser)
+        await shoot_many_nodes(browser)
         with tempfile.TemporaryDirectory(prefix="nodnod-") as folder:
             agents = Agents(Path(folder))
             try:
-                await of_real_agents(browser, agents, options.run)
+                await shoot_real_agents(browser, agents, options.run)
             finally:
                 agents.end()
         await browser.close()
 
 
-async def of_real_agents(browser: Browser, agents: Agents, seconds: float) -> None:
+async def shoot_real_agents(browser: Browser, agents: Agents, seconds: float) -> None:
     """A cluster on this machine, with one of its agents killed."""
     cluster = await agents.cluster(*NAMES)
     await work(seconds)
     url = f"http://{cluster[1].address}/"
     pages = {}
-    for scheme in ("dark", "light"):
-        pages[f"overview-{scheme}"] = await opened(browser, url, scheme, WIDE)
-        pages[f"node-{scheme}"] = await opened(browser, f"{url}#/node/stan", scheme, WIDE)
-    pages["phone"] = await opened(browser, url, "light", PHONE)
+    for theme in ("dark", "light"):
+        pages[f"overview-{theme}"] = await open_page(browser, url, theme, WIDE)
+        pages[f"node-{theme}"] = await open_page(browser, f"{url}#/node/stan", theme, WIDE)
+    pages["phone"] = await open_page(browser, url, "light", PHONE)
     cluster[2].kill()
     await work(SOME_TICKS)
     for name, page in pages.items():
         await save(page, name)
 
 
-async def of_many_nodes(browser: Browser) -> None:
-    """Forty nodes, of which some are not well."""
+async def shoot_many_nodes(browser: Browser) -> None:
+    """Forty simulated nodes, some of them with errors."""
     names = [f"{role}-{i:02d}" for i in range(1, 11) for role in ("db", "web", "cache", "worker")]
     async with SimulatedCluster(names) as cluster:
         cluster.fail("web-03", "down: nothing heard for 5 s", state="down")
         cluster.fail("db-04", "disk: /mnt/backup does not answer", silent=False)
         cluster.fail("cache-02", "stale: last heard 3.4 s ago", silent=False)
-        page = await opened(browser, cluster.url, "dark", WIDE)
+        page = await open_page(browser, cluster.url, "dark", WIDE)
         await asyncio.sleep(SOME_TICKS)
         await save(page, "many-dark")
 
 
-async def opened(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Page:
-    """A page that shows numbers."""
-    options: dict[str, Any] = {"color_scheme": scheme, "viewport": size}
+async def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]) -> Page:
+    """A page that shows live numbers."""
+    options: dict[str, Any] = {"color_scheme": theme, "viewport": size}
     context = await browser.new_context(**options, device_scale_factor=2 if size is PHONE else 1)
     page = await context.new_page()
     await page.goto(url)
-    await expect(page.locator("#served")).to_contain_text("Live from")
+    await expect(page.locator("#status-line")).to_contain_text("Live from")
     return page
 
 
@@ -104,7 +104,7 @@ async def save(page: Page, name: str) -> None:
 
 
 async def work(seconds: float) -> None:
-    """Keep the machine a little busy, now more and now less."""
+    """Keep the machine partly busy, at a varying rate."""
     rng = random.Random(7)
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds

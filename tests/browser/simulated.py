@@ -1,5 +1,6 @@
-"""A cluster of any size that one process pretends to be: for load, for pictures, for what real
-machines seldom do. Its page is the real one, with the headers that an agent sends.
+"""A simulated cluster of any size in one process: for load, screenshots and rare states.
+
+It serves the real dashboard, with the headers that an agent sends.
 """
 
 import asyncio
@@ -23,10 +24,10 @@ TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg":
 
 
 class SimulatedCluster:
-    """Answers as an agent does. ``requests`` records what was asked, ``streams`` what runs.
+    """Answers as an agent does. ``requests`` are those received, ``streams`` those that run.
 
-    Streams tick by themselves, or (``by_hand``) when ``tick`` is called. ``token``: what a client
-    must offer to be let in.
+    Streams tick every second, or (``by_hand``) when ``tick`` is called. A client must offer
+    ``token``, if it is not empty.
     """
 
     def __init__(self, names: Iterable[str], *, by_hand: bool = False, token: str = "") -> None:
@@ -61,7 +62,7 @@ class SimulatedCluster:
         return f"http://127.0.0.1:{self.port}/"
 
     async def start(self) -> None:
-        """Listen, on the same port as before if there was one."""
+        """Listen, after a stop on the same port."""
         self._server = await serve(
             self._serve,
             "127.0.0.1",
@@ -74,7 +75,7 @@ class SimulatedCluster:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
 
     async def stop(self) -> None:
-        """Vanish without a goodbye."""
+        """Abort all connections without a close frame."""
         if self._server is not None:
             await stop_accepting(self._server.sockets)
         for task in self._tasks:
@@ -87,7 +88,7 @@ class SimulatedCluster:
         self.streams.clear()
 
     def fail(self, name: str, error: str, *, state: str = "up", silent: bool = True) -> None:
-        """Let a node be as the agent would list it."""
+        """Give a node an error, as an agent lists it."""
         node = self.nodes[name]
         node.error, node.state, node.silent, node.since = error, state, silent, time.time()
 
@@ -96,8 +97,8 @@ class SimulatedCluster:
         for (connection, _), request in list(self.streams.items()):
             await self._reply(connection, request)
 
-    async def say(self, message: dict[str, Any]) -> None:
-        """Send this to everybody."""
+    async def broadcast(self, message: dict[str, Any]) -> None:
+        """Send a message to every client."""
         for connection in list(self.connections):
             await self._send(connection, message)
 
@@ -139,13 +140,13 @@ class SimulatedCluster:
         try:
             with contextlib.suppress(ConnectionClosed):
                 async for text in connection:
-                    await self._take(connection, json.loads(text))
+                    await self._receive(connection, json.loads(text))
         finally:
             self.connections.discard(connection)
             for key in [key for key in self.streams if key[0] is connection]:
                 del self.streams[key]
 
-    async def _take(self, connection: ServerConnection, request: dict[str, Any]) -> None:
+    async def _receive(self, connection: ServerConnection, request: dict[str, Any]) -> None:
         self.requests.append(request)
         key = (connection, request.get("id"))
         if request.get("type") == 2:

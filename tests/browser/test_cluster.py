@@ -1,4 +1,4 @@
-"""The page over real agents: what it shows is what they say, and it outlives them."""
+"""The page over real agents: it shows their numbers, and survives the loss of its agent."""
 
 import json
 import re
@@ -28,26 +28,28 @@ def card(page: Page, name: str) -> Locator:
     return page.locator(f"[data-node={json.dumps(name)}]")
 
 
-async def three(page: Page, agents: Agents) -> list[Agent]:
-    """Three agents, and the page of the first."""
+async def open_three(page: Page, agents: Agents) -> list[Agent]:
+    """Start three agents and open the page of the first."""
     cluster = await agents.cluster(*SOUTH_PARK)
     await page.goto(url(cluster[0]))
     for name in SOUTH_PARK:
         await expect(card(page, name)).to_have_attribute("data-state", "up")
-        # What it is comes after who the members are, so they are known by then.
+        # The system section comes after the members, so those are known by then.
         await expect(card(page, name).locator(".facts")).not_to_be_empty()
     return cluster
 
 
-async def test_all_nodes_appear_and_agree_with_the_stats(page: Page, agents: Agents) -> None:
-    await three(page, agents)
-    seen: dict[str, list[str]] = {}
-    said: dict[str, list[str]] = {}
+async def test_the_page_shows_all_nodes_with_the_numbers_of_the_stats(
+    page: Page, agents: Agents
+) -> None:
+    await open_three(page, agents)
+    shown: dict[str, list[str]] = {}
+    expected: dict[str, list[str]] = {}
 
     async def agree() -> bool:
-        nonlocal seen, said
-        # In one go, lest a sample be taken between the one look and the other.
-        seen, stats = await page.evaluate(
+        nonlocal shown, expected
+        # In one call, so that no sample comes between reading the page and the stats.
+        shown, stats = await page.evaluate(
             """async () => {
                 const answer = await (await fetch("stat/all")).json();
                 const seen = {};
@@ -58,35 +60,35 @@ async def test_all_nodes_appear_and_agree_with_the_stats(page: Page, agents: Age
                 return [seen, answer.nodes];
             }"""
         )
-        said = {
+        expected = {
             name: [
                 f"{node[field]:.1f}\u00a0%"
                 for field in ("cpuUsed", "memoryUsedPercent", "diskUsedPercent")
             ]
             for name, node in stats.items()
         }
-        return seen == said
+        return shown == expected
 
-    await eventually(agree, within=30, why=lambda: (seen, said))
+    await eventually(agree, within=30, why=lambda: (shown, expected))
 
-    assert list(seen) == list(SOUTH_PARK)
+    assert list(shown) == list(SOUTH_PARK)
 
 
-async def test_the_page_says_who_serves_it_and_how_old_its_numbers_are(
+async def test_the_status_line_names_the_agent_and_the_age_of_its_numbers(
     page: Page, agents: Agents
 ) -> None:
-    await three(page, agents)
+    await open_three(page, agents)
 
-    served = page.locator("#served")
+    status_line = page.locator("#status-line")
 
-    await expect(served).to_contain_text("Live from cartman")
-    await expect(served).to_contain_text("s old")
+    await expect(status_line).to_contain_text("Live from cartman")
+    await expect(status_line).to_contain_text("s old")
 
 
-async def test_a_killed_node_turns_red_and_says_why_and_since_when_and_comes_back(
+async def test_a_killed_node_turns_red_with_reason_and_time_until_it_restarts(
     page: Page, agents: Agents
 ) -> None:
-    _, kenny, _ = await three(page, agents)
+    _, kenny, _ = await open_three(page, agents)
     before = await card(page, "kenny").evaluate("(card) => getComputedStyle(card).backgroundColor")
 
     kenny.kill()
@@ -95,7 +97,7 @@ async def test_a_killed_node_turns_red_and_says_why_and_since_when_and_comes_bac
     await expect(card(page, "kenny")).to_have_attribute("data-state", "down")
     assert time.monotonic() - killed < 5
     await expect(card(page, "kenny").locator(".badge")).to_have_text("Down")
-    await expect(card(page, "kenny").locator(".why")).to_contain_text("since ")
+    await expect(card(page, "kenny").locator(".reason")).to_contain_text("since ")
     after = await card(page, "kenny").evaluate("(card) => getComputedStyle(card).backgroundColor")
     assert after != before
     await expect(page.locator(".states")).to_contain_text("1 down")
@@ -115,49 +117,49 @@ async def test_in_push_mode_a_frozen_node_is_stale_and_a_killed_one_is_down(
     kenny.signal(signal.SIGSTOP)
 
     await expect(card(page, "kenny")).to_have_attribute("data-state", "stale", timeout=10_000)
-    await expect(card(page, "kenny").locator(".why")).to_contain_text("last heard")
+    await expect(card(page, "kenny").locator(".reason")).to_contain_text("last heard")
     await expect(card(page, "kenny").locator(".memory .value")).to_contain_text("%")
     kenny.kill()
     await expect(card(page, "kenny")).to_have_attribute("data-state", "down")
-    await expect(card(page, "kenny").locator(".why")).to_contain_text("connection")
+    await expect(card(page, "kenny").locator(".reason")).to_contain_text("connection")
     await expect(card(page, "kenny").locator(".memory .value")).to_contain_text("%")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
-async def test_when_its_agent_ends_the_page_goes_on_with_another_and_says_so(
+async def test_when_its_agent_ends_the_page_connects_to_another_and_says_so(
     page: Page, agents: Agents, how: signal.Signals
 ) -> None:
-    cartman, *_ = await three(page, agents)
+    cartman, *_ = await open_three(page, agents)
 
     cartman.signal(how)
 
     await expect(page.locator(".notice")).to_contain_text("Lost cartman at", timeout=20_000)
-    await expect(page.locator(".notice")).to_contain_text("Going on with k", timeout=20_000)
-    await expect(page.locator("#served")).to_contain_text("Live from k")
+    await expect(page.locator(".notice")).to_contain_text("Now connected to k", timeout=20_000)
+    await expect(page.locator("#status-line")).to_contain_text("Live from k")
     for name in ("kenny", "kyle"):
         await expect(card(page, name)).to_have_attribute("data-state", "up")
     await page.get_by_role("button", name="Dismiss").click()
     await expect(page.locator(".notice")).to_be_hidden()
 
 
-async def test_when_no_agent_is_left_the_page_says_of_when_its_numbers_are_and_recovers(
+async def test_when_no_agent_is_left_the_page_shows_the_time_of_its_numbers_and_recovers(
     page: Page, agents: Agents
 ) -> None:
-    cluster = await three(page, agents)
+    cluster = await open_three(page, agents)
 
     for agent in cluster:
         agent.kill()
 
-    await expect(page.locator(".notice")).to_contain_text("What you see is of")
-    await expect(page.locator("#served")).to_contain_text("numbers of")
+    await expect(page.locator(".notice")).to_contain_text("The numbers shown are of")
+    await expect(page.locator("#status-line")).to_contain_text("numbers of")
     cluster[2].start()
     cluster[2].listening()
-    await expect(page.locator("#served")).to_contain_text("Live from kyle", timeout=30_000)
+    await expect(page.locator("#status-line")).to_contain_text("Live from kyle", timeout=30_000)
     await expect(card(page, "kyle")).to_have_attribute("data-state", "up")
     await expect(page.locator(".states")).to_contain_text("2 down")
 
 
-async def test_one_token_is_good_for_every_agent_of_a_cluster_that_has_a_secret(
+async def test_one_token_is_valid_for_every_agent_of_a_cluster_with_a_secret(
     page: Page, agents: Agents, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
@@ -178,7 +180,7 @@ async def test_one_token_is_good_for_every_agent_of_a_cluster_that_has_a_secret(
 
     await expect(card(page, "kenny").locator(".facts")).not_to_be_empty(timeout=20_000)
     cartman.kill()
-    await expect(page.locator("#served")).to_contain_text("Live from kenny", timeout=20_000)
+    await expect(page.locator("#status-line")).to_contain_text("Live from kenny", timeout=20_000)
     assert "eyJ" not in kenny.log()
 
 
@@ -188,27 +190,27 @@ async def test_a_link_opens_the_view_of_a_node(page: Page, agents: Agents) -> No
     await page.goto(url(cluster[0], "#/node/kenny"))
 
     await expect(page.get_by_role("heading", level=1)).to_have_text("kenny")
-    await expect(page.locator(".one")).to_have_attribute("data-state", "up")
+    await expect(page.locator(".node-view")).to_have_attribute("data-state", "up")
     for section in ("cpu", "memory", "filesystems", "network", "processes"):
         panel = page.locator(f"[data-section={section}]")
         await expect(panel).to_be_visible()
         await expect(panel.locator(".fault")).to_be_hidden()
     await expect(page.locator("[data-section=processes] tbody tr")).to_have_count(15)
-    await expect(page.locator(".one .facts")).to_contain_text("Kernel")
+    await expect(page.locator(".node-view .facts")).to_contain_text("Kernel")
     await expect(page.locator(".chart", has_text="CPU").locator("path.line")).to_have_attribute(
         "d", re.compile(r"M\d+ [\d.]+")
     )
 
 
-async def test_the_view_of_a_node_says_that_it_went_down(page: Page, agents: Agents) -> None:
+async def test_the_view_of_a_node_shows_that_it_went_down(page: Page, agents: Agents) -> None:
     cluster = await agents.cluster(*SOUTH_PARK)
     await page.goto(url(cluster[0], "#/node/kenny"))
-    await expect(page.locator(".one")).to_have_attribute("data-state", "up")
+    await expect(page.locator(".node-view")).to_have_attribute("data-state", "up")
 
     cluster[1].kill()
 
-    await expect(page.locator(".one")).to_have_attribute("data-state", "down")
-    await expect(page.locator(".one > .why")).to_contain_text("since ")
+    await expect(page.locator(".node-view")).to_have_attribute("data-state", "down")
+    await expect(page.locator(".node-view > .reason")).to_contain_text("since ")
 
 
 async def test_a_name_with_markup_is_shown_as_it_is(

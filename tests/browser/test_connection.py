@@ -1,4 +1,4 @@
-"""What the page does when agents refuse it, vanish, freeze, or want a token."""
+"""The page when agents refuse it, vanish, freeze, or require a token."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoicmVhZCJ9.c2lnbmF0dXJl"
 
 
-async def test_a_lost_agent_that_comes_back_is_found_again(page: Page) -> None:
+async def test_the_page_reconnects_to_its_agent_after_a_restart(page: Page) -> None:
     cluster = SimulatedCluster(["a"])
     async with cluster:
         await page.goto(cluster.url)
@@ -20,14 +20,14 @@ async def test_a_lost_agent_that_comes_back_is_found_again(page: Page) -> None:
         await cluster.stop()
 
         await expect(page.locator(".notice")).to_contain_text("Lost a at")
-        await expect(page.locator("body")).to_have_attribute("data-link", "lost")
+        await expect(page.locator("body")).to_have_attribute("data-connection", "lost")
         await cluster.start()
         await page.get_by_role("button", name="Try now").click()
-        await expect(page.locator("#served")).to_contain_text("Live from a")
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
         await expect(page.locator(".notice")).to_be_hidden()
 
 
-async def test_the_streams_run_once_again_on_a_new_connection(page: Page) -> None:
+async def test_the_streams_are_opened_again_on_a_new_connection(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/a")
         await eventually(lambda: len(cluster.streams) == 3)
@@ -35,26 +35,28 @@ async def test_the_streams_run_once_again_on_a_new_connection(page: Page) -> Non
         await cluster.stop()
         await cluster.start()
 
-        await expect(page.locator("#served")).to_contain_text("Live from a")
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
         await eventually(lambda: len(cluster.streams) == 3)
 
 
-async def test_an_agent_that_has_fallen_silent_counts_as_lost(page: Page) -> None:
+async def test_a_silent_agent_counts_as_lost(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(cluster.url)
-        await expect(page.locator("#served")).to_contain_text("Live from a")
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
 
         cluster.frozen = True
 
-        await expect(page.locator("#served")).to_contain_text("numbers of")
+        await expect(page.locator("#status-line")).to_contain_text("numbers of")
         await expect(page.locator(".notice")).to_contain_text("nothing heard from it for 5 s")
 
 
-async def test_pages_of_other_members_are_offered_where_none_can_be_reached(page: Page) -> None:
+async def test_the_notice_links_to_the_pages_of_other_members_when_none_can_be_reached(
+    page: Page,
+) -> None:
     cluster = SimulatedCluster(["a", "b<i>"])
     async with cluster:
         await page.goto(f"{cluster.url}#/node/a")
-        await expect(page.locator(".one .place")).to_contain_text("10.0.0.1:7070")
+        await expect(page.locator(".node-view .address")).to_contain_text("10.0.0.1:7070")
 
         await cluster.stop()
 
@@ -68,10 +70,10 @@ async def test_a_token_is_asked_for_once_and_kept_for_the_session(page: Page) ->
         field = page.get_by_label("Token", exact=True)
         await field.fill("not a token")
         await page.keyboard.press("Enter")
-        await expect(page.locator(".gate .fault")).to_contain_text("is made of")
+        await expect(page.locator(".token-form .fault")).to_contain_text("consists of")
         await field.fill("bm90.dGhl.b25l")
         await page.keyboard.press("Enter")
-        await expect(page.locator(".gate .fault")).to_contain_text("is not valid")
+        await expect(page.locator(".token-form .fault")).to_contain_text("is not valid")
 
         await field.fill(TOKEN)
         await page.keyboard.press("Enter")
@@ -82,11 +84,13 @@ async def test_a_token_is_asked_for_once_and_kept_for_the_session(page: Page) ->
         assert TOKEN not in page.url
 
 
-async def test_a_refused_question_is_shown_as_the_agent_said_it(page: Page) -> None:
+async def test_a_refused_request_is_shown_with_the_text_of_the_agent(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(1)
 
-        await cluster.say({"host": "a", "nodes": {}, "error": "too <many>", "code": "forbidden"})
+        await cluster.broadcast(
+            {"host": "a", "nodes": {}, "error": "too <many>", "code": "forbidden"}
+        )
 
-        await expect(page.locator(".notice")).to_contain_text("The agent refuses: too <many>")
+        await expect(page.locator(".notice")).to_contain_text("The agent refused: too <many>")

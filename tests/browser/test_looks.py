@@ -1,4 +1,4 @@
-"""What can be measured of the looks: both schemes, a phone, contrast, size."""
+"""Measurable properties of the design: themes, contrast, small screens."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAMES = [f"node-with-a-rather-long-name-{number:02d}.example.internal" for number in range(30)]
 
-# A colour as [red, green, blue] of 0-255, whatever notation it is computed in.
+# A CSS color in any notation as [red, green, blue], each 0-255.
 RGB = """
 const rgb = (color) => {
     const canvas = document.createElement("canvas");
@@ -22,7 +22,7 @@ const rgb = (color) => {
 };
 """
 
-# WCAG 2: the contrast of each kind of text with what is behind it.
+# WCAG 2: the contrast of each kind of text with its background.
 CONTRAST = (
     "() => {"
     + RGB
@@ -62,7 +62,7 @@ CONTRAST = (
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_every_text_can_be_read_in_both_schemes(
+async def test_the_contrast_is_sufficient_in_both_themes(
     open_page: Callable[..., Page], scheme: str
 ) -> None:
     page = await open_page(color_scheme=scheme)
@@ -74,7 +74,7 @@ async def test_every_text_can_be_read_in_both_schemes(
         assert {pair: ratio for pair, ratio in contrasts.items() if ratio < 4.5} == {}
 
 
-async def test_the_scheme_follows_the_system_until_it_is_chosen(
+async def test_the_theme_follows_the_system_until_one_is_chosen(
     open_page: Callable[..., Page],
 ) -> None:
     page = await open_page(color_scheme="dark")
@@ -86,7 +86,7 @@ async def test_the_scheme_follows_the_system_until_it_is_chosen(
         assert await page.evaluate(ground) > 200
 
         for _ in range(2):  # light, then dark
-            await page.locator("#scheme").click()
+            await page.locator("#theme").click()
 
         assert await page.evaluate(ground) < 50
         await page.reload()
@@ -95,7 +95,7 @@ async def test_the_scheme_follows_the_system_until_it_is_chosen(
 
 @pytest.mark.parametrize("width", [360, 768, 1024])
 @pytest.mark.parametrize("view", ["Cards", "Rows", "node"])
-async def test_nothing_sticks_out_of_a_small_screen(
+async def test_nothing_overflows_a_small_screen(
     open_page: Callable[..., Page], width: int, view: str
 ) -> None:
     page = await open_page(viewport={"width": width, "height": 800}, has_touch=True)
@@ -110,18 +110,18 @@ async def test_nothing_sticks_out_of_a_small_screen(
         else:
             await page.get_by_role("button", name=view).click()
 
-        sticking_out = await page.evaluate(
+        overflowing = await page.evaluate(
             """() => [...document.querySelectorAll("body *")]
                 .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
                 .filter((one) => !one.closest(".table, .unseen, .skip, svg"))
                 .map((one) => one.outerHTML.slice(0, 80))"""
         )
 
-        assert sticking_out == []
+        assert overflowing == []
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_states_differ_by_shape_and_word_not_by_colour_alone(page: Page) -> None:
+async def test_states_differ_by_shape_and_word_and_not_only_by_color(page: Page) -> None:
     async with SimulatedCluster(["up", "stale", "error", "down"]) as cluster:
         cluster.fail("stale", "stale: last heard 4 s ago", silent=False)
         cluster.fail("error", "cpu: broken", silent=False)
@@ -138,7 +138,7 @@ async def test_states_differ_by_shape_and_word_not_by_colour_alone(page: Page) -
             await expect(badge).to_be_visible()
 
 
-async def test_a_high_share_is_marked_and_said_not_only_coloured(page: Page) -> None:
+async def test_a_high_share_is_marked_by_more_than_color(page: Page) -> None:
     async with SimulatedCluster(["a"], by_hand=True) as cluster:
         cluster.nodes["a"]._disk = 0.93
         await page.goto(cluster.url)
@@ -149,18 +149,18 @@ async def test_a_high_share_is_marked_and_said_not_only_coloured(page: Page) -> 
         await expect(disk).to_contain_text("93.0\u00a0% (critical)")
 
 
-async def test_every_module_is_fetched_at_once(page: Page) -> None:
+async def test_every_module_is_preloaded(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(1)
 
-        fetched, announced = await page.evaluate(
+        fetched, preloaded = await page.evaluate(
             """() => [
                 performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname)
-                    .filter((path) => path.endsWith(".js") && path !== "/scheme.js"),
+                    .filter((path) => path.endsWith(".js") && path !== "/theme.js"),
                 [...document.querySelectorAll("link[rel=modulepreload], script[type=module]")]
                     .map((one) => new URL(one.href ?? one.src).pathname),
             ]"""
         )
 
-        assert sorted(set(fetched)) == sorted(announced)
+        assert sorted(set(fetched)) == sorted(preloaded)

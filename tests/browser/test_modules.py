@@ -1,4 +1,4 @@
-"""The modules that only compute, asked in the browser they are for."""
+"""The modules without elements: units, states, series, paths, endpoints."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -54,7 +54,7 @@ async def run(page: Page, module: str, body: str) -> Any:
         ("count(0, 'node')", "0 nodes"),
     ],
 )
-async def test_numbers_are_told_as_people_read_them(blank: Page, call: str, text: str) -> None:
+async def test_numbers_have_a_unit_and_three_digits(blank: Page, call: str, text: str) -> None:
     assert await run(blank, "units", f"return m.{call};") == text
 
 
@@ -73,7 +73,7 @@ async def test_numbers_are_told_as_people_read_them(blank: Page, call: str, text
         ("the link is down: no", "error"),
     ],
 )
-async def test_an_error_tells_the_state(blank: Page, error: str, state: str) -> None:
+async def test_the_state_follows_from_the_error(blank: Page, error: str, state: str) -> None:
     assert (
         await blank.evaluate("async (error) => (await import('/state.js')).stateOf(error)", error)
         == state
@@ -81,7 +81,7 @@ async def test_an_error_tells_the_state(blank: Page, error: str, state: str) -> 
 
 
 async def columns(page: Page, body: str, time: float, span: int, count: int) -> list[float | None]:
-    """What a series of ten seconds holds after ``body``; None is a hole."""
+    """The columns of a series of ten seconds after ``body``; None for a gap."""
     return await run(
         page,
         "series",
@@ -90,31 +90,31 @@ async def columns(page: Page, body: str, time: float, span: int, count: int) -> 
     )
 
 
-async def test_a_series_bridges_a_late_tick_and_no_more(blank: Page) -> None:
+async def test_a_series_fills_a_short_gap_only(blank: Page) -> None:
     body = "s.put(100.9, 1); s.put(102.1, 3); s.put(106, 7)"
 
     assert await columns(blank, body, 106, 7, 7) == [1, 3, 3, None, None, None, 7]
 
 
-async def test_a_series_keeps_a_hole_where_there_was_no_number(blank: Page) -> None:
+async def test_a_series_keeps_a_gap_where_no_number_was_known(blank: Page) -> None:
     body = "s.put(100, 1); s.put(101, NaN); s.put(102, NaN); s.put(103, 4)"
 
     assert await columns(blank, body, 103, 4, 4) == [1, None, None, 4]
 
 
-async def test_a_series_forgets_what_is_older_than_it_reaches(blank: Page) -> None:
+async def test_a_series_drops_values_older_than_its_length(blank: Page) -> None:
     body = "for (let t = 0; t < 25; t += 1) s.put(100 + t, t)"
 
     assert await columns(blank, body, 124, 12, 12) == [None, None, *range(15, 25)]
 
 
-async def test_a_past_of_slower_samples_fills_every_second_and_keeps_its_holes(blank: Page) -> None:
+async def test_a_history_of_slow_samples_fills_every_second_and_keeps_its_gaps(blank: Page) -> None:
     body = "s.fill(110.2, 2, [1, null, 3, 4])"
 
     assert await columns(blank, body, 110, 8, 8) == [1, 1, None, None, 3, 3, 4, 4]
 
 
-async def test_a_past_does_not_overtake_what_is_newer(blank: Page) -> None:
+async def test_a_history_does_not_overwrite_newer_values(blank: Page) -> None:
     body = "s.put(110, 50); s.fill(108, 1, [1, 2, 3])"
 
     assert await columns(blank, body, 110, 5, 5) == [1, 2, 3, None, 50]
@@ -126,13 +126,13 @@ async def test_columns_are_means_of_their_seconds(blank: Page) -> None:
     assert await columns(blank, body, 107, 9, 3) == [1, 4, 7]
 
 
-async def test_a_clock_set_back_starts_the_series_anew(blank: Page) -> None:
+async def test_a_clock_set_back_clears_the_series(blank: Page) -> None:
     body = "s.put(1000, 1); s.put(500, 2); s.put(501, 3)"
 
     assert await columns(blank, body, 501, 4, 4) == [None, None, 2, 3]
 
 
-async def test_a_line_breaks_at_a_hole_and_a_single_point_shows(blank: Page) -> None:
+async def test_a_line_breaks_at_a_gap_and_a_single_point_shows(blank: Page) -> None:
     drawn = await run(blank, "path", "return m.paths([0, 50, NaN, 100, NaN], 100, 10);")
 
     assert drawn["line"] == "M0 10L1 5M3 0h0"
@@ -149,24 +149,24 @@ MEMBERS = [
 ]
 
 
-async def places(page: Page, address: str, body: str = "") -> list[str]:
-    """Where a page at ``address`` would go, in turn, once it knows the members."""
+async def candidates(page: Page, address: str, body: str = "") -> list[str]:
+    """The URLs that a page at ``address`` tries, in order, once it knows the members."""
     return await page.evaluate(
         f"""async ([address, members]) => {{
-            const {{ Places }} = await import("/places.js");
-            const p = new Places(new URL(address));
-            p.learn(members, p.home);
+            const {{ Endpoints }} = await import("/endpoints.js");
+            const p = new Endpoints(new URL(address));
+            p.update(members, p.home);
             {body}
-            return p.inTurn().map(({{ url }}) => url);
+            return p.candidates().map(({{ url }}) => url);
         }}""",
         [address, MEMBERS],
     )
 
 
-async def test_members_are_tried_those_up_first_and_none_that_no_browser_can_reach(
+async def test_members_that_are_up_are_tried_first_and_unreachable_ones_never(
     blank: Page,
 ) -> None:
-    assert await places(blank, "http://127.0.0.1:7070/") == [
+    assert await candidates(blank, "http://127.0.0.1:7070/") == [
         "ws://127.0.0.1:7070/",
         "ws://127.0.0.1:7071/",
         "ws://[2001:db8::1]:7070/",
@@ -174,15 +174,15 @@ async def test_members_are_tried_those_up_first_and_none_that_no_browser_can_rea
 
 
 async def test_the_agent_just_lost_is_tried_after_the_others_that_are_up(blank: Page) -> None:
-    assert await places(blank, "http://127.0.0.1:7070/", "p.lost = p.home;") == [
+    assert await candidates(blank, "http://127.0.0.1:7070/", "p.lost = p.home;") == [
         "ws://127.0.0.1:7071/",
         "ws://127.0.0.1:7070/",
         "ws://[2001:db8::1]:7070/",
     ]
 
 
-async def test_a_member_on_loopback_is_looked_for_where_the_page_came_from(blank: Page) -> None:
-    assert await places(blank, "https://ops.example/nodes/?x#/node/a") == [
+async def test_a_member_on_loopback_is_expected_on_the_host_of_the_page(blank: Page) -> None:
+    assert await candidates(blank, "https://ops.example/nodes/?x#/node/a") == [
         "wss://ops.example/nodes/",
         "wss://ops.example:7071/",
         "wss://[2001:db8::1]:7070/",

@@ -1,4 +1,4 @@
-"""The view of one node: asked for only while shown, truthful where something lacks, readable."""
+"""The view of one node: its detail, missing sections, and charts."""
 
 import re
 
@@ -12,11 +12,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def details(cluster: SimulatedCluster) -> list[list[str]]:
-    """For which nodes detail streams run."""
+    """The nodes of the running detail streams."""
     return [request["nodes"] for request in cluster.streams.values() if "detail" in request]
 
 
-async def test_the_detail_is_asked_for_only_while_it_is_shown(page: Page) -> None:
+async def test_the_detail_is_streamed_only_while_it_is_shown(page: Page) -> None:
     async with SimulatedCluster(["a", "b", "c"]) as cluster:
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(3)
@@ -42,7 +42,7 @@ async def test_a_hostile_process_name_is_text(page: Page) -> None:
         await expect(cells).to_have_text(["1", name, "<i>root", "250.0\u00a0%", "1.00\u00a0MiB"])
 
 
-async def test_a_section_that_failed_says_so_and_the_others_stand(page: Page) -> None:
+async def test_a_failed_section_shows_its_error_beside_the_other_sections(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         cluster.nodes["a"].detail["network"] = {"error": "PermissionError: <denied>"}
 
@@ -53,18 +53,18 @@ async def test_a_section_that_failed_says_so_and_the_others_stand(page: Page) ->
         await expect(page.locator("[data-section=memory] li")).to_have_count(5)
 
 
-async def test_what_a_machine_lacks_is_named_once(page: Page) -> None:
+async def test_missing_sections_are_named_in_one_line(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         cluster.nodes["a"].detail |= {"sensors": None, "pressure": None}
 
         await page.goto(f"{cluster.url}#/node/a")
 
-        lacking = page.locator(".lacking")
+        lacking = page.locator(".missing")
         await expect(lacking).to_have_text("Not on this machine: Pressure, Sensors, GPUs.")
         await expect(page.locator("[data-section=sensors]")).not_to_be_attached()
 
 
-async def test_a_mount_that_does_not_answer_says_since_when(page: Page) -> None:
+async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         mount = {
             "mount": "/mnt/nfs", "device": "nas:/x", "type": "nfs4", "total": 100, "used": 60,
@@ -75,36 +75,36 @@ async def test_a_mount_that_does_not_answer_says_since_when(page: Page) -> None:
         await page.goto(f"{cluster.url}#/node/a")
 
         row = page.locator("[data-section=filesystems] tbody tr")
-        await expect(row).to_contain_text("▲ does not answer since 14 Nov 2023")
+        await expect(row).to_contain_text("▲ no answer since 14 Nov 2023")
         await expect(row).to_contain_text("60.0\u00a0%")
 
 
-async def test_a_node_that_nobody_has_is_called_unknown(page: Page) -> None:
+async def test_a_node_that_is_not_in_the_cluster_is_shown_as_unknown(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/nobody")
 
-        await expect(page.locator(".one .badge")).to_have_text("Unknown")
-        await expect(page.locator(".one .why")).to_contain_text("no node of this name")
+        await expect(page.locator(".node-view .badge")).to_have_text("Unknown")
+        await expect(page.locator(".node-view .reason")).to_contain_text("no node of this name")
 
 
-async def test_a_version_1_agent_says_why_there_is_no_detail(page: Page) -> None:
+async def test_a_version_1_node_shows_why_it_has_no_detail(page: Page) -> None:
     async with SimulatedCluster(["a", "old"]) as cluster:
         cluster.nodes["old"].version = 1
 
         await page.goto(f"{cluster.url}#/node/old")
 
-        await expect(page.locator(".lacking")).to_contain_text("speaks version 1")
-        await expect(page.locator(".one .facts")).to_contain_text("Memory")
+        await expect(page.locator(".missing")).to_contain_text("speaks version 1")
+        await expect(page.locator(".node-view .facts")).to_contain_text("Memory")
 
 
-async def test_a_broken_link_leads_to_the_overview(page: Page) -> None:
+async def test_a_malformed_link_opens_the_overview(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/%E0%A4")
 
         await expect(page.locator("[data-node]")).to_have_count(1)
 
 
-async def test_the_cursor_reads_the_values_of_all_charts_where_the_pointer_is(page: Page) -> None:
+async def test_the_crosshair_reads_the_values_of_all_charts_at_the_pointer(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/a")
         chart = page.locator(".chart", has_text="CPU")
@@ -115,14 +115,14 @@ async def test_the_cursor_reads_the_values_of_all_charts_where_the_pointer_is(pa
 
         await page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
 
-        hairs = page.locator(".hair")
-        for index in range(await hairs.count()):
-            await expect(hairs.nth(index)).to_be_visible()
+        hairlines = page.locator(".hairline")
+        for index in range(await hairlines.count()):
+            await expect(hairlines.nth(index)).to_be_visible()
         node = cluster.nodes["a"]
 
         async def agrees() -> bool:
             moment, value = await reading(page, "CPU")
-            # The page's clock and the agent's round to seconds each for itself.
+            # The page and the agent round to seconds independently.
             near = [node.cpu_at(moment + shift) for shift in (-1, -0.5, 0, 0.5, 1, 1.5)]
             return any(abs(value - share) < 0.3 for share in near)
 
@@ -131,10 +131,10 @@ async def test_the_cursor_reads_the_values_of_all_charts_where_the_pointer_is(pa
         end = int(await plot.get_attribute("aria-valuemax") or 0)
         assert end - moment == pytest.approx(225, abs=5)
         await page.mouse.move(0, 0)
-        await expect(hairs.first).to_be_hidden()
+        await expect(hairlines.first).to_be_hidden()
 
 
-async def test_the_cursor_moves_by_keyboard(page: Page) -> None:
+async def test_the_crosshair_moves_by_keyboard(page: Page) -> None:
     async with SimulatedCluster(["a"], by_hand=True) as cluster:
         await page.goto(f"{cluster.url}#/node/a")
         plot = page.locator(".chart", has_text="Memory").get_by_role("slider")
@@ -147,11 +147,11 @@ async def test_the_cursor_moves_by_keyboard(page: Page) -> None:
 
         await expect(plot).to_have_attribute("aria-valuenow", str(end - 11))
         await page.keyboard.press("Escape")
-        await expect(page.locator(".hair").first).to_be_hidden()
+        await expect(page.locator(".hairline").first).to_be_hidden()
         await expect(page.get_by_role("heading", level=1)).to_have_text("a")
 
 
-async def test_the_span_of_the_charts_goes_to_an_hour(page: Page) -> None:
+async def test_the_charts_can_show_an_hour(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/a")
         plot = page.locator(".chart", has_text="Network").get_by_role("slider")
@@ -172,7 +172,7 @@ async def test_the_span_of_the_charts_goes_to_an_hour(page: Page) -> None:
 
 
 async def reading(page: Page, title: str) -> tuple[int, float]:
-    """What a chart says: the moment that is pointed at, and its first value."""
+    """The moment at the crosshair of a chart, and its first value."""
     chart = page.locator(".chart", has_text=title).first
     moment = await chart.get_by_role("slider").get_attribute("aria-valuenow")
     value = await chart.locator(".key .value").first.text_content()
@@ -182,5 +182,5 @@ async def reading(page: Page, title: str) -> tuple[int, float]:
 
 
 def has_number() -> re.Pattern[str]:
-    """What is read is a number, and no dash."""
+    """The value is a number, not a dash."""
     return re.compile(r": \w+ \d")

@@ -1,4 +1,4 @@
-"""The overview of a simulated cluster: states, sorting, filtering, keys, and what a tick touches."""
+"""The overview of a simulated cluster: states, sorting, filtering, keys, and repaints."""
 
 import json
 import re
@@ -22,21 +22,21 @@ async def order(page: Page) -> list[Any]:
     )
 
 
-async def test_a_stale_node_keeps_its_numbers_greyed_and_says_since_when(page: Page) -> None:
+async def test_a_stale_node_keeps_its_numbers_in_gray_and_shows_since_when(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         cluster.fail("b", "stale: last heard 7.2 s ago", silent=False)
 
         await page.goto(cluster.url)
 
         await expect(card(page, "b")).to_have_attribute("data-state", "stale")
-        await expect(card(page, "b").locator(".why")).to_contain_text(
+        await expect(card(page, "b").locator(".reason")).to_contain_text(
             "last heard 7.2 s ago · since"
         )
         await expect(card(page, "b").locator(".memory .value")).to_contain_text("%")
         await expect(card(page, "b").locator(".meter").first).to_have_css("opacity", "0.55")
 
 
-async def test_a_node_that_does_not_answer_keeps_the_numbers_that_it_had(page: Page) -> None:
+async def test_a_node_that_does_not_answer_keeps_its_last_numbers(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(cluster.url)
         memory = card(page, "b").locator(".memory .extent")
@@ -45,7 +45,7 @@ async def test_a_node_that_does_not_answer_keeps_the_numbers_that_it_had(page: P
         cluster.fail("b", "no answer within 1 s")
 
         await expect(card(page, "b")).to_have_attribute("data-state", "stale")
-        await expect(card(page, "b").locator(".why")).to_contain_text("numbers of ")
+        await expect(card(page, "b").locator(".reason")).to_contain_text("numbers of ")
         await expect(memory).not_to_be_empty()
 
 
@@ -56,30 +56,34 @@ async def test_a_node_with_an_error_shows_it_beside_its_numbers(page: Page) -> N
         await page.goto(cluster.url)
 
         await expect(card(page, "b")).to_have_attribute("data-state", "error")
-        await expect(card(page, "b").locator(".why")).to_have_text("disk: /mnt/nfs does not answer")
+        await expect(card(page, "b").locator(".reason")).to_have_text(
+            "disk: /mnt/nfs does not answer"
+        )
 
 
-async def test_a_node_down_before_we_came_is_down_since_the_members_say(page: Page) -> None:
+async def test_a_node_that_was_down_first_takes_the_time_from_the_members_answer(
+    page: Page,
+) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         cluster.fail("b", "down: connection refused", state="down")
         cluster.nodes["b"].since -= 3 * 3600 + 120
 
         await page.goto(cluster.url)
 
-        await expect(card(page, "b").locator(".why")).to_contain_text("(3\u00a0h 2\u00a0min)")
+        await expect(card(page, "b").locator(".reason")).to_contain_text("(3\u00a0h 2\u00a0min)")
 
 
-async def test_a_node_that_left_on_purpose_is_no_fault(page: Page) -> None:
+async def test_a_node_that_left_on_purpose_is_not_counted_as_down(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         cluster.left = ["gone"]
 
         await page.goto(cluster.url)
 
-        await expect(page.locator(".left")).to_contain_text("Left on purpose: gone at")
+        await expect(page.locator(".departed")).to_contain_text("Left on purpose: gone at")
         await expect(page.locator(".states")).to_contain_text("0 down")
 
 
-async def test_the_sums_count_only_numbers_of_now(page: Page) -> None:
+async def test_the_totals_count_only_current_numbers(page: Page) -> None:
     async with SimulatedCluster(["a", "b", "c"]) as cluster:
         cluster.fail("c", "down: connection refused", state="down")
         total = sum(cluster.nodes[name].memory for name in "ab") / 2**30
@@ -90,7 +94,7 @@ async def test_the_sums_count_only_numbers_of_now(page: Page) -> None:
         await expect(page.locator(".tile", has_text="Nodes")).to_contain_text("numbers from 2")
 
 
-async def test_on_arrival_the_lines_show_the_last_five_minutes(page: Page) -> None:
+async def test_the_lines_show_the_last_five_minutes_at_once(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(cluster.url)
 
@@ -99,11 +103,11 @@ async def test_on_arrival_the_lines_show_the_last_five_minutes(page: Page) -> No
 
 
 def points(least: int) -> re.Pattern[str]:
-    """A path of at least so many points in one go."""
+    """A path of at least ``least`` connected points."""
     return re.compile(rf"^M\d [\d.]+(L\d+ [\d.]+){{{least},}}")
 
 
-async def test_problems_come_first_and_then_names_as_people_count(page: Page) -> None:
+async def test_problems_come_first_then_names_in_natural_order(page: Page) -> None:
     async with SimulatedCluster(["n-10", "n-9", "n-2"]) as cluster:
         cluster.fail("n-9", "down: connection refused", state="down")
 
@@ -113,7 +117,7 @@ async def test_problems_come_first_and_then_names_as_people_count(page: Page) ->
         assert await order(page) == ["n-9", "n-2", "n-10"]
 
 
-async def test_nodes_sort_by_a_number_and_back(page: Page) -> None:
+async def test_nodes_sort_by_a_number_in_both_directions(page: Page) -> None:
     async with SimulatedCluster([f"n{i}" for i in range(8)], by_hand=True) as cluster:
         by_disk = sorted(cluster.nodes, key=lambda name: -cluster.nodes[name]._disk)
         await page.goto(cluster.url)
@@ -122,14 +126,14 @@ async def test_nodes_sort_by_a_number_and_back(page: Page) -> None:
 
         await button.click()
 
-        await expect(button).to_have_attribute("data-way", "forward")
+        await expect(button).to_have_attribute("data-direction", "forward")
         assert await order(page) == by_disk
         await button.click()
-        await expect(button).to_have_attribute("data-way", "reverse")
+        await expect(button).to_have_attribute("data-direction", "reverse")
         assert await order(page) == by_disk[::-1]
 
 
-async def test_the_choices_outlive_a_reload(page: Page) -> None:
+async def test_the_preferences_survive_a_reload(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(cluster.url)
         await page.get_by_role("button", name="Rows").click()
@@ -139,11 +143,26 @@ async def test_the_choices_outlive_a_reload(page: Page) -> None:
 
         await expect(page.locator(".nodes")).to_have_attribute("data-density", "rows")
         await expect(page.get_by_role("button", name="Memory")).to_have_attribute(
-            "data-way", "forward"
+            "data-direction", "forward"
         )
 
 
-async def test_filtering_by_name_leaves_those_that_have_it_in_theirs(page: Page) -> None:
+async def test_preferences_stored_by_an_earlier_version_are_read(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        old = {
+            "nodnod.choices": json.dumps({"density": "rows", "span": "x"}),
+            "nodnod.scheme": "dark",
+        }
+        await page.evaluate("(old) => Object.assign(localStorage, old)", old)
+
+        await page.reload()
+
+        await expect(page.locator(".nodes")).to_have_attribute("data-density", "rows")
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+async def test_the_filter_keeps_nodes_whose_name_contains_the_text(page: Page) -> None:
     async with SimulatedCluster(["db-1", "db-2", "web-1"]) as cluster:
         await page.goto(cluster.url)
         await expect(card(page, "web-1")).to_be_visible()
@@ -171,18 +190,18 @@ async def test_a_count_of_a_state_shows_only_the_nodes_in_it(page: Page) -> None
         await expect(card(page, "a")).to_be_visible()
 
 
-async def test_all_can_be_done_by_keyboard(page: Page) -> None:
+async def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     async with SimulatedCluster(["a", "b", "c"]) as cluster:
         await page.goto(cluster.url)
         await expect(card(page, "c")).to_be_visible()
         focused = "() => document.activeElement.textContent.trim() || document.activeElement.id"
-        met = []
+        reached = []
         for _ in range(18):
             await page.keyboard.press("Tab")
-            met.append(await page.evaluate(focused))
+            reached.append(await page.evaluate(focused))
 
         for name in ("Skip to the nodes", "NodNod", "3 up", "filter", "Rows", "CPU", "a", "b"):
-            assert name in met
+            assert name in reached
         await card(page, "a").get_by_role("link").focus()
         await page.keyboard.press("ArrowDown")
         assert await page.evaluate(focused) == "b"
@@ -192,7 +211,7 @@ async def test_all_can_be_done_by_keyboard(page: Page) -> None:
         await expect(card(page, "b").get_by_role("link")).to_be_focused()
 
 
-async def test_a_name_that_is_special_to_scripts_is_a_name_like_any_other(page: Page) -> None:
+async def test_names_that_are_special_in_scripts_or_markup_work_like_any_other(page: Page) -> None:
     names = ["__proto__", "constructor", "</li><script>x</script>", "a/b#c?d%e", "😀 node"]
     async with SimulatedCluster(names) as cluster:
         await page.goto(cluster.url)
@@ -202,16 +221,16 @@ async def test_a_name_that_is_special_to_scripts_is_a_name_like_any_other(page: 
             await expect(link).to_be_visible()
             await link.click()
             await expect(page.get_by_role("heading", level=1)).to_have_text(name)
-            await expect(page.locator(".one")).to_have_attribute("data-state", "up")
+            await expect(page.locator(".node-view")).to_have_attribute("data-state", "up")
             await page.get_by_role("link", name="All nodes").click()
 
 
-async def test_a_tick_uses_the_elements_again_and_repaints_once(page: Page) -> None:
+async def test_a_tick_reuses_the_elements_and_repaints_once(page: Page) -> None:
     names = [f"node-{number}" for number in range(200)]
     async with SimulatedCluster(names, by_hand=True) as cluster:
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(200)
-        # The past is there by then, which asks for a repaint of its own.
+        # The history has come by then; it causes a repaint of its own.
         await expect(card(page, "node-0").locator(".spark .line")).to_have_attribute(
             "d", points(90)
         )
@@ -234,7 +253,7 @@ async def test_a_tick_uses_the_elements_again_and_repaints_once(page: Page) -> N
         assert await page.evaluate("() => window.frames") == 1
 
 
-async def test_nodes_that_come_and_go_do_so_on_the_page(page: Page) -> None:
+async def test_nodes_appear_and_disappear_on_the_page(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(cluster.url)
         await expect(card(page, "b")).to_be_visible()

@@ -1,136 +1,137 @@
-// The page: puts its parts together, and asks the cluster for what is looked at.
+// The page: creates its parts, and requests what they show.
 
 import { Cluster } from "./cluster.js";
+import { Connection } from "./connection.js";
 import { mark, write } from "./dom.js";
+import { Endpoints } from "./endpoints.js";
 import { Frame } from "./frame.js";
-import { Link } from "./link.js";
 import { NodeView } from "./nodeview.js";
 import { Notice } from "./notice.js";
 import { Overview } from "./overview.js";
-import { Places } from "./places.js";
 import { nodeInAddress, pattern } from "./route.js";
-import { Served } from "./served.js";
 import { STATES } from "./state.js";
+import { StatusLine } from "./statusline.js";
 import { count } from "./units.js";
 
-const MEMBERS_EVERY = 3000; // milliseconds
-const AGE_EVERY = 250;
+const MEMBERS_INTERVAL = 3000; // milliseconds
+const AGE_INTERVAL = 250;
 
 const main = document.getElementById("main");
 const news = document.getElementById("news");
 const cluster = new Cluster();
-const places = new Places(location);
-const served = new Served(document.getElementById("served"));
-const notice = new Notice(document.getElementById("notice"), () => link.retry());
+const endpoints = new Endpoints(location);
+const statusLine = new StatusLine(document.getElementById("status-line"));
+const notice = new Notice(document.getElementById("notice"), () => connection.retry());
 const frame = new Frame(paint);
 const overview = new Overview(cluster, () => frame.request());
-const link = new Link(places, {
-  gate: main,
+const connection = new Connection(endpoints, {
+  container: main,
   onchange,
   onopen,
   onrefusal: (error) => notice.refused(error),
 });
 let view = overview;
-let behind = true; // whether the past is still to be asked for
+let behind = true; // whether the history is still to be requested
 
 const now = () => Date.now() / 1000;
 
 function paint() {
   view.paint(now());
   const { down, error, stale } = cluster.totals.states;
-  const faults = [[down, "down"], [error, "with errors"], [stale, "stale"]];
-  const wrong = faults
-    .filter(([many]) => many > 0)
-    .map(([many, word]) => `${many} ${word}`)
+  const problems = [[down, "down"], [error, "with errors"], [stale, "stale"]];
+  const summary = problems
+    .filter(([number]) => number > 0)
+    .map(([number, word]) => `${number} ${word}`)
     .join(", ");
-  const where = view === overview ? "NodNod" : `${view.name} · NodNod`;
-  const title = wrong ? `(${wrong}) ${where}` : where;
+  const page = view === overview ? "NodNod" : `${view.name} · NodNod`;
+  const title = summary ? `(${summary}) ${page}` : page;
   if (document.title !== title) {
     document.title = title;
   }
 }
 
 function paintAge() {
-  served.paint(link.status, cluster.heard, now());
-  const { state, loss } = link.status;
+  statusLine.paint(connection.status, cluster.heard, now());
+  const { state, loss } = connection.status;
   const lost = state === "waiting" || (state === "connecting" && loss !== null);
-  mark(document.body, "data-link", lost ? "lost" : state);
+  mark(document.body, "data-connection", lost ? "lost" : state);
 }
 
 function onchange(status) {
-  const { state, loss, place } = status;
+  const { state, loss, endpoint } = status;
   if (state === "open") {
     if (!view.element.isConnected) {
-      main.replaceChildren(view.element); // a token was asked for in its place
+      main.replaceChildren(view.element); // the form for a token stood in its place
     }
-    if (loss === null || loss.name === place.name) {
+    if (loss === null || loss.name === endpoint.name) {
       notice.clear();
     } else {
-      notice.moved(loss, place);
+      notice.moved(loss, endpoint);
     }
   } else if (loss !== null || state === "waiting") {
-    notice.lost(status, cluster.heard, places.pages());
+    notice.lost(status, cluster.heard, endpoints.pages());
   }
   paintAge();
 }
 
 function onopen() {
   behind = true;
-  askMembers();
-  view.ask?.();
+  requestMembers();
+  view.requestHistory?.();
 }
 
-function askMembers() {
-  link.ask("members", { type: 3 }, (answer) => {
-    if (link.status.state === "open") {
-      places.learn(answer.members, link.status.place);
+function requestMembers() {
+  connection.request("members", { type: 3 }, (answer) => {
+    if (connection.status.state === "open") {
+      endpoints.update(answer.members, connection.status.endpoint);
     }
-    cluster.roll(answer);
+    cluster.updateMembers(answer);
   });
 }
 
-/** Ask for what streams do not bring: what nodes (these, or all) are, and their last minutes. */
-function catchUp(names = null) {
+/** Request what no stream brings, of these nodes or all: the system section and the history. */
+function requestHistory(names = null) {
   const nodes = names === null ? {} : { nodes: names.slice(0, 200).map(pattern) };
-  link.ask("past", { type: 1, detail: ["system"], history: 300, ...nodes }, (answer) => {
-    cluster.facts(answer);
-    cluster.past(answer, now(), names === null);
+  const request = { type: 1, detail: ["system"], history: 300, ...nodes };
+  connection.request("history", request, (answer) => {
+    cluster.updateSystems(answer);
+    cluster.fillHistory(answer, now(), names === null);
     frame.request();
   });
 }
 
-function live(answer) {
-  const { changed, missed } = cluster.live(answer, now());
+function onstats(answer) {
+  const { changed, returned } = cluster.updateStats(answer, now());
   if (behind) {
     behind = false;
-    catchUp();
-  } else if (missed.length > 0) {
-    catchUp(missed.map(({ name }) => name));
+    requestHistory();
+  } else if (returned.length > 0) {
+    requestHistory(returned.map(({ name }) => name));
   }
-  if (changed.length > 0 || missed.length > 0) {
-    askMembers(); // they know since when
+  if (changed.length > 0 || returned.length > 0) {
+    requestMembers(); // the members answer has the time of the change
   }
   if (changed.length > 0) {
-    const said = changed.map(({ name, state }) => `${name}: ${STATES[state].word.toLowerCase()}`);
-    write(news, said.length > 5 ? `${count(said.length, "node")} changed` : said.join(", "));
+    const texts = changed.map(({ name, state }) => `${name}: ${STATES[state].word.toLowerCase()}`);
+    write(news, texts.length > 5 ? `${count(texts.length, "node")} changed` : texts.join(", "));
   }
   frame.request();
 }
 
-function go() {
+function navigate() {
   const name = nodeInAddress();
   if (view !== overview && name === view.name) {
     return;
   }
-  const before = view;
-  before.leave?.();
-  view = name === null ? overview : new NodeView(cluster, name, link, () => frame.request());
-  view.enter?.();
+  const previous = view;
+  previous.close?.();
+  view = name === null ? overview : new NodeView(cluster, name, connection, () => frame.request());
+  view.open?.();
   main.replaceChildren(view.element);
   paint();
-  if (before !== view) {
-    // Back in the overview, one is where one was; in a node, at its top.
-    const target = view === overview ? overview.linkOf(before.name) : view.title;
+  if (previous !== view) {
+    // The overview keeps its scroll position; a node's view begins at its top.
+    const target = view === overview ? overview.linkOf(previous.name) : view.title;
     target?.focus({ preventScroll: view !== overview });
     if (view !== overview) {
       scrollTo(0, 0);
@@ -150,11 +151,13 @@ function onkey(event) {
   }
 }
 
-addEventListener("hashchange", go);
+addEventListener("hashchange", navigate);
 addEventListener("keydown", onkey);
-go();
-setInterval(paintAge, AGE_EVERY);
-setInterval(askMembers, MEMBERS_EVERY);
-link.stream("live", { type: 1, every: 1 }, live);
-link.stream("flow", { type: 1, history: 2, every: 2 }, (answer) => cluster.flow(answer, now()));
-link.run();
+navigate();
+setInterval(paintAge, AGE_INTERVAL);
+setInterval(requestMembers, MEMBERS_INTERVAL);
+connection.stream("stats", { type: 1, every: 1 }, onstats);
+connection.stream("traffic", { type: 1, history: 2, every: 2 }, (answer) => {
+  cluster.updateTraffic(answer, now());
+});
+connection.run();

@@ -1,4 +1,4 @@
-// One node in the overview: the same element as a card or as a row, which is a matter of style.
+// One node in the overview. Card and row are the same element; the style sheet tells them apart.
 
 import { changeIcon, el, icon, mark, show, unseen, write } from "./dom.js";
 import { Meter } from "./meter.js";
@@ -19,12 +19,12 @@ export class Card {
     this.recv = el("span", { class: "value" });
     this.sent = el("span", { class: "value" });
     this.spark = new Sparkline(100);
-    this.why = el("p", { class: "why" });
+    this.reason = el("p", { class: "reason" });
     this.element = el(
       "li",
       { class: "node", "data-node": name },
-      el("div", { class: "who" }, this.icon, this.link, this.badge, this.facts),
-      this.why,
+      el("div", { class: "name-row" }, this.icon, this.link, this.badge, this.facts),
+      this.reason,
       this.cpu.element,
       this.memory.element,
       this.disk.element,
@@ -32,37 +32,37 @@ export class Card {
         "div",
         { class: "net" },
         el("span", { class: "label" }, "Network"),
-        el("span", { class: "way", title: "received" }, "↓", unseen(" in ")),
+        el("span", { class: "direction", title: "received" }, "↓", unseen(" in ")),
         this.recv,
-        el("span", { class: "way", title: "sent" }, "↑", unseen(" out ")),
+        el("span", { class: "direction", title: "sent" }, "↑", unseen(" out ")),
         this.sent,
       ),
       this.spark.element,
     );
   }
 
-  /** Show the node as it is at `now`; lines end at `heard`, when it was heard of last. */
+  /** Show the node as of `now`. The line ends at `heard`, when the newest answer came. */
   paint(node, now, heard) {
     const { stats, state } = node;
     mark(this.element, "data-state", state);
     mark(this.element, "data-empty", stats === null ? "" : null);
     changeIcon(this.icon, state);
     write(this.badge, STATES[state].word);
-    write(this.facts, factsOf(node));
+    write(this.facts, shortSystem(node));
     this.cpu.paint(stats?.cpuUsed ?? null, cores(node));
-    this.memory.paint(share(stats, "memory"), size(stats, "memory"));
-    this.disk.paint(share(stats, "disk"), size(stats, "disk"));
+    this.memory.paint(percentOf(stats, "memory"), sizes(stats, "memory"));
+    this.disk.paint(percentOf(stats, "disk"), sizes(stats, "disk"));
     write(this.recv, rate(node.traffic.recv));
     write(this.sent, rate(node.traffic.sent));
     this.spark.paint(node.cpu, heard);
-    show(this.why, state !== "up");
+    show(this.reason, state !== "up");
     if (state !== "up") {
-      write(this.why, reason(node, now));
+      write(this.reason, reason(node, now));
     }
   }
 }
 
-/** Why a node is not well, since when, and of when its numbers are. */
+/** The reason for a node's state, when the state began, and the time of its numbers. */
 export function reason(node, now) {
   const parts = [withoutState(node.error)];
   if (node.since !== null) {
@@ -74,19 +74,19 @@ export function reason(node, now) {
   return parts.join(" · ");
 }
 
-function factsOf({ system }) {
-  // "Debian GNU/Linux 12 (bookworm)" in a few letters; the node's own view has it in full.
+function shortSystem({ system }) {
+  // Shortened, as in "Debian 12"; the node's own view shows the full name.
   return system === null ? "" : system.os.replace(" GNU/Linux", "").replace(/ \(.*\)$/, "");
 }
 
-function cores({ cores: known }) {
-  return known === null ? "" : `of ${count(known, "core")}`;
+function cores({ cores: number }) {
+  return number === null ? "" : `of ${count(number, "core")}`;
 }
 
-function share(stats, kind) {
+function percentOf(stats, kind) {
   return stats !== null && stats[`${kind}Total`] > 0 ? stats[`${kind}UsedPercent`] : null;
 }
 
-function size(stats, kind) {
+function sizes(stats, kind) {
   return stats === null ? "" : partOf(stats[`${kind}Used`], stats[`${kind}Total`]);
 }

@@ -1,4 +1,4 @@
-// A chart of numbers over time, with a cursor that reads them off, by pointer and by keyboard.
+// A chart of numbers over time. A crosshair, moved by pointer or keys, reads its values.
 
 import { el, mark, show, svg, write } from "./dom.js";
 import { paths } from "./path.js";
@@ -7,27 +7,27 @@ import { moment } from "./units.js";
 const COLUMNS = 300;
 const HEIGHT = 100;
 const TICKS = 5; // times under the chart
-const NAMES = ["first", "second"];
+const LINE_CLASSES = ["first", "second"];
 
 export class Chart {
   /**
-   * `lines`: at most two of `{ name, series }`; the second is dashed, so that the two are told
-   * apart without their colours. `unit` puts a value into words. `top` is the value at the upper
-   * edge; or a function that tells it from the largest value that is drawn.
+   * `lines`: at most two of `{ name, series }`; the second is dashed, so that color alone does not
+   * distinguish them. `unit` formats a value. `top` is the value at the upper edge, or a function
+   * that computes it from the largest value drawn.
    */
-  constructor({ title, lines, unit, top, cursor, note = "" }) {
-    Object.assign(this, { title, lines, unit, top, cursor });
+  constructor({ title, lines, unit, top, crosshair, note = "" }) {
+    Object.assign(this, { title, lines, unit, top, crosshair });
     this.span = 300;
     this.end = 0;
     this.drawings = lines.map((_, i) => ({
-      line: svg("path", { class: `line ${NAMES[i]}` }),
+      line: svg("path", { class: `line ${LINE_CLASSES[i]}` }),
       area: i === 0 ? svg("path", { class: "area" }) : null,
     }));
     this.values = lines.map(() => el("span", { class: "value" }));
     this.scale = [el("span", {}), el("span", {})];
     this.times = Array.from({ length: TICKS }, () => el("span", {}));
-    this.at = el("span", { class: "at" });
-    this.hair = el("div", { class: "hair", "aria-hidden": "true" });
+    this.hairlineTime = el("span", { class: "hairline-time" });
+    this.hairline = el("div", { class: "hairline", "aria-hidden": "true" });
     this.plot = this.#plot(note);
     this.element = el(
       "figure",
@@ -37,7 +37,7 @@ export class Chart {
         {},
         el("h3", {}, title),
         ...lines.map(({ name }, i) =>
-          el("span", { class: `key ${NAMES[i]}` }, name, " ", this.values[i]),
+          el("span", { class: `key ${LINE_CLASSES[i]}` }, name, " ", this.values[i]),
         ),
       ),
       el(
@@ -52,26 +52,27 @@ export class Chart {
     this.plot.addEventListener("pointerdown", (event) => this.#point(event));
     this.plot.addEventListener("pointerleave", ({ pointerType }) => {
       if (pointerType !== "touch") {
-        this.cursor.move(null); // a finger that lifts wants to see what was under it
+        this.crosshair.move(null); // a touch leaves it where the finger was lifted
       }
     });
     this.plot.addEventListener("focus", () => {
-      // A moment that stays: else a screen reader would have a new value to tell every second.
+      // A fixed moment: otherwise a screen reader announces a new value every second.
       if (this.plot.matches(":focus-visible")) {
-        this.cursor.move(this.cursor.time ?? this.end);
+        this.crosshair.move(this.crosshair.time ?? this.end);
       }
     });
-    this.plot.addEventListener("blur", () => this.cursor.move(null));
+    this.plot.addEventListener("blur", () => this.crosshair.move(null));
     this.plot.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Draw the `span` seconds until `end`. */
+  /** Draw the `span` seconds that end at `end`. */
   paint(end, span) {
     this.end = Math.floor(end);
     this.span = span;
     const columns = this.lines.map(({ series }) => series.columns(end, span, COLUMNS));
-    const most = Math.max(...columns.map((values) => values.reduce((a, b) => (b > a ? b : a), 0)));
-    const top = typeof this.top === "function" ? this.top(most) : this.top;
+    const tops = columns.map((values) => values.reduce((a, b) => (b > a ? b : a), 0));
+    const largest = Math.max(...tops);
+    const top = typeof this.top === "function" ? this.top(largest) : this.top;
     this.drawings.forEach(({ line, area }, i) => {
       const drawn = paths(columns[i], top, HEIGHT);
       mark(line, "d", drawn.line);
@@ -84,34 +85,34 @@ export class Chart {
     this.times.forEach((element, i) => {
       write(element, moment(this.end - span + (span * i) / (TICKS - 1)).slice(-8));
     });
-    this.#read();
+    this.#paintValues();
   }
 
-  /** Show the values at the cursor, or the newest. */
-  #read() {
-    const { cursor, end, span } = this;
-    const inside = cursor.time !== null && cursor.time <= end && cursor.time > end - span;
-    const time = inside ? Math.round(cursor.time) : null;
-    const said = this.lines.map(({ name, series }, i) => {
+  /** Show the values at the crosshair, or the newest ones. */
+  #paintValues() {
+    const { crosshair, end, span } = this;
+    const inside = crosshair.time !== null && crosshair.time <= end && crosshair.time > end - span;
+    const time = inside ? Math.round(crosshair.time) : null;
+    const texts = this.lines.map(({ name, series }, i) => {
       const value = time === null ? series.last() : this.#mean(series, time);
       write(this.values[i], this.unit(value));
       return `${name} ${this.unit(value)}`;
     });
-    show(this.hair, inside);
+    show(this.hairline, inside);
     if (inside) {
       const share = 1 - (end - time) / span;
-      this.hair.style.left = `${100 * share}%`;
-      write(this.at, moment(time).slice(-8));
-      mark(this.at, "data-side", share > 0.5 ? "left" : "right");
+      this.hairline.style.left = `${100 * share}%`;
+      write(this.hairlineTime, moment(time).slice(-8));
+      mark(this.hairlineTime, "data-side", share > 0.5 ? "left" : "right");
     }
     const now = time ?? end;
     mark(this.plot, "aria-valuemin", String(end - span));
     mark(this.plot, "aria-valuemax", String(end));
     mark(this.plot, "aria-valuenow", String(now));
-    mark(this.plot, "aria-valuetext", `${moment(now)}: ${said.join(", ")}`);
+    mark(this.plot, "aria-valuetext", `${moment(now)}: ${texts.join(", ")}`);
   }
 
-  /** The value that is drawn there: on a long span a column holds several seconds. */
+  /** The value drawn at a time: on a long span, one column is the mean of several seconds. */
   #mean(series, time) {
     const each = Math.round(this.span / COLUMNS);
     const end = (Math.floor(time / each) + 1) * each - 1;
@@ -132,26 +133,26 @@ export class Chart {
       ),
       ...this.drawings.flatMap(({ line, area }) => (area === null ? [line] : [area, line])),
     );
-    this.hair.append(this.at);
+    this.hairline.append(this.hairlineTime);
     const label = `${this.title}: moment to read`;
     return el(
       "div",
       { class: "plot", tabindex: "0", role: "slider", "aria-label": label },
       drawing,
       el("span", { class: "note" }, note),
-      this.hair,
+      this.hairline,
     );
   }
 
   #point(event) {
     const { left, width } = this.plot.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - left) / width));
-    this.cursor.move(this.end - this.span * (1 - share));
+    this.crosshair.move(this.end - this.span * (1 - share));
   }
 
   #key(event) {
     const each = this.span / COLUMNS;
-    const time = this.cursor.time ?? this.end;
+    const time = this.crosshair.time ?? this.end;
     const step = event.shiftKey ? 10 * each : each;
     const to = {
       ArrowLeft: time - step,
@@ -162,29 +163,30 @@ export class Chart {
       End: this.end,
       Escape: null,
     }[event.key];
-    if (to !== undefined && !(event.key === "Escape" && this.cursor.time === null)) {
+    if (to !== undefined && !(event.key === "Escape" && this.crosshair.time === null)) {
       event.preventDefault();
       event.stopPropagation();
       const first = this.end - this.span + each;
-      this.cursor.move(to === null ? null : Math.min(this.end, Math.max(first, to)));
+      this.crosshair.move(to === null ? null : Math.min(this.end, Math.max(first, to)));
     }
   }
 }
 
-/** `2.00 MiB/s` is `2 MiB/s` on an axis. */
+/** The text without its decimal zeros: `2.00 MiB/s` is `2 MiB/s` on an axis. */
 function short(text) {
   return text.replace(/\.0+(?!\d)/, "");
 }
 
-/** The upper edge for numbers of which nobody knows how large they get: 1, 2 or 5 times a power. */
+/** An upper edge for unbounded numbers: 1, 2 or 5 times a power of ten, at least `least`. */
 export function roundTop(least) {
-  return (most) => {
-    const size = 10 ** Math.floor(Math.log10(Math.max(most, least)));
-    return [1, 2, 5, 10].map((step) => step * size).find((edge) => edge >= Math.max(most, least));
+  return (largest) => {
+    const bound = Math.max(largest, least);
+    const power = 10 ** Math.floor(Math.log10(bound));
+    return [1, 2, 5, 10].map((step) => step * power).find((edge) => edge >= bound);
   };
 }
 
-/** The same for bytes: powers of two. */
+/** The same for bytes: a power of two. */
 export function binaryTop(least) {
-  return (most) => 2 ** Math.ceil(Math.log2(Math.max(most, least)));
+  return (largest) => 2 ** Math.ceil(Math.log2(Math.max(largest, least)));
 }

@@ -1,38 +1,38 @@
-// What this page knows of the cluster: every node, and the sums over them.
+// The cluster as this page knows it: its nodes, and the totals over them.
 
-import { Node, PAST } from "./node.js";
+import { Node, HISTORY_SECONDS } from "./node.js";
 import { Series } from "./series.js";
 
 export class Cluster {
   constructor() {
-    this.host = null; // the agent that tells us
+    this.host = null; // the name of the agent that answers
     this.nodes = new Map();
     this.left = []; // the rows of members that left on purpose
-    this.heard = null; // when the newest answer came, Unix seconds of this browser
-    this.offset = 0; // seconds by which the agent's clock is ahead of this browser's
-    this.cpu = new Series(PAST);
-    this.traffic = new Series(PAST);
-    this.totals = sums([]);
+    this.heard = null; // when the newest answer came, in Unix seconds by the browser's clock
+    this.offset = 0; // seconds by which the agent's clock is ahead of the browser's
+    this.cpu = new Series(HISTORY_SECONDS);
+    this.traffic = new Series(HISTORY_SECONDS);
+    this.totals = totalsOf([]);
   }
 
   /**
-   * Take a tick. Gives the nodes that were known and whose state has `changed`, and those that can
-   * be asked for what has been `missed`: they are new, or back.
+   * Take one tick of stats. Returns the known nodes whose state has `changed`, and those that are
+   * new or have `returned`, whose history is to be requested.
    */
-  live(answer, now) {
+  updateStats(answer, now) {
     this.host = answer.host;
     const entries = Object.entries(answer.nodes);
     const changed = [];
-    const missed = [];
+    const returned = [];
     for (const [name, stats] of entries) {
       const known = this.nodes.get(name);
       const node = known ?? new Node(name);
       const wasFresh = node.fresh;
-      if (node.take(stats, now) && known !== undefined) {
+      if (node.updateStats(stats, now) && known !== undefined) {
         changed.push(node);
       }
       if (node.fresh && !wasFresh) {
-        missed.push(node);
+        returned.push(node);
       }
       this.nodes.set(name, node);
     }
@@ -45,49 +45,49 @@ export class Cluster {
       }
     }
     this.heard = now;
-    this.totals = sums([...this.nodes.values()]);
+    this.totals = totalsOf([...this.nodes.values()]);
     this.cpu.put(now, this.totals.cpu ?? NaN);
-    return { changed, missed };
+    return { changed, returned };
   }
 
   /** Take the newest points of every node's history. */
-  flow(answer, now) {
+  updateTraffic(answer, now) {
     for (const [node, history] of this.#histories(answer)) {
-      node.flow(history);
-      // Its own newest sample is at most an interval old: what is more is the clocks' difference.
+      node.updateTraffic(history);
+      // The agent's newest sample is at most an interval old: more is a difference of the clocks.
       if (node.name === answer.host && history !== undefined) {
         const ahead = history.end - now;
         this.offset = Math.abs(ahead) > 5 ? ahead : 0;
       }
     }
-    this.totals = sums([...this.nodes.values()]);
+    this.totals = totalsOf([...this.nodes.values()]);
     this.traffic.put(now, this.totals.recv === null ? NaN : this.totals.recv + this.totals.sent);
   }
 
-  /** Take the last minutes of every node, or (not `whole`) of some. */
-  past(answer, now, whole) {
-    const flows = [];
+  /** Take the last minutes of every node (`whole`), or of some. */
+  fillHistory(answer, now, whole) {
+    const traffic = [];
     for (const [node, history] of this.#histories(answer)) {
       if (history !== undefined) {
         node.cpu.fill(now, history.every, history.cpuUsed ?? []);
         for (const points of [history.recvBytes ?? [], history.sentBytes ?? []]) {
-          const flow = new Series(PAST);
-          flow.fill(now, history.every, points);
-          flows.push([flow, 1]);
+          const series = new Series(HISTORY_SECONDS);
+          series.fill(now, history.every, points);
+          traffic.push([series, 1]);
         }
       }
     }
     const nodes = [...this.nodes.values()];
-    const weighed = nodes.every(({ fresh, cores }) => !fresh || cores !== null);
-    const loads = nodes.map(({ cpu, cores }) => [cpu, weighed ? (cores ?? 1) : 1]);
-    add(this.cpu, loads, now, true);
+    const weighted = nodes.every(({ fresh, cores }) => !fresh || cores !== null);
+    const loads = nodes.map(({ cpu, cores }) => [cpu, weighted ? (cores ?? 1) : 1]);
+    combine(this.cpu, loads, now, true);
     if (whole) {
-      add(this.traffic, flows, now, false);
+      combine(this.traffic, traffic, now, false);
     }
   }
 
-  /** Take what does not change while an agent runs. */
-  facts(answer) {
+  /** Take the system sections, which do not change while an agent runs. */
+  updateSystems(answer) {
     for (const [name, { detail }] of Object.entries(answer.nodes)) {
       const node = this.nodes.get(name);
       if (node !== undefined && detail?.system && !detail.system.error) {
@@ -96,10 +96,10 @@ export class Cluster {
     }
   }
 
-  /** Take the members. */
-  roll(answer) {
+  /** Take a members answer. */
+  updateMembers(answer) {
     for (const member of answer.members) {
-      this.nodes.get(member.name)?.roll(member, this.offset);
+      this.nodes.get(member.name)?.updateMember(member, this.offset);
     }
     this.left = answer.members.filter(({ state }) => state === "left");
   }
@@ -111,13 +111,13 @@ export class Cluster {
   }
 }
 
-/** Sums over the nodes whose numbers are of now; CPU by cores where all have told theirs. */
-function sums(nodes) {
+/** Totals over the nodes with current numbers. CPU is weighted by cores if all are known. */
+function totalsOf(nodes) {
   const states = { up: 0, stale: 0, error: 0, down: 0 };
   const total = { memoryUsed: 0, memoryTotal: 0, diskUsed: 0, diskTotal: 0 };
-  let [recv, sent, flowing] = [0, 0, false];
+  let [recv, sent, hasTraffic] = [0, 0, false];
   const counted = nodes.filter((node) => node.fresh);
-  const weighed = counted.length > 0 && counted.every(({ cores }) => cores !== null);
+  const weighted = counted.length > 0 && counted.every(({ cores }) => cores !== null);
   let [busy, cores] = [0, 0];
   for (const { state } of nodes) {
     states[state] += 1;
@@ -126,13 +126,13 @@ function sums(nodes) {
     for (const field of Object.keys(total)) {
       total[field] += node.stats[field];
     }
-    const weight = weighed ? node.cores : 1;
+    const weight = weighted ? node.cores : 1;
     busy += (node.stats.cpuUsed / 100) * weight;
     cores += weight;
     if (node.traffic.recv !== null) {
       recv += node.traffic.recv;
       sent += node.traffic.sent ?? 0;
-      flowing = true;
+      hasTraffic = true;
     }
   }
   return {
@@ -141,18 +141,18 @@ function sums(nodes) {
     nodes: nodes.length,
     counted: counted.length,
     cpu: cores > 0 ? (100 * busy) / cores : null,
-    busy: weighed ? busy : null,
-    cores: weighed ? cores : null,
-    recv: flowing ? recv : null,
-    sent: flowing ? sent : null,
+    busy: weighted ? busy : null,
+    cores: weighted ? cores : null,
+    recv: hasTraffic ? recv : null,
+    sent: hasTraffic ? sent : null,
   };
 }
 
-/** Fill a series of sums, or of weighted means, from those of the nodes. */
-function add(into, parts, now, mean) {
+/** Fill a series with the sums, or the weighted means, of the series of the nodes. */
+function combine(into, parts, now, mean) {
   const last = Math.floor(now);
   const points = [];
-  for (let slot = last - PAST + 1; slot <= last; slot += 1) {
+  for (let slot = last - HISTORY_SECONDS + 1; slot <= last; slot += 1) {
     let [sum, weights] = [0, 0];
     for (const [series, weight] of parts) {
       const value = series.at(slot);

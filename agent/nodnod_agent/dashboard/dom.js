@@ -1,34 +1,34 @@
-// Elements: made of text, never of markup, and touched only where something differs.
+// DOM elements: built from text, never from markup, and written only where a value differs.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with attributes and children; a string among these becomes text. */
+/** An HTML element with attributes and children. A string child becomes text. */
 export function el(tag, attributes = {}, ...children) {
-  return furnish(document.createElement(tag), attributes, children);
+  return build(document.createElement(tag), attributes, children);
 }
 
-/** The same for drawings. */
+/** The same for an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
-  return furnish(document.createElementNS(SVG, tag), attributes, children);
+  return build(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Text for those who listen to the page rather than see it. */
+/** Text for screen readers only. */
 export function unseen(text) {
   return el("span", { class: "unseen" }, text);
 }
 
-/** One of the symbols in index.html. */
+/** An icon: a symbol of index.html. */
 export function icon(name) {
   const use = svg("use", { href: `#i-${name}` });
   return svg("svg", { class: "icon", "aria-hidden": "true", focusable: "false" }, use);
 }
 
-/** Show another symbol. */
+/** Let an icon show another symbol. */
 export function changeIcon(element, name) {
   mark(element.firstChild, "href", `#i-${name}`);
 }
 
-/** Set an element's text, if it is another than before. */
+/** Set an element's text, if it differs from the current one. */
 export function write(element, text) {
   if (element.written !== text) {
     element.written = text;
@@ -36,7 +36,7 @@ export function write(element, text) {
   }
 }
 
-/** Set an attribute, if it is another than before; null takes it away. */
+/** Set an attribute, if it differs from the current value; null removes it. */
 export function mark(element, name, value) {
   if (value === null) {
     element.removeAttribute(name);
@@ -52,24 +52,24 @@ export function show(element, shown) {
   }
 }
 
-/** Let `parent` have just these children, in this order, moving as few as can be. */
+/** Let `parent` have exactly these children, in this order. Children in place stay untouched. */
 export function arrange(parent, children) {
-  let place = parent.firstChild;
+  let next = parent.firstChild;
   for (const child of children) {
-    if (child === place) {
-      place = place.nextSibling;
+    if (child === next) {
+      next = next.nextSibling;
     } else {
-      parent.insertBefore(child, place);
+      parent.insertBefore(child, next);
     }
   }
-  while (place !== null) {
-    const next = place.nextSibling;
-    place.remove();
-    place = next;
+  while (next !== null) {
+    const surplus = next;
+    next = next.nextSibling;
+    surplus.remove();
   }
 }
 
-function furnish(element, attributes, children) {
+function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== false) {
       element.setAttribute(name, value === true ? "" : value);

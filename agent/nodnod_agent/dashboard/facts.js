@@ -1,4 +1,4 @@
-// What a node is, in a line of terms and their values.
+// The facts of a node: terms and values such as its system, kernel and memory.
 
 import { el, write } from "./dom.js";
 import { bytes, count, duration, known, number, percent } from "./units.js";
@@ -8,9 +8,9 @@ export class Facts {
     this.element = el("dl", { class: "facts" });
   }
 
-  /** Show a node and its `detail` (or null); `clock` is the time by the cluster's clock. */
+  /** Show a node and its `detail` (or null). `clock` is the current time by the cluster's clock. */
   paint(node, detail, clock) {
-    const rows = { ...numbers(node, detail?.load), ...system(whole(detail?.system, node), clock) };
+    const rows = { ...numbers(node, detail?.load), ...system(sectionOf(detail, node), clock) };
     const terms = Object.entries(rows).filter(([, text]) => text !== "");
     const { children } = this.element;
     while (children.length > terms.length) {
@@ -26,7 +26,8 @@ export class Facts {
   }
 }
 
-function whole(section, node) {
+function sectionOf(detail, node) {
+  const section = detail?.system;
   return section && !section.error ? section : node.system;
 }
 

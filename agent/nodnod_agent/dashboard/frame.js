@@ -1,19 +1,19 @@
-// The repaint: however much has changed, one for each frame of the screen.
+// The repaint: at most one per frame of the screen, whatever has changed.
 
 export class Frame {
   #paint;
-  #asked = false;
+  #requested = false;
 
   constructor(paint) {
     this.#paint = paint;
   }
 
-  /** Repaint in the next frame. In a tab that nobody sees there is none, so it costs nothing. */
+  /** Repaint in the next frame. A hidden tab has no frames, so it costs nothing there. */
   request() {
-    if (!this.#asked) {
-      this.#asked = true;
+    if (!this.#requested) {
+      this.#requested = true;
       requestAnimationFrame(() => {
-        this.#asked = false;
+        this.#requested = false;
         this.#paint();
       });
     }

@@ -1,13 +1,13 @@
-// Bars that fill: one for each core, the parts of memory, the pressure on resources.
+// Gauges: labelled bars for the cores, the parts of memory and the pressure on resources.
 
 import { arrange, el, mark, write } from "./dom.js";
 import { level } from "./level.js";
 import { bytes, known, percent } from "./units.js";
 
-/** More bars than these go without their words beside them. */
+/** More bars than this are shown without labels. */
 const MANY = 24;
 
-/** Bars with a name and a number each, used again at every tick. */
+/** Bars with a name and a number each. Elements are reused at every tick. */
 class Gauges {
   constructor(kind) {
     this.list = el("ul", { class: `gauges ${kind}` });
@@ -52,15 +52,15 @@ export class Cores {
       share,
       text: `${share.toFixed(0)}\u00a0%`,
     }));
-    // Under a quota there are no cores to tell apart: then it is all of the quota.
-    const all = { name: "quota", share: used, text: percent(used) };
-    this.gauges.paint(rows.length > 0 ? rows : [all]);
-    const named = { user, system, "waiting for I/O": iowait, stolen: steal };
-    const parts = Object.entries(named)
+    // Under a CPU quota the cores are unknown: one bar shows the share of the quota.
+    const quota = { name: "quota", share: used, text: percent(used) };
+    this.gauges.paint(rows.length > 0 ? rows : [quota]);
+    const shares = { user, system, "waiting for I/O": iowait, stolen: steal };
+    const parts = Object.entries(shares)
       .filter(([, share]) => known(share))
       .map(([name, share]) => `${name} ${percent(share)}`);
-    const pace = known(frequency) ? [`${(frequency / 1000).toFixed(2)}\u00a0GHz`] : [];
-    write(this.split, [...parts, ...pace].join(" · "));
+    const clock = known(frequency) ? [`${(frequency / 1000).toFixed(2)}\u00a0GHz`] : [];
+    write(this.split, [...parts, ...clock].join(" · "));
   }
 }
 
@@ -96,8 +96,8 @@ export class MemoryParts {
 export class Pressure {
   constructor() {
     this.gauges = new Gauges("parts");
-    const meaning = "Share of time in which some (all) work had to wait for it.";
-    this.element = el("div", {}, this.gauges.list, el("p", { class: "note" }, meaning));
+    const note = "Share of time in which some (all) work had to wait for it.";
+    this.element = el("div", {}, this.gauges.list, el("p", { class: "note" }, note));
   }
 
   paint(section) {

@@ -1,9 +1,9 @@
-// How full is too full: the level of a share in percent. The terminal's table has the same.
+// The level of a share in percent. The terminal view uses the same thresholds.
 
 const HIGH = 75;
 const CRITICAL = 90;
 
-/** `ok`, `high` from 75 % on, `critical` from 90 %; `none` where there is no number. */
+/** `ok`, `high` from 75 %, `critical` from 90 %; `none` if it is no number. */
 export function level(percent) {
   if (!Number.isFinite(percent)) {
     return "none";

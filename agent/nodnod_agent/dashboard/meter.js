@@ -1,10 +1,10 @@
-// One share in percent: its name, a bar, the number, and what of what it is.
+// A meter: a share in percent as a bar and a number, with its label and its extent.
 
 import { el, mark, write } from "./dom.js";
 import { level } from "./level.js";
 import { percent } from "./units.js";
 
-const WORDS = { high: " (high)", critical: " (critical)" };
+const SUFFIXES = { high: " (high)", critical: " (critical)" };
 
 export class Meter {
   constructor(label, kind) {
@@ -21,17 +21,16 @@ export class Meter {
       this.grade,
       this.extent,
     );
-    this.width = -1;
   }
 
-  /** Show a share, and words beside it; a share of null is a dash. */
+  /** Show a share in percent (null is shown as a dash), and its extent as text. */
   paint(share, extent) {
     const text = percent(share);
     if (text !== this.value.written) {
       write(this.value, text);
       const grade = level(share ?? NaN);
       mark(this.element, "data-level", grade);
-      write(this.grade, WORDS[grade] ?? "");
+      write(this.grade, SUFFIXES[grade] ?? "");
       this.fill.style.transform = `scaleX(${Math.min(100, share ?? 0) / 100})`;
     }
     write(this.extent, extent);

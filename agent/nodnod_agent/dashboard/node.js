@@ -1,42 +1,42 @@
-// One node as the overview knows it: its newest numbers, its state, and its last five minutes.
+// One node: its newest numbers, its state, and its last five minutes.
 
 import { Series } from "./series.js";
-import { fresh, stateOf, told } from "./state.js";
+import { hasNumbers, isFresh, stateOf } from "./state.js";
 
-/** Seconds of the past that the overview draws. */
-export const PAST = 300;
+/** Seconds of history that the overview draws. */
+export const HISTORY_SECONDS = 300;
 
-const SILENT = /^stale: last heard ([0-9.]+) s ago/;
+const STALE = /^stale: last heard ([0-9.]+) s ago/;
 
 export class Node {
   constructor(name) {
     this.name = name;
-    this.state = null; // not told yet
+    this.state = null; // unknown until the first answer
     this.error = "";
-    this.since = null; // Unix seconds at which this state began, as far as anybody can say
-    this.stats = null; // the newest numbers there were
+    this.since = null; // Unix seconds at which this state began, if known
+    this.stats = null; // the newest numbers
     this.statsAt = null;
     this.fresh = false;
     this.traffic = { recv: null, sent: null }; // bytes per second
-    this.system = null; // the section of this name
+    this.system = null; // the system section
     this.member = null; // its row in the members answer
-    this.cpu = new Series(PAST);
+    this.cpu = new Series(HISTORY_SECONDS);
   }
 
-  /** Take its object in an answer of this moment; whether its state has changed. */
-  take(stats, now) {
+  /** Take its object of an answer; whether its state has changed. */
+  updateStats(stats, now) {
     const state = stateOf(stats.error);
     const changed = state !== this.state;
     if (changed) {
-      // What was so when we came has been so for longer, and the members may say since when.
+      // The first state seen may be older; the members answer may have the time that it began.
       this.since = this.state === null ? null : now;
       this.state = state;
-      const silent = SILENT.exec(stats.error);
-      this.since = silent === null ? this.since : now - Number(silent[1]);
+      const stale = STALE.exec(stats.error);
+      this.since = stale === null ? this.since : now - Number(stale[1]);
     }
     this.error = stats.error;
-    this.fresh = fresh(stats, state);
-    if (told(stats)) {
+    this.fresh = isFresh(stats, state);
+    if (hasNumbers(stats)) {
       this.stats = stats;
       this.statsAt = this.fresh ? now : this.statsAt;
     }
@@ -47,23 +47,23 @@ export class Node {
     return changed;
   }
 
-  /** Take the newest point of its history: only that knows the traffic of the real interfaces. */
-  flow(history) {
+  /** Take the newest point of its history, which counts the traffic of real interfaces only. */
+  updateTraffic(history) {
     if (this.fresh && history !== undefined) {
       this.traffic = { recv: lastOf(history.recvBytes), sent: lastOf(history.sentBytes) };
     }
   }
 
-  /** Take its row among the members; `offset` is by how much their clock is ahead of ours. */
-  roll(member, offset) {
+  /** Take its row of a members answer; `offset` is how far the agent's clock is ahead, in s. */
+  updateMember(member, offset) {
     this.member = member;
-    const agreed = this.state === member.state && member.since !== null;
-    if (agreed) {
+    const sameState = this.state === member.state && member.since !== null;
+    if (sameState) {
       this.since = member.since - offset;
     }
   }
 
-  /** How many cores it has; null while unknown. A quota of a container counts as so many. */
+  /** The number of cores, or of a container's CPU quota; null while unknown. */
   get cores() {
     return this.system?.cpuLimit ?? this.system?.cores?.logical ?? null;
   }

@@ -1,10 +1,10 @@
-// The view of one node: charts, and a panel for each section that it tells.
+// The view of one node: charts, and a panel for each section that it reports.
 
 import { reason } from "./card.js";
 import { Chart, binaryTop, roundTop } from "./chart.js";
-import { choice } from "./choice.js";
-import { choices, choose } from "./choices.js";
-import { Cursor } from "./cursor.js";
+import { toggleGroup } from "./togglegroup.js";
+import { preferences, setPreferences } from "./preferences.js";
+import { Crosshair } from "./crosshair.js";
 import { arrange, changeIcon, el, icon, mark, show, write } from "./dom.js";
 import { Facts } from "./facts.js";
 import { Panel } from "./panel.js";
@@ -19,8 +19,8 @@ const SPANS = { 300: "5 min", 900: "15 min", [HOUR]: "1 hour" };
 const SECTIONS = ["system", "load", ...PANELS.map(({ section }) => section)];
 const KINDS = ["cpu", "memory", "recv", "sent", "load", "read", "write"];
 
-/** Series of a history -> our name of it. */
-const HISTORY = {
+/** Field of a history -> the series that it fills. */
+const HISTORY_FIELDS = {
   cpuUsed: "cpu",
   memoryUsedPercent: "memory",
   recvBytes: "recv",
@@ -28,66 +28,66 @@ const HISTORY = {
   load1: "load",
 };
 
-/** A stacked device repeats the I/O of the disks below it. */
+/** A stacked device counts the I/O of the disks below it again. */
 const STACKED = /^(dm-|md)\d/;
 
-/** Seconds after which details that should come every second are called old. */
+/** Age in seconds from which details that should come every second count as old. */
 const OLD = 4;
 
 export class NodeView {
-  constructor(cluster, name, link, repaint) {
-    Object.assign(this, { cluster, name, link, repaint });
+  constructor(cluster, name, connection, repaint) {
+    Object.assign(this, { cluster, name, connection, repaint });
     this.detail = null;
-    this.toldAt = null;
+    this.detailAt = null;
     this.series = Object.fromEntries(KINDS.map((kind) => [kind, new Series(HOUR)]));
     this.icon = icon("up");
     this.badge = el("span", { class: "badge" });
     this.title = el("h1", { tabindex: "-1" }, name);
-    this.place = el("p", { class: "place" });
-    this.why = el("p", { class: "why" });
+    this.address = el("p", { class: "address" });
+    this.reason = el("p", { class: "reason" });
     this.facts = new Facts();
-    this.charts = this.#charts(new Cursor(repaint));
+    this.charts = this.#charts(new Crosshair(repaint));
     this.panels = PANELS.map((panel) => new Panel(panel));
-    this.board = el("div", { class: "panels" });
-    this.lacking = el("p", { class: "note lacking" });
-    const spans = choice("Time shown", SPANS, String(choices.span), (span) => {
-      choose({ span: Number(span) });
+    this.grid = el("div", { class: "panels" });
+    this.missing = el("p", { class: "note missing" });
+    const spans = toggleGroup("Time shown", SPANS, String(preferences.span), (span) => {
+      setPreferences({ span: Number(span) });
       repaint();
     });
-    this.body = el("div", {}, spans, this.board, this.lacking);
+    this.body = el("div", {}, spans, this.grid, this.missing);
     this.element = el(
       "article",
-      { class: "one" },
+      { class: "node-view" },
       el("a", { class: "back", href: "#/" }, icon("back"), "All nodes"),
-      el("header", { class: "who" }, this.icon, this.title, this.badge, this.place),
-      this.why,
+      el("header", { class: "name-row" }, this.icon, this.title, this.badge, this.address),
+      this.reason,
       this.facts.element,
       this.body,
     );
   }
 
-  /** Begin to ask for the node's detail: nobody pays for what nobody looks at. */
-  enter() {
-    const question = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5 };
-    const request = { ...question, every: 1 };
-    this.end = this.link.stream("node", request, (answer) => this.#told(answer));
-    this.ask();
+  /** Start the stream of the node's detail. It runs only while this view is open. */
+  open() {
+    const selection = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5 };
+    const request = { ...selection, every: 1 };
+    this.end = this.connection.stream("node", request, (answer) => this.#update(answer));
+    this.requestHistory();
   }
 
-  /** Ask for no more. */
-  leave() {
+  /** End the stream. */
+  close() {
     this.end();
   }
 
-  /** Ask for the past: an hour, and the last minutes more finely. */
-  ask() {
+  /** Request the history: one hour, and the last minutes at a finer resolution. */
+  requestHistory() {
     for (const history of [HOUR, 300]) {
       const request = { type: 1, nodes: [pattern(this.name)], history };
-      this.link.ask("node-past", request, (answer) => this.#past(answer));
+      this.connection.request("node-history", request, (answer) => this.#receiveHistory(answer));
     }
   }
 
-  /** Show the node as it is at `now`. */
+  /** Show the node as of `now`. */
   paint(now) {
     const { heard, nodes, offset } = this.cluster;
     const node = nodes.get(this.name);
@@ -100,44 +100,44 @@ export class NodeView {
     mark(this.element, "data-state", state);
     changeIcon(this.icon, state);
     write(this.badge, node === undefined ? "Unknown" : STATES[state].word);
-    show(this.why, state !== "up");
+    show(this.reason, state !== "up");
     if (node === undefined) {
-      write(this.why, this.#whyUnknown());
+      write(this.reason, this.#unknownText());
       return;
     }
-    write(this.why, state === "up" ? "" : reason(node, now));
-    write(this.place, placeOf(node, now));
+    write(this.reason, state === "up" ? "" : reason(node, now));
+    write(this.address, addressOf(node, now));
     this.facts.paint(node, this.detail, now + offset);
     for (const chart of this.charts) {
-      chart.paint(heard, choices.span);
+      chart.paint(heard, preferences.span);
     }
     this.#paintPanels(node);
   }
 
   #paintPanels(node) {
     const { detail, panels } = this;
-    const old = this.toldAt !== null && this.cluster.heard - this.toldAt > OLD;
-    mark(this.board, "data-stale", old ? "" : null);
+    const old = this.detailAt !== null && this.cluster.heard - this.detailAt > OLD;
+    mark(this.grid, "data-stale", old ? "" : null);
     const shown = panels.filter(({ section }) => (detail?.[section] ?? null) !== null);
     for (const panel of shown) {
       panel.paint(detail[panel.section]);
     }
-    arrange(this.board, [...this.charts, ...shown].map(({ element }) => element));
-    const lacking = panels.filter((panel) => !shown.includes(panel));
-    const names = lacking.map(({ title }) => title.split(",")[0]).join(", ");
-    write(this.lacking, detail === null ? whyNothing(node) : `Not on this machine: ${names}.`);
-    show(this.lacking, lacking.length > 0);
+    arrange(this.grid, [...this.charts, ...shown].map(({ element }) => element));
+    const missing = panels.filter((panel) => !shown.includes(panel));
+    const names = missing.map(({ title }) => title.split(",")[0]).join(", ");
+    write(this.missing, detail === null ? whyNoDetail(node) : `Not on this machine: ${names}.`);
+    show(this.missing, missing.length > 0);
   }
 
-  #whyUnknown() {
+  #unknownText() {
     const { left, offset } = this.cluster;
-    const gone = left.find(({ name }) => name === this.name);
-    return gone === undefined
+    const member = left.find(({ name }) => name === this.name);
+    return member === undefined
       ? "The cluster has no node of this name just now."
-      : `It left on purpose at ${moment(gone.since - offset)}.`;
+      : `It left on purpose at ${moment(member.since - offset)}.`;
   }
 
-  #told(answer) {
+  #update(answer) {
     const node = answer.nodes[this.name];
     if (node === undefined) {
       return;
@@ -148,22 +148,22 @@ export class NodeView {
     }
     if (node.detail !== undefined) {
       this.detail = node.detail;
-      this.toldAt = now;
+      this.detailAt = now;
       const disks = Object.entries(node.detail.diskio ?? {});
-      const real = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
-      const sum = (field) => real.reduce((total, disk) => total + (disk[field] ?? 0), 0);
+      const physical = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
+      const sum = (field) => physical.reduce((total, disk) => total + (disk[field] ?? 0), 0);
       this.series.read.put(now, sum("readBytes"));
       this.series.write.put(now, sum("writeBytes"));
     } else {
-      // One that tells no details may still tell its share of what everybody does.
-      const told = node.error === "";
-      this.series.cpu.put(now, told ? node.cpuUsed : NaN);
-      this.series.memory.put(now, told ? node.memoryUsedPercent : NaN);
+      // A node without details may still report CPU and memory.
+      const ok = node.error === "";
+      this.series.cpu.put(now, ok ? node.cpuUsed : NaN);
+      this.series.memory.put(now, ok ? node.memoryUsedPercent : NaN);
     }
     this.repaint();
   }
 
-  #past(answer) {
+  #receiveHistory(answer) {
     const history = answer.nodes[this.name]?.history;
     if (history !== undefined) {
       this.#fill(history, Date.now() / 1000);
@@ -172,12 +172,12 @@ export class NodeView {
   }
 
   #fill(history, now) {
-    for (const [field, kind] of Object.entries(HISTORY)) {
+    for (const [field, kind] of Object.entries(HISTORY_FIELDS)) {
       this.series[kind].fill(now, history.every, history[field] ?? []);
     }
   }
 
-  #charts(cursor) {
+  #charts(crosshair) {
     const line = (name, kind) => ({ name, series: this.series[kind] });
     const traffic = [line("received", "recv"), line("sent", "sent")];
     const disk = [line("read", "read"), line("written", "write")];
@@ -188,18 +188,19 @@ export class NodeView {
       { title: "Network", lines: traffic, unit: rate, top: binaryTop(1024) },
       { title: "Disk I/O", lines: disk, unit: rate, top: binaryTop(1024), note },
       { title: "Load", lines: [line("1 min", "load")], unit: number, top: roundTop(1) },
-    ].map((chart) => new Chart({ ...chart, cursor }));
+    ].map((chart) => new Chart({ ...chart, crosshair }));
   }
 }
 
-function placeOf({ member, state, since }, now) {
+function addressOf({ member, state, since }, now) {
   const up = state === "up" && since !== null ? ` · up for ${duration(now - since)}` : "";
   return member === null ? "" : `${member.address}${up}`;
 }
 
-function whyNothing(node) {
+function whyNoDetail(node) {
   if (node.member?.version === 1) {
     return "This agent speaks version 1 of the protocol, which tells CPU, memory and disk only.";
   }
-  return node.fresh ? "Waiting for its details…" : "It tells no details while it cannot be asked.";
+  const unreachable = "It reports no details while it cannot be reached.";
+  return node.fresh ? "Waiting for its details…" : unreachable;
 }

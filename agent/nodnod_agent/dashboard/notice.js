@@ -1,7 +1,7 @@
-// The notice above the page: what is wrong with the connection, and what the page does about it.
+// The notice above the page: a problem with the connection, and what the page does about it.
 
 import { el, icon, mark, show, unseen, write } from "./dom.js";
-import { lossSaid } from "./link.js";
+import { lossText } from "./connection.js";
 import { moment } from "./units.js";
 
 export class Notice {
@@ -24,50 +24,50 @@ export class Notice {
     element.append(this.element);
   }
 
-  /** Nothing can be heard: say so until somebody answers. */
-  lost({ loss, place }, heard, pages) {
-    const began = loss === null ? `No agent answers at ${place.address}` : lossSaid(loss);
-    const old = heard === null ? "" : ` What you see is of ${moment(heard)}.`;
-    this.#say("bad", `${began}.${old} Trying every agent that this page knows of.`);
+  /** No agent answers; shown until one does. */
+  lost({ loss, endpoint }, heard, pages) {
+    const problem = loss === null ? `No agent answers at ${endpoint.address}` : lossText(loss);
+    const old = heard === null ? "" : ` The numbers shown are of ${moment(heard)}.`;
+    this.#show("bad", `${problem}.${old} Trying all known agents.`);
     show(this.retry, true);
     show(this.close, false);
-    this.#offer(pages);
+    this.#linkPages(pages);
   }
 
-  /** Another agent serves us now. */
-  moved(loss, place) {
-    this.#say("fine", `${lossSaid(loss)}. Going on with ${place.name}.`);
+  /** The page has moved to another agent. */
+  moved(loss, endpoint) {
+    this.#show("fine", `${lossText(loss)}. Now connected to ${endpoint.name}.`);
     show(this.retry, false);
     show(this.close, true);
-    this.#offer([]);
+    this.#linkPages([]);
   }
 
-  /** An agent would not do what we asked. */
+  /** The agent has refused a request. */
   refused(error) {
-    this.#say("bad", `The agent refuses: ${error}`);
+    this.#show("bad", `The agent refused: ${error}`);
     show(this.retry, false);
     show(this.close, true);
-    this.#offer([]);
+    this.#linkPages([]);
   }
 
-  /** All is well. */
+  /** The connection is fine. */
   clear() {
     show(this.element, false);
   }
 
-  #say(kind, text) {
+  #show(kind, text) {
     mark(this.element, "data-kind", kind);
     write(this.text, text);
     show(this.element, true);
   }
 
-  #offer(pages) {
+  #linkPages(pages) {
     const links = pages.map(({ name, href }) => el("a", { href }, name));
-    const words = links.length > 0 ? ["Or open the page of ", ...between(links)] : [];
+    const words = links.length > 0 ? ["Or open the page of ", ...separated(links)] : [];
     this.pages.replaceChildren(...words);
   }
 }
 
-function between(links) {
+function separated(links) {
   return links.flatMap((link, i) => (i === 0 ? [link] : [", ", link]));
 }

@@ -1,4 +1,4 @@
-// The order of the nodes in the overview, and which of them are shown.
+// The order of the nodes in the overview: sorting and filtering.
 
 import { STATES } from "./state.js";
 
@@ -7,7 +7,7 @@ const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 const share = (node, field) => (node.fresh ? node.stats[field] : -1);
 const flow = ({ traffic }) => (traffic.recv === null ? -1 : traffic.recv + traffic.sent);
 
-/** What there is to sort by: its word, and what of a node counts; the smallest comes first. */
+/** Sort key -> its label, and its value for a node; the smallest value comes first. */
 export const SORTS = {
   state: { word: "State", of: (node) => STATES[node.state].rank },
   name: { word: "Name", of: () => 0 },
@@ -17,7 +17,7 @@ export const SORTS = {
   network: { word: "Network", of: (node) => -flow(node) },
 };
 
-/** The nodes to show, sorted; those that are equal by name. */
+/** The nodes that match the filters, sorted; ties are sorted by name. */
 export function inOrder(nodes, { sort, reverse, text, state }) {
   const wanted = text.trim().toLowerCase();
   const { of } = SORTS[sort] ?? SORTS.state;

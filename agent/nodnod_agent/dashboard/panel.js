@@ -1,4 +1,4 @@
-// One panel of the one-node view: a title, and the drawing of a section or why there is none.
+// One panel of the node view: a title, and the drawing of a section or its error.
 
 import { el, show, write } from "./dom.js";
 
@@ -18,7 +18,7 @@ export class Panel {
     );
   }
 
-  /** Draw the section, which is there. */
+  /** Draw a section of the detail; not null. */
   paint(section) {
     const broken = typeof section.error === "string";
     show(this.fault, broken);

@@ -1,6 +1,6 @@
-// The panels of the one-node view: for each section, its title and what draws it.
+// The panels of the node view: the title and the drawing of each section.
 
-import { choice } from "./choice.js";
+import { toggleGroup } from "./togglegroup.js";
 import { el, write } from "./dom.js";
 import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
@@ -9,9 +9,9 @@ import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "
 
 const shareUsed = ({ used, free }) => (used + free > 0 ? (100 * used) / (used + free) : null);
 
-const warned = (text, wrong) => (wrong ? `▲ ${text}` : text);
+const warned = (text, isBad) => (isBad ? `▲ ${text}` : text);
 
-class Tables {
+class SectionTable {
   constructor(caption, rows, columns, none) {
     this.table = new Table(caption, columns, none);
     this.rows = rows;
@@ -23,9 +23,9 @@ class Tables {
   }
 }
 
-const named = (section) => Object.entries(section).map(([name, of]) => ({ name, ...of }));
+const rowsOf = (section) => Object.entries(section).map(([name, of]) => ({ name, ...of }));
 
-class Filesystems extends Tables {
+class Filesystems extends SectionTable {
   constructor() {
     super("Filesystems", (section) => section, [
       { head: "Mount", kind: "words", of: ({ mount }) => mount },
@@ -41,16 +41,16 @@ class Filesystems extends Tables {
 
 function trouble({ stuckSince, error, counted }) {
   if (known(stuckSince)) {
-    return `▲ does not answer since ${moment(stuckSince)}`;
+    return `▲ no answer since ${moment(stuckSince)}`;
   }
   return error ? `▲ ${error}` : counted ? "" : "not counted";
 }
 
 const busy = ({ busyPercent }) => busyPercent;
 
-class Disks extends Tables {
+class Disks extends SectionTable {
   constructor() {
-    super("Disk I/O", named, [
+    super("Disk I/O", rowsOf, [
       { head: "Disk", kind: "words", of: ({ name }) => name },
       { head: "Read", kind: "number", of: ({ readBytes }) => rate(readBytes) },
       { head: "Written", kind: "number", of: ({ writeBytes }) => rate(writeBytes) },
@@ -61,10 +61,10 @@ class Disks extends Tables {
   }
 }
 
-class Interfaces extends Tables {
+class Interfaces extends SectionTable {
   constructor() {
     const amount = ({ recvBytes, sentBytes }) => recvBytes + sentBytes;
-    const busiest = (section) => named(section).sort((a, b) => amount(b) - amount(a));
+    const busiest = (section) => rowsOf(section).sort((a, b) => amount(b) - amount(a));
     super("Network interfaces", busiest, [
       { head: "Interface", kind: "words", of: ({ name }) => name },
       { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
@@ -88,8 +88,8 @@ class Processes {
       { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
     ]);
     this.count = el("span", { class: "note" });
-    const ways = { byCpu: "By CPU", byMemory: "By memory" };
-    const toggle = choice("Sort processes", ways, this.by, (by) => {
+    const orders = { byCpu: "By CPU", byMemory: "By memory" };
+    const toggle = toggleGroup("Sort processes", orders, this.by, (by) => {
       this.by = by;
       this.paint(this.section);
     });
@@ -106,7 +106,7 @@ class Processes {
   }
 }
 
-class Sensors extends Tables {
+class Sensors extends SectionTable {
   constructor() {
     super("Sensors", readings, [
       { head: "Sensor", kind: "words", of: ({ name }) => name },
@@ -132,13 +132,13 @@ function readings({ temperatures, fans, battery }) {
   return rows;
 }
 
-const effort = ({ utilisation }) => utilisation;
+const used = ({ utilisation }) => utilisation;
 
-class Gpus extends Tables {
+class Gpus extends SectionTable {
   constructor() {
     super("GPUs", (section) => section, [
       { head: "GPU", kind: "words", of: ({ name }) => name },
-      { head: "Used", kind: "share", of: (row) => percent(effort(row)), bar: effort },
+      { head: "Used", kind: "share", of: (row) => percent(used(row)), bar: used },
       { head: "Memory", kind: "number", of: (row) => partOf(row.memoryUsed, row.memoryTotal) },
       { head: "°C", kind: "number", of: ({ temperature }) => number(temperature) },
       { head: "W", kind: "number", of: ({ power }) => number(power) },
@@ -146,7 +146,7 @@ class Gpus extends Tables {
   }
 }
 
-/** The sections that are drawn: title, what draws it, and its size if more than one cell. */
+/** The sections that are drawn, in order: title, drawing, and size if larger than one cell. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
   { section: "processes", title: "Top processes", Drawing: Processes, size: "wide tall" },

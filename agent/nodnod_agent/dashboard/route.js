@@ -1,6 +1,6 @@
-// Names of nodes where they must be written in another way: in the page's address, in a question.
+// Node names in other notations: in the page's address, and as a pattern in a request.
 
-/** Characters that a name may have in a question. */
+/** The longest pattern that a request may have, in characters. */
 const LONGEST = 128;
 
 /** The name in `#/node/NAME`, or null for the overview. */
@@ -9,7 +9,7 @@ export function nodeInAddress() {
   try {
     return found === null ? null : decodeURIComponent(found[1]);
   } catch {
-    return null; // half an escape: somebody cut the link
+    return null; // an incomplete escape: the link was cut
   }
 }
 
@@ -18,7 +18,7 @@ export function linkTo(name) {
   return `#/node/${encodeURIComponent(name)}`;
 }
 
-/** How to ask for a node: one listed by name and address may be too long for a question. */
+/** A pattern that matches a node; a name that is too long for a request is cut. */
 export function pattern(name) {
   return name.length <= LONGEST ? name : `${name.slice(0, LONGEST - 1)}*`;
 }

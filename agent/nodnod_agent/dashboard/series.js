@@ -1,37 +1,37 @@
-// One number over time: a ring of one-second slots, NaN where there is a hole.
+// A time series: a ring buffer of one-second slots, NaN where no number is known.
 
-/** Seconds between two values that a line may still cross: ticks come late, and are skipped. */
-const BRIDGE = 3.5;
+/** Longest gap in seconds that is filled with the next value: ticks come late or are skipped. */
+const MAX_GAP = 3.5;
 
 export class Series {
-  /** `seconds` is how far back it reaches. */
+  /** `seconds` is its length. */
   constructor(seconds) {
     this.seconds = seconds;
-    this.newest = -1; // the number of the newest slot: whole Unix seconds
+    this.newest = -1; // the newest slot, as whole Unix seconds
     this.values = new Float32Array(seconds).fill(NaN);
   }
 
-  /** Take a value of this moment (Unix seconds of this browser); NaN says that there is none. */
+  /** Set the value at `time` (Unix seconds by the browser's clock); NaN for none. */
   put(time, value) {
     const slot = Math.floor(time);
     const step = slot - this.newest;
     if (step < 0) {
-      if (step > -BRIDGE) {
+      if (step > -MAX_GAP) {
         return;
       }
-      this.#clear(slot); // the clock was set back: the past has no place on it any more
+      this.#clear(slot); // the clock was set back: older values have no valid time any more
     } else if (this.newest < 0 || step > this.seconds) {
       this.#clear(slot);
     }
-    const bridged = step <= BRIDGE && this.newest >= 0 && !Number.isNaN(this.at(this.newest));
+    const filled = step <= MAX_GAP && this.newest >= 0 && !Number.isNaN(this.at(this.newest));
     for (let between = this.newest + 1; between < slot; between += 1) {
-      this.#set(between, bridged ? value : NaN);
+      this.#set(between, filled ? value : NaN);
     }
     this.newest = slot;
     this.#set(slot, value);
   }
 
-  /** Take a past as an answer has it: `points`, `every` seconds apart, the last of them of now. */
+  /** Fill in a history: `points` that are `every` seconds apart, the last of them at `time`. */
   fill(time, every, points) {
     const step = Math.max(1, Math.round(every));
     const last = Math.floor(time);
@@ -53,16 +53,17 @@ export class Series {
     return held ? this.values[slot % this.seconds] : NaN;
   }
 
-  /** The newest value there is. */
+  /** The newest value. */
   last() {
     return this.at(this.newest);
   }
 
-  /** The `span` seconds until `time`, as `count` means of equally many slots. */
+  /** The `span` seconds until `time` as `count` means, each over equally many slots. */
   columns(time, span, count) {
     const columns = new Float32Array(count);
     const each = Math.max(1, Math.round(span / count));
-    // Whole columns of absolute time: else each tick would mean other slots, and the line tremble.
+    // Columns are aligned to absolute time. Otherwise each tick averages other slots, and the line
+    // flickers.
     const end = (Math.floor(Math.floor(time) / each) + 1) * each;
     let slot = end - count * each;
     for (let i = 0; i < count; i += 1) {

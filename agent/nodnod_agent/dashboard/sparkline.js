@@ -1,25 +1,25 @@
-// A small line of the last minutes, without axes; drawn only while it can be seen.
+// A sparkline: the last minutes as a small line without axes, drawn only while visible.
 
 import { mark, svg } from "./dom.js";
-import { PAST } from "./node.js";
+import { HISTORY_SECONDS } from "./node.js";
 import { paths } from "./path.js";
 
 const COLUMNS = 100; // of 3 seconds each
 const HEIGHT = 40;
 
-const seen = new WeakSet();
-const watcher = new IntersectionObserver((entries) => {
+const visible = new WeakSet();
+const observer = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting) {
-      seen.add(target);
+      visible.add(target);
     } else {
-      seen.delete(target);
+      visible.delete(target);
     }
   }
 }, { rootMargin: "200px" });
 
 export class Sparkline {
-  /** `top` is the value at the upper edge; null: the largest that is drawn. */
+  /** `top` is the value at the upper edge; null for the largest value drawn. */
   constructor(top) {
     this.top = top;
     this.line = svg("path", { class: "line" });
@@ -36,15 +36,14 @@ export class Sparkline {
       this.line,
     );
     this.drawn = null;
-    watcher.observe(this.element);
+    observer.observe(this.element);
   }
 
-  /** Draw the series as it stands at `time`. */
+  /** Draw the series up to `time`. */
   paint(series, time) {
-    // A column is three seconds: more often there is nothing new but in the last one.
-    if (seen.has(this.element) && this.drawn !== time) {
+    if (visible.has(this.element) && this.drawn !== time) {
       this.drawn = time;
-      const columns = series.columns(time, PAST, COLUMNS);
+      const columns = series.columns(time, HISTORY_SECONDS, COLUMNS);
       const top = this.top ?? Math.max(1, ...columns.filter((value) => !Number.isNaN(value)));
       const { line, area } = paths(columns, top, HEIGHT);
       mark(this.line, "d", line);

@@ -1,6 +1,6 @@
-// The state of a node, read from what an answer says of it.
+// The state of a node, derived from its object in an answer.
 
-/** State -> its word, and how much it matters (0 most). */
+/** State -> its label, and its rank (0 is the most severe). */
 export const STATES = {
   down: { word: "Down", rank: 0 },
   error: { word: "Error", rank: 1 },
@@ -8,9 +8,9 @@ export const STATES = {
   up: { word: "Up", rank: 3 },
 };
 
-// The first pattern that an error fits tells the state; any other error is one of the node's own.
-// In push mode a node that is down may be known by its last numbers still.
-const SAID = [
+// The first matching pattern decides; any other error is a fault of the node itself. In push mode
+// the error of a node that is down may begin with the age of its last numbers.
+const PATTERNS = [
   [/^$/, "up"],
   [/(^|; )down: /, "down"],
   [/^(not connected yet|left|unknown node)$/, "down"],
@@ -18,23 +18,23 @@ const SAID = [
   [/^no answer within /, "stale"],
 ];
 
-/** The state of a node object, by its `error`. */
+/** The state that an `error` stands for. */
 export function stateOf(error) {
-  const row = SAID.find(([pattern]) => pattern.test(error));
+  const row = PATTERNS.find(([pattern]) => pattern.test(error));
   return row === undefined ? "error" : row[1];
 }
 
-/** An error without the words that the state says already. */
+/** An error without the words that only repeat the state. */
 export function withoutState(error) {
   return error.replace(/^(.*; )?down: |^stale: /, "");
 }
 
-/** Whether its numbers are of now. */
-export function fresh(stats, state) {
-  return state === "up" || (state === "error" && told(stats));
+/** Whether its numbers are current. */
+export function isFresh(stats, state) {
+  return state === "up" || (state === "error" && hasNumbers(stats));
 }
 
-/** Whether it holds numbers at all: an error alone comes with zeros. */
-export function told(stats) {
+/** Whether it has numbers at all: a node without an answer is listed with zeros. */
+export function hasNumbers(stats) {
   return stats.memoryTotal > 0 || stats.diskTotal > 0 || stats.error === "";
 }

@@ -1,11 +1,11 @@
-// A table whose rows are used again at every tick.
+// A table that reuses its rows at every tick.
 
 import { arrange, el, mark, show, write } from "./dom.js";
 
 export class Table {
   /**
-   * `columns`: `{ head, of, kind, bar, level }`: the column's name, the text to show of a row, its
-   * CSS class; and where there is a bar beside the text, how full it is and how to judge that.
+   * `columns`: `{ head, of, kind, bar, level }`. `head` is the title, `of(row)` the text, `kind`
+   * the CSS class. For a column with a bar, `bar(row)` is its share in percent and `level` its level.
    */
   constructor(caption, columns, none = "None.") {
     this.columns = columns;
@@ -53,11 +53,11 @@ class Row {
 
   paint(row) {
     for (const { cell, text, fill, of, bar, level } of this.cells) {
-      const said = of(row);
-      if (said !== text.written) {
-        write(text, said);
-        cell.title = said;
-        mark(cell, "data-trouble", said.startsWith("▲") ? "" : null);
+      const content = of(row);
+      if (content !== text.written) {
+        write(text, content);
+        cell.title = content;
+        mark(cell, "data-trouble", content.startsWith("▲") ? "" : null);
       }
       if (fill !== null) {
         const share = bar(row) ?? 0;

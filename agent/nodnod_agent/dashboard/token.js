@@ -1,14 +1,14 @@
-// The token that lets this page in, where the cluster wants one: asked for once, kept for the
-// session, never part of an address.
+// The access token, where the cluster requires one: asked for once, kept for the session, and
+// never part of an address.
 
 import { el } from "./dom.js";
 
 const KEY = "nodnod.token";
-const PATIENCE = 3000;
-/** What may stand in a subprotocol's name; a token of the cluster is made of fewer. */
-const FORM = /^[A-Za-z0-9._~-]+$/;
+const TIMEOUT = 3000;
+/** The characters allowed in a subprotocol; a cluster's tokens use only some of them. */
+const FORMAT = /^[A-Za-z0-9._~-]+$/;
 
-let kept = ""; // for a browser that stores nothing
+let kept = ""; // for a browser without storage
 
 /** The token, or an empty string. */
 export function token() {
@@ -19,20 +19,20 @@ export function token() {
   }
 }
 
-/** Whether the agent whose page this is refuses us for want of a token. */
+/** Whether the agent that served the page refuses it without a valid token. */
 export async function refused() {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   try {
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(TIMEOUT);
     const { status } = await fetch("members", { headers, signal, cache: "no-store" });
     return status === 401;
   } catch {
-    return false; // it is not there at all, which is another matter
+    return false; // not reachable, which is another problem
   }
 }
 
-/** Ask the viewer; settled once there is one. */
-export function askForToken(place) {
+/** Ask the viewer for a token in a form; resolves once there is one. */
+export function askForToken(container) {
   return new Promise((resolve) => {
     const input = el("input", {
       id: "token",
@@ -42,12 +42,12 @@ export function askForToken(place) {
       required: true,
     });
     const fault = el("p", { class: "fault", role: "alert" });
-    fault.textContent = token() ? "The token that was given is not valid, or not any more." : "";
+    fault.textContent = token() ? "The token is not valid, or has expired." : "";
     const form = el(
       "form",
-      { class: "gate" },
-      el("h1", {}, "Who are you?"),
-      el("p", {}, "This cluster shows itself to those who have a token. Make one with"),
+      { class: "token-form" },
+      el("h1", {}, "Token required"),
+      el("p", {}, "Reading this cluster requires a token. Create one with"),
       el("pre", {}, "nodnod token --role read --ttl 12h --for dashboard"),
       el("label", { for: "token" }, "Token"),
       input,
@@ -58,15 +58,15 @@ export function askForToken(place) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const given = input.value.trim();
-      if (!FORM.test(given)) {
-        fault.textContent = "A token is made of letters, digits, dots, dashes and underscores.";
+      if (!FORMAT.test(given)) {
+        fault.textContent = "A token consists of letters, digits, dots, dashes and underscores.";
         return;
       }
       keep(given);
       form.remove();
       resolve();
     });
-    place.replaceChildren(form);
+    container.replaceChildren(form);
     input.focus();
   });
 }
@@ -76,6 +76,6 @@ function keep(given) {
   try {
     sessionStorage.setItem(KEY, given);
   } catch {
-    // A reload will ask again.
+    // No storage: the next visit asks again.
   }
 }

@@ -1,4 +1,4 @@
-// The sums on top of the overview; the counts of the states also filter by state.
+// The totals above the nodes. The counts by state are buttons that filter by it.
 
 import { el, icon, mark, write } from "./dom.js";
 import { level } from "./level.js";
@@ -7,7 +7,7 @@ import { STATES } from "./state.js";
 import { count, number, partOf, percent, rate } from "./units.js";
 
 export class Totals {
-  /** `onstate` hears which state was chosen, or null for all. */
+  /** `onstate` is called with the state to filter by, or null for all. */
   constructor(onstate) {
     this.nodes = new Tile("Nodes", null);
     this.cpu = new Tile("CPU", new Sparkline(100));
@@ -36,23 +36,23 @@ export class Totals {
     );
   }
 
-  /** Show the sums. `chosen` is the state that is filtered by. */
-  paint(cluster, chosen) {
+  /** Show the totals. `selected` is the state to filter by, or null. */
+  paint(cluster, selected) {
     const { totals, heard } = cluster;
     this.nodes.paint(String(totals.nodes), missing(totals));
     for (const [state, { button, text, word }] of Object.entries(this.counts)) {
-      const many = totals.states[state];
-      write(text, `${many} ${word}`);
-      mark(button, "aria-pressed", String(chosen === state));
-      mark(button, "data-none", many === 0 ? "" : null);
+      const nodes = totals.states[state];
+      write(text, `${nodes} ${word}`);
+      mark(button, "aria-pressed", String(selected === state));
+      mark(button, "data-none", nodes === 0 ? "" : null);
     }
     this.cpu.paint(percent(totals.cpu), totals.busy === null ? "" : busy(totals));
     this.cpu.drawing.paint(cluster.cpu, heard);
     this.#share(this.memory, totals.memoryUsed, totals.memoryTotal);
     this.#share(this.disk, totals.diskUsed, totals.diskTotal);
     const flow = totals.recv === null ? null : totals.recv + totals.sent;
-    const ways = `↓ ${rate(totals.recv)} ↑ ${rate(totals.sent)}`;
-    this.network.paint(rate(flow), flow === null ? "" : ways);
+    const directions = `↓ ${rate(totals.recv)} ↑ ${rate(totals.sent)}`;
+    this.network.paint(rate(flow), flow === null ? "" : directions);
     this.network.drawing.paint(cluster.traffic, heard);
     for (const tile of [this.cpu, this.memory, this.disk]) {
       mark(tile.element, "data-counted", totals.counted === 0 ? "none" : null);
@@ -74,7 +74,7 @@ class Tile {
     this.element = el(
       "div",
       { class: "tile" },
-      el("div", { class: "over" }, el("h2", { class: "label" }, label), this.note),
+      el("div", { class: "tile-head" }, el("h2", { class: "label" }, label), this.note),
       el("p", {}, this.value),
       ...(drawing === null ? [] : [drawing.element]),
     );

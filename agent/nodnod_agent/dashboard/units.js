@@ -1,4 +1,4 @@
-// Numbers as people read them: each with its unit, three digits, a dash where there is none.
+// Numbers as text: with a unit and three digits; a dash for no number.
 
 const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const NONE = "–";
@@ -13,7 +13,7 @@ const SPANS = [
   [1, "s"],
 ];
 
-/** Whether something is a number that can be shown. */
+/** Whether a value is a finite number. */
 export function known(value) {
   return typeof value === "number" && Number.isFinite(value);
 }
@@ -24,12 +24,12 @@ export function bytes(value) {
     return NONE;
   }
   let unit = 0;
-  let rest = Math.max(0, value);
-  while (rest >= 999.5 && unit < SIZES.length - 1) {
-    rest /= 1024;
+  let scaled = Math.max(0, value);
+  while (scaled >= 999.5 && unit < SIZES.length - 1) {
+    scaled /= 1024;
     unit += 1;
   }
-  return `${unit === 0 ? rest.toFixed(0) : digits(rest)}${GAP}${SIZES[unit]}`;
+  return `${unit === 0 ? scaled.toFixed(0) : digits(scaled)}${GAP}${SIZES[unit]}`;
 }
 
 /** A part of a whole, in the unit of the whole: `5.31 of 8.00 GiB`. */
@@ -57,7 +57,7 @@ export function number(value) {
   return known(value) ? digits(value) : NONE;
 }
 
-/** So many per second. */
+/** A number per second. */
 export function perSecond(value) {
   return known(value) ? `${digits(value)}/s` : NONE;
 }
@@ -81,7 +81,7 @@ export function duration(seconds) {
   return parts.slice(0, 2).join(" ");
 }
 
-/** The time of day of a moment in Unix seconds; with the date where that is not today. */
+/** A moment in Unix seconds as the time of day; with the date if that is not today. */
 export function moment(unix) {
   if (!known(unix)) {
     return NONE;

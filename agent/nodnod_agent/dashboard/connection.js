@@ -1,0 +1,200 @@
+// The connection: one WebSocket at a time, to any agent that accepts it, with its requests.
+
+import { askForToken, refused, token } from "./token.js";
+import { moment } from "./units.js";
+
+/** Milliseconds without a message after which the agent counts as lost. */
+const SILENCE_TIMEOUT = 5000;
+const CHECK_INTERVAL = 500;
+/** Milliseconds in which a WebSocket must open. */
+const CONNECT_TIMEOUT = 3000;
+/** Milliseconds between two rounds of attempts: doubled each time, then varied by a quarter. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 10_000;
+/** Milliseconds of service after which the next round begins without a pause. */
+const STABLE_AFTER = 5000;
+
+const CLOSE_REASONS = {
+  1001: "it is shutting down",
+  1006: "the connection broke",
+  1008: "it refused what this page asked",
+  1013: "it has too many clients",
+};
+
+/** How a connection was lost, as a sentence. */
+export function lossText({ name, at, reason }) {
+  return `Lost ${name} at ${moment(at / 1000)}: ${reason}`;
+}
+
+export class Connection {
+  /** The form for a token opens in `container`; `onchange` is called with each new `status`. */
+  constructor(endpoints, { container, onchange, onopen, onrefusal }) {
+    this.endpoints = endpoints;
+    this.status = { state: "connecting", endpoint: endpoints.home, loss: null };
+    this.#container = container;
+    this.#onchange = onchange;
+    this.#onopen = onopen;
+    this.#onrefusal = onrefusal;
+  }
+
+  #container;
+  #onchange;
+  #onopen;
+  #onrefusal;
+  #socket = null;
+  #count = 0;
+  #streams = new Map(); // id -> message and handler; sent again on each new connection
+  #pending = new Map(); // id -> handler; dropped when the connection ends
+  #wake = () => {};
+
+  /** Connect, and reconnect for as long as the page is open. */
+  async run() {
+    addEventListener("online", () => this.#wake());
+    for (let pause = 0; ; pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * pause))) {
+      if (await this.#round()) {
+        pause = 0;
+        continue;
+      }
+      const wait = Math.max(FIRST_PAUSE, pause) * (0.75 + Math.random() / 2);
+      this.#setStatus({ state: "waiting" });
+      await new Promise((resolve) => {
+        this.#wake = resolve;
+        setTimeout(resolve, wait);
+      });
+    }
+  }
+
+  /** Try again now. */
+  retry() {
+    this.#wake();
+  }
+
+  /** Ask once; `handler` gets the answer, unless the connection ends before. */
+  request(name, request, handler) {
+    const id = this.#nextId(name);
+    if (this.#send({ ...request, id })) {
+      this.#pending.set(id, handler);
+    }
+  }
+
+  /** Subscribe, on every connection; the function returned ends the subscription. */
+  stream(name, request, handler) {
+    const id = this.#nextId(name);
+    const message = { ...request, id };
+    this.#streams.set(id, { message, handler });
+    this.#send(message);
+    return () => {
+      this.#streams.delete(id);
+      this.#send({ type: 2, id });
+    };
+  }
+
+  /** Try each endpoint once and stay with the first that accepts; whether it stayed stable. */
+  async #round() {
+    for (const endpoint of this.endpoints.candidates()) {
+      this.#setStatus({ state: "connecting", endpoint });
+      let socket = await this.#open(endpoint);
+      while (socket === null && endpoint.isHome && (await refused())) {
+        await askForToken(this.#container);
+        socket = await this.#open(endpoint);
+      }
+      if (socket !== null) {
+        const opened = Date.now();
+        const reason = await this.#serve(socket, endpoint);
+        this.endpoints.lost = endpoint;
+        const loss = { name: endpoint.name, at: Date.now(), reason };
+        this.#setStatus({ state: "connecting", loss });
+        return Date.now() - opened > STABLE_AFTER;
+      }
+    }
+    return false;
+  }
+
+  /** The only place that opens a socket; null if it does not open. */
+  #open(endpoint) {
+    const bearer = token() ? [`nodnod.bearer.${token()}`] : [];
+    return new Promise((resolve) => {
+      const socket = new WebSocket(endpoint.url, ["nodnod.2", ...bearer]);
+      const finish = (result) => {
+        clearTimeout(timer);
+        socket.onopen = socket.onclose = null;
+        if (result === null) {
+          socket.close();
+        }
+        resolve(result);
+      };
+      const timer = setTimeout(() => finish(null), CONNECT_TIMEOUT);
+      socket.onopen = () => finish(socket);
+      socket.onclose = () => finish(null);
+    });
+  }
+
+  /** Use a socket until its connection ends; the reason, as text. */
+  #serve(socket, endpoint) {
+    return new Promise((resolve) => {
+      let heard = Date.now();
+      let checked = heard;
+      const end = (reason) => {
+        clearInterval(watchdog);
+        socket.onmessage = socket.onclose = null;
+        socket.close();
+        this.#socket = null;
+        this.#pending.clear();
+        resolve(reason);
+      };
+      const watchdog = setInterval(() => {
+        const now = Date.now();
+        // A suspended tab has run no check either: messages that came meanwhile are read first.
+        const suspended = now - checked > 4 * CHECK_INTERVAL;
+        checked = now;
+        if (suspended) {
+          heard = now;
+        } else if (now - heard > SILENCE_TIMEOUT) {
+          end(`nothing heard from it for ${SILENCE_TIMEOUT / 1000} s`);
+        }
+      }, CHECK_INTERVAL);
+      socket.onmessage = ({ data }) => {
+        heard = Date.now();
+        this.#receive(data);
+      };
+      socket.onclose = ({ code, reason }) =>
+        end(reason || (CLOSE_REASONS[code] ?? `it closed with ${code}`));
+      this.#socket = socket;
+      this.#setStatus({ state: "open", endpoint });
+      for (const { message } of this.#streams.values()) {
+        this.#send(message);
+      }
+      this.#onopen();
+    });
+  }
+
+  #receive(text) {
+    const answer = JSON.parse(text);
+    const stream = this.#streams.get(answer.id);
+    const handler = stream?.handler ?? this.#pending.get(answer.id);
+    if (answer.code && answer.code !== "shutting_down" && answer.code !== "no_such_stream") {
+      this.#onrefusal(answer.error);
+    } else if (handler !== undefined && !answer.code) {
+      handler(answer);
+    }
+    this.#pending.delete(answer.id);
+  }
+
+  #send(message) {
+    const open = this.#socket?.readyState === WebSocket.OPEN;
+    if (open) {
+      this.#socket.send(JSON.stringify(message));
+    }
+    return open;
+  }
+
+  #nextId(name) {
+    this.#count += 1;
+    return `${name}-${this.#count}`;
+  }
+
+  #setStatus(changes) {
+    this.status = { ...this.status, ...changes };
+    this.#onchange(this.status);
+  }
+}
