@@ -13,7 +13,7 @@ EVERY = 5.0
 
 
 async def main(server: str, count: int) -> None:
-    """Print the stats ``count`` times, or without end if it is 0."""
+    """Print the stats ``count`` times; without limit if ``count`` is 0."""
     client = Client(server)
     await client.connect()
     print(f"Connected to {client.url}")
@@ -36,7 +36,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", "-server", default="127.0.0.1:7070", help="address of an agent")
     parser.add_argument(
-        "--count", "-count", type=int, default=10, help="how many requests; 0 = without end"
+        "--count", "-count", type=int, default=10, help="requests to send; 0: no limit"
     )
     args = parser.parse_args()
     try:
