@@ -2,6 +2,7 @@ import asyncio
 import importlib
 import logging
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def test_a_setting_without_a_flag_is_pointed_to_its_place(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--nodes", "a,b"]) == 2
-    says = "--nodes is no flag: it is nodes in the file, or NODNOD_NODES\n"
+    says = "--nodes is not a flag: set nodes in the file, or NODNOD_NODES\n"
     assert capfd.readouterr().err == says
 
 
@@ -329,6 +330,15 @@ def test_an_error_without_a_number_is_said_in_its_own_words(
 def test_the_exit_status_is_the_daemons(daemon: Daemon) -> None:
     daemon.act = lambda: 7
     assert main([]) == 7
+
+
+def test_running_the_package_as_a_module_runs_an_agent(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["nodnod_agent", "--name", "kyle"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("nodnod_agent", run_name="__main__")
+    assert (ended.value.code, daemon.ran) == (0, [Settings(name="kyle")])
 
 
 def test_an_interrupt_before_the_daemon_minds_it_is_no_traceback(daemon: Daemon) -> None:

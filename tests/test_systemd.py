@@ -1,134 +1,157 @@
+"""What systemd is told about the agent, with a fake socket and with real ones."""
+
+import errno
+import logging
+import os
+import socket
+from pathlib import Path
+
 import pytest
 
-from doubles.systemd import FED, PID, WATCHED, Run
+from doubles.systemd import FED, PID, WATCHDOG, NotifierHarness
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.systemd import LOOK_EVERY, census
+from nodnod_agent.systemd import (
+    CHECK_INTERVAL,
+    MAX_UNSENT,
+    RETRY_DELAY,
+    NotifySocket,
+    SystemdNotifier,
+    node_counts,
+)
 from nodnod_client.address import Address
+from simulation.clock import FakeClock
+
+FULL = BlockingIOError(errno.EAGAIN, "full")
 
 
-def test_it_says_when_the_agent_is_ready_and_how_it_is() -> None:
-    run = Run()
-    run.sample()
-    assert run.take == []
-
-    run.supervisor.ready()
-
-    assert run.take == ["READY=1\nSTATUS=fine"]
+@pytest.fixture
+def systemd() -> NotifierHarness:
+    harness = NotifierHarness()
+    harness.ready()
+    return harness
 
 
-def test_without_a_manager_nothing_is_said_and_nothing_is_due() -> None:
-    run = Run(path="", **WATCHED)
+@pytest.fixture
+def watched() -> NotifierHarness:
+    harness = NotifierHarness(**WATCHDOG)
+    harness.ready()
+    return harness
 
-    run.ready()
-    with run.supervisor.reloading():
+
+def test_systemd_is_told_when_the_agent_is_ready_and_its_status() -> None:
+    systemd = NotifierHarness()
+    systemd.sample()
+    assert systemd.messages == []
+
+    systemd.notifier.ready()
+
+    assert systemd.messages == ["READY=1\nSTATUS=fine"]
+
+
+def test_without_systemd_nothing_is_sent() -> None:
+    systemd = NotifierHarness(path="", **WATCHDOG)
+
+    systemd.ready()
+    with systemd.notifier.reloading():
         pass
-    run.live(60)
-    run.supervisor.stopping()
-    run.supervisor.close()
+    systemd.run(60)
+    systemd.notifier.stopping()
+    systemd.notifier.close()
 
-    assert run.manager.address == ""
-    assert run.take == []
+    assert systemd.socket.address == ""
+    assert systemd.messages == []
 
 
 @pytest.mark.parametrize("path", ["/run/systemd/notify", "@notify"])
-def test_the_manager_is_where_the_variable_says(path: str) -> None:
-    assert Run(path=path).manager.address == path
+def test_the_variable_names_the_socket(path: str) -> None:
+    assert NotifierHarness(path=path).socket.address == path
 
 
 @pytest.mark.parametrize("path", ["notify", "vsock:2:1234", " "])
-def test_an_address_of_another_kind_is_named_in_the_log_and_left_alone(
+def test_an_unsupported_address_is_logged_and_ignored(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = Run(path=path)
-    run.ready()
+    systemd = NotifierHarness(path=path)
+    systemd.ready()
 
-    assert run.manager.address == ""
+    assert systemd.socket.address == ""
     assert f"NOTIFY_SOCKET: expected a path or @name, got {path!r}" in caplog.messages
 
 
-# -- status ----------------------------------------------------------------------------------------
+# Status.
 
 
-def test_the_status_is_said_again_when_it_has_changed_and_only_then() -> None:
-    run = Run()
-    run.ready()
-    run.live(5)
-    assert run.take == []
+def test_the_status_is_sent_again_only_when_it_changes(systemd: NotifierHarness) -> None:
+    systemd.run(5)
+    assert systemd.messages == []
 
-    run.status = "worse"
-    run.live(5)
+    systemd.status = "worse"
+    systemd.run(5)
 
-    assert run.take == ["STATUS=worse"]
+    assert systemd.messages == ["STATUS=worse"]
 
 
-def test_the_status_counts_the_nodes_and_those_that_are_down() -> None:
+def test_the_status_counts_all_nodes_and_those_that_are_down() -> None:
     roster = Roster("kyle", "1")
-    assert census(roster) == "nodes: 1, down: 0"
+    assert node_counts(roster) == "nodes: 1, down: 0"
 
     roster.add(Address("127.0.0.1", 7071), configured=True)
 
-    assert census(roster) == "nodes: 2, down: 1"
+    assert node_counts(roster) == "nodes: 2, down: 1"
 
 
-# -- watchdog --------------------------------------------------------------------------------------
+# Watchdog.
 
 
-@pytest.mark.parametrize("whose", [{"WATCHDOG_PID": str(PID)}, {"WATCHDOG_PID": ""}, {}])
-def test_the_watchdog_is_fed_twice_in_its_time(whose: dict[str, str]) -> None:
-    run = Run(WATCHDOG_USEC="30000000", **whose)
-    run.sample()
-    run.supervisor.ready()
-    assert run.take[1:] == FED
+@pytest.mark.parametrize("pid", [{"WATCHDOG_PID": str(PID)}, {"WATCHDOG_PID": ""}, {}])
+def test_the_watchdog_is_fed_twice_per_timeout(pid: dict[str, str]) -> None:
+    systemd = NotifierHarness(WATCHDOG_USEC="30000000", **pid)
+    systemd.sample()
+    systemd.notifier.ready()
+    assert systemd.messages[1:] == FED
 
-    run.live(14)
-    assert run.take == []
-    run.live(1)
-    assert run.take == FED
-    run.live(15)
-    assert run.take == FED
+    systemd.run(14)
+    assert systemd.messages == []
+    systemd.run(1)
+    assert systemd.messages == FED
+    systemd.run(15)
+    assert systemd.messages == FED
 
 
 @pytest.mark.parametrize(
     "watchdog",
     [
         {},
-        {"WATCHDOG_USEC": ""},
         {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"},
-        {"WATCHDOG_USEC": "0"},
-        {"WATCHDOG_USEC": "-5"},
-        {"WATCHDOG_USEC": "soon"},
-        {"WATCHDOG_USEC": "٣"},
+        *({"WATCHDOG_USEC": text} for text in ("", "0", "-5", "soon", "٣")),
     ],
 )
-def test_a_watchdog_that_is_none_or_of_another_process_is_not_fed(
+def test_an_absent_or_invalid_watchdog_or_another_processes_is_not_fed(
     watchdog: dict[str, str],
 ) -> None:
-    run = Run(**watchdog)
-    run.ready()
+    systemd = NotifierHarness(**watchdog)
+    systemd.ready()
 
-    run.live(120)
+    systemd.run(120)
 
-    assert run.take == []
-
-
-def test_it_is_not_fed_before_the_agent_is_ready() -> None:
-    run = Run(**WATCHED)
-
-    run.live(60)
-
-    assert run.take == []
+    assert systemd.messages == []
 
 
-def test_without_samples_the_watchdog_starves_and_the_reason_is_told(
-    caplog: pytest.LogCaptureFixture,
+def test_the_watchdog_is_not_fed_before_the_agent_is_ready() -> None:
+    systemd = NotifierHarness(**WATCHDOG)
+
+    systemd.run(60)
+
+    assert systemd.messages == []
+
+
+def test_without_samples_the_watchdog_is_not_fed_and_the_reason_is_logged(
+    watched: NotifierHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = Run(**WATCHED)
-    run.ready()
+    watched.clock.advance(61.0)
 
-    run.clock.advance(61.0)
-
-    # At 15 s the newest sample is not old enough to be worried about.
-    assert run.take == [
+    # At 15 s the newest sample is not yet old enough.
+    assert watched.messages == [
         "WATCHDOG=1",
         "STATUS=no sample of this machine for 30 s",
         "STATUS=no sample of this machine for 45 s",
@@ -139,94 +162,189 @@ def test_without_samples_the_watchdog_starves_and_the_reason_is_told(
     ]
 
 
-def test_a_sample_that_comes_again_with_more_in_it_is_no_sign_of_life() -> None:
-    run = Run(**WATCHED)
-    run.ready()
-
+def test_the_same_sample_again_with_more_in_it_does_not_feed_the_watchdog(
+    watched: NotifierHarness,
+) -> None:
     for _ in range(60):
-        run.clock.advance(1.0)
-        run.supervisor.sampled(float(run.samples))
+        watched.clock.advance(1.0)
+        watched.notifier.sampled(float(watched.samples))
 
-    assert run.take.count("WATCHDOG=1") == 1
-
-
-def test_the_first_sample_after_a_silence_feeds_the_watchdog_at_once() -> None:
-    run = Run(**WATCHED)
-    run.ready()
-    run.clock.advance(32.0)
-    run.manager.take()
-
-    run.sample()
-
-    assert run.take == ["WATCHDOG=1", "STATUS=fine"]
+    assert watched.messages.count("WATCHDOG=1") == 1
 
 
-def test_a_long_interval_of_samples_is_no_silence() -> None:
-    run = Run(interval=60.0, **WATCHED)
-    run.ready()
+def test_the_first_sample_after_a_silence_feeds_the_watchdog_at_once(
+    watched: NotifierHarness,
+) -> None:
+    watched.clock.advance(32.0)
+    watched.socket.take()
 
-    run.clock.advance(59.0)
-    run.sample()
-    run.clock.advance(59.0)
+    watched.sample()
 
-    assert run.take == FED * 7
+    assert watched.messages == ["WATCHDOG=1", "STATUS=fine"]
 
 
-def test_without_a_watchdog_the_silence_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
-    run = Run()
-    run.ready()
+def test_a_long_sample_interval_is_not_a_silence() -> None:
+    systemd = NotifierHarness(interval=60.0, **WATCHDOG)
+    systemd.ready()
 
-    run.clock.advance(2 * LOOK_EVERY)
+    systemd.clock.advance(59.0)
+    systemd.sample()
+    systemd.clock.advance(59.0)
 
-    assert run.take == ["STATUS=no sample of this machine for 20 s"]
+    assert systemd.messages == FED * 7
+
+
+def test_without_a_watchdog_a_silence_is_reported_too(
+    systemd: NotifierHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    systemd.clock.advance(2 * CHECK_INTERVAL)
+
+    assert systemd.messages == ["STATUS=no sample of this machine for 20 s"]
     assert caplog.messages == ["No sample of this machine for 20 s"]
 
 
-# -- reload and stop -------------------------------------------------------------------------------
+# Reload and stop.
 
 
-def test_a_reload_has_a_beginning_with_a_stamp_and_an_end() -> None:
-    run = Run()
-    run.ready()
-    run.monotonic = 12_345_678
+def test_a_reload_has_a_start_with_a_timestamp_and_an_end(systemd: NotifierHarness) -> None:
+    systemd.monotonic = 12_345_678
 
-    with run.supervisor.reloading():
-        assert run.take == ["RELOADING=1\nMONOTONIC_USEC=12345\nSTATUS=reading the settings again"]
-        run.status = "other"
+    with systemd.notifier.reloading():
+        start = "RELOADING=1\nMONOTONIC_USEC=12345\nSTATUS=reading the settings again"
+        assert systemd.messages == [start]
+        systemd.status = "other"
 
-    assert run.take == ["READY=1\nSTATUS=other"]
+    assert systemd.messages == ["READY=1\nSTATUS=other"]
 
 
-def test_a_reload_that_fails_has_an_end_too() -> None:
-    run = Run()
-    run.ready()
-
-    with pytest.raises(ZeroDivisionError), run.supervisor.reloading():
+def test_a_reload_that_fails_has_an_end_too(systemd: NotifierHarness) -> None:
+    with pytest.raises(ZeroDivisionError), systemd.notifier.reloading():
         raise ZeroDivisionError
 
-    assert run.take[-1] == "READY=1\nSTATUS=fine"
+    assert systemd.messages[-1] == "READY=1\nSTATUS=fine"
 
 
-def test_a_reload_before_the_agent_is_ready_does_not_make_it_so() -> None:
-    run = Run()
+def test_a_reload_before_the_agent_is_ready_does_not_report_it_ready() -> None:
+    systemd = NotifierHarness()
 
-    with run.supervisor.reloading():
+    with systemd.notifier.reloading():
         pass
 
-    assert run.take == []
+    assert systemd.messages == []
 
 
-def test_nothing_is_said_after_the_goodbye() -> None:
-    run = Run(**WATCHED)
-    run.ready()
+def test_nothing_is_sent_after_the_agent_reports_that_it_stops(watched: NotifierHarness) -> None:
+    watched.notifier.stopping()
+    assert watched.messages == ["STOPPING=1\nSTATUS=stopping"]
 
-    run.supervisor.stopping()
-    assert run.take == ["STOPPING=1\nSTATUS=saying goodbye"]
-
-    run.status = "gone"
-    run.live(60)
-    with run.supervisor.reloading():
+    watched.status = "gone"
+    watched.run(60)
+    with watched.notifier.reloading():
         pass
-    run.supervisor.close()
-    assert run.take == []
-    assert run.manager.closed
+    watched.notifier.close()
+    assert watched.messages == []
+    assert watched.socket.closed
+
+
+# A socket without room, or without a reader.
+
+
+def test_messages_without_room_are_sent_later_in_order() -> None:
+    systemd = NotifierHarness()
+    systemd.sample()
+    systemd.socket.error = FULL
+    systemd.notifier.ready()
+    systemd.status = "worse"
+    systemd.run(3)
+    assert systemd.messages == []
+
+    systemd.socket.error = None
+    systemd.clock.advance(RETRY_DELAY)
+
+    assert systemd.messages == ["READY=1\nSTATUS=fine", "STATUS=worse"]
+
+
+def test_queued_messages_are_bounded_and_the_newest_is_kept(systemd: NotifierHarness) -> None:
+    systemd.socket.error = FULL
+    for number in range(100):
+        systemd.status = str(number)
+        systemd.sample()
+
+    systemd.socket.error = None
+    systemd.clock.advance(RETRY_DELAY)
+
+    messages = systemd.messages
+    assert (len(messages), messages[-1]) == (MAX_UNSENT, "STATUS=99")
+
+
+def test_a_watchdog_message_is_not_queued_twice(watched: NotifierHarness) -> None:
+    watched.socket.error = FULL
+    watched.run(60)
+
+    watched.socket.error = None
+    watched.clock.advance(RETRY_DELAY)
+
+    assert watched.messages == FED
+
+
+def test_a_refused_message_is_logged_once_and_sending_goes_on(
+    watched: NotifierHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched.socket.error = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    watched.run(60)
+    assert caplog.messages == ["Cannot notify the service manager: Connection refused"]
+    assert caplog.records[0].levelno == logging.WARNING
+
+    watched.socket.error = None
+    watched.run(15)
+    assert watched.messages == FED
+
+
+def test_a_socket_that_cannot_be_created_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(address: str) -> NotifySocket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    notifier = SystemdNotifier(
+        {"NOTIFY_SOCKET": "/run/notify"}, FakeClock(), str, interval=1.0, connect=fail
+    )
+
+    notifier.ready()
+    assert caplog.messages == ["Cannot notify the service manager: Too many open files"]
+
+
+# Real sockets.
+
+
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+def test_messages_arrive_at_a_real_socket(kind: str, tmp_path: Path) -> None:
+    name = f"@nodnod-{os.getpid()}" if kind == "abstract" else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(name.replace("@", "\0"))
+        systemd.settimeout(10)
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": name}, FakeClock(), lambda: "é", interval=1.0)
+
+        notifier.ready()
+
+        assert systemd.recv(4096) == "READY=1\nSTATUS=é".encode()
+        notifier.close()
+
+
+def test_sending_never_waits_for_the_reader_of_a_real_socket(tmp_path: Path) -> None:
+    clock, path, status = FakeClock(), str(tmp_path / "notify"), 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        systemd.settimeout(10)
+        notifier = SystemdNotifier(
+            {"NOTIFY_SOCKET": path}, clock, lambda: str(status), interval=1.0
+        )
+        notifier.ready()
+
+        for status in range(1, 10_000):
+            notifier.sampled(float(status))
+        message = ""
+        while message != f"STATUS={status}":
+            message = systemd.recv(4096).decode()
+            clock.advance(RETRY_DELAY)
+
+        notifier.close()

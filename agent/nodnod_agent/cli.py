@@ -1,10 +1,10 @@
-"""The ``nodnod-agent`` command: flags and file in, one agent run, an exit status out.
+"""The ``nodnod-agent`` command: reads flags, environment and file, and runs one agent.
 
-0 fine, 2 a fault in the configuration or an address that cannot be listened on: one line on stderr
-that names the place, and nothing else.
+The exit status is 0, or 2 for a fault in the configuration or an address that cannot be bound. Then
+stderr has one line, which names the place.
 
-Flags are read here and not by argparse, as Go reads them: one dash is as good as two, a value may
-begin with a dash, and no beginning of a flag stands for the flag.
+Flags follow Go's rules rather than argparse's: one dash equals two, a value may begin with a dash,
+and flags cannot be abbreviated.
 """
 
 import errno
@@ -25,7 +25,7 @@ from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.log import handler
 from nodnod_agent.log.format import printable
-from nodnod_agent.net.sockets import reachable
+from nodnod_agent.net.sockets import default_listen_address
 from nodnod_client.address import Address
 
 log = logging.getLogger(__name__)
@@ -36,18 +36,18 @@ MAX_FILE = 1024 * 1024
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; ``argv`` is what follows its name."""
-    _hold_standard_descriptors()
+    _open_standard_descriptors()
     try:
         flags = read_flags(sys.argv[1:] if argv is None else argv)
         if "help" in flags:
-            return _say(1, usage())
+            return _print(1, usage())
         if "version" in flags:
-            return _say(1, f"NodNod version\t{_version()}\n")
+            return _print(1, f"NodNod version\t{_version()}\n")
         return _serve(flags, os.environ)
     except ConfigError as error:
-        _say(2, f"{printable(str(error))}\n")
+        _print(2, f"{printable(str(error))}\n")
         return 2
-    except KeyboardInterrupt:  # before the agent minds signals itself
+    except KeyboardInterrupt:  # before the agent handles signals itself
         return 130
 
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Flag(Struct, frozen=True):
-    """``kind`` stands for its value in the help; a flag without one is a switch."""
+    """One flag. ``kind`` stands for its value in the help; a flag without one is a switch."""
 
     name: str
     field: str
@@ -85,13 +85,13 @@ FLAGS = {
     )
 }
 _SHORT = {"h": "help"}
-_NO_FLAGS = {row.flag: row for row in SETTINGS if not row.is_flag}
+_FILE_ONLY = {row.flag: row for row in SETTINGS if not row.is_flag}
 
 
 def read_flags(argv: Sequence[str]) -> dict[str, str]:
-    """The text given for each flag, by field; of a flag that stands twice the last one counts.
+    """Return the text of each flag, by field. The last one of a repeated flag counts.
 
-    Stops at ``help`` and ``version``. Raises ConfigError for what is no flag of ours.
+    Stops at ``help`` and ``version``. Raises ConfigError for unknown flags and other arguments.
     """
     found: dict[str, str] = {}
     words = iter(argv)
@@ -101,11 +101,10 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"unexpected argument {shown(word)}; see nodnod-agent --help")
         name, value = parts[1], parts[2]
         flag = FLAGS.get(_SHORT.get(name, name))
-        if flag is None and name in _NO_FLAGS:
-            row = _NO_FLAGS[name]
-            raise ConfigError(
-                f"--{name} is no flag: it is {row.key} in the file, or {row.variable}"
-            )
+        if flag is None and name in _FILE_ONLY:
+            row = _FILE_ONLY[name]
+            places = f"set {row.key} in the file, or {row.variable}"
+            raise ConfigError(f"--{name} is not a flag: {places}")
         if flag is None:
             close = did_you_mean(name, FLAGS, "--")
             raise ConfigError(f"unknown flag {shown(word)}{close}; see nodnod-agent --help")
@@ -120,19 +119,19 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
 
 
 def usage() -> str:
-    """The help text."""
+    """Return the help text."""
     lines = ["Usage: nodnod-agent [OPTIONS]", "", "OPTIONS:", ""]
     for flag in FLAGS.values():
         lines.append(f"  --{flag.name} {flag.kind}".rstrip())
         lines.append(f"        {flag.help}{_default(flag.default)}")
     lines += ["", "ENVIRONMENT:", ""]
-    for row in _NO_FLAGS.values():
+    for row in _FILE_ONLY.values():
         lines.append(f"  {row.variable} {row.kind}")
         lines.append(f"        {row.help}{_default(_DEFAULTS[row.field])}")
     lines += [
         "",
-        "One dash is as good as two. Each option is also an environment variable: --log-format",
-        "is NODNOD_LOG_FORMAT. A flag goes before the environment, that before the file.",
+        "One dash equals two. Each option is also an environment variable: --log-format is",
+        "NODNOD_LOG_FORMAT. Flags override the environment, which overrides the file.",
         "",
     ]
     return "\n".join(lines)
@@ -149,7 +148,7 @@ def _default(value: object) -> str:
 
 
 def _version() -> str:
-    from nodnod_client import __version__  # the client's face, which no agent needs
+    from nodnod_client import __version__  # the client library, which no agent needs
 
     return __version__
 
@@ -158,7 +157,7 @@ def _version() -> str:
 
 
 class Sources(Struct, frozen=True):
-    """Where settings come from; kept, so that they can be read again."""
+    """Where settings come from; kept so that they can be read again."""
 
     flags: Mapping[str, str]
     environment: Mapping[str, str]
@@ -166,11 +165,11 @@ class Sources(Struct, frozen=True):
     must_exist: bool
 
     def read(self) -> tuple[Given, bool]:
-        """What is given, and whether there was a file. Raises ConfigError."""
-        data = self._file()
+        """Return what is set, and whether there is a file. Raises ConfigError."""
+        data = self._read_file()
         return gather(self.flags, self.environment, data, self.path), data is not None
 
-    def _file(self) -> bytes | None:
+    def _read_file(self) -> bytes | None:
         try:
             with open(self.path, "rb") as file:
                 data = file.read(MAX_FILE + 1)
@@ -190,21 +189,21 @@ def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
         raise ConfigError("--config: expected the path of a file, got ''")
     path = flags.get("config") or environment.get("NODNOD_CONFIG")
     sources = Sources(flags, environment, path or DEFAULT_PATH, must_exist=bool(path))
-    given, there_was_a_file = sources.read()
+    given, has_file = sources.read()
     settings = _settings(given)
-    # Once there was a file, that it is gone is a fault, and no wish to run alone.
-    again = replace(sources, must_exist=there_was_a_file)
+    # A file that has been there must still be there: its removal does not mean to run alone.
+    reload_sources = replace(sources, must_exist=has_file)
 
-    from nodnod_agent.daemon import run  # help and faults need no event loop
+    from nodnod_agent.daemon import run  # help and errors start faster without
 
     with handler.to_descriptor(2, debug=settings.debug, log_format=settings.log_format):
         if "name" not in given.values:
             log.info("Using host name as NodNod name: %s", settings.name)
-        if not there_was_a_file:
+        if not has_file:
             alone = "" if settings.nodes or settings.join else ": running alone"
             log.info("No configuration file at %s%s", sources.path, alone)
         try:
-            return run(settings, lambda: _settings(again.read()[0]))
+            return run(settings, lambda: _settings(reload_sources.read()[0]))
         except OSError as error:
             place = given.places.get("listen", "--listen")
             what = f"cannot listen on {settings.listen}: {_reason(error)}"
@@ -216,12 +215,13 @@ def _settings(given: Given) -> Settings:
     if "name" not in values:
         values["name"] = validators.name(socket.gethostname(), "host name")
     if "listen" not in values:
-        values["listen"] = reachable(_DEFAULTS["listen"], values.get("join", ()))
+        # With `--join` and no `--listen`: the local address that routes to the peer.
+        values["listen"] = default_listen_address(_DEFAULTS["listen"], values.get("join", ()))
     return Settings(**values)
 
 
-# asyncio and uvloop wrap the system's words in words of their own; "cannot assign requested
-# address" tells nobody what is wrong.
+# asyncio and uvloop add text of their own to the system's, and the system's "cannot assign
+# requested address" does not say what is wrong.
 _REASONS = {
     errno.EADDRINUSE: "address already in use",
     errno.EADDRNOTAVAIL: "not an address of this machine",
@@ -236,17 +236,17 @@ def _reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _hold_standard_descriptors() -> None:
-    """Fill the places of closed ones: a socket that became number 2 would receive our log."""
+def _open_standard_descriptors() -> None:
+    """Open closed ones: a socket that became descriptor 2 would receive the log."""
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
 
 
-def _say(fd: int, text: str) -> int:
-    """Print past the buffers, which would complain at exit; 1 if it cannot be printed."""
+def _print(fd: int, text: str) -> int:
+    """Print without buffers, which would raise at exit; return 1 if that fails."""
     rest = text.encode("utf-8", "backslashreplace")
     try:
         while rest:

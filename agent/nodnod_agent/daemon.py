@@ -1,4 +1,4 @@
-"""Builds the parts, owns every task, and stops them in order."""
+"""Builds the parts of one agent, owns every task, and stops them in order."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,11 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address
 from time import time
 
 from msgspec import structs
 
-from nodnod_agent.auth.access import Access, read_access, read_names
+from nodnod_agent.auth.access import Credentials, host_policy, read_credentials
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler
 from nodnod_agent.config.settings import ACCESS, Settings
@@ -26,27 +25,26 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_agent.http.pages import Pages
-from nodnod_agent.net.full_name import look_up_full_name
-from nodnod_agent.net.lookup import Lookup, is_literal
-from nodnod_agent.net.resolver import Resolver
-from nodnod_agent.net.sockets import advertised, bind, out_of_reach
-from nodnod_agent.systemd import SystemdNotifier, census
+from nodnod_agent.net.dns import Lookup, Resolver, look_up_full_name
+from nodnod_agent.net.ip import ip_literal, is_loopback
+from nodnod_agent.net.sockets import advertised_address, bind, is_unreachable
+from nodnod_agent.systemd import SystemdNotifier, node_counts
 from nodnod_agent.transport.dialer import Dialer
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.server import Server
 from nodnod_client import __version__
 from nodnod_client.address import Address, parse_address
 
-STOP_LIMIT = 1.5
-"""Seconds that clients have to take their goodbye."""
+DRAIN_TIMEOUT = 1.5
+"""Seconds in which clients must read their close frames when the agent stops."""
 
-LEAVE_AHEAD = 0.1
-"""Seconds between the word that we leave and the end of the connections."""
+LEAVE_DELAY = 0.1
+"""Seconds between telling the peers that this node leaves and closing the connections."""
 
 RESERVED_FILES = 128
 MAX_CLIENTS = 10_000
-ENOUGH_FILES = 65_536
-"""Open files that no agent outgrows: clients, links, and each TLS handshake once more."""
+MAX_OPEN_FILES = 65_536
+"""No agent needs more: clients, links, and a second descriptor for each TLS handshake."""
 
 log = logging.getLogger("nodnod")
 
@@ -54,221 +52,220 @@ Reload = Callable[[], Settings]
 
 
 def run(settings: Settings, reload: Reload) -> int:
-    """Run one agent until SIGTERM or SIGINT; the exit status.
+    """Run one agent until SIGTERM or SIGINT; return the exit status.
 
-    ``reload`` reads the settings anew, on SIGHUP; it raises ConfigError. Raises OSError if it
-    cannot listen, ConfigError for what is wrong with a secret or certificate.
+    ``reload`` reads the settings again on SIGHUP, or raises ConfigError. Raises OSError if the agent
+    cannot listen, and ConfigError for a fault in a secret or certificate.
     """
-    access = read_access(settings, os.environ)
+    credentials = read_credentials(settings, os.environ)
     _raise_file_limit()
     sockets = bind(settings.listen)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, access, reload, sockets))
+        return runner.run(_serve(settings, credentials, reload, sockets))
 
 
 async def _serve(
-    settings: Settings, access: Access, reload: Reload, sockets: list[socket.socket]
+    settings: Settings, credentials: Credentials, reload: Reload, sockets: list[socket.socket]
 ) -> int:
-    daemon = _Daemon(settings, access, reload, sockets[0].getsockname()[1])
+    daemon = _Daemon(settings, credentials, reload, sockets[0].getsockname()[1])
     await daemon.start(sockets)
     try:
-        await daemon.told_to_stop.wait()
+        await daemon.stop_requested.wait()
     finally:
         await daemon.stop()
     return 0
 
 
 class _Daemon:
-    """One running agent. What is made here is stopped here."""
+    """One running agent. It stops everything that it starts."""
 
-    def __init__(self, settings: Settings, access: Access, reload: Reload, port: int) -> None:
+    def __init__(
+        self, settings: Settings, credentials: Credentials, reload: Reload, port: int
+    ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
-        self._access = access
+        self._credentials = credentials
         self._reload = reload
         self._sampled = asyncio.Event()
-        self.told_to_stop = asyncio.Event()
+        self.stop_requested = asyncio.Event()
         self._listen = Address(settings.listen.host, port)
-        advertise = settings.advertise or advertised(self._listen, _seeds(settings))
+        seeds = _seeds(settings)
+        advertise = settings.advertise or advertised_address(self._listen, seeds)
         instance = secrets.token_hex(8)
         hello = Hello(2, settings.name, instance, str(advertise))
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
-        look_up = Lookup(loop)
+        lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
-        turns = FairQueue(loop)
-        self._dialler = Dialer(loop, hello, look_up, limits=limits, turns=turns)
-        self._cluster = Node(
+        queue = FairQueue(loop)
+        self._dialer = Dialer(loop, hello, lookup, limits=limits, turns=queue)
+        self._node = Node(
             name=settings.name,
             address=hello.address,
             instance=instance,
             clock=loop,
             wall=time,
             rng=random.Random(),  # noqa: S311  # jitter, no secret
-            dial=self._dialler,
+            dial=self._dialer,
             want=self._sampler.want,
             mode=settings.mode,
             interval=settings.interval,
             limits=limits,
         )
         self._own = {self._listen, advertise}
-        self._resolver = Resolver(self._cluster.peers.resolved, look_up)
-        self._pages = Pages(self._cluster, self._sampler.timings, turns.later)
-        self._gate = AuthPolicy(advertised=advertise, public=self._pages.public)
+        self._resolver = Resolver(self._node.peers.resolved, lookup)
+        self._pages = Pages(self._node, self._sampler.timings, queue.later)
+        self._policy = AuthPolicy(advertised=advertise, is_public=self._pages.public)
         self._server = Server(
             loop,
-            self._cluster,
+            self._node,
             hello=hello,
             digest=self._digest,
             page=self._pages,
-            max_clients=_max_clients(limits, tls=access.tls is not None),
-            counters=self._cluster.counters,
+            max_clients=_max_clients(limits, tls=credentials.tls is not None),
+            counters=self._node.counters,
             limits=limits,
-            gate=self._gate,
-            turns=turns,
+            gate=self._policy,
+            turns=queue,
         )
-        roster = self._cluster.peers.roster
-        self._supervisor = SystemdNotifier(
-            os.environ, loop, lambda: census(roster), interval=settings.interval
+        roster = self._node.peers.roster
+        self._systemd = SystemdNotifier(
+            os.environ, loop, lambda: node_counts(roster), interval=settings.interval
         )
         self._full_name = ""
-        self._exposed = False
-        """Whether it listens where others than this machine can reach it."""
-        self._admit(settings, access)
+        self._is_exposed = False
+        """Whether other machines can reach the listening address."""
+        self._apply(settings, credentials)
 
     async def start(self, sockets: list[socket.socket]) -> None:
-        """Sample, listen, dial."""
+        """Start sampling, listening and dialing."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.told_to_stop.set)
-        self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+            self._loop.add_signal_handler(number, self.stop_requested.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         self._sampler.start()
-        await self._sampled.wait()  # else the first client would meet numbers that mean nothing
-        # What is there now stays for good: the collector need not look through it ever again.
+        await self._sampled.wait()  # the first client must not get numbers from before a sample
+        # These objects live as long as the process: the garbage collector need not scan them again.
         gc.collect()
         gc.freeze()
         self._server.listen(sockets)
-        look_up_full_name(self._loop, self._call_ourselves)
-        name, advertise = self._settings.name, self._cluster.peers.gossip.view.own.address
+        look_up_full_name(self._loop, self._on_full_name)
+        name, advertise = self._settings.name, self._node.peers.gossip.view.own.address
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
         if advertise != str(self._listen):
             log.info("Advertising address %s", advertise)
-        if out_of_reach(parse_address(advertise), _seeds(self._settings)):
-            log.warning("Other machines cannot dial %s, which is advertised", advertise)
-        self._exposed = not all(map(_is_local, sockets))
-        self._warn_if_open()
+        if is_unreachable(parse_address(advertise), _seeds(self._settings)):
+            log.warning("Other machines cannot dial the advertised address %s", advertise)
+        self._is_exposed = not all(is_loopback(sock.getsockname()[0]) for sock in sockets)
+        self._warn_if_unprotected()
         log.info("Starting discovery service")
-        self._cluster.start()
+        self._node.start()
         for node in _seeds(self._settings):
             self._add(node)
-        self._supervisor.ready()
+        self._systemd.ready()
 
     async def stop(self) -> None:
-        """Say goodbye, and wait for nobody for long."""
+        """Leave the cluster and close all connections; wait for slow clients only briefly."""
         log.info("Stopping")
-        self._supervisor.stopping()
+        self._systemd.stopping()
         self._sampler.stop()
         self._server.close()
         self._resolver.stop()
-        self._cluster.leave()
-        # On another connection than the goodbye to come: let it be there first.
-        await asyncio.sleep(LEAVE_AHEAD)
-        self._cluster.stop()
+        self._node.leave()
+        # Peers must hear that we leave before they see their connections close.
+        await asyncio.sleep(LEAVE_DELAY)
+        self._node.stop()
         self._pages.stop()
-        await self._server.drained(STOP_LIMIT)
-        await self._dialler.drained(STOP_LIMIT / 3)
-        self._supervisor.close()
+        await self._server.drained(DRAIN_TIMEOUT)
+        await self._dialer.drained(DRAIN_TIMEOUT / 3)
+        self._systemd.close()
 
     def _digest(self) -> str:
-        return self._cluster.peers.gossip.view.digest
+        return self._node.peers.gossip.view.digest
 
     def _deliver(self, sample: Sample) -> None:
-        self._cluster.sampled(sample)
-        self._supervisor.sampled(sample.clock)
+        self._node.sampled(sample)
+        self._systemd.sampled(sample.clock)
         self._sampled.set()
 
     def _add(self, node: Address) -> None:
         if node in self._own:
             return
-        if is_literal(node.host):
-            self._cluster.peers.add(node)
+        if ip_literal(node.host) is not None:
+            self._node.peers.add(node)
         else:
-            self._cluster.peers.expect(node)
+            self._node.peers.expect(node)
             self._resolver.add(node)
 
-    def _hung_up(self) -> None:
-        with self._supervisor.reloading():
-            self._read_again()
+    def _on_hangup(self) -> None:
+        with self._systemd.reloading():
+            self._reload_settings()
 
-    def _read_again(self) -> None:
+    def _reload_settings(self) -> None:
         try:
             settings = self._reload()
-            access = read_access(settings, os.environ, self._access)
+            credentials = read_credentials(settings, os.environ, self._credentials)
         except ConfigError as error:
             log.error("Configuration not reloaded, nothing is changed: %s", error)
             return
         before, after = set(_seeds(self._settings)), set(_seeds(settings))
         for node in after - before:
             self._add(node)
-        # After that: a node whose address has changed is down at the new one, perhaps, not gone.
+        # Added before removed: a node whose address has changed stays listed, even if it is down.
         for node in before - after:
             self._resolver.remove(node)
-            self._cluster.peers.remove(node)
+            self._node.peers.remove(node)
         log.info(
             "Configuration reloaded: nodes added: %d, removed: %d",
             len(after - before),
             len(before - after),
         )
-        was_closed = self._access.tokens is not None
-        self._admit(settings, access)
-        if was_closed:
-            self._warn_if_open()
+        was_protected = self._credentials.tokens is not None
+        self._apply(settings, credentials)
+        if was_protected:
+            self._warn_if_unprotected()
+        reloaded = {field: getattr(settings, field) for field in _RELOADED}
+        self._settings = structs.replace(self._settings, **reloaded)
         for field in settings.__struct_fields__:
-            if field not in _LIVE and getattr(settings, field) != getattr(self._settings, field):
+            if getattr(settings, field) != getattr(self._settings, field):
                 log.warning("Setting %s has changed: that needs a restart", field)
-        live = {field: getattr(settings, field) for field in _LIVE}
-        self._settings = structs.replace(self._settings, **live)
 
-    def _admit(self, settings: Settings, access: Access) -> None:
-        """Hold to these secrets, certificates and names from now on; who is in stays in."""
-        members = self._cluster.peers.roster.members.__contains__
-        self._gate.names = read_names(settings, self._own, members, self._full_name)
-        self._gate.tokens = self._dialler.tokens = access.tokens
-        self._server.tls = access.tls.server if access.tls is not None else None
-        self._dialler.tls = access.tls.client if access.tls is not None else None
-        self._access = access
+    def _apply(self, settings: Settings, credentials: Credentials) -> None:
+        """Use these secrets, certificates and host names for new connections."""
+        members = self._node.peers.roster.members.__contains__
+        self._policy.hosts = host_policy(settings, self._own, members, self._full_name)
+        self._policy.tokens = self._dialer.tokens = credentials.tokens
+        tls = credentials.tls
+        self._server.tls = None if tls is None else tls.server
+        self._dialer.tls = None if tls is None else tls.client
+        self._credentials = credentials
 
-    def _warn_if_open(self) -> None:
-        if self._exposed and self._access.tokens is None:
+    def _warn_if_unprotected(self) -> None:
+        if self._is_exposed and self._credentials.tokens is None:
             log.warning(
-                "Anybody who reaches %s may read and join this cluster: make a secret with "
-                "`nodnod secret`, and name it in the setting auth.secrets of all its agents",
+                "Authentication is off: anyone who reaches %s can read the stats and join the "
+                "cluster; create a secret with `nodnod secret` and set auth.secrets on every agent",
                 self._listen,
             )
 
-    def _call_ourselves(self, full_name: str) -> None:
+    def _on_full_name(self, full_name: str) -> None:
         self._full_name = full_name
-        self._admit(self._settings, self._access)
+        self._apply(self._settings, self._credentials)
 
 
-_LIVE = {"nodes", "join", *(row.field for row in ACCESS)}
-"""Settings that need no restart."""
+_RELOADED = {"nodes", "join", *(row.field for row in ACCESS)}
+"""Settings that take effect without a restart."""
 
 
 def _seeds(settings: Settings) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(settings.join + settings.nodes))
 
 
-def _is_local(sock: socket.socket) -> bool:
-    return ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
-
-
 def _raise_file_limit() -> None:
-    """Take as many open files as we may have: the usual 1024 is for programs that call select()."""
+    """Raise the soft limit of open files: the default of 1024 is for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # macOS allows fewer than its hard limit says
+        # macOS may allow fewer than its hard limit.
+        with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
@@ -276,7 +273,7 @@ def _max_clients(limits: Limits, *, tls: bool) -> int:
     if limits.connections is not None:
         return limits.connections
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Each handshake of TLS takes a second descriptor for as long as it lasts.
+    # A TLS handshake takes a second descriptor while it lasts.
     reserved = RESERVED_FILES + (limits.unauthenticated if tls else 0)
     return min(MAX_CLIENTS, max(files - reserved, files // 2))
 
@@ -284,6 +281,6 @@ def _max_clients(limits: Limits, *, tls: bool) -> int:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
-    except ImportError:  # no wheel for this platform: asyncio's own loop does
+    except ImportError:  # no wheel for this platform: use asyncio's own loop
         return None
     return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""Who may in: each question that the gate asks, and what its answers say."""
+"""Access control: what is checked of a request, in which order, and the responses."""
 
 from collections.abc import Set as AbstractSet
 
@@ -11,26 +11,34 @@ from websockets.http11 import Request
 from nodnod_agent.auth.authorization import Verified, WrongToken
 from nodnod_agent.auth.hosts import HostPolicy
 from nodnod_agent.auth.policy import Admission, AuthPolicy, Refusal, wants_websocket
+from nodnod_agent.auth.tokens import Tokens
 from nodnod_client.address import Address
 
 LOCAL = Address("10.0.0.5", 7070)
 ADVERTISED = Address("203.0.113.1", 7000)
 PUBLIC = {"/healthz", "/", "/app.css"}
 
-TOKENS = {"reader": Verified("read"), "agent": Verified("peer", "proof")}
+GRANTS = {"reader": Verified("read"), "agent": Verified("peer", "proof")}
 
 
-class FakeTokens:
-    """Knows two tokens, and notes where they were said to be shown."""
+class FakeTokens(Tokens):
+    """Knows two tokens, and keeps the audiences of the last check."""
 
     def __init__(self) -> None:
-        self.own: AbstractSet[str] = set()
+        self.audiences: AbstractSet[str] = set()
 
-    def verify(self, token: str, own: AbstractSet[str]) -> Verified:
-        self.own = own
-        if token not in TOKENS:
+    def verify(self, token: str, audiences: AbstractSet[str]) -> Verified:
+        self.audiences = audiences
+        if token not in GRANTS:
             raise WrongToken("not a token", "of all things")
-        return TOKENS[token]
+        return GRANTS[token]
+
+
+def make_policy(tokens: Tokens | None, advertised: Address = ADVERTISED) -> AuthPolicy:
+    policy = AuthPolicy(advertised=advertised, is_public=PUBLIC.__contains__)
+    policy.hosts = HostPolicy(["kyle"])
+    policy.tokens = tokens
+    return policy
 
 
 @pytest.fixture
@@ -39,16 +47,8 @@ def tokens() -> FakeTokens:
 
 
 @pytest.fixture
-def open_gate() -> AuthPolicy:
-    gate = AuthPolicy(advertised=ADVERTISED, public=PUBLIC.__contains__)
-    gate.names = HostPolicy(["kyle"], lambda address: False)
-    return gate
-
-
-@pytest.fixture
-def gate(open_gate: AuthPolicy, tokens: FakeTokens) -> AuthPolicy:
-    open_gate.tokens = tokens
-    return open_gate
+def policy(tokens: FakeTokens) -> AuthPolicy:
+    return make_policy(tokens)
 
 
 def request(path: str = "/", *headers: str, upgrade: bool = False) -> Request:
@@ -61,19 +61,16 @@ def request(path: str = "/", *headers: str, upgrade: bool = False) -> Request:
     return Request(path, found)
 
 
-def judge(gate: AuthPolicy, asked: Request, local: Address | None = LOCAL) -> Admission | int:
-    """What the gate says: an entry, or the status of a refusal."""
-    found = gate(asked, local, tls=False)
+def decide(policy: AuthPolicy, request: Request, local: Address | None = LOCAL) -> Admission | int:
+    """The admission, or the status of the refusal."""
+    found = policy(request, local, tls=False)
     return found.response.status_code if isinstance(found, Refusal) else found
 
 
-def refusal(gate: AuthPolicy, asked: Request) -> Refusal:
-    found = gate(asked, LOCAL, tls=False)
+def refusal(policy: AuthPolicy, request: Request) -> Refusal:
+    found = policy(request, LOCAL, tls=False)
     assert isinstance(found, Refusal)
     return found
-
-
-# Whatever comes.
 
 
 @given(
@@ -90,17 +87,14 @@ def refusal(gate: AuthPolicy, asked: Request) -> Refusal:
     ),
     secret=st.booleans(),
 )
-def test_every_request_is_let_in_or_answered(
+def test_every_request_is_admitted_or_refused(
     path: str, values: list[tuple[str, str]], secret: bool
 ) -> None:
-    gate = AuthPolicy(advertised=ADVERTISED, public=PUBLIC.__contains__)
-    gate.names = HostPolicy(["kyle"], lambda address: False)
-    gate.tokens = FakeTokens() if secret else None
     headers = Headers()
     for name, value in values:
         headers[name] = value
 
-    found = judge(gate, Request(path, headers))
+    found = decide(make_policy(FakeTokens() if secret else None), Request(path, headers))
 
     assert isinstance(found, Admission) or found in {400, 401, 403, 421}
     if secret and isinstance(found, Admission) and found.agent:
@@ -111,26 +105,21 @@ def test_every_request_is_let_in_or_answered(
 
 
 @pytest.mark.parametrize("upgrade", [False, True])
-def test_without_a_secret_all_may_in_even_as_agents(open_gate: AuthPolicy, upgrade: bool) -> None:
-    assert judge(open_gate, request("/stat", upgrade=upgrade)) == Admission(agent=True)
+def test_without_a_secret_every_request_is_admitted_even_as_a_peer(upgrade: bool) -> None:
+    assert decide(make_policy(None), request("/stat", upgrade=upgrade)) == Admission(agent=True)
 
 
-def test_without_a_secret_a_token_is_not_looked_at(open_gate: AuthPolicy) -> None:
-    asked = request("/stat?token=x", "Authorization: Bearer nonsense")
-    assert judge(open_gate, asked) == Admission(agent=True)
+def test_without_a_secret_tokens_are_ignored() -> None:
+    with_token = request("/stat?token=x", "Authorization: Bearer nonsense")
+    assert decide(make_policy(None), with_token) == Admission(agent=True)
 
 
-def test_host_and_origin_are_looked_at_with_or_without_a_secret(
-    open_gate: AuthPolicy, tokens: FakeTokens
-) -> None:
-    foreign_host = Request("/healthz", Headers({"Host": "evil.example"}))
-    foreign_page = request("/healthz", "Origin: https://evil.example")
-    no_host = Request("/healthz", Headers())
-    for secret in (None, tokens):
-        open_gate.tokens = secret
-        assert judge(open_gate, foreign_host) == 421
-        assert judge(open_gate, foreign_page) == 403
-        assert judge(open_gate, no_host) == 400
+@pytest.mark.parametrize("secret", [FakeTokens(), None])
+def test_host_and_origin_are_checked_with_or_without_a_secret(secret: Tokens | None) -> None:
+    policy = make_policy(secret)
+    assert decide(policy, Request("/healthz", Headers({"Host": "evil.example"}))) == 421
+    assert decide(policy, request("/healthz", "Origin: https://evil.example")) == 403
+    assert decide(policy, Request("/healthz", Headers())) == 400
 
 
 # Tokens.
@@ -145,13 +134,13 @@ def test_host_and_origin_are_looked_at_with_or_without_a_secret(
         "Sec-WebSocket-Protocol: nodnod.bearer.reader,nodnod.2",
     ],
 )
-def test_a_token_comes_in_a_header(gate: AuthPolicy, header: str) -> None:
-    assert judge(gate, request("/", header, upgrade=True)) == Admission(agent=False)
+def test_a_token_comes_in_a_header(policy: AuthPolicy, header: str) -> None:
+    assert decide(policy, request("/", header, upgrade=True)) == Admission(agent=False)
 
 
-def test_a_peer_may_in_as_an_agent_and_gets_a_proof(gate: AuthPolicy) -> None:
-    asked = request("/", "Authorization: Bearer agent", upgrade=True)
-    assert judge(gate, asked) == Admission(agent=True, proof="proof")
+def test_a_peer_is_admitted_as_an_agent_and_gets_a_proof(policy: AuthPolicy) -> None:
+    dial = request("/", "Authorization: Bearer agent", upgrade=True)
+    assert decide(policy, dial) == Admission(agent=True, proof="proof")
 
 
 @pytest.mark.parametrize(
@@ -171,16 +160,16 @@ def test_a_peer_may_in_as_an_agent_and_gets_a_proof(gate: AuthPolicy) -> None:
     ],
 )
 @pytest.mark.parametrize("upgrade", [False, True])
-def test_without_exactly_one_token_nobody_may_in(
-    gate: AuthPolicy, headers: list[str], upgrade: bool
+def test_a_request_without_exactly_one_token_is_refused(
+    policy: AuthPolicy, headers: list[str], upgrade: bool
 ) -> None:
-    found = refusal(gate, request("/stat", *headers, upgrade=upgrade))
+    found = refusal(policy, request("/stat", *headers, upgrade=upgrade))
     assert found.response.status_code == 401
     assert found.response.headers["WWW-Authenticate"] == 'Bearer realm="nodnod"'
 
 
-def test_a_wrong_token_is_told_so_and_the_log_is_told_more(gate: AuthPolicy) -> None:
-    found = refusal(gate, request("/stat", "Authorization: Bearer forged"))
+def test_a_wrong_token_is_refused_and_the_log_gets_more_detail(policy: AuthPolicy) -> None:
+    found = refusal(policy, request("/stat", "Authorization: Bearer forged"))
     challenge = 'Bearer realm="nodnod", error="invalid_token"'
     assert found.response.status_code == 401
     assert found.response.headers["WWW-Authenticate"] == challenge
@@ -192,60 +181,57 @@ def test_a_wrong_token_is_told_so_and_the_log_is_told_more(gate: AuthPolicy) -> 
     "path", ["/?token=reader", "/stat?a=1&token=reader", "/stat?access_token=x", "/?token="]
 )
 @pytest.mark.parametrize("upgrade", [False, True])
-def test_a_token_in_a_url_is_refused_and_not_used(
-    gate: AuthPolicy, path: str, upgrade: bool
+def test_a_token_in_a_url_is_refused_and_not_logged(
+    policy: AuthPolicy, path: str, upgrade: bool
 ) -> None:
-    headers = ["Authorization: Bearer reader"]
-    found = refusal(gate, request(path, *headers, upgrade=upgrade))
+    found = refusal(policy, request(path, "Authorization: Bearer reader", upgrade=upgrade))
     assert found.response.status_code == 400
     assert "reader" not in found.reason
 
 
-def test_what_is_no_path_is_a_bad_request(gate: AuthPolicy) -> None:
-    assert judge(gate, request("http://[", "Authorization: Bearer reader")) == 400
+def test_an_invalid_path_is_a_bad_request(policy: AuthPolicy) -> None:
+    assert decide(policy, request("http://[", "Authorization: Bearer reader")) == 400
 
 
-# What everybody may see.
+# Public pages.
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/", "/app.css", "/healthz?x=1"])
-def test_public_pages_need_no_token(gate: AuthPolicy, path: str) -> None:
-    assert judge(gate, request(path)) == Admission(agent=False)
+def test_public_pages_need_no_token(policy: AuthPolicy, path: str) -> None:
+    assert decide(policy, request(path)) == Admission(agent=False)
 
 
-@pytest.mark.parametrize("rather", ["h2c", "TLS/1.2, h2c", "websockets", ""])
-def test_who_would_rather_have_another_protocol_gets_the_page_all_the_same(
-    gate: AuthPolicy, rather: str
+@pytest.mark.parametrize("upgrade", ["h2c", "TLS/1.2, h2c", "websockets", ""])
+def test_a_public_page_needs_no_token_if_another_upgrade_is_offered(
+    policy: AuthPolicy, upgrade: str
 ) -> None:
-    assert judge(gate, request("/healthz", f"Upgrade: {rather}")) == Admission(agent=False)
+    assert decide(policy, request("/healthz", f"Upgrade: {upgrade}")) == Admission(agent=False)
 
 
 @pytest.mark.parametrize("offered", ["websocket", "WebSocket", "h2c, websocket"])
-def test_a_websocket_is_wanted_where_it_is_among_what_is_offered(offered: str) -> None:
+def test_an_upgrade_to_websocket_may_be_one_of_several(offered: str) -> None:
     assert wants_websocket(request("/", f"Upgrade: {offered}").headers)
 
 
 @pytest.mark.parametrize(
     "path", ["/stat", "/stat/all", "/members", "/sd", "/metrics", "/nowhere", "//healthz/stat", ""]
 )
-def test_all_other_pages_need_one(gate: AuthPolicy, path: str) -> None:
-    assert judge(gate, request(path)) == 401
+def test_all_other_pages_need_a_token(policy: AuthPolicy, path: str) -> None:
+    assert decide(policy, request(path)) == 401
 
 
-def test_a_websocket_is_no_public_page_whatever_its_path(gate: AuthPolicy) -> None:
-    assert judge(gate, request("/healthz", upgrade=True)) == 401
+def test_a_websocket_needs_a_token_on_every_path(policy: AuthPolicy) -> None:
+    assert decide(policy, request("/healthz", upgrade=True)) == 401
 
 
-# Where a peer may have dialled.
+# Where a peer may have dialed.
 
 
-def own(gate: AuthPolicy, tokens: FakeTokens, local: Address | None) -> AbstractSet[str]:
-    judge(gate, request("/", "Authorization: Bearer agent", upgrade=True), local)
-    return tokens.own
+DIAL = request("/", "Authorization: Bearer agent", upgrade=True)
 
 
 @pytest.mark.parametrize(
-    ("local", "named"),
+    ("local", "audience"),
     [
         (LOCAL, "10.0.0.5:7070"),
         (Address("::ffff:10.0.0.5", 7070), "10.0.0.5:7070"),
@@ -253,17 +239,17 @@ def own(gate: AuthPolicy, tokens: FakeTokens, local: Address | None) -> Abstract
         (Address("127.0.0.1", 7070), "127.0.0.1:7070"),
     ],
 )
-def test_a_peer_dials_where_its_connection_came_to_or_what_we_advertise(
-    gate: AuthPolicy, tokens: FakeTokens, local: Address, named: str
+def test_a_peer_dials_the_local_address_of_its_connection_or_the_advertised_one(
+    policy: AuthPolicy, tokens: FakeTokens, local: Address, audience: str
 ) -> None:
-    assert own(gate, tokens, local) == {named, "203.0.113.1:7000"}
+    decide(policy, DIAL, local)
+    assert tokens.audiences == {audience, "203.0.113.1:7000"}
 
 
-def test_every_machine_has_the_loopback_address_so_advertising_it_means_nothing(
-    tokens: FakeTokens,
+@pytest.mark.parametrize(("local", "audiences"), [(LOCAL, {"10.0.0.5:7070"}), (None, set())])
+@pytest.mark.parametrize("loopback", ["127.0.0.1", "localhost"])
+def test_an_advertised_loopback_address_does_not_count_since_every_machine_has_it(
+    tokens: FakeTokens, loopback: str, local: Address | None, audiences: set[str]
 ) -> None:
-    gate = AuthPolicy(advertised=Address("127.0.0.1", 7070), public=PUBLIC.__contains__)
-    gate.names = HostPolicy(["kyle"], lambda address: False)
-    gate.tokens = tokens
-    assert own(gate, tokens, LOCAL) == {"10.0.0.5:7070"}
-    assert own(gate, tokens, None) == set()
+    decide(make_policy(tokens, Address(loopback, 7070)), DIAL, local)
+    assert tokens.audiences == audiences

@@ -239,7 +239,7 @@ def test_one_that_was_refused_elsewhere_is_not_used_up(tokens: Tokens) -> None:
 def test_what_is_used_stays_so_when_secrets_are_read_again(tokens: Tokens) -> None:
     token, _ = tokens.for_dial("stan", [HERE])
     tokens.verify(token, {HERE})
-    assert fault(Tokens([SECRET], tokens.spent), token) == "the token has been used before"
+    assert fault(Tokens([SECRET], tokens.used), token) == "the token has been used before"
 
 
 @pytest.mark.parametrize("nonce", [None, 5, [], {}])
@@ -252,15 +252,15 @@ def test_a_token_of_a_dial_that_would_have_to_be_remembered_for_long_is_refused(
     tokens: Tokens,
 ) -> None:
     token = signed(role="peer", aud=[HERE], nonce="n", exp=int(time.time()) + 3600)
-    assert fault(tokens, token) == "the token is good for longer than a dial takes"
-    assert tokens.spent == {}
+    assert fault(tokens, token) == "the token is valid for longer than a dial takes"
+    assert tokens.used == {}
 
 
 def test_used_tokens_are_forgotten_when_they_have_expired_anyway(tokens: Tokens) -> None:
-    tokens.spent["old"] = time.time() - 1
+    tokens.used["old"] = time.time() - 1
     tokens.verify(tokens.for_dial("stan", [HERE])[0], {HERE})
-    assert "old" not in tokens.spent
-    assert len(tokens.spent) == 1
+    assert "old" not in tokens.used
+    assert len(tokens.used) == 1
 
 
 @pytest.mark.parametrize("skew", [-SKEW + 2, SKEW - 2])

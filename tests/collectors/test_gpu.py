@@ -117,7 +117,7 @@ def test_the_library_is_opened_once_and_closed_when_nobody_asks() -> None:
 
 
 def test_the_real_package_has_the_functions_that_the_fake_has() -> None:
-    nvml = pytest.importorskip("pynvml", reason="the extra nodnod[gpu] is not installed")
+    nvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
     assert load_nvml() is nvml
     names = [name for name in dir(FakeNvml) if name.lower().startswith("nvml")]
     assert [name for name in names if not hasattr(nvml, name)] == []

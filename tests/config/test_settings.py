@@ -233,15 +233,8 @@ def test_a_byte_order_mark_does_no_harm() -> None:
 
 
 NESTED = (
-    Setting(
-        field="limits_streams",
-        key="limits.streams",
-        kind="",
-        help="",
-        check=validators.switch,
-        read=validators.read_switch,
-    ),
-    Setting(field="name", key="name", kind="", help="", check=validators.name),
+    Setting("limits.streams", "", validators.switch, ""),
+    Setting("name", "string", validators.name, ""),
 )
 
 

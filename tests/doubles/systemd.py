@@ -1,74 +1,75 @@
-"""A supervisor with a fake manager, and a clock to let time pass."""
+"""A notifier with a fake socket of systemd, and a clock that advances."""
 
-from nodnod_agent.systemd import SystemdNotifier
+from nodnod_agent.systemd import NotifySocket, SystemdNotifier
 from simulation.clock import FakeClock
 
 PID = 4711
-WATCHED = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(PID)}
+WATCHDOG = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(PID)}
 FED = ["WATCHDOG=1"]
 
 
-class Manager:
-    """What would be systemd: takes messages, or raises ``trouble``."""
+class FakeNotifySocket(NotifySocket):
+    """Keeps messages, or raises ``error``. It is its own factory."""
 
     def __init__(self) -> None:
         self.address = ""
-        self.said: list[str] = []
-        self.trouble: OSError | None = None
+        self.error: OSError | None = None
         self.closed = False
+        self._messages: list[str] = []
 
-    def __call__(self, address: str) -> "Manager":
+    def __call__(self, address: str) -> NotifySocket:
         self.address = address
         return self
 
-    def say(self, message: bytes) -> None:
-        if self.trouble is not None:
-            raise self.trouble
-        self.said.append(message.decode())
+    def send(self, message: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self._messages.append(message.decode())
 
     def close(self) -> None:
         self.closed = True
 
     def take(self) -> list[str]:
-        """What was said since the last look."""
-        said, self.said = self.said, []
-        return said
+        """The messages since the last call."""
+        messages, self._messages = self._messages, []
+        return messages
 
 
-class Run:
-    """A supervisor with a manager, a clock, and a status to set."""
+class NotifierHarness:
+    """A notifier with its socket and clock, and a status to set."""
 
     def __init__(self, *, interval: float = 1.0, path: str = "/run/notify", **more: str) -> None:
-        self.manager = Manager()
+        self.socket = FakeNotifySocket()
         self.clock = FakeClock()
         self.status = "fine"
         self.monotonic = 0
         self.samples = 0
-        self.supervisor = SystemdNotifier(
+        self.notifier = SystemdNotifier(
             {"NOTIFY_SOCKET": path, **more},
             self.clock,
             lambda: self.status,
             interval=interval,
             pid=PID,
-            mouth=self.manager,
+            connect=self.socket,
             monotonic=lambda: self.monotonic,
         )
 
     @property
-    def take(self) -> list[str]:
-        return self.manager.take()
+    def messages(self) -> list[str]:
+        """The messages since the last look."""
+        return self.socket.take()
 
     def sample(self) -> None:
         self.samples += 1
-        self.supervisor.sampled(float(self.samples))
+        self.notifier.sampled(float(self.samples))
 
     def ready(self) -> None:
-        """Be ready, and forget what was said of it."""
+        """Make the agent ready, and drop the messages about it."""
         self.sample()
-        self.supervisor.ready()
-        self.manager.take()
+        self.notifier.ready()
+        self.socket.take()
 
-    def live(self, seconds: int) -> None:
+    def run(self, seconds: int) -> None:
         """Let time pass with a sample every second."""
         for _ in range(seconds):
             self.clock.advance(1.0)

@@ -11,7 +11,7 @@ import yaml
 from bench.harness.agents import Agents
 from bench.harness.processes import free_ports
 from live.access import Secret, status
-from nodnod_agent.auth.secrets import _LOOSE
+from nodnod_agent.auth.secrets import FORBIDDEN_MODES
 from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.sources import gather
 from nodnod_client.address import parse_address
@@ -91,7 +91,7 @@ def test_the_agent_may_read_the_secret_and_others_may_not() -> None:
     (mount,) = (one for one in AGENT["volumeMounts"] if one["name"] == "secret")
 
     assert environment()["NODNOD_AUTH_SECRETS"] == f"file:{mount['mountPath']}/secret"
-    assert not any(secret["defaultMode"] & bits for bits, _ in _LOOSE)
+    assert not any(secret["defaultMode"] & bits for bits, _ in FORBIDDEN_MODES)
     assert secret["defaultMode"] & 0o040
     assert POD["securityContext"]["fsGroup"] == POD["securityContext"]["runAsGroup"]
 

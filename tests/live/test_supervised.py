@@ -133,7 +133,7 @@ async def test_an_agent_whose_manager_does_not_listen_answers_as_ever(
     await manager.until("WATCHDOG")
 
     manager.path.unlink()
-    complaint = "Cannot tell the service manager: No such file or directory"
+    complaint = "Cannot notify the service manager: No such file or directory"
     await eventually(lambda: complaint in cartman.messages())
     async with V1Client(cartman.address) as client:
         await client.send({"type": 0, "every": 0.25, "id": "s"})

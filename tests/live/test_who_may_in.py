@@ -187,14 +187,14 @@ async def test_a_cluster_can_be_closed_and_opened_while_it_runs(
 ) -> None:
     agent = agents.start("kyle", listen="0.0.0.0:0")
     assert await status(agent, "/stat") == 200
-    assert agent.log().count("Anybody who reaches") == 1
+    assert agent.log().count("Authentication is off: anyone who reaches") == 1
     for count, (settings, then) in enumerate(((secret.settings(), 401), ({}, 200), ({}, 200)), 1):
         agent.configure(**settings)
         agent.signal(signal.SIGHUP)
         await eventually(lambda count=count: agent.log().count("reloaded") == count)
         assert await status(agent, "/stat") == then
     # Once more when it was opened, and not again while it stays so.
-    assert agent.log().count("Anybody who reaches") == 2
+    assert agent.log().count("Authentication is off: anyone who reaches") == 2
 
 
 # Faults in the configuration.

@@ -1,4 +1,4 @@
-"""Where an agent listens, and under which address others can dial it."""
+"""Where an agent listens, and the address at which others can dial it."""
 
 import ipaddress
 import socket
@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.net import sockets as listener_module
-from nodnod_agent.net.sockets import UNSENT_IN_KERNEL, advertised, bind, out_of_reach, reachable
+from nodnod_agent.net import sockets as sockets_module
+from nodnod_agent.net.sockets import (
+    UNSENT_IN_KERNEL,
+    advertised_address,
+    bind,
+    default_listen_address,
+    is_unreachable,
+)
 from nodnod_client.address import Address
 
 
@@ -55,7 +61,7 @@ def test_a_name_with_several_addresses_is_bound_at_each_all_at_one_port(
         assert host == "kyle"
         return [*real("127.0.0.1", port, **options), *real("127.0.0.2", port, **options)]
 
-    monkeypatch.setattr(listener_module.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(sockets_module.socket, "getaddrinfo", look_up)
 
     one, two = (sock.getsockname() for sock in bound(stack, Address("kyle", 0)))
 
@@ -63,21 +69,21 @@ def test_a_name_with_several_addresses_is_bound_at_each_all_at_one_port(
     assert one[1] == two[1] > 0
 
 
-def test_nobody_can_connect_before_somebody_listens(stack: ExitStack) -> None:
+def test_a_bound_socket_refuses_connections_until_it_listens(stack: ExitStack) -> None:
     (sock,) = bound(stack, Address("127.0.0.1", 0))
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(sock.getsockname())
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(stack: ExitStack) -> None:
+def test_a_busy_port_is_an_error(stack: ExitStack) -> None:
     holder = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 
     with pytest.raises(OSError, match="in use"):
         bind(Address(*holder.getsockname()))
 
 
-def test_a_port_can_be_taken_again_at_once(stack: ExitStack) -> None:
+def test_a_port_can_be_bound_again_at_once(stack: ExitStack) -> None:
     (sock,) = bind(Address("127.0.0.1", 0))
     where = Address(*sock.getsockname())
     sock.listen()
@@ -89,7 +95,7 @@ def test_a_port_can_be_taken_again_at_once(stack: ExitStack) -> None:
 
 
 @needs_ipv6
-def test_all_of_ipv6_is_all_of_ipv4_too(stack: ExitStack) -> None:
+def test_the_ipv6_wildcard_accepts_ipv4_too(stack: ExitStack) -> None:
     (sock,) = bound(stack, Address("::", 0))
     sock.listen()
 
@@ -97,14 +103,14 @@ def test_all_of_ipv6_is_all_of_ipv4_too(stack: ExitStack) -> None:
 
 
 @needs_ipv6
-def test_one_address_of_ipv6_leaves_ipv4_alone(stack: ExitStack) -> None:
+def test_an_ipv6_address_does_not_accept_ipv4(stack: ExitStack) -> None:
     (sock,) = bound(stack, Address("::1", 0))
 
     assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="not known here")
-def test_the_kernel_holds_little_for_those_that_do_not_read(stack: ExitStack) -> None:
+def test_the_kernel_buffers_little_for_a_slow_reader(stack: ExitStack) -> None:
     (sock,) = bound(stack, Address("127.0.0.1", 0))
     sock.listen()
     client = stack.enter_context(socket.create_connection(sock.getsockname()))
@@ -115,27 +121,29 @@ def test_the_kernel_holds_little_for_those_that_do_not_read(stack: ExitStack) ->
     assert held == UNSENT_IN_KERNEL
 
 
-# What to advertise.
+# Advertised and default listen addresses.
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "kyle", "fe80::1%eth0"])
-def test_an_address_of_one_machine_is_advertised_as_it_is(host: str) -> None:
-    assert advertised(Address(host, 7071)) == Address(host, 7071)
+V4, V6 = socket.AF_INET, socket.AF_INET6
+SEED = Address("10.9.0.1", 7070)
+NAME = Address("kyle.example", 7070)
+HERE = Address("127.0.0.1", 7070)
+LOCALHOST = Address("localhost", 7071)
 
 
-class Ways:
-    """Sockets that know the way out, or do not; and another one to 10.9.0.0/24."""
+class FakeRoutes:
+    """Stands for ``socket.socket``: local addresses by family, and one to 10.9.0.0/24."""
 
-    def __init__(self, ways: dict[socket.AddressFamily, str], private: str = "") -> None:
-        self.ways = ways
+    def __init__(self, routes: dict[socket.AddressFamily, str], private: str = "") -> None:
+        self.routes = routes
         self.private = private
-        self._way = ""
+        self._local = ""
 
-    def __call__(self, family: socket.AddressFamily, _: socket.SocketKind) -> "Ways":
+    def __call__(self, family: socket.AddressFamily, _: socket.SocketKind) -> "FakeRoutes":
         self._family = family
         return self
 
-    def __enter__(self) -> "Ways":
+    def __enter__(self) -> "FakeRoutes":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,21 +151,28 @@ class Ways:
 
     def connect(self, where: tuple[str, int]) -> None:
         assert ipaddress.ip_address(where[0]).is_global is False
-        self._way = self.ways.get(self._family, "")
+        self._local = self.routes.get(self._family, "")
         if where[0].startswith("10.9.0.") and self.private:
-            self._way = self.private
-        if not self._way:
+            self._local = self.private
+        if not self._local:
             raise OSError("network is unreachable")
 
     def getsockname(self) -> tuple[str, int]:
-        return self._way, 40000
+        return self._local, 40000
 
 
-V4, V6 = socket.AF_INET, socket.AF_INET6
+@pytest.fixture
+def two_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets_module.socket, "socket", FakeRoutes({V4: "10.1.2.3"}, "10.9.0.7"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "kyle", "fe80::1%eth0"])
+def test_an_address_that_is_no_wildcard_is_advertised_unchanged(host: str) -> None:
+    assert advertised_address(Address(host, 7071)) == Address(host, 7071)
 
 
 @pytest.mark.parametrize(
-    ("listen", "ways", "host"),
+    ("listen", "routes", "host"),
     [
         ("0.0.0.0", {V4: "10.1.2.3", V6: "2001:db8::9"}, "10.1.2.3"),
         ("::", {V4: "10.1.2.3", V6: "2001:db8::9"}, "10.1.2.3"),
@@ -166,20 +181,15 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
         ("::", {}, "127.0.0.1"),
     ],
 )
-def test_who_listens_everywhere_advertises_the_address_on_its_way_out(
+def test_for_a_wildcard_the_address_that_routes_to_the_internet_is_advertised(
     listen: str,
-    ways: dict[socket.AddressFamily, str],
+    routes: dict[socket.AddressFamily, str],
     host: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listener_module.socket, "socket", Ways(ways))
+    monkeypatch.setattr(sockets_module.socket, "socket", FakeRoutes(routes))
 
-    assert advertised(Address(listen, 7071)) == Address(host, 7071)
-
-
-SEED = Address("10.9.0.1", 7070)
-NAME = Address("kyle.example", 7070)
-HERE = Address("127.0.0.1", 7070)
+    assert advertised_address(Address(listen, 7071)) == Address(host, 7071)
 
 
 @pytest.mark.parametrize(
@@ -193,12 +203,11 @@ HERE = Address("127.0.0.1", 7070)
         ([], "10.1.2.3"),
     ],
 )
-def test_with_several_networks_it_is_the_address_on_the_way_to_the_others(
-    seeds: list[Address], host: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("two_networks")
+def test_with_seeds_the_address_that_routes_to_the_first_remote_one_is_advertised(
+    seeds: list[Address], host: str
 ) -> None:
-    monkeypatch.setattr(listener_module.socket, "socket", Ways({V4: "10.1.2.3"}, "10.9.0.7"))
-
-    assert advertised(Address("0.0.0.0", 7071), seeds) == Address(host, 7071)
+    assert advertised_address(Address("0.0.0.0", 7071), seeds) == Address(host, 7071)
 
 
 @pytest.mark.parametrize(
@@ -207,41 +216,42 @@ def test_with_several_networks_it_is_the_address_on_the_way_to_the_others(
         ([SEED], "10.9.0.7"),
         ([HERE, SEED], "10.9.0.7"),
         ([NAME], "10.1.2.3"),
-        ([HERE, Address("::1", 7070), Address("localhost", 7071)], "127.0.0.1"),
+        ([HERE, Address("::1", 7070), LOCALHOST], "127.0.0.1"),
         ([], "127.0.0.1"),
     ],
 )
-def test_who_joins_others_without_a_word_of_where_to_listen_does_so_where_they_can_dial(
-    seeds: list[Address], host: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("two_networks")
+def test_with_join_alone_the_agent_listens_on_the_address_that_routes_to_the_peer(
+    seeds: list[Address], host: str
 ) -> None:
-    monkeypatch.setattr(listener_module.socket, "socket", Ways({V4: "10.1.2.3"}, "10.9.0.7"))
-
-    assert reachable(HERE, seeds) == Address(host, 7070)
+    assert default_listen_address(HERE, seeds) == Address(host, 7070)
 
 
 @pytest.mark.parametrize(
-    ("advertise", "seeds", "out"),
+    ("advertise", "seeds", "unreachable"),
     [
         (HERE, [SEED], True),
         (Address("::1", 7070), [HERE, NAME], True),
-        (Address("localhost", 7070), [SEED], True),
-        (HERE, [HERE, Address("localhost", 7071)], False),
+        (LOCALHOST, [SEED], True),
+        (HERE, [HERE, LOCALHOST], False),
         (HERE, [], False),
         (Address("10.1.2.3", 7070), [SEED], False),
         (Address("kyle", 7070), [SEED], False),
     ],
 )
-def test_an_address_of_this_machine_alone_is_out_of_reach_for_others(
-    advertise: Address, seeds: list[Address], out: bool
+def test_a_loopback_address_is_unreachable_for_remote_seeds(
+    advertise: Address, seeds: list[Address], unreachable: bool
 ) -> None:
-    assert out_of_reach(advertise, seeds) is out
+    assert is_unreachable(advertise, seeds) is unreachable
 
 
-def test_without_a_network_it_is_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener_module.socket, "socket", Ways({}))
+def test_without_a_network_the_agent_listens_on_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets_module.socket, "socket", FakeRoutes({}))
 
-    assert reachable(HERE, [SEED, NAME]) == HERE
+    assert default_listen_address(HERE, [SEED, NAME]) == HERE
 
 
-def test_finding_the_way_out_needs_no_network_and_no_name_server() -> None:
-    assert advertised(Address("0.0.0.0", 7071), [NAME]).port == 7071
+def test_finding_the_advertised_address_needs_no_network_and_no_name_server() -> None:
+    assert advertised_address(Address("0.0.0.0", 7071), [NAME]).port == 7071

@@ -71,8 +71,8 @@ async def impostor() -> AsyncIterator[Impostor]:
 
 @pytest.fixture
 def gate(server: Server) -> AuthPolicy:
-    gate = AuthPolicy(advertised=Address("10.0.0.5", 7070), public=lambda path: False)
-    gate.names = HostPolicy((), lambda address: False)
+    gate = AuthPolicy(advertised=Address("10.0.0.5", 7070), is_public=lambda path: False)
+    gate.hosts = HostPolicy()
     gate.tokens = Tokens([SECRET])
     server.gate = gate
     return gate

@@ -93,8 +93,8 @@ async def test_over_tls_a_token_is_for_the_name_too_which_the_certificate_has_sh
     found = contexts(authority, "kyle")
     server.tls, dialler.tls = found.server, found.client
     # Behind an address that it does not know of, as one behind a translation of addresses.
-    gate = AuthPolicy(advertised=Address("KYLE", port), public=lambda path: False)
-    gate.names = HostPolicy((), lambda address: False)
+    gate = AuthPolicy(advertised=Address("KYLE", port), is_public=lambda path: False)
+    gate.hosts = HostPolicy()
     gate.tokens = dialler.tokens = Tokens([SECRET])
     server.gate = lambda request, local, *, tls: gate(request, None, tls=tls)
 
@@ -106,8 +106,8 @@ async def test_over_tls_a_token_is_for_the_name_too_which_the_certificate_has_sh
 async def test_without_tls_a_token_is_not_for_a_name(
     server: Server, dialler: Dialer, end: FakeEnd, port: int
 ) -> None:
-    gate = AuthPolicy(advertised=Address("kyle", port), public=lambda path: False)
-    gate.names = HostPolicy((), lambda address: False)
+    gate = AuthPolicy(advertised=Address("kyle", port), is_public=lambda path: False)
+    gate.hosts = HostPolicy()
     gate.tokens = dialler.tokens = Tokens([SECRET])
     server.gate = lambda request, local, *, tls: gate(request, None, tls=tls)
 

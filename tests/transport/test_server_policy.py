@@ -29,8 +29,8 @@ def tokens() -> Tokens:
 
 @pytest.fixture
 def gate(server: Server, tokens: Tokens) -> AuthPolicy:
-    gate = AuthPolicy(advertised=Address("10.0.0.5", 7070), public={"/healthz"}.__contains__)
-    gate.names = HostPolicy((), lambda address: False)
+    gate = AuthPolicy(advertised=Address("10.0.0.5", 7070), is_public={"/healthz"}.__contains__)
+    gate.hosts = HostPolicy()
     gate.tokens = tokens
     server.gate = gate
     return gate

@@ -1,31 +1,29 @@
-"""What the settings about access stand for: secrets, certificates and names, read from the world."""
+"""The parts of access control that are read from the settings, the files they name and the host."""
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from nodnod_agent.auth.hosts import HostPolicy
+from nodnod_agent.auth.secrets import read_secrets
 from nodnod_agent.auth.tls import Contexts, read_contexts
+from nodnod_agent.auth.tokens import Tokens
 from nodnod_agent.config.settings import Settings
 from nodnod_client.address import Address
 
-if TYPE_CHECKING:
-    from nodnod_agent.auth.tokens import Tokens
 
+class Credentials(Struct, frozen=True):
+    """``tokens`` if a secret is set, ``tls`` if a certificate is set."""
 
-class Access(Struct, frozen=True):
-    """``tokens`` where there is a secret, ``tls`` where there is a certificate."""
-
-    tokens: "Tokens | None"
+    tokens: Tokens | None
     tls: Contexts | None
 
 
-def read_access(
-    settings: Settings, environment: Mapping[str, str], before: Access | None = None
-) -> Access:
-    """Read secrets and certificates, for the first time or again. Raises ConfigError."""
+def read_credentials(
+    settings: Settings, environment: Mapping[str, str], previous: Credentials | None = None
+) -> Credentials:
+    """Read secrets and certificates; ``previous`` are those in use. Raises ConfigError."""
     tls = read_contexts(
         settings.tls_cert,
         settings.tls_key,
@@ -33,24 +31,21 @@ def read_access(
         require_client_cert=settings.tls_require_client_cert,
     )
     if not settings.auth_secrets:
-        return Access(None, tls)
-    from nodnod_agent.auth.secrets import read_secrets
-    from nodnod_agent.auth.tokens import Tokens
-
-    spent = before.tokens.spent if before is not None and before.tokens is not None else None
-    return Access(Tokens(read_secrets(settings.auth_secrets, environment), spent), tls)
+        return Credentials(None, tls)
+    used = previous.tokens.used if previous is not None and previous.tokens is not None else None
+    return Credentials(Tokens(read_secrets(settings.auth_secrets, environment), used), tls)
 
 
-def read_names(
+def host_policy(
     settings: Settings,
     addresses: Iterable[Address],
-    member: Callable[[Address], bool],
+    is_member: Callable[[Address], bool],
     full_name: str = "",
 ) -> HostPolicy:
-    """What an agent that is dialled at ``addresses``, on a machine of that name, is called.
+    """Return the policy of an agent that is dialed at ``addresses``.
 
-    Names by which the cluster's configuration calls its nodes are ours too: it is one file for
-    all of them.
+    ``full_name`` is the machine's name with its domain, if known. Host names in ``nodes`` and
+    ``join`` count as this agent's too: all nodes may share one configuration file.
     """
     own = set(addresses)
     host = socket.gethostname()
@@ -62,7 +57,7 @@ def read_names(
             full_name or host,
             *(address.host for address in (*own, *settings.nodes, *settings.join)),
         ),
-        lambda address: address in own or member(address),
+        lambda address: address in own or is_member(address),
         hosts=settings.allowed_hosts,
         origins=settings.allowed_origins,
     )

@@ -1,129 +1,112 @@
-"""Who may in: looks at every request once, before anything else does.
+"""Access control: decides about every request once, during the handshake, before anything else.
 
-Three questions, in this order. Do they ask for us (Host)? Does a page that may not make them ask
-(Origin)? And where the cluster has a secret: do they have a token, and what for? All of it happens
-in the handshake; who is in is not looked at again.
+It checks three things, in this order: whether the request is for this agent (Host), whether a web
+page may send it (Origin), and, if the cluster has a secret, what its token grants. A connection
+that has been admitted is not checked again.
 """
 
-import ipaddress
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from typing import NamedTuple
-from typing import Protocol as Interface
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from nodnod_agent.auth.authorization import Verified, WrongToken, audience, read_token
+from nodnod_agent.auth.authorization import WrongToken, audience, read_token
 from nodnod_agent.auth.hosts import HostPolicy
+from nodnod_agent.auth.tokens import Tokens
 from nodnod_agent.http.pages import TEXT, page
+from nodnod_agent.net.ip import is_loopback
 from nodnod_client.address import Address
 
 _CHALLENGE = 'Bearer realm="nodnod"'
-_IN_URL = {"token", "access_token"}
+_TOKEN_PARAMETERS = {"token", "access_token"}
 
 
 class Admission(NamedTuple):
-    """Somebody may in. ``agent``: as an agent, if he says that he is one; ``proof`` is for him."""
+    """A request is admitted. ``agent``: it may act as a peer; ``proof`` is sent back to it."""
 
     agent: bool
     proof: str = ""
 
 
 class Refusal(NamedTuple):
-    """Somebody may not in: what he is answered, and why, for the log."""
+    """A request is refused: the response, and the reason for the log."""
 
     response: Response
     reason: str
 
 
 def admit_all(request: Request, local: Address | None, *, tls: bool) -> Admission:
-    """No gate: all may in."""
+    """Admit every request: no access control."""
     return Admission(agent=True)
 
 
-class Verifier(Interface):
-    """Who knows a token when he sees one."""
-
-    def verify(self, token: str, own: AbstractSet[str]) -> Verified:
-        """Whose token this is, for the agent with these addresses. Raises WrongToken."""
-
-
 class AuthPolicy:
-    """Judges requests, by ``names`` and ``tokens``, which may be replaced; without tokens all may in.
+    """Admits or refuses requests. Without ``tokens`` authentication is off.
 
-    ``advertised`` is where others dial us; ``public`` tells the paths of pages that anybody may
-    see.
+    ``hosts`` and ``tokens`` may be replaced at any time. Peers dial us at ``advertised``.
+    ``is_public`` tells the paths of pages that need no token.
     """
 
-    def __init__(self, *, advertised: Address, public: Callable[[str], bool]) -> None:
-        self.names = HostPolicy((), lambda address: False)
-        self.tokens: Verifier | None = None
+    def __init__(self, *, advertised: Address, is_public: Callable[[str], bool]) -> None:
+        self.hosts = HostPolicy()
+        self.tokens: Tokens | None = None
         self._advertised = advertised
-        self._public = public
+        self._is_public = is_public
 
     def __call__(
         self, request: Request, local: Address | None, *, tls: bool
     ) -> Admission | Refusal:
-        """Judge a request that came to our address ``local``."""
+        """Decide about a request that arrived at our address ``local``."""
         headers = request.headers
-        if wrong := self.names.host_fault(headers):
-            return _refusal(*wrong)
-        if fault := self.names.origin_fault(headers, tls=tls):
-            return _refusal(403, fault)
+        if host_error := self.hosts.host_error(headers):
+            return _refusal(*host_error)
+        if origin_error := self.hosts.origin_error(headers, tls=tls):
+            return _refusal(403, origin_error)
         if self.tokens is None:
             return Admission(agent=True)
-        return self._identify(self.tokens, request, local)
+        return self._authenticate(self.tokens, request, local)
 
-    def _identify(
-        self, tokens: Verifier, request: Request, local: Address | None
+    def _authenticate(
+        self, tokens: Tokens, request: Request, local: Address | None
     ) -> Admission | Refusal:
         headers = request.headers
         try:
             url = urlsplit(request.path)
-            if _IN_URL & parse_qs(url.query, keep_blank_values=True).keys():
-                fault = "no token in a URL, where logs and histories keep it; send it in a header"
-                return _refusal(400, fault)
+            if _TOKEN_PARAMETERS & parse_qs(url.query, keep_blank_values=True).keys():
+                # URLs end up in logs and browser histories.
+                return _refusal(400, "send the token in a header, not in the URL")
         except ValueError:
             return _refusal(400, "not a path")
-        if not wants_websocket(headers) and self._public(url.path):
+        if not wants_websocket(headers) and self._is_public(url.path):
             return Admission(agent=False)
         token = read_token(headers)
         if not token:
             return _refusal(401, "one token is needed: Authorization: Bearer …", _CHALLENGE)
         try:
-            found = tokens.verify(token, self._own(local))
-        except WrongToken as fault:
-            refusal = _refusal(401, str(fault), f'{_CHALLENGE}, error="invalid_token"')
-            return refusal._replace(reason=f"{fault} {fault.detail}".strip())
-        return Admission(agent=found.role == "peer", proof=found.proof)
+            verified = tokens.verify(token, self._audiences(local))
+        except WrongToken as error:
+            refusal = _refusal(401, str(error), f'{_CHALLENGE}, error="invalid_token"')
+            return refusal._replace(reason=f"{error} {error.detail}".strip())
+        return Admission(agent=verified.role == "peer", proof=verified.proof)
 
-    def _own(self, local: Address | None) -> set[str]:
-        """Where a peer may have dialled to get here.
+    def _audiences(self, local: Address | None) -> set[str]:
+        """The addresses at which a peer may have dialed this agent.
 
-        The address that the connection came to, rather than all that the machine has: every
-        machine has 127.0.0.1, so a token for an impostor there would be good for all of them.
+        One is the local address of the connection. The machine's other addresses are left out:
+        every machine has 127.0.0.1, so a token for an impostor there would be valid everywhere.
         """
-        own = set()
-        if local is not None:
-            own.add(audience(local))
-        if not _is_loopback(self._advertised.host):
-            own.add(audience(self._advertised))
-        return own
+        addresses = [] if local is None else [local]
+        if not is_loopback(self._advertised.host):
+            addresses.append(self._advertised)
+        return {audience(address) for address in addresses}
 
 
 def wants_websocket(headers: Headers) -> bool:
-    """Whether a request is to become a WebSocket; some programs would rather have HTTP/2."""
+    """Whether a request asks for a WebSocket upgrade; some clients ask for HTTP/2 instead."""
     offered = ",".join(headers.get_all("Upgrade")).lower().split(",")
     return "websocket" in map(str.strip, offered)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refusal(status: int, reason: str, challenge: str = "") -> Refusal:

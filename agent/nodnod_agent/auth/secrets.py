@@ -1,4 +1,4 @@
-"""The cluster's secrets: read from where the configuration says that they are, never shown."""
+"""The cluster's secrets: read from where the configuration points, and never shown."""
 
 import codecs
 import os
@@ -9,25 +9,24 @@ from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.log.format import printable
 
 MIN_BYTES = 32
-"""What HS256 needs: a secret that is shorter than the hash can be guessed with less work."""
+"""HS256 needs as many bytes as its hash has: a shorter secret is easier to guess."""
 
 MAX_BYTES = 4096
 
-# What no file of a secret may allow. The first row that fits its mode is told.
-_LOOSE = (
+FORBIDDEN_MODES = (
     (0o004, "others may read it"),
     (0o002, "others may write it"),
     (0o020, "its group may write it"),
     (0o001, "others may execute it"),
     (0o010, "its group may execute it"),
 )
+"""Mode bits that the file of a secret must not have. Errors name the first one that is set."""
 
-_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""What some editors begin a file with, unseen."""
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_secrets(references: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    """The secrets, in the order in which they are named. Raises ConfigError, which names which."""
+    """Read all secrets, in order. Raises ConfigError, which says which one is at fault."""
     return tuple(
         read_secret(reference, f"auth.secrets[{index}]", environment)
         for index, reference in enumerate(references)
@@ -35,16 +34,16 @@ def read_secrets(references: Sequence[str], environment: Mapping[str, str]) -> t
 
 
 def read_secret(reference: str, place: str, environment: Mapping[str, str]) -> bytes:
-    """One of them; ``place`` is what errors begin with."""
+    """Read one secret; errors begin with ``place``. Raises ConfigError."""
     kind, _, where = reference.partition(":")
     if kind == "env":
         data = os.fsencode(environment.get(where, ""))
         if not data:
             raise ConfigError(f"{place}: the environment variable {where} is not set")
     else:
-        data = _file(where, f"{place}: {printable(where)}")
+        data = _read_file(where, f"{place}: {printable(where)}")
+    # Editors and `echo` end a file with a line break, which is not part of the secret.
     secret = data.strip()
-    # An editor or `echo` ends a file with a line break, which is no part of the secret.
     if not MIN_BYTES <= len(secret) <= MAX_BYTES:
         expected = f"expected {MIN_BYTES} to {MAX_BYTES} bytes, as `nodnod secret` makes them"
         raise ConfigError(f"{place}: {expected}, got {len(secret)}")
@@ -53,24 +52,24 @@ def read_secret(reference: str, place: str, environment: Mapping[str, str]) -> b
     return secret
 
 
-def _file(path: str, place: str) -> bytes:
+def _read_file(path: str, place: str) -> bytes:
     try:
-        # A pipe in its place would keep us waiting.
+        # O_NONBLOCK: opening a named pipe would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{place}: not a file")
             mode = stat.S_IMODE(status.st_mode)
-            for bits, fault in _LOOSE:
+            for bits, problem in FORBIDDEN_MODES:
                 if mode & bits:
-                    raise ConfigError(f"{place}: {fault}: mode {mode:04o}, chmod it to 0640")
+                    raise ConfigError(f"{place}: {problem}: mode {mode:04o}, chmod it to 0640")
             data = os.read(descriptor, 2 * MAX_BYTES)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"{place}: {(error.strerror or str(error)).lower()}") from None
-    if data.startswith(_MARKS):
+    if data.startswith(_BYTE_ORDER_MARKS):
         what = "begins with a byte order mark, which would be part of the secret: save it without"
         raise ConfigError(f"{place}: {what}")
     return data

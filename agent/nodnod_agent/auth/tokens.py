@@ -1,13 +1,12 @@
-"""Tokens: short JWTs that say who somebody is, signed with the cluster's secret.
+"""Tokens: short-lived JWTs that are signed with the cluster's secret.
 
-Two roles. ``read`` is for people and programs: good for every agent of the cluster until it
-expires. ``peer`` is what an agent mints for each dial: good once, for half a minute, and only at
-the address that it dials. So an impostor who gets dialled holds a token that nobody else takes.
+There are two roles. ``read`` is for people and programs: every agent of the cluster accepts it
+until it expires. ``peer`` is minted by an agent for each dial: it is valid once, for half a minute,
+and only at the address that is dialed. So an impostor that is dialed gets a token that no other
+agent accepts.
 
-Nor does he pass for an agent: the one who is dialled proves that he knows the secret, by a code
-over the whole token (its nonce and address among the rest) that only the secret can make.
-
-Imported where there is a secret; the library takes memory that others need not pay.
+An impostor cannot pass for an agent either. The dialed agent proves that it knows the secret by a
+MAC over the whole token, which includes the token's nonce and address.
 """
 
 import hmac
@@ -17,61 +16,60 @@ from secrets import token_urlsafe
 from time import time
 from typing import Any
 
-import jwt
-
 from nodnod_agent.auth.authorization import Verified, WrongToken
 
 ALGORITHM = "HS256"
 PEER_TTL = 30
-"""Seconds from minting to the end of the handshake that a dial has, and a bit."""
+"""Seconds for which a peer's token is valid: the time limit of a handshake, and some more."""
 
 SKEW = 30
-"""Seconds that the clocks of two agents may differ."""
+"""Seconds by which the clocks of two agents may differ."""
 
 MAX_TOKEN = 4096
-MAX_SPENT = 65_536
-"""Used tokens that are remembered for their minute; only who knows the secret can use any."""
-
-# The header of a token comes from anybody. What PyJWT does not foresee in it is no crash of ours:
-# json gives up on deep nesting with RecursionError, and on long numbers with ValueError.
-_FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+MAX_USED = 65_536
+"""Used tokens that are remembered until they expire; only holders of the secret can use any."""
 
 
 class Tokens:
-    """Mints and verifies; the first secret signs, all verify.
+    """Mints and verifies tokens. The first secret signs; all secrets verify.
 
-    ``spent`` holds what has been used: hand it on to those that come after these tokens.
+    ``used`` maps the nonces of used tokens to when they expire; hand it on to the next instance.
     """
 
-    def __init__(self, secrets: Sequence[bytes], spent: dict[str, float] | None = None) -> None:
+    def __init__(self, secrets: Sequence[bytes], used: dict[str, float] | None = None) -> None:
+        # The library takes memory that an agent without a secret need not pay.
+        import jwt
+
+        self._jwt = jwt
         self._secrets = tuple(secrets)
-        self.spent = {} if spent is None else spent
+        self.used = {} if used is None else used
 
     def mint(self, role: str, seconds: float, subject: str, **claims: Any) -> str:
-        """A token that is good for so many seconds from now."""
+        """Return a token that is valid for so many seconds from now."""
         now = int(time())
         content = {"role": role, "sub": subject, "iat": now, "exp": now + int(seconds), **claims}
-        return jwt.encode(content, self._secrets[0], ALGORITHM)
+        token: str = self._jwt.encode(content, self._secrets[0], ALGORITHM)
+        return token
 
     def for_dial(self, subject: str, addresses: Sequence[str]) -> tuple[str, str]:
-        """A peer's token for the agent at ``addresses``, and the proof that it must give back."""
+        """Return a peer's token for the agent at ``addresses``, and the proof it must give back."""
         claims = {"aud": list(addresses), "nonce": token_urlsafe(16)}
         token = self.mint("peer", PEER_TTL, subject, **claims)
         return token, _proof(self._secrets[0], token)
 
-    def verify(self, token: str, own: AbstractSet[str]) -> Verified:
-        """Whose token this is, for the agent with these addresses. Raises WrongToken."""
-        claims, secret = self._open(token)
+    def verify(self, token: str, audiences: AbstractSet[str]) -> Verified:
+        """Return what a token grants at the agent with these addresses. Raises WrongToken."""
+        claims, secret = self._decode(token)
         role, audience = claims.get("role"), claims.get("aud")
         if audience is not None or role == "peer":
             named = [audience] if isinstance(audience, str) else audience
-            if not isinstance(named, list) or own.isdisjoint(map(str, named)):
-                detail = f"for {named}, which is none of {sorted(own)}: see advertise"
+            if not isinstance(named, list) or audiences.isdisjoint(map(str, named)):
+                detail = f"for {named}, which is none of {sorted(audiences)}: see advertise"
                 raise WrongToken("the token is for another agent", detail)
         if role == "peer":
-            if int(claims["exp"]) > time() + PEER_TTL + SKEW:  # it would have to be remembered
-                raise WrongToken("the token is good for longer than a dial takes")
-            self._spend(claims)
+            if int(claims["exp"]) > time() + PEER_TTL + SKEW:  # bounds how long it is remembered
+                raise WrongToken("the token is valid for longer than a dial takes")
+            self._use(claims)
             return Verified("peer", _proof(secret, token))
         if role != "read":
             raise WrongToken("the token has no role that this agent knows")
@@ -79,9 +77,9 @@ class Tokens:
             raise WrongToken("the token has expired")
         return Verified("read")
 
-    def _open(self, token: str) -> tuple[dict[str, Any], bytes]:
-        """What a token says, and the secret that it is signed with."""
-        fault = "not a token of this cluster"
+    def _decode(self, token: str) -> tuple[dict[str, Any], bytes]:
+        """Return the claims of a token, and the secret that it is signed with."""
+        jwt = self._jwt
         for secret in self._secrets if len(token) <= MAX_TOKEN else ():
             try:
                 claims = jwt.decode(
@@ -97,23 +95,25 @@ class Tokens:
                 raise WrongToken("the token has expired") from None
             except jwt.ImmatureSignatureError:
                 raise WrongToken("the token is not valid yet: is a clock wrong?") from None
-            except _FAULTS:
+            # A token's header comes from anybody. PyJWT does not catch what json raises there: for
+            # deep nesting RecursionError, for long numbers ValueError.
+            except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
                 break
             return claims, secret
-        raise WrongToken(fault)
+        raise WrongToken("not a token of this cluster")
 
-    def _spend(self, claims: dict[str, Any]) -> None:
-        """Note that a token has been used; it is so once."""
+    def _use(self, claims: dict[str, Any]) -> None:
+        """Record that a peer's token has been used: it is valid once."""
         nonce, now = claims.get("nonce"), time()
-        if not isinstance(nonce, str) or nonce in self.spent:
+        if not isinstance(nonce, str) or nonce in self.used:
             raise WrongToken("the token has been used before")
-        while self.spent and self.spent[oldest := next(iter(self.spent))] <= now:
-            del self.spent[oldest]
-        if len(self.spent) >= MAX_SPENT:
-            raise WrongToken("too many agents have dialled this one within a minute")
-        self.spent[nonce] = int(claims["exp"]) + SKEW
+        while self.used and self.used[oldest := next(iter(self.used))] <= now:
+            del self.used[oldest]
+        if len(self.used) >= MAX_USED:
+            raise WrongToken("too many agents have dialed this one within a minute")
+        self.used[nonce] = int(claims["exp"]) + SKEW
 
 
 def _proof(secret: bytes, token: str) -> str:
-    # No token begins so: the code can not be taken for the signature of one, nor that for it.
+    # No token begins with this prefix: a proof cannot be used as a signature, or a signature as one.
     return hmac.digest(secret, b"nodnod proof\n" + token.encode(), "sha256").hex()

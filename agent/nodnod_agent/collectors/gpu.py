@@ -1,4 +1,4 @@
-"""The ``gpu`` section: NVIDIA's GPUs, through nvidia-ml-py (the extra ``nodnod[gpu]``)."""
+"""The ``gpu`` section: NVIDIA's GPUs, through the package nvidia-ml-py."""
 
 import importlib
 from collections.abc import Callable

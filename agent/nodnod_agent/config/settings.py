@@ -1,10 +1,11 @@
-"""The settings of an agent: each with its type, its default and what its value must be.
+"""The settings of an agent: the type, default and validator of each.
 
-A new setting is a field of ``Settings`` (its type and default) and a row of ``SETTINGS`` (its key
-and its validator). Flag, environment variable, file key and help follow from the row.
+A new setting is a field of ``Settings`` (type and default) and a row of ``SETTINGS`` (key, kind of
+value, help and validator). The flag and the environment variable follow from the row.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ MIB = 1024 * KIB
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What an agent runs on. conf/README.md says what raising each of them costs."""
+    """The values an agent runs with. conf/README.md says what raising each of them costs."""
 
     name: str
     listen: Address = Address("127.0.0.1", 7070)
@@ -48,7 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def limits(self) -> dict[str, float]:
-        """The limits that are set, by their name; the core has the defaults of the others."""
+        """The limits that are set, by name; the core has the defaults of the others."""
         prefix = "limits_"
         return {
             field.removeprefix(prefix): value
@@ -57,20 +58,38 @@ class Settings(Struct, frozen=True, kw_only=True):
         }
 
 
-class Setting(Struct, frozen=True, kw_only=True):
-    """What one field of ``Settings`` is called, and what its value must be.
+_READERS: dict[str, Callable[[str], Any]] = {
+    "": validators.read_switch,
+    "true|false": validators.read_switch,
+    "seconds": validators.read_number,
+    "count": validators.read_number,
+    "bytes": validators.read_number,
+    "addresses": validators.read_list,
+    "references": validators.read_list,
+    "origins": validators.read_list,
+    "names": validators.read_list,
+}
+"""How the text of a flag or variable is read, by kind of value; other kinds stay text."""
 
-    ``key`` is its place in the file, with dots for objects in objects. ``kind`` stands for its
-    value in the help; a flag without one is a switch. ``check`` and ``read`` are as in checks.py.
+
+class Setting(Struct, frozen=True):
+    """How one field of ``Settings`` is named and what its value must be.
+
+    ``key`` is its place in the file, with dots for nested objects. ``kind`` stands for the value in
+    the help; a flag without one is a switch. ``check`` is one of validators.py.
     """
 
-    field: str
     key: str
     kind: str
-    help: str
     check: Callable[[Any, str], Any]
-    read: Callable[[str], Any] = str
+    help: str
     is_flag: bool = True
+
+    @property
+    def field(self) -> str:
+        """The field of ``Settings``: the key in snake case."""
+        words = "".join(f"_{char.lower()}" if char.isupper() else char for char in self.key)
+        return words.replace(".", "_")
 
     @property
     def flag(self) -> str:
@@ -79,210 +98,79 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def variable(self) -> str:
-        """The environment variable. One that is empty counts as not set."""
+        """The environment variable. An empty one counts as not set."""
         return f"NODNOD_{self.field.upper()}"
 
+    @property
+    def read(self) -> Callable[[str], Any]:
+        """Turns the text of a flag or variable into the value that the file would have."""
+        return _READERS.get(self.kind, str)
 
-def _file_setting(key: str, kind: str, help: str, check: Any, read: Any = str) -> Setting:  # noqa: A002
-    """One that is no flag: these belong into a file, and their field follows from their key."""
-    words = "".join(f"_{char.lower()}" if char.isupper() else char for char in key)
-    field = words.replace(".", "_")
-    return Setting(
-        field=field, key=key, kind=kind, help=help, check=check, read=read, is_flag=False
-    )
 
+_file_only = partial(Setting, is_flag=False)
+"""A setting that belongs into the file and has no flag."""
 
 ACCESS = (
-    _file_setting(
-        "auth.secrets",
-        "references",
-        "The cluster's secret and those it replaces, each env:NAME or file:PATH; the first signs",
-        validators.references,
-        validators.read_list,
-    ),
-    _file_setting(
-        "allowedOrigins",
-        "origins",
-        "Web sites whose pages may ask this agent, each as https://host",
-        validators.origins,
-        validators.read_list,
-    ),
-    _file_setting(
-        "allowedHosts",
-        "names",
-        "Other names under which this agent is asked, as a Host header has them",
-        validators.hosts,
-        validators.read_list,
-    ),
-    _file_setting(
-        "tls.cert",
-        "path",
-        "This agent's certificate and those that lead to its authority; turns TLS on",
-        validators.path,
-    ),
-    _file_setting(
-        "tls.key", "path", "The key of tls.cert, if that file does not hold it", validators.path
-    ),
-    _file_setting(
-        "tls.ca",
-        "path",
-        "Certificates of the authorities that vouch for the other agents (default: the system's)",
-        validators.path,
-    ),
-    _file_setting(
-        "tls.requireClientCert",
-        "true|false",
-        "Admit only who has a certificate of tls.ca",
-        validators.switch,
-        validators.read_switch,
-    ),
-)
-"""All of them are read again on SIGHUP, and the files that they name."""
+    _file_only("auth.secrets", "references", validators.references,
+        "The cluster's secret and those it replaces, each env:NAME or file:PATH; the first signs"),
+    _file_only("allowedOrigins", "origins", validators.origins,
+        "Web sites whose pages may send requests to this agent, each as https://host"),
+    _file_only("allowedHosts", "names", validators.hosts,
+        "Other names of this agent, as clients send them in a Host header"),
+    _file_only("tls.cert", "path", validators.path,
+        "This agent's certificate and those that lead to its authority; turns TLS on"),
+    _file_only("tls.key", "path", validators.path,
+        "The key of tls.cert, if that file does not hold it"),
+    _file_only("tls.ca", "path", validators.path,
+        "Certificates of the authorities that sign the agents' (default: the system's)"),
+    _file_only("tls.requireClientCert", "true|false", validators.switch,
+        "Refuse connections without a certificate signed by tls.ca"),
+)  # fmt: skip
+"""SIGHUP reads all of them again, and the files that they name."""
 
 LIMITS = (
-    _file_setting(
-        "limits.connections",
-        "count",
-        "Connections at once (default: 128 fewer than the open files, at most 10000)",
-        validators.integer(1, 1_000_000),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.handshake",
-        "seconds",
-        "Time from connecting to the end of the handshake",
-        validators.seconds(0.1, 60),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.unauthenticated",
-        "count",
-        "Connections before the end of their handshake; one more ends the oldest",
-        validators.integer(1, 100_000),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.clientMessage",
-        "bytes",
-        "One message from a client",
-        validators.integer(KIB, 64 * MIB),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.peerMessage",
-        "bytes",
-        "One message from an agent",
-        validators.integer(64 * KIB, 256 * MIB),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.inFlight",
-        "count",
-        "Unanswered requests per connection; more wait unread",
-        validators.integer(1, 100_000),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.controlFrames",
-        "count",
-        "Pings, pongs and tiny pieces of messages per connection and second",
-        validators.integer(10, 1_000_000),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.streams",
-        "count",
-        "Streams per connection",
-        validators.integer(0, 10_000),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.unread",
-        "bytes",
-        "Output that waits for one connection; who needs more is cut",
-        validators.integer(128 * KIB, 1024 * MIB),
-        validators.read_number,
-    ),
-    _file_setting(
-        "limits.unreadFor",
-        "seconds",
-        "Time in which the other side must take some of its output, or is cut",
-        validators.seconds(0.1, 3600),
-        validators.read_number,
-    ),
-)
-
+    _file_only("limits.connections", "count", validators.integer(1, 1_000_000),
+        "Open connections (default: 128 fewer than the open files, at most 10000)"),
+    _file_only("limits.handshake", "seconds", validators.seconds(0.1, 60),
+        "Time from connecting to the end of the handshake"),
+    _file_only("limits.unauthenticated", "count", validators.integer(1, 100_000),
+        "Connections before the end of their handshake; one more ends the oldest"),
+    _file_only("limits.clientMessage", "bytes", validators.integer(KIB, 64 * MIB),
+        "One message from a client"),
+    _file_only("limits.peerMessage", "bytes", validators.integer(64 * KIB, 256 * MIB),
+        "One message from an agent"),
+    _file_only("limits.inFlight", "count", validators.integer(1, 100_000),
+        "Unanswered requests per connection; more wait unread"),
+    _file_only("limits.controlFrames", "count", validators.integer(10, 1_000_000),
+        "Pings, pongs and tiny message fragments per connection and second"),
+    _file_only("limits.streams", "count", validators.integer(0, 10_000),
+        "Streams per connection"),
+    _file_only("limits.unread", "bytes", validators.integer(128 * KIB, 1024 * MIB),
+        "Unsent output of one connection; more closes it"),
+    _file_only("limits.unreadFor", "seconds", validators.seconds(0.1, 3600),
+        "Time in which the other side must read some output, or is disconnected"),
+)  # fmt: skip
 
 SETTINGS = (
-    Setting(
-        field="listen",
-        key="listen",
-        kind="address",
-        help="Address to listen on; port 0 takes a free one",
-        check=validators.address(any_port=True),
-    ),
-    Setting(
-        field="name",
-        key="name",
-        kind="string",
-        help="Name of this node within the cluster (default: the host name)",
-        check=validators.name,
-    ),
-    Setting(
-        field="nodes",
-        key="nodes",
-        kind="addresses",
-        help="Where the agents of the cluster listen, separated by commas",
-        check=validators.addresses,
-        read=validators.read_list,
-        is_flag=False,
-    ),
-    Setting(
-        field="join",
-        key="join",
-        kind="addresses",
-        help="Agents of a cluster to join, separated by commas; one that is alive is enough",
-        check=validators.addresses,
-        read=validators.read_list,
-    ),
-    Setting(
-        field="advertise",
-        key="advertise",
-        kind="address",
-        help="Where others can dial this agent (default: the listen address, or a guess)",
-        check=validators.advertised,
-    ),
-    Setting(
-        field="mode",
-        key="mode",
-        kind="string",
-        help="How agents learn each other's stats: pull or push",
-        check=validators.one_of("pull", "push"),
-    ),
-    Setting(
-        field="interval",
-        key="interval",
-        kind="seconds",
-        help="Time from one sample of this machine to the next",
-        # A quarter second is the fastest stream there is; within a minute, stats are still live.
-        check=validators.seconds(0.25, 60),
-        read=validators.read_number,
-    ),
-    Setting(
-        field="debug",
-        key="debug",
-        kind="",
-        help="Set logging level to DEBUG",
-        check=validators.switch,
-        read=validators.read_switch,
-    ),
-    Setting(
-        field="log_format",
-        key="logFormat",
-        kind="string",
-        help="Form of the log lines: text or json",
-        check=validators.one_of("text", "json"),
-    ),
+    Setting("listen", "address", validators.address(any_port=True),
+        "Address to listen on; port 0 takes a free one"),
+    Setting("name", "string", validators.name,
+        "Name of this node within the cluster (default: the host name)"),
+    _file_only("nodes", "addresses", validators.addresses,
+        "Addresses of the cluster's agents, separated by commas"),
+    Setting("join", "addresses", validators.addresses,
+        "Agents of a cluster to join, separated by commas; one that is up is enough"),
+    Setting("advertise", "address", validators.advertised,
+        "Address at which others dial this agent (default: the listen address, or a guess)"),
+    Setting("mode", "string", validators.one_of("pull", "push"),
+        "How agents exchange stats: pull or push"),
+    # A quarter second is the shortest tick of a stream; stats older than a minute are not live.
+    Setting("interval", "seconds", validators.seconds(0.25, 60),
+        "Time between two samples of this machine"),
+    Setting("debug", "", validators.switch,
+        "Set logging level to DEBUG"),
+    Setting("logFormat", "string", validators.one_of("text", "json"),
+        "Format of the log lines: text or json"),
     *ACCESS,
     *LIMITS,
-)
+)  # fmt: skip

@@ -1,27 +1,28 @@
-"""The sockets that an agent listens on, and the address under which others can dial it."""
+"""Listening sockets, and the addresses at which other machines can dial them."""
 
-import ipaddress
 import socket
 from collections.abc import Iterable
 
+from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_client.address import Address
 
 UNSENT_IN_KERNEL = 16 * 1024
-"""Bytes that the kernel may hold for a client before they are sent; more would only grow old there.
+"""Bytes that the kernel may hold unsent for one client; more would only grow old there.
 
-By itself it takes megabytes, and a slow subscriber would read ticks of minutes ago.
+The default is megabytes: a slow subscriber would read ticks that are minutes old.
 """
 
 _NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
-# Documentation addresses (RFC 5737, RFC 3849): asked only which way they would go.
+# Documentation addresses (RFC 5737, RFC 3849). They stand for any host on the internet; nothing is
+# sent to them.
 _FAR_AWAY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 def bind(address: Address) -> list[socket.socket]:
-    """Bind every address of a host, all at one port. Raises OSError.
+    """Bind every address of a host, all at one port; nothing listens yet. Raises OSError.
 
-    ``[::]`` takes IPv4 as well, as it does in Go. Nobody can connect before somebody listens.
+    ``[::]`` accepts IPv4 as well, as in Go.
     """
     wanted = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -47,48 +48,45 @@ def bind(address: Address) -> list[socket.socket]:
     return sockets
 
 
-def advertised(listen: Address, seeds: Iterable[Address] = ()) -> Address:
-    """Where others can dial an agent that listens on ``listen``.
+def advertised_address(listen: Address, seeds: Iterable[Address] = ()) -> Address:
+    """Return the address at which others can dial an agent that listens on ``listen``.
 
-    If that is a wildcard: our address on the way to the first of ``seeds`` on another machine, else
-    on the way out.
+    For a wildcard this is the local address that routes to the first of ``seeds`` on another
+    machine, else the one that routes to the internet, else the loopback address.
     """
-    ip = _ip(listen.host)
+    ip = ip_literal(listen.host)
     if ip is None or not ip.is_unspecified:
         return listen
     families = [socket.AF_INET, socket.AF_INET6] if ip.version != 4 else [socket.AF_INET]
-    hosts = [*_elsewhere(seeds), *(_FAR_AWAY[family] for family in families)]
-    for host in hosts:
-        way = _way_to(host) if _family(host) in families else ""
-        if way:
-            return Address(way, listen.port)
+    for host in (*_remote_hosts(seeds), *(_FAR_AWAY[family] for family in families)):
+        local = _local_address_to(host) if _family(host) in families else ""
+        if local:
+            return Address(local, listen.port)
     return Address("127.0.0.1", listen.port)
 
 
-def reachable(listen: Address, seeds: Iterable[Address]) -> Address:
-    """Where to listen if nobody says but ``seeds`` are to be joined, which must be able to dial us.
+def default_listen_address(default: Address, seeds: Iterable[Address]) -> Address:
+    """Return where an agent listens if only ``seeds`` to join are set: they must reach it.
 
-    That is our address on the way to the first of them on another machine; with none, ``listen``.
+    This is the local address that routes to the first of them on another machine, else ``default``.
     """
-    for host in _elsewhere(seeds):
-        way = _way_to(host)
-        if way:
-            return Address(way, listen.port)
-    return listen
+    for host in _remote_hosts(seeds):
+        local = _local_address_to(host)
+        if local:
+            return Address(local, default.port)
+    return default
 
 
-def out_of_reach(advertise: Address, seeds: Iterable[Address]) -> bool:
-    """Whether only this machine can dial ``advertise``, though ``seeds`` are on others."""
-    ip = _ip(advertise.host)
-    local = advertise.host == "localhost" if ip is None else ip.is_loopback
-    return local and bool(_elsewhere(seeds))
+def is_unreachable(advertise: Address, seeds: Iterable[Address]) -> bool:
+    """Whether only this machine can dial ``advertise`` although some ``seeds`` are elsewhere."""
+    return is_loopback(advertise.host) and bool(_remote_hosts(seeds))
 
 
-def _elsewhere(seeds: Iterable[Address]) -> list[str]:
-    """The hosts that are not this machine; a name, which is not looked up here, may be anywhere."""
+def _remote_hosts(seeds: Iterable[Address]) -> list[str]:
+    """The hosts on other machines. A name is not looked up and counts as far away."""
     hosts = []
     for seed in seeds:
-        ip = _ip(seed.host)
+        ip = ip_literal(seed.host)
         if ip is None and seed.host != "localhost":
             hosts.append(_FAR_AWAY[socket.AF_INET])
         elif ip is not None and not (ip.is_loopback or ip.is_unspecified):
@@ -96,8 +94,8 @@ def _elsewhere(seeds: Iterable[Address]) -> list[str]:
     return hosts
 
 
-def _way_to(host: str) -> str:
-    """Our own address on the way there; connecting a datagram socket sends nothing."""
+def _local_address_to(host: str) -> str:
+    """Our address on the route to a host; connecting a datagram socket sends nothing."""
     with socket.socket(_family(host), socket.SOCK_DGRAM) as sock:
         try:
             sock.connect((host, 9))
@@ -108,10 +106,3 @@ def _way_to(host: str) -> str:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

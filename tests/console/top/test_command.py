@@ -292,7 +292,7 @@ def test_without_textual_there_is_a_hint(
     assert main(["top"]) == 2
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert "pip install 'nodnod[top]'" in err
+    assert "pip install textual" in err
 
 
 def test_without_a_terminal_there_is_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
         # For this command only, and an extra: most machines that run an agent need none of it.
         import textual  # noqa: F401
     except ModuleNotFoundError:
-        complain("top needs Textual: pip install 'nodnod[top]'; or try: nodnod stat --watch 1")
+        complain("top needs Textual: pip install textual; or try: nodnod stat --watch 1")
         return Status.USAGE
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         complain("top needs a terminal; for a file or a pipe there is: nodnod stat --watch 1")
