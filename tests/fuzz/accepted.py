@@ -149,5 +149,5 @@ class Accepted(Side):
         assert not self.server.clients
         assert not self.server.pending
         assert not self.stage.cluster.sessions
-        assert not self.stage.cluster.streams._sources
+        assert not self.stage.cluster.responder.streams._feeds
         self.server.close()

@@ -40,11 +40,11 @@ class Counters:
     """Since the agent started. What the queries, streams and gossip count stands with them."""
 
     __slots__ = (
+        "answered_at_once",
         "connections_accepted",
         "connections_cut",
         "connections_ended",
         "connections_refused",
-        "known_at_once",
         "loop_lag",
         "pages",
         "refusals",
@@ -56,7 +56,7 @@ class Counters:
         """Requests by ``type``, those among them too that were refused for another field."""
         self.refusals = dict.fromkeys(CODES, 0)
         """Refused requests by code: words of our own, never a client's."""
-        self.known_at_once = 0
+        self.answered_at_once = 0
         """Questions whose answer was at hand: they waited for nobody."""
         self.pages: dict[tuple[str, int], int] = {}
         """Plain HTTP requests by page (ours, or a word for all others) and status."""

@@ -72,35 +72,51 @@ def renamed(raw: msgspec.Raw | bytes, listed: str) -> bytes:
 
 
 class AnswerEncoder:
-    """What this agent says; ``host`` is its name."""
+    """Encodes whole answers; ``host`` is the name of this agent. Their ids come last, later."""
 
     def __init__(self, host: str) -> None:
         self.host = host
-        self.own_key = encode(host) + b":"
+        self._own_key = encode(host) + b":"
         self._head = b'{"host":' + encode(host) + b',"nodes":{'
 
-    def nodes(self, nodes: Iterable[bytes]) -> bytes:
-        """An answer of nodes, each given as its key, a colon and its object."""
+    def nodes(
+        self,
+        nodes: list[bytes],
+        own: bytes | None,
+        place: int,
+        unknown: Iterable[str],
+        stat_type: int,
+    ) -> bytes:
+        """A cluster answer.
+
+        ``nodes`` holds each node as its key, a colon and its object. If this node is asked for,
+        its object ``own`` comes in at ``place``. ``unknown`` are names that no node has.
+        """
+        if own is not None:
+            nodes.insert(place, self._own_key + own)
+        nodes += [
+            b"%b:%b" % (encode(name), error_entry(name, "unknown node", stat_type))
+            for name in unknown
+        ]
         return self._head + b",".join(nodes) + b'},"error":""}'
 
-    def alone(self, entry: bytes) -> bytes:
-        """An answer of this node only."""
-        return b'%b%b%b},"error":""}' % (self._head, self.own_key, entry)
+    def own(self, entry: bytes) -> bytes:
+        """An answer with this node only."""
+        return b'%b%b%b},"error":""}' % (self._head, self._own_key, entry)
 
     def refusal(self, error: RequestError) -> bytes:
-        """The answer to a request that is refused; its id is not in it yet."""
+        """The answer to a request that is refused."""
         return encode({"host": self.host, "nodes": {}, "error": str(error), "code": error.code})
 
-    def done(self) -> bytes:
-        """The answer to the end of a stream; its id is not in it yet."""
+    def end_of_stream(self) -> bytes:
+        """The answer to the end of a stream."""
         return self._head + b'},"error":"","done":true}'
 
-
-def unknown_node(name: str, stat_type: int) -> bytes:
-    """The key and object of a node that was asked for and that nobody has."""
-    return encode(name) + b":" + error_entry(name, "unknown node", stat_type)
+    def fields(self, **fields: object) -> bytes:
+        """An answer without nodes: to types 3 and 4."""
+        return encode({"host": self.host, **fields, "error": ""})
 
 
 def with_id(body: bytes, id: int | str) -> bytes:  # noqa: A002
-    """The same answer, with the id of the request that it belongs to."""
+    """The same answer with the id of its request."""
     return b'%b,"id":%b}' % (body[:-1], encode(id))

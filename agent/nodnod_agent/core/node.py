@@ -9,18 +9,13 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
-from nodnod_agent.core.question import Question
-from nodnod_agent.core.rate_limit import RateLimit
-from nodnod_agent.core.requests.pacing import Pacing
-from nodnod_agent.core.requests.query import Queries, Waiter
-from nodnod_agent.core.requests.session import MAX_LONG_JOINS, Session
-from nodnod_agent.core.requests.streams import Streams
+from nodnod_agent.core.requests.responder import Responder
+from nodnod_agent.core.requests.session import Session
 from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.local import LocalNode, Want
 from nodnod_agent.core.stats.push import NEWS, Push
 from nodnod_agent.core.stats.sample import Sample
-from nodnod_client.codec import encode
-from nodnod_client.messages import Join, MemberEntry, PeerAnswer
+from nodnod_client.messages import MemberEntry, PeerAnswer
 
 GOING_AWAY = 1001
 
@@ -50,9 +45,7 @@ class Node:
         own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000))
         self.clock = clock
         self.counters = Counters()
-        self.limits = limits
-        self.long_joins = RateLimit(MAX_LONG_JOINS)
-        self.answers = AnswerEncoder(name)
+        encoder = AnswerEncoder(name)
         self.local = LocalNode(name, interval=interval, want=want)
         self._interval = interval
         self._sample_time, self._sampled_at = 0.0, clock.time()
@@ -60,14 +53,21 @@ class Node:
         self._samples_watch: Timer | None = None
         self.peers = Peers(own, self, clock=clock, wall=wall, rng=rng, dial=dial)
         roster = self.peers.roster
-        self.queries = Queries(roster, self.local, self.answers, clock)
-        self.pacing = Pacing(self.queries, clock)
-        self.streams = Streams(self, clock)
-        self.sessions: dict[Session, tuple[Hello, Wire]] = {}
+        self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
+        cache: StatsCache | None = None
         if mode == "push":
-            board = StatsCache(roster, self.local, self.answers, clock, interval)
-            self.push = Push(board, clock, interval)
+            cache = StatsCache(roster, self.local, encoder, clock, interval)
+            self.push = Push(cache, clock, interval)
+        self.responder = Responder(
+            self.peers,
+            self.local,
+            encoder,
+            cache,
+            clock=clock,
+            counters=self.counters,
+            limits=limits,
+        )
 
     def start(self) -> None:
         """Begin to keep the cluster; nodes to dial are added to ``peers``."""
@@ -84,19 +84,17 @@ class Node:
         """
         self.peers.gossip.leave()
         view = self.peers.gossip.view
-        word = {"host": self.answers.host, "member": view.own, "digest": view.digest, "error": ""}
-        told = with_id(encode(word), JOIN)
-        for hello, wire in tuple(self.sessions.values()):
-            if hello.instance:
-                wire.send(told)
+        encoder = self.responder.encoder
+        told = with_id(encoder.fields(member=view.own, digest=view.digest), JOIN)
+        for session in tuple(self.sessions):
+            if session.from_agent:
+                session.wire.send(told)
 
     def stop(self) -> None:
         """Say goodbye to everybody; nothing is asked or dialled any more."""
         if self._samples_watch is not None:
             self._samples_watch.cancel()
-        self.streams.stop()
-        self.pacing.stop()
-        self.queries.stop()
+        self.responder.stop()
         if self.push is not None:
             self.push.stop()
         for session in tuple(self.sessions):
@@ -108,9 +106,9 @@ class Node:
         if sample.time != self._sample_time:  # else the same, with costly sections added
             self._sample_time, self._sampled_at, self._missed = sample.time, self.clock.time(), 0
         self.local.update(sample)
-        self.queries.sampled()
+        self.responder.queries.sampled()
         if self.push is not None:
-            self.push.board.changed()
+            self.push.cache.changed()
 
     def _watch_samples(self) -> None:
         # Looks are counted, and not seconds: after we stood still ourselves a sample is on its way.
@@ -120,48 +118,20 @@ class Node:
         if self._missed > STALE_AFTER:
             self.local.stale(now - self._sampled_at)
             if self.push is not None:
-                self.push.board.changed()
+                self.push.cache.changed()
 
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that dialled, has connected."""
-        teller = hello.address or "?" if hello.instance else None
-        session = Session(self, wire, teller, hello.instance)
-        self.sessions[session] = hello, wire
+        session = Session(self.responder, wire, hello, self._session_ended)
+        self.sessions[session] = None
         if hello.instance:
             self.peers.met(hello, wire)
         return session
 
-    # What sessions ask for.
-
-    def left(self, session: Session) -> None:
-        """Forget a client whose connection is gone."""
-        gone = self.sessions.pop(session, None)
-        if gone is not None:
-            self.peers.parted(*gone)
-
-    def reaches(self, instance: str) -> bool:
-        """See Services."""
-        return self.peers.reaches(instance)
-
-    def ask(self, question: Question, waiter: Waiter) -> None:
-        """Settle ``waiter``: in push mode from memory, where memory holds what is asked."""
-        if self.push is not None and question.plain and not question.here:
-            self.counters.known_at_once += 1
-            waiter.settle(self.push.board.body(question))
-        elif question.costly and not question.here:
-            self.pacing.ask(question, waiter)
-        else:
-            self.queries.ask(question, waiter)
-
-    def members_body(self) -> bytes:
-        """The answer to type 3."""
-        members = self.peers.members()
-        return encode({"host": self.answers.host, "members": members, "error": ""})
-
-    def join_body(self, join: Join, teller: str) -> bytes:
-        """The answer to type 4."""
-        answer = self.peers.gossip.asked(join, teller)
-        return encode({"host": self.answers.host, **answer, "error": ""})
+    def _session_ended(self, session: Session) -> None:
+        if session in self.sessions:
+            del self.sessions[session]
+            self.peers.parted(session.hello, session.wire)
 
     # What peers do.
 
@@ -172,24 +142,24 @@ class Node:
 
     def peer_down(self, member: Member) -> None:
         """See PeerOwner."""
-        self.queries.failed(member, None, member.error)
+        self.responder.queries.failed(member, None, member.error)
         if self.push is not None:
-            self.push.board.changed()
+            self.push.cache.changed()
 
     def peer_gone(self, member: Member) -> None:
         """See PeerOwner."""
         if self.push is not None:
-            self.push.board.forget(member)
+            self.push.cache.forget(member)
 
     def peer_answer(self, member: Member, query: int, answer: PeerAnswer) -> None:
         """See PeerOwner."""
         if query != NEWS:
-            self.queries.answered(member, query, answer)
+            self.responder.queries.answered(member, query, answer)
         elif self.push is not None:
             self.push.news(member, answer)
 
     def peer_spoiled(self, member: Member, query: int | None, reason: str) -> None:
         """See PeerOwner."""
-        self.queries.failed(member, query, reason)
+        self.responder.queries.failed(member, query, reason)
         if self.push is not None:
-            self.push.board.spoil(member, reason)
+            self.push.cache.spoil(member, reason)

@@ -58,7 +58,7 @@ class Question(NamedTuple):
         return self._replace(detail=(), history=None)
 
     @property
-    def costly(self) -> bool:
+    def expensive(self) -> bool:
         """Whether an answer takes each node milliseconds, and is large."""
         return self.history is not None
 

@@ -1,20 +1,37 @@
-"""How much of something is borne in a second."""
+"""How many events are allowed per time."""
+
+from collections import deque
+
+from nodnod_agent.core.interfaces import EARLY
 
 
 class RateLimit:
-    """So many in each second of a clock, and none of what goes beyond."""
+    """A sliding window: at most ``limit`` events in any ``per`` seconds.
 
-    __slots__ = ("_left", "_most", "_second")
+    The time comes in as an argument. A clock that was set back starts a new window. An event is
+    allowed up to ``EARLY`` seconds before its time, since timers fire that early.
+    """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._left = most
-        self._second = 0
+    __slots__ = ("_limit", "_per", "_taken")
+
+    def __init__(self, limit: int, per: float = 1.0) -> None:
+        self._limit = limit
+        self._per = per
+        self._taken: deque[float] = deque()
+
+    def left(self, now: float) -> int:
+        """How many events are allowed at this moment."""
+        taken = self._taken
+        while taken and not 0 <= now - taken[0] < self._per - EARLY:
+            taken.popleft()
+        return self._limit - len(taken)
 
     def take(self, now: float, count: int = 1) -> bool:
-        """Use up so many; false where there are not so many left, which uses up the rest."""
-        second = int(now)
-        if second != self._second:
-            self._second, self._left = second, self._most
-        self._left -= count
-        return self._left >= 0
+        """Use up ``count`` events; false if fewer are left, which uses up those too."""
+        left = self.left(now)
+        self._taken.extend([now] * min(count, left))
+        return count <= left
+
+    def next_time(self, now: float) -> float:
+        """When the next event is allowed: ``now`` or later."""
+        return now if self.left(now) > 0 else self._taken[0] + self._per

@@ -109,8 +109,8 @@ class Metrics:
             "nodnod_request_duration_seconds",
             "From a question (a request for stats, a tick of streams, a page) to its answer; "
             "0 if it was at hand.",
-            cluster.queries.durations,
-            zeros=counters.known_at_once,
+            cluster.responder.queries.durations,
+            zeros=counters.answered_at_once,
         )
         pages = CounterMetricFamily(
             "nodnod_http_requests", "Plain HTTP requests.", labels=("page", "code")
@@ -121,7 +121,7 @@ class Metrics:
         yield _counter(
             "nodnod_broadcasts",
             "Questions that were put to all peers at once.",
-            cluster.queries.broadcasts,
+            cluster.responder.queries.broadcasts,
         )
 
     def _peers(self) -> Iterator[Metric]:
@@ -155,11 +155,11 @@ class Metrics:
             {"client": len(cluster.sessions) - agents, "agent": agents},
             "kind",
         )
-        yield _gauge("nodnod_streams", "Streams that run.", len(cluster.streams))
+        yield _gauge("nodnod_streams", "Streams that run.", len(cluster.responder.streams))
         yield _counter(
             "nodnod_stream_ticks_skipped",
             "Ticks that a client was too slow to take.",
-            cluster.streams.skipped,
+            cluster.responder.streams.skipped,
         )
         yield _gauge(
             "nodnod_connections",

@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 from nodnod_agent.collectors.machine import Timing
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
+from nodnod_agent.core.requests.delivery import Waiter
 from nodnod_client.codec import decode_request, encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import RequestType
@@ -63,25 +64,19 @@ class _Asked(NamedTuple):
     reply: Reply
 
 
-class _Waiter:
+class _Waiter(Waiter):
     """A page that waits for the cluster."""
 
     def __init__(
         self, pages: "Pages", asked: _Asked, timeout: float, done: Callable[[bytes], None]
     ) -> None:
+        super().__init__(timeout, pages.cluster.clock.time() + timeout)
         self.pages = pages
         self.asked = asked
-        self.timeout = timeout
-        self.deadline = pages.cluster.clock.time() + timeout
         self.done = done
 
-    @property
-    def greedy(self) -> bool:
-        """See the core's Settled."""
-        return False
-
-    def settle(self, body: bytes) -> None:
-        """See the core's Waiter."""
+    def deliver(self, body: bytes) -> None:
+        """Answer the page."""
         self.pages.waiting.discard(self)
         self.done(body)
 
@@ -119,7 +114,7 @@ class Pages:
     def stop(self) -> None:
         """Answer those that wait; the cluster, which has stopped, will not."""
         error = RequestError("shutting_down", "this agent is shutting down")
-        body = self.cluster.answers.refusal(error)
+        body = self.cluster.responder.encoder.refusal(error)
         for waiter in tuple(self.waiting):
             waiter.asked.reply(page(503, JSON, body))
         self.waiting.clear()
@@ -167,11 +162,11 @@ class Pages:
             question = Question.of(request)
         except RequestError as error:
             self.cluster.counters.refused(error.code)
-            asked.reply(page(400, JSON, self.cluster.answers.refusal(error)))
+            asked.reply(page(400, JSON, self.cluster.responder.encoder.refusal(error)))
             return
         waiter = _Waiter(self, asked, request.timeout or DEFAULT_TIMEOUT, done)
         self.waiting.add(waiter)
-        self.cluster.ask(question, waiter)
+        self.cluster.responder.ask(question, waiter)
 
     def _own_metrics(self, asked: _Asked) -> None:
         """This node's sections as far as they are at hand; those in ``detail`` are waited for."""
@@ -208,7 +203,7 @@ class Pages:
         return Metrics(self.cluster, self._timings)
 
     def _members(self, asked: _Asked) -> None:
-        asked.reply(page(200, JSON, self.cluster.members_body()))
+        asked.reply(page(200, JSON, self.cluster.responder.members()))
 
     def _healthz(self, asked: _Asked) -> None:
         asked.reply(page(200, JSON, b'{"status":"ok"}'))

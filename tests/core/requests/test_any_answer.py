@@ -142,7 +142,7 @@ class Scene:
             ledger.check()
             self._check_nodes(client.nodes, question)
         assert all(link.owing <= MAX_UNANSWERED for link in self.stage.cluster.peers._links)
-        assert self.stage.cluster.queries._rounds == {}
+        assert self.stage.cluster.responder.queries._under_way == {}
 
     def _check_nodes(self, found: dict[str, Any], question: dict[str, Any]) -> None:
         fields = FIELDS[question.get("statType", 0)]

@@ -3,7 +3,7 @@
 import pytest
 
 from core.harness import CoreHarness, FakeClient, FakePeer
-from nodnod_agent.core.requests.pacing import MOST, SPACING, TOO_MANY
+from nodnod_agent.core.requests.pacing import MAX_WAITING, SPACING, TOO_MANY
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_others_do_not_wait_for_them(stage: CoreHarness, kyle: FakePeer) -> None
 def test_one_that_would_wait_too_long_is_answered_with_what_is_at_hand(
     stage: CoreHarness, kyle: FakePeer
 ) -> None:
-    waiting = [ask(stage, 1 + seconds) for seconds in range(MOST + 1)]
+    waiting = [ask(stage, 1 + seconds) for seconds in range(MAX_WAITING + 1)]
     stage.clock.turn()
     one_more = ask(stage, 3000)
 
@@ -78,7 +78,7 @@ def test_one_that_would_wait_too_long_is_answered_with_what_is_at_hand(
 def test_one_whose_deadline_comes_before_its_turn_is_answered_by_then(
     stage: CoreHarness, kyle: FakePeer
 ) -> None:
-    for seconds in range(1, MOST):
+    for seconds in range(1, MAX_WAITING):
         ask(stage, seconds, timeout=30)
     client = ask(stage, 3000, timeout=0.1)
     patient = ask(stage, 3000, timeout=30)
@@ -87,7 +87,7 @@ def test_one_whose_deadline_comes_before_its_turn_is_answered_by_then(
 
     assert client.nodes["kyle"]["error"] == "no answer within 0.1 s"
     assert patient.answers == []
-    stage.clock.advance(MOST * SPACING)
+    stage.clock.advance(MAX_WAITING * SPACING)
     assert asked(kyle)[-1] == 3000
 
 

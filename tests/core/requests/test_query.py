@@ -111,8 +111,23 @@ def test_nothing_is_kept_of_what_has_been_answered(stage: CoreHarness) -> None:
         peer.answer()
         assert client.answer
     stage.clock.advance(3)
-    assert not stage.cluster.queries._gatherings
-    assert not stage.cluster.queries._rounds
+    assert not stage.cluster.responder.queries._groups
+    assert not stage.cluster.responder.queries._under_way
+
+
+def test_a_planned_broadcast_that_is_not_needed_any_more_changes_nothing(
+    stage: CoreHarness,
+) -> None:
+    peer = stage.peer("kyle")
+    clients = [stage.ask_all(), stage.ask_all()]  # the second plans a broadcast in 10 ms
+    peer.answer()
+    peer.answer()
+    clients.append(stage.ask_all())
+    peer.answer()
+    clients.append(stage.ask_all())
+    stage.clock.advance(1.1 * SPACING)
+    peer.answer()
+    assert [errors(client) for client in clients] == [{"kyle": "", "own": ""}] * 4
 
 
 # A peer that does not answer.

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from nodnod_agent.core.question import Question
-from nodnod_agent.core.requests.streams import BATCH, Streams, Subscription, Terms
+from nodnod_agent.core.requests.delivery import BATCH, Delivery
+from nodnod_agent.core.requests.streams import Streams, Subscription, Terms
 from simulation.clock import FakeClock
 
 EVERY = Terms(Question(), every=1.0, timeout=1.0)
@@ -28,7 +29,7 @@ class Asker:
             self.answer(waiter, number)
 
     def answer(self, waiter: object, number: int) -> None:
-        waiter.settle(b'{"n":%d}' % number)  # type: ignore[attr-defined]
+        waiter.deliver(b'{"n":%d}' % number)  # type: ignore[attr-defined]
 
 
 class Reader:
@@ -58,7 +59,7 @@ def asker() -> Asker:
 
 @pytest.fixture
 def streams(asker: Asker, clock: FakeClock) -> Streams:
-    return Streams(asker, clock)
+    return Streams(asker.ask, Delivery(clock), clock)
 
 
 def open_stream(streams: Streams, reader: Reader, terms: Terms = EVERY) -> Subscription:
@@ -193,10 +194,10 @@ def test_ticks_that_were_missed_are_not_made_up_for(
     streams: Streams, asker: Asker, clock: FakeClock
 ) -> None:
     reader = Reader()
-    source = open_stream(streams, reader).source
+    feed = open_stream(streams, reader).feed
     clock.advance(0.01)
-    assert source is not None
-    source._due -= 5  # as if the process had stood still
+    assert feed is not None
+    feed._due -= 5  # as if the process had stood still
     clock.advance(2.5)
 
     assert len(asker.asked) <= 4

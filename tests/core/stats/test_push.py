@@ -118,7 +118,7 @@ def test_an_answer_is_there_at_once_and_costs_no_question(stage: CoreHarness) ->
 
     assert answer.nodes["kenny"] == {"name": "kenny", "cpuUsed": 42.0, "error": ""}
     assert len(kenny.queries) == 1
-    assert stage.cluster.queries.broadcasts == 0
+    assert stage.cluster.responder.queries.broadcasts == 0
 
 
 def test_the_first_news_of_a_version_1_peer_come_with_its_first_answers(stage: CoreHarness) -> None:
@@ -229,4 +229,4 @@ def test_one_that_is_configured_no_more_and_lost_is_forgotten(stage: CoreHarness
 
     assert list(errors(stage)) == ["own"]
     assert stage.cluster.push is not None
-    assert not stage.cluster.push.board._news
+    assert not stage.cluster.push.cache._news

@@ -1,57 +1,78 @@
-"""Who gets an answer first, where one answer is for very many.
+"""One answer for many: urgent ones at once, the rest in batches.
 
-Clients with few requests under way get it at once. Those with many get theirs behind them, so many
-in each turn of the loop: so nobody waits because others have asked the same a thousand times.
+Clients with few requests in flight get their answer at once. Clients with many get theirs later, a
+batch in each turn of the event loop, and so do the subscribers of a stream. So one large fan-out
+does not delay other clients.
 """
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sized
+from functools import partial
 
 from nodnod_agent.core.interfaces import Clock
 
 BATCH = 128
-"""Answers in one turn of the loop to clients with many requests under way."""
+"""Deliveries in one turn of the event loop; more delay the requests that arrive meanwhile."""
+
+FEW_IN_FLIGHT = 4
+"""Requests in flight up to which a client is answered before others."""
 
 
-class Recipient(Protocol):
-    """Who waits for an answer."""
+class Waiter:
+    """A request that waits for one answer; subclasses say where the answer goes.
 
-    @property
-    def greedy(self) -> bool:
-        """Whether its client has so much under way that others go first."""
+    ``timeout`` counts seconds from the arrival of the request, ``deadline`` is the same moment on
+    the core's clock. ``in_flight`` holds everything that its client waits for.
+    """
 
-    def settle(self, body: bytes) -> None:
-        """Take the answer."""
+    __slots__ = ("deadline", "in_flight", "timeout")
+
+    def __init__(self, timeout: float, deadline: float, in_flight: Sized = ()) -> None:
+        self.timeout = timeout
+        self.deadline = deadline
+        self.in_flight = in_flight
+
+    def deliver(self, body: bytes) -> None:
+        """Take the answer: a JSON object without an ``id``."""
+        raise NotImplementedError
 
 
 class Delivery:
-    """Hands out answers."""
+    """Makes deliveries in their order, at most BATCH in one turn of the event loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rest: deque[tuple[Recipient, bytes]] = deque()
-        self._due = False
+        self._queue: deque[Callable[[], None]] = deque()
+        self._running = False
 
-    def settle(self, waiters: Iterable[Recipient], body: bytes) -> None:
-        """Hand ``body`` to all of them, now or in the next turns."""
+    def answer(self, waiters: Iterable[Waiter], body: bytes) -> None:
+        """Give ``body`` to all waiters, urgent ones first."""
         for waiter in waiters:
-            if waiter.greedy:
-                self._rest.append((waiter, body))
+            if len(waiter.in_flight) <= FEW_IN_FLIGHT:
+                waiter.deliver(body)
             else:
-                waiter.settle(body)
-        if self._rest and not self._due:
-            self._go_on()
+                self._queue.append(partial(waiter.deliver, body))
+        self._start()
+
+    def schedule(self, deliveries: Iterable[Callable[[], None]]) -> None:
+        """Make these after all that are scheduled already."""
+        self._queue.extend(deliveries)
+        self._start()
 
     def stop(self) -> None:
-        """Hand out nothing more."""
-        self._rest.clear()
+        """Drop what is not delivered yet."""
+        self._queue.clear()
 
-    def _go_on(self) -> None:
-        self._due = False
-        for _ in range(min(BATCH, len(self._rest))):
-            waiter, body = self._rest.popleft()
-            waiter.settle(body)
-        if self._rest:
-            self._due = True
-            self._clock.call_at(self._clock.time(), self._go_on)
+    def _start(self) -> None:
+        if self._queue and not self._running:
+            self._running = True
+            self._run()
+
+    def _run(self) -> None:
+        queue = self._queue
+        for _ in range(min(BATCH, len(queue))):
+            queue.popleft()()
+        if queue:
+            self._clock.call_at(self._clock.time(), self._run)
+        else:
+            self._running = False

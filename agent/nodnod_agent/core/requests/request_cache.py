@@ -1,4 +1,4 @@
-"""What a client asks, read once: the same bytes again need no second reading."""
+"""Parsed requests: the same bytes are decoded once."""
 
 from typing import NamedTuple
 
@@ -6,17 +6,17 @@ from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_request
 from nodnod_client.messages import Request, RequestType
 
-REMEMBERED = 64
-"""Requests remembered; clients choose what they ask, so that there is an end to it."""
+MAX_REQUESTS = 64
+"""Requests in the cache; clients choose what they ask, so it is bounded."""
 
-LONGEST = 256
-"""Bytes of a request that is remembered."""
+MAX_LENGTH = 256
+"""Bytes of a request that may be cached."""
 
 _QUESTIONS = frozenset((RequestType.STAT, RequestType.STAT_ALL))
 
 
 class ParsedRequest(NamedTuple):
-    """A request and, for types 0 and 1, the question in it."""
+    """A request, the question of types 0 and 1, and the text of both."""
 
     request: Request
     question: Question
@@ -24,23 +24,20 @@ class ParsedRequest(NamedTuple):
 
 
 class RequestCache:
-    """Reads requests. Clients repeat theirs for as long as they live, most of them alike."""
+    """Parses requests. Most clients repeat theirs as long as they live, and many send the same."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, ParsedRequest] = {}
+        self._parsed: dict[bytes, ParsedRequest] = {}
 
-    def read(self, text: bytes) -> ParsedRequest:
-        """Raises RequestError."""
-        asked = self._known.get(text)
-        if asked is None:
+    def parse(self, text: bytes) -> ParsedRequest:
+        """Parse a request, or find it in the cache. Raises RequestError."""
+        parsed = self._parsed.get(text)
+        if parsed is None:
             request = decode_request(text)
             question = Question.of(request) if (request.type or 0) in _QUESTIONS else Question()
-            asked = ParsedRequest(request, question, text)
-            if request.id is None and len(text) <= LONGEST:  # with an id, no two are alike
-                if len(self._known) >= REMEMBERED:
-                    self._known.clear()
-                self._known[text] = asked
-        return asked
-
-
-read = RequestCache().read
+            parsed = ParsedRequest(request, question, text)
+            if request.id is None and len(text) <= MAX_LENGTH:  # one with an id does not come again
+                if len(self._parsed) >= MAX_REQUESTS:
+                    self._parsed.clear()
+                self._parsed[text] = parsed
+        return parsed

@@ -1,6 +1,6 @@
 """The newest stats of every node, and how stale: what push mode answers from."""
 
-from nodnod_agent.core.encoding import AnswerEncoder, from_peer, relabelled, unknown_node
+from nodnod_agent.core.encoding import AnswerEncoder, from_peer, relabelled
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
@@ -37,13 +37,13 @@ class StatsCache:
         self,
         roster: Roster,
         local: LocalNode,
-        answers: AnswerEncoder,
+        encoder: AnswerEncoder,
         clock: Clock,
         interval: float,
     ) -> None:
         self._roster = roster
         self._local = local
-        self._answers = answers
+        self._encoder = encoder
         self._clock = clock
         self._patience = STALE_AFTER * interval
         self._news: dict[Member, _News] = {}
@@ -95,11 +95,10 @@ class StatsCache:
             entry, until = self._entry(member, question.stat_type, now)
             good_until = min(good_until, until)
             nodes.append(member.key + entry)
-        if own:
-            place = self._roster.own_place(members)
-            nodes.insert(place, self._answers.own_key + self._local.entry(question))
-        nodes += [unknown_node(name, question.stat_type) for name in unknown]
-        return self._answers.nodes(nodes), good_until
+        own_entry = self._local.entry(question) if own else None
+        place = self._roster.own_place(members)
+        body = self._encoder.nodes(nodes, own_entry, place, unknown, question.stat_type)
+        return body, good_until
 
     def _entry(self, member: Member, stat_type: int, now: float) -> tuple[bytes, float]:
         news = self._told(member)

@@ -20,10 +20,10 @@ log = logging.getLogger("nodnod")
 
 
 class Push:
-    """Asks version-2 peers for a stream, polls version-1 peers, and feeds the board with both."""
+    """Asks version-2 peers for a stream, polls version-1 peers, and feeds the cache with both."""
 
-    def __init__(self, board: StatsCache, clock: Clock, interval: float) -> None:
-        self.board = board
+    def __init__(self, cache: StatsCache, clock: Clock, interval: float) -> None:
+        self.cache = cache
         self._clock = clock
         self._every = min(max(interval, MIN_EVERY), MAX_EVERY)
         self._request = encode(Request(id=NEWS, every=self._every))
@@ -48,11 +48,11 @@ class Push:
     def news(self, member: Member, answer: PeerAnswer) -> None:
         """Take what a peer says of itself."""
         try:
-            self.board.update(member, answer)
+            self.cache.update(member, answer)
         except WireError as error:
             key = {"key": f"news {member.address}"}
             log.warning("%s sent no stats: %s", member, error, extra=key)
-            self.board.spoil(member, str(error))
+            self.cache.spoil(member, str(error))
 
     def _poll(self) -> None:
         for member in self._peers():

@@ -1,0 +1,107 @@
+"""One question to the whole cluster: the members that were asked, their answers, who waits."""
+
+from bisect import bisect
+
+from nodnod_agent.core.encoding import AnswerEncoder, renamed
+from nodnod_agent.core.membership.member import Member
+from nodnod_agent.core.membership.roster import Roster
+from nodnod_agent.core.question import Question
+from nodnod_agent.core.requests.delivery import Waiter
+
+
+class Broadcast:
+    """A snapshot of the roster at the moment of the question, filled with answers.
+
+    A member that is down at that moment has its error at once: it may come up before the others
+    have answered, and is not asked all the same.
+    """
+
+    __slots__ = (
+        "_entries",
+        "_members",
+        "_unknown",
+        "_version",
+        "awaits_sample",
+        "id",
+        "own",
+        "pending",
+        "question",
+        "waiters",
+    )
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        question: Question,
+        roster: Roster,
+        waiters: list[Waiter],
+    ) -> None:
+        self.id = id
+        self.question = question
+        self.waiters = waiters
+        self._members, self.own, self._unknown = roster.select(question)
+        self._version = roster.version
+        self.pending: dict[Member, None] = {}
+        """The members whose answers are missing."""
+        self._entries: dict[Member, bytes] = {}
+        self.awaits_sample = False
+        """Whether this node's own sample is missing a section."""
+        for member in self._members:
+            if member.up:
+                self.pending[member] = None
+            else:
+                self._entries[member] = member.failure(member.error, question.stat_type)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.pending and not self.awaits_sample
+
+    def take(self, member: Member, entry: bytes) -> None:
+        """Note the node object of a member."""
+        self._entries[member] = entry
+        del self.pending[member]
+
+    def body(
+        self, roster: Roster, encoder: AnswerEncoder, own: bytes | None, error: str = ""
+    ) -> bytes:
+        """The answer, with this node's object ``own``; ``error`` stands for missing members."""
+        stat_type = self.question.stat_type
+        entries = self._entries
+        if self.pending:
+            entries = entries | {one: one.failure(error, stat_type) for one in self.pending}
+        if self._version != roster.version:
+            return self._relisted_body(roster, encoder, own, entries)
+        nodes = [member.key + entries[member] for member in self._members]
+        place = roster.own_place(self._members) if own is not None else 0
+        return encoder.nodes(nodes, own, place, self._unknown, stat_type)
+
+    def _relisted_body(
+        self,
+        roster: Roster,
+        encoder: AnswerEncoder,
+        own: bytes | None,
+        entries: dict[Member, bytes],
+    ) -> bytes:
+        """The answer where the roster has changed since the broadcast.
+
+        A name may belong to another member now, and a member may have turned out to be an address
+        of another. Each node stands in the answer once, under its present name. A node that has
+        left meanwhile, and was asked for by its name, is unknown.
+        """
+        nodes: dict[Member, bytes] = {}
+        gone = set(self._unknown)
+        for member, entry in entries.items():
+            node = member.alias_of or member
+            if node.left:
+                gone.add(member.listed)
+            elif node is member or node not in nodes:
+                nodes[node] = entry
+        named = {node.listed: node.key + renamed(nodes[node], node.listed) for node in nodes}
+        names = sorted(named)
+        found = {*names, roster.name} if own is not None else named
+        unknown = [name for name in self.question.literals if name in gone and name not in found]
+        place = bisect(names, roster.name)
+        return encoder.nodes(
+            [named[name] for name in names], own, place, unknown, self.question.stat_type
+        )

@@ -1,0 +1,77 @@
+"""What the sessions and pages of one agent answer from."""
+
+from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.encoding import AnswerEncoder
+from nodnod_agent.core.interfaces import Clock
+from nodnod_agent.core.limits import Limits
+from nodnod_agent.core.membership.peers import Peers
+from nodnod_agent.core.question import Question
+from nodnod_agent.core.rate_limit import RateLimit
+from nodnod_agent.core.requests.delivery import Delivery, Waiter
+from nodnod_agent.core.requests.pacing import Pacing
+from nodnod_agent.core.requests.query import Queries
+from nodnod_agent.core.requests.request_cache import RequestCache
+from nodnod_agent.core.requests.streams import Streams
+from nodnod_agent.core.stats.cache import StatsCache
+from nodnod_agent.core.stats.local import LocalNode
+from nodnod_client.messages import Join
+
+MAX_LONG_JOINS = 8
+"""Long join requests in a second, of all agents together: one of 4 MiB takes some 20 ms."""
+
+
+class Responder:
+    """Takes each question to its source: this node, the stats cache, or the cluster.
+
+    ``cache`` is the stats cache in push mode, else ``None``.
+    """
+
+    def __init__(
+        self,
+        peers: Peers,
+        local: LocalNode,
+        encoder: AnswerEncoder,
+        cache: StatsCache | None,
+        *,
+        clock: Clock,
+        counters: Counters,
+        limits: Limits,
+    ) -> None:
+        self.peers = peers
+        self.local = local
+        self.encoder = encoder
+        self.clock = clock
+        self.counters = counters
+        self.limits = limits
+        self.long_joins = RateLimit(MAX_LONG_JOINS)
+        self.request_cache = RequestCache()
+        self._cache = cache
+        self._delivery = Delivery(clock)
+        self.queries = Queries(peers.roster, local, encoder, self._delivery, clock)
+        self._pacing = Pacing(self.queries, clock)
+        self.streams = Streams(self.ask, self._delivery, clock)
+
+    def ask(self, question: Question, waiter: Waiter) -> None:
+        """Answer ``waiter`` by its deadline; in push mode at once, where the cache can."""
+        if self._cache is not None and question.plain and not question.here:
+            self.counters.answered_at_once += 1
+            waiter.deliver(self._cache.body(question))
+        elif question.expensive and not question.here:
+            self._pacing.ask(question, waiter)
+        else:
+            self.queries.ask(question, waiter)
+
+    def members(self) -> bytes:
+        """The answer to type 3."""
+        return self.encoder.fields(members=self.peers.members())
+
+    def join(self, join: Join, address: str) -> bytes:
+        """The answer to type 4, asked by the agent at ``address``."""
+        return self.encoder.fields(**self.peers.gossip.asked(join, address))
+
+    def stop(self) -> None:
+        """Forget everything under way; the caller answers the waiters."""
+        self.streams.stop()
+        self._pacing.stop()
+        self.queries.stop()
+        self._delivery.stop()
