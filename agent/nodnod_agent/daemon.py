@@ -148,7 +148,7 @@ class _Daemon:
         gc.freeze()
         self._server.listen(sockets)
         look_up_full_name(self._loop, self._on_full_name)
-        name, advertise = self._settings.name, self._node.peers.gossip.view.own.address
+        name, advertise = self._settings.name, self._node.peers.gossip.table.own.address
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
         if advertise != str(self._listen):
             log.info("Advertising address %s", advertise)
@@ -179,7 +179,7 @@ class _Daemon:
         self._systemd.close()
 
     def _digest(self) -> str:
-        return self._node.peers.gossip.view.digest
+        return self._node.peers.gossip.table.digest
 
     def _deliver(self, sample: Sample) -> None:
         self._node.sampled(sample)

@@ -29,32 +29,29 @@ class GossipAgent:
     """One agent's gossip, and what it has learnt."""
 
     def __init__(self, number: int, clock: FakeClock) -> None:
-        self.learnt_of: list[MemberEntry] = []
+        self._learned: list[MemberEntry] = []
         self.links: list[Wire] = []
         self.rooms = 0
         """How many members it could do without."""
-        self.view = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
-        self.gossip = Gossip(
-            self.view,
-            self,
-            lambda: cast(list[Link], self.links),
-            clock=clock,
-            rng=random.Random(number),
-        )
+        self.table = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
+        self.gossip = Gossip(self.table, self._make_room, clock=clock, rng=random.Random(number))
 
-    def learnt(self, news: MemberEntry) -> None:
-        self.learnt_of.append(news)
+    @property
+    def learned(self) -> list[MemberEntry]:
+        """All that it has learned."""
+        self._learned += self.gossip.learned()
+        return self._learned
 
-    def room(self) -> bool:
+    def _make_room(self) -> bool:
         self.rooms -= 1
         if self.rooms >= 0:
-            self.view.forget(next(iter(self.view.entries)))
+            self.table.forget(next(iter(self.table.entries)))
         return self.rooms >= 0
 
     def knows(self, *entries: MemberEntry) -> None:
         """Take in what is no news."""
         for one in entries:
-            self.view.merge(one)
+            self.table.merge(one)
 
     def connect(self, other: "GossipAgent") -> "Wire":
         """Link it to another, as if it had dialled."""
@@ -83,15 +80,15 @@ class Wire:
     """A link between two sides that delivers at once, and remembers what went each way."""
 
     def __init__(self, side: GossipAgent, other: GossipAgent) -> None:
-        self.address = parse_address(other.view.own.address)
-        self.hello = Hello(2, other.view.own.name, digest=other.view.digest)
+        self.address = parse_address(other.table.own.address)
+        self.hello = Hello(2, other.table.own.name, digest=other.table.digest)
         self.requests: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self._side, self._other = side, other
 
-    def tell(self, text: bytes) -> None:
+    def send(self, text: bytes) -> None:
         self.requests.append(json.loads(text))
         join = decode_join(text, decode_request(text))
-        answer = encode(self._other.gossip.asked(join, str(self._side.view.own.address)))
+        answer = encode(self._other.gossip.asked(join, str(self._side.table.own.address)))
         self.answers.append(json.loads(answer))
         self._side.gossip.answered(cast(Link, self), decode_peer_answer(answer))

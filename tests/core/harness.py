@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from nodnod_agent.core.interfaces import Hello, LinkEnd, Wire
+from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address, parse_address
@@ -60,7 +60,7 @@ class FakeWire:
 class Attempt:
     """One attempt to dial, for the test to decide."""
 
-    def __init__(self, clock: FakeClock, address: Address, end: LinkEnd) -> None:
+    def __init__(self, clock: FakeClock, address: Address, end: DialHandler) -> None:
         self.address = address
         self.end = end
         self.at = clock.now
@@ -86,7 +86,7 @@ class FakeDial:
         self.attempts: list[Attempt] = []
         self._clock = clock
 
-    def __call__(self, address: Address, end: LinkEnd) -> Attempt:
+    def __call__(self, address: Address, end: DialHandler) -> Attempt:
         attempt = Attempt(self._clock, address, end)
         self.attempts.append(attempt)
         return attempt

@@ -3,7 +3,7 @@
 import random
 from typing import TYPE_CHECKING, Any, cast
 
-from nodnod_agent.core.interfaces import Hello, LinkEnd, Wire
+from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address
@@ -92,7 +92,7 @@ class Agent:
             **self._options,
         )
         process.accept = lambda end, hello: _accepted(cluster, end, hello)
-        process.digest = lambda: cluster.peers.gossip.view.digest
+        process.digest = lambda: cluster.peers.gossip.table.digest
         self.process, self.cluster = process, cluster
         self.host.listen(process)
         self._sample(process, cluster)
@@ -150,7 +150,7 @@ class Agent:
         self._world.note(self.name, "moves to %s", address)
         self.host, self.address = self._world.place(self, address), address
 
-    def _dial(self, process: Process, address: Address, end: LinkEnd) -> Timer:
+    def _dial(self, process: Process, address: Address, end: DialHandler) -> Timer:
         return self._world.network.dial(process, address, end)  # type: ignore[return-value]
 
     def _wall(self) -> float:

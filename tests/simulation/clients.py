@@ -114,22 +114,22 @@ class Client:
     # What the connection reports.
 
     def opened(self, wire: Wire, _: Hello) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._wire = wire
         self.connections += 1
 
     def refused(self, _: str) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._process.call_at(self._process.time() + 0.2, self._dial)
 
     def ended(self, reason: str) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._world.note(f"client of {self.agent.name}", "is cut off: %s", reason)
         self._gone()
         self._process.call_at(self._process.time() + 0.2, self._dial)
 
     def received(self, text: bytes) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         answer = parse(text)
         if "id" in answer:
             asked = self.by_id.pop(answer["id"], None)

@@ -238,16 +238,16 @@ class _Peer:
         self.wire.send(QUESTION)
 
     def opened(self, wire: Wire, hello: Hello) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         assert hello == Hello(version=1), "a version-1 agent understands no more"
         self.wire = wire
 
     def refused(self, reason: str) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._agent.later(REDIAL, self._agent.dial, self)
 
     def received(self, text: bytes) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         answer = json.loads(text)
         assert list(answer) == ["host", "nodes", "error"], "a version-1 agent knows no more"
         gathering, listed = self._asked.popleft()
@@ -256,7 +256,7 @@ class _Peer:
         gathering.took(self, listed, node)
 
     def ended(self, reason: str) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self.wire = None
         self._asked.clear()
         self._agent.later(REDIAL, self._agent.dial, self)

@@ -61,7 +61,7 @@ class Listener:
         assert silent <= self.every + self._timeout + GRACE, f"no tick for {silent:.3f} s"
 
     def opened(self, wire: Wire, _: Hello) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._wire = wire
         self.connections += 1
         self._seq = -1
@@ -71,17 +71,17 @@ class Listener:
         wire.send(json.dumps(self._request).encode())
 
     def refused(self, _: str) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._process.call_at(self._process.time() + 0.2, self._dial)
 
     def ended(self, reason: str) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         self._world.note(f"listener of {self.agent.name}", "is cut off: %s", reason)
         self._wire = None
         self._process.call_at(self._process.time() + 0.2, self._dial)
 
     def received(self, text: bytes) -> None:
-        """See LinkEnd."""
+        """See DialHandler."""
         answer = parse(text)
         assert answer["id"] == ID
         assert not self.done, "nothing comes after the end of a stream"

@@ -20,10 +20,10 @@ def join_through_one(world: World, count: int, limit: float = 30.0) -> dict[str,
     agents = [seed, *(world.agent(nodes=[seed.address]) for _ in range(count - 1))]
 
     def known() -> bool:
-        return all(len(agent.cluster.peers.gossip.view.entries) == count - 1 for agent in agents)
+        return all(len(agent.cluster.peers.gossip.table.entries) == count - 1 for agent in agents)
 
     took = world.wait_for(known, limit, step=0.25)
-    views = {agent.cluster.peers.gossip.view.digest for agent in agents}
+    views = {agent.cluster.peers.gossip.table.digest for agent in agents}
     assert len(views) == 1
     most_lists = max(agent.cluster.peers.gossip.lists for agent in agents)
     assert most_lists < 10 * (took + 1), "lists go out one by one, not to all at once"
@@ -170,7 +170,7 @@ def day(seed: int, count: int, hours: float) -> dict[str, Any]:
 def frozen_self(world: World, agents: list[Any], seconds: float = 10.0) -> dict[str, Any]:
     """An agent that stood still itself declares nobody down when it wakes."""
     sleeper = agents[0]
-    mine = {link: link.wire for link in sleeper.cluster.peers._links}
+    mine = {link: link.wire for link in sleeper.cluster.peers.links}
     sleeper.freeze()
     world.run(seconds)
     sleeper.thaw()
@@ -192,7 +192,7 @@ def everybody_lists(agents: list[Any]) -> bool:
 
 def agree(agents: list[Any]) -> bool:
     """Whether all have heard the same of everybody."""
-    return len({agent.cluster.peers.gossip.view.digest for agent in agents}) == 1
+    return len({agent.cluster.peers.gossip.table.digest for agent in agents}) == 1
 
 
 def assert_no_ghosts(agents: list[Any]) -> None:

@@ -5,7 +5,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from nodnod_agent.core.interfaces import Hello, LinkEnd, Wire
+from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
 from nodnod_agent.transport.dialer import DIAL_LIMIT
 from nodnod_client.address import Address
 from simulation.clock import FakeClock, Timer
@@ -50,7 +50,7 @@ class Network:
         host = self.hosts[address] = Host(name, address, len(self.hosts))
         return host
 
-    def dial(self, process: Process, address: Address, end: LinkEnd) -> "Attempt":
+    def dial(self, process: Process, address: Address, end: DialHandler) -> "Attempt":
         """Connect ``process`` to whoever listens at ``address``."""
         self.dials += 1
         process.dials += 1
@@ -107,7 +107,7 @@ class Attempt:
     """One attempt to connect, from the first SYN to the upgrade's answer; the core's Timer."""
 
     def __init__(
-        self, network: Network, process: Process, address: Address, end: LinkEnd, seed: int
+        self, network: Network, process: Process, address: Address, end: DialHandler, seed: int
     ) -> None:
         self._network = network
         self._process = process

@@ -1,4 +1,4 @@
-"""What the core is handed: a clock, a wire, and nothing else of the world."""
+"""The ports of the core: clock, randomness, connections and dialing."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -10,17 +10,17 @@ from nodnod_client.address import Address
 EARLY = 0.001
 """Seconds by which a call may come before its time: uvloop counts in whole milliseconds.
 
-Who then plans it anew for the same moment is called in the next turn, and so on: a busy loop.
+A call that is then planned anew for the same moment comes in the next turn, and so on: a busy loop.
 """
 
 _T = TypeVar("_T")
 
 
 class Hello(Struct, frozen=True):
-    """How the agent on the other end names itself when a connection opens.
+    """What the agent on the other end tells of itself when a connection opens.
 
-    ``version`` is 1 or 2; a version-1 agent tells nothing else. ``address`` is where it can be
-    dialled, told only by the one that dials; ``digest`` that of its view, by the one that answers.
+    ``version`` is 1 or 2; a version-1 agent tells nothing else. The dialing agent tells the
+    ``address`` where it can be dialed, the answering one the ``digest`` of its membership table.
     """
 
     version: int
@@ -31,10 +31,10 @@ class Hello(Struct, frozen=True):
 
 
 class Timer(Protocol):
-    """A call that is due some time, until it is cancelled."""
+    """A planned call, or an attempt to dial, that can be cancelled."""
 
     def cancel(self) -> None:
-        """Forget the call."""
+        """Cancel it; nothing is reported of it any more."""
 
 
 class Clock(Protocol):
@@ -48,7 +48,7 @@ class Clock(Protocol):
 
 
 class Random(Protocol):
-    """Chance, seeded where a test wants it; a ``random.Random`` is one."""
+    """Randomness, seeded in tests; a ``random.Random`` is one."""
 
     def uniform(self, a: float, b: float) -> float:
         """A number between ``a`` and ``b``."""
@@ -61,10 +61,10 @@ class Random(Protocol):
 
 
 class Wire(Protocol):
-    """One open connection, seen from the core: messages out, and its health.
+    """One open connection: sends messages, and tells its health. Nothing here waits.
 
-    Nothing here waits. What comes in over a wire, and its end, is reported to the object that it
-    was opened for, and no more once that object has called ``close`` or ``abort``.
+    What comes in, and the end, is reported to the object that the connection was opened for, and no
+    more once that object has called ``close`` or ``abort``.
     """
 
     rtt: float | None
@@ -74,40 +74,40 @@ class Wire(Protocol):
     """When the last bytes of any kind came in, on the clock of the core."""
 
     def send(self, text: bytes) -> None:
-        """Send one text message (UTF-8 JSON); dropped in silence if the wire has ended."""
+        """Send one text message (UTF-8 JSON); dropped without an error if the connection ended."""
 
     def ping(self) -> None:
-        """Send a ping; the answer shows in ``heard``."""
+        """Send a ping; the pong shows in ``heard``."""
 
     def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye, then end; never waits for the other side longer than a second."""
+        """Send a close frame, then end; waits at most a second for the other side."""
 
     def abort(self) -> None:
-        """End at once, unsent output and all."""
+        """End at once, and discard unsent output."""
 
     @property
     def unsent(self) -> int:
         """Bytes of output that the other side has not taken yet."""
 
 
-class LinkEnd(Protocol):
-    """What a dialled connection reports to."""
+class DialHandler(Protocol):
+    """What an attempt to dial, and the connection that comes of it, report to."""
 
     def opened(self, wire: Wire, hello: Hello) -> None:
-        """The handshake is through; ``wire`` carries messages from now on."""
+        """The handshake is complete; ``wire`` carries messages from now on."""
 
     def refused(self, reason: str) -> None:
-        """No connection came about; said once, instead of ``opened``."""
+        """The attempt has failed; reported once, instead of ``opened``."""
 
     def received(self, text: bytes) -> None:
         """A text message came in."""
 
     def ended(self, reason: str) -> None:
-        """The connection is gone; said once, the last thing said."""
+        """The connection has ended; reported once, last."""
 
 
 class Dial(Protocol):
-    """Begins one attempt to connect; the outcome comes to ``end``, never during the call."""
+    """Begins one attempt to connect; reports to ``handler``, never during the call."""
 
-    def __call__(self, address: Address, end: LinkEnd) -> Timer:
-        """Dial ``address``; cancelling the result gives the attempt up in silence."""
+    def __call__(self, address: Address, handler: DialHandler, /) -> Timer:
+        """Dial ``address``; cancelling the result gives the attempt up without a report."""

@@ -1,13 +1,20 @@
-"""One agent without its world: peers, queries, streams and sessions, put together."""
+"""One agent without sockets: its peers, queries, streams and sessions, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.limits import Limits
+from nodnod_agent.core.membership.events import (
+    PeerAnswered,
+    PeerDown,
+    PeerEvent,
+    PeerFailed,
+    PeerRemoved,
+    PeerUp,
+)
 from nodnod_agent.core.membership.gossip import JOIN
-from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.requests.responder import Responder
 from nodnod_agent.core.requests.session import Session
@@ -15,7 +22,7 @@ from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.local import LocalNode, Want
 from nodnod_agent.core.stats.push import NEWS, Push
 from nodnod_agent.core.stats.sample import Sample
-from nodnod_client.messages import MemberEntry, PeerAnswer
+from nodnod_client.messages import MemberEntry
 
 GOING_AWAY = 1001
 
@@ -24,7 +31,7 @@ STALE_AFTER = 3
 
 
 class Node:
-    """What the daemon runs over real sockets, and the simulated cluster over none."""
+    """What the daemon runs over real sockets, and the simulated cluster over fake ones."""
 
     def __init__(
         self,
@@ -41,7 +48,7 @@ class Node:
         interval: float = 1.0,
         limits: Limits = Limits(),  # noqa: B008  # frozen
     ) -> None:
-        """``address`` is where others can dial us; ``instance`` is random for each process."""
+        """``address`` is where others can dial this node; ``instance`` is random for each process."""
         own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000))
         self.clock = clock
         self.counters = Counters()
@@ -51,7 +58,7 @@ class Node:
         self._sample_time, self._sampled_at = 0.0, clock.time()
         self._missed = 0
         self._samples_watch: Timer | None = None
-        self.peers = Peers(own, self, clock=clock, wall=wall, rng=rng, dial=dial)
+        self.peers = Peers(own, self._act, clock=clock, wall=wall, rng=rng, dial=dial)
         roster = self.peers.roster
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
@@ -70,28 +77,28 @@ class Node:
         )
 
     def start(self) -> None:
-        """Begin to keep the cluster; nodes to dial are added to ``peers``."""
+        """Begin to keep the links and to gossip; nodes to dial are added to ``peers``."""
         self.peers.start()
         self._watch_samples()
         if self.push is not None:
             self.push.start(self.peers.up)
 
     def leave(self) -> None:
-        """Tell the peers that we leave on purpose, a moment before ``stop`` hangs up on them.
+        """Tell the peers that this node leaves on purpose, a moment before ``stop``.
 
-        Those that have dialled us are told on their own connections too: as an answer that they did
-        not ask for, which so comes before the end of it, and to those that we had not dialled yet.
+        Peers that have dialed us are told on their connections too, by an answer to no request: so
+        it comes before the end of the connection, and also reaches peers that we have not dialed.
         """
         self.peers.gossip.leave()
-        view = self.peers.gossip.view
+        table = self.peers.gossip.table
         encoder = self.responder.encoder
-        told = with_id(encoder.fields(member=view.own, digest=view.digest), JOIN)
+        goodbye = with_id(encoder.fields(member=table.own, digest=table.digest), JOIN)
         for session in tuple(self.sessions):
             if session.from_agent:
-                session.wire.send(told)
+                session.wire.send(goodbye)
 
     def stop(self) -> None:
-        """Say goodbye to everybody; nothing is asked or dialled any more."""
+        """End every connection; nothing is asked or dialed any more."""
         if self._samples_watch is not None:
             self._samples_watch.cancel()
         self.responder.stop()
@@ -111,7 +118,7 @@ class Node:
             self.push.cache.changed()
 
     def _watch_samples(self) -> None:
-        # Looks are counted, and not seconds: after we stood still ourselves a sample is on its way.
+        # Ticks are counted, not seconds: after this process stood still, a sample is on its way.
         now = self.clock.time()
         self._samples_watch = self.clock.call_at(now + self._interval, self._watch_samples)
         self._missed += 1
@@ -121,45 +128,38 @@ class Node:
                 self.push.cache.changed()
 
     def accepted(self, wire: Wire, hello: Hello) -> Session:
-        """A client, or a peer that dialled, has connected."""
+        """A client, or a peer that has dialed us, has connected."""
         session = Session(self.responder, wire, hello, self._session_ended)
         self.sessions[session] = None
         if hello.instance:
-            self.peers.met(hello, wire)
+            self.peers.inbound_opened(hello, wire)
         return session
 
     def _session_ended(self, session: Session) -> None:
         if session in self.sessions:
             del self.sessions[session]
-            self.peers.parted(session.hello, session.wire)
+            self.peers.inbound_ended(session.hello, session.wire)
 
-    # What peers do.
-
-    def peer_up(self, member: Member) -> None:
-        """See PeerOwner."""
-        if self.push is not None:
-            self.push.subscribe(member)
-
-    def peer_down(self, member: Member) -> None:
-        """See PeerOwner."""
-        self.responder.queries.failed(member, None, member.error)
-        if self.push is not None:
-            self.push.cache.changed()
-
-    def peer_gone(self, member: Member) -> None:
-        """See PeerOwner."""
-        if self.push is not None:
-            self.push.cache.forget(member)
-
-    def peer_answer(self, member: Member, query: int, answer: PeerAnswer) -> None:
-        """See PeerOwner."""
-        if query != NEWS:
-            self.responder.queries.answered(member, query, answer)
-        elif self.push is not None:
-            self.push.news(member, answer)
-
-    def peer_spoiled(self, member: Member, query: int | None, reason: str) -> None:
-        """See PeerOwner."""
-        self.responder.queries.failed(member, query, reason)
-        if self.push is not None:
-            self.push.cache.spoil(member, reason)
+    def _act(self, events: Iterable[PeerEvent]) -> None:
+        queries, push = self.responder.queries, self.push
+        for event in events:
+            match event:
+                case PeerAnswered(member, query, answer):
+                    if query != NEWS:
+                        queries.answered(member, query, answer)
+                    elif push is not None:
+                        push.news(member, answer)
+                case PeerFailed(member, query, reason):
+                    queries.failed(member, query, reason)
+                    if push is not None:
+                        push.cache.spoil(member, reason)
+                case PeerUp(member):
+                    if push is not None:
+                        push.subscribe(member)
+                case PeerDown(member):
+                    queries.failed(member, None, member.error)
+                    if push is not None:
+                        push.cache.changed()
+                case PeerRemoved(member):
+                    if push is not None:
+                        push.cache.forget(member)

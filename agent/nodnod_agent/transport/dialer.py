@@ -16,7 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
 from nodnod_agent.auth.authorization import PROOF, audience, write_token
-from nodnod_agent.core.interfaces import Hello, LinkEnd
+from nodnod_agent.core.interfaces import DialHandler, Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
@@ -52,7 +52,7 @@ class PeerConnection(Connection):
 
     ws: ClientProtocol
 
-    def __init__(self, dialler: "Dialer", address: Address, end: LinkEnd) -> None:
+    def __init__(self, dialler: "Dialer", address: Address, end: DialHandler) -> None:
         ws = ClientProtocol(
             parse_uri(address.url),
             subprotocols=[SUBPROTOCOL],
@@ -63,7 +63,7 @@ class PeerConnection(Connection):
         self.dialler = dialler
         self._address = address
         self._proof = ""
-        self.end: LinkEnd | None = end
+        self.end: DialHandler | None = end
         self.opened: asyncio.Future[Hello] = dialler.loop.create_future()
 
     @property
@@ -202,10 +202,10 @@ class PeerConnection(Connection):
 class DialAttempt:
     """One attempt to reach an address, until it is a connection, a refusal, or given up."""
 
-    def __init__(self, dialler: "Dialer", address: Address, end: LinkEnd) -> None:
+    def __init__(self, dialler: "Dialer", address: Address, end: DialHandler) -> None:
         self._dialler = dialler
         self._address = address
-        self._end: LinkEnd | None = end
+        self._end: DialHandler | None = end
         self._task = dialler.loop.create_task(self._run())
 
     def cancel(self) -> None:
@@ -292,7 +292,7 @@ class Dialer:
         self.open: set[PeerConnection] = set()
         self._empty: asyncio.Future[None] | None = None
 
-    def __call__(self, address: Address, end: LinkEnd) -> DialAttempt:
+    def __call__(self, address: Address, end: DialHandler) -> DialAttempt:
         """See Dial. Proxies and redirects are not followed."""
         return DialAttempt(self, address, end)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.harness import WALL, CoreHarness, FakeClient
 from nodnod_agent.core.interfaces import Hello
-from nodnod_agent.core.membership import table as view_module
+from nodnod_agent.core.membership import table as table_module
 from nodnod_agent.core.membership.table import AHEAD, DAY, REMEMBERED, EntryRefused, MembershipTable
 from nodnod_client.codec import decode_entries, encode
 from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, MemberEntry
@@ -122,7 +122,7 @@ def test_of_any_number_of_members_as_many_are_taken_as_there_is_room(
     told: list[dict[str, Any]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view_module, "MAX_MEMBERS", 16)
+        patch.setattr(table_module, "MAX_MEMBERS", 16)
         view = agent(1, [WALL])
         own = view.own
         for one in heard(told):
@@ -160,7 +160,7 @@ def test_an_agent_that_is_told_anything_answers_and_asks_on(
     texts: list[bytes], hello: Hello, mode: str
 ) -> None:
     stage = CoreHarness(mode=mode)
-    own = stage.cluster.peers.gossip.view.own
+    own = stage.cluster.peers.gossip.table.own
     caller, peer, ledger = stage.client(hello), stage.peer("kyle"), Ledger()
     for text in texts:
         say(caller, ledger, text.decode(errors="replace").encode())
@@ -170,7 +170,7 @@ def test_an_agent_that_is_told_anything_answers_and_asks_on(
     for answer in caller.wire.sent:
         ledger.answer(answer)
     ledger.check()
-    check_view(stage.cluster.peers.gossip.view, own)
+    check_view(stage.cluster.peers.gossip.table, own)
     client = stage.client()
     client.ask(type=3)
     rows = client.answer["members"]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from nodnod_agent.core.membership.dial_queue import DIALS_PER_SECOND, UNTIDY, DialQueue
+from nodnod_agent.core.membership.dial_queue import DIALS_PER_SECOND, SWEEP_FROM, DialQueue
 from nodnod_client.address import Address
 from simulation.clock import FakeClock, HastyClock
 
@@ -47,26 +47,26 @@ def dialler(clock: FakeClock) -> Dialler:
 
 
 @pytest.fixture
-def dialling(dialler: Dialler, clock: FakeClock) -> DialQueue:
+def dialing(dialler: Dialler, clock: FakeClock) -> DialQueue:
     return DialQueue(dialler, clock, random.Random(1))  # type: ignore[arg-type]
 
 
 END: object = object()
 
 
-def test_a_few_are_dialled_at_once(dialling: DialQueue, dialler: Dialler, clock: FakeClock) -> None:
+def test_a_few_are_dialled_at_once(dialing: DialQueue, dialler: Dialler, clock: FakeClock) -> None:
     for number in range(3):
-        dialling(address(number), END)  # type: ignore[arg-type]
+        dialing.verified(address(number), END)  # type: ignore[arg-type]
     clock.advance(0.001)
 
     assert [where for _, where in dialler.dialled] == [address(0), address(1), address(2)]
 
 
 def test_no_second_sees_more_than_the_limit(
-    dialling: DialQueue, dialler: Dialler, clock: FakeClock
+    dialing: DialQueue, dialler: Dialler, clock: FakeClock
 ) -> None:
     for number in range(100):
-        dialling(address(number), END)  # type: ignore[arg-type]
+        dialing.verified(address(number), END)  # type: ignore[arg-type]
     clock.advance(30)
 
     assert len(dialler.dialled) == 100
@@ -74,57 +74,57 @@ def test_no_second_sees_more_than_the_limit(
 
 
 def test_those_that_were_proved_go_before_hearsay(
-    dialling: DialQueue, dialler: Dialler, clock: FakeClock
+    dialing: DialQueue, dialler: Dialler, clock: FakeClock
 ) -> None:
     for number in range(50):
-        dialling.hearsay(address(number), END)  # type: ignore[arg-type]
+        dialing.unverified(address(number), END)  # type: ignore[arg-type]
     clock.advance(0.001)
-    dialling(address(99), END)  # type: ignore[arg-type]
+    dialing.verified(address(99), END)  # type: ignore[arg-type]
     clock.advance(1.02)
 
     assert dialler.dialled[DIALS_PER_SECOND][1] == address(99)
 
 
 def test_those_dialled_in_vain_go_after_those_not_tried_yet(
-    dialling: DialQueue, dialler: Dialler, clock: FakeClock
+    dialing: DialQueue, dialler: Dialler, clock: FakeClock
 ) -> None:
     for number in range(50):
-        dialling.doubtful(address(number), END)  # type: ignore[arg-type]
+        dialing.failed(address(number), END)  # type: ignore[arg-type]
     clock.advance(0.001)
-    dialling.hearsay(address(99), END)  # type: ignore[arg-type]
+    dialing.unverified(address(99), END)  # type: ignore[arg-type]
     clock.advance(1.02)
 
     assert dialler.dialled[DIALS_PER_SECOND][1] == address(99)
 
 
-@pytest.mark.parametrize(("kind", "within"), [("hearsay", 1.5), ("doubtful", 3.5)])
+@pytest.mark.parametrize(("kind", "within"), [("unverified", 1.5), ("failed", 3.5)])
 def test_nobody_waits_for_ever_however_many_go_before(
-    dialling: DialQueue, dialler: Dialler, clock: FakeClock, kind: str, within: float
+    dialing: DialQueue, dialler: Dialler, clock: FakeClock, kind: str, within: float
 ) -> None:
     def again(where: Address) -> None:
-        dialling(where, END)  # type: ignore[arg-type]
+        dialing.verified(where, END)  # type: ignore[arg-type]
         clock.call_at(clock.now + 5, again, where)
 
     for number in range(200):
         again(address(number))
     clock.advance(60)
-    getattr(dialling, kind)(address(999), END)
+    getattr(dialing, kind)(address(999), END)
     clock.advance(within)
 
     assert address(999) in [where for _, where in dialler.dialled]
 
 
-def test_wishes_that_were_cancelled_do_not_pile_up(dialling: DialQueue) -> None:
+def test_wishes_that_were_cancelled_do_not_pile_up(dialing: DialQueue) -> None:
     for number in range(100_000):
-        dialling.hearsay(address(number), END).cancel()  # type: ignore[arg-type]
+        dialing.unverified(address(number), END).cancel()  # type: ignore[arg-type]
 
-    assert sum(map(len, dialling._queues)) <= 2 * UNTIDY
+    assert sum(map(len, dialing._queues)) <= 2 * SWEEP_FROM
 
 
 def test_one_that_was_cancelled_while_it_waited_is_not_dialled(
-    dialling: DialQueue, dialler: Dialler, clock: FakeClock
+    dialing: DialQueue, dialler: Dialler, clock: FakeClock
 ) -> None:
-    tickets = [dialling(address(n), END) for n in range(DIALS_PER_SECOND + 2)]  # type: ignore[arg-type]
+    tickets = [dialing.verified(address(n), END) for n in range(DIALS_PER_SECOND + 2)]  # type: ignore[arg-type]
     clock.advance(0.001)
     tickets[-1].cancel()
     clock.advance(5)
@@ -133,9 +133,9 @@ def test_one_that_was_cancelled_while_it_waited_is_not_dialled(
 
 
 def test_one_that_was_cancelled_under_way_is_given_up(
-    dialling: DialQueue, dialler: Dialler, clock: FakeClock
+    dialing: DialQueue, dialler: Dialler, clock: FakeClock
 ) -> None:
-    ticket = dialling(address(1), END)  # type: ignore[arg-type]
+    ticket = dialing.verified(address(1), END)  # type: ignore[arg-type]
     clock.advance(0.001)
     ticket.cancel()
 
@@ -144,9 +144,9 @@ def test_one_that_was_cancelled_under_way_is_given_up(
 
 def test_hearsay_is_dialled_in_an_order_of_ones_own(dialler: Dialler, clock: FakeClock) -> None:
     for seed in (1, 2):
-        dialling = DialQueue(dialler, clock, random.Random(seed))  # type: ignore[arg-type]
+        dialing = DialQueue(dialler, clock, random.Random(seed))  # type: ignore[arg-type]
         for number in range(DIALS_PER_SECOND):
-            dialling.hearsay(address(number), END)  # type: ignore[arg-type]
+            dialing.unverified(address(number), END)  # type: ignore[arg-type]
         clock.advance(0.001)
 
     orders = [where for _, where in dialler.dialled]
@@ -157,9 +157,9 @@ def test_hearsay_is_dialled_in_an_order_of_ones_own(dialler: Dialler, clock: Fak
 def test_a_clock_that_calls_a_little_early_is_no_busy_loop_and_no_second_holds_more() -> None:
     clock = HastyClock()
     dialler = Dialler(clock)
-    dialling = DialQueue(dialler, clock, random.Random(1))  # type: ignore[arg-type]
+    dialing = DialQueue(dialler, clock, random.Random(1))  # type: ignore[arg-type]
     for number in range(30):
-        dialling(address(number), END)  # type: ignore[arg-type]
+        dialing.verified(address(number), END)  # type: ignore[arg-type]
     clock.advance(10)
 
     assert len(dialler.dialled) == 30

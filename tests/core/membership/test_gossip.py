@@ -18,15 +18,15 @@ def test_a_link_that_comes_up_is_an_introduction_without_lists(
     assert request["member"]["name"] == "n1"
     assert answer["member"]["name"] == "n2"
     assert "members" not in request | answer
-    assert own.learnt_of == [peer.view.own]
-    assert peer.learnt_of == [own.view.own]
+    assert own.learned == [peer.table.own]
+    assert peer.learned == [own.table.own]
 
 
 def test_a_link_to_one_whose_view_is_ours_needs_no_introduction(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
-    own.knows(peer.view.own)
-    peer.knows(own.view.own)
+    own.knows(peer.table.own)
+    peer.knows(own.table.own)
 
     wire = own.connect(peer)
 
@@ -44,7 +44,7 @@ def test_while_all_agree_an_exchange_is_two_digests_every_ten_seconds(
     wire = own.connect(peer)
     own.gossip.start()
     clock.advance(5)
-    assert own.view.digest == peer.view.digest
+    assert own.table.digest == peer.table.digest
     del wire.requests[:], wire.answers[:]
 
     clock.advance(10 * CALM_EVERY)
@@ -64,8 +64,8 @@ def test_where_digests_differ_each_side_gets_what_it_lacks(
 
     clock.advance(1)
 
-    assert own.view.digest == peer.view.digest
-    assert len(own.view.entries) == len(peer.view.entries) == 5
+    assert own.table.digest == peer.table.digest
+    assert len(own.table.entries) == len(peer.table.entries) == 5
     assert [one["name"] for one in wire.answers[-1]["members"]] == ["n13"]
 
 
@@ -81,7 +81,7 @@ def test_news_are_told_to_several_and_not_passed_on_like_a_baton(
 
     clock.advance(7)
 
-    assert sum(entry(50).address in peer.view.entries for peer in peers) >= 4
+    assert sum(entry(50).address in peer.table.entries for peer in peers) >= 4
 
 
 def test_one_that_lacks_only_the_latest_news_is_told_only_these(
@@ -100,7 +100,7 @@ def test_one_that_lacks_only_the_latest_news_is_told_only_these(
     told = [one["name"] for one in wire.requests[0]["members"]]
     assert sorted(told) == ["n50", "n51"]
     assert "members" not in wire.answers[0]
-    assert own.view.digest == peer.view.digest
+    assert own.table.digest == peer.table.digest
 
 
 def test_news_reach_the_listener_once(
@@ -112,7 +112,7 @@ def test_news_reach_the_listener_once(
 
     clock.advance(60)
 
-    assert [one.name for one in own.learnt_of] == ["n2", "n13"]
+    assert [one.name for one in own.learned] == ["n2", "n13"]
 
 
 def test_no_more_than_eight_lists_are_given_in_a_tick(own: GossipAgent, clock: FakeClock) -> None:
@@ -122,7 +122,7 @@ def test_no_more_than_eight_lists_are_given_in_a_tick(own: GossipAgent, clock: F
 
     def given() -> int:
         answers = [own.ask(entry(n + 10), teller=entry(n + 10)) for n in range(30)]
-        assert answers[-1]["digest"] == own.view.digest
+        assert answers[-1]["digest"] == own.table.digest
         return sum("members" in answer for answer in answers)
 
     assert given() == LISTS_PER_TICK
@@ -159,7 +159,7 @@ def test_lists_that_brought_nothing_are_sent_once_a_minute_until_something_chang
     # As where one has configured, and keeps, what the other has forgotten.
     own.knows(entry(10), entry(11))
     peer.knows(entry(10), entry(11))
-    peer.view.forget(entry(11).address)
+    peer.table.forget(entry(11).address)
     wire = own.connect(peer)
     own.gossip.start()
     clock.advance(30)
@@ -173,7 +173,7 @@ def test_lists_that_brought_nothing_are_sent_once_a_minute_until_something_chang
 
     peer.knows(entry(12))
     clock.advance(2 * CALM_EVERY)
-    assert "10.1.0.12:7070" in own.view.entries
+    assert "10.1.0.12:7070" in own.table.entries
 
 
 def test_what_was_refused_for_a_clock_that_was_wrong_is_taken_once_it_is_right(
@@ -181,16 +181,16 @@ def test_what_was_refused_for_a_clock_that_was_wrong_is_taken_once_it_is_right(
 ) -> None:
     peer.knows(*(entry(number, int(NOW * 1000)) for number in range(10, 15)))
     behind = 3 * DAY
-    own.view._wall = lambda: NOW + clock.now - behind
+    own.table._wall = lambda: NOW + clock.now - behind
     own.connect(peer)
     own.gossip.start()
     clock.advance(30)
-    assert list(own.view.entries) == [peer.view.own.address]
+    assert list(own.table.entries) == [peer.table.own.address]
 
     behind = 0.0
     clock.advance(COMPARED_FOR + CALM_EVERY)
 
-    assert len(own.view.entries) == 6
+    assert len(own.table.entries) == 6
 
 
 def test_leaving_is_told_to_every_peer(own: GossipAgent, clock: FakeClock) -> None:
@@ -201,7 +201,7 @@ def test_leaving_is_told_to_every_peer(own: GossipAgent, clock: FakeClock) -> No
     own.gossip.leave()
 
     for peer in peers:
-        known = peer.view.entries[own.view.own.address]
+        known = peer.table.entries[own.table.own.address]
         assert known.state == "left"
         assert known.since == NOW + clock.now
 
@@ -216,14 +216,14 @@ def test_after_stop_nobody_is_asked(own: GossipAgent, peer: GossipAgent, clock: 
     assert len(wire.requests) == 1
 
 
-def test_one_that_was_forgotten_refutes_it_and_is_learnt_of_again(
+def test_one_that_was_forgotten_refutes_it_and_is_learned_again(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     third = GossipAgent(3, clock)
     for side in (peer, third):
-        side.knows(own.view.own)
-        side.view.forget(own.view.own.address)
-        assert side.view.merge(own.view.own) is None
+        side.knows(own.table.own)
+        side.table.forget(own.table.own.address)
+        assert side.table.merge(own.table.own) is None
     own.connect(peer)
     peer.connect(third)
     for side in (own, peer, third):
@@ -231,6 +231,6 @@ def test_one_that_was_forgotten_refutes_it_and_is_learnt_of_again(
 
     clock.advance(15)
 
-    assert own.view.own.state == "up"
-    assert peer.view.entries[own.view.own.address] == own.view.own
-    assert third.view.entries[own.view.own.address] == own.view.own
+    assert own.table.own.state == "up"
+    assert peer.table.entries[own.table.own.address] == own.table.own
+    assert third.table.entries[own.table.own.address] == own.table.own

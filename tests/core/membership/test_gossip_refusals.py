@@ -61,11 +61,11 @@ def test_what_cannot_be_is_refused_with_a_reason(
 ) -> None:
     own.ask(told, entry(10), teller=entry(8))
 
-    assert [one.name for one in own.learnt_of] == ["n8", "n10"]
+    assert [one.name for one in own.learned] == ["n8", "n10"]
     (line,) = complaints(caplog)
     assert line.startswith("Refused a member that somebody told of: ")
     assert re.search(why, line)
-    assert own.view.own.state == "up"
+    assert own.table.own.state == "up"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_what_is_no_entry_is_refused_and_the_rest_is_taken(
 ) -> None:
     own.ask(cast(MemberEntry, shape), entry(10), teller=entry(8))
 
-    assert [one.name for one in own.learnt_of] == ["n8", "n10"]
+    assert [one.name for one in own.learned] == ["n8", "n10"]
     assert len(complaints(caplog)) == 1
 
 
@@ -102,8 +102,8 @@ def test_of_a_list_without_end_as_many_are_taken_as_there_is_room(
         own.ask(*told, teller=entry(8))
         clock.advance(1)
 
-    assert len(own.view.entries) == MAX_MEMBERS
-    assert len(own.learnt_of) == MAX_MEMBERS
+    assert len(own.table.entries) == MAX_MEMBERS
+    assert len(own.learned) == MAX_MEMBERS
     assert len(complaints(caplog)) == 1
 
 
@@ -112,13 +112,13 @@ def test_no_more_than_so_many_entries_that_are_new_are_looked_into_in_a_tick(
 ) -> None:
     own.gossip.start()
     clock.advance(1)
-    before = len(own.learnt_of)
+    before = len(own.learned)
 
     for teller in range(10):
         told = map(entry, range(1000 * teller + 1000, 1000 * teller + 2000))
         own.ask(*told, teller=entry(50_000))
 
-    assert len(own.learnt_of) - before == NEWS_PER_TICK + 1
+    assert len(own.learned) - before == NEWS_PER_TICK + 1
 
 
 def test_a_list_longer_than_a_tick_can_take_is_taken_in_the_next_ones(
@@ -130,8 +130,8 @@ def test_a_list_longer_than_a_tick_can_take_is_taken_in_the_next_ones(
 
     clock.advance(6)
 
-    assert len(own.view.entries) == 1001
-    assert own.view.digest == peer.view.digest
+    assert len(own.table.entries) == 1001
+    assert own.table.digest == peer.table.digest
 
 
 def test_what_is_refused_each_time_does_not_hide_what_comes_behind_it(
@@ -144,7 +144,7 @@ def test_what_is_refused_each_time_does_not_hide_what_comes_behind_it(
         own.ask(*nonsense, entry(10), teller=entry(8))
         clock.advance(1)
 
-    assert [one.name for one in own.learnt_of] == ["n8", "n10"]
+    assert [one.name for one in own.learned] == ["n8", "n10"]
 
 
 def test_who_speaks_for_itself_is_heard_however_many_made_up_ones_there_are(
@@ -156,8 +156,8 @@ def test_who_speaks_for_itself_is_heard_however_many_made_up_ones_there_are(
     for number in (10, 11):
         own.ask(entry(20), teller=entry(number), caller=entry(number).address)
 
-    assert [one.name for one in own.learnt_of] == ["n10"]
-    assert len(own.view.entries) == MAX_MEMBERS
+    assert [one.name for one in own.learned] == ["n10"]
+    assert len(own.table.entries) == MAX_MEMBERS
 
 
 def test_a_full_view_makes_room_for_those_that_come_by_forgetting_those_that_left(
@@ -169,12 +169,12 @@ def test_a_full_view_makes_room_for_those_that_come_by_forgetting_those_that_lef
 
     own.ask(entry(10), teller=entry(8))
 
-    assert [one.name for one in own.learnt_of] == ["n8", "n10"]
-    assert len(own.view.entries) <= MAX_MEMBERS
+    assert [one.name for one in own.learned] == ["n8", "n10"]
+    assert len(own.table.entries) <= MAX_MEMBERS
     gone = entry(MAX_MEMBERS + 999)
-    assert gone.address not in own.view.entries
+    assert gone.address not in own.table.entries
     own.ask(gone, teller=entry(8))
-    assert gone.address not in own.view.entries
+    assert gone.address not in own.table.entries
 
 
 def test_departures_of_those_that_nobody_knew_do_not_crowd_out_members(own: GossipAgent) -> None:
@@ -182,8 +182,8 @@ def test_departures_of_those_that_nobody_knew_do_not_crowd_out_members(own: Goss
 
     own.ask(entry(10, state="left", since=NOW), teller=entry(1000))
 
-    assert all(one.state == "up" for one in own.view.entries.values())
-    assert len(own.view.entries) == MAX_MEMBERS
+    assert all(one.state == "up" for one in own.table.entries.values())
+    assert len(own.table.entries) == MAX_MEMBERS
 
 
 def unasked(
@@ -197,21 +197,21 @@ def unasked(
 
 def test_what_nobody_asked_for_is_not_taken(own: GossipAgent, peer: GossipAgent) -> None:
     own.connect(peer)
-    before = own.view.digest
+    before = own.table.digest
 
     unasked(own, peer, entry(9), *map(entry, range(100, 200)))
 
-    assert own.view.digest == before
+    assert own.table.digest == before
 
 
 def test_a_goodbye_is_taken_that_nobody_asked_for(own: GossipAgent, peer: GossipAgent) -> None:
     own.connect(peer)
-    left = msgspec.structs.replace(peer.view.own, incarnation=2000, state="left", since=NOW)
+    left = msgspec.structs.replace(peer.table.own, incarnation=2000, state="left", since=NOW)
 
     unasked(own, peer, left, entry(9))
 
-    assert own.learnt_of[-1] == left
-    assert entry(9).address not in own.view.entries
+    assert own.learned[-1] == left
+    assert entry(9).address not in own.table.entries
 
 
 # One peer that asks too much.
@@ -288,7 +288,7 @@ def test_who_is_no_agent_may_not_join(stage: CoreHarness) -> None:
     join(client)
 
     assert client.answer["code"] == "forbidden"
-    assert stage.cluster.peers.gossip.view.entries == {}
+    assert stage.cluster.peers.gossip.table.entries == {}
 
 
 def test_a_join_without_a_member_is_a_bad_request_and_no_complaint(

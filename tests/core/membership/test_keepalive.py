@@ -2,6 +2,7 @@
 
 import random
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -16,49 +17,46 @@ from nodnod_agent.core.membership.keepalive import (
     pace,
 )
 from nodnod_agent.core.membership.link import Link
+from nodnod_agent.core.membership.v1_pipeline import OVERDUE
 from nodnod_client.address import Address
-from nodnod_client.messages import PeerAnswer
 from simulation.clock import FakeClock, HastyClock
+
+KYLE = Hello(2, "kyle")
+NOBODY: Any = None
+"""What takes the reports of connections: here the test reports to the links itself."""
 
 
 class Bench:
     """Links that are up, and the keepalive that watches them."""
 
-    def __init__(self, links: int = 1, clock: FakeClock | None = None) -> None:
+    def __init__(self, links: int = 1, clock: FakeClock | None = None, hello: Hello = KYLE) -> None:
         self.clock = clock or FakeClock()
         self.down: list[tuple[float, Link, str]] = []
         self.links: list[Link] = []
         self.wires: dict[Link, FakeWire] = {}
         rng = random.Random(1)
-        self.elsewhere: dict[Link, float] = {}
+        self.inbound: dict[Link, float] = {}
         self.keepalive = Keepalive(
-            self.clock, rng, lambda: self.links, lambda link: self.elsewhere.get(link, 0.0)
+            self.clock, rng, lambda: self.links, self.drop, lambda link: self.inbound.get(link, 0.0)
         )
         self.keepalive.start()
         dial = FakeDial(self.clock)
         for number in range(links):
             address = Address(f"10.0.0.{number}", 7070)
-            link = Link(address, self, clock=self.clock, rng=rng, dial=dial)
+            link = Link(address, NOBODY, clock=self.clock, rng=rng, dial=dial)
             link.dial()
-            self.wires[link] = dial.attempts[-1].accept(Hello(2, "kyle", str(number)))
+            self.wires[link] = wire = FakeWire(self.clock)
+            link.opened(wire, hello)
             self.links.append(link)
+
+    def drop(self, link: Link, reason: str) -> None:
+        link.drop()
+        self.down.append((self.clock.now, link, reason))
 
     @property
     def wire(self) -> FakeWire:
         (wire,) = self.wires.values()
         return wire
-
-    def link_up(self, link: Link) -> None:
-        pass
-
-    def link_down(self, link: Link, reason: str) -> None:
-        self.down.append((self.clock.now, link, reason))
-
-    def link_answer(self, link: Link, query: int | None, answer: PeerAnswer) -> None:
-        pass
-
-    def link_spoiled(self, link: Link, query: int | None, reason: str) -> None:
-        pass
 
     def stall(self, seconds: float) -> None:
         """Stand still: time passes and no call is made."""
@@ -108,7 +106,7 @@ def test_who_was_heard_elsewhere_meanwhile_has_five_seconds_more() -> None:
     silent = bench.clock.now
     bench.wire.silence()
     bench.clock.advance(3)
-    bench.elsewhere[bench.links[0]] = bench.clock.now
+    bench.inbound[bench.links[0]] = bench.clock.now
     bench.clock.advance(10)
     ((when, _, _),) = bench.down
     assert 7.5 <= when - silent <= 8
@@ -120,7 +118,7 @@ def test_a_connection_that_is_dead_is_dropped_though_its_peer_speaks_elsewhere()
     silent = bench.clock.now
     bench.wire.silence()
     for _ in range(40):
-        bench.elsewhere[bench.links[0]] = bench.clock.now
+        bench.inbound[bench.links[0]] = bench.clock.now
         bench.clock.advance(0.5)
     ((when, _, reason),) = bench.down
     assert 9.5 <= when - silent <= 10
@@ -211,10 +209,20 @@ def test_a_clock_that_calls_a_little_early_is_no_busy_loop() -> None:
     assert 4.9 <= bench.down[0][0] - silent <= 5
 
 
+def test_a_version_1_peer_that_skips_a_question_is_dropped_but_not_for_our_own_stall() -> None:
+    bench = Bench(hello=Hello(version=1))
+    bench.stall(2 * OVERDUE)
+    bench.clock.advance(OVERDUE - 1)
+    assert bench.down == []
+    bench.clock.advance(2)
+    assert [reason for _, _, reason in bench.down] == ["an answer that it owed never came"]
+    assert bench.wire.aborted
+
+
 def test_links_that_are_down_are_not_pinged() -> None:
     bench = Bench()
     bench.clock.advance(10)
-    bench.links[0].ended("gone")
+    bench.links[0].ended()
     pings = len(bench.wire.pings)
     bench.clock.advance(10)
     assert len(bench.wire.pings) == pings
@@ -227,7 +235,7 @@ def test_one_links_end_may_take_others_with_it() -> None:
         for other in bench.links:
             other.rest()
 
-    bench.link_down = take_all_down  # type: ignore[method-assign]
+    bench.keepalive._drop = take_all_down
     for wire in bench.wires.values():
         wire.silence()
     bench.clock.advance(20)

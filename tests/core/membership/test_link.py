@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.harness import FakeDial, FakeWire
-from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.core.membership.link import Link, LinkState
 from nodnod_agent.core.membership.v1_pipeline import MAX_UNANSWERED, OVERDUE, UNDER_WAY
 from nodnod_client.address import Address
@@ -19,36 +19,28 @@ OLD = Hello(version=1)
 ADDRESS = Address("10.0.0.2", 7070)
 
 
-class Owner:
-    """Notes what a link reports, and does as the test says when it comes up."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
-        self.on_up: Any = lambda link: None
-
-    def link_up(self, link: Link) -> None:
-        self.told.append(("up",))
-        self.on_up(link)
-
-    def link_down(self, link: Link, reason: str) -> None:
-        self.told.append(("down", reason))
-
-    def link_answer(self, link: Link, query: int | None, answer: PeerAnswer) -> None:
-        self.told.append(("answer", query, answer.host))
-
-    def link_spoiled(self, link: Link, query: int | None, reason: str) -> None:
-        self.told.append(("spoiled", query, reason.partition(":")[0]))
-
-
 class Bench:
-    """A link, its owner, its dials, its clock."""
+    """A link, its dials, its clock, and what it returns as its connections report to it."""
 
     def __init__(self, seed: int = 0) -> None:
         self.clock = FakeClock()
         self.dial = FakeDial(self.clock)
-        self.owner = Owner()
+        self.told: list[tuple[Any, ...]] = []
         rng = random.Random(seed)
-        self.link = Link(ADDRESS, self.owner, clock=self.clock, rng=rng, dial=self.dial)
+        self.link = Link(ADDRESS, self, clock=self.clock, rng=rng, dial=self.dial)
+
+    def opened(self, wire: Wire, hello: Hello) -> None:
+        self.link.opened(wire, hello)
+
+    def refused(self, reason: str) -> None:
+        self.link.refused()
+
+    def received(self, text: bytes) -> None:
+        for query, answer in self.link.received(text):
+            self.told.append((query, answer.host if isinstance(answer, PeerAnswer) else "bad"))
+
+    def ended(self, reason: str) -> None:
+        self.told.append((reason, self.link.ended()))
 
     @property
     def attempts(self) -> int:
@@ -57,7 +49,6 @@ class Bench:
     def up(self, hello: Hello = KYLE) -> FakeWire:
         self.link.dial()
         wire = self.dial.attempts[-1].accept(hello)
-        self.owner.told.clear()
         wire.sent.clear()
         return wire
 
@@ -70,7 +61,7 @@ class Bench:
         answer: dict[str, object] = {"host": host, "nodes": {}, "error": ""}
         if query is not None:
             answer["id"] = query
-        self.link.received(json.dumps(answer).encode())
+        self.received(json.dumps(answer).encode())
 
 
 @pytest.fixture
@@ -128,7 +119,7 @@ def test_a_link_that_has_held_is_redialled_soon(bench: Bench) -> None:
         bench.await_dial()
     bench.dial.attempts[-1].accept(KYLE)
     bench.clock.advance(6)
-    bench.link.ended("gone")
+    bench.link.ended()
     assert bench.await_dial() <= 0.25
 
 
@@ -139,7 +130,7 @@ def test_a_link_that_breaks_as_soon_as_it_is_up_is_redialled_ever_more_slowly() 
         bench.link.dial()
         for _ in range(8):
             bench.dial.attempts[-1].accept(KYLE)
-            bench.link.ended("go away")
+            bench.link.ended()
             wait = bench.await_dial()
         waits.append(wait)
     assert max(waits) > 10
@@ -177,41 +168,37 @@ def test_a_retired_link_never_dials_again(bench: Bench) -> None:
     bench.link.dial()
     bench.clock.advance(60)
     assert bench.attempts == 1
-    assert bench.owner.told == []
 
 
-def test_a_link_retired_while_it_comes_up_stays_so(bench: Bench) -> None:
-    bench.owner.on_up = lambda link: link.retire()
-    bench.link.dial()
-    wire = bench.dial.attempts[-1].accept(KYLE)
-    bench.clock.advance(60)
-    assert wire.closed is not None
-    assert bench.attempts == 1
-
-
-def test_a_link_that_is_dropped_is_down_at_once_and_redialled(bench: Bench) -> None:
+def test_a_link_that_is_dropped_is_down_at_once_and_redialed(bench: Bench) -> None:
     wire = bench.up()
-    bench.link.drop("no sign of life")
+    bench.link.drop()
     assert wire.aborted
-    assert bench.owner.told == [("down", "no sign of life")]
+    assert not bench.link.up
     bench.await_dial()
 
 
-def test_one_not_expected_soon_is_redialled_after_the_longest_wait(bench: Bench) -> None:
+def test_after_a_goodbye_a_link_is_redialed_after_the_longest_wait(bench: Bench) -> None:
     bench.up()
     bench.link.rest()
     bench.link.redial_later()
     assert bench.await_dial() == pytest.approx(15)
 
 
-@pytest.mark.parametrize("how", ["refused", "ended"])
-def test_the_owner_is_told_the_reason_once(bench: Bench, how: str) -> None:
-    if how == "ended":
-        bench.up()
-    else:
-        bench.link.dial()
-    getattr(bench.link, how)("because")
-    assert bench.owner.told == [("down", "because")]
+def test_an_end_is_news_unless_the_link_was_given_up_before(bench: Bench) -> None:
+    bench.up()
+    assert bench.link.ended()
+    assert bench.link.state is LinkState.WAITING
+    bench.await_dial()
+    bench.dial.attempts[-1].accept(KYLE)
+    bench.link.rest()
+    assert not bench.link.ended()
+    assert bench.link.state is LinkState.IDLE
+
+
+def test_a_refused_attempt_is_followed_by_a_wait(bench: Bench) -> None:
+    bench.link.dial()
+    bench.dial.attempts[-1].refuse()
     assert bench.link.state is LinkState.WAITING
 
 
@@ -223,7 +210,7 @@ def test_a_query_goes_out_as_it_is_and_its_answer_is_told_by_its_id(bench: Bench
     assert bench.link.ask(7, b"question")
     assert wire.sent == [b"question"]
     bench.answers("kyle", query=7)
-    assert bench.owner.told == [("answer", 7, "kyle")]
+    assert bench.told == [(7, "kyle")]
 
 
 def test_answers_of_a_version_2_peer_may_come_in_any_order(bench: Bench) -> None:
@@ -232,7 +219,7 @@ def test_answers_of_a_version_2_peer_may_come_in_any_order(bench: Bench) -> None
         bench.link.ask(query, b"?")
     for query in (3, 1, 2):
         bench.answers("kyle", query)
-    assert [told[1] for told in bench.owner.told] == [3, 1, 2]
+    assert [told[0] for told in bench.told] == [3, 1, 2]
 
 
 @pytest.mark.parametrize("query", ["7", None, "", "x" * 99])
@@ -240,14 +227,14 @@ def test_an_answer_without_an_id_of_ours_is_nobodys(bench: Bench, query: object)
     bench.up()
     bench.link.ask(7, b"?")
     bench.answers("kyle", query)
-    assert bench.owner.told == []
+    assert bench.told == []
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b"[]", b"null", b'{"nodes":5}', b'{"id":{}}', b"\xff"])
 def test_what_is_no_answer_is_told_as_spoiled(bench: Bench, text: bytes) -> None:
     bench.up()
-    bench.link.received(text)
-    assert bench.owner.told == [("spoiled", None, "bad answer")]
+    bench.received(text)
+    assert bench.told == [(None, "bad")]
     assert bench.link.up
 
 
@@ -259,7 +246,7 @@ def test_a_version_1_peer_is_asked_for_its_name_first(bench: Bench) -> None:
     wire = bench.dial.attempts[-1].accept(OLD)
     assert [json.loads(text) for text in wire.sent] == [{"type": 0, "statType": 0}]
     bench.answers("kyle")
-    assert bench.owner.told == [("up",), ("answer", None, "kyle")]
+    assert bench.told == [(None, "kyle")]
 
 
 def test_answers_of_a_version_1_peer_belong_to_the_queries_in_their_order(bench: Bench) -> None:
@@ -269,10 +256,10 @@ def test_answers_of_a_version_1_peer_belong_to_the_queries_in_their_order(bench:
     assert len(wire.sent) == 2
     for host in ("name", "first", "second", "unasked"):
         bench.answers(host)
-    assert bench.owner.told == [
-        ("answer", None, "name"),
-        ("answer", 5, "first"),
-        ("answer", 3, "second"),
+    assert bench.told == [
+        (None, "name"),
+        (5, "first"),
+        (3, "second"),
     ]
 
 
@@ -281,16 +268,16 @@ def test_a_bad_answer_of_a_version_1_peer_stands_for_one_query(bench: Bench) -> 
     bench.link.ask(5, b"?")
     bench.link.ask(6, b"?")
     bench.answers("name")
-    bench.link.received(b"garbage")
+    bench.received(b"garbage")
     bench.answers("kyle")
-    assert bench.owner.told[1:] == [("spoiled", 5, "bad answer"), ("answer", 6, "kyle")]
+    assert bench.told[1:] == [(5, "bad"), (6, "kyle")]
 
 
 def test_what_a_version_1_peer_owes_is_bounded(bench: Bench) -> None:
     bench.up(OLD)
     asked = [bench.link.ask(query, b"?") for query in range(MAX_UNANSWERED + 10)]
     assert sum(asked) == MAX_UNANSWERED - 1
-    assert bench.link.owing == MAX_UNANSWERED
+    assert bench.link.unanswered == MAX_UNANSWERED
 
 
 def test_a_slow_version_1_peer_is_asked_few_questions_which_all_who_wait_share(
@@ -304,11 +291,11 @@ def test_a_slow_version_1_peer_is_asked_few_questions_which_all_who_wait_share(
     for _ in range(UNDER_WAY):
         bench.answers("kyle")
     assert len(wire.sent) == UNDER_WAY
-    assert [told[1] for told in bench.owner.told[1:]] == list(range(1, UNDER_WAY))
+    assert [told[0] for told in bench.told[1:]] == list(range(1, UNDER_WAY))
     bench.answers("kyle")
 
-    assert [told[1] for told in bench.owner.told[1:]] == list(range(1, 101))
-    assert bench.link.owing == 0
+    assert [told[0] for told in bench.told[1:]] == list(range(1, 101))
+    assert bench.link.unanswered == 0
 
 
 def test_a_bad_answer_of_a_version_1_peer_stands_for_all_who_share_it(bench: Bench) -> None:
@@ -317,27 +304,23 @@ def test_a_bad_answer_of_a_version_1_peer_stands_for_all_who_share_it(bench: Ben
         bench.link.ask(query, b"?")
     for _ in range(UNDER_WAY):
         bench.answers("kyle")
-    bench.owner.told.clear()
-    bench.link.received(b"garbage")
+    bench.told.clear()
+    bench.received(b"garbage")
     shared = range(UNDER_WAY, UNDER_WAY + 3)
-    assert bench.owner.told == [("spoiled", query, "bad answer") for query in shared]
+    assert bench.told == [(query, "bad") for query in shared]
 
 
-def test_a_version_1_peer_that_has_passed_over_a_question_is_dialled_anew(bench: Bench) -> None:
-    wire = bench.up(OLD)
+def test_a_version_1_peer_that_has_skipped_a_question_is_overdue(bench: Bench) -> None:
+    bench.up(OLD)
     bench.link.ask(1, b"?")
     bench.link.ask(2, b"?")
     bench.answers("name")
     bench.clock.advance(OVERDUE - 1)
     bench.answers("for the second question, taken for the first's")
-    bench.owner.told.clear()
+    assert not bench.link.overdue(0.0)
     bench.clock.advance(2)
-
-    assert not bench.link.ask(3, b"?")
-
-    assert wire.aborted
-    assert bench.owner.told == [("down", "an answer that it owed never came")]
-    bench.await_dial()
+    assert bench.link.overdue(0.0)
+    assert not bench.link.overdue(awake_since=bench.clock.now - OVERDUE)
 
 
 def test_what_a_version_1_peer_owed_on_a_connection_that_ended_it_owes_no_more(
@@ -345,17 +328,17 @@ def test_what_a_version_1_peer_owed_on_a_connection_that_ended_it_owes_no_more(
 ) -> None:
     bench.up(OLD)
     bench.link.ask(5, b"?")
-    bench.link.ended("gone")
+    bench.link.ended()
     bench.await_dial()
     bench.dial.attempts[-1].accept(OLD)
-    bench.owner.told.clear()
+    bench.told.clear()
     bench.answers("kyle")
-    assert bench.owner.told == [("answer", None, "kyle")]
+    assert bench.told == [(None, "kyle")]
 
 
 def test_nobody_is_asked_over_a_link_that_is_down(bench: Bench) -> None:
     wire = bench.up()
-    bench.link.ended("gone")
+    bench.link.ended()
     assert not bench.link.ask(1, b"?")
-    bench.link.tell(b"news")
+    bench.link.send(b"news")
     assert wire.sent == []

@@ -20,7 +20,7 @@ def met(stage: CoreHarness, name: str, address: Address, incarnation: int = 1) -
 
 def said(stage: CoreHarness) -> dict[str, tuple[str, str]]:
     """What a newcomer would be told: name and state by address."""
-    entries = stage.cluster.peers.gossip.view.entries.values()
+    entries = stage.cluster.peers.gossip.table.entries.values()
     return {one.address: (one.name, one.state) for one in entries if one.name != "teller"}
 
 
@@ -48,7 +48,7 @@ def test_two_agents_that_see_a_node_move_say_the_same_of_it() -> None:
         met(stage, "kyle", A).hang_up()
         stage.clock.advance(late)
         met(stage, "kyle", B, 2)
-        entries = stage.cluster.peers.gossip.view.entries
+        entries = stage.cluster.peers.gossip.table.entries
         digests.add(entries[str(A)])
     assert len(digests) == 1
 
@@ -305,12 +305,12 @@ def test_nobody_can_say_of_one_that_is_there_that_it_has_moved(stage: CoreHarnes
 
 
 def test_who_is_told_that_it_has_moved_refutes_it(stage: CoreHarness) -> None:
-    own = stage.cluster.peers.gossip.view.own
+    own = stage.cluster.peers.gossip.table.own
     client = stage.client(Hello(2, "kyle", "i", str(A)))
     moved = MemberEntry(own.name, own.address, own.instance, own.incarnation, "left", 1.7e9)
     fields = {"name": own.name, "address": own.address, "instance": own.instance}
     told = {**fields, "incarnation": moved.incarnation, "state": "left", "since": moved.since}
     client.ask(type=4, id=1, member=entry("kyle", A), digest="0", members=[told])
 
-    now = stage.cluster.peers.gossip.view.own
+    now = stage.cluster.peers.gossip.table.own
     assert (now.state, now.incarnation) == ("up", own.incarnation + 1)

@@ -108,12 +108,12 @@ def test_one_with_our_name_that_answers_is_another_and_warned_of(
 
 def flood(stage: CoreHarness, count: int = MAX_MEMBERS) -> None:
     """Have the view full of members that nobody has ever met."""
-    view = stage.cluster.peers.gossip.view
+    view = stage.cluster.peers.gossip.table
     for number in range(count):
         made_up = entry(f"n{number}", Address(f"10.8.{number >> 8}.{number & 255}", 7070))
         news = view.merge(MemberEntry(**made_up))
         assert news is not None
-        stage.cluster.peers.learnt(news)
+        stage.cluster.peers._learn(news)
 
 
 def test_one_that_comes_in_person_is_dialled_before_all_that_we_were_only_told_of(
@@ -151,13 +151,13 @@ def test_who_claims_an_address_where_nobody_answers_has_it_dialled_first_but_onc
 
     link = stage.cluster.peers.roster.members[A].link
     assert link is not None
-    assert link.dialler == stage.cluster.peers._dialling.doubtful
+    assert link.dialer == stage.cluster.peers._dials.failed
 
 
 def test_who_comes_in_person_takes_the_place_of_one_that_nobody_has_met(stage: CoreHarness) -> None:
     met = told_of(stage, "stan", B)
     flood(stage, MAX_MEMBERS - 2)  # stan, and who told of him
-    view = stage.cluster.peers.gossip.view
+    view = stage.cluster.peers.gossip.table
     assert len(view.entries) == MAX_MEMBERS
 
     stage.client(Hello(2, "kyle", "instance of kyle", str(A))).ask(
@@ -184,7 +184,7 @@ def test_one_that_was_learnt_of_is_forgotten_after_a_day_down(
 
     assert errors(stage) == {}
     assert f"Forgot node: [kyle : {A}], down for a day" in lines(log)
-    assert str(A) not in stage.cluster.peers.gossip.view.entries
+    assert str(A) not in stage.cluster.peers.gossip.table.entries
 
 
 def test_one_that_never_answered_is_forgotten_likewise(stage: CoreHarness) -> None:
@@ -218,7 +218,7 @@ def test_one_that_is_up_is_not_forgotten_under_its_other_address(stage: CoreHarn
 
     pass_a_day(stage)
 
-    assert str(A) in stage.cluster.peers.gossip.view.entries
+    assert str(A) in stage.cluster.peers.gossip.table.entries
     assert list(errors(stage)) == ["kyle"]
 
 

@@ -159,7 +159,7 @@ def test_an_old_address_that_is_removed_does_not_take_along_the_node_that_has_mo
     kyle.hang_up()
     tell(stage, entry("kyle", B, 2))
     stage.welcome("kyle", stage.attempt(B))
-    view = stage.cluster.peers.gossip.view
+    view = stage.cluster.peers.gossip.table
     digest = view.digest
 
     stage.cluster.peers.remove(kyle.address)

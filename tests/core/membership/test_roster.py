@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from nodnod_agent.core.membership.link import Link
-from nodnod_agent.core.membership.member import Member
-from nodnod_agent.core.membership.roster import Roster, Standing
+from nodnod_agent.core.membership.member import Member, MemberState
+from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.question import Question
 from nodnod_client.address import parse_address
 
@@ -30,7 +30,7 @@ class Cast:
         self.up(member)
         if version >= 2:
             instance = instance or f"instance of {name} at {host}"
-        self.standing = self.roster.identify(member, name, instance, version)
+        self.roster.identify(member, name, instance, version)
         return member
 
     @property
@@ -70,8 +70,7 @@ def test_a_node_that_goes_down_keeps_its_name(cast_: Cast) -> None:
 
 def test_of_two_nodes_with_one_name_the_later_is_listed_with_its_address(cast_: Cast) -> None:
     cast_.met("10.0.0.2", "kenny")
-    cast_.met("10.0.0.3", "kenny")
-    assert cast_.standing is Standing.MEMBER
+    assert cast_.met("10.0.0.3", "kenny").state is MemberState.LISTED
     assert cast_.listed == ["kenny", "kenny@10.0.0.3:7070"]
 
 
@@ -114,22 +113,14 @@ def test_our_own_name_goes_to_nobody_else(cast_: Cast) -> None:
     assert cast_.listed == ["own@10.0.0.3:7070"]
 
 
-def test_our_own_instance_on_the_other_end_is_ourselves(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "own", instance="own instance")
-    assert cast_.standing is Standing.SELF
-
-
-def test_two_version_1_agents_are_not_taken_for_ourselves_or_each_other(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "kyle", version=1)
-    assert cast_.standing is Standing.MEMBER
-    cast_.met("10.0.0.3", "stan", version=1)
-    assert cast_.standing is Standing.MEMBER
+def test_two_version_1_agents_are_two_nodes(cast_: Cast) -> None:
+    assert cast_.met("10.0.0.2", "kyle", version=1).state is MemberState.LISTED
+    assert cast_.met("10.0.0.3", "stan", version=1).state is MemberState.LISTED
 
 
 def test_two_addresses_of_one_process_are_one_node(cast_: Cast) -> None:
     cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.met("10.0.0.3", "kenny", instance="i")
-    assert cast_.standing is Standing.ALIAS
+    assert cast_.met("10.0.0.3", "kenny", instance="i").state is MemberState.ALIAS
     assert cast_.listed == ["kenny"]
 
 
@@ -137,8 +128,7 @@ def test_an_alias_takes_over_when_it_answers_and_the_other_address_does_not(cast
     first = cast_.met("10.0.0.2", "kenny", instance="i")
     second = cast_.met("10.0.0.3", "kenny", instance="i")
     cast_.up(first, False)
-    cast_.met("10.0.0.3", "kenny", instance="i")
-    assert cast_.standing is Standing.MEMBER
+    assert cast_.met("10.0.0.3", "kenny", instance="i").state is MemberState.LISTED
     assert cast_.roster.listing() == (second,)
     assert cast_.listed == ["kenny"]
 
@@ -212,7 +202,7 @@ def test_a_node_that_moves_to_where_another_was_has_its_name_alone(cast_: Cast) 
     stan = cast_.met("10.0.0.3", "stan", instance="j")
     cast_.up(kenny, False)
     cast_.up(stan, False)
-    cast_.roster.hear_of(kenny, "stan", "k")  # gossip comes before the link
+    cast_.roster.note_claim(kenny, "stan", "k")  # gossip comes before the link
     cast_.met("10.0.0.2", "stan", instance="k")
     assert cast_.roster.listing() == (kenny,)
     assert kenny.listed == "stan"
@@ -225,7 +215,7 @@ def test_a_name_that_a_node_has_no_more_goes_to_the_next_who_has_it(cast_: Cast,
     if how == "met":
         cast_.met("10.0.0.2", "stan", instance="j")
     else:
-        cast_.roster.hear_of(first, "stan", "j")
+        cast_.roster.note_claim(first, "stan", "j")
     assert second.listed == "kenny"
 
 
@@ -235,7 +225,7 @@ def test_the_other_addresses_of_one_whose_place_is_said_to_be_anothers_stand_for
     kenny = cast_.met("10.0.0.2", "kenny", instance="i")
     alias = cast_.met("10.0.0.3", "kenny", instance="i")
     cast_.up(kenny, False)
-    cast_.roster.hear_of(kenny, "stan", "j")
+    cast_.roster.note_claim(kenny, "stan", "j")
     assert cast_.roster.listing() == (alias, kenny)
 
 
@@ -245,9 +235,9 @@ def test_where_a_node_was_said_to_be_is_no_node_while_another_of_that_name_is_up
     first = cast_.met("10.0.0.2", "kenny")
     second = cast_.met("10.0.0.3", "kenny")
     said = cast_.roster.add(parse_address("10.0.0.4"), configured=False)
-    cast_.roster.hear_of(said, "kenny", "i")
+    cast_.roster.note_claim(said, "kenny", "i")
     cast_.up(first, False)
-    cast_.roster.hear_of(first, "stan", "j")
+    cast_.roster.note_claim(first, "stan", "j")
     assert cast_.roster.listing() == (second, first)
     assert cast_.listed == ["kenny", "stan"]
 

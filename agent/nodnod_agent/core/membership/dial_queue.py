@@ -1,66 +1,69 @@
-"""How fast this agent dials: at most so many attempts a second, whoever wants them.
+"""The rate at which this agent dials: at most so many attempts a second, whatever wants them.
 
-Those that are known to exist go first, then those that we were told of and have not tried yet, then
-those of whom nobody has ever answered here. Each kind has some share for certain, or the first could
-keep the others waiting for ever. Those that we were told of are dialled in random order: agents that
-have just got the same list would else all dial the same few first, and the news would spread no
-faster than one by one.
+Addresses that are known to exist go first, then unverified ones that were not tried yet, then those
+where nothing has ever answered. Each kind has a guaranteed share, or the first could keep the others
+waiting forever. Unverified addresses are dialed in random order: agents that have just received the
+same list would otherwise all dial the same few first, and news would spread no faster than one by
+one.
 """
 
 from collections import deque
 
-from nodnod_agent.core.interfaces import EARLY, Clock, Dial, LinkEnd, Random, Timer
+from nodnod_agent.core.interfaces import EARLY, Clock, Dial, DialHandler, Random, Timer
 from nodnod_client.address import Address
 
 DIALS_PER_SECOND = 9
-"""Attempts in any second; raising it shortens the start of a large cluster and floods it more."""
+"""Attempts in any second; raising it starts a large cluster faster, and floods it more."""
 
 SECOND = 1.01
-"""A little more than one, so that no second however cut holds more."""
+"""A little more than one, so that no second holds more attempts, wherever it begins."""
 
 
 class _Ticket:
-    """One wish to dial, waiting or under way."""
+    """One request to dial, waiting or under way."""
 
-    __slots__ = ("address", "attempt", "cancelled", "end")
+    __slots__ = ("address", "attempt", "cancelled", "handler")
 
-    def __init__(self, address: Address, end: LinkEnd) -> None:
+    def __init__(self, address: Address, handler: DialHandler) -> None:
         self.address = address
-        self.end = end
+        self.handler = handler
         self.attempt: Timer | None = None
         self.cancelled = False
 
     def cancel(self) -> None:
-        """See Timer."""
+        """Withdraw the request, or give up the attempt."""
         self.cancelled = True
         if self.attempt is not None:
             self.attempt.cancel()
 
 
-_PROVED, _HEARSAY, _DOUBTFUL = range(3)
+_VERIFIED, _UNVERIFIED, _FAILED = range(3)
 
-_TURNS = (_PROVED, _PROVED, _HEARSAY, _PROVED, _PROVED, _HEARSAY, _PROVED, _PROVED, _DOUBTFUL)
-"""Who has the first choice, dial by dial."""
+_SCHEDULE = (
+    *(_VERIFIED, _VERIFIED, _UNVERIFIED, _VERIFIED, _VERIFIED, _UNVERIFIED),
+    *(_VERIFIED, _VERIFIED, _FAILED),
+)
+"""The kind that has priority, attempt by attempt."""
 
-UNTIDY = 512
-"""Wishes in a queue from which on those that were cancelled are swept out of it now and then."""
+SWEEP_FROM = 512
+"""Tickets in a queue from which on the cancelled ones are removed now and then."""
 
 
 class _Queue:
-    """Wishes of one kind. ``rng`` picks one; without it they go in their order."""
+    """Tickets of one kind, taken in their order, or in random order if there is an ``rng``."""
 
     def __init__(self, rng: Random | None = None) -> None:
         self._rng = rng
         self._tickets: list[_Ticket] = []
-        self._untidy = UNTIDY
+        self._sweep_at = SWEEP_FROM
 
     def __len__(self) -> int:
         return len(self._tickets)
 
     def add(self, ticket: _Ticket) -> None:
-        if len(self._tickets) >= self._untidy:
+        if len(self._tickets) >= self._sweep_at:
             self._tickets = [one for one in self._tickets if not one.cancelled]
-            self._untidy = max(UNTIDY, 2 * len(self._tickets))
+            self._sweep_at = max(SWEEP_FROM, 2 * len(self._tickets))
         self._tickets.append(ticket)
 
     def take(self) -> _Ticket:
@@ -76,7 +79,7 @@ class _Queue:
 
 
 class DialQueue:
-    """The core's Dial around the edge's: waits its turn."""
+    """Delays attempts to dial until the rate allows them. Each kind of address has its own ``Dial``."""
 
     def __init__(self, dial: Dial, clock: Clock, rng: Random) -> None:
         self._dial = dial
@@ -86,27 +89,27 @@ class DialQueue:
         self._turn = 0
         self._timer: Timer | None = None
 
-    def __call__(self, address: Address, end: LinkEnd) -> Timer:
-        """See Dial; for an address that was configured, or that has answered before."""
-        return self._queue(_PROVED, address, end)
+    def verified(self, address: Address, handler: DialHandler) -> Timer:
+        """Dial an address that is configured, or that has answered before."""
+        return self._add(_VERIFIED, address, handler)
 
-    def hearsay(self, address: Address, end: LinkEnd) -> Timer:
-        """See Dial; for an address that we were only told of."""
-        return self._queue(_HEARSAY, address, end)
+    def unverified(self, address: Address, handler: DialHandler) -> Timer:
+        """Dial an address that others have told us of, for the first time."""
+        return self._add(_UNVERIFIED, address, handler)
 
-    def doubtful(self, address: Address, end: LinkEnd) -> Timer:
-        """See Dial; for an address that we were only told of, and dialled in vain."""
-        return self._queue(_DOUBTFUL, address, end)
+    def failed(self, address: Address, handler: DialHandler) -> Timer:
+        """Dial an address that others have told us of, and where nothing has ever answered."""
+        return self._add(_FAILED, address, handler)
 
     def stop(self) -> None:
-        """Dial nobody any more."""
+        """Dial no more."""
         for queue in self._queues:
             queue.clear()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _queue(self, kind: int, address: Address, end: LinkEnd) -> Timer:
-        ticket = _Ticket(address, end)
+    def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:
+        ticket = _Ticket(address, handler)
         self._queues[kind].add(ticket)
         self._plan()
         return ticket
@@ -127,9 +130,9 @@ class DialQueue:
             if now + EARLY < self._allowed():
                 self._plan()
                 return
-            order = (self._queues[_TURNS[self._turn]], *self._queues)
+            order = (self._queues[_SCHEDULE[self._turn]], *self._queues)
             ticket = next(queue for queue in order if queue).take()
             if not ticket.cancelled:
-                self._turn = (self._turn + 1) % len(_TURNS)
+                self._turn = (self._turn + 1) % len(_SCHEDULE)
                 self._recent.append(now)
-                ticket.attempt = self._dial(ticket.address, ticket.end)
+                ticket.attempt = self._dial(ticket.address, ticket.handler)

@@ -1,16 +1,15 @@
-"""How views spread: an introduction when a link comes up, then push-pull with one peer at a time.
+"""How membership tables spread: push-pull exchanges with one peer at a time.
 
-While all agree, an exchange is two digests. Where digests differ, the asker sends its list, or just
-the latest news where the other side lacks no more than these, and gets what it lacks. No agent sends,
-or gives, more than a few lists a second, however many links come up at once: those that are not
-served now are served by somebody else, or a second later. Nor does it look into more than a few
-hundred entries that are new to it: the rest comes again, since digests differ still.
+While all tables agree, an exchange is two digests. Where digests differ, the asker sends its list,
+or just the latest news if the peer lacks no more than these, and gets what it lacks. An agent sends
+at most a few lists a second, however many links come up at once: a peer that gets none now gets one
+from another agent, or a second later. Nor does an agent look into more than a few hundred new
+entries a second: the rest comes again, since the digests still differ.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from msgspec import Raw
 
@@ -24,75 +23,71 @@ JOIN = -1
 """The id of a join request on a link; queries count from 1."""
 
 TICK = 1.0
-"""Seconds between exchanges while views change."""
+"""Seconds between exchanges while tables change."""
 
 CALM_EVERY = 10
 """Ticks between exchanges while all agree; raising it saves traffic, and delays the last news."""
 
 SPREAD = 2
-"""Ticks in which news are passed on, besides one for each doubling of those that know them."""
+"""Ticks for which news is passed on, besides one for each doubling of the agents that know it."""
 
 NEWS_PER_TICK = 256
-"""Entries looked into, of lists that others send; each costs some 50 us, or 0.1 ms with its log line.
+"""New entries of received lists that are examined; each costs some 50 us, with a log line 0.1 ms.
 
-A member's own word of itself does not count, so that no flood of made-up ones keeps it out.
+A member's own entry does not count, so that no flood of made-up entries keeps it out.
 """
 
 LISTS_PER_TICK = 8
-"""Lists that are given in one tick."""
+"""Lists that are sent in answers in one tick."""
 
 COMPARED_FOR = 60.0
-"""Seconds until lists that brought no news are exchanged again: what was refused for a clock that
-was wrong may be right by then."""
+"""Seconds until lists that brought no news are exchanged again: an entry that was refused because
+of a wrong clock may be accepted by then."""
 
 COMPLAIN_EVERY = 60.0
+"""Seconds between two log lines about refused entries."""
 
 log = logging.getLogger("nodnod")
 
 
-class Listener(Protocol):
-    """Who acts on what gossip tells."""
-
-    def learnt(self, entry: MemberEntry) -> None:
-        """A member is new, or has news: it came, came back, or left."""
-
-    def room(self) -> bool:
-        """Give up a member that nobody has ever met here, for one that speaks for itself."""
-
-
 class Gossip:
-    """One agent's part in the exchange of views."""
+    """One agent's part in the exchange of tables.
+
+    The caller takes what it has learned after each call, see ``learned``.
+    """
 
     def __init__(
         self,
-        view: MembershipTable,
-        listener: Listener,
-        links: Callable[[], Sequence[Link]],
+        table: MembershipTable,
+        make_room: Callable[[], bool],
         *,
         clock: Clock,
         rng: Random,
     ) -> None:
-        self.view = view
+        """``make_room`` gives up a member that never answered, if there is one."""
+        self.table = table
         self.exchanges = 0
         """Requests sent; each has an answer."""
         self.sent_bytes = 0
         self.lists = 0
-        """Lists of members sent, and given in answers."""
-        self._listener = listener
-        self._links = links
+        """Lists of members sent, in requests and in answers."""
+        self._make_room = make_room
         self._clock = clock
         self._rng = rng
-        self._awaited: Counter[Link] = Counter()
-        """How many answers each owes; what comes besides may be a goodbye, and nothing else."""
+        self._learned: list[MemberEntry] = []
+        self._links: list[Link] = []
+        """The links to version-2 peers, in the order in which they came up."""
+        self._unanswered: Counter[Link] = Counter()
+        """Requests under way. Of an answer to none, only a goodbye is believed."""
         self._digests: dict[Link, str] = {}
         self._compared: dict[Link, tuple[str, str, float]] = {}
         """Our digest and the peer's after an exchange of lists that brought us no news, and until
-        when to leave it at that."""
+        when not to repeat it."""
         self._busy = 1
-        """Ticks for which there is still something to tell or to ask."""
+        """Ticks for which there is still something to send or to request."""
         self._calm_ticks = 0
         self._probed: Link | None = None
-        """Whom we have asked without a list, to send one if its digest differs."""
+        """The link of the last request without a list; if the digests differ, a list follows."""
         self._lists_left = LISTS_PER_TICK
         self._news_left = NEWS_PER_TICK
         self._complained = -COMPLAIN_EVERY
@@ -108,82 +103,90 @@ class Gossip:
         if self._timer is not None:
             self._timer.cancel()
 
-    def link_up(self, link: Link) -> None:
-        """Introduce ourselves to a peer whose link has come up, unless it knows us.
+    def learned(self) -> list[MemberEntry]:
+        """The entries that are new, or have changed, since the last call."""
+        learned, self._learned = self._learned, []
+        return learned
 
-        It does where its view is ours: so the links of a large cluster that come up one by one,
-        minutes after all know all, cost nothing here.
+    def link_up(self, link: Link) -> None:
+        """Introduce ourselves to a peer whose link has come up, unless it knows us already.
+
+        It does if its table equals ours. So when the links of a large cluster come up one by one,
+        minutes after all agents know each other, they cost nothing here.
         """
+        self._links.append(link)
         digest = link.hello.digest if link.hello is not None else ""
-        if digest == self.view.digest:
+        if digest == self.table.digest:
             self._digests[link] = digest
         else:
             self._send(link)
 
     def link_down(self, link: Link) -> None:
-        """Forget what the peer said last."""
-        self._awaited.pop(link, None)
+        """Forget a link and what its peer said last."""
+        if link in self._links:
+            self._links.remove(link)
+        self._unanswered.pop(link, None)
         self._digests.pop(link, None)
         self._compared.pop(link, None)
         if link is self._probed:
             self._probed = None
 
     def leave(self) -> None:
-        """Tell every peer that we leave on purpose."""
-        self.view.leave()
-        for link in self._links():
+        """Tell every peer that this agent leaves on purpose."""
+        self.table.leave()
+        for link in self._links:
             self._send(link)
 
     def moved(self, address: str, instance: str) -> None:
-        """Tell that a process is at this address no more: see View."""
-        if self.view.moved(address, instance):
+        """Spread that a process is not at this address any more; see MembershipTable."""
+        if self.table.moved(address, instance):
             self._spread()
 
     def answered(self, link: Link, answer: PeerAnswer) -> None:
-        """Take the other side's part of an exchange."""
+        """Take the answer to a join request, or an unrequested goodbye."""
         teller = str(link.address)
         probed = link is self._probed
         if probed:
             self._probed = None
-        if not self._awaited[link]:
+        if not self._unanswered[link]:
             if answer.member is not None and answer.member.state == "left":
                 self._take(answer.member, teller)
             return
-        self._awaited[link] -= 1
-        before = self.view.digest
+        self._unanswered[link] -= 1
+        before = self.table.digest
         if answer.member is not None:
             self._take(answer.member, teller, own_word=True)
         if answer.members:
             self._merge(self._read(answer.members, teller), teller, NEWS_PER_TICK)
         if answer.digest:
             self._digests[link] = answer.digest
-            if answer.members is not None and self.view.digest == before:
+            if answer.members is not None and self.table.digest == before:
                 until = self._clock.time() + COMPARED_FOR
-                self._compared[link] = (self.view.digest, answer.digest, until)
+                self._compared[link] = (self.table.digest, answer.digest, until)
             if self._differs(link):
                 self._busy = max(self._busy, 1)
                 if probed:
                     self._send(link, with_list=True)
 
     def asked(self, join: Join, teller: str) -> dict[str, object]:
-        """Take a join request; the fields of its answer."""
+        """Take a join request from the agent at ``teller``; returns the fields of its answer."""
         told = [join.member]
         self._take(join.member, teller, own_word=join.member.address == teller)
         if join.members is not None:
             told += self._read(join.members, teller)
             self._news_left -= self._merge(told, teller, self._news_left)
-        answer: dict[str, object] = {"member": self.view.own, "digest": self.view.digest}
-        recall = self.view.recall(join.member)
+        answer: dict[str, object] = {"member": self.table.own, "digest": self.table.digest}
+        recall = self.table.recall(join.member)
         if recall is not None:
             answer["members"] = [recall]
             return answer
-        if join.digest == self.view.digest:
+        if join.digest == self.table.digest:
             return answer
         self._busy = max(self._busy, 1)
         if join.members is not None and self._lists_left > 0:
             self._lists_left -= 1
             self.lists += 1
-            answer["members"] = self.view.beyond(told)
+            answer["members"] = self.table.beyond(told)
         return answer
 
     def _tick(self) -> None:
@@ -193,22 +196,21 @@ class Gossip:
         self._calm_ticks += 1
         if not self._busy and self._calm_ticks < CALM_EVERY:
             return
-        self.view.expire()
-        links = self._links()
-        if not links:
+        self.table.expire()
+        if not self._links:
             return
         self._calm_ticks = 0
         self._busy = max(0, self._busy - 1)
-        link = self._rng.choice(links)
-        if self._differs(link) and self.view.since(self._digests[link]) is not None:
+        link = self._rng.choice(self._links)
+        if self._differs(link) and self.table.since(self._digests[link]) is not None:
             self._send(link, with_list=True)
-        else:  # what it said last is long ago: no use in a list before we know that it differs
+        else:  # its digest is old: a list is useless until we know that the tables still differ
             self._probed = link
             self._send(link)
 
     def _differs(self, link: Link) -> bool:
-        """Whether its view is another than ours, for a reason that lists can mend."""
-        ours, theirs = self.view.digest, self._digests.get(link, "")
+        """Whether the peer's table differs from ours for a reason that lists can resolve."""
+        ours, theirs = self.table.digest, self._digests.get(link, "")
         if not theirs:
             return False
         *digests, until = self._compared.get(link, ("", "", 0.0))
@@ -218,18 +220,18 @@ class Gossip:
         request = {
             "type": int(RequestType.JOIN),
             "id": JOIN,
-            "member": self.view.own,
-            "digest": self.view.digest,
+            "member": self.table.own,
+            "digest": self.table.digest,
         }
         if with_list:
-            news = self.view.since(self._digests.get(link, ""))
-            request["members"] = list(self.view.entries.values()) if news is None else news
+            news = self.table.since(self._digests.get(link, ""))
+            request["members"] = list(self.table.entries.values()) if news is None else news
             self.lists += 1
         text = encode(request)
         self.exchanges += 1
-        self._awaited[link] += 1
+        self._unanswered[link] += 1
         self.sent_bytes += len(text)
-        link.tell(text)
+        link.send(text)
 
     def _read(self, raw: list[Raw], teller: str) -> list[MemberEntry]:
         entries, wrong = decode_entries(raw[:MAX_MEMBERS])
@@ -238,12 +240,12 @@ class Gossip:
         return entries
 
     def _merge(self, entries: list[MemberEntry], teller: str, most: int) -> int:
-        """Take in what is new of a list, up to so many entries; tells how many they were."""
+        """Take at most ``most`` new entries of a list; returns how many were examined."""
         looked = 0
-        # From anywhere in it: what is refused each time must not hide what comes behind it.
+        # From a random place: entries that are refused each time must not hide those behind them.
         first = int(self._rng.random() * len(entries))
         for entry in entries[first:] + entries[:first]:
-            if self.view.knows(entry):
+            if self.table.knows(entry):
                 continue
             if looked == most:
                 self._busy = max(self._busy, 1)
@@ -255,22 +257,22 @@ class Gossip:
     def _take(self, entry: MemberEntry, teller: str, *, own_word: bool = False) -> None:
         try:
             try:
-                news = self.view.merge(entry)
+                news = self.table.merge(entry)
             except TableFull:
-                if not own_word or not self._listener.room():
+                if not own_word or not self._make_room():
                     raise
-                news = self.view.merge(entry)
+                news = self.table.merge(entry)
         except EntryRefused as error:
             self._complain(teller, str(error))
             return
         if news is not None:
             self._spread()
-            self._listener.learnt(news)
+            self._learned.append(news)
 
     def _spread(self) -> None:
-        # Who tells only one other, and then agrees with him, passes news on like a baton: they get
-        # nowhere once that one knows them already.
-        self._busy = len(self._links()).bit_length() + SPREAD
+        # An agent that told one peer only would agree with it and stop: news would move like a baton,
+        # and end at the first agent that knows it already.
+        self._busy = len(self._links).bit_length() + SPREAD
 
     def _complain(self, teller: str, reason: str) -> None:
         now = self._clock.time()

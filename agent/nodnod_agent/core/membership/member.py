@@ -1,5 +1,7 @@
 """One address of the cluster: the node behind it, and what stands for that node in an answer."""
 
+from enum import Enum
+
 from nodnod_agent.core.encoding import error_entry, from_peer
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.question import Question
@@ -7,7 +9,39 @@ from nodnod_client.address import Address
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberInfo, PeerAnswer
 
+LOOKING_UP = "looking up the name"
 NOT_CONNECTED = "not connected yet"
+
+
+class MemberState(Enum):
+    """What an address is for the answers. Whether its node is up is the link's state.
+
+    ================================================ =============== ========================
+    event                                            state before    next state
+    ================================================ =============== ========================
+    configured, or others tell of it                 none            LISTED
+    answers                                          any             LISTED
+    answers, and the same process is up elsewhere    any             ALIAS
+    others tell that a node is there that is up      LISTED, ALIAS   ALIAS
+    elsewhere
+    others tell that another node is there           LISTED, ALIAS   LISTED
+    others tell that a node of our name is there     LISTED, ALIAS   LEFT
+    its node answers at another address              LISTED          ALIAS
+    the node that it is an alias of has gone         ALIAS           LISTED; if unverified and
+                                                                     a namesake is up, ALIAS
+    its process says goodbye, or has moved           LISTED, ALIAS   LEFT
+    others tell of a new process there               LEFT            LISTED or ALIAS
+    configured no more, or down for a day            any             REMOVED
+    ================================================ =============== ========================
+    """
+
+    LISTED = "listed"
+    """It stands for its node in answers, up or down."""
+    ALIAS = "alias"
+    """It is another address of the node ``alias_of``, which is listed."""
+    LEFT = "left"
+    """It is not missed, and not listed until a node answers there; ``alias_of`` may be set."""
+    REMOVED = "removed"
 
 
 class Member:
@@ -19,19 +53,20 @@ class Member:
         "_terms",
         "address",
         "alias_of",
-        "began",
+        "changed_at",
         "configured",
         "error",
         "instance",
         "key",
-        "left",
         "link",
         "listed",
-        "met",
-        "moment",
+        "loss_logged",
         "name",
-        "proved",
+        "named_at",
         "since",
+        "state",
+        "trusted",
+        "verified_as",
         "version",
     )
 
@@ -43,17 +78,18 @@ class Member:
         self.instance = ""
         self.version = 0
         self.error = NOT_CONNECTED
-        self.left = False
-        """It said goodbye, or so it seems: it is not missed, and not listed until it comes back."""
-        self.proved = configured
-        """Whether it has ever answered, or somebody stands for it by having configured it."""
-        self.since = self.moment = 0.0
-        """When it was last seen to come up or go down: in Unix seconds, and on the core's clock."""
+        self.state = MemberState.LISTED
         self.alias_of: Member | None = None
-        self.began = 0.0
-        """When it was first met there under its name, on the core's clock."""
-        self.met = ("", "")
-        """The name and the instance with which it has answered last; others say more, or less."""
+        self.trusted = configured
+        """Whether a node has ever answered here, or the address is configured."""
+        self.verified_as = ("", "")
+        """The name and the instance of the node that last answered here."""
+        self.since = self.changed_at = 0.0
+        """When it last came up or went down: in Unix seconds, and on the core's clock, which does
+        not jump when the wall clock is set."""
+        self.named_at = 0.0
+        """When a node first answered here under the present name, on the core's clock."""
+        self.loss_logged = False
         self.listed = str(address)
         self.key = b""
         self._terms: tuple[object, ...] = ()
@@ -66,27 +102,25 @@ class Member:
         return self.link is not None and self.link.up
 
     @property
-    def hearsay(self) -> bool:
-        """Whether we have never met who is said to be there."""
-        return self.met != (self.name, self.instance)
+    def left(self) -> bool:
+        """Whether no node is expected here."""
+        return self.state in (MemberState.LEFT, MemberState.REMOVED)
+
+    @property
+    def verified(self) -> bool:
+        """Whether the node has answered us here: of an unverified one we only know from others."""
+        return self.verified_as == (self.name, self.instance)
 
     @property
     def log_key(self) -> dict[str, str]:
-        """For its log lines, which are limited by key: many members that go down get one each."""
+        """The rate limit key of its log lines, so that each member has a limit of its own."""
         return {"key": str(self.address)}
 
     @property
-    def present(self) -> bool:
-        """Whether it, or the same process at another address, can be asked."""
+    def reachable(self) -> bool:
+        """Whether its process can be asked, here or at another address."""
         same = self.alias_of
         return self.up or (same is not None and same.up and same.instance == self.instance)
-
-    def changed(self, wall: float, now: float) -> None:
-        """Note that it came up or went down just now, in Unix seconds and on the core's clock.
-
-        Both, as the one may jump by years when somebody sets it, and the other says nothing to people.
-        """
-        self.since, self.moment = wall, now
 
     def failure(self, error: str, stat_type: int) -> bytes:
         """The node object that stands for it while it cannot be read."""

@@ -1,38 +1,70 @@
-"""The other nodes: who they are, the links to them, and what they and we tell each other."""
+"""The other nodes: dialed, kept, identified, and forgotten."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
-from nodnod_agent.core.membership.callers import Callers
-from nodnod_agent.core.membership.departures import Departures, whole_node
+from nodnod_agent.core.membership import departures
 from nodnod_agent.core.membership.dial_queue import DialQueue
+from nodnod_agent.core.membership.events import (
+    PeerAnswered,
+    PeerDown,
+    PeerEvent,
+    PeerFailed,
+    PeerRemoved,
+    PeerUp,
+)
 from nodnod_agent.core.membership.gossip import JOIN, Gossip
 from nodnod_agent.core.membership.keepalive import STALL, Keepalive, pace
 from nodnod_agent.core.membership.link import Link
-from nodnod_agent.core.membership.losses import Losses
-from nodnod_agent.core.membership.member import NOT_CONNECTED, Member
-from nodnod_agent.core.membership.roster import PeerOwner, Roster, Standing
+from nodnod_agent.core.membership.member import LOOKING_UP, NOT_CONNECTED, Member
+from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.membership.seeds import Seeds
 from nodnod_agent.core.membership.table import DAY, MembershipTable
-from nodnod_agent.core.membership.uplinks import Uplinks
 from nodnod_client.address import Address, parse_address
-from nodnod_client.messages import MemberEntry, MemberInfo, PeerAnswer
+from nodnod_client.messages import Join, MemberEntry, MemberInfo, PeerAnswer
 
 HOUSEKEEPING = 30.0
 FORGOTTEN_AFTER = DAY
-"""Seconds that a member that we learnt of, and that is gone without a word, stays listed."""
+"""Seconds for which a learned member that is down stays listed."""
 
 log = logging.getLogger("nodnod")
 
 
+class _LinkReports:
+    """What the connections of one link report to."""
+
+    __slots__ = ("member", "peers")
+
+    def __init__(self, peers: "Peers", member: Member) -> None:
+        self.peers = peers
+        self.member = member
+
+    def opened(self, wire: Wire, hello: Hello) -> None:
+        self.peers.opened(self.member, wire, hello)
+
+    def refused(self, reason: str) -> None:
+        self.peers.refused(self.member, reason)
+
+    def received(self, text: bytes) -> None:
+        self.peers.received(self.member, text)
+
+    def ended(self, reason: str) -> None:
+        self.peers.ended(self.member, reason)
+
+
 class Peers:
-    """Dials them, keeps them, names them, and forgets them."""
+    """All that this agent knows of the others, and its links to them.
+
+    What happens to a peer is noted as an event. Each call from outside ends by handing the events to
+    ``act``, when all that it changes has been changed.
+    """
 
     def __init__(
         self,
         own: MemberEntry,
-        owner: PeerOwner,
+        act: Callable[[list[PeerEvent]], None],
         *,
         clock: Clock,
         wall: Callable[[], float],
@@ -40,246 +72,183 @@ class Peers:
         dial: Dial,
     ) -> None:
         self.roster = Roster(own.name, own.instance)
-        self._up = Uplinks()
-        self.gossip = Gossip(
-            MembershipTable(own, wall), self, self._up.speaking, clock=clock, rng=rng
-        )
-        self._owner = owner
+        self.gossip = Gossip(MembershipTable(own, wall), self._make_room, clock=clock, rng=rng)
+        self.links: dict[Link, Member] = {}
+        self._act = act
         self._clock = clock
         self._wall = wall
         self._rng = rng
-        self._dialling = DialQueue(dial, clock, rng)
-        self._keepalive = Keepalive(clock, rng, lambda: self._links, self._heard_elsewhere)
-        self._links: dict[Link, Member] = {}
-        self._losses = Losses()
-        self._departures = Departures(self.roster, self.gossip, self._losses, self, owner)
-        self._callers = Callers()
+        self._events: list[PeerEvent] = []
+        self._dials = DialQueue(dial, clock, rng)
+        self._keepalive = Keepalive(clock, rng, lambda: self.links, self._drop, self._inbound_heard)
         self._seeds = Seeds()
+        self._up: Counter[str] = Counter()
+        """Links that are up, by the instance of the peer."""
+        self._inbound: dict[str, Wire] = {}
+        """The newest connection that each peer has dialed to us, by the peer's instance."""
+        self._leaving: set[str] = set()
+        """Instances that have said goodbye, and whose link is still up."""
         self._started = wall()
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Begin to ping, gossip and forget."""
+        """Begin to ping, to gossip and to forget."""
         self._keepalive.start()
         self.gossip.start()
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
 
     def stop(self) -> None:
-        """Hang up on everybody, and dial nobody."""
+        """Close every link, and dial no more."""
         self.gossip.stop()
         self._keepalive.stop()
-        self._dialling.stop()
+        self._dials.stop()
         if self._timer is not None:
             self._timer.cancel()
-        for link in tuple(self._links):
+        for link in self.links:
             link.retire()
+
+    def up(self) -> list[Member]:
+        """The members that can be asked."""
+        return [member for link, member in self.links.items() if link.up]
+
+    def reaches(self, instance: str) -> bool:
+        """Whether a link leads to this process."""
+        return instance in self._up
+
+    def members(self) -> list[MemberInfo]:
+        """The answer to type 3: this node, the listed members, and the nodes that left."""
+        own = self.gossip.table.own
+        rows = [MemberInfo(own.name, own.address, own.instance, "up", self._started, 0.0, 2, "")]
+        rows += [member.info() for member in self.roster.listing()]
+        listed = {row.address for row in rows}
+        back = {own.name, *(member.name for member in self.roster.members.values() if member.up)}
+        gone = self.gossip.table.gone()
+        return rows + [one for one in gone if one.address not in listed and one.name not in back]
+
+    # The configuration.
 
     def add(self, address: Address) -> None:
         """Dial a configured address, and never forget it."""
         self._seeds.add(address)
-        self._seat(address)
+        self._configure(address)
 
     def expect(self, seed: Address) -> None:
-        """List a configured host name; it is dialled once ``resolved`` tells what it stands for."""
+        """List a configured host name; it is dialed once ``resolved`` tells its addresses."""
         self._seeds.add(seed)
         member = self.roster.add(seed, configured=True)
         if member.link is None:
-            member.error = "looking up the name"
+            member.error = LOOKING_UP
 
     def resolved(self, seed: Address, addresses: list[Address]) -> None:
-        """Take what a configured host name stands for: the one node, or each of several.
+        """Take the addresses of a configured host name: one node, or one for each address.
 
-        An empty list says that the name could not be looked up: what was known of it stands.
+        An empty list means that the look-up failed: the addresses known before stay.
         """
         added, dropped = self._seeds.resolved(seed, addresses)
         for address in sorted(added):
-            self._seat(address)
+            self._configure(address)
         for address in dropped:
-            self._unseat(address)
+            self._unconfigure(address)
+        self._finish()
 
     def remove(self, seed: Address) -> None:
-        """A node is configured no more: one that is up, and can be learnt of, stays as learnt of."""
+        """Take a node out of the configuration; one that is up stays as a learned member."""
         for address in self._seeds.remove(seed):
-            self._unseat(address, for_good=True)
+            self._unconfigure(address, for_good=True)
+        self._finish()
 
-    def up(self) -> list[Member]:
-        """Those that can be asked."""
-        return [self._links[link] for link in self._up.all()]
+    # What connections report.
 
-    def reaches(self, instance: str) -> bool:
-        """Whether a link leads to this process."""
-        return self._up.reach(instance)
+    def opened(self, member: Member, wire: Wire, hello: Hello) -> None:
+        """The connection to a member is open."""
+        link = self._link(member)
+        link.opened(wire, hello)
+        self._up[hello.instance] += 1
+        member.error = ""
+        member.since, member.changed_at = self._wall(), self._clock.time()
+        log.info("Established connection with node: %s", member.address)
+        if hello.version >= 2:  # a version-1 peer tells its name with its first answer
+            self._identified(member, hello.name, hello.instance, hello.version)
+        self._finish()
 
-    def met(self, hello: Hello, wire: Wire) -> None:
-        """A peer has dialled us: if we wait to dial it, the wait is over."""
-        self._callers.came(hello, wire)
+    def refused(self, member: Member, reason: str) -> None:
+        """A member could not be dialed."""
+        self._link(member).refused()
+        self._went_down(member, reason, was_up=False)
+        self._finish()
+
+    def received(self, member: Member, text: bytes) -> None:
+        """A member has sent a message."""
+        for query, answer in self._link(member).received(text):
+            if isinstance(answer, PeerAnswer):
+                self._answered(member, query, answer)
+            else:
+                reason = f"bad answer: {answer}"
+                log.warning("%s sent a %s", member, reason, extra=member.log_key)
+                self._events.append(PeerFailed(member, query, reason))
+        self._finish()
+
+    def ended(self, member: Member, reason: str) -> None:
+        """The connection to a member has ended."""
+        if self._link(member).ended():
+            self._went_down(member, reason, was_up=True)
+        self._finish()
+
+    def inbound_opened(self, hello: Hello, wire: Wire) -> None:
+        """A peer has dialed us: it is there, so we need not wait to dial it."""
+        self._inbound[hello.instance] = wire
         try:
             member = self.roster.members.get(parse_address(hello.address))
         except ValueError:
             return
-        if member is None or member.link is None or member.alias_of is not None:
-            return
-        member.link.hurry(self._dialling)
+        if member is not None and member.link is not None and member.alias_of is None:
+            member.link.hurry(self._dials.verified)
 
-    def parted(self, hello: Hello, wire: Wire) -> None:
-        """The connection over which a peer has dialled us is gone."""
-        self._callers.went(hello, wire)
+    def inbound_ended(self, hello: Hello, wire: Wire) -> None:
+        """A connection that a peer had dialed to us has ended."""
+        if self._inbound.get(hello.instance) is wire:
+            del self._inbound[hello.instance]
 
-    def members(self) -> list[MemberInfo]:
-        """Every member, this node first, as type 3 lists them."""
-        view = self.gossip.view
-        rows = self.roster.rows(view.own.address, self._started)
-        listed = {row.address for row in rows}
-        members = self.roster.members.values()
-        back = {self.roster.name, *(member.name for member in members if member.up)}
-        gone = view.gone()
-        return rows + [one for one in gone if one.address not in listed and one.name not in back]
+    def joined(self, join: Join, teller: str) -> dict[str, object]:
+        """Take a join request from the agent at ``teller``; returns the fields of its answer."""
+        answer = self.gossip.asked(join, teller)
+        self._learn_news()
+        self._finish()
+        return answer
 
-    # What links report.
+    def _finish(self) -> None:
+        events, self._events = self._events, []
+        if events:
+            self._act(events)
 
-    def link_up(self, link: Link) -> None:
-        """See LinkOwner."""
-        member = self._links[link]
-        hello = link.hello
-        assert hello is not None
-        member.error = ""
-        member.changed(self._wall(), self._clock.time())
-        self._up.add(link, hello.instance)
-        log.info("Established connection with node: %s", member.address)
-        if hello.version >= 2:  # who an older one is, its first answer tells
-            self._identified(member, hello.name, hello.instance, hello.version)
-
-    def link_down(self, link: Link, reason: str) -> None:
-        """See LinkOwner."""
-        member = self._links[link]
-        was_up = link in self._up
-        if was_up or not member.since:
-            member.changed(self._wall(), self._clock.time())
-        self._mark_down(link)
-        if self._departures.ended(member, link):
-            return
-        if member.version == 0 and member.instance in self._callers:
-            reason += "; it is connected to us: is the address that it advertises right?"
-        if not member.proved:
-            link.dialler = self._dialling.doubtful
-        member.error = f"down: {reason}"
-        for alias in self.roster.aliases(member):
-            if alias.link is not None:
-                alias.link.dial()
-        self._losses.tell(member, reason, was_up=was_up)
-        if was_up:
-            self._owner.peer_down(member)
-            heard = max(link.heard, self._callers.heard(member.instance))
-            if self._clock.time() > heard + pace(len(self._links)).ping + STALL:  # it missed a ping
-                instead = self.roster.replaced(member, heard)
-                if instead is not None:
-                    self._departures.moved(instead)
-
-    def link_answer(self, link: Link, query: int | None, answer: PeerAnswer) -> None:
-        """See LinkOwner."""
-        member = self._links[link]
+    def _answered(self, member: Member, query: int | None, answer: PeerAnswer) -> None:
         if query == JOIN:
-            self.gossip.answered(link, answer)
+            self.gossip.answered(self._link(member), answer)
+            self._learn_news()
             return
-        # The first answer of an old peer tells its name; if that was none, the next one does.
+        # If the first answer of a version-1 peer told no name, the next one does.
         if (query is None or member.version == 0) and len(answer.nodes) == 1:
             (name,) = answer.nodes
             self._identified(member, name, "", 1)
         if query is not None:
-            self._owner.peer_answer(member, query, answer)
-
-    def link_spoiled(self, link: Link, query: int | None, reason: str) -> None:
-        """See LinkOwner."""
-        member = self._links[link]
-        log.warning("%s sent a %s", member, reason, extra=member.log_key)
-        self._owner.peer_spoiled(member, query, reason)
-
-    # What gossip tells.
-
-    def learnt(self, entry: MemberEntry) -> None:
-        """See Listener."""
-        address = parse_address(entry.address)
-        if entry.state == "left":
-            self._departures.said(address, entry)
-            return
-        self._departures.taken_back(entry.instance)
-        known = address in self.roster.members
-        member = self.roster.add(address, configured=False)
-        link = self._link(member)
-        if member.up:
-            return
-        if not known:
-            log.info("Discovered node: [%s : %s]", entry.name, address)
-        unmet = member.version == 0 or member.left or member.name != entry.name
-        if unmet and self.roster.hear_of(member, entry.name, entry.instance) is Standing.ALIAS:
-            return
-        if entry.instance in self._callers:
-            link.hurry(self._dialling)
-        link.dial()
-
-    def room(self) -> bool:
-        """See Listener."""
-        for member in self.roster.members.values():
-            if not member.proved:
-                self.gossip.view.forget(str(member.address))
-                self.forget(member)
-                return True
-        return False
-
-    # What those that go leave behind.
-
-    def forget(self, member: Member) -> None:
-        """See Keeper."""
-        link, member.link = member.link, None
-        if link is not None:
-            self.hang_up(link)
-            del self._links[link]
-            link.retire()
-        self._losses.over(member)
-        aliases = self.roster.aliases(member)
-        self.roster.remove(member)
-        for alias in aliases:  # they stand for themselves now
-            if alias.link is not None and not alias.left:
-                alias.link.dial()
-        self._owner.peer_gone(member)
-
-    def hang_up(self, link: Link) -> None:
-        """See Keeper."""
-        self._departures.taken_back(self._links[link].instance)
-        self._mark_down(link)
-        link.rest()
-
-    # How it works.
-
-    def _heard_elsewhere(self, link: Link) -> float:
-        return self._callers.heard(link.hello.instance) if link.hello is not None else 0.0
-
-    def _link(self, member: Member) -> Link:
-        if member.link is None:
-            dial = self._dialling if member.proved else self._dialling.hearsay
-            link = Link(member.address, self, clock=self._clock, rng=self._rng, dial=dial)
-            member.link = link
-            self._links[link] = member
-        return member.link
+            self._events.append(PeerAnswered(member, query, answer))
 
     def _identified(self, member: Member, name: str, instance: str, version: int) -> None:
-        link = member.link
-        assert link is not None
-        standing = self.roster.identify(member, name, instance, version)
-        if standing is Standing.SELF:
+        if instance and instance == self.roster.instance:
             log.info("Address %s is this node itself", member.address)
-            self.forget(member)
+            self._forget(member)
             return
-        if standing is Standing.ALIAS:
+        self.roster.identify(member, name, instance, version)
+        member.loss_logged = False
+        link = self._link(member)
+        if member.alias_of is not None:
             log.debug("Address %s is node %s too", member.address, member.alias_of)
             member.error = NOT_CONNECTED
-            self._losses.over(member)
-            self.hang_up(link)
+            self._hang_up(member, link)
             return
         log.info("Connected to node: %s", member)
-        self._departures.moved(member)
-        link.dialler = self._dialling
-        self._losses.over(member)
+        self._moved(member)
+        link.dialer = self._dials.verified
         if member.name and member.listed != member.name:
             log.warning(
                 "Two nodes have the name %s: the one at %s is listed as %s",
@@ -290,43 +259,217 @@ class Peers:
             )
         if version >= 2:
             self.gossip.link_up(link)
-        self._owner.peer_up(member)
+        self._events.append(PeerUp(member))
 
-    def _seat(self, address: Address) -> None:
-        member = self.roster.add(address, configured=True)
-        if member.link is None:
-            member.error = NOT_CONNECTED
-        self._link(member).dial()
-
-    def _unseat(self, address: Address, *, for_good: bool = False) -> None:
-        member = self.roster.members.get(address)
-        if member is None:
-            return
-        member.configured = False
-        # What a name server leaves out may be just what is to be seen as down.
-        learnt = not for_good and str(address) in self.gossip.view.entries
-        if learnt or (member.present and (member.version != 1 or not for_good)):
-            return
-        was_up = member.up
-        going = whole_node(self.roster, member) if for_good else [member]
-        for one in going:
-            if not one.left:  # that it has left, all know and remember
-                self.gossip.view.forget(str(one.address))
-            self.forget(one)
+    def _went_down(self, member: Member, reason: str, *, was_up: bool) -> None:
+        link = self._link(member)
+        if was_up or not member.since:
+            member.since, member.changed_at = self._wall(), self._clock.time()
         if was_up:
-            self._owner.peer_down(member)
+            self._unregister(link)
+            if member.instance in self._leaving:
+                self._leaving.remove(member.instance)
+                self._left(member)
+                return
+        if member.version == 0 and member.instance in self._inbound:
+            reason += "; it is connected to us: is the address that it advertises right?"
+        if not member.trusted:
+            link.dialer = self._dials.failed
+        member.error = f"down: {reason}"
+        for alias in self.roster.aliases(member):
+            if alias.link is not None:
+                alias.link.dial()
+        self._log_loss(member, reason, was_up=was_up)
+        if not was_up:
+            return
+        self._events.append(PeerDown(member))
+        heard = max(link.last_heard, self._inbound_heard(link))
+        if self._clock.time() > heard + pace(len(self.links)).ping + STALL:  # it missed a ping
+            node = self.roster.moved_to(member, heard)
+            if node is not None:
+                self._moved(node)
 
-    def _mark_down(self, link: Link) -> None:
-        self._up.discard(link)
-        self.gossip.link_down(link)
+    def _log_loss(self, member: Member, reason: str, *, was_up: bool) -> None:
+        """Log once that a member is down, until it is back or gone."""
+        if member.loss_logged or member.left or member.alias_of is not None:
+            return
+        member.loss_logged = True
+        if was_up:
+            text = "Lost connection with node: %s. Reason: %s"
+            log.warning(text, member, reason, extra=member.log_key)
+        else:
+            text = "Could not connect to node: %s. Error: %s"
+            log.warning(text, member.address, reason, extra=member.log_key)
+
+    # What gossip has learned.
+
+    def _learn_news(self) -> None:
+        for entry in self.gossip.learned():
+            self._learn(entry)
+
+    def _learn(self, entry: MemberEntry) -> None:
+        address = parse_address(entry.address)
+        if entry.state == "left":
+            self._goodbye(address, entry)
+            return
+        self._leaving.discard(entry.instance)
+        known = address in self.roster.members
+        member = self.roster.add(address, configured=False)
+        link = self._link(member)
+        if member.up:
+            return
+        if not known:
+            log.info("Discovered node: [%s : %s]", entry.name, address)
+        if member.version == 0 or member.left or member.name != entry.name:
+            self.roster.note_claim(member, entry.name, entry.instance)
+            node = member.alias_of
+            if node is not None and node.instance == entry.instance:
+                return
+        if entry.instance in self._inbound:
+            link.hurry(self._dials.verified)
+        link.dial()
+
+    def _make_room(self) -> bool:
+        for member in self.roster.members.values():
+            if not member.trusted:
+                self.gossip.table.forget(str(member.address))
+                self._forget(member)
+                return True
+        return False
+
+    # Nodes that go.
+
+    def _goodbye(self, address: Address, entry: MemberEntry) -> None:
+        """Take the goodbye of a process, for all its addresses.
+
+        A process whose link is up goes when its connection ends, a moment later: another agent's
+        word that it has left is not enough.
+        """
+        for member in self.roster.addresses_of(address, entry.name, entry.instance):
+            if not member.reachable:
+                self._left(member)
+            elif member.up and member.instance == entry.instance:
+                self._leaving.add(entry.instance)
+
+    def _left(self, member: Member) -> None:
+        """Take a node that said goodbye out of the answers."""
+        if member.alias_of is None:
+            log.info("Node left: %s", member)
+        table = self.gossip.table
+        self.roster.detach(departures.successors(self.roster, table, member))
+        going = [*self.roster.aliases(member), member]
+        for one in going:
+            self.roster.leave(one)
+            one.error, one.loss_logged = "left", False
+        self._events.append(PeerDown(member))
+        for one in going:
+            if one.configured and one.link is not None:
+                # It may come back without telling us: go on dialing, at the slowest rate.
+                self._hang_up(one, one.link)
+                one.link.redial_later()
+            self._abandon(one)
+
+    def _moved(self, member: Member) -> None:
+        """Give up, and tell others of, the addresses from which a node has come to this one.
+
+        Agents that join later would otherwise learn of each as of a node, and miss it.
+        """
+        if member.version < 2:  # gossip is only about version-2 nodes
+            return
+        for one in departures.left_behind(self.roster, member):
+            log.info("Node %s was at %s before", member, one.address)
+            self.gossip.moved(str(one.address), one.instance)
+            self.roster.leave(one)
+            self._abandon(one)
+
+    def _abandon(self, member: Member) -> None:
+        """Forget an address unless it is configured, and take the process that is there now."""
+        if not member.configured:
+            self._forget(member)
+        entry = departures.replacement(self.gossip.table, member)
+        if entry is not None:
+            self._learn(entry)
+
+    def _forget(self, member: Member) -> None:
+        link, member.link = member.link, None
+        if link is not None:
+            self._hang_up(member, link)
+            link.retire()
+            del self.links[link]
+        aliases = self.roster.aliases(member)
+        self.roster.remove(member)
+        for alias in aliases:
+            if alias.link is not None and not alias.left:
+                alias.link.dial()
+        self._events.append(PeerRemoved(member))
 
     def _keep_house(self) -> None:
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
         now = self._clock.time()
         for member in tuple(self.roster.members.values()):
-            if member.configured or member.present or not member.since:
+            if member.configured or member.reachable or not member.since:
                 continue
-            if now - member.moment > FORGOTTEN_AFTER:
+            if now - member.changed_at > FORGOTTEN_AFTER:
                 log.info("Forgot node: %s, down for a day", member)
-                self.gossip.view.forget(str(member.address))
-                self.forget(member)
+                self.gossip.table.forget(str(member.address))
+                self._forget(member)
+        self._finish()
+
+    def _configure(self, address: Address) -> None:
+        member = self.roster.add(address, configured=True)
+        if member.link is None:
+            member.error = NOT_CONNECTED
+        self._link(member).dial()
+
+    def _unconfigure(self, address: Address, *, for_good: bool = False) -> None:
+        member = self.roster.members.get(address)
+        if member is None:
+            return
+        member.configured = False
+        # An address that a name server no longer returns may be one that should be seen as down.
+        learned = not for_good and str(address) in self.gossip.table.entries
+        if learned or (member.reachable and (member.version != 1 or not for_good)):
+            return
+        was_up = member.up
+        going = departures.removed_with(self.roster, member) if for_good else [member]
+        for one in going:
+            if not one.left:  # all agents know, and remember, that it has left
+                self.gossip.table.forget(str(one.address))
+            self._forget(one)
+        if was_up:
+            self._events.append(PeerDown(member))
+
+    # The links.
+
+    def _link(self, member: Member) -> Link:
+        """A member's link; a new one is idle."""
+        if member.link is None:
+            dial = self._dials.verified if member.trusted else self._dials.unverified
+            reports = _LinkReports(self, member)
+            link = Link(member.address, reports, clock=self._clock, rng=self._rng, dial=dial)
+            member.link = link
+            self.links[link] = member
+        return member.link
+
+    def _drop(self, link: Link, reason: str) -> None:
+        link.drop()
+        self._went_down(self.links[link], reason, was_up=True)
+        self._finish()
+
+    def _hang_up(self, member: Member, link: Link) -> None:
+        """Close a link; it stays idle until it is dialed."""
+        self._leaving.discard(member.instance)
+        if link.up:
+            self._unregister(link)
+        link.rest()
+
+    def _unregister(self, link: Link) -> None:
+        self.gossip.link_down(link)
+        assert link.hello is not None
+        self._up[link.hello.instance] -= 1
+        if not self._up[link.hello.instance]:
+            del self._up[link.hello.instance]
+
+    def _inbound_heard(self, link: Link) -> float:
+        wire = self._inbound.get(link.hello.instance) if link.hello is not None else None
+        return wire.heard if wire is not None else 0.0

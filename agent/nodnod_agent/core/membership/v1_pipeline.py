@@ -1,7 +1,7 @@
-"""What a version-1 peer owes us: its answers carry no id, and come in the order of the questions.
+"""The questions to one version-1 peer: its answers carry no id, and come in the order of the questions.
 
-All questions to it are the same. So only a few are under way at a time, and those who ask meanwhile
-share the next: a peer that is slower than we ask falls no further behind.
+All questions to it are the same. So only a few are under way at a time, and the queries that come
+meanwhile share the next: a peer that is slower than the queries falls no further behind.
 """
 
 from collections import deque
@@ -11,16 +11,16 @@ UNDER_WAY = 32
 """Questions that are sent before the first of them is answered."""
 
 MAX_UNANSWERED = 1024
-"""Queries that may wait for one peer; of more it is not asked, so that memory stays bounded."""
+"""Queries that may wait for one peer: beyond that it is not asked, so that memory stays bounded."""
 
 OVERDUE = 10.0
 """Seconds after which an answer will not come any more: version 1 itself waits no longer."""
 
 
 class V1Pipeline:
-    """The queries that a peer owes answers to, in the order in which it was asked.
+    """The queries that a peer has still to answer, in the order in which they were sent.
 
-    A query is ``None`` where the answer is to tell the peer's name.
+    A query is ``None`` if its answer is to tell the peer's name.
     """
 
     __slots__ = ("_sent", "_waiting")
@@ -33,14 +33,14 @@ class V1Pipeline:
         return len(self._waiting) + sum(len(queries) for _, queries in self._sent)
 
     def add(self, query: int | None) -> bool:
-        """Note a query that is to be asked; false if there are too many."""
+        """Add a query to the next question; false if too many are unanswered."""
         if len(self) >= MAX_UNANSWERED:
             return False
         self._waiting.append(query)
         return True
 
     def next(self, now: float) -> bool:
-        """Whether a question is to be sent now; all who wait share it."""
+        """Whether to send a question now; all waiting queries share it."""
         if not self._waiting or len(self._sent) >= UNDER_WAY:
             return False
         self._sent.append((now, self._waiting))
@@ -48,14 +48,14 @@ class V1Pipeline:
         return True
 
     def answered(self) -> Sequence[int | None]:
-        """The queries that an answer is for; none, if nobody has asked."""
+        """The queries that the next answer belongs to; none if nothing was asked."""
         return self._sent.popleft()[1] if self._sent else ()
 
-    def overdue(self, now: float) -> bool:
-        """Whether an answer is missing: then all that come are taken for others."""
-        return bool(self._sent) and now - self._sent[0][0] > OVERDUE
+    def overdue(self, now: float, since: float) -> bool:
+        """Whether an answer is missing; it is not expected earlier than ``OVERDUE`` after ``since``."""
+        return bool(self._sent) and now - max(self._sent[0][0], since) > OVERDUE
 
     def clear(self) -> None:
-        """The connection has ended: nothing is owed any more."""
+        """Forget all queries: the connection has ended."""
         self._sent.clear()
         self._waiting = []

@@ -67,7 +67,7 @@ class Responder:
 
     def join(self, join: Join, address: str) -> bytes:
         """The answer to type 4, asked by the agent at ``address``."""
-        return self.encoder.fields(**self.peers.gossip.asked(join, address))
+        return self.encoder.fields(**self.peers.joined(join, address))
 
     def stop(self) -> None:
         """Forget everything under way; the caller answers the waiters."""

@@ -56,6 +56,6 @@ class Push:
 
     def _poll(self) -> None:
         for member in self._peers():
-            if member.version < 2 and member.link is not None and not member.link.owing:
+            if member.version < 2 and member.link is not None and not member.link.unanswered:
                 member.link.ask(NEWS, b"")
         self._timer = self._clock.call_at(self._clock.time() + self._every, self._poll)
