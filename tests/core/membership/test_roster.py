@@ -1,4 +1,4 @@
-"""Who stands in an answer, and under which name: each node once, none over another."""
+"""Which members stand in an answer, and under which names: each node once, none over another."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,269 +9,208 @@ from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.member import Member, MemberState
 from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.question import Question
-from nodnod_client.address import parse_address
+from nodnod_client.address import Address
 
 
-class Cast:
-    """A roster, and members in it whose links are up or down as the test says."""
+class Scenario:
+    """A roster, and members in it whose links are up or down as the steps say.
 
-    def __init__(self, name: str = "own") -> None:
-        self.roster = Roster(name, "own instance")
+    A step is ``up``, ``down``, ``leave``, ``remove`` or ``claim``, then the last number of the address,
+    and for ``up`` and ``claim`` the name of the node there and its instance.
+    """
 
-    def member(self, host: str) -> Member:
-        return self.roster.add(parse_address(host), configured=True)
+    def __init__(self, *steps: str) -> None:
+        self.roster = Roster("own", "own instance")
+        for step in steps:
+            self.play(step)
 
-    def up(self, member: Member, up: bool = True) -> None:
-        member.link = cast(Link, SimpleNamespace(up=up))
+    def __getitem__(self, host: int) -> Member:
+        return self.roster.add(Address(f"10.0.0.{host}", 7070), configured=True)
 
-    def met(self, host: str, name: str, instance: str = "", version: int = 2) -> Member:
-        """A member whose link has come up just now."""
-        member = self.member(host)
-        self.up(member)
-        if version >= 2:
-            instance = instance or f"instance of {name} at {host}"
-        self.roster.identify(member, name, instance, version)
-        return member
+    def play(self, step: str) -> None:
+        event, host, *node = step.split()
+        member = self[int(host)]
+        name, instance = (*node, f"instance at {host}")[:2] if node else ("", "")
+        match event:
+            case "up" | "down":
+                member.link = cast(Link, SimpleNamespace(up=event == "up"))
+                if name:
+                    self.roster.identify(member, name, instance, 2)
+            case "claim":
+                self.roster.note_claim(member, name, instance)
+            case _:
+                getattr(self.roster, event)(member)
 
     @property
-    def listed(self) -> list[str]:
-        return [member.listed for member in self.roster.listing()]
+    def listed(self) -> dict[str, int]:
+        """The listed names, and the last number of each address."""
+        return {one.listed: int(one.address.host[7:]) for one in self.roster.listing()}
 
 
-@pytest.fixture
-def cast_() -> Cast:
-    return Cast()
+SECOND = "kenny@10.0.0.3:7070"
+SCENARIOS: list[tuple[str, list[str], dict[str, int]]] = [
+    ("nodes are sorted by name", ["up 2 zora", "up 3 anna"], {"anna": 3, "zora": 2}),
+    ("a node that goes down keeps its name", ["up 2 kenny", "down 2"], {"kenny": 2}),
+    (
+        "of two with one name the later has its address",
+        ["up 2 kenny", "up 3 kenny"],
+        {"kenny": 2, SECOND: 3},
+    ),
+    ("a node named like this one has its address", ["up 2 own"], {"own@10.0.0.2:7070": 2}),
+    (
+        "each of two with one name keeps its own when they come back",
+        ["up 2 kenny", "up 3 kenny", "down 2", "up 3 kenny", "up 2 kenny"],
+        {"kenny": 2, SECOND: 3},
+    ),
+    (
+        "a name that a removed node had goes to the next",
+        ["up 2 kenny", "up 3 kenny", "up 4 kenny", "remove 2"],
+        {"kenny": 3, "kenny@10.0.0.4:7070": 4},
+    ),
+    (
+        "a name that a leaving node had goes to the next",
+        ["up 2 kenny", "up 3 kenny", "up 4 kenny", "leave 2"],
+        {"kenny": 3, "kenny@10.0.0.4:7070": 4},
+    ),
+    (
+        "a name that a renamed node had goes to the next",
+        ["up 2 kenny", "up 3 kenny", "up 2 stan j"],
+        {"kenny": 3, "stan": 2},
+    ),
+    (
+        "a name that is said to be another's goes to the next",
+        ["up 2 kenny", "up 3 kenny", "claim 2 stan j"],
+        {"kenny": 3, "stan": 2},
+    ),
+    (
+        "our own name goes to no other node",
+        ["up 2 own", "up 3 own", "leave 2"],
+        {"own@10.0.0.3:7070": 3},
+    ),
+    ("two addresses of one process are one node", ["up 2 kenny i", "up 3 kenny i"], {"kenny": 2}),
+    (
+        "an alias that answers takes over from an address that is down",
+        ["up 2 kenny i", "up 3 kenny i", "down 2", "up 3 kenny i"],
+        {"kenny": 3},
+    ),
+    (
+        "an alias that turns out to be another node is listed",
+        ["up 2 kenny i", "up 3 kenny i", "up 3 stan j"],
+        {"kenny": 2, "stan": 3},
+    ),
+    (
+        "the alias of a removed address is listed",
+        ["up 2 kenny i", "up 3 kenny i", "remove 2"],
+        {"kenny": 3},
+    ),
+    (
+        "the alias of an address that is said to be another's is listed",
+        ["up 2 kenny i", "up 3 kenny i", "down 2", "claim 2 stan j"],
+        {"kenny": 3, "stan": 2},
+    ),
+    ("a node that restarts is the same node", ["up 2 kenny i", "up 2 kenny j"], {"kenny": 2}),
+    (
+        "a node that moves is the same node",
+        ["up 2 kenny i", "down 2", "up 3 kenny j"],
+        {"kenny": 3},
+    ),
+    (
+        "a node that moves back is the same node",
+        ["up 2 kenny i", "down 2", "up 3 kenny j", "down 3", "up 2 kenny k"],
+        {"kenny": 2},
+    ),
+    (
+        "another node at an old address has its own name",
+        ["up 2 kenny i", "up 2 stan j"],
+        {"stan": 2},
+    ),
+    (
+        "a node that moves to where another was has its name alone",
+        ["up 2 kenny i", "up 3 stan j", "down 2", "down 3", "claim 2 stan k", "up 2 stan k"],
+        {"stan": 2},
+    ),
+    (
+        "a node that is said to be elsewhere is no other node while it is up",
+        ["up 2 kenny", "up 3 kenny", "claim 4 kenny i", "down 2", "claim 2 stan j"],
+        {"kenny": 3, "stan": 2},
+    ),
+    (
+        "a node that was up beside its namesake is another node",
+        ["up 2 kenny i", "up 3 kenny j", "down 2", "up 3 kenny k"],
+        {"kenny": 2, SECOND: 3},
+    ),
+    ("a node that left is not listed", ["up 2 kenny", "leave 2"], {}),
+    (
+        "a node that left is listed when it is back",
+        ["up 2 kenny", "leave 2", "up 2 kenny"],
+        {"kenny": 2},
+    ),
+]
 
 
-def test_a_node_stands_under_its_address_until_its_name_is_known(cast_: Cast) -> None:
-    cast_.member("10.0.0.2")
-    assert cast_.listed == ["10.0.0.2:7070"]
-    cast_.met("10.0.0.2", "kenny")
-    assert cast_.listed == ["kenny"]
+@pytest.mark.parametrize(
+    ("steps", "listed"),
+    [(steps, listed) for _, steps, listed in SCENARIOS],
+    ids=[sentence for sentence, _, _ in SCENARIOS],
+)
+def test_each_node_is_listed_once(steps: list[str], listed: dict[str, int]) -> None:
+    scenario = Scenario(*steps)
+    assert scenario.listed == listed
+    assert list(scenario.listed) == sorted(listed)
+    assert scenario.roster.nodes == {name: scenario[host] for name, host in listed.items()}
 
 
-def test_an_address_added_twice_is_one_member(cast_: Cast) -> None:
-    assert cast_.member("10.0.0.2") is cast_.member("10.0.0.2:7070")
-    assert len(cast_.listed) == 1
+def test_a_node_is_listed_under_its_address_until_its_name_is_known() -> None:
+    scenario = Scenario()
+    member = scenario[2]
+    assert list(scenario.roster.nodes) == ["10.0.0.2:7070"]
+    assert b'"name":"10.0.0.2:7070"' in member.failure("down", 0)
+    scenario.play("up 2 kenny")
+    assert list(scenario.roster.nodes) == ["kenny"]
+    assert b'"name":"kenny"' in member.failure("down", 0)
 
 
-def test_nodes_are_listed_by_name_and_this_one_has_its_place_among_them(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "zora")
-    cast_.met("10.0.0.3", "anna")
-    assert cast_.listed == ["anna", "zora"]
-    assert cast_.roster.own_place(cast_.roster.listing()) == 1
+def test_this_node_has_its_place_among_the_others() -> None:
+    roster = Scenario("up 2 zora", "up 3 anna").roster
+    assert roster.own_place(roster.listing()) == 1
 
 
-def test_a_node_that_goes_down_keeps_its_name(cast_: Cast) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny")
-    cast_.up(kenny, False)
-    assert cast_.listed == ["kenny"]
+def test_no_name_gets_a_node_listed_over_another() -> None:
+    scenario = Scenario(
+        *("up 2 kenny", "up 3 kenny@10.0.0.4:7070", "up 4 kenny", "up 5 10.0.0.6:7070", "down 6")
+    )
+    assert len(scenario.listed) == 5
 
 
-def test_of_two_nodes_with_one_name_the_later_is_listed_with_its_address(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "kenny")
-    assert cast_.met("10.0.0.3", "kenny").state is MemberState.LISTED
-    assert cast_.listed == ["kenny", "kenny@10.0.0.3:7070"]
+def test_two_version_1_nodes_with_one_name_are_not_the_same_process() -> None:
+    scenario = Scenario("up 2", "up 3")
+    for host in (2, 3):
+        scenario.roster.identify(scenario[host], "kyle", "", 1)
+    assert [scenario[host].state for host in (2, 3)] == [MemberState.LISTED] * 2
 
 
-def test_a_node_named_like_this_one_is_listed_with_its_address(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "own")
-    assert cast_.listed == ["own@10.0.0.2:7070"]
+def test_all_aliases_follow_the_address_that_takes_over() -> None:
+    scenario = Scenario(*(f"up {host} kenny i" for host in (2, 3, 4)), "down 2", "up 3 kenny i")
+    assert set(scenario.roster.aliases(scenario[3])) == {scenario[2], scenario[4]}
+    assert scenario[4].state is MemberState.ALIAS
 
 
-def test_no_name_whatsoever_gets_a_node_listed_over_another(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "kenny")
-    cast_.met("10.0.0.3", "kenny@10.0.0.4:7070")
-    cast_.met("10.0.0.4", "kenny")
-    cast_.met("10.0.0.5", "10.0.0.6:7070")
-    cast_.member("10.0.0.6")
-    assert len(set(cast_.listed)) == 5
+def test_the_aliases_of_a_renamed_node_stay_its_aliases() -> None:
+    scenario = Scenario("up 2 kenny i", "up 3 kenny i", "up 2 stan j")
+    assert scenario.roster.aliases(scenario[2]) == [scenario[3]]
+    assert list(scenario.listed) == ["stan"]
 
 
-def test_each_of_two_nodes_with_one_name_keeps_its_own_when_they_come_back(cast_: Cast) -> None:
-    first = cast_.met("10.0.0.2", "kenny")
-    second = cast_.met("10.0.0.3", "kenny")
-    cast_.up(first, False)
-    cast_.met("10.0.0.3", "kenny")
-    cast_.met("10.0.0.2", "kenny")
-    assert (first.listed, second.listed) == ("kenny", "kenny@10.0.0.3:7070")
+def test_a_name_that_is_too_long_is_cut() -> None:
+    assert [len(name) for name in Scenario("up 2 " + "x" * 10_000).listed] == [128]
 
 
-@pytest.mark.parametrize("goes", ["remove", "leave"])
-def test_a_name_that_is_free_again_goes_to_the_next_who_has_it(cast_: Cast, goes: str) -> None:
-    first = cast_.met("10.0.0.2", "kenny")
-    cast_.met("10.0.0.3", "kenny")
-    cast_.met("10.0.0.4", "kenny")
-    getattr(cast_.roster, goes)(first)
-    assert cast_.listed == ["kenny", "kenny@10.0.0.4:7070"]
-
-
-def test_our_own_name_goes_to_nobody_else(cast_: Cast) -> None:
-    first = cast_.met("10.0.0.2", "own")
-    cast_.met("10.0.0.3", "own")
-    cast_.roster.leave(first)
-    assert cast_.listed == ["own@10.0.0.3:7070"]
-
-
-def test_two_version_1_agents_are_two_nodes(cast_: Cast) -> None:
-    assert cast_.met("10.0.0.2", "kyle", version=1).state is MemberState.LISTED
-    assert cast_.met("10.0.0.3", "stan", version=1).state is MemberState.LISTED
-
-
-def test_two_addresses_of_one_process_are_one_node(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "kenny", instance="i")
-    assert cast_.met("10.0.0.3", "kenny", instance="i").state is MemberState.ALIAS
-    assert cast_.listed == ["kenny"]
-
-
-def test_an_alias_takes_over_when_it_answers_and_the_other_address_does_not(cast_: Cast) -> None:
-    first = cast_.met("10.0.0.2", "kenny", instance="i")
-    second = cast_.met("10.0.0.3", "kenny", instance="i")
-    cast_.up(first, False)
-    assert cast_.met("10.0.0.3", "kenny", instance="i").state is MemberState.LISTED
-    assert cast_.roster.listing() == (second,)
-    assert cast_.listed == ["kenny"]
-
-
-def test_all_aliases_follow_the_one_that_takes_over(cast_: Cast) -> None:
-    first = cast_.met("10.0.0.2", "kenny", instance="i")
-    second = cast_.met("10.0.0.3", "kenny", instance="i")
-    third = cast_.met("10.0.0.4", "kenny", instance="i")
-    cast_.up(first, False)
-    cast_.met("10.0.0.3", "kenny", instance="i")
-    assert set(cast_.roster.aliases(second)) == {first, third}
-    assert cast_.listed == ["kenny"]
-
-
-def test_the_aliases_of_a_node_that_comes_back_under_a_new_name_are_its_aliases_still(
-    cast_: Cast,
-) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
-    alias = cast_.met("10.0.0.3", "kenny", instance="i")
-    cast_.met("10.0.0.2", "stan", instance="j")
-    assert cast_.roster.aliases(kenny) == [alias]
-    assert cast_.listed == ["stan"]
-
-
-def test_an_alias_that_turns_out_to_be_another_node_is_listed_again(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.met("10.0.0.3", "kenny", instance="i")
-    cast_.met("10.0.0.3", "stan", instance="j")
-    assert cast_.listed == ["kenny", "stan"]
-
-
-def test_the_other_addresses_of_a_forgotten_one_stand_for_themselves(cast_: Cast) -> None:
-    first = cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.met("10.0.0.3", "kenny", instance="i")
-    cast_.roster.remove(first)
-    assert cast_.listed == ["kenny"]
-
-
-def test_a_node_that_restarts_is_the_same_node(cast_: Cast) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.met("10.0.0.2", "kenny", instance="j")
-    assert cast_.roster.listing() == (kenny,)
-
-
-def test_a_node_that_moves_to_another_address_is_the_same_node(cast_: Cast) -> None:
-    before = cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.up(before, False)
-    after = cast_.met("10.0.0.3", "kenny", instance="j")
-    assert cast_.roster.listing() == (after,)
-    assert after.listed == "kenny"
-
-
-def test_a_node_that_moves_back_is_the_same_node_still(cast_: Cast) -> None:
-    before = cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.up(before, False)
-    after = cast_.met("10.0.0.3", "kenny", instance="j")
-    cast_.up(after, False)
-    cast_.met("10.0.0.2", "kenny", instance="k")
-    assert cast_.listed == ["kenny"]
-
-
-def test_another_node_at_an_old_address_is_listed_by_its_own_name(cast_: Cast) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.met("10.0.0.2", "stan", instance="j")
-    assert kenny.listed == "stan"
-    assert cast_.listed == ["stan"]
-
-
-def test_a_node_that_moves_to_where_another_was_has_its_name_alone(cast_: Cast) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
-    stan = cast_.met("10.0.0.3", "stan", instance="j")
-    cast_.up(kenny, False)
-    cast_.up(stan, False)
-    cast_.roster.note_claim(kenny, "stan", "k")  # gossip comes before the link
-    cast_.met("10.0.0.2", "stan", instance="k")
-    assert cast_.roster.listing() == (kenny,)
-    assert kenny.listed == "stan"
-
-
-@pytest.mark.parametrize("how", ["met", "heard of"])
-def test_a_name_that_a_node_has_no_more_goes_to_the_next_who_has_it(cast_: Cast, how: str) -> None:
-    first = cast_.met("10.0.0.2", "kenny")
-    second = cast_.met("10.0.0.3", "kenny")
-    if how == "met":
-        cast_.met("10.0.0.2", "stan", instance="j")
-    else:
-        cast_.roster.note_claim(first, "stan", "j")
-    assert second.listed == "kenny"
-
-
-def test_the_other_addresses_of_one_whose_place_is_said_to_be_anothers_stand_for_themselves(
-    cast_: Cast,
-) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny", instance="i")
-    alias = cast_.met("10.0.0.3", "kenny", instance="i")
-    cast_.up(kenny, False)
-    cast_.roster.note_claim(kenny, "stan", "j")
-    assert cast_.roster.listing() == (alias, kenny)
-
-
-def test_where_a_node_was_said_to_be_is_no_node_while_another_of_that_name_is_up(
-    cast_: Cast,
-) -> None:
-    first = cast_.met("10.0.0.2", "kenny")
-    second = cast_.met("10.0.0.3", "kenny")
-    said = cast_.roster.add(parse_address("10.0.0.4"), configured=False)
-    cast_.roster.note_claim(said, "kenny", "i")
-    cast_.up(first, False)
-    cast_.roster.note_claim(first, "stan", "j")
-    assert cast_.roster.listing() == (second, first)
-    assert cast_.listed == ["kenny", "stan"]
-
-
-def test_a_namesake_of_one_that_is_down_and_was_up_beside_it_is_another_node(cast_: Cast) -> None:
-    first = cast_.met("10.0.0.2", "kenny", instance="i")
-    cast_.met("10.0.0.3", "kenny", instance="j")
-    cast_.up(first, False)
-    cast_.met("10.0.0.3", "kenny", instance="k")
-    assert cast_.listed == ["kenny", "kenny@10.0.0.3:7070"]
-
-
-def test_a_name_without_end_is_cut(cast_: Cast) -> None:
-    assert len(cast_.met("10.0.0.2", "x" * 10_000).listed) == 128
-
-
-def test_a_member_that_left_is_not_listed_until_it_is_back(cast_: Cast) -> None:
-    kenny = cast_.met("10.0.0.2", "kenny")
-    cast_.roster.leave(kenny)
-    assert cast_.listed == []
-    cast_.met("10.0.0.2", "kenny")
-    assert cast_.listed == ["kenny"]
-
-
-def test_every_change_of_who_is_listed_grows_the_version(cast_: Cast) -> None:
-    versions = [cast_.roster.version]
-    kenny = cast_.member("10.0.0.2")
-    versions.append(cast_.roster.version)
-    cast_.met("10.0.0.2", "kenny")
-    versions.append(cast_.roster.version)
-    cast_.roster.leave(kenny)
-    versions.append(cast_.roster.version)
-    cast_.roster.remove(kenny)
-    versions.append(cast_.roster.version)
+def test_every_change_of_the_listed_nodes_grows_the_version() -> None:
+    scenario = Scenario()
+    versions = [scenario.roster.version]
+    for step in ("down 2", "up 2 kenny", "leave 2", "remove 2"):
+        scenario.play(step)
+        versions.append(scenario.roster.version)
     assert versions == sorted(set(versions))
 
 
@@ -291,30 +230,19 @@ def test_every_change_of_who_is_listed_grows_the_version(cast_: Cast) -> None:
     ],
 )
 def test_nodes_are_selected_by_name_and_pattern(
-    cast_: Cast, nodes: tuple[str, ...], found: list[str], own: bool, unknown: list[str]
+    nodes: tuple[str, ...], found: list[str], own: bool, unknown: list[str]
 ) -> None:
-    cast_.met("10.0.0.2", "kenny")
-    cast_.met("10.0.0.3", "kyle")
-    selected: Any = cast_.roster.select(Question(nodes=nodes))
+    roster = Scenario("up 2 kenny", "up 3 kyle").roster
+    selected: Any = roster.select(Question(nodes=nodes))
     assert ([member.listed for member in selected[0]], *selected[1:]) == (found, own, unknown)
 
 
-def test_a_question_for_this_node_is_about_nobody_else(cast_: Cast) -> None:
-    cast_.met("10.0.0.2", "kenny")
-    assert cast_.roster.select(Question(here=True)) == ((), True, [])
+def test_a_question_for_this_node_is_about_no_other() -> None:
+    assert Scenario("up 2 kenny").roster.select(Question(here=True)) == ((), True, [])
 
 
-def test_what_stands_for_a_member_that_cannot_be_read_is_made_anew_under_a_new_name(
-    cast_: Cast,
-) -> None:
-    member = cast_.member("10.0.0.2")
-    assert b'"name":"10.0.0.2:7070"' in member.failure("down", 0)
-    cast_.met("10.0.0.2", "kenny")
-    assert b'"name":"kenny"' in member.failure("down", 0)
-
-
-def test_failures_of_ever_new_wording_do_not_pile_up(cast_: Cast) -> None:
-    member = cast_.member("10.0.0.2")
+def test_failures_of_ever_new_wording_do_not_pile_up() -> None:
+    member = Scenario()[2]
     for number in range(1000):
         member.failure(f"error {number}", 0)
     assert len(member._failures) <= 17
