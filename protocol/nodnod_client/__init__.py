@@ -1,7 +1,7 @@
-"""NodNod: ask any agent of a cluster for the live stats of all its nodes.
+"""NodNod's client: ask any agent of a cluster for the live stats of all its nodes.
 
-The public face. What needs a network is imported on first use only, so that programs which want
-the messages alone pay for nothing else.
+The public names. Clients are imported on first use, so that a program which needs only messages
+does not load asyncio and websockets.
 """
 
 from importlib import import_module

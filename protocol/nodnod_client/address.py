@@ -1,4 +1,4 @@
-"""Where an agent listens: ``host:port``, ``[v6]:port``, or a bare host at port 7070."""
+"""The address of an agent: ``host:port``, ``[v6]:port``, or a host alone (port 7070)."""
 
 import ipaddress
 import re
@@ -9,8 +9,8 @@ from nodnod_client.errors import AddressError
 
 DEFAULT_PORT = 7070
 
-# RFC 1123 labels, plus the underscore that container networks use. The zone of a link-local
-# address ("fe80::1%eth0") is an interface name, of which the standard library checks nothing.
+# RFC 1123 labels, with the underscore that container networks use. The zone of a link-local
+# address ("fe80::1%eth0") is an interface name; the standard library does not check it.
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
@@ -31,9 +31,9 @@ class Address(NamedTuple):
 
     @property
     def dialable(self) -> bool:
-        """Whether one machine can be meant by it: not if it is 0.0.0.0, ::, broadcast, multicast.
+        """False for an address of no machine or of many: 0.0.0.0, ::, broadcast, multicast.
 
-        A name may be anything, which only a look-up can tell.
+        True for every name: it is not looked up.
         """
         try:
             ip = ipaddress.ip_address(self.host)
@@ -46,20 +46,20 @@ class Address(NamedTuple):
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
-# Gossip tells the same few thousand again and again.
+# Gossip repeats the same few thousand addresses.
 @lru_cache(maxsize=8192)
 def parse_address(text: str, *, any_port: bool = False) -> Address:
-    """Read an address; ``any_port`` admits port 0, for listening on a free one.
+    """Parse an address. ``any_port`` allows port 0, which listens on a free port.
 
-    Raises AddressError, whose text says what is wrong and what was expected.
+    Raises AddressError with what was expected and what was given.
     """
     if "://" in text or "/" in text.partition("%")[0]:
-        raise AddressError(f"expected host:port, not a URL, got {_shown(text)}")
+        raise AddressError(f"expected host:port, not a URL, got {_quoted(text)}")
     host, port = _split(text)
     lowest = 0 if any_port else 1
-    # isascii too: isdigit alone takes the digits of every script.
+    # isdigit alone accepts the digits of every script.
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and lowest <= int(port) <= 65535):
-        raise AddressError(f"port must be {lowest}–65535, got {_shown(port)}")  # noqa: RUF001
+        raise AddressError(f"port must be {lowest}–65535, got {_quoted(port)}")  # noqa: RUF001
     return Address(_host(host, text), int(port))
 
 
@@ -67,11 +67,11 @@ def _split(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise AddressError(f"expected [v6 address]:port, got {_shown(text)}")
+            raise AddressError(f"expected [v6 address]:port, got {_quoted(text)}")
         if ":" not in host:
-            raise AddressError(f"only an IPv6 address stands in brackets, got {_shown(text)}")
+            raise AddressError(f"brackets are only for an IPv6 address, got {_quoted(text)}")
         return host, rest[1:] if rest else str(DEFAULT_PORT)
-    if text.count(":") > 1:  # a bare IPv6 literal has no room for a port
+    if text.count(":") > 1:  # an IPv6 literal without brackets has no port
         return text, str(DEFAULT_PORT)
     host, colon, port = text.partition(":")
     return host, port if colon else str(DEFAULT_PORT)
@@ -85,19 +85,19 @@ def _host(host: str, text: str) -> str:
                 raise ValueError(zone)
             return str(ipaddress.IPv6Address(host))
         except ValueError:
-            raise AddressError(f"not an IPv6 address: {_shown(text)}") from None
+            raise AddressError(f"not an IPv6 address: {_quoted(text)}") from None
     if not host:
-        raise AddressError(f"host is missing in {_shown(text)}")
+        raise AddressError(f"host is missing in {_quoted(text)}")
     if re.fullmatch(r"[0-9.]+", host):
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
-            raise AddressError(f"not an IPv4 address: {_shown(text)}") from None
+            raise AddressError(f"not an IPv4 address: {_quoted(text)}") from None
     if len(host) > 253 or not _HOST.fullmatch(host):
-        raise AddressError(f"not a host name: {_shown(text)}")
+        raise AddressError(f"not a host name: {_quoted(text)}")
     return host.lower()
 
 
-def _shown(text: str) -> str:
-    shown = text if re.fullmatch(r"-?[0-9]+", text) else repr(text)
-    return shown if len(shown) <= 80 else shown[:77] + "…"
+def _quoted(text: str) -> str:
+    quoted = text if re.fullmatch(r"-?[0-9]+", text) else repr(text)
+    return quoted if len(quoted) <= 80 else quoted[:77] + "…"

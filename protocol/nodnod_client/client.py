@@ -1,4 +1,4 @@
-"""The client for programs with an event loop."""
+"""The asyncio client."""
 
 import asyncio
 import contextlib
@@ -18,44 +18,44 @@ from nodnod_client.attempt import ConnectAttempt
 from nodnod_client.connection import AgentConnection
 from nodnod_client.errors import AddressError, NotConnectedError, StatFailedError
 from nodnod_client.messages import Answer, Members, Request, RequestType, StatType
-from nodnod_client.requests import Texts, question
+from nodnod_client.requests import Texts, build_request
 from nodnod_client.stream import StreamAnswer, follow
-from nodnod_client.tls import trusting
+from nodnod_client.tls import client_context
 
 DEFAULT_SERVER = "127.0.0.1:7070"
 
 MARGIN = 1.0
-"""Seconds beyond a question's own deadline in which its answer may still arrive."""
+"""Seconds that the client waits beyond the deadline of a request."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]*")
 
 
 class Client:
-    """Asks one agent, which answers for its whole cluster.
+    """A client of one agent, which answers for its whole cluster.
 
-    ``server`` is an address (``host``, ``host:port``, ``[v6]:port``) or a ``ws://`` or ``wss://``
-    URL; AddressError if it is neither. ``timeout`` is how many seconds to wait for the connection,
-    and for each answer; where a question carries a longer ``deadline``, that long plus a second.
+    ``server``: an address (``host``, ``host:port``, ``[v6]:port``) or a ``ws://`` or ``wss://``
+    URL; otherwise AddressError.
+    ``timeout``: seconds to wait for the connection, and for each answer. A request with a longer
+    ``deadline`` waits that long plus one second.
+    ``token``: the access token for a cluster with a secret (made by ``nodnod token``); ValueError
+    for characters that no token has.
+    ``ca``: a PEM file with the certificate authority of the agents, or an SSLContext. An address is
+    then connected to over TLS. If the agents require client certificates, load yours into a context
+    (``load_cert_chain``). OSError if the file cannot be read or has no certificate. A ``wss://``
+    URL without ``ca`` trusts the authorities of the system.
 
-    ``token`` is for a cluster with a secret (``nodnod token`` makes one); ValueError for what
-    cannot be one. ``ca`` is the file of the authority (PEM) that vouches for the agents, or an
-    SSLContext of your own, with a certificate for you (``load_cert_chain``) where agents admit only
-    who has one; with it an address is dialled over TLS. OSError if the file cannot be read or holds
-    no certificate. A ``wss://`` URL without ``ca`` trusts the system's authorities.
-
-    Many coroutines may share one client. Use it in one event loop::
+    Many coroutines may share one client, in one event loop::
 
         async with Client("10.0.0.1") as client:
             answer = await client.stat_all()
 
-    Every question raises NotConnectedError before ``connect``, ConnectError once the connection
-    is lost (``connect`` again to go on), RequestTimeoutError, and StatFailedError where the agent
-    answers with an error. A node that could not be read is no such error: it stands in the answer
-    with an ``error`` of its own.
+    Every request raises NotConnectedError before ``connect``, ConnectError after the connection is
+    lost (call ``connect`` again), RequestTimeoutError, and StatFailedError if the agent answers
+    with an error. A node that could not be read raises nothing: its object in the answer has an
+    ``error``.
 
-    A version-1 agent knows no ``nodes``, ``detail``, ``history``, no streams and no members: asking
-    it for these raises StatFailedError. It answers a granular ``stat_type`` with all stats, and
-    keeps its own deadline.
+    A version-1 agent has no ``nodes``, ``detail``, ``history``, streams and members: a request for
+    these raises StatFailedError. It ignores ``stat_type`` and ``deadline``.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Client:
         if isinstance(ca, ssl.SSLContext):
             self._tls = ca
         elif self._url.startswith("wss://"):
-            self._tls = trusting(None if ca is None else os.fspath(ca))
+            self._tls = client_context(None if ca is None else os.fspath(ca))
         self._connection: AgentConnection | None = None
         self._attempt: ConnectAttempt | None = None
-        self._gone: asyncio.Event | None = None
-        """Set by disconnect(); a new one for each connect(), which may be on another loop."""
-        self._random = Random()  # noqa: S311 - it spreads reconnections, it guards no secret
+        self._disconnected: asyncio.Event | None = None
+        """Set by disconnect(). Made by connect(), which may run in another loop each time."""
+        self._random = Random()  # noqa: S311 - spreads reconnections, protects nothing
 
     @property
     def url(self) -> str:
@@ -87,7 +87,7 @@ class Client:
 
     @property
     def connected(self) -> bool:
-        """Questions can be asked."""
+        """Whether requests can be made."""
         return self._connection is not None and not self._connection.ended
 
     @property
@@ -96,18 +96,18 @@ class Client:
         return self._connection.version if self._connection else 0
 
     async def connect(self) -> None:
-        """Connect; nothing to do if connected. Raises ConnectError.
+        """Connect, if not connected. Raises ConnectError.
 
         Concurrent calls share one attempt and its outcome.
         """
-        if self._gone is None or self._gone.is_set():
-            self._gone = asyncio.Event()
+        if self._disconnected is None or self._disconnected.is_set():
+            self._disconnected = asyncio.Event()
         await self._connect()
 
     async def disconnect(self) -> None:
-        """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
-        if self._gone is not None:
-            self._gone.set()
+        """Disconnect, if connected. Pending requests raise ConnectError."""
+        if self._disconnected is not None:
+            self._disconnected.set()
         if self._attempt is not None:
             self._attempt.cancel()
         if self._connection is not None:
@@ -133,13 +133,15 @@ class Client:
         history: float | None = None,
         deadline: float | None = None,
     ) -> Answer:
-        """Ask for the agent's own node.
+        """Request the stats of the agent's own node.
 
-        ``stat_type``: all, or only CPU, memory or disk. ``detail``: names of sections.
-        ``history``: seconds of the past. ``deadline``: seconds that the agent may take.
+        ``stat_type``: a StatType, all stats or only CPU, memory or disk.
+        ``detail``: names of sections to add (see nodnod_client.sections).
+        ``history``: seconds of history to add, at most 3600.
+        ``deadline``: seconds that the agent may take, from 0.05 to 30.
         """
-        return await self._ask(
-            question(
+        return await self._request(
+            build_request(
                 RequestType.STAT,
                 stat_type=stat_type,
                 detail=detail,
@@ -157,13 +159,13 @@ class Client:
         history: float | None = None,
         deadline: float | None = None,
     ) -> Answer:
-        """Ask for every node of the cluster, or for those with a name or pattern in ``nodes``.
+        """Request the stats of all nodes, or of those that match a name or pattern in ``nodes``.
 
-        The rest as in ``stat``; at its ``deadline`` the agent answers with what it has, and names
-        the nodes that it has not heard.
+        The other arguments are those of ``stat``. At the ``deadline`` the agent answers with what
+        it has; each node that has not answered has an ``error``.
         """
-        return await self._ask(
-            question(
+        return await self._request(
+            build_request(
                 RequestType.STAT_ALL,
                 nodes=nodes,
                 stat_type=stat_type,
@@ -174,8 +176,8 @@ class Client:
         )
 
     async def members(self) -> Members:
-        """Ask whom the agent knows, and how it sees each of them; itself comes first."""
-        members = await self._current().members(question(RequestType.MEMBERS), self.timeout)
+        """Request the members that the agent knows, with their states; its own row is first."""
+        members = await self._current().members(build_request(RequestType.MEMBERS), self.timeout)
         if members.error:
             raise StatFailedError(members.error, members.code)
         return members
@@ -192,19 +194,19 @@ class Client:
         deadline: float | None = None,
         reconnect: bool = True,
     ) -> AsyncGenerator[StreamAnswer, None]:
-        """Have the same question answered now and then every so many seconds::
+        """Subscribe to stats: an answer now, and one every ``every`` seconds (0.25 to 3600)::
 
             async for answer in client.stream(every=1):
                 ...
 
-        ``all``: the cluster, or only the agent's own node. Leaving the loop stops the stream. A
-        reader that is slower than the stream gets the newest answer next, and ``missed`` says how
-        many it did not get. After a lost connection the stream goes on by itself (see
-        ``StreamAnswer.reconnected``); with ``reconnect=False`` it raises ConnectError instead.
+        ``all``: the whole cluster, or only the agent's own node. The other arguments are those of
+        ``stat_all``. Leaving the loop stops the stream. A slow reader skips answers, then gets the
+        newest; ``missed`` is the number skipped. After a lost connection the stream reconnects
+        (see ``StreamAnswer.reconnected``); with ``reconnect=False`` it raises ConnectError.
         ``disconnect`` ends it with NotConnectedError or ConnectError.
         """
         scope = RequestType.STAT_ALL if all else RequestType.STAT
-        request = question(
+        request = build_request(
             scope,
             nodes=nodes,
             stat_type=stat_type,
@@ -217,31 +219,31 @@ class Client:
             request,
             self._current,
             self._reconnect if reconnect else None,
-            every + self._patience(request),
+            every + self._timeout_of(request),
             self._random,
         )
 
-    async def _ask(self, request: Request) -> Answer:
-        answer = await self._current().ask(request, self._patience(request))
+    async def _request(self, request: Request) -> Answer:
+        answer = await self._current().request(request, self._timeout_of(request))
         if answer.error:
             raise StatFailedError(answer.error, answer.code)
         return answer
 
-    def _patience(self, request: Request) -> float:
+    def _timeout_of(self, request: Request) -> float:
         deadline = request.timeout
         return self.timeout if deadline is None or deadline < self.timeout else deadline + MARGIN
 
     def _current(self) -> AgentConnection:
-        if self._connection is None or self._gone is None or self._gone.is_set():
+        if self._connection is None or self._disconnected is None or self._disconnected.is_set():
             raise NotConnectedError(f"not connected to {self._url}: call connect() first")
         return self._connection
 
     async def _reconnect(self, delay: float) -> AgentConnection:
-        assert self._gone is not None
+        assert self._disconnected is not None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
-                await self._gone.wait()
-        if not self._gone.is_set():
+                await self._disconnected.wait()
+        if not self._disconnected.is_set():
             await self._connect()
         return self._current()
 
@@ -259,9 +261,9 @@ class Client:
 
 
 def server_url(server: str, *, secure: bool = False) -> str:
-    """Where the agent at this address, or ``ws://`` or ``wss://`` URL, is asked.
+    """The URL of the agent at an address, or at a ``ws://`` or ``wss://`` URL.
 
-    ``secure``: over TLS, and not otherwise. Raises AddressError.
+    ``secure`` requires TLS. Raises AddressError.
     """
     if "://" not in server:
         url = parse_address(server).url
@@ -271,15 +273,15 @@ def server_url(server: str, *, secure: bool = False) -> str:
     except (InvalidURI, ValueError) as error:
         raise AddressError(f"expected host:port or a ws:// URL: {error}") from None
     if secure and not uri.secure:
-        raise AddressError("expected host:port or a wss:// URL where there is a `ca`")
+        raise AddressError("expected host:port or a wss:// URL, because `ca` is given")
     if "token=" in uri.query:
-        raise AddressError("expected no token in a URL, where logs keep it; give it as `token`")
-    # The library takes a scheme in any case, we begin to look at it.
+        raise AddressError("expected no token in a URL, which is logged; pass it as `token`")
+    # The library accepts a scheme in upper case; the rest of the client expects lower case.
     return f"{'wss' if uri.secure else 'ws'}://{server.partition('://')[2]}"
 
 
 def checked_token(token: str) -> str:
-    """The token, if it can be sent as one. Raises ValueError, which does not show it."""
+    """The token, if all its characters are allowed. Raises ValueError without the token."""
     if not _TOKEN.fullmatch(token):
-        raise ValueError("a token is made of letters, digits, dots, dashes and underscores")
+        raise ValueError("a token consists of letters, digits, dots, dashes and underscores")
     return token

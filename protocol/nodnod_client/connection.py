@@ -1,158 +1,122 @@
-"""Questions and answers over one connection to an agent."""
+"""Requests and answers over one connection to an agent."""
 
-import asyncio
 import ssl
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from nodnod_client.codec import decode_answer, decode_members, encode
 from nodnod_client.errors import ConnectError, RequestTimeoutError, WireError
-from nodnod_client.matching import ById, ByOrder, Matcher
+from nodnod_client.mailbox import Mailbox
+from nodnod_client.matching import IdMatcher, OrderMatcher
 from nodnod_client.messages import Answer, Members, Request, RequestType
 from nodnod_client.requests import for_version_1
 from nodnod_client.websocket import WebSocket
 
-T = TypeVar("T")
-
-
-class Waiter(Protocol):
-    """Somebody who asked."""
-
-    def answered(self, answer: Answer, message: bytes, /) -> None:
-        """Take the answer, or one of them; ``message`` is the whole of it, as it came."""
-
-    def lost(self, why: str) -> None:
-        """Nothing will come any more."""
-
 
 class AgentConnection:
-    """Made by ``open``; good until ``ended``.
+    """Made by ``open``; usable until ``ended``.
 
-    A question is noted and written in one step, without awaiting: so against version 1 the order
-    of those who wait is the order on the wire, whoever is cancelled when.
+    A request is registered and written in one step, without awaiting. So against version 1 the
+    order of the receivers is the order on the wire, whichever request is cancelled meanwhile.
     """
 
     def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.url = url
-        self._line = WebSocket(url, self._on_message, self._on_end, token=token, tls=tls)
-        self._matcher: Matcher[Waiter] = ById()
+        self._websocket = WebSocket(url, self._on_message, self._on_end, token=token, tls=tls)
+        self._matcher: IdMatcher[Mailbox] = IdMatcher()
 
     @classmethod
     async def open(
-        cls, url: str, patience: float, *, token: str = "", tls: ssl.SSLContext | None = None
+        cls, url: str, within: float, *, token: str = "", tls: ssl.SSLContext | None = None
     ) -> "AgentConnection":
-        """Connect within ``patience`` seconds. Raises ConnectError, whose text says why."""
+        """Connect within ``within`` seconds. Raises ConnectError with the reason."""
         connection = cls(url, token, tls)
-        await connection._line.open(patience)
+        await connection._websocket.open(within)
         if connection.version == 1:
-            connection._matcher = ByOrder()
+            connection._matcher = OrderMatcher()
         return connection
 
     @property
     def version(self) -> int:
-        """2, or 1 where the agent selected no subprotocol."""
-        return self._line.version
+        """2, or 1 if the agent selected no subprotocol."""
+        return self._websocket.version
 
     @property
     def ended(self) -> bool:
-        """No more questions can be asked here."""
-        return self._line.end is not None
+        """Whether no more requests can be sent."""
+        return self._websocket.end_reason is not None
 
-    async def ask(self, request: Request, patience: float) -> Answer:
-        """Send one question and wait for its answer, at most ``patience`` seconds.
+    async def request(self, request: Request, within: float) -> Answer:
+        """Send one request and wait for its answer, at most ``within`` seconds.
 
         Raises ConnectError, RequestTimeoutError, StatFailedError (see for_version_1).
         """
-        return await self._ask(request, patience, _as_it_is)
+        answer, _ = await self._exchange(request, within)
+        return answer
 
-    async def members(self, request: Request, patience: float) -> Members:
-        """Send one question of type 3; the rest as in ``ask``."""
-        return await self._ask(request, patience, _as_members)
-
-    async def _ask(
-        self, request: Request, patience: float, read: Callable[[Answer, bytes], T]
-    ) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        waiter = _Single(future, read)
-        ticket = self._send(request, waiter, lasting=False)
+    async def members(self, request: Request, within: float) -> Members:
+        """Send one request of type 3; otherwise as ``request``."""
+        _, message = await self._exchange(request, within)
         try:
-            async with asyncio.timeout(patience):
-                return await waiter.answer
+            return decode_members(message)
+        except WireError as error:
+            raise ConnectError(self._reject(error)) from None
+
+    async def _exchange(self, request: Request, within: float) -> tuple[Answer, bytes]:
+        mailbox = Mailbox()
+        request_id = self._send(request, mailbox, stream=False)
+        try:
+            return await mailbox.take(within)
         except TimeoutError:
-            raise RequestTimeoutError(f"no answer from {self.url} within {patience:g} s") from None
+            raise RequestTimeoutError(f"no answer from {self.url} within {within:g} s") from None
         finally:
-            self._matcher.forget(ticket)
+            self._matcher.remove(request_id)
 
-    def subscribe(self, request: Request, waiter: Waiter) -> int:
-        """Open a stream whose answers all go to ``waiter``; raises as ``ask`` does."""
-        return self._send(request, waiter, lasting=True)
+    def subscribe(self, request: Request, mailbox: Mailbox) -> int:
+        """Open a stream whose answers go to ``mailbox``; its id. Raises as ``request`` does."""
+        return self._send(request, mailbox, stream=True)
 
-    def unsubscribe(self, ticket: int) -> None:
-        """Stop a stream; one that the agent has refused or ended needs no stopping."""
-        if self._matcher.forget(ticket) and not self.ended:
-            self._line.send(encode(Request(type=int(RequestType.STOP), id=ticket)))
+    def unsubscribe(self, request_id: int) -> None:
+        """Stop a stream, unless the agent has refused or ended it."""
+        if self._matcher.remove(request_id) and not self.ended:
+            self._websocket.send(encode(Request(type=int(RequestType.STOP), id=request_id)))
 
     async def close(self) -> None:
-        """Say goodbye; whoever still waits gets ConnectError at once."""
-        await self._line.close()
+        """Close the connection; pending requests raise ConnectError at once."""
+        await self._websocket.close()
 
-    def abort(self, why: str) -> None:
-        """End at once."""
-        self._line.abort(why)
+    def abort(self, reason: str) -> None:
+        """End the connection without a close handshake."""
+        self._websocket.abort(reason)
 
-    def _send(self, request: Request, waiter: Waiter, *, lasting: bool) -> int:
-        if self._line.end is not None:
-            raise ConnectError(self._line.end)
+    def _send(self, request: Request, mailbox: Mailbox, *, stream: bool) -> int:
+        if self._websocket.end_reason is not None:
+            raise ConnectError(self._websocket.end_reason)
         if self.version == 1:
             request = for_version_1(request, self.url)
-        ticket = self._matcher.expect(waiter, lasting=lasting)
+        request_id = self._matcher.add(mailbox, stream=stream)
         if self.version == 2:
-            request = msgspec.structs.replace(request, id=ticket)
-        self._line.send(encode(request))
-        return ticket
+            request = msgspec.structs.replace(request, id=request_id)
+        self._websocket.send(encode(request))
+        return request_id
 
     def _on_message(self, message: bytes) -> None:
-        waiter: Waiter | None = None
         try:
             answer = decode_answer(message)
-            waiter = self._matcher.match(answer)
-            if waiter is not None:
-                waiter.answered(answer, message)
+            mailbox = self._matcher.match(answer)
         except WireError as error:
-            # Against version 1 a message that is no answer leaves the order of the rest in doubt.
-            why = f"{self.url} sent what is no answer: {error}"
-            if waiter is not None:  # taken out already: the end does not reach it
-                waiter.lost(why)
-            self.abort(why)
+            # Against version 1 the message may have been due to any request: the order is lost.
+            self._reject(error)
+        else:
+            if mailbox is not None:
+                mailbox.put(answer, message)
 
-    def _on_end(self, why: str) -> None:
-        for waiter in self._matcher.drain():
-            waiter.lost(why)
+    def _on_end(self, reason: str) -> None:
+        for mailbox in self._matcher.drain():
+            mailbox.close(reason)
 
-
-def _as_it_is(answer: Answer, _message: bytes) -> Answer:
-    return answer
-
-
-def _as_members(_answer: Answer, message: bytes) -> Members:
-    return decode_members(message)
-
-
-class _Single(Generic[T]):
-    """One coroutine that waits for one answer."""
-
-    __slots__ = ("_read", "answer")
-
-    def __init__(self, answer: asyncio.Future[T], read: Callable[[Answer, bytes], T]) -> None:
-        self.answer = answer
-        self._read = read
-
-    def answered(self, answer: Answer, message: bytes, /) -> None:
-        if not self.answer.done():
-            self.answer.set_result(self._read(answer, message))
-
-    def lost(self, why: str) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(ConnectError(why))
+    def _reject(self, error: WireError) -> str:
+        """End the connection over a message that is no valid answer; the reason."""
+        reason = f"{self.url} sent an invalid answer: {error}"
+        self.abort(reason)
+        return reason

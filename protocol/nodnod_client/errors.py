@@ -1,32 +1,32 @@
-"""Every error a user of NodNod can meet, split by whose fault it is.
+"""The errors of the client and the protocol, by whose fault they are.
 
 NodNodError
-├── AddressError (ValueError)            you: the text is no address
-├── NotConnectedError                    you: connect first
-├── ConnectError (ConnectionError)       the network: no connection, or it broke
+├── AddressError (ValueError)            the caller: the text is no address
+├── NotConnectedError                    the caller: not connected
+├── ConnectError (ConnectionError)       the network: no connection, or it was lost
 ├── RequestTimeoutError (TimeoutError)   the network: no answer in time
 ├── StatFailedError                      the agent: it answered with an error
-└── WireError                            the other side: it sent what is no message
-    └── RequestError                     a request that an agent refuses, and why
+└── WireError                            the other side: an invalid message
+    └── RequestError                     a request that an agent refuses
 """
 
 
 class NodNodError(Exception):
-    """The root of the tree."""
+    """The base class of all errors."""
 
 
 class AddressError(NodNodError, ValueError):
-    """A text that is no ``host``, ``host:port`` or ``[v6]:port``."""
+    """A text is not ``host``, ``host:port`` or ``[v6]:port``."""
 
 
 class NotConnectedError(NodNodError):
-    """A question was asked on a client that is not connected."""
+    """A request was made on a client that is not connected."""
 
 
 class ConnectError(NodNodError, ConnectionError):
-    """No connection could be made, or the one there was has ended.
+    """The connection could not be opened, or was lost.
 
-    ``status`` is the HTTP status with which the other side refused it, 0 if it is no refusal.
+    ``status`` is the HTTP status if the agent refused the connection with one, else 0.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -41,7 +41,7 @@ class RequestTimeoutError(NodNodError, TimeoutError):
 class StatFailedError(NodNodError):
     """The agent answered with an error.
 
-    ``code`` is one of the codes of docs/protocol.md, or empty from a version-1 agent.
+    ``code`` is one of the codes in docs/protocol.md; empty from a version-1 agent.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -50,11 +50,11 @@ class StatFailedError(NodNodError):
 
 
 class WireError(NodNodError):
-    """A message that breaks the protocol."""
+    """A message violates the protocol."""
 
 
 class RequestError(WireError):
-    """A request that is refused: ``code`` as in docs/protocol.md, ``id`` where it could be read."""
+    """A request is refused: ``code`` as in docs/protocol.md; ``id`` is None if unreadable."""
 
     def __init__(self, code: str, message: str, id: int | str | None = None) -> None:  # noqa: A002
         super().__init__(message)

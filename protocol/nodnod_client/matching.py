@@ -1,104 +1,68 @@
-"""Which answer belongs to which question: by id, or by order where no ids come back."""
+"""Matches answers to the requests on one connection: by id, or by order against version 1."""
 
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from nodnod_client.errors import WireError
 from nodnod_client.messages import Answer
 
-W = TypeVar("W")
+R = TypeVar("R")
 
 
-class Matcher(Protocol[W]):
-    """Who waits for what on one connection. A ticket is good for this connection only."""
-
-    def expect(self, waiter: W, *, lasting: bool = False) -> int:
-        """Note who waits, for one answer or until forgotten; call it as the question goes out."""
-
-    def forget(self, ticket: int) -> bool:
-        """Nobody waits for this any more; its answer may still come and will be nobody's.
-
-        Returns whether anybody still waited.
-        """
-
-    def match(self, answer: Answer) -> W | None:
-        """Tell whose answer this is; None for one that came too late."""
-
-    def drain(self) -> list[W]:
-        """Take out all who still wait, in the order in which they asked."""
-
-
-class ById(Generic[W]):
-    """Version 2: the ticket goes out as the request's ``id`` and comes back in the answer."""
+class IdMatcher(Generic[R]):
+    """The receivers of answers, by request id. An id is unique on its connection."""
 
     def __init__(self) -> None:
         self._last = 0
-        self._waiting: dict[int, W] = {}
-        self._lasting: set[int] = set()
+        self._receivers: dict[int, R] = {}
+        self._streams: set[int] = set()
 
-    def expect(self, waiter: W, *, lasting: bool = False) -> int:
-        """See Matcher."""
+    def add(self, receiver: R, *, stream: bool = False) -> int:
+        """Register the receiver of a request that is sent now; its id.
+
+        It stays registered for one answer, or for a stream until it is removed.
+        """
         self._last += 1
-        self._waiting[self._last] = waiter
-        if lasting:
-            self._lasting.add(self._last)
+        self._receivers[self._last] = receiver
+        if stream:
+            self._streams.add(self._last)
         return self._last
 
-    def forget(self, ticket: int) -> bool:
-        """See Matcher."""
-        self._lasting.discard(ticket)
-        return self._waiting.pop(ticket, None) is not None
+    def remove(self, request_id: int) -> bool:
+        """Drop a receiver: an answer may still come, and is ignored. Whether there was one."""
+        self._streams.discard(request_id)
+        return self._receivers.pop(request_id, None) is not None
 
-    def match(self, answer: Answer) -> W | None:
-        """See Matcher. An answer without an id of ours is nobody's; an error ends what lasted."""
-        ticket = answer.id
-        if not isinstance(ticket, int):
+    def match(self, answer: Answer) -> R | None:
+        """The receiver of an answer; None for a late or unknown one. An error ends a stream."""
+        if not isinstance(answer.id, int):
             return None
-        if ticket in self._lasting and not answer.error and not answer.done:
-            return self._waiting[ticket]
-        self._lasting.discard(ticket)
-        return self._waiting.pop(ticket, None)
+        if answer.id in self._streams and not answer.error and not answer.done:
+            return self._receivers[answer.id]
+        self._streams.discard(answer.id)
+        return self._receivers.pop(answer.id, None)
 
-    def drain(self) -> list[W]:
-        """See Matcher."""
-        waiting = list(self._waiting.values())
-        self._waiting.clear()
-        self._lasting.clear()
-        return waiting
+    def drain(self) -> list[R]:
+        """Remove all receivers; they are returned in the order of their requests."""
+        receivers = list(self._receivers.values())
+        self._receivers.clear()
+        self._streams.clear()
+        return receivers
 
 
-class ByOrder(Generic[W]):
-    """Version 1: the n-th answer on a connection answers the n-th question.
+class OrderMatcher(IdMatcher[R]):
+    """Version 1 has no ids: the n-th answer belongs to the n-th request.
 
-    A question that was given up still has its answer coming: that one is counted off and handed
-    to nobody, so that the next question never gets it.
+    The answer to a request that was given up still comes. It is counted and ignored, so that the
+    next request does not get it.
     """
 
     def __init__(self) -> None:
-        self._asked = 0
+        super().__init__()
         self._answered = 0
-        self._waiting: dict[int, W] = {}
 
-    def expect(self, waiter: W, *, lasting: bool = False) -> int:
-        """See Matcher. Version 1 answers once, so nothing lasts here."""
-        ticket = self._asked
-        self._asked += 1
-        self._waiting[ticket] = waiter
-        return ticket
-
-    def forget(self, ticket: int) -> bool:
-        """See Matcher."""
-        return self._waiting.pop(ticket, None) is not None
-
-    def match(self, answer: Answer) -> W | None:
-        """See Matcher. Raises WireError where nothing was asked: the order cannot be trusted."""
-        if self._answered == self._asked:
-            raise WireError("an answer to a question that was never asked")
-        ticket = self._answered
+    def match(self, answer: Answer) -> R | None:
+        """The receiver of the next answer. Raises WireError if none is due."""
+        if self._answered == self._last:
+            raise WireError("an answer without a request")
         self._answered += 1
-        return self._waiting.pop(ticket, None)
-
-    def drain(self) -> list[W]:
-        """See Matcher."""
-        waiting = list(self._waiting.values())
-        self._waiting.clear()
-        return waiting
+        return self._receivers.pop(self._answered, None)

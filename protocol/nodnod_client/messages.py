@@ -1,6 +1,6 @@
-"""Every struct on the wire, and nothing that acts on one.
+"""The messages of the protocol, as structs without behavior.
 
-Percentages are 0-100, sizes bytes, durations seconds, moments Unix seconds.
+Percentages are 0-100, sizes are in bytes, durations in seconds, times in Unix seconds.
 """
 
 from enum import IntEnum
@@ -36,13 +36,13 @@ RequestId = (
 )
 Percent = Annotated[float, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-"""Whoever reads it next may hold it in 64 bits: a larger one would spoil the whole answer."""
+"""At most 64 bits with a sign: a reader may fail on an answer with a larger number."""
 Section = Annotated[str, Meta(max_length=64)]
 NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 
 
 class RequestType(IntEnum):
-    """What a request asks for: its ``type``."""
+    """The ``type`` of a request."""
 
     STAT = 0
     STAT_ALL = 1
@@ -52,7 +52,7 @@ class RequestType(IntEnum):
 
 
 class StatType(IntEnum):
-    """Which stats a node object carries: the request's ``statType``."""
+    """The ``statType`` of a request: the stats that a node object has."""
 
     ALL = 0
     CPU = 1
@@ -61,7 +61,7 @@ class StatType(IntEnum):
 
 
 class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One question. Every field may be absent; ``null`` is as good as absent."""
+    """A request. Every field may be absent; ``null`` means the same."""
 
     type: int | None = 0
     stat_type: Annotated[int, Meta(ge=0, le=3)] | None = 0
@@ -74,7 +74,10 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class History(Struct, frozen=True, rename="camel"):
-    """The past of one node: point ``i`` of ``n`` was taken at ``end - (n - 1 - i) * every``."""
+    """The history of one node: point ``i`` of ``n`` is of ``end - (n - 1 - i) * every``.
+
+    A point is None where there was no sample.
+    """
 
     every: float
     end: float
@@ -84,9 +87,9 @@ class History(Struct, frozen=True, rename="camel"):
 
 
 class NodeStats(Struct, frozen=True, rename="camel"):
-    """One node. In a granular answer (``statType`` 1-3) the fields not asked for are 0.
+    """The stats of one node. With ``statType`` 1-3 the fields that were not requested are 0.
 
-    ``error`` is empty, or says why the numbers are 0 or old.
+    ``error`` is empty, or the reason why the numbers are 0 or old.
     """
 
     name: str
@@ -103,7 +106,7 @@ class NodeStats(Struct, frozen=True, rename="camel"):
 
 
 class FullStats(Struct, frozen=True, rename="camel"):
-    """A node object of ``statType`` 0: what version 1 knows, every field required."""
+    """A node object of ``statType`` 0: the fields of version 1, all required."""
 
     name: str
     cpu_used: Percent
@@ -150,11 +153,11 @@ STAT_SHAPES: tuple[type[FullStats | CpuStats | MemoryStats | DiskStats], ...] = 
     MemoryStats,
     DiskStats,
 )
-"""The shape of a node object, by ``statType``."""
+"""The struct of a node object, by ``statType``."""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
-    """The answer to types 0, 1 and 2, as a client reads it."""
+    """The answer to types 0, 1 and 2, as a client decodes it."""
 
     host: str = ""
     nodes: dict[str, NodeStats] = {}
@@ -166,10 +169,10 @@ class Answer(Struct, frozen=True, omit_defaults=True):
 
 
 class MemberEntry(Struct, frozen=True, omit_defaults=True):
-    """One member as agents tell each other of it; the newest ``incarnation`` is right.
+    """One member, as agents gossip it. The entry with the highest ``incarnation`` is valid.
 
-    ``incarnation`` counts milliseconds of Unix time, taken when the process started; it grows when
-    the member leaves, or refutes what others say of it. ``since`` is when it left.
+    ``incarnation`` is the Unix time in milliseconds at which the process started. The member raises
+    it when it leaves, or to refute an entry of others. ``since`` is the time at which it left.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -181,7 +184,7 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
 
 
 class Join(Struct, frozen=True, omit_defaults=True):
-    """A request of type 4. ``members``, where present, says that the asker wants a list too."""
+    """A request of type 4. If ``members`` is present, the sender requests a list too."""
 
     type: int
     member: MemberEntry
@@ -191,9 +194,9 @@ class Join(Struct, frozen=True, omit_defaults=True):
 
 
 class PeerAnswer(Struct, frozen=True, omit_defaults=True):
-    """The answer of a peer, as an agent reads it: the node objects stay raw.
+    """The answer of a peer, as an agent decodes it: the node objects stay raw.
 
-    ``member``, ``digest`` and ``members`` are there in answers to type 4 only.
+    ``member``, ``digest`` and ``members`` are only in answers to type 4.
     """
 
     host: str = ""
@@ -207,7 +210,7 @@ class PeerAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class MemberInfo(Struct, frozen=True):
-    """One row of the answer to type 3. ``rtt`` and ``since`` are ``null`` while unknown."""
+    """One row of the answer to type 3. A field is None while unknown; ``rtt`` in seconds."""
 
     name: str
     address: str

@@ -1,4 +1,4 @@
-"""What an HTTP answer that came instead of a WebSocket says, in a few words."""
+"""The reason in an HTTP response that an agent sent instead of opening a WebSocket."""
 
 import re
 
@@ -6,23 +6,21 @@ from websockets.http11 import Response
 
 MAX_LENGTH = 200
 
-_SECRETIVE = re.compile(r"[A-Za-z0-9_-]{32,}(?:\.[A-Za-z0-9_-]*)*")
-"""What may be a token: whoever answers may repeat ours, and what he says is shown, and logged."""
+_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_-]{32,}(?:\.[A-Za-z0-9_-]*)*")
+"""Text that may be a token. A server may echo ours, and the reason is shown and logged."""
 
-_MEANT_FOR_US = {400, 401, 403, 421}
-"""Statuses with which an agent tells who asks what is wrong with how he asks."""
+_STATUSES = {400, 401, 403, 421}
+"""The statuses with which an agent explains a refusal."""
 
 
 def refusal(response: Response) -> str:
-    """Why an agent refuses us, with the status; empty if it is not likely an agent that answered."""
-    kind = response.headers.get("Content-Type", "") if _one_type(response) else ""
-    if response.status_code not in _MEANT_FOR_US or not kind.startswith("text/plain"):
+    """The reason of a refusal and its status, at most one line; empty if no agent sent it."""
+    types = response.headers.get_all("Content-Type")
+    if response.status_code not in _STATUSES or len(types) != 1:
         return ""
     lines = (response.body or b"").decode("utf-8", "replace").splitlines()
-    said = "".join(char for char in (lines or [""])[0] if char.isprintable())
-    said = _SECRETIVE.sub("…", said)[:MAX_LENGTH]
-    return f"it refuses us: {said} (HTTP {response.status_code})" if said else ""
-
-
-def _one_type(response: Response) -> bool:
-    return len(response.headers.get_all("Content-Type")) == 1
+    if not types[0].startswith("text/plain") or not lines:
+        return ""
+    text = "".join(char for char in lines[0] if char.isprintable())
+    text = _TOKEN_LIKE.sub("…", text)[:MAX_LENGTH]
+    return f"it refuses us: {text} (HTTP {response.status_code})" if text else ""

@@ -1,4 +1,4 @@
-"""From the keywords of the client face to a request, and what a version-1 agent takes of it."""
+"""Builds requests from the keywords of the client, and reduces them to version 1."""
 
 import math
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ from nodnod_client.errors import StatFailedError
 from nodnod_client.messages import Request, RequestType, StatType
 
 Texts = str | Iterable[str] | None
-"""Some texts; a single one may stand without its list."""
+"""Some strings; a single one needs no list."""
 
-# What an older agent would ignore in silence, and so answer something else than was asked.
+# A version-1 agent ignores these fields, and so would answer another request than the one sent.
 _VERSION_2 = ("nodes", "detail", "history", "every")
 
 
-def question(
+def build_request(
     scope: RequestType,
     *,
     stat_type: int = StatType.ALL,
@@ -25,33 +25,33 @@ def question(
     deadline: float | None = None,
     every: float | None = None,
 ) -> Request:
-    """Build a request; the agent judges the values.
+    """Build a request; the agent checks the values.
 
-    Raises ValueError for what cannot be said in JSON (NaN, infinity) or makes no sense (``nodes``
-    for a question to one node).
+    Raises ValueError for numbers that JSON does not have (NaN, infinity) and for ``nodes`` in a
+    request to one node.
     """
     for name, seconds in (("history", history), ("deadline", deadline), ("every", every)):
-        # JSON has no NaN: it would go out as null, which means "not asked for".
+        # NaN would be encoded as null, which means that the field is absent.
         if seconds is not None and not math.isfinite(seconds):
             raise ValueError(f"`{name}` must be a number of seconds, got {seconds}")
     if nodes is not None and scope is not RequestType.STAT_ALL:
-        raise ValueError("`nodes` goes with a question to the whole cluster only")
+        raise ValueError("`nodes` is allowed only in a request to the whole cluster")
     return Request(
         type=int(scope),
         stat_type=int(stat_type),
-        detail=_listed(detail),
+        detail=_as_list(detail),
         history=history,
-        nodes=_listed(nodes),
+        nodes=_as_list(nodes),
         timeout=deadline,
         every=every,
     )
 
 
 def for_version_1(request: Request, server: str) -> Request:
-    """Cut a request down to what a version-1 agent understands.
+    """Reduce a request to what a version-1 agent understands: its type.
 
-    All stats come back where some were asked for, and the agent's own patience holds instead of a
-    deadline. Raises StatFailedError, without a code, where the answer would not be what was asked.
+    The answer then has all stats, and the agent applies its own deadline. Raises StatFailedError,
+    without a code, if the request has a field that would change the answer.
     """
     if request.type == RequestType.MEMBERS:
         raise StatFailedError(f"members need a version-2 agent, and {server} is version 1")
@@ -61,7 +61,7 @@ def for_version_1(request: Request, server: str) -> Request:
     return msgspec.structs.replace(request, stat_type=int(StatType.ALL), timeout=None)
 
 
-def _listed(texts: Texts) -> list[str] | None:
+def _as_list(texts: Texts) -> list[str] | None:
     if texts is None:
         return None
     return [texts] if isinstance(texts, str) else list(texts)

@@ -1,10 +1,10 @@
-"""The detail sections of a node, as they stand on the wire; shapes only.
+"""The detail sections of a node, as structs.
 
-A node's ``detail`` maps section names to JSON. ``SHAPES`` says what each name holds, so that a
-client can read one: ``msgspec.convert(detail["cpu"], SHAPES["cpu"])``. Any of them may be
-``None`` instead (the machine has no such thing) or ``{"error": "..."}`` (it could not be read).
+A node's ``detail`` maps section names to JSON. ``SHAPES`` has the type of each section, for
+``msgspec.convert(detail["cpu"], SHAPES["cpu"])``. A section may instead be ``None`` (the machine
+does not have it) or ``{"error": "..."}`` (it could not be read).
 
-Sizes are bytes, rates per second over the last sample interval, percentages 0-100, moments Unix
+Sizes are in bytes, rates per second over the last sample interval, percentages 0-100, times in Unix
 seconds, unless a field says otherwise.
 """
 
@@ -14,18 +14,18 @@ from msgspec import UNSET, Struct, UnsetType
 
 
 class Cores(Struct, frozen=True):
-    """How many cores the machine has; ``physical`` is ``None`` where it cannot be told."""
+    """The number of cores of the machine; ``physical`` is ``None`` if unknown."""
 
     logical: int
     physical: int | None
 
 
 class System(Struct, frozen=True, rename="camel"):
-    """What does not change while the agent runs.
+    """Facts that do not change while the agent runs.
 
-    ``scope`` is ``"container"`` where a cgroup limit makes memory or CPU those of the container,
-    else ``"host"``; ``cpu_limit`` and ``memory_limit`` are those limits (cores, bytes) as they
-    were when the agent started.
+    ``scope`` is ``"container"`` if memory or CPU are those of a container with a cgroup limit, else
+    ``"host"``. ``cpu_limit`` (cores) and ``memory_limit`` (bytes) are the limits at the start of
+    the agent. ``boot_time`` is that of the machine.
     """
 
     os: str
@@ -41,11 +41,11 @@ class System(Struct, frozen=True, rename="camel"):
 
 
 class Cpu(Struct, frozen=True, rename="camel"):
-    """Percent of all cores together; ``cores`` is the busy percent of each.
+    """Percent of all cores together; ``cores`` is the busy percent of each core.
 
-    Under a CPU quota, percent of the quota: then ``cores`` is empty, and what only the whole
-    machine knows (``iowait``, ``steal``) is ``None``. ``frequency`` is that of the first core,
-    in MHz, ``None`` where unknown.
+    Under a CPU quota these are percent of the quota: ``cores`` is empty, and ``iowait`` and
+    ``steal``, known only for the machine, are ``None``. ``frequency`` is that of the first core in
+    MHz, ``None`` if unknown.
     """
 
     used: float
@@ -58,7 +58,7 @@ class Cpu(Struct, frozen=True, rename="camel"):
 
 
 class Load(Struct, frozen=True):
-    """Mean number of processes that run or wait to, over 1, 5 and 15 minutes."""
+    """Mean number of processes that run or wait to run, over 1, 5 and 15 minutes."""
 
     load1: float
     load5: float
@@ -66,7 +66,7 @@ class Load(Struct, frozen=True):
 
 
 class Memory(Struct, frozen=True, rename="camel"):
-    """Bytes; ``used`` is ``total`` - ``available``. ``None`` where the system does not say."""
+    """Memory in bytes; ``used`` is ``total`` - ``available``. ``None`` if unknown."""
 
     total: int
     used: int
@@ -78,12 +78,12 @@ class Memory(Struct, frozen=True, rename="camel"):
 
 
 class Filesystem(Struct, frozen=True, rename="camel"):
-    """One mounted filesystem, in bytes, as ``df`` has them (``free`` is what users may fill).
+    """One mounted filesystem, in bytes as in ``df`` (``free`` is what unprivileged users can fill).
 
-    ``counted`` says whether it is in the node's ``diskTotal``. ``inodes_used_percent`` is
-    ``None`` where the filesystem has no fixed number of them. ``stuck_since`` is there while the
-    mount does not answer; the numbers are then the last good ones, or 0. ``error`` is there when
-    the last reading failed.
+    ``counted``: part of the node's ``diskTotal``. ``inodes_used_percent``: ``None`` if the
+    filesystem has no fixed number of inodes. ``stuck_since``: present while the mount does not
+    answer; the numbers are then the last good ones, or 0. ``error``: present if the last reading
+    failed.
     """
 
     mount: str
@@ -99,9 +99,9 @@ class Filesystem(Struct, frozen=True, rename="camel"):
 
 
 class DiskIo(Struct, frozen=True, rename="camel"):
-    """One whole disk, per second; ``busy_percent`` is the share of time with I/O under way.
+    """One whole disk, per second; ``busy_percent`` is the share of time with I/O in progress.
 
-    A stacked device (``dm-0``, ``md0``) repeats the I/O of the disks below it.
+    A stacked device (``dm-0``, ``md0``) counts the I/O of the disks below it again.
     """
 
     read_bytes: float
@@ -112,7 +112,7 @@ class DiskIo(Struct, frozen=True, rename="camel"):
 
 
 class NetworkIo(Struct, frozen=True, rename="camel"):
-    """One interface, per second; packets, errors and drops are both directions together."""
+    """One interface, per second; packets, errors and drops are sums of both directions."""
 
     recv_bytes: float
     sent_bytes: float
@@ -122,14 +122,14 @@ class NetworkIo(Struct, frozen=True, rename="camel"):
 
 
 class Stall(Struct, frozen=True):
-    """Percent of the last 10 s in which some, or all, work waited; ``full`` may be unknown."""
+    """Percent of the last 10 s in which some or all tasks waited; ``full`` may be unknown."""
 
     some: float
     full: float | None
 
 
 class Pressure(Struct, frozen=True):
-    """Linux' pressure stall information, one for each resource that the kernel accounts."""
+    """The pressure stall information of Linux, by resource; ``None`` if not accounted."""
 
     cpu: Stall | None
     memory: Stall | None
@@ -137,7 +137,7 @@ class Pressure(Struct, frozen=True):
 
 
 class Temperature(Struct, frozen=True):
-    """One thermometer: degrees Celsius. ``critical`` is where the hardware gives up."""
+    """One sensor, in degrees Celsius. ``critical`` is the limit of the hardware."""
 
     name: str
     value: float
@@ -145,14 +145,14 @@ class Temperature(Struct, frozen=True):
 
 
 class Fan(Struct, frozen=True):
-    """One fan: revolutions per minute."""
+    """One fan, in revolutions per minute."""
 
     name: str
     rpm: float
 
 
 class Battery(Struct, frozen=True, rename="camel"):
-    """``seconds_left`` is ``None`` while it charges or where it cannot be told."""
+    """A battery; ``seconds_left`` is ``None`` while it charges or if unknown."""
 
     percent: float
     plugged_in: bool | None
@@ -160,7 +160,7 @@ class Battery(Struct, frozen=True, rename="camel"):
 
 
 class Sensors(Struct, frozen=True):
-    """What measures itself; an empty list or ``None`` for what the machine has not."""
+    """Hardware sensors; an empty list or ``None`` for those that the machine does not have."""
 
     temperatures: list[Temperature]
     fans: list[Fan]
@@ -168,10 +168,10 @@ class Sensors(Struct, frozen=True):
 
 
 class Process(Struct, frozen=True):
-    """One process: ``cpu`` in percent of one core (so 250 is two and a half), ``rss`` in bytes.
+    """One process: ``cpu`` in percent of one core (250 is two and a half cores), ``rss`` in bytes.
 
-    ``name`` is what the process calls itself: any text at all. ``user`` is a number where the
-    machine's user list has no name for it.
+    ``name`` is chosen by the process and may be any text. ``user`` is the user id as text if it
+    has no name.
     """
 
     pid: int
@@ -190,7 +190,7 @@ class Processes(Struct, frozen=True, rename="camel"):
 
 
 class Gpu(Struct, frozen=True, rename="camel"):
-    """One NVIDIA GPU: percent, bytes, degrees Celsius, watts; ``None`` where it does not say."""
+    """One NVIDIA GPU, in percent, bytes, degrees Celsius and watts; ``None`` if not reported."""
 
     name: str
     utilisation: float | None
@@ -213,7 +213,7 @@ SHAPES: dict[str, Any] = {
     "processes": Processes,
     "gpu": list[Gpu],
 }
-"""Section name -> what it holds (beside ``None`` and ``{"error": ...}``)."""
+"""Section name -> its type, apart from ``None`` and ``{"error": ...}``."""
 
 EXPENSIVE = frozenset({"processes", "sensors", "gpu"})
-"""Sections that an agent samples only while somebody asks."""
+"""Sections that an agent samples on demand: only while they are requested."""

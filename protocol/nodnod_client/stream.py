@@ -1,4 +1,4 @@
-"""A stream of answers that outlives the connection it came on."""
+"""A stream of answers that continues after its connection is lost."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -6,18 +6,20 @@ from random import Random
 
 from nodnod_client.connection import AgentConnection
 from nodnod_client.errors import ConnectError, StatFailedError
+from nodnod_client.mailbox import Mailbox
 from nodnod_client.messages import Answer, Request
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 15.0
+"""Bounds of the wait before a reconnection, in seconds."""
 
 
 class StreamAnswer(Answer, frozen=True, omit_defaults=True):
     """One answer of a stream, and what is missing before it.
 
-    ``missed`` counts the ticks between the answer before and this one that were not delivered:
-    skipped because the reader was slow, or lost while there was no connection (then counted from
-    the time that passed). ``reconnected`` says that the connection broke in between.
+    ``missed`` is the number of ticks since the previous answer that were not delivered: skipped
+    because the reader was slow, or lost without a connection (then estimated from the time that
+    passed). ``reconnected`` is true on the first answer after the connection was lost.
     """
 
     missed: int = 0
@@ -28,15 +30,15 @@ async def follow(
     request: Request,
     current: Callable[[], AgentConnection],
     reconnect: Callable[[float], Awaitable[AgentConnection]] | None,
-    patience: float,
+    within: float,
     random: Random,
 ) -> AsyncGenerator[StreamAnswer, None]:
     """Yield the answers of one stream, and stop it at the agent when the reader leaves.
 
-    With ``reconnect``, which waits so many seconds and then connects, it goes on after a lost
-    connection: after 0.25 s doubling to 15 s (full jitter), for ever. An agent that sends nothing for ``patience`` seconds is
-    taken for lost. Raises StatFailedError where the agent refuses, ConnectError without
-    ``reconnect``, and whatever ``current`` and ``reconnect`` raise beside it.
+    ``reconnect`` waits for a number of seconds and then connects. With it the stream continues
+    after a lost connection, with delays of at most 0.25 s that double to 15 s (full jitter). An
+    agent that sends nothing for ``within`` seconds counts as lost. Raises StatFailedError if the
+    agent refuses, ConnectError without ``reconnect``, and what ``current`` and ``reconnect`` raise.
     """
     gaps = Gaps(request.every or 0.0)
     clock = asyncio.get_running_loop().time
@@ -44,28 +46,28 @@ async def follow(
     while True:
         mailbox = Mailbox()
         try:
-            ticket = connection.subscribe(request, mailbox)
+            request_id = connection.subscribe(request, mailbox)
             try:
                 while True:
-                    answer = await mailbox.take(patience)
+                    answer, _ = await mailbox.take(within)
                     _check(answer, connection)
                     yield gaps.mark(answer, clock())
             finally:
-                connection.unsubscribe(ticket)
+                connection.unsubscribe(request_id)
         except ConnectError:
             if reconnect is None:
                 raise
         except TimeoutError:
-            # The link may be half dead: nobody else gets anything over it either.
-            connection.abort(f"no tick from {connection.url} for {patience:g} s")
+            # The connection may be half open: no other request is answered over it either.
+            reason = f"no tick from {connection.url} for {within:g} s"
+            connection.abort(reason)
             if reconnect is None:
-                raise ConnectError(f"no tick from {connection.url} for {patience:g} s") from None
-        assert reconnect is not None
-        connection = await _persist(reconnect, random)
-        gaps.broken()
+                raise ConnectError(reason) from None
+        connection = await _reconnected(reconnect, random)
+        gaps.reset()
 
 
-async def _persist(
+async def _reconnected(
     reconnect: Callable[[float], Awaitable[AgentConnection]], random: Random
 ) -> AgentConnection:
     longest = FIRST_DELAY
@@ -78,66 +80,37 @@ async def _persist(
 
 def _check(answer: Answer, connection: AgentConnection) -> None:
     if answer.code == "shutting_down" or answer.done:
-        connection.abort(f"{connection.url} is shutting down")
-        raise ConnectError(f"{connection.url} is shutting down")
+        reason = f"{connection.url} is shutting down"
+        connection.abort(reason)
+        raise ConnectError(reason)
     if answer.error:
         raise StatFailedError(answer.error, answer.code)
     if answer.seq is None:
         raise StatFailedError(f"{connection.url} answers, but does not stream")
 
 
-class Mailbox:
-    """Room for one answer, the newest: what a slow reader left lying is overwritten."""
-
-    def __init__(self) -> None:
-        self._newest: Answer | None = None
-        self._end: str | None = None
-        self._news = asyncio.Event()
-
-    def answered(self, answer: Answer, _message: bytes = b"", /) -> None:
-        """See Waiter."""
-        self._newest = answer
-        self._news.set()
-
-    def lost(self, why: str) -> None:
-        """See Waiter."""
-        self._end = why
-        self._news.set()
-
-    async def take(self, patience: float) -> Answer:
-        """Wait for the next answer. Raises ConnectError, or TimeoutError after ``patience``."""
-        async with asyncio.timeout(patience):
-            await self._news.wait()
-        answer, self._newest = self._newest, None
-        if answer is None:
-            raise ConnectError(self._end or "")
-        if self._end is None:
-            self._news.clear()
-        return answer
-
-
 class Gaps:
-    """Counts the ticks that a reader did not get: by ``seq``, and by the clock over a break."""
+    """Counts the ticks that a reader did not get: by ``seq``, and by time after a reconnection."""
 
     def __init__(self, every: float) -> None:
         self._every = every
-        self._expected = 0
-        self._seen: float | None = None
-        self._broken = False
+        self._next_seq = 0
+        self._last_answer: float | None = None
+        self._reset = False
 
-    def broken(self) -> None:
-        """The connection was made anew, and ``seq`` starts again."""
-        self._expected = 0
-        self._broken = True
+    def reset(self) -> None:
+        """Begin again on a new connection, where ``seq`` starts at 0."""
+        self._next_seq = 0
+        self._reset = True
 
     def mark(self, answer: Answer, now: float) -> StreamAnswer:
-        """Say what is missing before this answer."""
+        """The answer with the number of ticks missed before it; ``now`` in seconds."""
         seq = answer.seq or 0
-        missed = max(0, seq - self._expected)
-        reconnected = self._broken and self._seen is not None
-        if reconnected and self._seen is not None and self._every > 0:
-            missed = max(missed, round((now - self._seen) / self._every) - 1)
-        self._expected, self._seen, self._broken = seq + 1, now, False
+        missed = max(0, seq - self._next_seq)
+        reconnected = self._reset and self._last_answer is not None
+        if reconnected and self._last_answer is not None and self._every > 0:
+            missed = max(missed, round((now - self._last_answer) / self._every) - 1)
+        self._next_seq, self._last_answer, self._reset = seq + 1, now, False
         return StreamAnswer(
             host=answer.host,
             nodes=answer.nodes,

@@ -1,4 +1,4 @@
-"""The client for programs without an event loop."""
+"""The blocking client."""
 
 import asyncio
 import concurrent.futures
@@ -21,14 +21,13 @@ T = TypeVar("T")
 
 
 class SyncClient:
-    """``Client`` as plain calls; many threads may share one::
+    """``Client`` with blocking calls. Many threads may share one::
 
         with SyncClient("10.0.0.1") as client:
             answer = client.stat_all()
 
-    Arguments, results and errors are those of ``Client``, whose code it runs on a thread of its
-    own between ``connect`` and ``disconnect``: so there is one implementation of who gets which
-    answer and of how a stream goes on, and it can also be used where a loop already runs.
+    Arguments, results and errors are those of ``Client``, which it runs in a thread of its own
+    between ``connect`` and ``disconnect``. So it also works in a thread with an event loop.
     """
 
     def __init__(
@@ -41,8 +40,8 @@ class SyncClient:
     ) -> None:
         self._client = Client(server, timeout=timeout, token=token, ca=ca)
         self._lock = threading.Lock()
-        self._worker: _Worker | None = None
-        self._stop_worker: Callable[[], object] | None = None
+        self._loop_thread: _LoopThread | None = None
+        self._stop: Callable[[], object] | None = None
 
     @property
     def timeout(self) -> float:
@@ -60,7 +59,7 @@ class SyncClient:
 
     @property
     def connected(self) -> bool:
-        """Questions can be asked."""
+        """Whether requests can be made."""
         return self._client.connected
 
     @property
@@ -69,18 +68,18 @@ class SyncClient:
         return self._client.version
 
     def connect(self) -> None:
-        """Connect; nothing to do if connected. Raises ConnectError."""
+        """Connect, if not connected. Raises ConnectError."""
         with self._lock:
-            if self._worker is None:
-                self._worker = _Worker(self._client)
-                # A client that is dropped without disconnect() must not leave its thread behind.
-                self._stop_worker = weakref.finalize(self, self._worker.stop)
+            if self._loop_thread is None:
+                self._loop_thread = _LoopThread(self._client)
+                # A client that is collected without disconnect() must end its thread.
+                self._stop = weakref.finalize(self, self._loop_thread.stop)
         self._run(self._client.connect())
 
     def disconnect(self) -> None:
-        """Say goodbye; nothing to do if not connected. Whoever waits gets ConnectError."""
+        """Disconnect, if connected. Pending requests raise ConnectError."""
         with self._lock:
-            stop, self._worker, self._stop_worker = self._stop_worker, None, None
+            stop, self._loop_thread, self._stop = self._stop, None, None
         if stop is not None:
             stop()
 
@@ -108,7 +107,7 @@ class SyncClient:
         history: float | None = None,
         deadline: float | None = None,
     ) -> Answer:
-        """See ``Client.stat``."""
+        """Request the stats of the agent's own node: ``Client.stat``."""
         return self._run(
             self._client.stat(
                 stat_type=stat_type, detail=detail, history=history, deadline=deadline
@@ -124,7 +123,7 @@ class SyncClient:
         history: float | None = None,
         deadline: float | None = None,
     ) -> Answer:
-        """See ``Client.stat_all``."""
+        """Request the stats of all nodes: ``Client.stat_all``."""
         return self._run(
             self._client.stat_all(
                 nodes=nodes,
@@ -136,7 +135,7 @@ class SyncClient:
         )
 
     def members(self) -> Members:
-        """See ``Client.members``."""
+        """Request the members that the agent knows: ``Client.members``."""
         return self._run(self._client.members())
 
     def stream(
@@ -151,7 +150,7 @@ class SyncClient:
         deadline: float | None = None,
         reconnect: bool = True,
     ) -> Iterator[StreamAnswer]:
-        """See ``Client.stream``; here it is a plain iterator. Leaving the loop stops the stream."""
+        """Subscribe to stats: ``Client.stream``, as a plain iterator."""
         ticks = self._client.stream(
             all=all,
             every=every,
@@ -170,56 +169,56 @@ class SyncClient:
             while True:
                 yield self._run(tick())
         finally:
-            if self._worker is not None:
-                self._worker.finish(ticks.aclose())
+            if self._loop_thread is not None:
+                self._loop_thread.finish(ticks.aclose())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        worker = self._worker
-        if worker is None:
+        loop_thread = self._loop_thread
+        if loop_thread is None:
             work.close()
             raise NotConnectedError(f"not connected to {self.url}: call connect() first")
-        return worker.run(work)
+        return loop_thread.run(work)
 
 
-class _Worker:
-    """A thread with an event loop on it, where a client lives and coroutines are handed over to."""
+class _LoopThread:
+    """A thread with an event loop, in which a client and its coroutines run."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
-        # Guards the moment of stopping: nothing is handed over after it. Reentrant, because the
-        # garbage collector may close a stream on a thread that holds it.
+        # Held while stopping: no coroutine is submitted after it. Reentrant, because the garbage
+        # collector may close a stream in a thread that holds it.
         self._lock = threading.RLock()
         self._stopped = False
-        # Daemon: a program that forgets to disconnect still ends.
+        # A daemon, so that a program without a disconnect() can end.
         self._thread = threading.Thread(target=self._main, name="nodnod-client", daemon=True)
         self._thread.start()
         self._started.wait()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` over there and wait for it. Raises NotConnectedError after ``stop``."""
-        future = self._hand_over(work)
+        """Run a coroutine and wait for it. Raises NotConnectedError after ``stop``."""
+        future = self._submit(work)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
             raise NotConnectedError("disconnected") from None
         except BaseException:
-            future.cancel()  # Ctrl-C here must not leave it running over there
+            future.cancel()  # after Ctrl-C it must not continue to run
             raise
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` if anything still runs, from any thread: also from over there."""
+        """Run a coroutine if the loop still runs; from any thread, also from this one."""
         if threading.current_thread() is self._thread:
-            # The garbage collector got here; to wait would be to wait for oneself.
-            self._hand_over(work)
+            # Called by the garbage collector in this thread, which cannot wait for itself.
+            self._submit(work)
             return
         with contextlib.suppress(NotConnectedError):
             self.run(work)
 
     def stop(self) -> None:
-        """Disconnect the client and end the thread. Harmless when repeated."""
+        """Disconnect the client and end the thread. May be called again."""
         with self._lock:
             if not self._stopped and self._loop is not None:
                 self._stopped = True
@@ -227,7 +226,7 @@ class _Worker:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _hand_over(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._lock:
             if self._stopped or self._loop is None:
                 work.close()

@@ -1,19 +1,21 @@
-"""TLS as seen by who dials: whom he trusts, and what went wrong, in words."""
+"""TLS for the side that connects: contexts, certificates, and errors as text."""
 
 import ssl
 
-SHUT_OUT = "closed after the TLS handshake: it may want a certificate that it trusts"
-"""What became of a connection that ended before a word: with TLS 1.3 who dials is through with the
-handshake before the other side has looked at his certificate, and few servers say why they end it.
+CLOSED_AFTER_TLS = "closed after the TLS handshake: it may require a certificate that it trusts"
+"""The reason given for a TLS connection that ended before any byte was received.
+
+With TLS 1.3 the client completes the handshake before the server has checked its certificate, and
+few servers send the reason when they close.
 """
 
-# What OpenSSL calls it, and what it means to who dials an agent.
-_WORDS = {
+# OpenSSL's reason -> its meaning for the side that connects.
+_REASONS = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
     "HTTP_REQUEST": "the other side does not speak TLS",
-    "UNSUPPORTED_PROTOCOL": "no version of TLS that both sides speak: 1.2 is the oldest",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "no version of TLS that both sides speak: 1.2 is the oldest",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it admits only who has a certificate",
+    "UNSUPPORTED_PROTOCOL": "no common TLS version: the oldest supported one is 1.2",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "no common TLS version: the oldest supported one is 1.2",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it requires a certificate",
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the other side has no certificate",
     "TLSV1_ALERT_UNKNOWN_CA": "the other side does not trust our certificate's authority",
     "SSLV3_ALERT_BAD_CERTIFICATE": "the other side does not accept our certificate",
@@ -23,26 +25,26 @@ _WORDS = {
 }
 
 
-def trusting(ca: str | None) -> ssl.SSLContext:
-    """A context that trusts the authorities in the file ``ca`` (PEM), or else the system's.
+def client_context(ca: str | None) -> ssl.SSLContext:
+    """A context that trusts the authorities in the file ``ca`` (PEM), or those of the system.
 
-    TLS 1.2 or newer, and a certificate must name the host that was dialled. Raises OSError, of
-    which ssl.SSLError is a kind.
+    It requires TLS 1.2 or newer, and a certificate with the name of the host. Raises OSError,
+    which includes ssl.SSLError.
     """
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def show(context: ssl.SSLContext, cert: str, key: str | None) -> None:
-    """Have a context show the certificate in ``cert``, whose key is there or in ``key`` (PEM).
+def load_certificate(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    """Load the certificate in the file ``cert`` with its key, there or in ``key`` (PEM).
 
-    Raises ValueError, in words, for what does not fit, and OSError for what cannot be read.
+    Raises ValueError for a wrong format or key, and OSError if a file cannot be read.
     """
 
     def no_password() -> str:
-        # Without this, OpenSSL would ask whoever sits at the terminal.
-        raise ValueError("the key is encrypted, and nobody is there to ask for a password")
+        # Without this callback, OpenSSL would prompt on the terminal.
+        raise ValueError("the key is encrypted; only a key without a password can be used")
 
     try:
         context.load_cert_chain(cert, key, no_password)
@@ -53,8 +55,8 @@ def show(context: ssl.SSLContext, cert: str, key: str | None) -> None:
 
 
 def explain(error: ssl.SSLError) -> str:
-    """What went wrong, without numbers and file names of OpenSSL."""
+    """The cause of a TLS error, without the numbers and file names of OpenSSL."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
     reason = error.reason or ""
-    return _WORDS.get(reason) or f"TLS failed: {reason.lower().replace('_', ' ') or error}"
+    return _REASONS.get(reason) or f"TLS failed: {reason.lower().replace('_', ' ') or error}"

@@ -154,7 +154,7 @@ def test_a_token_that_is_none_is_refused_and_not_shown(
 ) -> None:
     status, _, err = run(capsys, "stat", "--token", token)
     assert status == 2
-    assert "--token: a token is made of letters" in err
+    assert "--token: a token consists of letters" in err
     assert token not in err
 
 

@@ -15,7 +15,7 @@ from invariants.recorder import Pass
 from live.access import Secret, bearer, reason, status
 from live.raw import RawClient, frame
 from live.web import request
-from nodnod_client.tls import SHUT_OUT, trusting
+from nodnod_client.tls import CLOSED_AFTER_TLS, client_context
 
 OFFER = "Sec-WebSocket-Protocol: nodnod.2"
 AGENT = ("NodNod-Name: mallory", "NodNod-Instance: x", "NodNod-Address: 10.0.0.66:1")
@@ -177,7 +177,7 @@ async def test_plain_and_tls_do_not_mix_and_both_say_why(
 ) -> None:
     settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
     kyle, stan = ward.mesh(settings)
-    await watch_apart(ward, {kyle: Pass(tls=trusting(authority.ca)), stan: Pass()})
+    await watch_apart(ward, {kyle: Pass(tls=client_context(authority.ca)), stan: Pass()})
 
     refused = "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"
     await reason(stan, kyle, refused)
@@ -193,14 +193,14 @@ async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
         "mallory": {"tls": mallory},
     }
     kyle, agent = ward.mesh(settings)
-    mine, theirs = trusting(authority.ca), trusting(stranger.ca)
+    mine, theirs = client_context(authority.ca), client_context(stranger.ca)
     for context in (mine, theirs):
         context.load_cert_chain(*authority.issue("client"))
     await watch_apart(ward, {kyle: Pass(tls=mine), agent: Pass(tls=theirs)})
 
     await reason(kyle, agent, "its certificate is not accepted: ", ca=mine)
     await eventually(lambda: "No TLS with 127.0.0.1" in kyle.log())
-    await reason(agent, kyle, SHUT_OUT, ca=theirs)
+    await reason(agent, kyle, CLOSED_AFTER_TLS, ca=theirs)
     assert "Connected to node" not in kyle.log() + agent.log()
 
 
@@ -208,7 +208,7 @@ async def test_five_hundred_who_never_finish_a_handshake_of_tls_keep_nobody_out(
     ward: FaultHarness, authority: Authority
 ) -> None:
     kyle = ward.start("kyle", settings={"tls": authority.settings("kyle")})
-    await ward.watch(kyle, entry=Pass(tls=trusting(authority.ca)))
+    await ward.watch(kyle, entry=Pass(tls=client_context(authority.ca)))
     hello = bytes.fromhex("1603010200010001fc0303") + bytes(500)
     async with AsyncExitStack() as stack:
         for number in range(500):
@@ -219,5 +219,5 @@ async def test_five_hundred_who_never_finish_a_handshake_of_tls_keep_nobody_out(
         async with AsyncExitStack() as others:
             for _ in range(20):
                 await others.enter_async_context(
-                    Pass(tls=trusting(authority.ca)).connect(kyle.address)
+                    Pass(tls=client_context(authority.ca)).connect(kyle.address)
                 )

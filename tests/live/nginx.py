@@ -20,7 +20,7 @@ from live.access import Secret
 from live.tools import end, start, tool
 from live.web import Page
 from nodnod_client import Client
-from nodnod_client.tls import trusting
+from nodnod_client.tls import client_context
 from nodnod_client.websocket import SUBPROTOCOL
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "nodnod.conf"
@@ -102,7 +102,7 @@ class Nginx:
         return await asyncio.to_thread(self._get, path, headers)
 
     def _get(self, path: str, headers: Mapping[str, str]) -> Page:
-        context = trusting(self.authority.ca)
+        context = client_context(self.authority.ca)
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=PATIENCE, context=context
         )
@@ -119,7 +119,7 @@ class Nginx:
             f"wss://{host}:{self.port}/",
             host="127.0.0.1",
             port=self.port,
-            ssl=trusting(self.authority.ca),
+            ssl=client_context(self.authority.ca),
             server_hostname=NAME,
             origin=Origin(origin),
             subprotocols=[SUBPROTOCOL, Subprotocol(f"nodnod.bearer.{token}")],

@@ -12,7 +12,7 @@ from eventually import eventually
 from live.access import Secret
 from live.raw import RawClient
 from nodnod_agent.console.main import main
-from nodnod_client.websocket import NO_WORD
+from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
 
 Run = Callable[..., tuple[int, str]]
 
@@ -129,5 +129,5 @@ async def test_an_agent_without_room_is_not_taken_for_something_else(
             status, text = await asyncio.to_thread(run, full, "stat", *flags)
 
             assert status == 3
-            assert text.endswith(f": {NO_WORD}\n")
+            assert text.endswith(f": {CLOSED_DURING_HANDSHAKE}\n")
     await eventually(lambda: "1 connections are open" in full.log())

@@ -13,7 +13,7 @@ from doubles.certificates import Authority
 from eventually import eventually
 from live.access import Secret, status
 from nodnod_agent.console.main import main
-from nodnod_client.tls import trusting
+from nodnod_client.tls import client_context
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ async def test_agents_of_one_authority_are_a_cluster(
     tls = {name: authority.settings(name, requireClientCert=required) for name in names}
     cluster = agents.mesh({name: secret.settings(tls=tls[name]) for name in names})
 
-    mine = trusting(authority.ca)
+    mine = client_context(authority.ca)
     mine.load_cert_chain(*authority.issue("client"))
     for agent in cluster:
         await eventually(lambda agent=agent: agent.log().count("Connected to node") == 2)
@@ -149,7 +149,7 @@ async def test_an_agent_over_tls_stops_in_time_whatever_clients_do(
 ) -> None:
     agent = agents.start("kyle", settings={"tls": authority.settings("kyle")})
     silent = [await asyncio.open_connection("127.0.0.1", agent.port) for _ in range(20)]
-    context = trusting(authority.ca)
+    context = client_context(authority.ca)
     shaken = [
         await asyncio.open_connection(
             "127.0.0.1", agent.port, ssl=context, server_hostname="127.0.0.1"

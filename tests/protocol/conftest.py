@@ -7,7 +7,7 @@ import pytest
 
 from loops import LOOPS
 
-CLIENTS = ("test_client", "test_connecting", "test_secure_client", "test_streaming")
+CLIENTS = ("test_client", "test_connecting", "test_secure_client", "test_stream.")
 
 
 @pytest.hookimpl(optionalhook=True)

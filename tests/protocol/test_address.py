@@ -52,7 +52,7 @@ def test_an_address_is_read_into_host_and_port(text: str, host: str, port: int) 
         ("[::1]7070", "expected [v6 address]:port, got '[::1]7070'"),
         ("[::1]:", PORT + "''"),
         ("[::1]:0", PORT + "0"),
-        ("[kyle]:7070", "only an IPv6 address stands in brackets, got '[kyle]:7070'"),
+        ("[kyle]:7070", "brackets are only for an IPv6 address, got '[kyle]:7070'"),
         ("fe80::1%", "not an IPv6 address: 'fe80::1%'"),
         ("fe80::1%a\nb", "not an IPv6 address: 'fe80::1%a\\nb'"),
         ("a b:1", "not a host name: 'a b:1'"),

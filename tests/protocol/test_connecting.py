@@ -15,7 +15,7 @@ from nodnod_client.errors import (
     AddressError,
     ConnectError,
 )
-from nodnod_client.websocket import NO_WORD
+from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ async def test_one_who_hangs_up_without_a_word_may_have_no_room(cut: bool) -> No
         with pytest.raises(ConnectError) as caught:
             await Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}").connect()
 
-    assert str(caught.value).endswith(f": {NO_WORD}")
+    assert str(caught.value).endswith(f": {CLOSED_DURING_HANDSHAKE}")
 
 
 async def test_a_redirect_is_not_followed(v1: V1Server) -> None:

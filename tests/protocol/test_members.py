@@ -71,7 +71,7 @@ async def test_a_refusal_is_an_error_with_its_code(server: V2Server) -> None:
 async def test_a_list_of_nonsense_ends_the_connection_at_once(server: V2Server) -> None:
     server.members = [{"name": 7}]
     async with server, Client(server.address, timeout=30) as client:
-        with pytest.raises(ConnectError, match="sent what is no answer"):
+        with pytest.raises(ConnectError, match="sent an invalid answer"):
             await client.members()
         assert not client.connected
 

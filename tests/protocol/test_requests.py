@@ -7,20 +7,20 @@ import pytest
 from nodnod_client.codec import encode
 from nodnod_client.errors import StatFailedError
 from nodnod_client.messages import Request, RequestType, StatType
-from nodnod_client.requests import for_version_1, question
+from nodnod_client.requests import build_request, for_version_1
 
 
 def test_a_plain_question_is_as_short_as_version_1_has_it() -> None:
-    assert encode(question(RequestType.STAT_ALL)) == b'{"type":1}'
+    assert encode(build_request(RequestType.STAT_ALL)) == b'{"type":1}'
 
 
 def test_the_deadline_goes_out_as_timeout() -> None:
-    request = question(RequestType.STAT, deadline=0.5, stat_type=StatType.CPU)
+    request = build_request(RequestType.STAT, deadline=0.5, stat_type=StatType.CPU)
     assert encode(request) == b'{"statType":1,"timeout":0.5}'
 
 
 def test_a_single_text_stands_for_a_list_of_one() -> None:
-    request = question(RequestType.STAT_ALL, nodes="db-*", detail=("cpu", "load"))
+    request = build_request(RequestType.STAT_ALL, nodes="db-*", detail=("cpu", "load"))
     assert request.nodes == ["db-*"]
     assert request.detail == ["cpu", "load"]
 
@@ -29,12 +29,12 @@ def test_a_single_text_stands_for_a_list_of_one() -> None:
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
 def test_seconds_that_json_cannot_say_are_refused(field: str, seconds: float) -> None:
     with pytest.raises(ValueError, match=f"`{field}`"):
-        question(RequestType.STAT, **{field: seconds})  # type: ignore[arg-type]
+        build_request(RequestType.STAT, **{field: seconds})  # type: ignore[arg-type]
 
 
 def test_nodes_are_refused_for_a_single_node() -> None:
     with pytest.raises(ValueError, match="`nodes`"):
-        question(RequestType.STAT, nodes="kyle")
+        build_request(RequestType.STAT, nodes="kyle")
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_what_version_1_would_ignore_is_refused(field: str, request_: Request) -
 
 
 def test_version_1_is_asked_for_all_stats_and_without_a_deadline() -> None:
-    request = question(RequestType.STAT_ALL, stat_type=StatType.DISK, deadline=3.0)
+    request = build_request(RequestType.STAT_ALL, stat_type=StatType.DISK, deadline=3.0)
     assert for_version_1(request, "ws://x/") == Request(type=1)

@@ -17,8 +17,8 @@ from doubles.certificates import Authority
 from nodnod_client import Client, SyncClient
 from nodnod_client.client import server_url
 from nodnod_client.errors import AddressError, ConnectError
-from nodnod_client.tls import SHUT_OUT, trusting
-from nodnod_client.websocket import NO_WORD
+from nodnod_client.tls import CLOSED_AFTER_TLS, client_context
+from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.abc-_123"
 
@@ -151,7 +151,7 @@ async def test_all_who_connect_at_once_learn_the_status_of_a_refusal() -> None:
 
 async def test_with_an_authority_an_address_is_asked_over_tls(authority: Authority) -> None:
     async with agent(serving(authority)) as found:
-        for ca in (authority.ca, Path(authority.ca), trusting(authority.ca)):
+        for ca in (authority.ca, Path(authority.ca), client_context(authority.ca)):
             async with Client(found.address, ca=ca) as client:
                 assert client.url == f"wss://{found.address}/"
                 assert client.connected
@@ -202,17 +202,17 @@ async def test_one_who_hangs_up_on_tls_is_told_so(authority: Authority) -> None:
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         text = await failure(Client(f"127.0.0.1:{port}", ca=authority.ca))
-    assert text.endswith((f": {NO_WORD}", ": closed during the TLS handshake"))
+    assert text.endswith((f": {CLOSED_DURING_HANDSHAKE}", ": closed during the TLS handshake"))
 
 
 async def test_who_needs_a_certificate_is_told_so(authority: Authority) -> None:
     async with agent(serving(authority, client=True)) as found:
         text = await failure(Client(found.address, ca=authority.ca))
-    assert text.endswith((SHUT_OUT, "it admits only who has a certificate"))
+    assert text.endswith((CLOSED_AFTER_TLS, "it requires a certificate"))
 
 
 async def test_a_certificate_of_ones_own_comes_in_a_context(authority: Authority) -> None:
-    context = trusting(authority.ca)
+    context = client_context(authority.ca)
     context.load_cert_chain(*authority.issue("client"))
     async with (
         agent(serving(authority, client=True)) as found,

@@ -10,8 +10,9 @@ from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod_client.client import Client
 from nodnod_client.errors import ConnectError, NotConnectedError, StatFailedError
+from nodnod_client.mailbox import Mailbox
 from nodnod_client.messages import Answer
-from nodnod_client.stream import Gaps, Mailbox, StreamAnswer
+from nodnod_client.stream import Gaps, StreamAnswer
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def test_gaps_count_by_seq_on_one_connection() -> None:
 def test_gaps_count_by_the_clock_over_a_loss(away: float, seq: int, missed: int) -> None:
     gaps = Gaps(1.0)
     gaps.mark(Answer(seq=0), now=100.0)
-    gaps.broken()
+    gaps.reset()
     answer = gaps.mark(Answer(seq=seq), now=100.0 + away)
     assert (answer.missed, answer.reconnected) == (missed, True)
     following = gaps.mark(Answer(seq=seq + 1), now=101.0 + away)
@@ -250,7 +251,7 @@ def test_gaps_count_by_the_clock_over_a_loss(away: float, seq: int, missed: int)
 
 def test_nothing_is_missed_before_the_first_answer() -> None:
     gaps = Gaps(1.0)
-    gaps.broken()
+    gaps.reset()
     answer = gaps.mark(Answer(seq=0), now=500.0)
     assert (answer.missed, answer.reconnected) == (0, False)
 
@@ -258,17 +259,17 @@ def test_nothing_is_missed_before_the_first_answer() -> None:
 async def test_a_mailbox_holds_the_newest_answer_only() -> None:
     mailbox = Mailbox()
     for seq in range(1000):
-        mailbox.answered(Answer(seq=seq))
-    assert (await mailbox.take(1.0)).seq == 999
+        mailbox.put(Answer(seq=seq))
+    assert (await mailbox.take(1.0))[0].seq == 999
     with pytest.raises(TimeoutError):
         await mailbox.take(0.001)
 
 
 async def test_a_mailbox_gives_its_last_answer_before_the_loss() -> None:
     mailbox = Mailbox()
-    mailbox.answered(Answer(seq=1))
-    mailbox.lost("gone")
-    assert (await mailbox.take(1.0)).seq == 1
+    mailbox.put(Answer(seq=1))
+    mailbox.close("gone")
+    assert (await mailbox.take(1.0))[0].seq == 1
     for _ in range(2):
         with pytest.raises(ConnectError, match="gone"):
             await mailbox.take(1.0)

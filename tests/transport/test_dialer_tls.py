@@ -15,7 +15,7 @@ from nodnod_agent.auth.tokens import Tokens
 from nodnod_agent.transport.dialer import Dialer
 from nodnod_agent.transport.server import Server
 from nodnod_client.address import Address
-from nodnod_client.tls import SHUT_OUT
+from nodnod_client.tls import CLOSED_AFTER_TLS
 from transport.peers import HELLO, FakeEnd
 from transport.sessions import FakeService
 
@@ -152,7 +152,7 @@ async def test_a_certificate_of_ours_that_is_not_trusted_is_refused_in_words(
 
     dialler(address, end)
 
-    assert await end.next() == ("refused", SHUT_OUT)
+    assert await end.next() == ("refused", CLOSED_AFTER_TLS)
     assert service.visitors == []
 
 

@@ -15,7 +15,7 @@ from live.raw import CLOSE, RawClient, frame, upgrade
 from nodnod_agent.auth.tls import Contexts, read_contexts
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.server import Server
-from nodnod_client.tls import trusting
+from nodnod_client.tls import client_context
 from transport.sessions import MOMENT, OFFER
 
 
@@ -57,7 +57,7 @@ async def shake(port: int, context: ssl.SSLContext) -> bytes:
 async def test_a_websocket_goes_over_tls(
     server: Server, port: int, tls: Contexts, authority: Authority
 ) -> None:
-    assert (await shake(port, trusting(authority.ca))).startswith(b"HTTP/1.1 101 ")
+    assert (await shake(port, client_context(authority.ca))).startswith(b"HTTP/1.1 101 ")
     await eventually(lambda: not server.clients)
     assert not server.pending
 
@@ -66,7 +66,7 @@ async def test_a_page_goes_over_tls_to_its_end(
     server: Server, port: int, tls: Contexts, authority: Authority
 ) -> None:
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=trusting(authority.ca), server_hostname="127.0.0.1"
+        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
     )
     writer.write(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
 
@@ -80,7 +80,7 @@ async def test_a_goodbye_over_tls_ends_the_connection(
     server: Server, port: int, tls: Contexts, authority: Authority
 ) -> None:
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=trusting(authority.ca), server_hostname="127.0.0.1"
+        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
     )
     writer.write(upgrade("/"))
     await reader.readuntil(b"\r\n\r\n")
@@ -105,7 +105,7 @@ async def test_plain_http_at_a_port_of_tls_is_answered_in_plain_words(
 async def test_old_tls_is_refused(
     server: Server, port: int, tls: Contexts, authority: Authority
 ) -> None:
-    old = trusting(authority.ca)
+    old = client_context(authority.ca)
     with pytest.warns(DeprecationWarning, match="TLS"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
@@ -120,7 +120,7 @@ async def test_who_has_no_certificate_is_refused_where_one_is_required(
     server.tls = contexts(authority, client=True).server
 
     with pytest.raises((OSError, EOFError)):
-        await shake(port, trusting(authority.ca))
+        await shake(port, client_context(authority.ca))
     await eventually(lambda: "the other side has no certificate" in caplog.text)
 
 
@@ -141,7 +141,7 @@ async def test_who_has_a_certificate_of_another_authority_is_refused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server.tls = contexts(authority, client=True).server
-    context = trusting(authority.ca)
+    context = client_context(authority.ca)
     context.load_cert_chain(*Authority(directory, "other-ca").issue("other"))
 
     with pytest.raises((OSError, EOFError)):
@@ -153,7 +153,7 @@ async def test_new_certificates_hold_for_those_who_come_and_old_ones_for_those_w
     server: Server, port: int, tls: Contexts, authority: Authority, directory: Path
 ) -> None:
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=trusting(authority.ca), server_hostname="127.0.0.1"
+        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
     )
     writer.write(upgrade("/", OFFER))
     await reader.readuntil(b"\r\n\r\n")
@@ -162,8 +162,8 @@ async def test_new_certificates_hold_for_those_who_come_and_old_ones_for_those_w
     server.tls = contexts(new, "new").server
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        await shake(port, trusting(authority.ca))
-    assert (await shake(port, trusting(new.ca))).startswith(b"HTTP/1.1 101 ")
+        await shake(port, client_context(authority.ca))
+    assert (await shake(port, client_context(new.ca))).startswith(b"HTTP/1.1 101 ")
     writer.write(frame("still here"))
     assert (await reader.readexactly(12)).endswith(b"still here")
     writer.transport.abort()
@@ -198,7 +198,7 @@ async def test_a_tls_handshake_without_a_request_is_cut_at_the_limit(
 ) -> None:
     server.limits = Limits(handshake=10 * MOMENT)
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=trusting(authority.ca), server_hostname="127.0.0.1"
+        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
     )
     with pytest.raises((OSError, EOFError)):
         await reader.readexactly(1)
@@ -214,14 +214,14 @@ async def test_one_too_many_before_the_tls_handshake_ends_the_oldest(
         await old.send(said)
         await eventually(lambda: server.pending)
 
-        assert (await shake(port, trusting(authority.ca))).startswith(b"HTTP/1.1 101 ")
+        assert (await shake(port, client_context(authority.ca))).startswith(b"HTTP/1.1 101 ")
         assert await old.rest() == b""
 
 
 async def test_handshakes_count_among_the_connections(
     server: Server, tls: Contexts, port: int, authority: Authority
 ) -> None:
-    context = trusting(authority.ca)
+    context = client_context(authority.ca)
     async with RawClient(port), RawClient(port):
         await eventually(lambda: len(server.pending) == 2)
         assert (await shake(port, context)).startswith(b"HTTP/1.1 101 ")
@@ -238,7 +238,7 @@ async def test_who_comes_and_goes_leaves_nothing_behind(
 ) -> None:
     caplog.set_level(logging.INFO)
     server.max_clients = 1000
-    context = trusting(authority.ca)
+    context = client_context(authority.ca)
     await shake(port, context)  # a loop keeps one file for itself from the first connection on
     await eventually(lambda: not server.pending and not server.clients)
     before = len(os.listdir("/proc/self/fd"))

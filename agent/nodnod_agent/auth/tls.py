@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.log.format import printable
-from nodnod_client.tls import show, trusting
+from nodnod_client.tls import client_context, load_certificate
 
 
 class Contexts(Struct, frozen=True):
@@ -41,14 +41,14 @@ def read_contexts(
     server.num_tickets = 0
     server.options |= ssl.OP_NO_TICKET
     try:
-        client = trusting(ca)
+        client = client_context(ca)
     except OSError:
         what = "no certificates in PEM form"
         raise ConfigError(f"tls.ca: {printable(ca or '')}: {what}") from None
     place = f"tls.key: {printable(key)}" if key is not None else f"tls.cert: {printable(cert)}"
     for context in (server, client):
         try:
-            show(context, cert, key)
+            load_certificate(context, cert, key)
         except ValueError as error:
             raise ConfigError(f"{place}: {error}") from None
     if require_client_cert:

@@ -7,7 +7,7 @@ from ssl import SSLContext, SSLError
 
 from nodnod_client.client import Client, checked_token
 from nodnod_client.errors import ConnectError, NodNodError
-from nodnod_client.tls import show, trusting
+from nodnod_client.tls import client_context, load_certificate
 
 UNAUTHORIZED = 401
 
@@ -77,8 +77,8 @@ def _trust(ca: str | None, cert: str | None, key: str | None) -> str | SSLContex
         return ca
     place = f"--cert {cert[:80]!r}" if key is None else f"--key {key[:80]!r}"
     try:
-        context = trusting(ca)
-        show(context, cert, key)
+        context = client_context(ca)
+        load_certificate(context, cert, key)
     except (OSError, ValueError) as error:
         raise CredentialsError(f"{place}: {_words(error)}") from None
     return context
@@ -93,7 +93,7 @@ def _token(text: str) -> str:
 
 def _authority(path: str) -> str:
     try:
-        trusting(path)
+        client_context(path)
     except SSLError:
         raise ArgumentTypeError(f"{path[:80]!r}: no certificates in PEM form") from None
     except (OSError, ValueError) as error:

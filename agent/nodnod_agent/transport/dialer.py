@@ -25,7 +25,7 @@ from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hell
 from nodnod_agent.transport.writer import CLOSE_LIMIT, STALL_LIMIT
 from nodnod_client.address import Address
 from nodnod_client.refusal import refusal
-from nodnod_client.tls import SHUT_OUT, explain
+from nodnod_client.tls import CLOSED_AFTER_TLS, explain
 
 DIAL_LIMIT = 5.0
 
@@ -129,7 +129,7 @@ class PeerConnection(Connection):
             if isinstance(error, InvalidStatus):  # with a page that ends where the connection does
                 self.bad_handshake(error)
             else:
-                why = SHUT_OUT if self.dialler.tls is not None else _CLOSED
+                why = CLOSED_AFTER_TLS if self.dialler.tls is not None else _CLOSED
                 if isinstance(exc, ssl.SSLError):
                     why = explain(exc)
                 self.opened.set_exception(ConnectionError(why))
