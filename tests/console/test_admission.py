@@ -72,7 +72,7 @@ def test_a_token_holds_what_was_asked_for(capsys: pytest.CaptureFixture[str]) ->
     assert (claims["role"], claims["sub"]) == ("read", "grafana")
     assert claims["exp"] - claims["iat"] == 30 * 86400
     assert abs(claims["iat"] - time.time()) < 60
-    assert err.startswith("nodnod: good until 20")
+    assert err.startswith("nodnod: valid until 20")
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,18 @@ def test_times_have_units(capsys: pytest.CaptureFixture[str], text: str, seconds
 
 
 @pytest.mark.parametrize(
-    ("argv", "says"),
+    ("argv", "error"),
     [
-        (["--for", "x", "--ttl", "30"], "as 90m, 12h or 30d, got '30'"),
-        (["--for", "x", "--ttl", "0d"], "as 90m, 12h or 30d, got '0d'"),
+        (["--for", "x", "--ttl", "30"], "such as 90m, 12h or 30d, got '30'"),
+        (["--for", "x", "--ttl", "0d"], "such as 90m, 12h or 30d, got '0d'"),
         (["--for", "x", "--ttl", "-1d"], "--ttl"),
-        (["--for", "x", "--ttl", "999999w"], "as 90m, 12h or 30d, got '999999w'"),
+        (["--for", "x", "--ttl", "999999w"], "such as 90m, 12h or 30d, got '999999w'"),
         (["--for", ""], "expected 1 to 128 printable characters"),
         (["--for", "a\nb"], "expected 1 to 128 printable characters"),
         (["--for", "x", "--role", "peer"], "'peer'"),
         ([], "--for"),
         (["--for", "x", "--secret", "env:A", "--config", "c"], "--config"),
-        (["--for", "x"], "no secret: say where it is with --secret env:NAME or file:PATH"),
+        (["--for", "x"], "no secret found: pass --secret env:NAME or --secret file:PATH"),
         (["--for", "x", "--secret", SECRET], "--secret: expected env:NAME or file:PATH"),
         (["--for", "x", "--secret", "env:GONE"], "--secret: the environment variable GONE is not"),
         (["--for", "x", "--secret", "file:gone"], "--secret: gone: no such file or directory"),
@@ -105,12 +105,12 @@ def test_times_have_units(capsys: pytest.CaptureFixture[str], text: str, seconds
     ],
 )
 def test_what_makes_no_token_is_one_line_and_status_2(
-    capsys: pytest.CaptureFixture[str], argv: list[str], says: str
+    capsys: pytest.CaptureFixture[str], argv: list[str], error: str
 ) -> None:
     status, out, err = run(capsys, "token", *argv)
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
-    assert says in err
+    assert error in err
     assert SECRET not in err
 
 
@@ -159,16 +159,17 @@ def test_a_token_that_is_none_is_refused_and_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "no such file or directory"), ("x", "no certificates in PEM form")]
+    ("content", "error"),
+    [(None, "no such file or directory"), ("x", "no certificates in PEM form")],
 )
 def test_an_authority_that_is_none_is_refused(
-    capsys: pytest.CaptureFixture[str], content: str | None, says: str
+    capsys: pytest.CaptureFixture[str], content: str | None, error: str
 ) -> None:
     if content is not None:
         Path("ca.pem").write_text(content)
     status, _, err = run(capsys, "stat", "--ca", "ca.pem")
     assert status == 2
-    assert f"--ca: 'ca.pem': {says}" in err
+    assert f"--ca: 'ca.pem': {error}" in err
 
 
 def test_the_environment_can_say_both(
@@ -193,9 +194,9 @@ def test_a_certificate_that_cannot_be_read_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "error"),
     [
-        (["--key", "me.key"], "--key: does nothing without --cert"),
+        (["--key", "me.key"], "--key: needs --cert"),
         (["--cert", "me.pem"], "--cert 'me.pem': expected a certificate and its key in PEM form"),
         (
             ["--cert", "me.pem", "--key", "ca.pem"],
@@ -215,7 +216,7 @@ def test_a_certificate_without_its_key_is_one_line(
     command: str,
     misused: int,
     flags: list[str],
-    says: str,
+    error: str,
 ) -> None:
     authority = Authority(tmp_path)
     for name in ("me", "other"):
@@ -224,7 +225,7 @@ def test_a_certificate_without_its_key_is_one_line(
     status, out, err = run(capsys, command, *flags, "--server", "127.0.0.1:1")
     assert status == misused
     assert len((out + err).splitlines()) == 1
-    assert says in out + err
+    assert error in out + err
 
 
 def lock(key: str, to: str) -> None:

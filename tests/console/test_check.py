@@ -10,10 +10,10 @@ import pytest
 from bench.harness.threaded import Threaded
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
-from nodnod_agent.console.check import limits
+from nodnod_agent.console.check import levels
 from nodnod_agent.console.main import main
-from nodnod_agent.console.node_condition import Condition, condition, reason
-from nodnod_agent.console.verdict import Levels, State, Thresholds, evaluate
+from nodnod_agent.console.node_condition import Condition, condition, error_detail
+from nodnod_agent.console.verdict import Levels, Severity, Thresholds, evaluate
 from nodnod_client.messages import Answer, NodeStats
 
 CPU = {"cpu": Levels(80, 90)}
@@ -41,59 +41,64 @@ ONE_DOWN = (node("a"), node("b"), node("c", error="down: connection refused"))
 
 
 @pytest.mark.parametrize(
-    ("nodes", "thresholds", "state", "text"),
+    ("nodes", "thresholds", "severity", "text"),
     [
-        (THREE, Thresholds(), State.OK, "3 of 3 nodes up, highest cpu 0.0 % (a)"),
-        (ONE_DOWN, Thresholds(), State.CRITICAL, "2 of 3 nodes up, c: down: connection refused"),
-        (ONE_DOWN, Thresholds(nodes=Levels(None, 2)), State.WARNING, "c: down: connection refused"),
-        (ONE_DOWN, Thresholds(nodes=Levels(None, 3)), State.CRITICAL, "fewer than 3, c: down"),
-        (ONE_DOWN, Thresholds(nodes=Levels(3, 2)), State.WARNING, "fewer than 3, c: down"),
-        (ONE_DOWN, Thresholds(nodes=Levels(3, None)), State.WARNING, "fewer than 3, c: down"),
-        (THREE, Thresholds(nodes=Levels(None, 3)), State.OK, "3 of 3 nodes up"),
-        (THREE, Thresholds(nodes=Levels(5, 4)), State.CRITICAL, "fewer than 4"),
-        ((), Thresholds(nodes=Levels(None, 1)), State.CRITICAL, "0 of 0 nodes up, fewer than 1"),
-        ((), Thresholds(), State.UNKNOWN, "no node is there to be checked"),
-        ((node("a", 80),), Thresholds(CPU), State.OK, "1 of 1 node up, highest cpu 80.0 % (a)"),
-        ((node("a", 80.1),), Thresholds(CPU), State.WARNING, "a cpu 80.1 % > 80 %"),
-        ((node("a", 90),), Thresholds(CPU), State.WARNING, "a cpu 90.0 % > 80 %"),
-        ((node("a", 90.1),), Thresholds(CPU), State.CRITICAL, "a cpu 90.1 % > 90 %"),
-        ((node("a", 99),), Thresholds({"cpu": Levels(80, None)}), State.WARNING, "> 80 %"),
-        ((node("a", 99),), Thresholds({"cpu": Levels(None, 98)}), State.CRITICAL, "> 98 %"),
+        (THREE, Thresholds(), Severity.OK, "3 of 3 nodes up, highest cpu 0.0 % (a)"),
+        (ONE_DOWN, Thresholds(), Severity.CRITICAL, "2 of 3 nodes up, c: down: connection refused"),
+        (
+            ONE_DOWN,
+            Thresholds(nodes=Levels(None, 2)),
+            Severity.WARNING,
+            "c: down: connection refused",
+        ),
+        (ONE_DOWN, Thresholds(nodes=Levels(None, 3)), Severity.CRITICAL, "fewer than 3, c: down"),
+        (ONE_DOWN, Thresholds(nodes=Levels(3, 2)), Severity.WARNING, "fewer than 3, c: down"),
+        (ONE_DOWN, Thresholds(nodes=Levels(3, None)), Severity.WARNING, "fewer than 3, c: down"),
+        (THREE, Thresholds(nodes=Levels(None, 3)), Severity.OK, "3 of 3 nodes up"),
+        (THREE, Thresholds(nodes=Levels(5, 4)), Severity.CRITICAL, "fewer than 4"),
+        ((), Thresholds(nodes=Levels(None, 1)), Severity.CRITICAL, "0 of 0 nodes up, fewer than 1"),
+        ((), Thresholds(), Severity.UNKNOWN, "there are no nodes to check"),
+        ((node("a", 80),), Thresholds(CPU), Severity.OK, "1 of 1 node up, highest cpu 80.0 % (a)"),
+        ((node("a", 80.1),), Thresholds(CPU), Severity.WARNING, "a cpu 80.1 % > 80 %"),
+        ((node("a", 90),), Thresholds(CPU), Severity.WARNING, "a cpu 90.0 % > 80 %"),
+        ((node("a", 90.1),), Thresholds(CPU), Severity.CRITICAL, "a cpu 90.1 % > 90 %"),
+        ((node("a", 99),), Thresholds({"cpu": Levels(80, None)}), Severity.WARNING, "> 80 %"),
+        ((node("a", 99),), Thresholds({"cpu": Levels(None, 98)}), Severity.CRITICAL, "> 98 %"),
         (
             (node("a", memory=50), node("b", memory=60)),
             Thresholds({"memory": Levels(None, 55)}),
-            State.CRITICAL,
+            Severity.CRITICAL,
             "b memory 60.0 % > 55 %",
         ),
         (
             (node("a", disk=96),),
             Thresholds({"disk": Levels(90, 95)}),
-            State.CRITICAL,
+            Severity.CRITICAL,
             "a disk 96.0 % > 95 %",
         ),
         (
             (node("a", 85), node("b", 95)),
             Thresholds(CPU),
-            State.CRITICAL,
+            Severity.CRITICAL,
             "2 of 2 nodes up, b cpu 95.0 % > 90 %, a cpu 85.0 % > 80 %",
         ),
-        ((node("a", error=STALE),), Thresholds(), State.CRITICAL, f"0 of 1 node up, a: {STALE}"),
-        ((node("a", error=STALE),), Thresholds(stale=5.0), State.CRITICAL, "0 of 1 node up"),
-        ((node("a", error=STALE),), Thresholds(stale=10.0), State.OK, "1 of 1 node up"),
-        ((node("a", 95, error=STALE),), Thresholds(CPU, stale=10), State.CRITICAL, "cpu 95.0 %"),
+        ((node("a", error=STALE),), Thresholds(), Severity.CRITICAL, f"0 of 1 node up, a: {STALE}"),
+        ((node("a", error=STALE),), Thresholds(stale=5.0), Severity.CRITICAL, "0 of 1 node up"),
+        ((node("a", error=STALE),), Thresholds(stale=10.0), Severity.OK, "1 of 1 node up"),
+        ((node("a", 95, error=STALE),), Thresholds(CPU, stale=10), Severity.CRITICAL, "cpu 95.0 %"),
         (
             (node("a", 95, error="no answer within 2 s"),),
             Thresholds(CPU, stale=10.0),
-            State.CRITICAL,
+            Severity.CRITICAL,
             "a: no answer within 2 s",
         ),
     ],
 )
 def test_a_cluster_is_judged(
-    nodes: tuple[NodeStats, ...], thresholds: Thresholds, state: State, text: str
+    nodes: tuple[NodeStats, ...], thresholds: Thresholds, severity: Severity, text: str
 ) -> None:
     verdict = evaluate(answer(*nodes), thresholds)
-    assert verdict.state is state
+    assert verdict.severity is severity
     assert text in verdict.text
 
 
@@ -106,7 +111,7 @@ def test_of_many_problems_the_worst_are_named() -> None:
     nodes = [node(f"n{number:02}", 85) for number in range(30)] + [node("z", 95)]
     verdict = evaluate(answer(*nodes), Thresholds(CPU))
     assert verdict.text.startswith("31 of 31 nodes up, z cpu 95.0 %")
-    assert verdict.text.endswith("and 23 problems more")
+    assert verdict.text.endswith("and 23 more problems")
 
 
 def test_performance_data_follow_the_convention() -> None:
@@ -146,7 +151,7 @@ def test_a_name_can_neither_end_the_text_nor_the_line() -> None:
 )
 def test_an_error_tells_the_condition_of_a_node(error: str, kind: Condition, why: str) -> None:
     assert condition(node("a", error=error)) is kind
-    assert reason(node("a", error=error)) == why
+    assert error_detail(node("a", error=error)) == why
 
 
 # Thresholds on the command line
@@ -165,7 +170,7 @@ def test_an_error_tells_the_condition_of_a_node(error: str, kind: Condition, why
     ],
 )
 def test_thresholds_are_read(text: str, falling: bool, expected: Levels) -> None:
-    assert limits(0, 100, falling=falling)(text) == expected
+    assert levels(0, 100, falling=falling)(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -184,7 +189,7 @@ def test_thresholds_are_read(text: str, falling: bool, expected: Levels) -> None
 )
 def test_thresholds_that_make_no_sense_are_refused(text: str, falling: bool) -> None:
     with pytest.raises(ArgumentTypeError):
-        limits(0, 100, falling=falling)(text)
+        levels(0, 100, falling=falling)(text)
 
 
 # The command

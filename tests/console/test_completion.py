@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_no_secret_of_the_environment_gets_into_a_script(
         text = script(shell, capsys)
         assert "abc.def.ghi" not in text
         assert "10.20.30.40" not in text
+
+
+@pytest.mark.parametrize(("argv", "imported"), [("stat", False), ("completion bash", True)])
+def test_only_completion_imports_shtab(argv: str, imported: bool) -> None:
+    code = (
+        "import sys; from nodnod_agent.console.main import main; assert 'shtab' not in sys.modules;"
+        "main(sys.argv[1:]); sys.exit('shtab' in sys.modules)"
+    )
+    arguments = [*argv.split(), *(["--server", "127.0.0.1:1"] if argv == "stat" else [])]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, timeout=40, check=False
+    )
+    assert done.returncode == imported, done.stderr
 
 
 @pytest.mark.parametrize("argv", [["completion"], ["completion", "tcsh"]])

@@ -28,7 +28,7 @@ def start(
     agents = "demo.AGENT" if real else f"[sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
     code = (
         "import sys; from nodnod_agent.console import demo, main;"
-        "demo.PLAIN_EVERY = 0.2;"
+        "demo.PLAIN_INTERVAL = 0.2;"
         f"run = lambda args: demo.demonstrate({count}, {agents}, {FIRST_PORT});"
         "main.COMMANDS = (demo.COMMAND._replace(run=run),);"
         "sys.exit(main.main(['demo']))"
@@ -65,7 +65,7 @@ def test_real_agents_see_each_other_and_end_with_the_demo() -> None:
         text = read_until(process, "answered by")
         agents = agents_of(text)
         assert len(agents) == 2
-        assert "All see all." in text
+        assert "All agents see each other." in text
         assert re.search(r"^cartman .*%", text, re.MULTILINE)
         assert re.search(r"^kenny .*%", text, re.MULTILINE)
         assert "2 nodes · answered by kenny" in text
@@ -126,7 +126,7 @@ def test_the_demo_ends_when_no_agent_is_left() -> None:
         agents_of(text)[0].kill()
         _, err = process.communicate()
         assert process.returncode == 3
-    assert "no agent is left" in err
+    assert "all agents have ended" in err
 
 
 # On a terminal

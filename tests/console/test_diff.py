@@ -237,7 +237,7 @@ def test_large_views_are_compared_in_no_time() -> None:
         (Difference("left", ("c",), ("b",)), "c has left for b"),
         (
             Difference("other_run", ("b",), ("a",)),
-            "b is another process for a than the one that was asked",
+            "b is another process for a than the one that answered",
         ),
         (
             Difference("unasked", ("c",), ("a",), ("timed out",)),
@@ -277,7 +277,7 @@ def test_who_is_down_for_one_that_could_not_be_asked_stands_alone() -> None:
         ),
         (
             [[*view("a", b="up"), row("old", version=1, instance="")], view("b", a="up")],
-            "asked 2 agents: their views differ · version 1, with no view to ask for: old",
+            "asked 2 agents: their views differ · not asked, as version 1 has no view: old",
         ),
         ([view("a", b="up"), view("b", a="down")], "asked 2 agents: their views differ"),
     ],

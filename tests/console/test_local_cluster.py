@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from doubles.command import command, read_until
-from nodnod_agent.console import local_cluster as fleet_module
-from nodnod_agent.console.local_cluster import LocalCluster, free_addresses, name_of
+from nodnod_agent.console import local_cluster as module
+from nodnod_agent.console.local_cluster import LocalAgent, free_addresses, local_cluster, name_of
 from nodnod_client.sync import SyncClient
 
 SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
@@ -39,11 +39,11 @@ def listener() -> Iterator[Callable[[int], None]]:
         server.close()
 
 
-def wait_for_log(member: fleet_module.LocalAgent, line: str) -> None:
+def wait_for_log(agent: LocalAgent, line: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while line not in member.log():
-        assert member.end == "", f"{member.end}: {member.log()}"
-        assert time.monotonic() < deadline, member.log()
+    while line not in agent.log():
+        assert agent.end == "", f"{agent.end}: {agent.log()}"
+        assert time.monotonic() < deadline, agent.log()
         time.sleep(0.01)
 
 
@@ -57,7 +57,7 @@ def test_free_addresses_leave_out_ports_in_use(listener: Callable[[int], None]) 
 
 
 def test_too_few_free_ports_are_an_error() -> None:
-    with pytest.raises(OSError, match="no 3 free ports from 65535 on"):
+    with pytest.raises(OSError, match="fewer than 3 free ports from 65535 up"):
         free_addresses(3, 65535)
 
 
@@ -65,45 +65,48 @@ def test_every_agent_has_a_name_of_its_own() -> None:
     assert len({name_of(index) for index in range(100)}) == 100
 
 
-def test_a_fleet_is_agents_that_know_each_other(tmp_path: Path) -> None:
+def test_the_agents_of_a_local_cluster_know_each_other(tmp_path: Path) -> None:
     addresses = free_addresses(2, FIRST_PORT)
-    with LocalCluster(addresses, tmp_path, FAKE) as fleet:
-        for member in fleet.members:
-            wait_for_log(member, "listening")
-            with SyncClient(str(member.address)) as client:
+    with local_cluster(addresses, tmp_path, FAKE) as agents:
+        for agent in agents:
+            wait_for_log(agent, "listening")
+            with SyncClient(str(agent.address)) as client:
                 answer = client.stat_all()
-            assert answer.host == member.name
+            assert answer.host == agent.name
             assert set(answer.nodes) == {f"node at {address}" for address in addresses}
-            assert member.end == ""
+            assert agent.end == ""
 
 
 def test_leaving_ends_all_even_the_deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_module, "PATIENCE", 0.2)
-    with LocalCluster(free_addresses(2, FIRST_PORT), tmp_path, (*FAKE, "--deaf")) as fleet:
-        for member in fleet.members:
-            wait_for_log(member, "listening")
-    assert [member.end for member in fleet.members] == ["signal SIGKILL"] * 2
+    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.2)
+    with local_cluster(free_addresses(2, FIRST_PORT), tmp_path, (*FAKE, "--deaf")) as agents:
+        for agent in agents:
+            wait_for_log(agent, "listening")
+    assert [agent.end for agent in agents] == ["signal SIGKILL"] * 2
 
 
 def test_leaving_by_an_error_ends_all(tmp_path: Path) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        LocalCluster(free_addresses(2, FIRST_PORT), tmp_path, FAKE) as fleet,
+        local_cluster(free_addresses(2, FIRST_PORT), tmp_path, FAKE) as agents,
     ):
         raise KeyboardInterrupt
-    assert all(member.end for member in fleet.members)
+    assert all(agent.end for agent in agents)
 
 
 def test_the_end_of_an_agent_is_told_in_words(tmp_path: Path) -> None:
-    with LocalCluster(free_addresses(1, FIRST_PORT), tmp_path, (*FAKE, "--dies")) as fleet:
-        (member,) = fleet.members
-        member.process.wait(20)
-        assert member.end == "exit status 4"
-        assert member.log() == "no such disk\n"
+    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, (*FAKE, "--dies")) as agents:
+        (agent,) = agents
+        agent.process.wait(20)
+        assert agent.end == "exit status 4"
+        assert agent.log() == "no such disk\n"
 
 
 def test_a_command_that_does_not_exist_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), LocalCluster(free_addresses(1), tmp_path, ("/nowhere",)):
+    with (
+        pytest.raises(FileNotFoundError),
+        local_cluster(free_addresses(1), tmp_path, ("/nowhere",)),
+    ):
         pass
 
 
@@ -114,18 +117,18 @@ def test_agents_do_not_see_our_settings(tmp_path: Path, monkeypatch: pytest.Monk
         "-c",
         "import os; print(sorted(k for k in os.environ if 'NODNOD' in k))",
     )
-    with LocalCluster(free_addresses(1, FIRST_PORT), tmp_path, show) as fleet:
-        fleet.members[0].process.wait(20)
-        assert fleet.members[0].log() == "[]\n"
+    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, show) as agents:
+        agents[0].process.wait(20)
+        assert agents[0].log() == "[]\n"
 
 
-# The leash
+# The parent watchdog
 
 
-def leashed(body: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def watched(body: str) -> AbstractContextManager[subprocess.Popen[str]]:
     code = (
-        "import signal, time; from nodnod_agent.console.parent_watchdog import hold;"
-        f"{body}; hold(0, patience=0.05); print('held', flush=True); time.sleep(60)"
+        "import signal, time; from nodnod_agent.console.parent_watchdog import watch;"
+        f"{body}; watch(0, timeout=0.05); print('held', flush=True); time.sleep(60)"
     )
     return command(["-c", code], stdin=subprocess.PIPE)
 
@@ -137,8 +140,8 @@ def leashed(body: str) -> AbstractContextManager[subprocess.Popen[str]]:
         ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", signal.SIGKILL),
     ],
 )
-def test_a_leashed_process_ends_with_its_stdin(body: str, end: signal.Signals) -> None:
-    with leashed(body) as process:
+def test_a_watched_process_ends_with_its_stdin(body: str, end: signal.Signals) -> None:
+    with watched(body) as process:
         read_until(process, "held")
         assert process.stdin is not None
         process.stdin.write("still here\n")
@@ -151,9 +154,10 @@ def test_a_leashed_process_ends_with_its_stdin(body: str, end: signal.Signals) -
 def test_real_agents_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path;"
-        "from nodnod_agent.console.local_cluster import LocalCluster, free_addresses;"
-        f"fleet = LocalCluster(free_addresses(2, {FIRST_PORT}), Path(sys.argv[1])).__enter__();"
-        "print(*[member.process.pid for member in fleet.members], flush=True); time.sleep(60)"
+        "from nodnod_agent.console.local_cluster import local_cluster, free_addresses;"
+        f"cluster = local_cluster(free_addresses(2, {FIRST_PORT}), Path(sys.argv[1]));"
+        "agents = cluster.__enter__();"
+        "print(*[agent.process.pid for agent in agents], flush=True); time.sleep(60)"
     )
     with command(["-c", code, str(tmp_path)]) as starter:
         assert starter.stdout is not None

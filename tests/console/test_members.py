@@ -61,7 +61,7 @@ def test_a_narrow_table_says_below_why_nodes_are_down() -> None:
 
 def test_the_last_line_counts_who_is_not_up() -> None:
     last = printed(80).splitlines()[-1]
-    assert last.rstrip() == "4 members, 1 down, 1 left · as kyle sees them"
+    assert last.rstrip() == "4 members, 1 down, 1 left · as seen by kyle"
 
 
 def test_one_that_left_and_came_back_elsewhere_is_there_once() -> None:
@@ -118,7 +118,7 @@ def test_members_are_listed(cluster: Cluster, capsys: pytest.CaptureFixture[str]
     assert main(["members", "--server", cluster.agents["stan"].address]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert "3 members · as stan sees them" in out
+    assert "3 members · as seen by stan" in out
 
 
 def test_json_is_the_answer(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,7 +221,7 @@ def test_version_1_is_left_alone_and_named(
         assert cluster.agree() == 0
         assert old.server.requests == []
     out = capsys.readouterr().out
-    assert out == "3 agents agree: 4 nodes up · version 1, with no view to ask for: old\n"
+    assert out == "3 agents agree: 4 nodes up · not asked, as version 1 has no view: old\n"
 
 
 # The survey itself
@@ -248,14 +248,14 @@ async def test_one_who_is_slow_does_not_hold_up_the_end() -> None:
         began = time.monotonic()
         found = await look(a, limit=0.2)
         assert time.monotonic() - began < 4
-        assert found.failures == {b.address: "no time left after 0.2 s"}
+        assert found.failures == {b.address: "no answer within 0.2 s"}
 
 
 async def test_one_who_lists_nobody_is_a_failure() -> None:
     async with V2Server("a") as a, V2Server("b") as b:
         a.members = wire(row("a"), row("b", address=b.address))
         found = await look(a)
-        assert found.failures == {b.address: "it lists nobody, not even itself"}
+        assert found.failures == {b.address: "it listed no members, not even itself"}
         assert found.views == [[row("a"), row("b", address=b.address)]]
 
 

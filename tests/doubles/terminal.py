@@ -54,12 +54,12 @@ async def terminal(
     address: str,
     *,
     size: tuple[int, int] = (80, 24),
-    question: StatRequest | None = None,
+    request: StatRequest | None = None,
     every: float = 1.0,
     **clocks: Callable[[], float],
 ) -> AsyncIterator[Terminal]:
     """Watch the agent at ``address``."""
     async with Client(address, timeout=5.0) as client:
-        app = Viewer(client, question or StatRequest(), every, **clocks)
+        app = Viewer(client, request or StatRequest(), every, **clocks)
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Terminal(app, pilot)

@@ -60,7 +60,8 @@ async def test_who_has_no_token_is_told_where_one_comes_from(
     assert status == 3
     assert len(text.splitlines()) == 1
     assert text.endswith(
-        " (HTTP 401); where the secret is, `nodnod token` makes one for --token or NODNOD_TOKEN\n"
+        " (HTTP 401); make a token with `nodnod token` on a machine that has the secret, "
+        "and pass it as --token or NODNOD_TOKEN\n"
     )
 
 
@@ -73,8 +74,8 @@ async def test_who_has_a_wrong_token_is_told_where_another_comes_from(
     assert status == 3
     assert len(text.splitlines()) == 1
     assert text.endswith(
-        "not a token of this cluster (HTTP 401); where the secret is, `nodnod token` makes another "
-        "for --token or NODNOD_TOKEN\n"
+        "not a token of this cluster (HTTP 401); make a new token with `nodnod token` on a "
+        "machine that has the secret, and pass it as --token or NODNOD_TOKEN\n"
     )
 
 

@@ -1,31 +1,25 @@
-"""``nodnod check``: one line and an exit status, as monitoring systems run plugins for."""
+"""``nodnod check``: a monitoring plugin that prints one line and exits with a severity."""
 
 import asyncio
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
-from nodnod_agent.console.command import Command, add_server, number
-from nodnod_agent.console.credentials import dials
-from nodnod_agent.console.stat_request import StatRequest
-from nodnod_agent.console.verdict import METRICS, Levels, State, Thresholds, Verdict, evaluate
-from nodnod_client.client import Client
+from nodnod_agent.console.command import Command, add_nodes, add_seconds, add_server, number
+from nodnod_agent.console.credentials import client_factory
+from nodnod_agent.console.stat_request import StatRequest, agent_deadline, ask_once
+from nodnod_agent.console.verdict import METRICS, Levels, Severity, Thresholds, Verdict, evaluate
 from nodnod_client.errors import NodNodError
-from nodnod_client.messages import Answer
 
 DEFAULT_TIMEOUT = 10.0
 
-# Of the time that the user gives, the agent gets so much to hear its peers; the rest is the way.
-AGENT_SHARE = 0.8
+_NOUNS = {"cpu": "CPU", "memory": "memory", "disk": "disk space"}
 
-_WORDS = {"cpu": "CPU", "memory": "memory", "disk": "disk space"}
-
-
-_EXPLAINED = """\
+_EPILOG = """\
 exit status:
   0  OK
-  1  WARNING: beyond a warning threshold, or a node is down and --min-nodes are up
-  2  CRITICAL: beyond a critical threshold, or a node is down and there is no --min-nodes
+  1  WARNING: a warning threshold is crossed, or a node is down but --min-nodes are up
+  2  CRITICAL: a critical threshold is crossed, or a node is down and --min-nodes is not given
   3  UNKNOWN: no answer, or wrong usage
 """
 
@@ -33,49 +27,39 @@ exit status:
 def add_flags(parser: ArgumentParser) -> None:
     """Declare the flags."""
     parser.formatter_class = RawDescriptionHelpFormatter
-    parser.epilog = _EXPLAINED
+    parser.epilog = _EPILOG
     add_server(parser)
-    parser.add_argument(
-        "--nodes",
-        metavar="PATTERN",
-        nargs="+",
-        help="only nodes of these names; * and ? and [ab] are wildcards",
-    )
+    add_nodes(parser)
     parser.add_argument(
         "--min-nodes",
         metavar="[WARN,]CRIT",
-        type=limits(0, 1_000_000, falling=True),
-        help="how many nodes must be up; while enough are, one that is down is a warning only",
+        type=levels(0, 1_000_000, falling=True),
+        help="how many nodes must be up; if enough are, a node that is down is only a warning",
     )
     for name in METRICS:
         parser.add_argument(
             f"--{name}",
             metavar="[WARN,]CRIT",
-            type=limits(0, 100),
-            help=f"percent of {_WORDS[name]} above which any node is a warning, or critical",
+            type=levels(0, 100),
+            help=f"highest acceptable use of {_NOUNS[name]} on any node, in percent",
         )
     parser.add_argument(
         "--stale",
         metavar="SECONDS",
         type=number(float, 0, 86_400),
         default=0.0,
-        help="take a node that is not heard for up when its numbers are not older than this "
-        "(push mode has such; default: 0)",
+        help="count a silent node as up while its last numbers are at most this old "
+        "(only push mode keeps them; default: 0)",
     )
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=number(float, 0.1, 3600),
-        default=DEFAULT_TIMEOUT,
-        help=f"give up after so many seconds (default: {DEFAULT_TIMEOUT:g})",
-    )
+    text = f"give up after this time (default: {DEFAULT_TIMEOUT:g})"
+    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
 
 
-def limits(lowest: float, highest: float, *, falling: bool = False) -> Callable[[str], Levels]:
-    """Make an argparse type: ``90`` is where it is critical, ``80,90`` where it is a warning first.
+def levels(lowest: float, highest: float, *, falling: bool = False) -> Callable[[str], Levels]:
+    """Make an argparse type: ``90`` is a critical level, ``80,90`` a warning and a critical one.
 
-    ``80,`` is a warning only. ``falling`` says that less is worse, so that the warning has to be
-    the greater number.
+    ``80,`` is a warning level only. ``falling`` means that less is worse: the warning level must
+    not be below the critical one.
     """
     single = number(float, lowest, highest)
 
@@ -85,42 +69,36 @@ def limits(lowest: float, highest: float, *, falling: bool = False) -> Callable[
             raise ArgumentTypeError(f"must be CRITICAL or WARNING,CRITICAL, got {text[:40]!r}")
         warning, critical = [None, *(single(part) if part else None for part in parts)][-2:]
         if warning is not None and critical is not None:
-            order = "smaller" if falling else "greater"
+            side = "below" if falling else "above"
             if (warning < critical) if falling else (warning > critical):
-                what = f"the warning comes first and must not be {order}, got {text[:40]!r}"
-                raise ArgumentTypeError(what)
+                error = f"WARNING must not be {side} CRITICAL, got {text[:40]!r}"
+                raise ArgumentTypeError(error)
         return Levels(warning, critical)
 
     return read
 
 
 def run(args: Namespace) -> int:
-    """Run the command; what keeps it from an answer is UNKNOWN."""
+    """Print the verdict and return its severity; without an answer that is UNKNOWN."""
     thresholds = Thresholds(
         metrics={name: value for name in METRICS if (value := getattr(args, name)) is not None},
         nodes=args.min_nodes,
         stale=args.stale,
     )
-    deadline = min(30.0, max(0.05, AGENT_SHARE * args.timeout))
-    question = StatRequest(nodes=args.nodes, deadline=deadline)
+    request = StatRequest(nodes=args.nodes, deadline=agent_deadline(args.timeout))
     try:
-        client = dials(args)(args.server, timeout=args.timeout)
-        verdict = evaluate(asyncio.run(_ask(client, question)), thresholds)
+        client = client_factory(args)(args.server, timeout=args.timeout)
+        verdict = evaluate(asyncio.run(ask_once(client, request)), thresholds)
     except NodNodError as error:
-        verdict = Verdict(State.UNKNOWN, str(error))
+        verdict = Verdict(Severity.UNKNOWN, str(error))
     sys.stdout.write(verdict.line() + "\n")
-    return verdict.state
-
-
-async def _ask(client: Client, question: StatRequest) -> Answer:
-    async with client:
-        return await question.ask(client)
+    return verdict.severity
 
 
 COMMAND = Command(
     "check",
-    "judge a cluster by thresholds, as a monitoring plugin",
+    "check a cluster against thresholds, as a monitoring plugin",
     add_flags,
     run,
-    misused=State.UNKNOWN,
+    usage_status=Severity.UNKNOWN,
 )

@@ -1,8 +1,8 @@
-"""What a subcommand of ``nodnod`` is, and what its command line shares with the others."""
+"""A subcommand of ``nodnod``, and the flags that several subcommands share."""
 
 import math
 import os
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple, NoReturn
@@ -13,10 +13,10 @@ from nodnod_client.errors import AddressError
 
 
 class Status(IntEnum):
-    """The exit statuses."""
+    """The exit statuses of all commands but ``check``."""
 
-    FINE = 0
-    ERRING = 1
+    OK = 0
+    NODE_ERROR = 1
     USAGE = 2
     UNREACHABLE = 3
 
@@ -24,45 +24,54 @@ class Status(IntEnum):
 class Command(NamedTuple):
     """One row of the table of subcommands.
 
-    ``add_flags`` declares the flags; ``run`` does the work and gives the exit status. It may raise
-    NodNodError, which becomes a line on stderr and a status. ``misused`` is the status of a wrong
-    command line.
+    ``add_flags`` declares the flags. ``run`` does the work and returns the exit status; it may
+    raise NodNodError, which becomes a line on stderr and a status. ``usage_status`` is the status
+    of a wrong command line.
     """
 
     name: str
     help: str
     add_flags: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
-    misused: int = Status.USAGE
+    usage_status: int = Status.USAGE
 
 
 class Parser(ArgumentParser):
-    """A parser whose complaint is one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read on."""
+        """Exit with the error and a pointer to the help."""
         self.exit(Status.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def add_server(parser: ArgumentParser) -> None:
-    """Declare ``--server`` and what lets one in, whose defaults the environment can set."""
+    """Declare ``--server`` and the credentials; environment variables set the defaults."""
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
-        type=server,
+        type=_server,
         default=os.environ.get("NODNOD_SERVER") or DEFAULT_SERVER,
-        help=f"the agent to ask; NODNOD_SERVER if set, else {DEFAULT_SERVER}",
+        help=f"address of the agent to ask (default: NODNOD_SERVER, else {DEFAULT_SERVER})",
     )
     add_credentials(parser)
 
 
-def server(text: str) -> str:
-    """Check the address of an agent, for argparse."""
-    try:
-        server_url(text)
-    except AddressError as error:
-        raise ArgumentTypeError(str(error)) from None
-    return text
+def add_nodes(parser: _ActionsContainer) -> None:
+    """Declare ``--nodes``."""
+    parser.add_argument(
+        "--nodes",
+        metavar="PATTERN",
+        nargs="+",
+        help="only nodes whose names match; * and ? and [ab] are wildcards",
+    )
+
+
+def add_seconds(
+    parser: ArgumentParser, flag: str, lowest: float, default: float | None, text: str
+) -> None:
+    """Declare a flag that takes from ``lowest`` to 3600 seconds."""
+    kind = number(float, lowest, 3600)
+    parser.add_argument(flag, metavar="SECONDS", type=kind, default=default, help=text)
 
 
 def number(kind: type[int] | type[float], lowest: float, highest: float) -> Callable[[str], float]:
@@ -80,3 +89,11 @@ def number(kind: type[int] | type[float], lowest: float, highest: float) -> Call
         return value
 
     return read
+
+
+def _server(text: str) -> str:
+    try:
+        server_url(text)
+    except AddressError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text

@@ -1,4 +1,4 @@
-"""``nodnod completion``: a script that lets a shell complete ``nodnod``'s words."""
+"""``nodnod completion``: a completion script for a shell."""
 
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -7,8 +7,8 @@ from nodnod_agent.console.command import Command, Status
 
 SHELLS = ("bash", "zsh", "fish")
 
-_HOW = """\
-Put the script where your shell looks for such:
+_EPILOG = """\
+Save the script where the shell looks for completions:
 
   bash  nodnod completion bash > ~/.local/share/bash-completion/completions/nodnod
   zsh   nodnod completion zsh > ~/.zfunc/_nodnod    (with fpath+=~/.zfunc before compinit)
@@ -18,17 +18,17 @@ Put the script where your shell looks for such:
 
 def add_flags(parser: ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("shell", choices=SHELLS, help="which shell")
+    parser.add_argument("shell", choices=SHELLS, help="name of the shell")
     parser.formatter_class = RawDescriptionHelpFormatter
-    parser.epilog = _HOW
+    parser.epilog = _EPILOG
 
 
 def run(args: Namespace) -> int:
-    """Run the command; made now, from the parser that has read this command line."""
-    import shtab  # for this command only: the others start faster without
+    """Print the script, made from the parser that has read this command line."""
+    import shtab  # only here: it would slow down the start of the other commands
 
     sys.stdout.write(shtab.complete(args.parser, args.shell) + "\n")
-    return Status.FINE
+    return Status.OK
 
 
 COMMAND = Command("completion", "print a completion script for a shell", add_flags, run)

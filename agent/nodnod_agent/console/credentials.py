@@ -1,4 +1,4 @@
-"""What lets the command in: a token; and over TLS, whom it trusts and what it shows of itself."""
+"""The flags for credentials: a token and, over TLS, a CA and a client certificate."""
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -13,74 +13,78 @@ UNAUTHORIZED = 401
 
 
 class CredentialsError(NodNodError):
-    """Flags, each of which is right, do not go together."""
+    """Flags that are valid one by one, but not together."""
 
 
-class Caller(Client):
-    """A client that says, where it has the wrong token or none, what to do on our command line."""
+class CommandClient(Client):
+    """A client whose error about a missing or wrong token names the flag to set."""
 
     async def connect(self) -> None:
-        """See Client."""
+        """Connect. Raises what ``Client.connect`` raises."""
         try:
             await super().connect()
         except ConnectError as error:
             if error.status != UNAUTHORIZED:
                 raise
-            which = "another" if self._token else "one"
-            hint = f"where the secret is, `nodnod token` makes {which} for --token or NODNOD_TOKEN"
+            which = "a new token" if self._token else "a token"
+            hint = (
+                f"make {which} with `nodnod token` on a machine that has the secret, "
+                "and pass it as --token or NODNOD_TOKEN"
+            )
             raise ConnectError(f"{error}; {hint}", error.status) from None
 
 
 def add_credentials(parser: ArgumentParser) -> None:
-    """Declare the flags, whose defaults the environment can set."""
+    """Declare the flags; environment variables set the defaults."""
     parser.add_argument(
         "--token",
         type=_token,
         default=os.environ.get("NODNOD_TOKEN", ""),
-        help="what lets you in where the cluster has a secret, as `nodnod token` makes it; better "
-        "in NODNOD_TOKEN, where no list of processes shows it",
+        help="token for a cluster with a secret, made by `nodnod token` (default: NODNOD_TOKEN, "
+        "which is safer: it does not appear in process lists)",
     )
-    parser.add_argument(
-        "--ca",
-        metavar="FILE",
-        type=_authority,
-        default=os.environ.get("NODNOD_CA") or None,
-        help="ask over TLS, and trust the authority in this file (PEM); NODNOD_CA if set",
-    )
-    parser.add_argument(
-        "--cert",
-        metavar="FILE",
-        type=_readable,
-        default=os.environ.get("NODNOD_CERT") or None,
-        help="ask over TLS, and show the certificate in this file (PEM), where agents admit only "
-        "who has one (tls.requireClientCert); NODNOD_CERT if set",
-    )
-    parser.add_argument(
-        "--key",
-        metavar="FILE",
-        type=_readable,
-        default=os.environ.get("NODNOD_KEY") or None,
-        help="the key of that certificate (PEM), where it is not in the same file; NODNOD_KEY if "
-        "set",
-    )
+    for name, kind, text in (
+        ("ca", _authority, "connect over TLS and trust the CA in this PEM file"),
+        (
+            "cert",
+            _readable,
+            "connect over TLS and present the client certificate in this PEM file, for agents "
+            "with tls.requireClientCert",
+        ),
+        ("key", _readable, "private key of that certificate (PEM), if in a separate file"),
+    ):
+        variable = f"NODNOD_{name.upper()}"
+        parser.add_argument(
+            f"--{name}",
+            metavar="FILE",
+            type=kind,
+            default=os.environ.get(variable) or None,
+            help=f"{text} (default: {variable})",
+        )
 
 
-def dials(args: Namespace) -> "partial[Caller]":
-    """What makes clients that may in as these flags say. Raises CredentialsError."""
-    return partial(Caller, token=args.token, ca=_trust(args.ca, args.cert, args.key))
+def client_factory(args: Namespace) -> "partial[CommandClient]":
+    """Return a maker of clients with the credentials of these flags. Raises CredentialsError."""
+    return partial(CommandClient, token=args.token, ca=_trust(args.ca, args.cert, args.key))
+
+
+def reason(error: Exception) -> str:
+    """Return the message of an error; that of an OSError without its number and file name."""
+    strerror = getattr(error, "strerror", None)
+    return strerror.lower() if strerror else str(error)
 
 
 def _trust(ca: str | None, cert: str | None, key: str | None) -> str | SSLContext | None:
     if cert is None:
         if key is not None:
-            raise CredentialsError("--key: does nothing without --cert")
+            raise CredentialsError("--key: needs --cert")
         return ca
     place = f"--cert {cert[:80]!r}" if key is None else f"--key {key[:80]!r}"
     try:
         context = client_context(ca)
         load_certificate(context, cert, key)
     except (OSError, ValueError) as error:
-        raise CredentialsError(f"{place}: {_words(error)}") from None
+        raise CredentialsError(f"{place}: {reason(error)}") from None
     return context
 
 
@@ -97,20 +101,15 @@ def _authority(path: str) -> str:
     except SSLError:
         raise ArgumentTypeError(f"{path[:80]!r}: no certificates in PEM form") from None
     except (OSError, ValueError) as error:
-        raise ArgumentTypeError(f"{path[:80]!r}: {_words(error)}") from None
+        raise ArgumentTypeError(f"{path[:80]!r}: {reason(error)}") from None
     return path
 
 
 def _readable(path: str) -> str:
-    """OpenSSL does not say which of its files cannot be read."""
+    # OpenSSL does not say which of its files cannot be read.
     try:
         with open(path, "rb") as file:
             file.read(1)
     except (OSError, ValueError) as error:
-        raise ArgumentTypeError(f"{path[:80]!r}: {_words(error)}") from None
+        raise ArgumentTypeError(f"{path[:80]!r}: {reason(error)}") from None
     return path
-
-
-def _words(error: Exception) -> str:
-    strerror = getattr(error, "strerror", None)
-    return strerror.lower() if strerror else str(error)

@@ -11,21 +11,24 @@ from pathlib import Path
 from nodnod_agent.console.command import Command, Status, number
 from nodnod_agent.console.hints import hints
 from nodnod_agent.console.local_cluster import COMMAND as AGENT
-from nodnod_agent.console.local_cluster import LocalCluster, free_addresses
-from nodnod_agent.console.output import LiveTable, Output, TableOutput, complain
+from nodnod_agent.console.local_cluster import LocalAgent, free_addresses, local_cluster
+from nodnod_agent.console.output import print_error, table
 from nodnod_agent.console.signals import until_signal
+from nodnod_agent.console.units import counted
 from nodnod_client.address import DEFAULT_PORT
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 from nodnod_client.messages import Answer
 
-START_PATIENCE = 30.0
-"""Seconds in which all agents must see all."""
+START_TIMEOUT = 30.0
+"""Seconds within which every agent must see all others."""
 
-LOOK_EVERY = 0.1
-LIVE_EVERY = 1.0
-PLAIN_EVERY = 5.0
-"""Seconds between looks while starting, and between tables on a terminal and without one."""
+POLL_INTERVAL = 0.1
+"""Seconds between polls while the agents start."""
+
+LIVE_INTERVAL = 1.0
+PLAIN_INTERVAL = 5.0
+"""Seconds between tables on a terminal, and elsewhere."""
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -35,69 +38,68 @@ def add_flags(parser: ArgumentParser) -> None:
         metavar="N",
         type=number(int, 1, 100),
         default=3,
-        help="how many agents to run (default: 3)",
+        help="number of agents to run (default: 3)",
     )
 
 
 def run(args: Namespace) -> int:
-    """Run the command."""
+    """Run the demo."""
     return demonstrate(int(args.nodes))
 
 
 def demonstrate(count: int, command: Sequence[str] = AGENT, first_port: int = DEFAULT_PORT) -> int:
-    """Run so many agents, started by ``command``, until a signal; gives the exit status."""
+    """Run ``count`` agents, each started by ``command``, until a signal; return the exit status."""
     status = asyncio.run(until_signal(_demonstrate(count, command, first_port)))
-    return Status.FINE if status is None else status
+    return Status.OK if status is None else status
 
 
 async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> int:
     try:
         addresses = free_addresses(count, first_port)
     except OSError as error:
-        complain(str(error))
+        print_error(str(error))
         return Status.UNREACHABLE
     with (
         tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
-        LocalCluster(addresses, Path(folder), command) as fleet,
+        local_cluster(addresses, Path(folder), command) as agents,
     ):
-        fault = await _run(fleet)
-        complain(fault)
-        for member in fleet.members:
-            sys.stderr.write(f"--- {member.name} ({member.address}):\n{member.log()}\n")
+        print_error(await _run(agents))
+        for agent in agents:
+            sys.stderr.write(f"--- {agent.name} ({agent.address}):\n{agent.log()}\n")
     return Status.UNREACHABLE
 
 
-async def _run(fleet: LocalCluster) -> str:
-    """Show what runs until cancelled; gives what went wrong, in words."""
-    _say(f"Starting {_agents(len(fleet.members))} on this machine:")
-    for member in fleet.members:
-        _say(f"  {member.name:<10} {member.address}   process {member.process.pid}")
+async def _run(agents: Sequence[LocalAgent]) -> str:
+    """Show the cluster until cancelled; return the error that ended it."""
+    _print(f"Starting {counted(len(agents), 'agent')} on this machine:")
+    for agent in agents:
+        _print(f"  {agent.name:<10} {agent.address}   process {agent.process.pid}")
     async with contextlib.AsyncExitStack() as stack:
-        clients = [Client(str(member.address), timeout=5.0) for member in fleet.members]
+        clients = [Client(str(agent.address), timeout=5.0) for agent in agents]
         for client in clients:
             stack.push_async_callback(client.disconnect)
-        fault = await _all_see_all(fleet, clients)
-        if fault:
-            return fault
-        _say(hints([(member.address, member.process.pid) for member in fleet.members]))
-        await _watch(fleet, clients)
-        return "no agent is left"
+        error = await _connected(agents, clients)
+        if error:
+            return error
+        _print(hints([(agent.address, agent.process.pid) for agent in agents]))
+        await _watch(agents, clients)
+        return "all agents have ended"
 
 
-async def _all_see_all(fleet: LocalCluster, clients: Sequence[Client]) -> str:
-    """Wait until every agent answers for every other; gives what is wrong, or nothing."""
-    unseen = list(clients)
+async def _connected(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> str:
+    """Wait until every agent answers for all; return the error that prevents it, or nothing."""
+    waiting = list(clients)
     try:
-        async with asyncio.timeout(START_PATIENCE):
-            while unseen:
-                for member in fleet.members:
-                    if member.end:
-                        return f"{member.name} did not start: {member.end}"
-                unseen = [c for c in unseen if not await _sees(c, len(clients))]
-                await asyncio.sleep(LOOK_EVERY if unseen else 0)
+        async with asyncio.timeout(START_TIMEOUT):
+            while waiting:
+                for agent in agents:
+                    if agent.end:
+                        return f"{agent.name} did not start: {agent.end}"
+                waiting = [c for c in waiting if not await _sees(c, len(clients))]
+                await asyncio.sleep(POLL_INTERVAL if waiting else 0)
     except TimeoutError:
-        blind = ", ".join(client.url for client in unseen)
-        return f"not all agents saw all others within {START_PATIENCE:g} s: {blind}"
+        urls = ", ".join(client.url for client in waiting)
+        return f"after {START_TIMEOUT:g} s some agents still do not see all others: {urls}"
     return ""
 
 
@@ -110,44 +112,39 @@ async def _sees(client: Client, count: int) -> bool:
     return sum(1 for node in answer.nodes.values() if not node.error) >= count
 
 
-async def _watch(fleet: LocalCluster, clients: Sequence[Client]) -> None:
-    """Show the cluster until cancelled, or until no agent is left."""
-    live = sys.stdout.isatty()
-    output: Output = LiveTable() if live else TableOutput()
+async def _watch(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> None:
+    """Show the cluster until cancelled, or until all agents have ended."""
+    output = table(repeated=True)
     try:
-        async for what in _looks(fleet, clients, LIVE_EVERY if live else PLAIN_EVERY):
-            if isinstance(what, Answer):
-                output.show(what)
+        async for item in _poll(agents, clients):
+            if isinstance(item, Answer):
+                output.show(item)
             else:
-                output.trouble(what)
+                output.error(item)
     finally:
         output.close()
 
 
-async def _looks(
-    fleet: LocalCluster, clients: Sequence[Client], every: float
+async def _poll(
+    agents: Sequence[LocalAgent], clients: Sequence[Client]
 ) -> AsyncIterator[Answer | str]:
-    """Ask whoever runs: an answer every so many seconds, and a word when an agent has ended."""
-    running = dict(zip(fleet.members, clients, strict=True))
+    """Yield an answer of any running agent at each interval, and a line when an agent ends."""
+    running = dict(zip(agents, clients, strict=True))
     while running:
-        for member in [member for member in running if member.end]:
-            del running[member]
-            yield f"{member.name} has ended: {member.end}"
+        for agent in [agent for agent in running if agent.end]:
+            del running[agent]
+            yield f"{agent.name} has ended: {agent.end}"
         for client in running.values():
             try:
                 await client.connect()
                 yield await client.stat_all()
             except NodNodError:
-                continue  # the next one will do: that is the point of it
+                continue  # the next agent answers for the whole cluster too
             break
-        await asyncio.sleep(every)
+        await asyncio.sleep(LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
 
 
-def _agents(count: int) -> str:
-    return "1 agent" if count == 1 else f"{count} agents"
-
-
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,33 +1,33 @@
-"""Where the views that agents have of one cluster differ: a pure function of the views.
+"""Compares the views that agents have of one cluster: a pure function of the views.
 
-A *view* is the answer of one agent to type 3: itself first, then whom it knows, and how. First all
-rows of all views are sorted out by the node that they are about; then every node is looked at
-through all views but its own.
+A *view* is the answer of an agent to type 3: its own row first, then those of the nodes it knows.
+The rows of all views are correlated by node; then each node is compared across all views but its
+own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from nodnod_agent.console.correlate import NodeRows, sorted_out
+from nodnod_agent.console.correlate import NodeRows, correlate
 from nodnod_client.messages import MemberInfo
 
 KINDS = ("one_way", "down", "unheard", "left", "other_run", "unasked")
-"""What can differ, in the order in which it is told."""
+"""The kinds of differences, in the order of a report."""
 
 
 class Difference(Struct, frozen=True):
-    """One thing that is not the same for all, and all ``nodes`` that it is the matter with.
+    """One difference between views, and all ``nodes`` that it applies to.
 
-    * ``one_way``: ``observers`` see the nodes down, which themselves see the observers up
-    * ``down``: the observers see the nodes down, which are up for others, or have answered us
-    * ``unheard``: the observers do not list the nodes, which others do
-    * ``left``: for the observers the nodes have left, and not for others
-    * ``other_run``: the observers have a link to another process than the one that answered us
-    * ``unasked``: the nodes are up for the observers, but could not be asked
+    * ``one_way``: the observers list the nodes as down, the nodes list the observers as up
+    * ``down``: the observers list the nodes as down, but others list them as up or they answered
+    * ``unheard``: the observers do not list the nodes, but others do
+    * ``left``: the observers list the nodes as left, but others do not
+    * ``other_run``: the observers are linked to another process than the one that answered
+    * ``unasked``: the observers list the nodes as up, but they could not be asked
 
-    ``reasons`` are the observers', for ``unasked`` ours. ``others`` tells, by state, for whom else
-    the nodes are what; it is empty where the nodes have answered for themselves.
+    ``reasons`` are the errors of the observers, or with ``unasked`` our own. ``others`` holds the
+    nodes that list ``nodes`` in another state, by that state; it is empty if ``nodes`` answered.
     """
 
     kind: str
@@ -38,10 +38,11 @@ class Difference(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What came of a comparison; the lists hold names.
+    """The result of a comparison; the lists hold node names.
 
-    ``asked``: whose views were compared. ``up``: who has answered, or is up for somebody. ``down``:
-    who is down for all that list it. ``old``: who is version 1, and so has no view to ask for.
+    ``asked``: nodes whose views were compared. ``up``: nodes that answered or that any view lists
+    as up. ``down``: nodes that every view with them lists as down. ``old``: nodes of version 1,
+    which have no view.
     """
 
     differences: tuple[Difference, ...]
@@ -51,8 +52,8 @@ class Report(Struct, frozen=True):
     old: tuple[str, ...]
 
 
-class _Fact(Struct, frozen=True):
-    """One observer's share in a difference."""
+class _Finding(Struct, frozen=True):
+    """What one observer contributes to a difference."""
 
     kind: str
     observer: str
@@ -60,24 +61,24 @@ class _Fact(Struct, frozen=True):
 
 
 _Key = tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...]]
-"""What nodes must have in common to be told of together: kind, observers, others, our reasons."""
+"""What nodes of one difference have in common: kind, observers, others, our reasons."""
 
 
 def compare(
     views: Sequence[Sequence[MemberInfo]], failures: Mapping[str, str] | None = None
 ) -> Report:
-    """Compare these views; one that does not even list its own agent is passed over.
+    """Compare these views; an empty one is ignored.
 
-    ``failures`` says, by address, who could not be asked, and why.
+    ``failures`` holds, by address, why agents could not be asked.
     """
-    nodes = sorted_out([view for view in views if view])
+    nodes = correlate([view for view in views if view])
     found: dict[_Key, tuple[set[str], set[str]]] = {}
     for node in nodes:
-        facts = [*_seen(node, nodes), *_unasked(node, failures or {})]
-        for kind in {fact.kind for fact in facts}:
-            same = [fact for fact in facts if fact.kind == kind]
-            observers = tuple(sorted(fact.observer for fact in same))
-            why = {fact.reason for fact in same if fact.reason}
+        findings = [*_observed(node, nodes), *_unasked(node, failures or {})]
+        for kind in {finding.kind for finding in findings}:
+            same = [finding for finding in findings if finding.kind == kind]
+            observers = tuple(sorted(finding.observer for finding in same))
+            why = {finding.reason for finding in same if finding.reason}
             ours = tuple(sorted(why)) if kind == "unasked" else ()
             key = (kind, observers, _others(node, kind), ours)
             names, reasons = found.setdefault(key, (set(), set()))
@@ -91,50 +92,50 @@ def compare(
     return Report(
         tuple(differences),
         asked=_labels(node for node in nodes if node.asked),
-        up=_labels(node for node in nodes if _alive(node)),
-        down=_labels(node for node in nodes if not _alive(node) and node.seen("down")),
+        up=_labels(node for node in nodes if _up(node)),
+        down=_labels(node for node in nodes if not _up(node) and node.observers("down")),
         old=_labels(node for node in nodes if node.old),
     )
 
 
-def _alive(node: NodeRows) -> bool:
-    return node.asked or bool(node.seen("up"))
+def _up(node: NodeRows) -> bool:
+    return node.asked or bool(node.observers("up"))
 
 
-def _seen(node: NodeRows, nodes: Sequence[NodeRows]) -> Iterator[_Fact]:
-    """Who sees ``node`` otherwise than it is, or than others see it."""
-    alive = _alive(node)
-    if not alive and not node.seen("down"):  # it has left, for all who still remember
+def _observed(node: NodeRows, nodes: Sequence[NodeRows]) -> Iterator[_Finding]:
+    """Find the observers whose row contradicts the node itself or other observers."""
+    up = _up(node)
+    if not up and not node.observers("down"):  # every view that lists it says that it has left
         return
     for observer in nodes:
         if not observer.asked or observer is node:
             continue
         row = node.rows.get(observer)
         if row is None:
-            yield _Fact("unheard", observer.label)
+            yield _Finding("unheard", observer.label)
         elif row.state == "left":
-            yield _Fact("left", observer.label)
-        elif row.state == "down" and alive:
+            yield _Finding("left", observer.label)
+        elif row.state == "down" and up:
             back = observer.rows.get(node)
             kind = "one_way" if back is not None and back.state == "up" else "down"
-            yield _Fact(kind, observer.label, row.error.removeprefix("down: "))
+            yield _Finding(kind, observer.label, row.error.removeprefix("down: "))
         elif row.state == "up" and node.asked and row.instance != node.instance:
-            yield _Fact("other_run", observer.label)
+            yield _Finding("other_run", observer.label)
 
 
-def _unasked(node: NodeRows, failures: Mapping[str, str]) -> Iterator[_Fact]:
+def _unasked(node: NodeRows, failures: Mapping[str, str]) -> Iterator[_Finding]:
     if node.asked or node.old:
         return
     why = next((failures[one] for one in node.addresses if one in failures), "")
-    for name in node.seen("up"):
-        yield _Fact("unasked", name, why)
+    for name in node.observers("up"):
+        yield _Finding("unasked", name, why)
 
 
 def _others(node: NodeRows, kind: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """How else a node is seen that has not answered for itself."""
+    """Return the other states in which a node is listed that was not asked."""
     if node.asked or kind == "unasked":
         return ()
-    states = ((state, tuple(node.seen(state))) for state in ("up", "down", "left"))
+    states = ((state, tuple(node.observers(state))) for state in ("up", "down", "left"))
     return tuple((state, names) for state, names in states if names and state != kind)
 
 

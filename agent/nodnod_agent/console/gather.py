@@ -1,4 +1,4 @@
-"""The views of all agents of a cluster: one is asked, then everybody that anybody lists."""
+"""Gathers the views of all agents: asks one, then every agent that any view lists."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -9,47 +9,47 @@ from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 from nodnod_client.messages import MemberInfo
 
-AT_ONCE = 32
-"""Agents asked at the same time; more takes more sockets, and less time."""
+CONCURRENCY = 32
+"""Agents asked at the same time; a higher value uses more sockets and less time."""
 
-LIMIT = 30.0
-"""Seconds after which nobody is asked any more, and nobody waited for."""
+TIME_LIMIT = 30.0
+"""Seconds for each round of requests to have ended, counted from the first."""
 
-MOST = 4096
-"""Addresses that are asked at most: lists are other people's."""
+MAX_ADDRESSES = 4096
+"""Addresses asked at most: the lists come from other machines and cannot be trusted."""
 
 View = list[MemberInfo]
 
 
 class Views(Struct, frozen=True):
-    """What came back: views, and by address why others could not be asked."""
+    """The views received, and by address why other agents could not be asked."""
 
     views: list[View]
     failures: dict[str, str]
 
 
 async def gather_views(
-    first: Client, dial: Callable[[str], Client], *, limit: float = LIMIT
+    first: Client, dial: Callable[[str], Client], *, limit: float = TIME_LIMIT
 ) -> Views:
-    """Ask ``first``, which is connected, and all others through clients that ``dial`` makes.
+    """Ask ``first``, which is connected, and all others through clients made by ``dial``.
 
-    Those that are down for somebody are asked too: only so the other half of a cluster that was
-    cut in two is found. Each has the timeout of its client to connect and again to answer. Raises
-    what ``first.members()`` raises.
+    Agents that are down for another one are asked too, to find the other half of a partitioned
+    cluster. The timeout of each client applies once to connect and once to answer. ``limit`` is
+    the total time in seconds. Raises what ``first.members()`` raises.
     """
     own = (await first.members()).members
     result = Views([own], {})
     asked: set[str] = set()
-    gate = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(CONCURRENCY)
 
     async def ask(address: str) -> View:
-        async with gate, dial(address) as client:
+        async with slots, dial(address) as client:
             return (await client.members()).members
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limit
     fresh = result.views
-    while addresses := list(_unknown(fresh, result.views, asked))[: MOST - len(asked)]:
+    while addresses := list(_unasked(fresh, result.views, asked))[: MAX_ADDRESSES - len(asked)]:
         asked.update(addresses)
         tasks = {loop.create_task(ask(address)): address for address in addresses}
         fresh = []
@@ -60,17 +60,17 @@ async def gather_views(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task, address in tasks.items():
-            why = _failure(task, limit)
-            if why:
-                result.failures[address] = why
+            failure = _failure(task, limit)
+            if failure:
+                result.failures[address] = failure
             else:
                 fresh.append(task.result())
         result.views.extend(fresh)
     return result
 
 
-def _unknown(fresh: Iterable[View], views: list[View], asked: set[str]) -> Iterable[str]:
-    """Addresses in fresh views of those who have not told theirs; who has left is not asked."""
+def _unasked(fresh: Iterable[View], views: list[View], asked: set[str]) -> Iterable[str]:
+    """Return the addresses in fresh views that were not asked, without those that have left."""
     known = {view[0].instance for view in views if view}
     found = {
         row.address: None
@@ -83,10 +83,10 @@ def _unknown(fresh: Iterable[View], views: list[View], asked: set[str]) -> Itera
 
 def _failure(task: asyncio.Task[View], limit: float) -> str:
     if task.cancelled():
-        return f"no time left after {limit:g} s"
+        return f"no answer within {limit:g} s"
     error = task.exception()
     if error is None:
-        return "" if task.result() else "it lists nobody, not even itself"
+        return "" if task.result() else "it listed no members, not even itself"
     if isinstance(error, NodNodError):
         return str(error)
     raise error

@@ -1,4 +1,4 @@
-"""Agents as child processes on loopback: started together, ended together, none left behind."""
+"""Agents as child processes on loopback, started and ended together."""
 
 import json
 import os
@@ -7,22 +7,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import NamedTuple
 
 from nodnod_client.address import DEFAULT_PORT, Address
 
 COMMAND = (sys.executable, "-m", "nodnod_agent.console.parent_watchdog")
-"""What starts one agent; its flags follow."""
+"""Starts one agent; its flags follow."""
 
 HOST = "127.0.0.1"
 
-PATIENCE = 3.0
-"""Seconds that all agents together have to end in good order."""
+STOP_TIMEOUT = 3.0
+"""Seconds for all agents together to stop before they are killed."""
 
-_NAMES = (
+_NAMES = [
     "kenny",
     "cartman",
     "stan",
@@ -33,25 +33,22 @@ _NAMES = (
     "craig",
     "clyde",
     "jimmy",
-)
+]
 
 
 def name_of(index: int) -> str:
-    """The name of the agent with this number, from 0."""
+    """Return the name of the agent with this number, from 0."""
     return _NAMES[index] if index < len(_NAMES) else f"node-{index + 1}"
 
 
 def free_addresses(count: int, first: int = DEFAULT_PORT) -> list[Address]:
-    """The first so many loopback ports, from ``first`` on, that nobody listens on.
-
-    Raises OSError where there are not so many.
-    """
+    """Return the first ``count`` free loopback ports from ``first`` up. Raises OSError if fewer."""
     found: list[Address] = []
     for port in range(first, 65536):
         if len(found) == count:
             break
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            # As a server binds: a port that only old connections linger on is free.
+            # As servers do: a port with only old connections in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
@@ -59,24 +56,21 @@ def free_addresses(count: int, first: int = DEFAULT_PORT) -> list[Address]:
                 continue
         found.append(Address(HOST, port))
     if len(found) < count:
-        raise OSError(f"no {count} free ports from {first} on")
+        raise OSError(f"fewer than {count} free ports from {first} up")
     return found
 
 
-class LocalAgent:
-    """One agent of a fleet: its name, address, process and log."""
+class LocalAgent(NamedTuple):
+    """One agent of a local cluster."""
 
-    def __init__(
-        self, name: str, address: Address, process: subprocess.Popen[bytes], log: Path
-    ) -> None:
-        self.name = name
-        self.address = address
-        self.process = process
-        self._log = log
+    name: str
+    address: Address
+    process: subprocess.Popen[bytes]
+    log_file: Path
 
     @property
     def end(self) -> str:
-        """How it ended, in words; empty while it runs."""
+        """Its exit status or signal as text; empty while it runs."""
         status = self.process.poll()
         if status is None:
             return ""
@@ -88,75 +82,54 @@ class LocalAgent:
             return f"signal {-status}"
 
     def log(self) -> str:
-        """What it has logged so far."""
-        return self._log.read_text(errors="replace")
+        """Return its log up to now."""
+        return self.log_file.read_text(errors="replace")
 
 
-class LocalCluster:
-    """Use as a context manager: entering starts all, leaving ends all, whatever happened.
+@contextmanager
+def local_cluster(
+    addresses: Sequence[Address], folder: Path, command: Sequence[str] = COMMAND
+) -> Iterator[list[LocalAgent]]:
+    """Start an agent at each address; stop them all at the end, whatever happens.
 
-    Agents know each other from one configuration file in ``folder``, where their logs go too.
-    They are in sessions of their own, so that a Ctrl-C in the terminal reaches only their starter.
+    The agents share one configuration file in ``folder``, which also gets their logs. Each has its
+    own session, so that Ctrl-C in the terminal reaches only the starter.
     """
+    config = folder / "config.json"
+    config.write_text(json.dumps({"nodes": [str(one) for one in addresses], "mode": "pull"}))
+    # Settings for us must not become settings of the agents.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
+    agents: list[LocalAgent] = []
+    try:
+        for index, address in enumerate(addresses):
+            name = name_of(index)
+            log = folder / f"{name}.log"
+            flags = ("--listen", str(address), "--name", name, "--config", str(config))
+            with log.open("wb") as output:
+                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [*command, *flags],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=environment,
+                )
+            agents.append(LocalAgent(name, address, process, log))
+        yield agents
+    finally:
+        _stop([agent.process for agent in agents])
 
-    def __init__(
-        self, addresses: Sequence[Address], folder: Path, command: Sequence[str] = COMMAND
-    ) -> None:
-        self.members: list[LocalAgent] = []
-        self._addresses = addresses
-        self._folder = folder
-        self._command = command
 
-    def __enter__(self) -> Self:
-        config = self._folder / "config.json"
-        nodes = [str(address) for address in self._addresses]
-        config.write_text(json.dumps({"nodes": nodes, "mode": "pull"}))
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Terminate all, wait, then kill the rest. Blocks, so that nothing interrupts it."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + STOP_TIMEOUT
+    for process in processes:
         try:
-            for index, address in enumerate(self._addresses):
-                self.members.append(self._start(name_of(index), address, config))
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Ask all to end, wait, then make them. Blocks: nothing may interrupt this."""
-        processes = [member.process for member in self.members]
-        for process in processes:
-            process.terminate()
-        deadline = time.monotonic() + PATIENCE
-        for process in processes:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
-
-    def _start(self, name: str, address: Address, config: Path) -> LocalAgent:
-        log = self._folder / f"{name}.log"
-        flags = ("--listen", str(address), "--name", name, "--config", str(config))
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*self._command, *flags],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=_environment(),
-            )
-        return LocalAgent(name, address, process, log)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without what would set an agent up otherwise than its flags say."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("NODNOD_")}
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin is not None:
+            process.stdin.close()

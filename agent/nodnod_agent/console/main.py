@@ -1,4 +1,4 @@
-"""The ``nodnod`` command: its subcommands, and what their failures are to a shell."""
+"""The ``nodnod`` command: dispatches to subcommands and maps their errors to exit statuses."""
 
 import errno
 import io
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.credentials import CredentialsError
-from nodnod_agent.console.output import complain
+from nodnod_agent.console.output import print_error
 from nodnod_agent.console.top import command as top
 from nodnod_client import __version__
 from nodnod_client.errors import AddressError, NodNodError, StatFailedError
@@ -26,20 +26,20 @@ COMMANDS: tuple[Command, ...] = (
     completion.COMMAND,
 )
 
-# The first row that fits an error counts.
+# The first row that matches an error counts.
 _STATUSES = (
     (AddressError, Status.USAGE),
     (CredentialsError, Status.USAGE),
-    (StatFailedError, Status.ERRING),
+    (StatFailedError, Status.NODE_ERROR),
     (NodNodError, Status.UNREACHABLE),
 )
 
 _EPILOG = """\
 exit status:
-  0  fine
-  1  some node answered with an error, or views differ
+  0  success
+  1  a node reported an error, or views differ
   2  wrong usage
-  3  no answer: cannot connect, or not in time
+  3  no answer: cannot connect, or timed out
 (nodnod check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN)
 """
 
@@ -47,23 +47,22 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``nodnod`` with these arguments (those of the process by default); gives its status."""
-    _admit_any_text()
+    """Run ``nodnod`` with these arguments (default: sys.argv); return the exit status."""
+    _replace_unencodable()
     try:
         status = _run(argv)
         sys.stdout.flush()
     except NodNodError as error:
-        complain(str(error))
+        print_error(str(error))
         return next(status for kind, status in _STATUSES if isinstance(error, kind))
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
-        # The reader has seen enough, or the terminal is gone. What is buffered must not fail once
-        # more at exit.
+        # The reader or the terminal has gone. The buffered rest must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Status.FINE
+        return Status.OK
     return status
 
 
@@ -71,9 +70,9 @@ def _run(argv: Sequence[str] | None) -> int:
     given = sys.argv[1:] if argv is None else argv
     try:
         args = _parser().parse_args(given)
-    except SystemExit as stop:  # argparse has said what there is to say
-        named = (command.misused for command in COMMANDS if command.name in given[:1])
-        return next(named, Status.USAGE) if stop.code else Status.FINE
+    except SystemExit as stop:  # argparse has printed the reason
+        statuses = (command.usage_status for command in COMMANDS if command.name in given[:1])
+        return next(statuses, Status.USAGE) if stop.code else Status.OK
     status: int = args.run(args)
     return status
 
@@ -98,8 +97,8 @@ def _parser() -> Parser:
     return parser
 
 
-def _admit_any_text() -> None:
-    """Let a terminal without Unicode show question marks: node names are anybody's."""
+def _replace_unencodable() -> None:
+    """Print question marks for what the terminal cannot encode: node names hold any text."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""``nodnod members``: whom an agent knows, and whether all agents see the same."""
+"""``nodnod members``: the members that an agent knows, or the differences between all views."""
 
 import asyncio
 import sys
@@ -8,25 +8,24 @@ from collections.abc import Sequence
 from functools import partial
 
 import msgspec
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, Status, add_server, number
-from nodnod_agent.console.credentials import Caller, dials
+from nodnod_agent.console.command import Command, Status, add_seconds, add_server
+from nodnod_agent.console.credentials import CommandClient, client_factory
 from nodnod_agent.console.diff import compare
 from nodnod_agent.console.diff_text import conclusion, sentences
 from nodnod_agent.console.gather import gather_views
 from nodnod_agent.console.output import console
-from nodnod_agent.console.units import human_span, plain
+from nodnod_agent.console.table import error_lines, headed_table
+from nodnod_agent.console.units import counted, human_span, plain
 from nodnod_client.client import Client
 from nodnod_client.messages import MemberInfo, Members
 
 DEFAULT_TIMEOUT = 5.0
 
-ERROR_COLUMN_FROM = 110
-"""Characters of a terminal from which on errors have a column; below that they stand below."""
+ERROR_COLUMN_WIDTH = 110
+"""Least width in characters of a terminal with a column of errors; else they go below the table."""
 
 _STYLES = {"up": "green", "down": "bold red", "left": "dim"}
 
@@ -37,22 +36,16 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--agree",
         action="store_true",
-        help="ask all members for their views too, and print where these differ; status 1 if so",
+        help="compare the views of all agents and print where they differ (then status 1)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=number(float, 0.1, 3600),
-        default=DEFAULT_TIMEOUT,
-        help="give up on an agent that does not answer for so many seconds "
-        f"(default: {DEFAULT_TIMEOUT:g})",
-    )
+    text = f"give up on an agent that does not answer in this time (default: {DEFAULT_TIMEOUT:g})"
+    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
 
 
 def run(args: Namespace) -> int:
-    """Run the command."""
-    dial = partial(dials(args), timeout=args.timeout)
+    """List the members, or compare the views of all."""
+    dial = partial(client_factory(args), timeout=args.timeout)
     client = dial(args.server)
     if args.agree:
         return asyncio.run(_agree(client, dial, args.json))
@@ -62,7 +55,7 @@ def run(args: Namespace) -> int:
     else:
         screen = console()
         screen.print(members_view(members, now=time.time(), width=screen.width))
-    return Status.FINE
+    return Status.OK
 
 
 async def _ask(client: Client) -> Members:
@@ -70,8 +63,8 @@ async def _ask(client: Client) -> Members:
         return await client.members()
 
 
-async def _agree(client: Client, dial: "partial[Caller]", as_json: bool) -> int:
-    # Members list addresses only; a cluster that speaks TLS does so everywhere.
+async def _agree(client: Client, dial: "partial[CommandClient]", as_json: bool) -> int:
+    # Members list bare addresses; all agents of a cluster use TLS, or none.
     form = "wss://{}/" if client.url.startswith("wss://") else "{}"
     async with client:
         found = await gather_views(client, lambda address: dial(form.format(address)))
@@ -84,21 +77,19 @@ async def _agree(client: Client, dial: "partial[Caller]", as_json: bool) -> int:
             line = Text.assemble(("✗ ", "bold red"), plain(difference, 2000))
             screen.print(line, soft_wrap=True)
         screen.print(Text(plain(conclusion(report), 2000)), soft_wrap=True)
-    return Status.ERRING if report.differences else Status.FINE
+    return Status.NODE_ERROR if report.differences else Status.OK
 
 
 def members_view(members: Members, *, now: float, width: int) -> RenderableType:
-    """One row per member in the order of the agent: itself, the others by name, those who left.
+    """Show one row per member in the agent's order: itself, the others by name, those that left.
 
-    Of those who left, one whose name somebody has who is there has come back, and is passed over.
-    ``now`` is in Unix seconds; ``width`` that of the terminal, in characters.
+    A member that left is not shown if a present one has its name: it has come back. ``now`` is in
+    Unix seconds; ``width`` is that of the terminal, in characters.
     """
-    there = {row.name for row in members.members if row.state != "left"}
-    rows = [row for row in members.members if row.state != "left" or row.name not in there]
-    wide = width >= ERROR_COLUMN_FROM
-    table = Table(
-        box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
-    )
+    present = {row.name for row in members.members if row.state != "left"}
+    rows = [row for row in members.members if row.state != "left" or row.name not in present]
+    wide = width >= ERROR_COLUMN_WIDTH
+    table = headed_table((0, 1, 0, 0))
     table.add_column("Name", overflow="fold", min_width=8)
     table.add_column("Address", overflow="fold")
     table.add_column("State", no_wrap=True)
@@ -108,12 +99,8 @@ def members_view(members: Members, *, now: float, width: int) -> RenderableType:
         table.add_column("Error", overflow="fold")
     for row in rows:
         table.add_row(*_cells(row, now)[: len(table.columns)])
-    reasons = [
-        Text.assemble((f"✗ {plain(row.name)}", "bold red"), f": {_reason(row)}")
-        for row in rows
-        if row.error and not wide
-    ]
-    return Group(table, *reasons, Text(_summary(rows, members.host), style="dim"))
+    errors = [] if wide else error_lines((row.name, _error(row)) for row in rows)
+    return Group(table, *errors, Text(_summary(rows, members.host), style="dim"))
 
 
 def _cells(row: MemberInfo, now: float) -> list[Text]:
@@ -125,20 +112,19 @@ def _cells(row: MemberInfo, now: float) -> list[Text]:
         Text("-" if row.since is None else human_span(now - row.since)),
         Text("-" if row.rtt is None else f"{1000 * row.rtt:.1f} ms"),
         Text("-" if row.version is None else str(row.version)),
-        Text(_reason(row), "red"),
+        Text(plain(_error(row)), "red"),
     ]
 
 
-def _reason(row: MemberInfo) -> str:
-    """What is wrong; that the node is down says its state."""
-    return plain(row.error.removeprefix("down: "))
+def _error(row: MemberInfo) -> str:
+    return row.error.removeprefix("down: ")  # the state says so already
 
 
 def _summary(rows: Sequence[MemberInfo], host: str) -> str:
     states = [row.state for row in rows]
-    parts = ["1 member" if len(states) == 1 else f"{len(states)} members"]
+    parts = [counted(len(states), "member")]
     parts += [f"{states.count(state)} {state}" for state in ("down", "left") if state in states]
-    return f"{', '.join(parts)} · as {plain(host)} sees them"
+    return f"{', '.join(parts)} · as seen by {plain(host)}"
 
 
 def _print_json(document: object) -> None:
@@ -146,4 +132,4 @@ def _print_json(document: object) -> None:
     sys.stdout.write(text.decode() + "\n")
 
 
-COMMAND = Command("members", "show who is in a cluster, and whether all agree", add_flags, run)
+COMMAND = Command("members", "list the members of a cluster, or compare all views", add_flags, run)

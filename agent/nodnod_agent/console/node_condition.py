@@ -1,11 +1,11 @@
-"""What is the matter with a node, as far as its error tells."""
+"""The condition of a node, derived from its error."""
 
 import re
 from enum import StrEnum
 
 from nodnod_client.messages import NodeStats
 
-# How agents begin these errors: docs/protocol.md.
+# The beginnings of these errors are part of the protocol: docs/protocol.md.
 _STALE = re.compile(r"stale: last heard (\d+(?:\.\d+)?) s ago")
 _DOWN = re.compile(r"(?:^|; )down: ")
 
@@ -15,17 +15,17 @@ class Condition(StrEnum):
 
     FINE = "fine"
     STALE = "stale"
-    """It is not heard just now; its numbers are the last ones."""
+    """The node is silent; its numbers are the last ones received."""
 
     ERROR = "error"
-    """It is there, but something could not be read, or it did not answer in time."""
+    """The node is up, but could not read something or did not answer in time."""
 
     DOWN = "down"
-    """There is no connection to it; in push mode it may still have its last numbers."""
+    """There is no connection to the node; in push mode its last numbers may be known."""
 
 
 def condition(node: NodeStats) -> Condition:
-    """What is the matter with ``node``."""
+    """Return the condition of ``node``."""
     if not node.error:
         return Condition.FINE
     if _DOWN.search(node.error):
@@ -33,13 +33,13 @@ def condition(node: NodeStats) -> Condition:
     return Condition.ERROR if stale_age(node.error) is None else Condition.STALE
 
 
-def reason(node: NodeStats) -> str:
-    """Its error, without what its condition says already: of one that is down only why."""
+def error_detail(node: NodeStats) -> str:
+    """Return the error of ``node`` without the part that only names its condition."""
     down = _DOWN.search(node.error)
     return node.error[down.end() :] if down else node.error.removeprefix("stale: ")
 
 
 def stale_age(error: str) -> float | None:
-    """How many seconds old a node's numbers are, by its error; None where it does not say."""
+    """Return the age in seconds of a node's numbers; None if the error does not tell it."""
     found = _STALE.match(error)
     return float(found[1]) if found else None

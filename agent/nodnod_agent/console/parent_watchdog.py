@@ -1,8 +1,8 @@
-"""``python -m nodnod_agent.console.parent_watchdog``: an agent that does not outlive whoever started it.
+"""``python -m nodnod_agent.console.parent_watchdog``: an agent that ends with its starter.
 
-Runs ``nodnod-agent`` with the arguments given, and ends it when stdin does. Stdin is a pipe
-whose other end only the starter holds, so it ends however the starter ends, SIGKILL included.
-Works wherever there are pipes; a parent-death signal would be Linux's alone.
+Runs ``nodnod-agent`` with the arguments given, and ends it when stdin closes. Stdin is a pipe whose
+other end only the starter holds, so it closes however the starter ends, even by SIGKILL. Pipes work
+everywhere; a parent-death signal exists only on Linux.
 """
 
 import os
@@ -11,26 +11,26 @@ import sys
 import threading
 import time
 
-PATIENCE = 3.0
-"""Seconds to end in good order."""
+STOP_TIMEOUT = 3.0
+"""Seconds from SIGTERM to SIGKILL."""
 
 
-def hold(descriptor: int, patience: float = PATIENCE) -> None:
-    """Start a thread that waits for the end of this pipe, and then ends this process."""
+def watch(descriptor: int, timeout: float = STOP_TIMEOUT) -> None:
+    """Start a thread that ends this process when this pipe closes."""
 
     def wait() -> None:
         while os.read(descriptor, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(patience)
+        time.sleep(timeout)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    # Daemon: the agent may end before its starter does.
-    threading.Thread(target=wait, name="leash", daemon=True).start()
+    # A daemon thread: the agent may end before its starter does.
+    threading.Thread(target=wait, name="parent-watchdog", daemon=True).start()
 
 
 if __name__ == "__main__":
-    hold(0)
-    from nodnod_agent.cli import main  # after the leash is on, however long this takes
+    watch(0)
+    from nodnod_agent.cli import main  # only now: the import takes time, and is watched too
 
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""``nodnod secret``: makes the secret that the agents of a cluster share."""
+"""``nodnod secret``: generates the secret that the agents of a cluster share."""
 
 import os
 import secrets
@@ -6,10 +6,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from nodnod_agent.console.command import Command, Status
-from nodnod_agent.console.output import complain
+from nodnod_agent.console.credentials import reason
+from nodnod_agent.console.output import print_error
 
 RANDOM_BYTES = 32
-"""As many as the hash that signs tokens has; printed, they are 43 characters."""
+"""The size of the SHA-256 hash that signs tokens; 43 characters when printed."""
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -17,25 +18,26 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         metavar="PATH",
-        help="write it to a new file that only you may read (mode 0600) instead of printing it",
+        help="write the secret to a new file that only you can read (mode 0600) instead of "
+        "printing it",
     )
 
 
 def run(args: Namespace) -> int:
-    """Run the command."""
+    """Print the secret or write it to a file."""
     secret = secrets.token_urlsafe(RANDOM_BYTES)
     if args.file is None:
         sys.stdout.write(f"{secret}\n")
-        return Status.FINE
+        return Status.OK
     try:
-        # Never over one that is in use: its agents would not know each other any more.
+        # O_EXCL: to overwrite a secret in use would lock its agents out of their cluster.
         descriptor = os.open(args.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(f"{secret}\n")
     except (OSError, ValueError) as error:
-        complain(f"{args.file}: {(getattr(error, 'strerror', None) or str(error)).lower()}")
+        print_error(f"{args.file}: {reason(error)}")
         return Status.USAGE
-    return Status.FINE
+    return Status.OK
 
 
-COMMAND = Command("secret", "make a secret for a cluster", add_flags, run)
+COMMAND = Command("secret", "generate a secret for a cluster", add_flags, run)

@@ -1,4 +1,4 @@
-"""Work that a signal ends in good order."""
+"""Run a coroutine until a signal ends it."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def until_signal(work: Coroutine[Any, Any, T]) -> T | None:
-    """Run ``work``; at Ctrl-C, SIGTERM or a hang-up of the terminal cancel it and give None."""
+    """Run ``work``. SIGINT, SIGTERM and SIGHUP cancel it; the result is then None."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
-    asked = False
+    stopped = False
 
     def stop() -> None:
-        # Once: a second Ctrl-C must not break off the tidying up.
-        nonlocal asked
-        if not asked:
-            asked = True
+        # Only once: a second Ctrl-C must not interrupt the cleanup.
+        nonlocal stopped
+        if not stopped:
+            stopped = True
             task.cancel()
 
     for number in _SIGNALS:
-        # Only the main thread may mind signals; elsewhere whoever started us does.
+        # Outside the main thread handlers are refused; there the starter handles signals.
         with contextlib.suppress(RuntimeError, ValueError):
             loop.add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:
-        if not asked:
+        if not stopped:
             raise
         return None

@@ -1,4 +1,4 @@
-"""One question, asked once or again and again, whatever version the agent is."""
+"""A request for stats, sent once or repeated, to agents of either version."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,14 +9,23 @@ from nodnod_client.client import Client
 from nodnod_client.errors import ConnectError, RequestTimeoutError, StatFailedError
 from nodnod_client.messages import Answer
 
-RETRY = 1.0
+RETRY_INTERVAL = 1.0
 """Seconds between attempts to connect again."""
+
+AGENT_SHARE = 0.8
+"""Part of a user's timeout in which the agent collects answers; the rest is for the network."""
+
+
+def agent_deadline(timeout: float) -> float:
+    """Return the seconds that the agent gets, so that its answer is here within ``timeout``."""
+    return min(30.0, max(0.05, AGENT_SHARE * timeout))
 
 
 class StatRequest(Struct, frozen=True):
-    """What to ask: the cluster, or the agent's own node.
+    """Asks for the stats of the cluster or, if ``local``, of the agent's own node.
 
-    ``detail`` names sections; ``history`` and ``deadline`` are in seconds.
+    ``nodes`` are name patterns, ``detail`` names sections; ``history`` and ``deadline`` are in
+    seconds.
     """
 
     local: bool = False
@@ -26,7 +35,7 @@ class StatRequest(Struct, frozen=True):
     deadline: float | None = None
 
     async def ask(self, client: Client) -> Answer:
-        """Ask once."""
+        """Send the request once and return the answer."""
         if self.local:
             return await client.stat(
                 detail=self.detail, history=self.history, deadline=self.deadline
@@ -36,33 +45,39 @@ class StatRequest(Struct, frozen=True):
         )
 
 
-async def answers(
-    client: Client, question: StatRequest, every: float
-) -> AsyncIterator[Answer | ConnectError | RequestTimeoutError]:
-    """An answer every so many seconds, for ever; in between, what kept one from coming.
+async def ask_once(client: Client, request: StatRequest) -> Answer:
+    """Connect, ask and disconnect."""
+    async with client:
+        return await request.ask(client)
 
-    Streams where the agent can, and polls where it cannot. Raises StatFailedError where the agent
-    refuses the question itself.
+
+async def answers(
+    client: Client, request: StatRequest, every: float
+) -> AsyncIterator[Answer | ConnectError | RequestTimeoutError]:
+    """Yield an answer every ``every`` seconds without end; or the error that prevented it.
+
+    Streams if the agent can, and polls otherwise. Raises StatFailedError if the agent refuses the
+    request.
     """
     while True:
         try:
             await client.connect()
-            async for answer in _run(client, question, every):
+            async for answer in _run(client, request, every):
                 yield answer
         except (ConnectError, RequestTimeoutError) as error:
             yield error
-        await asyncio.sleep(min(every, RETRY))
+        await asyncio.sleep(min(every, RETRY_INTERVAL))
 
 
-async def _run(client: Client, question: StatRequest, every: float) -> AsyncIterator[Answer]:
+async def _run(client: Client, request: StatRequest, every: float) -> AsyncIterator[Answer]:
     if client.version >= 2:
         try:
             async for answer in client.stream(
-                all=not question.local,
-                nodes=question.nodes,
-                detail=question.detail,
-                history=question.history,
-                deadline=question.deadline,
+                all=not request.local,
+                nodes=request.nodes,
+                detail=request.detail,
+                history=request.history,
+                deadline=request.deadline,
                 every=every,
                 reconnect=False,
             ):
@@ -73,6 +88,6 @@ async def _run(client: Client, question: StatRequest, every: float) -> AsyncIter
     clock = asyncio.get_running_loop().time
     due = clock()
     while True:
-        yield await question.ask(client)
+        yield await request.ask(client)
         due = max(due + every, clock())
         await asyncio.sleep(due - clock())

@@ -1,32 +1,31 @@
 """The cluster as a table."""
 
+from collections.abc import Iterable
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nodnod_agent.console.units import human_part, level, meter, percent, plain
+from nodnod_agent.console.units import counted, human_part, level, meter, percent, plain
 from nodnod_client.messages import Answer, NodeStats
 
-METER = 10
-"""Characters of a bar."""
+METER_WIDTH = 10
 
-# From this width on: whether bars are drawn, and sizes given. The first row that fits counts.
+# The first row whose width fits the terminal counts: minimum width, bars, sizes.
 _LAYOUTS = ((112, True, True), (72, False, True), (0, False, False))
 
 
 def cluster_view(answer: Answer, *, width: int, when: str = "") -> Group:
-    """All nodes by name; below them, in red, every node that has an error and why.
+    """Show all nodes by name; below them, in red, the error of every node that has one.
 
-    ``width`` is that of the terminal, in characters: a narrow one gets no bars, a very narrow one
-    no sizes. ``when`` is shown as the time of the answer.
+    ``width`` is that of the terminal, in characters: bars and sizes are drawn if there is room.
+    ``when`` is shown as the time of the answer.
     """
     bars, sizes = next((bars, sizes) for least, bars, sizes in _LAYOUTS if width >= least)
     nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
-    table = Table(
-        box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False, header_style="bold"
-    )
-    # The only column that may shrink: its texts cut themselves off.
+    table = headed_table((0, 0, 0, 1))
+    # The only column that may shrink: its texts are cut with an ellipsis.
     table.add_column("Node", min_width=8)
     for title, sized in (("CPU", False), ("Memory", sizes), ("Disk", sizes)):
         if bars:
@@ -36,25 +35,36 @@ def cluster_view(answer: Answer, *, width: int, when: str = "") -> Group:
             table.add_column("", no_wrap=True)
     for node in nodes:
         table.add_row(*_row(node, bars=bars, sizes=sizes))
-    reasons = [
-        Text.assemble((f"✗ {plain(node.name)}", "bold red"), f": {plain(node.error)}")
-        for node in nodes
-        if node.error
-    ]
-    return Group(table, *reasons, Text(summary(answer, when), style="dim"))
+    errors = error_lines((node.name, node.error) for node in nodes)
+    return Group(table, *errors, Text(summary(answer, when), style="dim"))
 
 
 def summary(answer: Answer, when: str = "") -> str:
-    """One line: how many nodes, how many with an error, and who answered when."""
-    count = len(answer.nodes)
-    erring = sum(1 for node in answer.nodes.values() if node.error)
-    parts = ["1 node" if count == 1 else f"{count} nodes"]
-    if erring:
-        parts[0] += f", {erring} with an error"
+    """Say in one line how many nodes there are, how many have an error, who answered and when."""
+    parts = [counted(len(answer.nodes), "node")]
+    errors = sum(1 for node in answer.nodes.values() if node.error)
+    if errors:
+        parts[0] += f", {errors} with an error"
     parts.append(f"answered by {plain(answer.host)}")
     if when:
         parts.append(when)
     return " · ".join(parts)
+
+
+def headed_table(padding: tuple[int, int, int, int]) -> Table:
+    """Return an empty table without a frame, with a line below its header."""
+    return Table(
+        box=SIMPLE_HEAD, pad_edge=False, padding=padding, show_edge=False, header_style="bold"
+    )
+
+
+def error_lines(errors: Iterable[tuple[str, str]]) -> list[Text]:
+    """Return a line for each pair of a node's name and its error that is not empty."""
+    return [
+        Text.assemble((f"✗ {plain(name)}", "bold red"), f": {plain(error)}")
+        for name, error in errors
+        if error
+    ]
 
 
 def _row(node: NodeStats, *, bars: bool, sizes: bool) -> list[Text]:
@@ -67,7 +77,7 @@ def _row(node: NodeStats, *, bars: bool, sizes: bool) -> list[Text]:
         (node.disk_used_percent, (node.disk_used, node.disk_total)),
     ):
         if bars:
-            cells.append(Text("") if unread else meter(share, METER))
+            cells.append(Text("") if unread else meter(share, METER_WIDTH))
         cells.append(Text("-", "dim") if unread else Text(percent(share), level(share)))
         if sizes and part is not None:
             cells.append(Text("" if unread else human_part(*part)))

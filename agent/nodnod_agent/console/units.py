@@ -1,4 +1,4 @@
-"""Numbers and foreign text as people read them in a terminal."""
+"""Numbers and untrusted text in the form that people read in a terminal."""
 
 import unicodedata
 
@@ -8,8 +8,13 @@ _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
-# From this many percent on, in this style; the first row that fits counts.
 _LEVELS = ((90.0, "red"), (75.0, "yellow"), (0.0, "green"))
+"""The lowest percentage of each style; the first row that fits counts."""
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 node``, ``3 nodes``."""
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def human_bytes(size: float) -> str:
@@ -21,7 +26,7 @@ def human_bytes(size: float) -> str:
 
 
 def human_part(used: float, total: float) -> str:
-    """``5.3/8.0 GiB``: a part and its whole in the unit of the whole, 15 characters at most."""
+    """``5.3/8.0 GiB``: a part and its whole in the unit of the whole, at most 15 characters."""
     whole = human_bytes(total)
     number, unit = whole.split()
     if not total or unit == "B":
@@ -30,7 +35,7 @@ def human_part(used: float, total: float) -> str:
 
 
 def human_span(seconds: float) -> str:
-    """``130`` is ``2 min``: a length of time in one unit, cut off; six characters at most."""
+    """``130`` is ``2 min``: a duration in one unit, rounded down; at most six characters."""
     size, unit = next((row for row in _SPANS if seconds >= row[0]), _SPANS[-1])
     return f"{max(0, int(seconds / size))} {unit}"
 
@@ -41,18 +46,18 @@ def percent(value: float) -> str:
 
 
 def level(value: float) -> str:
-    """The style for a share in percent: green, yellow from 75, red from 90."""
+    """Return the style of a percentage: green, yellow from 75, red from 90."""
     return next((style for least, style in _LEVELS if value >= least), "green")
 
 
 def meter(value: float, width: int) -> Text:
-    """A bar of ``width`` characters, filled to so many percent and coloured by level."""
+    """Draw a bar of ``width`` characters, filled to ``value`` percent and colored by level."""
     filled = max(0, min(width, round(width * value / 100)))
     return Text.assemble(("━" * filled, level(value)), ("─" * (width - filled), "dim"))
 
 
 def plain(text: str, longest: int = 300) -> str:
-    """Foreign text on one line, without what would steer a terminal or turn the direction."""
+    """Return untrusted text as one line, without control and text-direction characters."""
     cut = text if len(text) <= longest else text[: longest - 1] + "…"
     return "".join(_visible(character) for character in cut)
 

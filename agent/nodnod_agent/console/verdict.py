@@ -1,7 +1,7 @@
-"""Whether a cluster is well, by thresholds: a pure function of one answer.
+"""Judges one answer by thresholds: a pure function.
 
-States, thresholds and performance data are those of the monitoring plugins' convention: a
-threshold ``90`` is crossed by what is above it; a threshold ``3:`` by what is below it.
+Severities, thresholds and performance data follow the monitoring plugins' convention: a value above
+the threshold ``90``, or below the threshold ``3:``, crosses it.
 """
 
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from enum import IntEnum
 from msgspec import Struct
 
 from nodnod_agent.console.node_condition import stale_age
-from nodnod_agent.console.units import percent, plain
+from nodnod_agent.console.units import counted, percent, plain
 from nodnod_client.messages import Answer, NodeStats
 
-MOST_PROBLEMS = 8
-"""Problems that are named; of more the line says how many."""
+MAX_PROBLEMS = 8
+"""Problems that the line names; it only counts the others."""
 
 METRICS = {"cpu": "cpu_used", "memory": "memory_used_percent", "disk": "disk_used_percent"}
-"""What has thresholds, by the field of a node's stats."""
+"""The metrics that have thresholds, and their fields in NodeStats."""
 
 
-class State(IntEnum):
-    """What a check comes to: its exit status."""
+class Severity(IntEnum):
+    """The result of a check, and its exit status."""
 
     OK = 0
     WARNING = 1
@@ -30,30 +30,28 @@ class State(IntEnum):
 
 
 class Levels(Struct, frozen=True):
-    """Where it gets bad; either may be missing."""
+    """The levels of one threshold; either may be missing."""
 
     warning: float | None = None
     critical: float | None = None
 
-    def above(self, value: float) -> State:
-        """What ``value`` is where more is worse."""
-        if self.critical is not None and value > self.critical:
-            return State.CRITICAL
-        return State.WARNING if self.warning is not None and value > self.warning else State.OK
-
-    def below(self, value: float) -> State:
-        """What ``value`` is where less is worse."""
-        if self.critical is not None and value < self.critical:
-            return State.CRITICAL
-        return State.WARNING if self.warning is not None and value < self.warning else State.OK
+    def crossed(self, value: float, *, falling: bool = False) -> tuple[Severity, float] | None:
+        """Return the worst level that ``value`` crosses; ``falling`` means that less is worse."""
+        for severity, level in (
+            (Severity.CRITICAL, self.critical),
+            (Severity.WARNING, self.warning),
+        ):
+            if level is not None and (value < level if falling else value > level):
+                return severity, level
+        return None
 
 
 class Thresholds(Struct, frozen=True):
-    """What to hold a cluster to.
+    """What to check.
 
-    ``metrics``: limits in percent by the names of METRICS. ``nodes``: how many must be there; with
-    it a node that is down is a warning, without it critical. ``stale``: seconds for which numbers
-    are good although their node is not heard.
+    ``metrics``: levels in percent, by the names of METRICS. ``nodes``: how many must be up; with
+    it a node that is down is a warning, without it critical. ``stale``: the age in seconds up to
+    which the last numbers of a silent node count.
     """
 
     metrics: dict[str, Levels] = {}
@@ -62,40 +60,40 @@ class Thresholds(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """A state, and the line that says why."""
+    """A severity, the reason for it, and performance data."""
 
-    state: State
+    severity: Severity
     text: str
     perfdata: str = ""
 
     def line(self) -> str:
-        """The whole line; the bar, which ends the text, stands nowhere else."""
+        """Return the whole line; ``|`` ends the text, so no other one is left in it."""
         text = plain(self.text, 4000).replace("|", "/")
-        return f"NODNOD {self.state.name}: {text}" + (
+        return f"NODNOD {self.severity.name}: {text}" + (
             f" | {self.perfdata}" if self.perfdata else ""
         )
 
 
 def evaluate(answer: Answer, thresholds: Thresholds) -> Verdict:
-    """Judge one answer of a whole cluster, or of a part of it."""
+    """Judge an answer of the whole cluster, or of a part of it."""
     nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
     if not nodes and thresholds.nodes is None:
-        return Verdict(State.UNKNOWN, "no node is there to be checked")
-    there = [node for node in nodes if _usable(node, thresholds.stale)]
-    problems = [*_missing(nodes, there, thresholds), *_crossed(there, thresholds)]
+        return Verdict(Severity.UNKNOWN, "there are no nodes to check")
+    up = [node for node in nodes if _usable(node, thresholds.stale)]
+    problems = [*_missing(nodes, up, thresholds.nodes), *_crossed(up, thresholds)]
     problems.sort(key=lambda problem: -problem[0])
-    state = problems[0][0] if problems else State.OK
-    parts = [f"{len(there)} of {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'} up"]
-    parts += [text for _, text in problems[:MOST_PROBLEMS]]
-    if len(problems) > MOST_PROBLEMS:
-        parts.append(f"and {len(problems) - MOST_PROBLEMS} problems more")
+    severity = problems[0][0] if problems else Severity.OK
+    parts = [f"{len(up)} of {counted(len(nodes), 'node')} up"]
+    parts += [text for _, text in problems[:MAX_PROBLEMS]]
+    if len(problems) > MAX_PROBLEMS:
+        parts.append(f"and {counted(len(problems) - MAX_PROBLEMS, 'more problem')}")
     if not problems:
         parts += [
             f"highest {name} {percent(_value(top, name))} ({top.name})"
             for name in METRICS
-            for top in _highest(there, name)
+            for top in _highest(up, name)
         ]
-    return Verdict(state, ", ".join(parts), " ".join(_perfdata(nodes, there, thresholds)))
+    return Verdict(severity, ", ".join(parts), " ".join(_perfdata(nodes, up, thresholds)))
 
 
 def _usable(node: NodeStats, stale: float) -> bool:
@@ -104,45 +102,40 @@ def _usable(node: NodeStats, stale: float) -> bool:
 
 
 def _missing(
-    nodes: list[NodeStats], there: list[NodeStats], thresholds: Thresholds
-) -> Iterator[tuple[State, str]]:
-    enough = thresholds.nodes
-    if enough is not None and enough.below(len(there)):
-        state = enough.below(len(there))
-        limit = enough.critical if state is State.CRITICAL else enough.warning
-        yield state, f"fewer than {limit:g}"
-    present = {node.name for node in there}
+    nodes: list[NodeStats], up: list[NodeStats], required: Levels | None
+) -> Iterator[tuple[Severity, str]]:
+    if required is not None and (crossed := required.crossed(len(up), falling=True)):
+        severity, level = crossed
+        yield severity, f"fewer than {level:g}"
+    severity = Severity.CRITICAL if required is None else Severity.WARNING
+    names = {node.name for node in up}
     for node in nodes:
-        if node.name not in present:
-            state = State.CRITICAL if enough is None else State.WARNING
-            yield state, f"{node.name}: {node.error}"
+        if node.name not in names:
+            yield severity, f"{node.name}: {node.error}"
 
 
-def _crossed(there: list[NodeStats], thresholds: Thresholds) -> Iterator[tuple[State, str]]:
-    for name, limits in thresholds.metrics.items():
-        for node in there:
-            state = limits.above(_value(node, name))
-            if state:
-                limit = limits.critical if state is State.CRITICAL else limits.warning
-                yield state, f"{node.name} {name} {percent(_value(node, name))} > {limit:g} %"
+def _crossed(up: list[NodeStats], thresholds: Thresholds) -> Iterator[tuple[Severity, str]]:
+    for name, levels in thresholds.metrics.items():
+        for node in up:
+            if crossed := levels.crossed(_value(node, name)):
+                severity, level = crossed
+                yield severity, f"{node.name} {name} {percent(_value(node, name))} > {level:g} %"
 
 
-def _perfdata(
-    nodes: list[NodeStats], there: list[NodeStats], thresholds: Thresholds
-) -> Iterator[str]:
-    """Of the cluster, not of each node: labels that come and go make no graph."""
-    enough = thresholds.nodes or Levels()
-    yield f"up={len(there)};{_bound(enough.warning, ':')};{_bound(enough.critical, ':')};0"
+def _perfdata(nodes: list[NodeStats], up: list[NodeStats], thresholds: Thresholds) -> Iterator[str]:
+    # Of the cluster, not of each node: monitoring systems graph labels that do not change.
+    required = thresholds.nodes or Levels()
+    yield f"up={len(up)};{_bound(required.warning, ':')};{_bound(required.critical, ':')};0"
     yield f"nodes={len(nodes)};;;0"
     for name in METRICS:
-        limits = thresholds.metrics.get(name, Levels())
-        for top in _highest(there, name):
-            bounds = f"{_bound(limits.warning)};{_bound(limits.critical)}"
+        levels = thresholds.metrics.get(name, Levels())
+        for top in _highest(up, name):
+            bounds = f"{_bound(levels.warning)};{_bound(levels.critical)}"
             yield f"{name}_max={_value(top, name):.2f}%;{bounds};0;100"
 
 
-def _highest(there: list[NodeStats], name: str) -> list[NodeStats]:
-    return [max(there, key=lambda node: _value(node, name))] if there else []
+def _highest(up: list[NodeStats], name: str) -> list[NodeStats]:
+    return [max(up, key=lambda node: _value(node, name))] if up else []
 
 
 def _value(node: NodeStats, name: str) -> float:
@@ -150,5 +143,5 @@ def _value(node: NodeStats, name: str) -> float:
     return value
 
 
-def _bound(limit: float | None, after: str = "") -> str:
-    return "" if limit is None else f"{limit:g}{after}"
+def _bound(level: float | None, suffix: str = "") -> str:
+    return "" if level is None else f"{level:g}{suffix}"

@@ -133,7 +133,7 @@ async def test_a_version_1_agent_is_polled() -> None:
 
 
 async def test_only_the_nodes_asked_for_are_asked_for(server: V2Server) -> None:
-    async with watching(server, question=StatRequest(nodes=["k*"])):
+    async with watching(server, request=StatRequest(nodes=["k*"])):
         await eventually(lambda: len(server.requests) >= 2)
         assert [request["nodes"] for request in server.requests[:2]] == [["k*"], ["k*"]]
 
@@ -221,7 +221,7 @@ async def test_a_pause_holds_what_is_shown_until_it_ends(server: V2Server) -> No
         await screen.shows("PAUSED")
         server.nodes = [node_object("wendy")]
         await server.tick()
-        await eventually(lambda: [row.node.name for row in screen.app.scene.rows] == ["wendy"])
+        await eventually(lambda: [row.node.name for row in screen.app.model.rows] == ["wendy"])
         assert screen.names() == ["cartman", "kyle", "stan"]
         await screen.press("space")
         assert screen.names() == ["wendy"]
@@ -231,7 +231,7 @@ async def test_a_pause_holds_what_is_shown_until_it_ends(server: V2Server) -> No
 async def test_help_opens_and_closes(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("question_mark")
-        await screen.shows("hold what is shown")
+        await screen.shows("pause; again: resume")
         await screen.press("escape")
         await screen.until(screen.names)
 
@@ -292,7 +292,7 @@ def test_without_textual_there_is_a_hint(
     assert main(["top"]) == 2
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert "pip install textual" in err
+    assert "pip install textual;" in err
 
 
 def test_without_a_terminal_there_is_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,7 @@ async def test_a_pause_holds_them(server: V2Server, opened: Terminal) -> None:
     await opened.press("space")
     server.nodes = [node_object("kyle", cpuUsed=77.0, detail=OTHER)]
     await server.tick()
-    await eventually(lambda: opened.app.scene.rows[0].node.cpu_used == 77.0)
+    await eventually(lambda: opened.app.model.rows[0].node.cpu_used == 77.0)
     assert "9.99" not in opened.text()
     await opened.press("space")
     await server.tick()
@@ -78,7 +78,7 @@ async def test_a_node_that_is_not_listed_any_more_is_said_to_be(
 ) -> None:
     server.nodes = [node_object("stan")]
     await server.tick()
-    await opened.shows("kyle does not list this node any more")
+    await opened.shows("kyle no longer lists this node")
 
 
 async def test_a_lost_connection_is_told_and_taken_up_again(

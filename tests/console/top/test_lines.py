@@ -31,7 +31,7 @@ def test_a_line_is_as_wide_as_the_terminal(width: int, name: str, error: str) ->
     text = line(node, width, since=100.0)
     assert cell_len(text) == width
     assert "\x1b" not in text
-    assert cell_len(str(title_line(columns(width), "cpu", turned=False))) == width
+    assert cell_len(str(title_line(columns(width), "cpu", reverse=False))) == width
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_sparkline_has_a_character_for_each_value(
         (ConnectionState(age=70.0), "NO NEWS  the last answer came 1 min ago"),
         (ConnectionState(age=70.0, every=60.0), None),
         (
-            ConnectionState(trouble="refused", age=7.0),
-            "CONNECTION LOST  refused · numbers are 7 s old · try",
+            ConnectionState(error="refused", age=7.0),
+            "CONNECTION LOST  refused · numbers are 7 s old · retry",
         ),
-        (ConnectionState(trouble="refused"), "CONNECTION LOST  refused · trying again"),
-        (ConnectionState(age=0.0, paused=True), "PAUSED  as of 0 s ago"),
-        (ConnectionState(age=70.0, paused=True), "PAUSED  as of 1 min ago"),
+        (ConnectionState(error="refused"), "CONNECTION LOST  refused · retrying"),
+        (ConnectionState(age=0.0, paused=True), "PAUSED  0 s ago"),
+        (ConnectionState(age=70.0, paused=True), "PAUSED  1 min ago"),
         (ConnectionState(age=0.0, pattern="db", shown=2), "filter 'db': 2 shown"),
     ],
 )

@@ -166,7 +166,7 @@ def test_everything_fits_every_width(width: int) -> None:
         "i/o error",
         "5.2 KiB/s",
         "1.0 KiB/s",
-        "cpu        20.7 %",
+        "cpu          20.7 %",
         "112 processes",
         "[red]x\ufffd[2J",
         "250%",
@@ -174,7 +174,7 @@ def test_everything_fits_every_width(width: int) -> None:
         "battery 80.0 %, plugged in",
         "A100  40.0 %  4.0/8.0 GiB  50 °C  250 W",
         "3 cores, up for 15 min",
-        "a container, limited to 1.5 cores and 1.0 GiB",
+        "in a container limited to 1.5 cores and 1.0 GiB",
         "received ",
         "2.0 KiB/s",
     ],
@@ -219,7 +219,7 @@ def test_a_history_of_nonsense_is_left_out(history: Any) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "words"),
-    [({}, "no details: version 1"), ({"error": "down: x"}, "no details now")],
+    [({}, "No details: the node speaks version 1"), ({"error": "down: x"}, "No details now")],
 )
 def test_without_details_it_says_why(fields: dict[str, Any], words: str) -> None:
     assert words in drawn(body(node(**fields), 78, 1000.0), 78)

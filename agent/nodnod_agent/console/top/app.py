@@ -1,4 +1,4 @@
-"""The application: what comes from the agent goes in, and is shown on whatever screen is open."""
+"""The application: it receives answers and shows them on the current screen."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ from nodnod_agent.console.stat_request import StatRequest, answers
 from nodnod_agent.console.top.details import Details
 from nodnod_agent.console.top.header import ConnectionState
 from nodnod_agent.console.top.help import Help
-from nodnod_agent.console.top.history import SLOTS, slot_of
+from nodnod_agent.console.top.history import SLOTS, slot_length
 from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_agent.console.top.overview import Overview
 from nodnod_agent.console.top.view_model import Row, ViewModel
@@ -22,21 +22,21 @@ from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 from nodnod_client.messages import Answer
 
-LONGEST_HISTORY = 3600.0
-"""Seconds that agents remember."""
+MAX_HISTORY = 3600.0
+"""Seconds of history that agents keep."""
 
 
 class Viewer(App[NodNodError]):
-    """Ends with what the agent refuses with, or with nothing.
+    """Returns the error with which the agent refuses the request, or None.
 
-    ``client`` is connected, and nobody else's. ``clock`` goes only forward; ``wall`` tells Unix
-    seconds.
+    ``client`` is connected and used by nothing else. ``clock`` is monotonic; ``wall`` returns Unix
+    time in seconds.
     """
 
     TITLE = "nodnod"
     ENABLE_COMMAND_PALETTE = False
 
-    # Textual asks for another key; whoever presses this one in a terminal knows what it does.
+    # Textual's default for Ctrl-C only advises another key.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True)
     ]
@@ -44,7 +44,7 @@ class Viewer(App[NodNodError]):
     def __init__(
         self,
         client: Client,
-        question: StatRequest,
+        request: StatRequest,
         every: float = 1.0,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -52,106 +52,106 @@ class Viewer(App[NodNodError]):
     ) -> None:
         super().__init__()
         self.paused = False
-        self.trouble = ""
-        """What keeps the next answer from coming."""
         self.overview = Overview()
+        self.model = ViewModel(every)
         self._client = client
-        self._question = question
+        self._request = request
         self._every = every
         self._clock = clock
         self._wall = wall
-        self.scene = ViewModel(every)
-        self._held: tuple[list[Row], float] = ([], 0.0)
-        """What is shown while paused, and when it was told."""
+        self._error = ""
+        """Why there is no new answer."""
+        self._frozen: tuple[list[Row], float] = ([], 0.0)
+        """The rows shown while paused, and when they came."""
 
     def get_default_screen(self) -> Screen[None]:
-        """See App."""
+        """Return the screen of all nodes."""
         return self.overview
 
     def on_mount(self) -> None:
-        """Begin to listen."""
+        """Start the stream of answers."""
         self.draw()
-        self.set_interval(1.0, self.draw)  # ages grow without news, too
+        self.set_interval(1.0, self.draw)  # ages grow without new answers too
         self._follow()
 
     def draw(self) -> None:
-        """Show what there is to show."""
-        rows, now = self._held if self.paused else (self.scene.rows, self.scene.now)
+        """Show the current state."""
+        rows, now = self._frozen if self.paused else (self.model.rows, self.model.now)
         state = ConnectionState(
             wall=self._wall(),
-            host=self.scene.host,
+            host=self.model.host,
             url=self._client.url,
             every=self._every,
             age=self._clock() - now if rows else None,
-            trouble=self.trouble,
+            error=self._error,
             paused=self.paused,
         )
         self.overview.show(rows, now, state)
 
     def action_pause(self) -> None:
-        """Hold what is shown, or go on."""
-        self._held = (self.scene.still(), self.scene.now)
+        """Pause or resume."""
+        self._frozen = (self.model.snapshot(), self.model.now)
         self.paused = not self.paused
         self.draw()
 
     def action_help(self) -> None:
-        """Show what the keys do."""
+        """Explain the keys."""
         self.push_screen(Help())
 
     def on_node_table_opened(self, message: NodeTable.Opened) -> None:
-        """Show all of one node."""
+        """Show all details of one node."""
         self.push_screen(
             Details(
                 message.name,
                 self._client,
                 self._every,
                 since=self._since,
-                held=lambda: self.paused,
+                paused=lambda: self.paused,
                 wall=self._wall,
             )
         )
 
     @work(exclusive=True, group="follow")
     async def _follow(self) -> None:
-        strange = True  # what comes next comes after a time of which nothing was heard
+        gap = True  # the next answer follows a time without any
         try:
-            async for what in answers(self._client, self._question, self._every):
-                if not isinstance(what, Answer):
-                    self.trouble, strange = str(what), True
+            async for item in answers(self._client, self._request, self._every):
+                if not isinstance(item, Answer):
+                    self._error, gap = str(item), True
                 else:
-                    self._take(what)
-                    if strange:
-                        self._ask_history()
-                    strange = False
+                    self._take(item)
+                    if gap:
+                        self._fetch_history()
+                    gap = False
                 self.draw()
         except NodNodError as error:
             self.exit(error)
 
     def _take(self, answer: Answer) -> None:
-        if self.trouble:
+        if self._error:
             self.notify("Connected again.", timeout=4)
-        self.trouble = ""
-        if self.scene.take(answer, self._clock(), self._wall()):
-            self._ask_since()
+        self._error = ""
+        if self.model.update(answer, self._clock(), self._wall()):
+            self._fetch_since()
 
     @work(exclusive=True, group="history")
-    async def _ask_history(self) -> None:
-        """Fill the sparklines; an agent of version 1 remembers nothing."""
-        seconds = min(LONGEST_HISTORY, SLOTS * slot_of(self._every))
-        question = StatRequest(nodes=self._question.nodes, history=seconds)
+    async def _fetch_history(self) -> None:
+        """Fill the sparklines; version 1 has no history."""
+        seconds = min(MAX_HISTORY, SLOTS * slot_length(self._every))
+        request = StatRequest(nodes=self._request.nodes, history=seconds)
         with contextlib.suppress(NodNodError):
-            self.scene.recall(await question.ask(self._client), self._clock())
+            self.model.backfill(await request.ask(self._client), self._clock())
             self.draw()
 
     @work(exclusive=True, group="since")
-    async def _ask_since(self) -> None:
-        """Learn since when nodes are down, which may be longer than we look."""
+    async def _fetch_since(self) -> None:
+        """Ask since when nodes are down: it may be longer than this viewer runs."""
         with contextlib.suppress(NodNodError):
             members = (await self._client.members()).members
-            self.scene.tell_since(
+            self.model.set_since(
                 {row.name: row.since for row in members if row.state == "down" and row.since}
             )
             self.draw()
 
     def _since(self, name: str) -> float | None:
-        return next((row.since for row in self.scene.rows if row.node.name == name), None)
+        return next((row.since for row in self.model.rows if row.node.name == name), None)

@@ -8,71 +8,59 @@ import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from nodnod_agent.console.command import Command, Status, add_server, number
-from nodnod_agent.console.credentials import dials
-from nodnod_agent.console.output import complain
+from nodnod_agent.console.command import Command, Status, add_nodes, add_seconds, add_server
+from nodnod_agent.console.credentials import client_factory
+from nodnod_agent.console.output import print_error
 from nodnod_agent.console.stat_request import StatRequest
 from nodnod_client.client import Client
 
 TIMEOUT = 10.0
 
-PATIENCE = 2.0
-"""Seconds in which the terminal has to be left once a signal has come."""
+EXIT_TIMEOUT = 2.0
+"""Seconds from a signal to the exit of the process, whatever the terminal does."""
 
 
 def add_flags(parser: ArgumentParser) -> None:
     """Declare the flags."""
     add_server(parser)
-    parser.add_argument(
-        "--nodes",
-        metavar="PATTERN",
-        nargs="+",
-        help="only nodes of these names; * and ? and [ab] are wildcards",
-    )
-    parser.add_argument(
-        "--every",
-        metavar="SECONDS",
-        type=number(float, 0.25, 3600),
-        default=1.0,
-        help="how often to have news (default: 1)",
-    )
+    add_nodes(parser)
+    add_seconds(parser, "--every", 0.25, 1.0, "interval between updates (default: 1)")
 
 
 def run(args: Namespace) -> int:
-    """Run the command."""
+    """Run the viewer."""
     try:
-        # For this command only, and an extra: most machines that run an agent need none of it.
-        import textual  # noqa: F401
+        import textual  # noqa: F401 - an optional dependency, and only of this command
     except ModuleNotFoundError:
-        complain("top needs Textual: pip install textual; or try: nodnod stat --watch 1")
+        print_error("top needs Textual: pip install textual; or use: nodnod stat --watch 1")
         return Status.USAGE
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        complain("top needs a terminal; for a file or a pipe there is: nodnod stat --watch 1")
+        print_error("top needs a terminal; for a file or a pipe use: nodnod stat --watch 1")
         return Status.USAGE
-    client = dials(args)(args.server, timeout=TIMEOUT)
+    client = client_factory(args)(args.server, timeout=TIMEOUT)
     return asyncio.run(_show(client, StatRequest(nodes=args.nodes), args.every))
 
 
-async def _show(client: Client, question: StatRequest, every: float) -> int:
-    """Show it until somebody has seen enough. Raises what the agent refuses with."""
+async def _show(client: Client, request: StatRequest, every: float) -> int:
+    """Show the cluster until the user quits. Raises what the agent refuses the request with."""
     from nodnod_agent.console.top.app import Viewer
 
-    async with client:  # a first failure is an error, later ones are part of what is watched
-        viewer = Viewer(client, question, every)
-        _mind_signals(viewer.exit)
+    async with client:  # only the first failure to connect ends the command
+        viewer = Viewer(client, request, every)
+        _handle_signals(viewer.exit)
         error = await viewer.run_async()
     if error is not None:
         raise error
-    return Status.FINE
+    return Status.OK
 
 
-def _mind_signals(leave: Callable[[], None]) -> None:
-    """Leave the terminal as it was, whoever ends us."""
+def _handle_signals(leave: Callable[[], None]) -> None:
+    """Restore the terminal before a signal ends the process."""
 
     def end(number: int) -> None:
         leave()
-        # A terminal that is gone takes nothing any more, and Textual would wait for it for ever.
-        timer = threading.Timer(PATIENCE, os._exit, (128 + number,))
+        # Textual waits without limit for a terminal that has gone and accepts no more output.
+        timer = threading.Timer(EXIT_TIMEOUT, os._exit, (128 + number,))
         timer.daemon = True
         timer.start()
 

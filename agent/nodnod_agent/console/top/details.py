@@ -1,4 +1,4 @@
-"""The screen of one node: asks for its details for as long as it is shown, and no longer."""
+"""The screen of one node; it requests the node's details only while it is shown."""
 
 import contextlib
 import glob
@@ -24,7 +24,7 @@ from nodnod_client.messages import SECTIONS, Answer, NodeStats
 
 
 class _Body:
-    """Laid out when it is drawn: only then it is known how much room a scroll bar leaves."""
+    """Is laid out when drawn: only then is the width beside a scroll bar known."""
 
     def __init__(self, node: NodeStats, now: float) -> None:
         self._node = node
@@ -35,7 +35,7 @@ class _Body:
 
 
 class Details(Screen[None]):
-    """``since`` tells since when the node has its error; ``held`` whether to show nothing new."""
+    """``since`` returns since when a node has its error; ``paused`` whether to hold the numbers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,q", "back", "Back", key_display="esc"),
@@ -58,77 +58,67 @@ class Details(Screen[None]):
         every: float,
         *,
         since: Callable[[str], float | None],
-        held: Callable[[], bool],
+        paused: Callable[[], bool],
         wall: Callable[[], float],
     ) -> None:
         super().__init__()
         self.node_name = name
-        self.node: NodeStats | None = None
-        """The newest that was heard of it."""
         self._client = client
         self._every = every
         self._since = since
-        self._held = held
+        self._paused = paused
         self._wall = wall
 
     def compose(self) -> ComposeResult:
-        """See Screen."""
-        yield Static(id="head")
+        """Lay out the parts from top to bottom."""
+        waiting = Text.assemble((plain(self.node_name), "bold"), "\nwaiting for details")
+        yield Static(waiting, id="head")
         with VerticalScroll():
             yield Static("", id="body")
         yield Static(id="banner")
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begin to ask."""
-        self.query_one("#banner", Static).display = False
-        waiting = Text.assemble((plain(self.node_name), "bold"), "\nwaiting for its details")
-        self.query_one("#head", Static).update(waiting)
+        """Start the stream of details."""
+        self._show_error("")
         self._follow()
 
     def action_back(self) -> None:
-        """Leave; this ends the worker, and with it the stream."""
+        """Close the screen; this ends the worker, and with it the stream."""
         self.dismiss()
 
     def action_move(self, by: int) -> None:
-        """Scroll by so many lines."""
+        """Scroll by this many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     @work(exclusive=True)
     async def _follow(self) -> None:
-        question = StatRequest(
-            # The name is to be taken to the letter, and its letters may be wildcards.
-            nodes=[glob.escape(self.node_name)],
+        request = StatRequest(
+            nodes=[glob.escape(self.node_name)],  # a name may contain wildcards
             detail=sorted(SECTIONS),
             history=HISTORY,
         )
         try:
-            async for what in answers(self._client, question, self._every):
-                with contextlib.suppress(NoMatches):  # the screen may be half taken apart
-                    self._take(what)
+            async for item in answers(self._client, request, self._every):
+                with contextlib.suppress(NoMatches):  # the screen may be partly removed
+                    self._take(item)
         except StatFailedError as error:
-            self._say(str(error))
+            self._show_error(str(error))
 
-    def _take(self, what: Answer | Exception) -> None:
-        if not isinstance(what, Answer):
-            self._say(f"CONNECTION LOST  {what} · trying again")
+    def _take(self, item: Answer | Exception) -> None:
+        if not isinstance(item, Answer):
+            self._show_error(f"CONNECTION LOST  {item} · retrying")
             return
-        self._say("")
-        node = what.nodes.get(self.node_name)
+        self._show_error("")
+        node = item.nodes.get(self.node_name)
         if node is None:
-            self._say(f"{what.host} does not list this node any more")
-        elif not self._held():
-            self.node = node
-            self._draw()
+            self._show_error(f"{item.host} no longer lists this node")
+        elif not self._paused():
+            now = self._wall()
+            self.query_one("#head", Static).update(head(node, self._since(self.node_name), now))
+            self.query_one("#body", Static).update(_Body(node, now))
 
-    def _draw(self) -> None:
-        if self.node is None:
-            return
-        now = self._wall()
-        self.query_one("#head", Static).update(head(self.node, self._since(self.node_name), now))
-        self.query_one("#body", Static).update(_Body(self.node, now))
-
-    def _say(self, what: str) -> None:
+    def _show_error(self, text: str) -> None:
         banner = self.query_one("#banner", Static)
-        banner.display = bool(what)
-        banner.update(Text(f" {plain(what)} ", "bold bright_white on red"))
+        banner.display = bool(text)
+        banner.update(Text(f" {plain(text)} ", "bold bright_white on red"))

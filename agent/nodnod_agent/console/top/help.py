@@ -1,8 +1,7 @@
-"""What the keys do and what the marks mean."""
+"""The screen that explains the keys and the marks."""
 
 from typing import ClassVar
 
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -14,26 +13,27 @@ from textual.widgets import Static
 from nodnod_agent.console.node_condition import Condition
 from nodnod_agent.console.top.lines import tag
 
-_KEYS = (
+_ROWS = (
     ("↑ ↓ PgUp PgDn", "move; also j k g G, Home, End and the mouse"),
-    ("Enter", "all of this node; Esc goes back"),
-    ("n c m d", "sort by name, CPU, memory, disk; again: reversed"),
-    ("s r", "sort by the next of them; reverse"),
+    ("Enter", "show all details of this node; Esc goes back"),
+    ("n c m d", "sort by name, CPU, memory, disk; again: reverse"),
+    ("s r", "sort by the next column; reverse"),
     ("/", "show nodes by a part of their name, or a pattern: db-*"),
-    ("Esc", "show all again"),
-    ("Space", "hold what is shown; again: go on"),
-    ("? q", "this help; leave"),
+    ("Esc", "show all nodes again"),
+    ("Space", "pause; again: resume"),
+    ("? q", "this help; quit"),
+    ("", ""),
+    (Condition.DOWN, "no connection; with the reason and the time since then"),
+    (Condition.ERROR, "could not read something, or did not answer in time"),
+    (Condition.STALE, "silent; the numbers are the last ones received"),
+    (Text("▁▄█", "cyan"), "the last five minutes, from 0 to 100 %"),
+    ("", ""),
+    ("", Text("Nodes with problems always come first.", "dim")),
 )
-
-_MARKS = {
-    Condition.DOWN: "no connection to it; why, and for how long",
-    Condition.ERROR: "something could not be read, or not in time",
-    Condition.STALE: "not heard just now: its numbers are the last ones",
-}
 
 
 class Help(ModalScreen[None]):
-    """Any of these keys closes it."""
+    """Any of the bound keys closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,q,question_mark,enter,space", "dismiss", "Close")
@@ -49,19 +49,11 @@ class Help(ModalScreen[None]):
     """
 
     def compose(self) -> ComposeResult:
-        """See Screen."""
+        """Lay out the table of explanations."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for mark, text in _ROWS:
+            if isinstance(mark, Condition):
+                mark = tag(mark)
+            table.add_row(Text(mark, "bold") if isinstance(mark, str) else mark, text)
         with VerticalScroll():
-            yield Static(_text())
-
-
-def _text() -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for key, what in _KEYS:
-        table.add_row(Text(key, "bold"), what)
-    table.add_row("", "")
-    for kind, what in _MARKS.items():
-        table.add_row(tag(kind), what)
-    table.add_row(Text("▁▄█", "cyan"), "the last five minutes, from 0 to 100 %")
-    table.add_row("", "")
-    table.add_row("", Text("Nodes in trouble come first, whatever one sorts by.", "dim"))
-    return table
+            yield Static(table)

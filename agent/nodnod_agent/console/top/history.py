@@ -1,14 +1,17 @@
-"""The last minutes of one node, as means of slots of time."""
+"""The recent history of one node, as means of time slots."""
 
 from collections.abc import Sequence
 from math import ceil, floor
+from typing import TypeVar
 
 import msgspec
 
 from nodnod_client.messages import History
 
+T = TypeVar("T", bound=History)
+
 METRICS = ("cpu_used", "memory_used_percent", "disk_used_percent")
-"""What is kept: fields of NodeStats and of History."""
+"""The metrics kept: fields of NodeStats and of History."""
 
 SLOTS = 60
 
@@ -16,31 +19,34 @@ SHORTEST_SLOT = 5.0
 """Seconds: 60 of them are five minutes."""
 
 
-def slot_of(every: float) -> float:
-    """How many seconds a slot is for answers that come every so many: each has one at least."""
+def slot_length(every: float) -> float:
+    """Return the seconds of a slot that gets at least one answer, if they come at ``every``."""
     return max(SHORTEST_SLOT, every)
 
 
 class RecentHistory:
-    """``slot`` is in seconds; moments are those of any clock that only goes forward."""
+    """Means per slot of ``slot`` seconds; times are those of any monotonic clock."""
 
     def __init__(self, slot: float) -> None:
         self._slot = slot
         self._means: dict[int, tuple[int, tuple[float | None, ...]]] = {}
-        """By the number of the slot: how many samples, and their means."""
+        """By slot number: the number of samples and their means."""
 
     def add(self, now: float, values: Sequence[float | None]) -> None:
-        """Take in the numbers of this moment, in the order of METRICS."""
+        """Add the values at ``now``, in the order of METRICS."""
         number = floor(now / self._slot)
         count, means = self._means.get(number, (0, values))
-        self._means[number] = (count + 1, tuple(map(_mixed, means, values, [count] * len(values))))
+        self._means[number] = (
+            count + 1,
+            tuple(map(_updated, means, values, [count] * len(values))),
+        )
         for old in [known for known in self._means if known <= number - SLOTS]:
             del self._means[old]
 
-    def recall(self, now: float, history: History) -> None:
-        """Fill what is missing with what the node remembers, its newest point being of ``now``.
+    def backfill(self, now: float, history: History) -> None:
+        """Fill the empty slots from the node's own history.
 
-        By its own clock that point may be of any time: clocks of machines differ.
+        Its newest point is taken as being of ``now``: the clocks of machines differ.
         """
         before = RecentHistory(self._slot)
         columns = [getattr(history, metric) for metric in METRICS]
@@ -51,9 +57,9 @@ class RecentHistory:
         self._means = dict(sorted({**before._means, **self._means}.items()))
 
     def cells(self, metric: int, width: int, now: float) -> list[float | None]:
-        """The past up to ``now`` in at most ``width`` means; None where nothing is known.
+        """Return at most ``width`` means up to ``now``; None where nothing is known.
 
-        Which slots go together does not depend on ``now``: so what was drawn once only moves.
+        The grouping of slots does not depend on ``now``, so a drawn sparkline only moves.
         """
         size = ceil(SLOTS / width)
         last = floor(now / self._slot) // size
@@ -61,44 +67,45 @@ class RecentHistory:
         return [self._mean(metric, range(k * size, (k + 1) * size)) for k in range(first, last + 1)]
 
     def copy(self) -> "RecentHistory":
-        """The same past, which goes on no more."""
+        """Return a copy that later values do not change."""
         same = RecentHistory(self._slot)
         same._means = dict(self._means)
         return same
 
     def _mean(self, metric: int, numbers: range) -> float | None:
         slots = (self._means[number][1] for number in numbers if number in self._means)
-        known = [value for means in slots if (value := means[metric]) is not None]
-        return sum(known) / len(known) if known else None
+        return _mean([means[metric] for means in slots])
 
 
-def fit(values: Sequence[float | None], width: int, newest: int) -> list[float | None]:
-    """At most ``width`` means of equally many values each.
+def downsample(values: Sequence[float | None], width: int, newest: int) -> list[float | None]:
+    """Return at most ``width`` means of equally many values each.
 
-    ``newest`` is the number of the last value, counted from anywhere: the same values go together
-    each time, however many have come since.
+    ``newest`` is the number of the last value, counted from any fixed start: the same values are
+    grouped together each time, however many have been added.
     """
     size = max(1, ceil(len(values) / width))
     start = newest - len(values) + 1
-    groups: dict[int, list[float]] = {}
+    groups: dict[int, list[float | None]] = {}
     for offset, value in enumerate(values):
-        known = groups.setdefault((start + offset) // size, [])
-        if value is not None:
-            known.append(value)
-    means = [sum(known) / len(known) if known else None for known in groups.values()]
-    return means[-width:]
+        groups.setdefault((start + offset) // size, []).append(value)
+    return [_mean(group) for group in groups.values()][-width:]
 
 
-def _mixed(mean: float | None, value: float | None, count: int) -> float | None:
-    if mean is None or value is None:
-        return value if mean is None else mean
-    return mean + (value - mean) / (count + 1)
-
-
-def read_history(raw: object) -> History | None:
-    """A node's history; None where it has none, or none that can be used."""
+def parse_history(raw: object, kind: type[T]) -> T | None:
+    """Return a node's history; None if there is none or it is invalid."""
     try:
-        history = msgspec.convert(raw, History)
+        history = msgspec.convert(raw, kind)
     except msgspec.ValidationError:
         return None
     return history if history.every > 0 else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _updated(mean: float | None, value: float | None, count: int) -> float | None:
+    if mean is None or value is None:
+        return value if mean is None else mean
+    return mean + (value - mean) / (count + 1)

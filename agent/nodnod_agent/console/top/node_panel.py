@@ -1,6 +1,6 @@
-"""One node on a whole screen: how it fares, its last minutes, and every section of its detail."""
+"""The text of the screen of one node: its condition, history, and all sections of its detail."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,40 +9,46 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nodnod_agent.console.node_condition import Condition, condition, reason
-from nodnod_agent.console.top.history import fit
+from nodnod_agent.console.node_condition import Condition, condition, error_detail
+from nodnod_agent.console.top.history import downsample, parse_history
 from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS, rate
 from nodnod_agent.console.units import human_span, level, meter, percent, plain
-from nodnod_client.messages import NodeStats
+from nodnod_client.messages import History, NodeStats
 from nodnod_client.sections import SHAPES
 
 HISTORY = 300.0
-"""Seconds of the past that are shown."""
+"""Seconds of history that are shown."""
 
-WIDE_FROM = 120
-"""Characters from which on there are two columns; the second one holds these:"""
+WIDE = 120
+"""Characters of the narrowest screen with two columns."""
 
 _SECOND = frozenset({"filesystems", "processes", "sensors", "gpu", "system"})
+"""The sections in the second column."""
 
-# Series of the history: the name on the wire, ours, and whether it is in percent or else a rate.
+# Series of the history: the field, the label, and whether in percent or else a rate.
 _SERIES = (
-    ("cpuUsed", "CPU", True),
-    ("memoryUsedPercent", "memory", True),
-    ("recvBytes", "received", False),
-    ("sentBytes", "sent", False),
+    ("cpu_used", "CPU", True),
+    ("memory_used_percent", "memory", True),
+    ("recv_bytes", "received", False),
+    ("sent_bytes", "sent", False),
 )
 
 
+class _TrafficHistory(History, frozen=True, rename="camel"):
+    recv_bytes: tuple[float | None, ...] = ()
+    sent_bytes: tuple[float | None, ...] = ()
+
+
 def head(node: NodeStats, since: float | None, now: float) -> Text:
-    """Two lines: the name and what is the matter with it; its three numbers. Unix seconds."""
+    """Return two lines: name and condition; CPU, memory and disk. Times are Unix seconds."""
     text = Text.assemble((plain(node.name), "bold"))
     kind = condition(node)
     if kind is not Condition.FINE:
         text.append("  ").append_text(tag(kind))
         if since is not None:
             text.append(f" {human_span(now - since)}")
-        text.append(f"  {plain(reason(node))}")
+        text.append(f"  {plain(error_detail(node))}")
     text.append("\n")
     if kind is not Condition.FINE:
         if not node.memory_total:
@@ -56,23 +62,23 @@ def head(node: NodeStats, since: float | None, now: float) -> Text:
 
 
 def body(node: NodeStats, width: int, now: float) -> RenderableType:
-    """What the node tells beside that, in so many characters; ``now`` in Unix seconds."""
+    """Return history and sections, in ``width`` characters; ``now`` is in Unix seconds."""
     if node.detail is UNSET or not isinstance(node.detail, dict):
-        why = "It tells no details now." if node.error else "It tells no details: version 1."
+        why = "No details now." if node.error else "No details: the node speaks version 1."
         return Text(why, "dim")
-    two = width >= WIDE_FROM
-    column = (width - 3) // 2 if two else width
+    wide = width >= WIDE
+    column = (width - 3) // 2 if wide else width
     names = [name for name in PANELS if node.detail.get(name) is not None]
     panels = {name: _panel(name, node.detail[name], column, now) for name in names}
-    past = _past(node.history, column)
-    if not two:
-        return Group(*_spaced([*past, *panels.values()]))
+    history = _history(node.history, column)
+    if not wide:
+        return Group(*_spaced([*history, *panels.values()]))
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(width=column)
     grid.add_column(width=column)
     left = [panel for name, panel in panels.items() if name not in _SECOND]
     right = [panel for name, panel in panels.items() if name in _SECOND]
-    grid.add_row(Group(*_spaced([*past, *left])), Group(*_spaced(right)))
+    grid.add_row(Group(*_spaced([*history, *left])), Group(*_spaced(right)))
     return grid
 
 
@@ -88,33 +94,24 @@ def _panel(name: str, section: Any, width: int, now: float) -> RenderableType:
     return Group(heading, draw(typed, width, now))
 
 
-def _past(history: Any, width: int) -> list[RenderableType]:
-    """Sparklines of what the node remembers; nothing where it does not."""
-    if not isinstance(history, dict):
-        return []
-    every, end = history.get("every"), history.get("end")
-    if not isinstance(every, int | float) or not isinstance(end, int | float) or every <= 0:
+def _history(raw: object, width: int) -> list[RenderableType]:
+    """Return sparklines of the node's history; nothing if it has none."""
+    history = parse_history(raw, _TrafficHistory)
+    if history is None:
         return []
     lines = []
-    for key, name, in_percent in _SERIES:
-        values = _numbers(history.get(key))
+    for field, name, in_percent in _SERIES:
+        values = getattr(history, field)
         known = [value for value in values if value is not None]
         if not known:
             continue
-        cells = fit(values, width - 24, round(end / every))
+        cells = downsample(values, width - 24, round(history.end / history.every))
         top = 100.0 if in_percent else max(known)
         last = f"{known[-1]:.1f} %" if in_percent else rate(known[-1])
         spark = Text(sparkline(cells, top), "cyan")
         lines.append(Text.assemble(f"{name:<9}", spark, f"  {last:>12}"))
     span = human_span(HISTORY)
     return [Group(_heading(f"The last {span}", width), *lines)] if lines else []
-
-
-def _numbers(values: Any) -> Sequence[float | None]:
-    try:
-        return msgspec.convert(values, list[float | None])
-    except msgspec.ValidationError:
-        return ()
 
 
 def _heading(title: str, width: int) -> Text:

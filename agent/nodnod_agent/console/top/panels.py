@@ -1,6 +1,6 @@
-"""The detail sections of a node as text for a terminal: a function for each section."""
+"""The detail sections of a node as text for a terminal: a function per section."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -32,23 +32,22 @@ from nodnod_client.sections import (
 )
 
 Draw = Callable[[Any, int, float], RenderableType]
-"""Draws a section in so many characters; the last argument is the time, in Unix seconds."""
+"""Takes a section, the width in characters, and the Unix time in seconds."""
 
-_CORE = 14
-"""Characters of one core: number, bar, percent, and what is between."""
+_CORE_WIDTH = 14
+"""Characters of one core: number, bar and percentage, with spaces."""
 
-_TOP = 8
-"""Processes that are shown of each list."""
+_MAX_PROCESSES = 8
+"""Processes shown of each list."""
 
 
 def rate(bytes_per_second: float | None) -> str:
-    """``5.3 MiB/s``."""
+    """Return a rate like ``5.3 MiB/s``; ``-`` if it is unknown."""
     return "-" if bytes_per_second is None else f"{human_bytes(bytes_per_second)}/s"
 
 
 def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
-    parts = [("user", cpu.user), ("system", cpu.system), ("iowait", cpu.iowait)]
-    parts.append(("steal", cpu.steal))
+    parts = ((name, getattr(cpu, name)) for name in ("user", "system", "iowait", "steal"))
     line = "   ".join(f"{name} {percent(part)}" for name, part in parts if part is not None)
     if cpu.frequency:
         line += f"   {cpu.frequency / 1000:.1f} GHz"
@@ -56,7 +55,7 @@ def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
         Text.assemble((f"{number:>3} ", "dim"), meter(used, 4), f"{used:>4.0f}% ")
         for number, used in enumerate(cpu.cores)
     ]
-    per_line = max(1, width // _CORE)
+    per_line = max(1, width // _CORE_WIDTH)
     rows = [cells[start : start + per_line] for start in range(0, len(cells), per_line)]
     return Group(Text(line), *(Text.assemble(*row) for row in rows))
 
@@ -66,19 +65,15 @@ def _load(load: Load, _width: int, _: float) -> RenderableType:
 
 
 def _memory(memory: Memory, _width: int, _: float) -> RenderableType:
-    lines = [_shared("used", memory.used, memory.total)]
+    lines = [_used("used", memory.used, memory.total)]
     if memory.swap_total:
-        lines.append(_shared("swap", memory.swap_used or 0, memory.swap_total))
-    parts = (
-        ("available", memory.available),
-        ("cached", memory.cached),
-        ("buffers", memory.buffers),
-    )
+        lines.append(_used("swap", memory.swap_used or 0, memory.swap_total))
+    parts = ((name, getattr(memory, name)) for name in ("available", "cached", "buffers"))
     line = "   ".join(f"{name} {human_bytes(part)}" for name, part in parts if part is not None)
     return Group(*lines, Text(line))
 
 
-def _shared(name: str, used: int, total: int) -> Text:
+def _used(name: str, used: int, total: int) -> Text:
     share = 100 * used / total if total else 0.0
     number = (f" {percent(share):>7}", level(share))
     return Text.assemble(f"{name:<6}", meter(share, 20), number, f"  {human_part(used, total)}")
@@ -122,7 +117,7 @@ def _diskio(rows: dict[str, DiskIo], _width: int, _: float) -> RenderableType:
 
 
 def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
-    table = _table("Waits for", right=("Some", "All"))
+    table = _table("Waiting for", right=("Some", "All"))
     for name in ("cpu", "memory", "io"):
         stall = getattr(pressure, name)
         if stall is not None:
@@ -137,7 +132,7 @@ def _processes(processes: Processes, width: int, _: float) -> RenderableType:
     for what, rows in lists:
         table = _table(f"Most {what}", "User", right=("PID", "CPU", "Memory"))
         table.columns[0].width = max(10, min(28, width - 40))
-        for row in rows[:_TOP]:
+        for row in rows[:_MAX_PROCESSES]:
             numbers = (str(row.pid), f"{row.cpu:.0f}%", human_bytes(row.rss))
             table.add_row(Text(plain(row.name)), Text(plain(row.user)), *numbers)
         tables.append(table)
@@ -146,9 +141,9 @@ def _processes(processes: Processes, width: int, _: float) -> RenderableType:
 
 def _sensors(sensors: Sensors, _width: int, _: float) -> RenderableType:
     lines = []
-    for heat in sensors.temperatures:
-        hot = heat.critical is not None and heat.value >= heat.critical
-        lines.append(Text(f"{plain(heat.name)} {heat.value:.0f} °C", "red" if hot else ""))
+    for row in sensors.temperatures:
+        hot = row.critical is not None and row.value >= row.critical
+        lines.append(Text(f"{plain(row.name)} {row.value:.0f} °C", "red" if hot else ""))
     lines += [Text(f"{plain(fan.name)} {fan.rpm:.0f} rpm") for fan in sensors.fans]
     if sensors.battery is not None:
         plug = ", plugged in" if sensors.battery.plugged_in else ""
@@ -187,23 +182,17 @@ def _system(system: System, _width: int, now: float) -> RenderableType:
         f"nodnod {system.agent_version}, Python {system.python_version}",
     ]
     if system.scope == "container":
-        lines.append(f"a container{', limited to ' + ' and '.join(limits) if limits else ''}")
+        lines.append(f"in a container{' limited to ' + ' and '.join(limits) if limits else ''}")
     return Group(*(Text(plain(line)) for line in lines))
 
 
 def _table(*left: str, right: Sequence[str]) -> Table:
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=True
-    )
-    _columns(table, left, "left")
-    _columns(table, right, "right")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in left:
+        table.add_column(title, no_wrap=True, min_width=6)
+    for title in right:
+        table.add_column(title, no_wrap=True, justify="right")
     return table
-
-
-def _columns(table: Table, titles: Iterable[str], justify: Any) -> None:
-    for title in titles:
-        shrinks = justify == "left"
-        table.add_column(title, justify=justify, no_wrap=True, min_width=6 if shrinks else None)
 
 
 PANELS: dict[str, tuple[str, Draw]] = {
@@ -213,10 +202,10 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "filesystems": ("Filesystems", _filesystems),
     "network": ("Network", _network),
     "diskio": ("Disks", _diskio),
-    "pressure": ("Pressure, of the last 10 s", _pressure),
+    "pressure": ("Pressure (last 10 s)", _pressure),
     "processes": ("Processes", _processes),
     "sensors": ("Sensors", _sensors),
     "gpu": ("GPUs", _gpu),
     "system": ("System", _system),
 }
-"""By section: its title, and what draws it; in the order in which they are shown."""
+"""The title and the function of each section, in the order shown."""

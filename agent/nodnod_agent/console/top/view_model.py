@@ -1,4 +1,4 @@
-"""Who is in the cluster and how each node fares: what the last answer said, and what went before."""
+"""The nodes of the cluster: their stats in the last answer, and their recent history."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -6,33 +6,31 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 
 from nodnod_agent.console.node_condition import Condition, condition
-from nodnod_agent.console.top.history import METRICS, RecentHistory, read_history, slot_of
-from nodnod_client.messages import Answer, NodeStats
+from nodnod_agent.console.top.history import METRICS, RecentHistory, parse_history, slot_length
+from nodnod_client.messages import Answer, History, NodeStats
 
-ORDERS = {"name": False, "cpu": True, "memory": True, "disk": True}
-"""What rows can be sorted by, and whether the greatest comes first then."""
-
-_NUMBERS = dict(zip(("cpu", "memory", "disk"), METRICS, strict=True))
+ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), METRICS, strict=True))}
+"""The sort keys and, of numbers, the field. Numbers are sorted from high to low."""
 
 
 class Row(Struct, frozen=True):
-    """One node. ``since``: Unix seconds since when it has its error, as far as is known."""
+    """One node. ``since`` is the Unix time since when it has its error, as far as is known."""
 
     node: NodeStats
-    past: RecentHistory
+    history: RecentHistory
     since: float | None = None
 
     @property
     def condition(self) -> Condition:
-        """What is the matter with it."""
+        """The condition of the node."""
         return condition(self.node)
 
 
 class Totals(Struct, frozen=True):
-    """Of the nodes without an error; bytes, and the mean CPU in percent."""
+    """``problems`` counts nodes by condition; sizes in bytes and the mean CPU are of the others."""
 
     nodes: int
-    wrong: dict[Condition, int]
+    problems: dict[Condition, int]
     cpu_used: float
     memory_used: int
     memory_total: int
@@ -41,78 +39,78 @@ class Totals(Struct, frozen=True):
 
 
 class ViewModel:
-    """Takes in answers. ``now`` is when the last one came, by a clock that only goes forward."""
+    """Collects answers. ``now`` is when the last one came, by a monotonic clock."""
 
     def __init__(self, every: float) -> None:
         self.rows: list[Row] = []
         self.host = ""
         self.now = 0.0
-        self._slot = slot_of(every)
-        self._pasts: dict[str, RecentHistory] = {}
+        self._slot = slot_length(every)
+        self._histories: dict[str, RecentHistory] = {}
         self._since: dict[str, float] = {}
 
-    def take(self, answer: Answer, now: float, wall: float) -> bool:
-        """Take an answer; true where nodes have an error that had none, or the other way round."""
-        wrong = {name for name, node in answer.nodes.items() if node.error}
-        changed = wrong != set(self._since)
-        self._since = {name: self._since.get(name, wall) for name in wrong}
-        self._pasts = {name: self._past(name) for name in answer.nodes}
+    def update(self, answer: Answer, now: float, wall: float) -> bool:
+        """Take an answer; return whether other nodes than before have an error."""
+        failed = {name for name, node in answer.nodes.items() if node.error}
+        changed = failed != set(self._since)
+        self._since = {name: self._since.get(name, wall) for name in failed}
+        self._histories = {
+            name: self._histories.get(name) or RecentHistory(self._slot) for name in answer.nodes
+        }
         for name, node in answer.nodes.items():
             if not node.error:
-                self._pasts[name].add(now, [getattr(node, metric) for metric in METRICS])
+                self._histories[name].add(now, [getattr(node, metric) for metric in METRICS])
         self.host, self.now = answer.host, now
         self.rows = [
-            Row(node, self._pasts[name], self._since.get(name))
+            Row(node, self._histories[name], self._since.get(name))
             for name, node in answer.nodes.items()
         ]
         return changed
 
-    def recall(self, answer: Answer, now: float) -> None:
-        """Take what nodes remember of the time before."""
+    def backfill(self, answer: Answer, now: float) -> None:
+        """Take the history that the nodes themselves have kept."""
         for name, node in answer.nodes.items():
-            history = read_history(node.history)
-            if history is not None and name in self._pasts:
-                self._pasts[name].recall(now, history)
+            history = parse_history(node.history, History)
+            if history is not None and name in self._histories:
+                self._histories[name].backfill(now, history)
 
-    def tell_since(self, since: Mapping[str, float]) -> None:
-        """Take since when nodes are down, from somebody who was there."""
+    def set_since(self, since: Mapping[str, float]) -> None:
+        """Take since when nodes are down, as the agent knows it."""
         for name in self._since.keys() & since.keys():
             self._since[name] = since[name]
-        self.rows = [Row(row.node, row.past, self._since.get(row.node.name)) for row in self.rows]
+        self.rows = [
+            Row(row.node, row.history, self._since.get(row.node.name)) for row in self.rows
+        ]
 
-    def still(self) -> list[Row]:
-        """The rows as they are now, which go on no more."""
-        return [Row(row.node, row.past.copy(), row.since) for row in self.rows]
-
-    def _past(self, name: str) -> RecentHistory:
-        return self._pasts.get(name) or RecentHistory(self._slot)
+    def snapshot(self) -> list[Row]:
+        """Return copies of the rows that later answers do not change."""
+        return [Row(row.node, row.history.copy(), row.since) for row in self.rows]
 
 
-def arranged(rows: Iterable[Row], order: str, *, turned: bool, pattern: str = "") -> list[Row]:
-    """Those whose name fits, the ones in trouble first; equal ones by name.
+def sorted_rows(rows: Iterable[Row], order: str, *, reverse: bool, pattern: str = "") -> list[Row]:
+    """Return the rows whose name matches, worst condition first, then by ``order`` and name.
 
-    ``order`` is one of ORDERS, ``turned`` the other way round. ``pattern`` is a part of the name
-    in any case, or has wildcards and is the whole of it.
+    ``order`` is one of ORDERS. ``pattern`` is a part of the name in any case, or with wildcards
+    the whole name.
     """
-    rows = sorted((row for row in rows if _fits(row.node.name, pattern)), key=_name)
+    rows = sorted((row for row in rows if _matches(row.node.name, pattern)), key=_name)
     if order == "name":
-        rows.sort(key=_name, reverse=turned)
+        rows.sort(key=_name, reverse=reverse)
     else:
-        number = _NUMBERS[order]
-        rows.sort(key=lambda row: getattr(row.node, number), reverse=ORDERS[order] != turned)
-    worst = list(Condition)
-    rows.sort(key=lambda row: -worst.index(row.condition))
+        rows.sort(key=lambda row: getattr(row.node, ORDERS[order]), reverse=not reverse)
+    severity = list(Condition)
+    rows.sort(key=lambda row: -severity.index(row.condition))
     return rows
 
 
 def totals(rows: Iterable[Row]) -> Totals:
-    """Sum up."""
+    """Sum up the nodes."""
     rows = list(rows)
     fine = [row.node for row in rows if row.condition is Condition.FINE]
     kinds = [row.condition for row in rows]
     return Totals(
         nodes=len(rows),
-        wrong={
+        problems={
             kind: kinds.count(kind)
             for kind in reversed(Condition)
             if kind in kinds and kind is not Condition.FINE
@@ -125,7 +123,7 @@ def totals(rows: Iterable[Row]) -> Totals:
     )
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _matches(name: str, pattern: str) -> bool:
     name, pattern = name.casefold(), pattern.casefold()
     return fnmatchcase(name, pattern) if set(pattern) & set("*?[") else pattern in name
 
