@@ -54,8 +54,8 @@ Reload = Callable[[], Settings]
 def run(settings: Settings, reload: Reload) -> int:
     """Run one agent until SIGTERM or SIGINT; return the exit status.
 
-    ``reload`` reads the settings again on SIGHUP, or raises ConfigError. Raises OSError if the agent
-    cannot listen, and ConfigError for a fault in a secret or certificate.
+    ``reload`` reads the settings again on SIGHUP, or raises ConfigError. Raises OSError if binding
+    fails, and ConfigError for a fault in a secret or certificate.
     """
     credentials = read_credentials(settings, os.environ)
     _raise_file_limit()

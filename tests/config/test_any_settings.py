@@ -1,4 +1,4 @@
-"""Whatever the configuration says: settings, or one line that tells where the fault is."""
+"""Any configuration gives settings, or a one-line error that names the place."""
 
 import json
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.documents import FULL
 from nodnod_agent.cli import FLAGS, read_flags
 from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.sources import gather
@@ -15,46 +16,19 @@ from nodnod_agent.log.format import printable
 from strategies import documents, examples, json_values, odd_values
 
 SECRET = "correct-horse-battery-staple"
-"""Stands where somebody has written the secret itself instead of where it is to be found."""
+"""The secret itself, written in place of a reference to it."""
 
-RIGHT: dict[str, Any] = {
-    "name": "kyle",
-    "listen": "[::1]:0",
-    "nodes": ["10.0.0.1", "kyle:1"],
-    "join": ["stan"],
-    "advertise": "10.0.0.1:8080",
-    "mode": "push",
-    "interval": 2,
-    "debug": True,
-    "logFormat": "json",
-    "auth": {"secrets": ["env:SECRET", "file:/run/secret"]},
-    "allowedOrigins": ["https://example.org"],
-    "allowedHosts": ["example.org"],
-    "tls": {"cert": "cert.pem", "key": "key.pem", "ca": "ca.pem", "requireClientCert": True},
-    "limits": {
-        "connections": 10,
-        "handshake": 5,
-        "unauthenticated": 10,
-        "clientMessage": 2048,
-        "peerMessage": 1e6,
-        "inFlight": 10,
-        "streams": 0,
-        "unread": 1e6,
-        "unreadFor": 1,
-        "controlFrames": 10,
-    },
-}
-KEYS = [*RIGHT, *(row.key for row in SETTINGS), "nods", "", "a.b", "auth.secret", "\0"]
+KEYS = [*FULL, *(row.key for row in SETTINGS), "nods", "", "a.b", "auth.secret", "\0"]
 
 
 @st.composite
 def written(draw: st.DrawFn) -> dict[str, Any]:
-    """A document of settings, of which one may be something else."""
-    chosen = draw(st.sets(st.sampled_from(sorted(RIGHT))))
-    document = {key: RIGHT[key] for key in sorted(chosen)}
+    """A document of settings, one of which may be wrong."""
+    chosen = draw(st.sets(st.sampled_from(sorted(FULL))))
+    document = {key: FULL[key] for key in sorted(chosen)}
     if draw(st.booleans()):
         key = draw(st.sampled_from(KEYS))
-        inner = RIGHT.get(key)
+        inner = FULL.get(key)
         if isinstance(inner, dict):
             keys = st.sampled_from([*inner, "more", ""])
             document[key] = inner | draw(st.dictionaries(keys, odd_values | json_values))
@@ -65,18 +39,8 @@ def written(draw: st.DrawFn) -> dict[str, Any]:
 
 words = st.sampled_from(
     [
-        "",
-        "1",
-        "yes",
-        "kyle",
-        "10.0.0.1:7070",
-        ",",
-        "nan",
-        "1e999",
-        "push",
-        "\0",
-        "\x1b[2J",
-        "☃" * 300,
+        *("", "1", "yes", "kyle", "10.0.0.1:7070", ",", "nan", "1e999"),
+        *("push", "\0", "\x1b[2J", "☃" * 300),
     ]
 )
 variables = st.dictionaries(st.sampled_from([row.variable for row in SETTINGS]), words | st.text())
@@ -90,8 +54,10 @@ PLACES = (
 )
 
 
-def fault(file: bytes | None, environment: dict[str, str] | None = None, given: Any = None) -> str:
-    """What is wrong with settings, or nothing."""
+def error_in(
+    file: bytes | None, environment: dict[str, str] | None = None, given: Any = None
+) -> str:
+    """The error in settings, or an empty text."""
     try:
         found = gather(given or {}, environment or {}, file, "conf.json")
         Settings(**{"name": "kyle", **found.values})
@@ -100,21 +66,14 @@ def fault(file: bytes | None, environment: dict[str, str] | None = None, given: 
     return ""
 
 
-def test_what_the_faults_are_made_of_is_right() -> None:
-    assert fault(json.dumps(RIGHT).encode()) == ""
-    assert set(flat(RIGHT)) == {row.key for row in SETTINGS}
-
-
-def flat(document: dict[str, Any]) -> list[str]:
-    nested = {key: value for key, value in document.items() if isinstance(value, dict)}
-    inner = [f"{key}.{name}" for key, value in nested.items() for name in value]
-    return [*(key for key in document if key not in nested), *inner]
+def test_the_document_that_is_changed_below_is_valid() -> None:
+    assert error_in(json.dumps(FULL).encode()) == ""
 
 
 @examples(300)
 @given(documents(written()))
-def test_any_file_is_settings_or_one_short_printable_line_that_names_it(file: bytes) -> None:
-    found = fault(file)
+def test_any_file_gives_settings_or_one_short_printable_line_that_names_it(file: bytes) -> None:
+    found = error_in(file)
     assert found.isprintable()
     assert len(found) < 250
     assert not found or found.startswith("conf.json: ")
@@ -122,10 +81,10 @@ def test_any_file_is_settings_or_one_short_printable_line_that_names_it(file: by
 
 @examples(300)
 @given(written(), variables, flags)
-def test_any_settings_from_anywhere_are_right_or_one_line_begins_with_the_place(
+def test_any_sources_give_settings_or_one_line_that_begins_with_the_place(
     document: dict[str, Any], variables: dict[str, str], flags: dict[str, str]
 ) -> None:
-    found = fault(json.dumps(document).encode(), variables, flags)
+    found = error_in(json.dumps(document).encode(), variables, flags)
     assert found.isprintable()
     assert len(found) < 250
     assert not found or found.startswith(PLACES)
@@ -158,13 +117,13 @@ secrets = st.sampled_from(
 def test_a_secret_in_the_wrong_place_is_not_shown(
     wrong: str, place: Callable[[str], dict[str, Any]], document: dict[str, Any]
 ) -> None:
-    alone = fault(json.dumps(place(wrong)).encode())
-    beside = fault(json.dumps(document | place(wrong)).encode())
-    variable = fault(None, {"NODNOD_AUTH_SECRETS": wrong})
+    alone = error_in(json.dumps(place(wrong)).encode())
+    beside = error_in(json.dumps(document | place(wrong)).encode())
+    variable = error_in(None, {"NODNOD_AUTH_SECRETS": wrong})
     assert alone
     assert beside
     assert variable
-    assert all(SECRET not in told for told in (alone, beside, variable))
+    assert all(SECRET not in error for error in (alone, beside, variable))
 
 
 arguments = st.one_of(
@@ -175,8 +134,8 @@ arguments = st.one_of(
 )
 
 
-def misuse(arguments: list[str]) -> str:
-    """What is wrong with a command line, or nothing."""
+def usage_error(arguments: list[str]) -> str:
+    """The error in a command line, or an empty text."""
     try:
         found = read_flags(arguments)
     except ConfigError as error:
@@ -187,7 +146,7 @@ def misuse(arguments: list[str]) -> str:
 
 @examples(300)
 @given(st.lists(arguments, max_size=5))
-def test_any_arguments_are_flags_or_one_line_that_a_terminal_can_show(arguments: list[str]) -> None:
-    told = misuse(arguments)
-    assert told.isprintable()
-    assert len(told) < 250
+def test_any_arguments_give_flags_or_one_short_printable_line(arguments: list[str]) -> None:
+    error = usage_error(arguments)
+    assert error.isprintable()
+    assert len(error) < 250

@@ -1,3 +1,5 @@
+"""Log lines: their formats, their rate limit, and a stderr that does not take them."""
+
 import errno
 import gc
 import json
@@ -20,11 +22,11 @@ from nodnod_agent.log.format import LogLine, as_json, as_text, on_terminal, prin
 from nodnod_agent.log.handler import LogWriter, to_descriptor
 from nodnod_agent.log.rate_limit import LogRateLimit
 
-ENTRY = LogLine("WARNING", "nodnod.links", "no answer", time=1767322985.678, since=5.9)
+LINE = LogLine("WARNING", "nodnod.links", "no answer", time=1767322985.678, since=5.9)
 
 
 class Log:
-    """A logger of its own with a writer, and the other end of the writer's pipe."""
+    """A logger with a writer, and the reading end of the writer's pipe."""
 
     def __init__(self, **options: object) -> None:
         self.source, self.sink = os.pipe()
@@ -34,14 +36,14 @@ class Log:
         self.rest = b""
 
     def line(self) -> str:
-        """The next line, waited for."""
+        """Wait for the next line."""
         while b"\n" not in self.rest:
             self.rest += os.read(self.source, 65536)
         line, _, self.rest = self.rest.partition(b"\n")
         return line.decode()
 
     def end(self) -> list[str]:
-        """Stop the writer; all the lines that are left."""
+        """Stop the writer; return all remaining lines."""
         self.writer.stop()
         os.close(self.sink)
         with open(self.source, "rb", closefd=False) as source:
@@ -56,25 +58,25 @@ def log() -> Iterator[Log]:
 
 
 def _close(log: Log) -> None:
-    for fd in (log.source, log.sink):  # the reader first: that ends a write that waits
+    for fd in (log.source, log.sink):  # the reader first: that ends a blocked write
         with suppress(OSError):  # a test may have closed it
             os.close(fd)
     log.writer.stop()
 
 
-# -- what a line looks like
+# Formats.
 
 
 def test_on_a_terminal_a_line_begins_with_seconds_since_the_start() -> None:
-    assert on_terminal(ENTRY) == "WARN[0005] no answer"
+    assert on_terminal(LINE) == "WARN[0005] no answer"
 
 
-def test_in_a_file_a_line_begins_with_the_moment_in_utc() -> None:
-    assert as_text(ENTRY) == "2026-01-02T03:03:05.678Z WARNING no answer"
+def test_in_a_file_a_line_begins_with_the_time_in_utc() -> None:
+    assert as_text(LINE) == "2026-01-02T03:03:05.678Z WARNING no answer"
 
 
 def test_as_json_a_line_is_one_object() -> None:
-    assert json.loads(as_json(ENTRY)) == {
+    assert json.loads(as_json(LINE)) == {
         "time": "2026-01-02T03:03:05.678Z",
         "level": "warning",
         "logger": "nodnod.links",
@@ -82,27 +84,27 @@ def test_as_json_a_line_is_one_object() -> None:
     }
 
 
-def test_a_traceback_is_indented_so_that_it_passes_for_no_line() -> None:
-    entry = LogLine("ERROR", "x", "broke", 0, 0, trace=["Traceback:", "INFO[0000] forged"])
-    assert on_terminal(entry) == "ERRO[0000] broke\n    Traceback:\n    INFO[0000] forged"
-    assert json.loads(as_json(entry))["traceback"] == "Traceback:\nINFO[0000] forged"
+def test_a_traceback_is_indented_so_that_it_does_not_look_like_a_line() -> None:
+    line = LogLine("ERROR", "x", "broke", 0, 0, trace=["Traceback:", "INFO[0000] forged"])
+    assert on_terminal(line) == "ERRO[0000] broke\n    Traceback:\n    INFO[0000] forged"
+    assert json.loads(as_json(line))["traceback"] == "Traceback:\nINFO[0000] forged"
 
 
-def test_what_does_not_print_is_escaped() -> None:
+def test_unprintable_characters_are_escaped() -> None:
     assert printable("a\nb\x1b[2J\u202e\ud800\x00 ü🐱") == "a\\nb\\x1b[2J\\u202e\\ud800\\x00 ü🐱"
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(st.characters()))
-def test_no_message_makes_more_than_one_line(text: str) -> None:
-    entry = LogLine("INFO", "x", printable(text), 0, 0)
+def test_any_message_makes_one_line(text: str) -> None:
+    line = LogLine("INFO", "x", printable(text), 0, 0)
     for form in (as_text, as_json, on_terminal):
-        assert len(form(entry).splitlines()) == 1
-        assert form(entry).isprintable()
-        form(entry).encode()
+        assert len(form(line).splitlines()) == 1
+        assert form(line).isprintable()
+        form(line).encode()
 
 
-# -- what gets written
+# Writing.
 
 
 def test_lines_are_written_in_order(log: Log) -> None:
@@ -128,17 +130,17 @@ def test_an_error_brings_its_traceback(log: Log) -> None:
     assert forged == "    INFO[0000] forged"
 
 
-def test_a_log_call_with_wrong_arguments_is_a_line_and_no_error(log: Log) -> None:
+def test_a_log_call_with_wrong_arguments_is_logged_and_does_not_raise(log: Log) -> None:
     log.logger.info("%d apples", "no")
     assert log.line().startswith("ERROR bad log call: '%d apples': TypeError(")
     log.logger.info("x", extra={"key": []})
     assert log.line().startswith("ERROR bad log call: 'x': TypeError(")
 
 
-# -- the same complaint
+# Repeated messages.
 
 
-def test_the_same_warning_comes_ten_times_a_minute_then_as_a_count(log: Log) -> None:
+def test_a_warning_is_written_ten_times_a_minute_then_counted(log: Log) -> None:
     for number in range(133):
         log.logger.warning("no answer from %d", number)
     log.logger.warning("something else")
@@ -150,7 +152,7 @@ def test_the_same_warning_comes_ten_times_a_minute_then_as_a_count(log: Log) -> 
     ]
 
 
-def test_the_count_comes_by_itself_when_the_minute_ends() -> None:
+def test_the_count_is_written_when_the_window_ends() -> None:
     log = Log(limiter=LogRateLimit(most=1, window=0.02))
     log.logger.warning("again")
     log.logger.warning("again")
@@ -158,7 +160,7 @@ def test_the_count_comes_by_itself_when_the_minute_ends() -> None:
     _close(log)
 
 
-def test_the_count_comes_before_the_next_minute_of_the_same() -> None:
+def test_the_count_is_written_before_the_next_window_of_the_same_message() -> None:
     now = [0.0]
     log = Log(limiter=LogRateLimit(most=1), clock=lambda: now[0])
     for now[0] in (0.0, 1.0, 2.0, 61.0):
@@ -167,7 +169,7 @@ def test_the_count_comes_before_the_next_minute_of_the_same() -> None:
     _close(log)
 
 
-def test_complaints_with_different_keys_are_different(log: Log) -> None:
+def test_messages_with_different_keys_are_counted_apart(log: Log) -> None:
     for node in ("kenny", "kyle"):
         for _ in range(11):
             log.logger.warning("could not connect to %s", node, extra={"key": node})
@@ -179,7 +181,7 @@ def test_complaints_with_different_keys_are_different(log: Log) -> None:
     ]
 
 
-def test_what_is_no_warning_is_limited_only_with_a_key(log: Log) -> None:
+def test_below_warning_only_messages_with_a_key_are_limited(log: Log) -> None:
     for number in range(50):
         log.logger.info("step %d", number)
         log.logger.info("accepted %d", number, extra={"key": "accepted"})
@@ -189,13 +191,13 @@ def test_what_is_no_warning_is_limited_only_with_a_key(log: Log) -> None:
     assert lines[-1] == "INFO accepted 9 … and 40 more like it"
 
 
-# -- a stderr that does not take what is written
+# A stderr that cannot be written to.
 
 
-def test_a_pipe_that_nobody_reads_costs_lines_but_no_time(log: Log) -> None:
+def test_a_pipe_without_a_reader_costs_lines_but_no_time(log: Log) -> None:
     total = 30_000
     for number in range(total):
-        log.logger.info("line %05d", number)  # would wait for ever if it waited at all
+        log.logger.info("line %05d", number)  # would never return if it waited at all
     written = dropped = 0
     while written + dropped < total:
         note = re.fullmatch(r"WARNING (\d+) log lines? dropped", log.line())
@@ -206,7 +208,7 @@ def test_a_pipe_that_nobody_reads_costs_lines_but_no_time(log: Log) -> None:
     assert log.line() == "INFO and on"
 
 
-def test_stopping_does_not_wait_for_a_pipe_that_nobody_reads(log: Log) -> None:
+def test_stopping_does_not_wait_for_a_pipe_without_a_reader(log: Log) -> None:
     for number in range(20_000):
         log.logger.info("line %05d", number)
     log.writer.stop(within=0.01)
@@ -214,16 +216,16 @@ def test_stopping_does_not_wait_for_a_pipe_that_nobody_reads(log: Log) -> None:
     assert log.writer._thread.daemon
 
 
-def test_a_pipe_that_someone_made_non_blocking_gets_every_line(log: Log) -> None:
+def test_a_non_blocking_pipe_gets_every_line(log: Log) -> None:
     os.set_blocking(log.sink, False)
     lines = [f"{number} {'x' * 50}" for number in range(3000)]
-    for line in lines:  # more than the pipe takes, less than the queue
+    for line in lines:  # more than the pipe holds, less than the queue
         log.logger.info(line)
     assert [log.line() for _ in lines] == [f"INFO {line}" for line in lines]
 
 
 class Disk:
-    """In the place of os.write: writes so many bytes, then fails until there is room again."""
+    """Stands for ``os.write``: takes ``room`` bytes, then fails until there is more room."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -240,7 +242,7 @@ class Disk:
         return len(taken)
 
 
-def test_a_full_disk_costs_lines_which_are_counted_once_there_is_room(
+def test_lines_lost_to_a_full_disk_are_counted_once_there_is_room(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(room=12)
@@ -249,7 +251,7 @@ def test_a_full_disk_costs_lines_which_are_counted_once_there_is_room(
     log.logger.info("two")  # of which three bytes fit
     assert disk.failed.acquire(timeout=10)
     log.logger.info("three")
-    assert disk.failed.acquire(timeout=10)  # the note of what is missing
+    assert disk.failed.acquire(timeout=10)  # the note about dropped lines
     assert disk.failed.acquire(timeout=10)  # the line
     disk.room = 1000
     log.logger.info("four")
@@ -257,7 +259,7 @@ def test_a_full_disk_costs_lines_which_are_counted_once_there_is_room(
     assert disk.content == b"INFO one\nINF\nWARNING 2 log lines dropped\nINFO four\n"
 
 
-def test_a_reader_that_went_away_does_no_harm(log: Log) -> None:
+def test_a_closed_pipe_ends_nothing(log: Log) -> None:
     os.close(log.source)
     for number in range(1000):
         log.logger.info("line %d", number)
@@ -265,7 +267,7 @@ def test_a_reader_that_went_away_does_no_harm(log: Log) -> None:
     assert not log.writer._thread.is_alive()
 
 
-# -- the whole process
+# The whole process.
 
 
 @pytest.fixture
@@ -281,7 +283,7 @@ def _written(source: int) -> list[str]:
     return os.read(source, 65536).decode().splitlines()
 
 
-def test_all_loggers_write_to_the_descriptor_and_only_meanwhile(
+def test_inside_the_context_all_loggers_write_to_the_descriptor(
     root: tuple[logging.Logger, int, int],
 ) -> None:
     before = (logging.getLogger().level, threading.excepthook, sys.unraisablehook)
@@ -293,7 +295,7 @@ def test_all_loggers_write_to_the_descriptor_and_only_meanwhile(
     assert before == (logging.getLogger().level, threading.excepthook, sys.unraisablehook)
 
 
-def test_debug_brings_the_details_but_not_those_of_the_libraries(
+def test_debug_shows_details_of_the_agent_but_not_of_the_libraries(
     root: tuple[logging.Logger, int, int],
 ) -> None:
     with to_descriptor(root[2], debug=True):
@@ -304,7 +306,7 @@ def test_debug_brings_the_details_but_not_those_of_the_libraries(
     assert re.fullmatch(r"[0-9-]{10}T[0-9:.]{12}Z DEBUG details", line)
 
 
-def test_a_terminal_gets_the_short_form() -> None:
+def test_a_terminal_gets_the_short_format() -> None:
     master, slave = pty.openpty()
     with to_descriptor(slave):
         logging.getLogger("nodnod").info("hello")
@@ -322,7 +324,7 @@ def _fail() -> None:
     raise ValueError("in a thread")
 
 
-def test_what_python_itself_would_print_is_logged(root: tuple[logging.Logger, int, int]) -> None:
+def test_messages_that_python_would_print_are_logged(root: tuple[logging.Logger, int, int]) -> None:
     with to_descriptor(root[2], log_format="json"):
         thread = threading.Thread(target=_fail, name="sampler")
         thread.start()

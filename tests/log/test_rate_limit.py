@@ -1,3 +1,5 @@
+"""The rate limit on log messages, with times as arguments."""
+
 from nodnod_agent.log.rate_limit import LogRateLimit, Repeated
 
 
@@ -12,7 +14,7 @@ def admit(limiter: LogRateLimit, kind: str, now: float) -> bool:
     return repeated is not None
 
 
-def test_the_first_ten_of_a_kind_get_through_in_a_minute() -> None:
+def test_the_first_ten_of_a_kind_are_admitted_in_a_window() -> None:
     limiter = LogRateLimit()
     assert [admit(limiter, "a", now) for now in range(12)] == [True] * 10 + [False] * 2
 
@@ -24,7 +26,7 @@ def test_kinds_are_counted_apart() -> None:
     assert not admit(limiter, "a", 0)
 
 
-def test_the_count_of_the_suppressed_comes_once_when_the_minute_ends() -> None:
+def test_suppressed_messages_are_reported_once_when_the_window_ends() -> None:
     limiter = LogRateLimit(most=1)
     for now in (100, 101, 102):
         admit(limiter, "a", now)
@@ -35,13 +37,13 @@ def test_the_count_of_the_suppressed_comes_once_when_the_minute_ends() -> None:
     assert limiter.next_end() is None
 
 
-def test_a_minute_in_which_nothing_was_suppressed_ends_in_silence() -> None:
+def test_a_window_without_suppressed_messages_is_not_reported() -> None:
     limiter = LogRateLimit()
     admit(limiter, "a", 0)
     assert limiter.ended(60) == []
 
 
-def test_a_new_minute_begins_with_the_next_of_the_kind() -> None:
+def test_the_next_message_after_a_window_begins_a_new_one() -> None:
     limiter = LogRateLimit(most=1)
     admit(limiter, "a", 0)
     admit(limiter, "a", 1)
@@ -50,7 +52,7 @@ def test_a_new_minute_begins_with_the_next_of_the_kind() -> None:
     assert counts(limiter.ended(75)) == [("a", 1)]
 
 
-def test_ever_new_kinds_take_no_more_memory_and_lose_no_count() -> None:
+def test_new_kinds_end_the_oldest_window_and_no_count_is_lost() -> None:
     limiter = LogRateLimit(most=1, kinds=2)
     for kind in ("a", "a", "b", "c", "d"):
         admit(limiter, kind, 0)

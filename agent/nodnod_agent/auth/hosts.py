@@ -41,7 +41,7 @@ class HostPolicy:
         self._origins = frozenset(origins)
 
     def host_error(self, headers: Headers) -> tuple[int, str] | None:
-        """Return the status and reason that refuse the Host of a request; None if it is accepted."""
+        """Return the status and reason that refuse the Host of a request; None accepts it."""
         found = _host_and_port(headers)
         if found is None:
             return 400, "expected one Host header, host or host:port"
@@ -51,7 +51,7 @@ class HostPolicy:
         return 421, f"{host[:80]} is not a name of this agent; add it to allowedHosts"
 
     def origin_error(self, headers: Headers, *, tls: bool) -> str:
-        """Return the reason that refuses the Origin of a request; empty if it is accepted or absent.
+        """Return the reason that refuses the Origin of a request; empty if accepted or absent.
 
         ``tls``: the request came over TLS that this agent terminates.
         """

@@ -115,5 +115,5 @@ class Tokens:
 
 
 def _proof(secret: bytes, token: str) -> str:
-    # No token begins with this prefix: a proof cannot be used as a signature, or a signature as one.
+    # No token begins with this prefix, so a proof is never a signature, nor the reverse.
     return hmac.digest(secret, b"nodnod proof\n" + token.encode(), "sha256").hex()

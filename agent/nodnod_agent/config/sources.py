@@ -1,8 +1,8 @@
-"""Where the values of settings come from: flags, environment variables and the file.
+"""The sources of settings: flags, environment variables and the configuration file.
 
-A value comes from a flag, else the environment, else the file, else the default. Every value that
-is given is validated, also one that a stronger source overrides. Every fault is a ``ConfigError``
-of one line that begins with the place: ``conf.json: nodes[2]: port must be …``.
+A flag overrides the environment, which overrides the file, which overrides the default. Overridden
+values are validated too. Every fault is a ``ConfigError`` of one line that begins with the place:
+``conf.json: nodes[2]: port must be …``.
 """
 
 import json
@@ -16,7 +16,7 @@ from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
 
 
 class Given(Struct, frozen=True):
-    """What the sources say: values by field, and the place that each was taken from."""
+    """The settings that are set: values by field, and the place where each was found."""
 
     values: dict[str, Any]
     places: dict[str, str]
@@ -29,14 +29,14 @@ def gather(
     path: str,
     table: tuple[Setting, ...] = SETTINGS,
 ) -> Given:
-    """Read every setting that is given: flags by field, variables by name, the file's bytes.
+    """Read all settings that are set: flags by field, variables by name, and the file's content.
 
-    ``path`` is what the file is called in errors. Raises ConfigError at the first fault.
+    ``path`` names the file in errors. Raises ConfigError at the first fault.
     """
     in_file = {} if file is None else _read_file(file, path, [row.key for row in table])
     given = Given({}, {})
     for row in table:
-        # From the weakest to the strongest: the last one stands.
+        # In order of priority: the last one overrides the others.
         found: list[tuple[str, Any]] = []
         if row.key in in_file:
             found.append((f"{path}: {row.key}", in_file[row.key]))
@@ -51,10 +51,10 @@ def gather(
 
 
 def _read_file(data: bytes, path: str, keys: list[str]) -> dict[str, Any]:
-    """Values by dotted key, not yet checked."""
+    """Return the values by dotted key, not yet checked."""
     try:
-        # utf-8-sig: some editors begin a file with a byte order mark.
-        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+        # utf-8-sig: some editors write a byte order mark.
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}: not UTF-8 text at line {line}") from None
@@ -64,39 +64,39 @@ def _read_file(data: bytes, path: str, keys: list[str]) -> dict[str, Any]:
         raise ConfigError(f"{path}: not JSON: {what} at {where}") from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply") from None
-    except ValueError:  # what Python says of an integer of more than 4,300 digits
+    except ValueError:  # Python's limit of 4,300 digits of an integer
         raise ConfigError(f"{path}: a number in it is too long") from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected an object of settings, got {shown(document)}")
-    return dict(_flat(document, "", path, keys))
+    return dict(_flattened(document, "", path, keys))
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ConfigError(f"key {shown(key)} stands there twice")
+            raise ConfigError(f"duplicate key {shown(key)}")
         found[key] = value
     return found
 
 
-def _flat(
+def _flattened(
     document: dict[str, Any], prefix: str, path: str, keys: list[str]
 ) -> list[tuple[str, Any]]:
     values: list[tuple[str, Any]] = []
     for name, value in document.items():
         key = prefix + name
-        # Dots are how we write nesting, not how a file does.
+        # A dot stands for nesting in ``keys``, and never occurs in a key of the file.
         if "." not in name and key in keys:
             values.append((key, value))
         elif "." not in name and any(other.startswith(f"{key}.") for other in keys):
             if not isinstance(value, dict):
-                # A text in the place of ``auth`` may be a secret.
+                # Text in place of ``auth`` may be a secret.
                 got = "text" if isinstance(value, str) else shown(value)
                 raise ConfigError(f"{path}: {key}: expected an object, got {got}")
-            values += _flat(value, f"{key}.", path, keys)
+            values += _flattened(value, f"{key}.", path, keys)
         else:
             here = {k.removeprefix(prefix).split(".")[0] for k in keys if k.startswith(prefix)}
             hint = did_you_mean(name, here, prefix)

@@ -1,8 +1,8 @@
-"""What the value of a setting must be: a check for each kind, and how text becomes such a value.
+"""Checks and readers for the values of settings.
 
-A check takes a value as JSON has it, and its place (``conf.json: interval``); it returns what the
-setting holds, or raises ConfigError. A reader makes of the text of a flag or variable what the file
-would have there, or returns the text as it is: the check then says what is wrong with it.
+A check takes a JSON value and its place (``conf.json: interval``). It returns the value of the
+setting, or raises ConfigError. A reader turns the text of a flag or variable into a JSON value. It
+returns text that it cannot read unchanged: the check then reports the fault.
 """
 
 import difflib
@@ -21,7 +21,7 @@ class ConfigError(Exception):
 
 
 def name(value: Any, place: str) -> str:
-    """A node's name: it stands in answers, headers, logs and tables just as it is."""
+    """A node's name, which appears unescaped in answers, headers, logs and tables."""
     # isprintable is false for control characters, line breaks, direction marks and surrogates.
     if (
         isinstance(value, str)
@@ -58,7 +58,7 @@ def advertised(value: Any, place: str) -> Address:
 
 
 def addresses(value: Any, place: str) -> tuple[Address, ...]:
-    """A list of ``host:port``, none twice, however it is spelled."""
+    """A list of ``host:port``, without duplicates in any spelling."""
     if not isinstance(value, list):
         raise _expected("an array of addresses", value, place)
     check = address()
@@ -67,7 +67,7 @@ def addresses(value: Any, place: str) -> tuple[Address, ...]:
         here = f"{place}[{index}]"
         found = check(text, here)
         if found in seen:
-            raise ConfigError(f"{here}: {found} stands there twice, first at [{seen[found]}]")
+            raise ConfigError(f"{here}: {found} is a duplicate of [{seen[found]}]")
         seen[found] = index
     return tuple(seen)
 
@@ -98,7 +98,7 @@ def integer(low: int, high: int) -> Callable[[Any, str], int]:
 
 
 def switch(value: Any, place: str) -> bool:
-    """True or false."""
+    """A bool."""
     if isinstance(value, bool):
         return value
     raise _expected("true or false", value, place)
@@ -127,16 +127,16 @@ _REFERENCES = "env:NAME or file:PATH, never the secret itself"
 
 
 def reference(value: Any, place: str) -> str:
-    """Where a secret is to be found. What stands there instead may be one, and is not shown."""
+    """Where a secret is stored. Errors do not show a wrong value: it may be the secret."""
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
         return value
     raise ConfigError(f"{place}: expected {_REFERENCES}")
 
 
 def references(value: Any, place: str) -> tuple[str, ...]:
-    """A list of those."""
+    """A list of references to secrets."""
     if not isinstance(value, list):
-        raise ConfigError(f"{place}: expected an array, each of it {_REFERENCES}")
+        raise ConfigError(f"{place}: expected an array, each item {_REFERENCES}")
     return tuple(reference(item, f"{place}[{index}]") for index, item in enumerate(value))
 
 
@@ -154,25 +154,25 @@ def hosts(value: Any, place: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-# Of any scheme that pages come by, those of browsers' extensions too; no page comes by ws.
+# Any scheme that pages have, those of browser extensions too. Pages never have ws: or wss:.
 _ORIGIN = re.compile(
     r"(?!wss?:)([a-z][a-z0-9+.-]*)://"
     r"([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])"
     r"(?::([0-9]{1,5}))?"
 )
-_USUAL_PORTS = {"http": "80", "https": "443"}
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def origins(value: Any, place: str) -> tuple[str, ...]:
-    """A list of origins, written as browsers write them: in lower case, without a usual port."""
+    """A list of origins, normalized as browsers do: in lower case, without a default port."""
     found = []
     for item, here in _items(value, place, "an array of origins"):
         parts = _ORIGIN.fullmatch(item.lower()) if isinstance(item, str) else None
         if parts is None or int(parts[3] or 0) > 65535:
             raise _expected("an origin, as https://host or https://host:port", item, here)
         scheme, host, port = parts.groups("")
-        usual = port in ("", _USUAL_PORTS.get(scheme))
-        found.append(f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}")
+        is_default = port in ("", _DEFAULT_PORTS.get(scheme))
+        found.append(f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{port}")
     return tuple(found)
 
 
@@ -182,19 +182,19 @@ def _items(value: Any, place: str, what: str) -> list[tuple[Any, str]]:
     return [(item, f"{place}[{index}]") for index, item in enumerate(value)]
 
 
-# As Go's flags take them, and the words that people write into compose files.
+# The words that Go's flags accept, and those that are common in compose files.
 _SWITCH = dict.fromkeys(("1", "t", "true", "yes", "on"), True) | dict.fromkeys(
     ("0", "f", "false", "no", "off"), False
 )
 
 
 def read_switch(text: str) -> bool | str:
-    """``1``, ``true``, ``yes``, ``on`` and their opposites, in either case."""
+    """Read ``1``, ``true``, ``yes``, ``on`` and their opposites, in any case."""
     return _SWITCH.get(text.lower(), text)
 
 
 def read_number(text: str) -> float | str:
-    """A number."""
+    """Read a number."""
     try:
         return float(text)
     except ValueError:
@@ -202,18 +202,18 @@ def read_number(text: str) -> float | str:
 
 
 def read_list(text: str) -> list[str]:
-    """What stands between commas."""
+    """Read items that are separated by commas."""
     return [part.strip() for part in text.split(",")]
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """`` (did you mean …?)``, or nothing where no known word is close."""
-    plain = {_plain(other): other for other in known}
-    close = difflib.get_close_matches(_plain(word[:64]), plain, n=1)
-    return f" (did you mean {prefix}{plain[close[0]]}?)" if close else ""
+    """Return `` (did you mean …?)`` with the closest known word, or nothing if none is close."""
+    normalized = {_normalized(other): other for other in known}
+    close = difflib.get_close_matches(_normalized(word[:64]), normalized, n=1)
+    return f" (did you mean {prefix}{normalized[close[0]]}?)" if close else ""
 
 
-def _plain(word: str) -> str:
+def _normalized(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "")
 
 
@@ -221,7 +221,7 @@ _CONSTANTS = {None: "null", True: "true", False: "false"}
 
 
 def shown(value: Any) -> str:
-    """A value in an error: short, on one line, with nothing in it that a terminal would obey."""
+    """Return a value as errors show it: short, on one line, without control characters."""
     if isinstance(value, list | dict):
         return "an array" if isinstance(value, list) else "an object"
     if value is None or isinstance(value, bool):

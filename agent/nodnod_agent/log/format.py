@@ -1,6 +1,6 @@
-"""What a line of the log looks like: on a terminal, in a file, as JSON.
+"""The formats of a log line: on a terminal, in a file, as JSON.
 
-Nothing in a line can be taken for another line, or for a command to a terminal.
+No part of a line can look like another line, or send a command to a terminal.
 """
 
 import json
@@ -10,9 +10,9 @@ from msgspec import Struct
 
 
 class LogLine(Struct, frozen=True):
-    """One line to be: ``time`` in Unix seconds, ``since`` in seconds since the start.
+    """The parts of one line. ``time`` is in Unix seconds, ``since`` in seconds since the start.
 
-    ``message`` and the lines of ``trace`` are printable already.
+    ``message`` and the lines of ``trace`` must be printable.
     """
 
     level: str
@@ -24,7 +24,7 @@ class LogLine(Struct, frozen=True):
 
 
 def printable(text: str) -> str:
-    """The text with what does not print written as ``\\n``, ``\\x1b``, ``\\u202e``."""
+    """Return the text with unprintable characters escaped: ``\\n``, ``\\x1b``, ``\\u202e``."""
     if text.isprintable():
         return text
     return "".join(
@@ -32,33 +32,33 @@ def printable(text: str) -> str:
     )
 
 
-def on_terminal(entry: LogLine) -> str:
-    """``INFO[0005] message``: seconds since the start are what one wants while watching."""
-    return _traced(f"{entry.level[:4]}[{int(entry.since):04}] {entry.message}", entry)
+def on_terminal(line: LogLine) -> str:
+    """Return ``INFO[0005] message``, with seconds since the start."""
+    return _with_trace(f"{line.level[:4]}[{int(line.since):04}] {line.message}", line)
 
 
-def as_text(entry: LogLine) -> str:
-    """``2026-01-02T03:04:05.678Z INFO message``, for files and pipes."""
-    return _traced(f"{_moment(entry.time)} {entry.level} {entry.message}", entry)
+def as_text(line: LogLine) -> str:
+    """Return ``2026-01-02T03:04:05.678Z INFO message``, for files and pipes."""
+    return _with_trace(f"{_timestamp(line.time)} {line.level} {line.message}", line)
 
 
-def as_json(entry: LogLine) -> str:
-    """One object: ``time``, ``level``, ``logger``, ``message``, and ``traceback`` if there is one."""
-    line = {
-        "time": _moment(entry.time),
-        "level": entry.level.lower(),
-        "logger": entry.logger,
-        "message": entry.message,
+def as_json(line: LogLine) -> str:
+    """Return an object: ``time``, ``level``, ``logger``, ``message``; ``traceback`` if any."""
+    fields = {
+        "time": _timestamp(line.time),
+        "level": line.level.lower(),
+        "logger": line.logger,
+        "message": line.message,
     }
-    if entry.trace:
-        line["traceback"] = "\n".join(entry.trace)
-    return json.dumps(line, ensure_ascii=False)
+    if line.trace:
+        fields["traceback"] = "\n".join(line.trace)
+    return json.dumps(fields, ensure_ascii=False)
 
 
-def _moment(unix: float) -> str:
+def _timestamp(unix: float) -> str:
     return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _traced(line: str, entry: LogLine) -> str:
-    # Indented, so that no line of a traceback can pass for a line of the log.
-    return "\n    ".join([line, *entry.trace])
+def _with_trace(text: str, line: LogLine) -> str:
+    # Indented, so that a line of a traceback does not look like a line of the log.
+    return "\n    ".join([text, *line.trace])

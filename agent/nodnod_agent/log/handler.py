@@ -1,14 +1,14 @@
-"""The agent's log: lines on stderr that never hold the agent up, however stderr behaves.
+"""The log handler: writes lines to stderr without ever delaying the agent.
 
-Whoever logs puts a line into a bounded queue and goes on; a thread of our own writes. So a pipe
-that nobody reads, a full disk or a closed stderr costs lines, and ``N log lines dropped`` stands
-where they are missing as soon as something gets through again.
+A log call puts a line into a bounded queue, and a thread writes it. So a pipe without a reader, a
+full disk or a closed stderr costs only lines. ``N log lines dropped`` takes their place as soon as
+writing works again.
 
-Two more rules hold for every line. What does not print is escaped, so that nobody forges a line or
-commands a terminal through a name that we log. And the same complaint comes at most ten times a
-minute, then as a count; the same is: same logger, same format string, and same
-``extra={"key": …}`` where the record carries one (any hashable value). Below WARNING only records
-that carry a key are limited.
+Two more rules hold for every line. Unprintable characters are escaped, so that a logged name cannot
+forge a line or send a command to a terminal. And the same message is written at most ten times a
+minute, then counted. Messages are the same if they have the same logger, the same format string and
+the same ``extra={"key": …}`` (any hashable value). Below WARNING only records with a key are
+limited.
 """
 
 import logging
@@ -28,18 +28,21 @@ from nodnod_agent.log.rate_limit import LogRateLimit
 
 log = logging.getLogger(__name__)
 
-# What waits to be written while stderr is stuck: some 4,000 lines. Raising it costs as much memory.
 QUEUE_BYTES = 1024 * 1024
-LINE_OVERHEAD = 128  # bytes that a queued line takes beside its text
+"""Memory for lines that wait while stderr is blocked: some 4,000 lines."""
+
+LINE_OVERHEAD = 128
+"""Bytes that a queued line takes besides its text."""
+
 MAX_MESSAGE = 2000
 MAX_TRACEBACK = 16_000
 
 
 class LogWriter(logging.Handler):
-    """Writes what is logged to a file descriptor, from a thread that may wait for ever.
+    """Writes log records to a file descriptor, from a thread of its own.
 
-    The thread is needed because writing to a pipe or terminal blocks, and is a daemon because
-    nothing else ends a blocked write.
+    Writing to a pipe or terminal may block forever, and nothing ends a blocked write: so the
+    thread is a daemon.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class LogWriter(logging.Handler):
         self._started = clock()
         self._limiter = limiter or LogRateLimit()
         self._changed = threading.Condition()
-        # All below are guarded by it. A line waits with the number of those dropped before it.
+        # Guarded by the condition. Each line has the number of lines dropped before it.
         self._queue: deque[tuple[int, bytes]] = deque()
         self._size = 0
         self._dropped = 0
@@ -65,7 +68,7 @@ class LogWriter(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record, count it as one more of its kind, or drop it; never waits."""
+        """Queue a record, count it as a repetition, or drop it. Never waits."""
         try:
             kind = _kind(record)
             now = self._clock()
@@ -76,29 +79,29 @@ class LogWriter(logging.Handler):
                     repeated = self._limiter.admit(kind, now)
                     if repeated is None:
                         return
-                entry = self._entry(record, now)
+                line = self._line_of(record, now)
                 if repeated is not None:
-                    repeated.last = entry
-                self._put(entry)
-        except Exception:  # noqa: BLE001  # a log call with the wrong arguments must not hurt
+                    repeated.last = line
+                self._put(line)
+        except Exception:  # noqa: BLE001  # a log call with wrong arguments must do no harm
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Log that a log call failed: the standard way prints to stderr, and so may wait."""
-        said = record.msg if isinstance(record.msg, str) else type(record.msg)
-        message = f"bad log call: {said!r}: {sys.exc_info()[1]!r}"
+        """Log that a log call failed. The default prints to stderr, and so may block."""
+        text = record.msg if isinstance(record.msg, str) else type(record.msg)
+        message = f"bad log call: {text!r}: {sys.exc_info()[1]!r}"
         with self._changed:
-            self._put(self._own("ERROR", message))
+            self._put(self._own_line("ERROR", message))
 
     def stop(self, within: float = 0.5) -> None:
-        """Write what is queued, but give up after ``within`` seconds."""
+        """Write the queued lines, but give up after ``within`` seconds."""
         with self._changed:
             self._put_counts(float("inf"))
             self._stopping = True
             self._changed.notify()
         self._thread.join(within)
 
-    def _entry(self, record: logging.LogRecord, now: float) -> LogLine:
+    def _line_of(self, record: logging.LogRecord, now: float) -> LogLine:
         trace: list[str] = []
         if record.exc_info and record.exc_info[0]:
             text = "".join(traceback.format_exception(*record.exc_info))
@@ -106,56 +109,57 @@ class LogWriter(logging.Handler):
         return LogLine(
             level=record.levelname,
             logger=record.name,
-            message=printable(_cut(record.getMessage())),
+            message=printable(_truncated(record.getMessage())),
             time=record.created,
             since=now - self._started,
             trace=trace,
         )
 
-    def _own(self, level: str, message: str, logger: str = __name__) -> LogLine:
+    def _own_line(self, level: str, message: str, logger: str = __name__) -> LogLine:
         since = self._clock() - self._started
-        return LogLine(level, logger, printable(_cut(message)), time.time(), since)
+        return LogLine(level, logger, printable(_truncated(message)), time.time(), since)
 
     def _put_counts(self, now: float) -> None:
         for repeated in self._limiter.ended(now):
             if isinstance(repeated.last, LogLine):
                 message = f"{repeated.last.message} … and {repeated.suppressed} more like it"
-                self._put(self._own(repeated.last.level, message, repeated.last.logger))
+                self._put(self._own_line(repeated.last.level, message, repeated.last.logger))
 
-    def _put(self, entry: LogLine) -> None:
-        line = self._line(entry)
-        size = len(line) + LINE_OVERHEAD
+    def _put(self, line: LogLine) -> None:
+        data = self._encoded(line)
+        size = len(data) + LINE_OVERHEAD
         if self._size + size > QUEUE_BYTES:
             self._dropped += 1
             return
-        self._queue.append((self._dropped, line))
+        self._queue.append((self._dropped, data))
         self._dropped = 0
         self._size += size
         self._changed.notify()
 
-    def _line(self, entry: LogLine) -> bytes:
-        return self._form(entry).encode("utf-8", "backslashreplace") + b"\n"
+    def _encoded(self, line: LogLine) -> bytes:
+        return self._form(line).encode("utf-8", "backslashreplace") + b"\n"
 
-    # -- in the thread
+    # The thread.
 
     def _run(self) -> None:
-        missing = 0
-        torn = False
+        dropped = 0
+        is_torn = False
+        """Whether the last line was written in part."""
         while (item := self._take()) is not None:
-            dropped, line = item
-            missing += dropped
-            if missing:
-                s = "" if missing == 1 else "s"
-                note = self._line(self._own("WARNING", f"{missing} log line{s} dropped"))
-                if _write(self._fd, b"\n" + note if torn else note) == 0:
-                    missing, torn = 0, False
-            left = _write(self._fd, line)
-            if left:
-                missing += 1
-                torn = torn or left < len(line)
+            dropped_before, data = item
+            dropped += dropped_before
+            if dropped:
+                s = "" if dropped == 1 else "s"
+                note = self._encoded(self._own_line("WARNING", f"{dropped} log line{s} dropped"))
+                if _write(self._fd, b"\n" + note if is_torn else note) == 0:
+                    dropped, is_torn = 0, False
+            unwritten = _write(self._fd, data)
+            if unwritten:
+                dropped += 1
+                is_torn = is_torn or unwritten < len(data)
 
     def _take(self) -> tuple[int, bytes] | None:
-        """The next line, with the number of those missing before it; None when all is done."""
+        """Wait for the next line and the number of lines dropped before it; None at the end."""
         with self._changed:
             while not self._queue:
                 if self._dropped:
@@ -166,12 +170,13 @@ class LogWriter(logging.Handler):
                 end = self._limiter.next_end()
                 self._changed.wait(None if end is None else max(0.0, end - self._clock()))
                 self._put_counts(self._clock())
-            dropped, line = self._queue.popleft()
-            self._size -= len(line) + LINE_OVERHEAD
-            return dropped, line
+            dropped, data = self._queue.popleft()
+            self._size -= len(data) + LINE_OVERHEAD
+            return dropped, data
 
 
 def _kind(record: logging.LogRecord) -> Hashable | None:
+    """Which records count as the same message; None if the record is not limited."""
     key: Hashable | None = getattr(record, "key", None)
     if key is None and record.levelno < logging.WARNING:
         return None
@@ -179,13 +184,13 @@ def _kind(record: logging.LogRecord) -> Hashable | None:
     return record.name, text, key
 
 
-def _cut(text: str) -> str:
+def _truncated(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
 
 
-def _write(fd: int, line: bytes) -> int:
-    """Write a line, for as long as it takes; return how many bytes could not be written."""
-    rest = line
+def _write(fd: int, data: bytes) -> int:
+    """Write, however long it takes; return how many bytes could not be written."""
+    rest = data
     while rest:
         try:
             rest = _write_some(fd, rest)
@@ -194,25 +199,24 @@ def _write(fd: int, line: bytes) -> int:
     return len(rest)
 
 
-def _write_some(fd: int, line: bytes) -> bytes:
+def _write_some(fd: int, data: bytes) -> bytes:
     try:
-        return line[os.write(fd, line) :]
-    except BlockingIOError:  # somebody who shares the pipe has made it non-blocking
+        return data[os.write(fd, data) :]
+    except BlockingIOError:  # another process that shares the pipe made it non-blocking
         select.select([], [fd], [], 1.0)
-        return line
+        return data
 
 
-# -- the process ---------------------------------------------------------------------------------
+# The process.
 
 
 @contextmanager
 def to_descriptor(
     fd: int, *, debug: bool = False, log_format: Literal["text", "json"] = "text"
 ) -> Iterator[LogWriter]:
-    """Send all that the process logs to ``fd``; at the end give stuck lines half a second.
+    """Send the log of the whole process to ``fd``; at the end wait half a second for queued lines.
 
-    What would otherwise print to stderr, and so may wait, is logged too: warnings, and errors that
-    no caller can catch.
+    Warnings and uncaught errors, which Python prints to stderr and so may block, are logged too.
     """
     text = on_terminal if os.isatty(fd) else as_text
     writer = LogWriter(fd, as_json if log_format == "json" else text)
@@ -220,12 +224,12 @@ def to_descriptor(
     before = root.level, threading.excepthook, sys.unraisablehook
     root.addHandler(writer)
     root.setLevel(logging.DEBUG if debug else logging.INFO)
-    # No line names its place in the code, which takes as long to find as all the rest.
+    # Finding the source line of a log call takes as long as all the rest, and no format shows it.
     logging._srcfile = None  # noqa: SLF001  # as the HOWTO of logging says
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # the pump says what matters
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # the transport logs what matters
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.captureWarnings(True)
-    threading.excepthook = _log_thread_end
+    threading.excepthook = _log_thread_error
     sys.unraisablehook = _log_unraisable
     try:
         yield writer
@@ -237,7 +241,7 @@ def to_descriptor(
         writer.stop()
 
 
-def _log_thread_end(args: threading.ExceptHookArgs) -> None:
+def _log_thread_error(args: threading.ExceptHookArgs) -> None:
     if args.exc_type is not SystemExit:
         name = args.thread.name if args.thread else "?"
         log.error("Thread %s ended with an error", name, exc_info=args.exc_value)

@@ -1,4 +1,4 @@
-"""How often one complaint may be repeated: so many times in a window, then a count.
+"""Rate limit on repeated log messages: a number of them per window, then only a count.
 
 Pure: the time comes in as an argument, in monotonic seconds, and must not go back.
 """
@@ -9,9 +9,9 @@ from msgspec import Struct
 
 
 class Repeated(Struct):
-    """One kind of complaint in its current window, which ``began`` with the first of them.
+    """One kind of message in its current window, which began at ``began``.
 
-    ``last`` is whatever the caller wants back with the count; he sets it on what was admitted.
+    The caller sets ``last`` when a message is admitted, and gets it back with the count.
     """
 
     began: float
@@ -21,22 +21,21 @@ class Repeated(Struct):
 
 
 class LogRateLimit:
-    """Lets ``most`` of a kind through in ``window`` seconds, for up to ``kinds`` kinds at once.
+    """Admits ``most`` messages of a kind per ``window`` seconds, for up to ``kinds`` kinds at once.
 
-    With more kinds than that the oldest ends its window early: memory is bounded, and a flood of
-    ever new kinds gets through.
+    With more kinds the oldest window ends early, so memory is bounded and new kinds are admitted.
     """
 
     def __init__(self, most: int = 10, window: float = 60.0, kinds: int = 1000) -> None:
         self._most = most
         self._window = window
         self._kinds = kinds
-        self._current: dict[Hashable, Repeated] = {}  # windows are equal: the oldest ends first
+        self._current: dict[Hashable, Repeated] = {}  # all windows are equal: the oldest ends first
         self._ended: list[Repeated] = []
 
     def admit(self, kind: Hashable, now: float) -> Repeated | None:
-        """Let one through, or count it and return None."""
-        self._end(now)
+        """Admit a message, or count it as suppressed and return None."""
+        self._end_windows(now)
         repeated = self._current.get(kind)
         if repeated is None:
             if len(self._current) >= self._kinds:
@@ -49,17 +48,17 @@ class LogRateLimit:
         return repeated
 
     def ended(self, now: float) -> list[Repeated]:
-        """Those whose window is over and of which some were suppressed; each is returned once."""
-        self._end(now)
+        """Return, once each, the kinds whose window has ended with some messages suppressed."""
+        self._end_windows(now)
         ended, self._ended = self._ended, []
         return ended
 
     def next_end(self) -> float | None:
-        """When the next window is over."""
+        """Return when the next window ends."""
         oldest = next(iter(self._current.values()), None)
         return None if oldest is None else oldest.began + self._window
 
-    def _end(self, now: float) -> None:
+    def _end_windows(self, now: float) -> None:
         while (end := self.next_end()) is not None and end <= now:
             self._end_oldest()
 

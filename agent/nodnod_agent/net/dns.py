@@ -118,7 +118,7 @@ async def resolve(name: Address, look_up: LookUp) -> list[Address]:
 
 
 def look_up_full_name(loop: asyncio.AbstractEventLoop, on_found: Callable[[str], None]) -> None:
-    """Call ``on_found`` in the loop with this machine's name and domain, if the resolver has one."""
+    """Call ``on_found`` in the loop with this machine's name and domain, if there is one."""
 
     def run() -> None:
         try:
