@@ -114,7 +114,7 @@ class _Daemon:
         self._own = {self._listen, advertise}
         self._resolver = Resolver(self._node.peers.resolved, lookup)
         self._pages = Pages(self._node, self._sampler.timings, queue.later)
-        self._policy = AuthPolicy(advertised=advertise, is_public=self._pages.public)
+        self._policy = AuthPolicy(advertised=advertise, is_public=self._pages.is_public)
         self._server = Server(
             loop,
             self._node,

@@ -40,7 +40,7 @@ class Accepted(Side):
     def _pump(self) -> Connection:
         cluster = self.stage.cluster
         self.pages = Pages(cluster, dict, self._later)
-        gate = AuthPolicy(advertised=Address(*HERE), is_public=self.pages.public)
+        gate = AuthPolicy(advertised=Address(*HERE), is_public=self.pages.is_public)
         gate.hosts = HostPolicy(("own",), lambda address: False)
         gate.tokens = Tokens((b"x" * 32,)) if self._guarded else None
         self.server = Server(

@@ -40,7 +40,7 @@ def metrics(stage: CoreHarness) -> Metrics:
 
 @pytest.fixture
 def own(metrics: Metrics) -> Scrape:
-    return Scrape(metrics.own())
+    return Scrape(metrics.of_node())
 
 
 def scrape(stage: CoreHarness, *answering: FakePeer, **request: Any) -> Scrape:
@@ -160,7 +160,7 @@ def test_a_filesystem_that_is_listed_twice_is_one_series(
     one += b'"inodesUsedPercent":null,"counted":true}'
     stage.cluster.sampled(full_sample(sections={"filesystems": b"[%b,%b]" % (one % 1, one % 2)}))
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     labels = {"mountpoint": "/", "device": "d", "fstype": "t"}
     assert own("nodnod_filesystem_total_bytes", **labels) == 2
@@ -173,7 +173,7 @@ def test_a_section_that_cannot_be_read_has_no_series_and_spoils_no_other(
     load = b'{"load1":1,"load5":2,"load15":3}'
     stage.cluster.sampled(full_sample(sections={"cpu": section, "load": load}))
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     assert own("nodnod_cpu_mode_ratio", mode="user") is None
     assert own("nodnod_cpu_used_ratio") == 0.125
@@ -197,7 +197,7 @@ def test_requests_are_counted_by_type(stage: CoreHarness, metrics: Metrics) -> N
     for request in ({}, {"type": 0}, {"type": 1}, {"type": 3}, {"type": 2, "id": 1}):
         client.ask(**request)
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     kinds = ("stat", "stat_all", "stop", "members", "join")
     counts = [own("nodnod_requests_total", type=kind) for kind in kinds]
@@ -220,7 +220,7 @@ def test_refusals_are_counted_by_code(
 ) -> None:
     stage.client().say(text)
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     counts = {known: own("nodnod_bad_requests_total", code=known) for known in CODES}
     assert counts == dict.fromkeys(CODES, 0) | {code: 1}
@@ -244,7 +244,7 @@ def test_no_label_takes_a_value_from_a_client(stage: CoreHarness) -> None:
     metrics = Metrics(stage.cluster, lambda: TIMINGS)
     answer = next(text for text in client.wire.sent if b"unknown node" in text)
 
-    assert word not in metrics.own().decode()
+    assert word not in metrics.of_node().decode()
     assert word not in metrics.of_cluster(answer).decode()
 
 
@@ -263,7 +263,7 @@ def test_a_duration_runs_from_the_question_to_its_answer(
     peer.answer()
     client.ask()
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     def at_most(seconds: str) -> float | None:
         return own("nodnod_request_duration_seconds_bucket", le=seconds)
@@ -282,7 +282,7 @@ def test_a_question_that_is_answered_at_its_deadline_took_as_long(
     client.ask(type=1, timeout=0.2)
     stage.clock.advance(1)
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     assert own("nodnod_request_duration_seconds_bucket", le="0.1") == 1
     assert own("nodnod_request_duration_seconds_sum") == pytest.approx(0.3)
@@ -292,7 +292,7 @@ def test_in_push_mode_an_answer_is_at_hand() -> None:
     stage = CoreHarness(mode="push")
     stage.ask_all()
 
-    own = Scrape(Metrics(stage.cluster, dict).own())
+    own = Scrape(Metrics(stage.cluster, dict).of_node())
 
     assert own("nodnod_request_duration_seconds_bucket", le="0.001") == 1
     assert own("nodnod_broadcasts_total") == 0
@@ -304,7 +304,7 @@ def test_links_and_members_are_counted_by_state(stage: CoreHarness, metrics: Met
     stage.attempt(stage.configure()).refuse()
     stage.configure()
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     states = ("idle", "dialling", "up", "waiting")
     assert [own("nodnod_links", state=state) for state in states] == [0, 1, 2, 1]
@@ -321,7 +321,7 @@ def test_clients_and_agents_that_dialled_us_are_told_apart(
     stage.client(Hello(2, "kyle", "instance of kyle", "10.0.0.9:7070"))
     gone.session.ended()
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     assert own("nodnod_clients", kind="client") == 1
     assert own("nodnod_clients", kind="agent") == 1
@@ -335,7 +335,7 @@ def test_streams_and_the_ticks_they_skip_are_counted(stage: CoreHarness, metrics
     client.wire.unsent = 1 << 20
     stage.clock.advance(2.5)
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     assert own("nodnod_streams") == 2
     assert own("nodnod_stream_ticks_skipped_total") == 4
@@ -348,7 +348,7 @@ def test_ten_bad_requests_in_a_row_are_a_connection_cut(
     for _ in range(10):
         client.say(b"nonsense")
 
-    assert Scrape(metrics.own())("nodnod_connections_cut_total") == 1
+    assert Scrape(metrics.of_node())("nodnod_connections_cut_total") == 1
 
 
 def test_pages_are_counted_by_name_and_status(stage: CoreHarness, metrics: Metrics) -> None:
@@ -356,7 +356,7 @@ def test_pages_are_counted_by_name_and_status(stage: CoreHarness, metrics: Metri
     stage.cluster.counters.page("/stat", 200)
     stage.cluster.counters.page("other", 404)
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     assert own("nodnod_http_requests_total", page="/stat", code="200") == 2
     assert own("nodnod_http_requests_total", page="other", code="404") == 1
@@ -368,7 +368,7 @@ def test_broadcasts_are_counted_once_for_all_who_wait(stage: CoreHarness, metric
         stage.client().ask(type=1)
     stage.clock.turn()
 
-    assert Scrape(metrics.own())("nodnod_broadcasts_total") == 1
+    assert Scrape(metrics.of_node())("nodnod_broadcasts_total") == 1
 
 
 def test_collectors_tell_what_they_took_and_how_often_they_failed(own: Scrape) -> None:
@@ -381,7 +381,7 @@ def test_a_late_turn_of_the_loop_shows_as_lag(stage: CoreHarness, metrics: Metri
     for lag in (0.0, 0.0, 0.3):
         stage.cluster.counters.loop_lag.add(lag)
 
-    own = Scrape(metrics.own())
+    own = Scrape(metrics.of_node())
 
     assert own("nodnod_event_loop_lag_seconds_bucket", le="0.25") == 2
     assert own("nodnod_event_loop_lag_seconds_count") == 3
@@ -395,7 +395,7 @@ def test_the_process_and_its_version_are_told(own: Scrape) -> None:
 
 
 def test_nothing_is_registered_for_the_whole_process(metrics: Metrics) -> None:
-    metrics.own()
+    metrics.of_node()
 
     assert not [family.name for family in REGISTRY.collect() if "nodnod" in family.name]
 

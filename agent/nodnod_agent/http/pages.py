@@ -1,7 +1,7 @@
-"""HTTP answers: the dashboard's files, the stats as JSON, health, metrics, service discovery.
+"""Plain HTTP: the dashboard's files, the stats as JSON, health, metrics, service discovery.
 
-Requests come from anybody's browser and curl, so every answer says what it is, may not be framed,
-and runs no script but ours.
+Any browser may send a request. So every response states its content type, forbids framing, and
+allows no scripts but the dashboard's.
 """
 
 import logging
@@ -56,48 +56,52 @@ Reply = Callable[[Response], None]
 log = logging.getLogger("nodnod.pages")
 
 
-class _Asked(NamedTuple):
-    """A GET or HEAD: where it goes, its query parameters, and how to answer."""
+class _PageRequest(NamedTuple):
+    """A GET or HEAD request: its path, its query parameters, and how to respond."""
 
     path: str
     query: dict[str, list[str]]
     reply: Reply
 
 
-class _Waiter(Waiter):
-    """A page that waits for the cluster."""
+class _PageWaiter(Waiter):
+    """A page that waits for an answer of the node; ``on_answer`` gets it."""
 
     def __init__(
-        self, pages: "Pages", asked: _Asked, timeout: float, done: Callable[[bytes], None]
+        self,
+        pages: "Pages",
+        request: _PageRequest,
+        timeout: float,
+        on_answer: Callable[[bytes], None],
     ) -> None:
-        super().__init__(timeout, pages.cluster.clock.time() + timeout)
-        self.pages = pages
-        self.asked = asked
-        self.done = done
+        super().__init__(timeout, pages.node.clock.time() + timeout)
+        self.request = request
+        self._pages = pages
+        self._on_answer = on_answer
 
     def deliver(self, body: bytes) -> None:
-        """Answer the page."""
-        self.pages.waiting.discard(self)
-        self.done(body)
+        """Respond with the answer."""
+        self._pages.waiting.discard(self)
+        self._on_answer(body)
 
 
 class Pages:
-    """All pages of one agent, by path; ``timings`` is the sampler's.
+    """All pages of one agent, by path.
 
-    ``later`` has costly work done in a turn of the loop to come.
+    ``timings`` is the sampler's. ``later`` schedules expensive work on the event loop.
     """
 
     def __init__(
         self,
-        cluster: Node,
+        node: Node,
         timings: Callable[[], Mapping[str, Timing]],
         later: Callable[[Callable[[], None]], None],
     ) -> None:
-        self.cluster = cluster
+        self.node = node
+        self.waiting: set[_PageWaiter] = set()
         self._later = later
-        self.waiting: set[_Waiter] = set()
         self._timings = timings
-        self._routes: dict[str, Callable[[_Asked], None]] = {
+        self._routes: dict[str, Callable[[_PageRequest], None]] = {
             "/stat": self._stat,
             "/stat/all": self._stat,
             "/members": self._members,
@@ -107,119 +111,126 @@ class Pages:
             "/metrics/cluster": self._cluster_metrics,
         }
 
-    def public(self, path: str) -> bool:
-        """Whether a page tells nothing of the cluster: anybody may see it."""
+    def is_public(self, path: str) -> bool:
+        """Whether a page says nothing about the cluster, so that it needs no token."""
         return path == "/healthz" or _file(path) is not None
 
     def stop(self) -> None:
-        """Answer those that wait; the cluster, which has stopped, will not."""
+        """Respond to waiting requests with an error; the node has stopped and will not answer."""
         error = RequestError("shutting_down", "this agent is shutting down")
-        body = self.cluster.responder.encoder.refusal(error)
+        body = self.node.responder.encoder.refusal(error)
         for waiter in tuple(self.waiting):
-            waiter.asked.reply(page(503, JSON, body))
+            waiter.request.reply(page(503, JSON, body))
         self.waiting.clear()
 
     def __call__(self, request: Request, reply: Reply) -> None:
-        """Answer a request without a body; ``reply`` is called once, now or when it is known."""
+        """Respond to a request without a body: ``reply`` is called once, now or later."""
         try:
             url = urlsplit(request.path)
             query = parse_qs(url.query)
         except ValueError:
-            self.cluster.counters.page("other", 400)
+            self.node.counters.page("other", 400)
             reply(page(400, TEXT, b"not a path\n"))
             return
         file = _file(url.path)
         handler = self._routes.get(url.path)
-        known = url.path if handler else "dashboard" if file else "other"
+        name = url.path if handler else "dashboard" if file else "other"
 
         def counted(response: Response) -> None:
-            self.cluster.counters.page(known, response.status_code)
+            self.node.counters.page(name, response.status_code)
             reply(response)
 
         if request.method not in ("GET", "HEAD"):
             counted(page(405, TEXT, b"GET and HEAD only\n", Allow="GET, HEAD"))
         elif handler is not None:
-            handler(_Asked(url.path, query, counted))
+            handler(_PageRequest(url.path, query, counted))
         elif file is not None:
             counted(page(200, *file))
         else:
             counted(page(404, TEXT, b"no such page\n"))
 
-    def _stat(self, asked: _Asked) -> None:
-        kind = RequestType.STAT_ALL if asked.path == "/stat/all" else RequestType.STAT
-        self._ask(kind, asked, lambda body: asked.reply(page(200, JSON, body)))
+    def _stat(self, request: _PageRequest) -> None:
+        kind = RequestType.STAT_ALL if request.path == "/stat/all" else RequestType.STAT
+        self._ask(kind, request, lambda body: request.reply(page(200, JSON, body)))
 
-    def _ask(self, kind: RequestType, asked: _Asked, done: Callable[[bytes], None]) -> None:
-        """Ask as a WebSocket client would; the same rules hold for what may be asked."""
+    def _ask(
+        self, kind: RequestType, request: _PageRequest, on_answer: Callable[[bytes], None]
+    ) -> None:
+        """Send a request to the node under the same rules as a WebSocket client's."""
         fields: dict[str, object] = {"type": int(kind)}
         for name in ("detail", "nodes"):
-            if name in asked.query:
-                fields[name] = [part for part in ",".join(asked.query[name]).split(",") if part]
-        if "timeout" in asked.query:
-            fields["timeout"] = _number(asked.query["timeout"][-1])
+            if name in request.query:
+                items = ",".join(request.query[name]).split(",")
+                fields[name] = [item for item in items if item]
+        if "timeout" in request.query:
+            fields["timeout"] = _number(request.query["timeout"][-1])
+        responder = self.node.responder
         try:
-            request = decode_request(encode(fields))
-            question = Question.of(request)
+            decoded = decode_request(encode(fields))
+            question = Question.of(decoded)
         except RequestError as error:
-            self.cluster.counters.refused(error.code)
-            asked.reply(page(400, JSON, self.cluster.responder.encoder.refusal(error)))
+            self.node.counters.refused(error.code)
+            request.reply(page(400, JSON, responder.encoder.refusal(error)))
             return
-        waiter = _Waiter(self, asked, request.timeout or DEFAULT_TIMEOUT, done)
+        timeout = decoded.timeout or DEFAULT_TIMEOUT
+        waiter = _PageWaiter(self, request, timeout, on_answer)
         self.waiting.add(waiter)
-        self.cluster.responder.ask(question, waiter)
+        responder.ask(question, waiter)
 
-    def _own_metrics(self, asked: _Asked) -> None:
-        """This node's sections as far as they are at hand; those in ``detail`` are waited for."""
-        if "detail" in asked.query:
-            self._ask(RequestType.STAT, asked, lambda _: self._tell(asked, self._metrics.own))
+    def _own_metrics(self, request: _PageRequest) -> None:
+        """Respond with the sections that are known; those in ``detail`` are collected first."""
+        if "detail" in request.query:
+            self._ask(
+                RequestType.STAT, request, lambda _: self._write(request, self._metrics.of_node)
+            )
         else:
-            self._tell(asked, self._metrics.own)
+            self._write(request, self._metrics.of_node)
 
-    def _cluster_metrics(self, asked: _Asked) -> None:
-        def tell(body: bytes) -> None:
-            self._tell(asked, lambda: self._metrics.of_cluster(body))
+    def _cluster_metrics(self, request: _PageRequest) -> None:
+        def write(body: bytes) -> None:
+            self._write(request, lambda: self._metrics.of_cluster(body))
 
-        self._ask(RequestType.STAT_ALL, asked, tell)
+        self._ask(RequestType.STAT_ALL, request, write)
 
-    def _tell(self, asked: _Asked, metrics: Callable[[], bytes]) -> None:
-        """Answer in a turn of the loop to come: writing metrics takes long, and others wait."""
+    def _write(self, request: _PageRequest, metrics: Callable[[], bytes]) -> None:
+        """Respond later: writing metrics takes long, and would delay other requests."""
 
-        def answer() -> None:
+        def write() -> None:
             try:
                 text = metrics()
             except Exception:
-                log.exception("Could not write the page %s", asked.path)
-                asked.reply(page(500, TEXT, b"the log of the agent says why\n"))
+                log.exception("Could not write the page %s", request.path)
+                request.reply(page(500, TEXT, b"the log of the agent has the reason\n"))
             else:
-                asked.reply(page(200, METRICS, text))
+                request.reply(page(200, METRICS, text))
 
-        self._later(answer)
+        self._later(write)
 
     @cached_property
     def _metrics(self) -> "Metrics":
-        # Not before somebody scrapes: the library takes memory.
+        # With the first scrape: the library takes memory.
         from nodnod_agent.http.metrics import Metrics
 
-        return Metrics(self.cluster, self._timings)
+        return Metrics(self.node, self._timings)
 
-    def _members(self, asked: _Asked) -> None:
-        asked.reply(page(200, JSON, self.cluster.responder.members()))
+    def _members(self, request: _PageRequest) -> None:
+        request.reply(page(200, JSON, self.node.responder.members()))
 
-    def _healthz(self, asked: _Asked) -> None:
-        asked.reply(page(200, JSON, b'{"status":"ok"}'))
+    def _healthz(self, request: _PageRequest) -> None:
+        request.reply(page(200, JSON, b'{"status":"ok"}'))
 
-    def _service_discovery(self, asked: _Asked) -> None:
-        """Prometheus' http_sd: one group per member that has not left, named by label."""
+    def _service_discovery(self, request: _PageRequest) -> None:
+        """Respond for Prometheus' http_sd: one group per member that has not left."""
         groups = [
             {"targets": [member.address], "labels": {"node": member.name}}
-            for member in self.cluster.peers.members()
+            for member in self.node.peers.members()
             if member.state != "left" and member.version != 1
         ]
-        asked.reply(page(200, JSON, encode(groups)))
+        request.reply(page(200, JSON, encode(groups)))
 
 
 def page(status: int, kind: str, body: bytes, **more: str) -> Response:
-    """One HTTP answer, after which the connection ends."""
+    """Return a response, after which the connection is closed."""
     headers = Headers(
         {
             "Date": formatdate(usegmt=True),
@@ -234,13 +245,13 @@ def page(status: int, kind: str, body: bytes, **more: str) -> Response:
 
 
 def _file(path: str) -> tuple[str, bytes] | None:
-    """The file of the dashboard at a path, if there is one there."""
+    """Return the type and content of the dashboard's file at a path, if there is one."""
     return _static().get("index.html" if path == "/" else path.removeprefix("/"))
 
 
 @cache
 def _static() -> dict[str, tuple[str, bytes]]:
-    """The dashboard's files by name: type and content, read once. They are small."""
+    """Return type and content of the dashboard's files by name. They are small, and read once."""
     return {
         file.name: (_TYPES[suffix], file.read_bytes())
         for file in files("nodnod_agent").joinpath("dashboard").iterdir()
@@ -249,7 +260,7 @@ def _static() -> dict[str, tuple[str, bytes]]:
 
 
 def _number(text: str) -> float | str:
-    """The number that a text is, or the text, which is then refused; so are NaN and infinity."""
+    """Return a finite number, or the text unchanged, which is then refused."""
     try:
         number = float(text)
     except ValueError:
