@@ -1,4 +1,4 @@
-"""What Prometheus reads: which number becomes which series, and whose errors spoil what."""
+"""The metrics pages: which number becomes which series, and what an error leaves out."""
 
 import json
 import re
@@ -27,36 +27,37 @@ MANUAL = ROOT / "docs" / "metrics.md"
 
 
 @pytest.fixture
-def stage() -> CoreHarness:
-    stage = CoreHarness()
-    stage.cluster.sampled(full_sample())
-    return stage
+def harness() -> CoreHarness:
+    harness = CoreHarness()
+    harness.cluster.sampled(full_sample())
+    return harness
+
+
+def scrape(harness: CoreHarness) -> Scrape:
+    """The page of the node."""
+    return Scrape(Metrics(harness.cluster, lambda: TIMINGS).of_node())
 
 
 @pytest.fixture
-def metrics(stage: CoreHarness) -> Metrics:
-    return Metrics(stage.cluster, lambda: TIMINGS)
+def own(harness: CoreHarness) -> Scrape:
+    return scrape(harness)
 
 
-@pytest.fixture
-def own(metrics: Metrics) -> Scrape:
-    return Scrape(metrics.of_node())
-
-
-def scrape(stage: CoreHarness, *answering: FakePeer, **request: Any) -> Scrape:
-    """The page of the cluster; peers that do not answer are silent."""
-    client = stage.ask_all(**request)
+def scrape_cluster(harness: CoreHarness, *answering: FakePeer, **request: Any) -> Scrape:
+    """The page of the cluster; the other peers do not answer."""
+    client = harness.ask_all(**request)
     for peer in answering:
         peer.answer()
-    stage.clock.advance(3)
-    return Scrape(Metrics(stage.cluster, dict).of_cluster(client.wire.sent[-1]))
+    harness.clock.advance(3)
+    return Scrape(Metrics(harness.cluster, dict).of_cluster(client.wire.sent[-1]))
 
 
-def scrape_of(stage: CoreHarness, peer: FakePeer, **fields: Any) -> Scrape:
-    """The page of the cluster, where the peer says so of itself."""
-    client = stage.ask_all(detail=["load", "filesystems", "cpu"])
+def scrape_peer(harness: CoreHarness, **fields: Any) -> Scrape:
+    """The page of the cluster where the one peer, kyle, answers with these fields."""
+    peer = harness.peer("kyle")
+    client = harness.ask_all(detail=["load", "filesystems", "cpu"])
     peer.answer(**fields)
-    return Scrape(Metrics(stage.cluster, dict).of_cluster(client.wire.sent[-1]))
+    return Scrape(Metrics(harness.cluster, dict).of_cluster(client.wire.sent[-1]))
 
 
 # This node.
@@ -130,10 +131,14 @@ def test_each_number_of_the_node_is_a_series_in_base_units(
 
 @pytest.mark.parametrize(
     ("mount", "device", "fstype", "total", "stuck"),
-    [("/", "/dev/vda1", "ext4", 100, 0), ("/mnt/old", "nas:/y", "nfs", 10, 1)],
+    [
+        ("/", "/dev/vda1", "ext4", 100, 0),
+        ("/mnt/old", "nas:/y", "nfs", 10, 1),
+        ("/mnt/lost", "nas:/x", "nfs", None, 1),
+    ],
 )
-def test_a_filesystem_has_its_numbers_and_says_whether_it_answers(
-    own: Scrape, mount: str, device: str, fstype: str, total: int, stuck: int
+def test_a_filesystem_has_its_numbers_once_it_has_answered_and_says_whether_it_is_stuck(
+    own: Scrape, mount: str, device: str, fstype: str, total: int | None, stuck: int
 ) -> None:
     labels = {"mountpoint": mount, "device": device, "fstype": fstype}
 
@@ -141,39 +146,28 @@ def test_a_filesystem_has_its_numbers_and_says_whether_it_answers(
     assert own("nodnod_filesystem_stuck", **labels) == stuck
 
 
-def test_a_filesystem_that_has_never_answered_has_no_numbers(own: Scrape) -> None:
-    labels = {"mountpoint": "/mnt/lost", "device": "nas:/x", "fstype": "nfs"}
-
-    assert own("nodnod_filesystem_total_bytes", **labels) is None
-    assert own("nodnod_filesystem_stuck", **labels) == 1
-
-
-def test_two_sensors_of_one_name_are_two_series(own: Scrape) -> None:
+def test_two_sensors_with_one_name_are_two_series(own: Scrape) -> None:
     assert own("nodnod_temperature_celsius", sensor="coretemp Core 0") == 60
     assert own("nodnod_temperature_celsius", sensor="coretemp Core 0 #2") == 61
 
 
-def test_a_filesystem_that_is_listed_twice_is_one_series(
-    stage: CoreHarness, metrics: Metrics
-) -> None:
+def test_a_filesystem_that_is_listed_twice_is_one_series(harness: CoreHarness) -> None:
     one = b'{"mount":"/","device":"d","type":"t","total":%d,"used":1,"free":1,'
     one += b'"inodesUsedPercent":null,"counted":true}'
-    stage.cluster.sampled(full_sample(sections={"filesystems": b"[%b,%b]" % (one % 1, one % 2)}))
-
-    own = Scrape(metrics.of_node())
+    harness.cluster.sampled(full_sample(sections={"filesystems": b"[%b,%b]" % (one % 1, one % 2)}))
 
     labels = {"mountpoint": "/", "device": "d", "fstype": "t"}
-    assert own("nodnod_filesystem_total_bytes", **labels) == 2
+    assert scrape(harness)("nodnod_filesystem_total_bytes", **labels) == 2
 
 
 @pytest.mark.parametrize("section", [b"null", b'{"error":"no"}', b"[]", b"5"])
-def test_a_section_that_cannot_be_read_has_no_series_and_spoils_no_other(
-    stage: CoreHarness, metrics: Metrics, section: bytes
+def test_an_invalid_section_has_no_series_and_leaves_the_others(
+    harness: CoreHarness, section: bytes
 ) -> None:
     load = b'{"load1":1,"load5":2,"load15":3}'
-    stage.cluster.sampled(full_sample(sections={"cpu": section, "load": load}))
+    harness.cluster.sampled(full_sample(sections={"cpu": section, "load": load}))
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     assert own("nodnod_cpu_mode_ratio", mode="user") is None
     assert own("nodnod_cpu_used_ratio") == 0.125
@@ -192,12 +186,12 @@ def test_names_and_types_follow_the_rules_of_prometheus(own: Scrape) -> None:
 # The agent itself.
 
 
-def test_requests_are_counted_by_type(stage: CoreHarness, metrics: Metrics) -> None:
-    client = stage.client()
+def test_requests_are_counted_by_type(harness: CoreHarness) -> None:
+    client = harness.client()
     for request in ({}, {"type": 0}, {"type": 1}, {"type": 3}, {"type": 2, "id": 1}):
         client.ask(**request)
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     kinds = ("stat", "stat_all", "stop", "members", "join")
     counts = [own("nodnod_requests_total", type=kind) for kind in kinds]
@@ -215,20 +209,18 @@ BAD = {
 
 
 @pytest.mark.parametrize(("code", "text"), BAD.items())
-def test_refusals_are_counted_by_code(
-    stage: CoreHarness, metrics: Metrics, code: str, text: bytes
-) -> None:
-    stage.client().say(text)
+def test_refused_requests_are_counted_by_code(harness: CoreHarness, code: str, text: bytes) -> None:
+    harness.client().say(text)
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     counts = {known: own("nodnod_bad_requests_total", code=known) for known in CODES}
     assert counts == dict.fromkeys(CODES, 0) | {code: 1}
 
 
-def test_no_label_takes_a_value_from_a_client(stage: CoreHarness) -> None:
+def test_no_label_value_comes_from_a_client(harness: CoreHarness) -> None:
     word = "zx81"
-    client = stage.client(Hello(2, word, word, word))
+    client = harness.client(Hello(2, word, word, word))
     for request in (
         {"type": 1, "nodes": [word, f"*{word}"], "id": word},
         {"detail": [word]},
@@ -240,30 +232,28 @@ def test_no_label_takes_a_value_from_a_client(stage: CoreHarness) -> None:
     ):
         client.ask(**request)
     client.say(word.encode())
-    stage.clock.advance(3)
-    metrics = Metrics(stage.cluster, lambda: TIMINGS)
+    harness.clock.advance(3)
+    metrics = Metrics(harness.cluster, lambda: TIMINGS)
     answer = next(text for text in client.wire.sent if b"unknown node" in text)
 
     assert word not in metrics.of_node().decode()
     assert word not in metrics.of_cluster(answer).decode()
 
 
-def test_a_duration_runs_from_the_question_to_its_answer(
-    stage: CoreHarness, metrics: Metrics
-) -> None:
-    peer = stage.peer("kyle")
-    client = stage.client()
+def test_the_duration_of_a_request_ends_with_its_answer(harness: CoreHarness) -> None:
+    peer = harness.peer("kyle")
+    client = harness.client()
     for _ in range(3):
         client.ask(type=1)
-    stage.clock.advance(0.3)
+    harness.clock.advance(0.3)
     client.ask(type=1)
     peer.answer()
-    stage.clock.turn()
-    stage.clock.advance(0.03)
+    harness.clock.turn()
+    harness.clock.advance(0.03)
     peer.answer()
     client.ask()
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     def at_most(seconds: str) -> float | None:
         return own("nodnod_request_duration_seconds_bucket", le=seconds)
@@ -273,38 +263,38 @@ def test_a_duration_runs_from_the_question_to_its_answer(
     assert own("nodnod_request_duration_seconds_sum") == pytest.approx(0.93)
 
 
-def test_a_question_that_is_answered_at_its_deadline_took_as_long(
-    stage: CoreHarness, metrics: Metrics
+def test_the_duration_of_a_request_ends_at_its_deadline_without_an_answer(
+    harness: CoreHarness,
 ) -> None:
-    stage.peer("frozen")
-    client = stage.client()
+    harness.peer("frozen")
+    client = harness.client()
     client.ask(type=1, timeout=0.1)
     client.ask(type=1, timeout=0.2)
-    stage.clock.advance(1)
+    harness.clock.advance(1)
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     assert own("nodnod_request_duration_seconds_bucket", le="0.1") == 1
     assert own("nodnod_request_duration_seconds_sum") == pytest.approx(0.3)
 
 
-def test_in_push_mode_an_answer_is_at_hand() -> None:
-    stage = CoreHarness(mode="push")
-    stage.ask_all()
+def test_in_push_mode_the_duration_of_a_request_is_zero() -> None:
+    harness = CoreHarness(mode="push")
+    harness.ask_all()
 
-    own = Scrape(Metrics(stage.cluster, dict).of_node())
+    own = scrape(harness)
 
     assert own("nodnod_request_duration_seconds_bucket", le="0.001") == 1
     assert own("nodnod_broadcasts_total") == 0
 
 
-def test_links_and_members_are_counted_by_state(stage: CoreHarness, metrics: Metrics) -> None:
-    stage.peer("kyle")
-    stage.peer("stan")
-    stage.attempt(stage.configure()).refuse()
-    stage.configure()
+def test_links_and_members_are_counted_by_state(harness: CoreHarness) -> None:
+    harness.peer("kyle")
+    harness.peer("stan")
+    harness.attempt(harness.configure()).refuse()
+    harness.configure()
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     states = ("idle", "dialling", "up", "waiting")
     assert [own("nodnod_links", state=state) for state in states] == [0, 1, 2, 1]
@@ -313,94 +303,88 @@ def test_links_and_members_are_counted_by_state(stage: CoreHarness, metrics: Met
     assert (own("nodnod_gossip_exchanges_total") or 0) >= 2
 
 
-def test_clients_and_agents_that_dialled_us_are_told_apart(
-    stage: CoreHarness, metrics: Metrics
-) -> None:
-    stage.client()
-    gone = stage.client()
-    stage.client(Hello(2, "kyle", "instance of kyle", "10.0.0.9:7070"))
+def test_clients_and_dialing_agents_are_counted_apart(harness: CoreHarness) -> None:
+    harness.client()
+    gone = harness.client()
+    harness.client(Hello(2, "kyle", "instance of kyle", "10.0.0.9:7070"))
     gone.session.ended()
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     assert own("nodnod_clients", kind="client") == 1
     assert own("nodnod_clients", kind="agent") == 1
 
 
-def test_streams_and_the_ticks_they_skip_are_counted(stage: CoreHarness, metrics: Metrics) -> None:
-    client = stage.client()
+def test_streams_and_skipped_ticks_are_counted(harness: CoreHarness) -> None:
+    client = harness.client()
     client.ask(every=1, id="a")
     client.ask(every=1, id="b")
-    stage.clock.turn()
+    harness.clock.turn()
     client.wire.unsent = 1 << 20
-    stage.clock.advance(2.5)
+    harness.clock.advance(2.5)
 
-    own = Scrape(metrics.of_node())
+    own = scrape(harness)
 
     assert own("nodnod_streams") == 2
     assert own("nodnod_stream_ticks_skipped_total") == 4
 
 
-def test_ten_bad_requests_in_a_row_are_a_connection_cut(
-    stage: CoreHarness, metrics: Metrics
+def test_a_connection_closed_for_ten_bad_requests_in_a_row_is_counted(
+    harness: CoreHarness,
 ) -> None:
-    client = stage.client()
+    client = harness.client()
     for _ in range(10):
         client.say(b"nonsense")
 
-    assert Scrape(metrics.of_node())("nodnod_connections_cut_total") == 1
+    assert scrape(harness)("nodnod_connections_cut_total") == 1
 
 
-def test_pages_are_counted_by_name_and_status(stage: CoreHarness, metrics: Metrics) -> None:
-    stage.cluster.counters.page("/stat", 200)
-    stage.cluster.counters.page("/stat", 200)
-    stage.cluster.counters.page("other", 404)
+def test_a_broadcast_for_several_requests_is_counted_once(harness: CoreHarness) -> None:
+    harness.peer("kyle")
+    for _ in range(5):
+        harness.client().ask(type=1)
+    harness.clock.turn()
 
-    own = Scrape(metrics.of_node())
+    assert scrape(harness)("nodnod_broadcasts_total") == 1
+
+
+def test_pages_are_counted_by_name_and_status_and_loop_lag_by_seconds(
+    harness: CoreHarness,
+) -> None:
+    counters = harness.cluster.counters
+    for name, status in (("/stat", 200), ("/stat", 200), ("other", 404)):
+        counters.page(name, status)
+    for lag in (0.0, 0.0, 0.3):
+        counters.loop_lag.add(lag)
+
+    own = scrape(harness)
 
     assert own("nodnod_http_requests_total", page="/stat", code="200") == 2
     assert own("nodnod_http_requests_total", page="other", code="404") == 1
+    assert own("nodnod_event_loop_lag_seconds_bucket", le="0.25") == 2
+    assert own("nodnod_event_loop_lag_seconds_count") == 3
 
 
-def test_broadcasts_are_counted_once_for_all_who_wait(stage: CoreHarness, metrics: Metrics) -> None:
-    stage.peer("kyle")
-    for _ in range(5):
-        stage.client().ask(type=1)
-    stage.clock.turn()
-
-    assert Scrape(metrics.of_node())("nodnod_broadcasts_total") == 1
-
-
-def test_collectors_tell_what_they_took_and_how_often_they_failed(own: Scrape) -> None:
+def test_durations_and_failures_of_collectors_are_series(own: Scrape) -> None:
     assert own("nodnod_collector_duration_seconds", collector="gpu") == 0.25
     assert own("nodnod_collector_duration_seconds", collector="sensors") is None, "never read"
     assert own("nodnod_collector_failures_total", collector="gpu") == 3
 
 
-def test_a_late_turn_of_the_loop_shows_as_lag(stage: CoreHarness, metrics: Metrics) -> None:
-    for lag in (0.0, 0.0, 0.3):
-        stage.cluster.counters.loop_lag.add(lag)
-
-    own = Scrape(metrics.of_node())
-
-    assert own("nodnod_event_loop_lag_seconds_bucket", le="0.25") == 2
-    assert own("nodnod_event_loop_lag_seconds_count") == 3
-
-
-def test_the_process_and_its_version_are_told(own: Scrape) -> None:
+def test_the_process_and_its_version_are_series(own: Scrape) -> None:
     assert (own("process_resident_memory_bytes") or 0) > 1e6
     assert (own("process_cpu_seconds_total") or 0) > 0
     assert (own("process_start_time_seconds") or 0) > 1.6e9
     assert own.of("python_version") == [".".join(map(str, sys.version_info[:3]))]
 
 
-def test_nothing_is_registered_for_the_whole_process(metrics: Metrics) -> None:
-    metrics.of_node()
+def test_the_global_registry_stays_unused(harness: CoreHarness) -> None:
+    scrape(harness)
 
     assert not [family.name for family in REGISTRY.collect() if "nodnod" in family.name]
 
 
-def test_an_agent_that_nobody_scrapes_does_not_load_the_library() -> None:
+def test_an_agent_that_is_not_scraped_does_not_load_the_library() -> None:
     code = "import sys, nodnod_agent.cli, nodnod_agent.daemon; print('prometheus_client' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -411,26 +395,18 @@ def test_an_agent_that_nobody_scrapes_does_not_load_the_library() -> None:
 # The cluster.
 
 
-def test_the_cluster_has_one_series_for_each_node(stage: CoreHarness) -> None:
-    page = scrape(stage, stage.peer("kyle"), stage.peer("stan"))
+def test_every_node_has_a_series_and_a_silent_one_is_not_up(harness: CoreHarness) -> None:
+    harness.peer("frozen")
+    page = scrape_cluster(harness, harness.peer("kyle"), harness.peer("stan"))
 
-    nodes = ["kyle", "own", "stan"]
+    nodes = ["frozen", "kyle", "own", "stan"]
     assert page.of("node") == nodes
-    assert [page("nodnod_up", node=node) for node in nodes] == [1, 1, 1]
-
-
-def test_a_node_that_does_not_answer_in_time_is_not_up(stage: CoreHarness) -> None:
-    stage.peer("frozen")
-
-    page = scrape(stage, stage.peer("kyle"))
-
-    assert page("nodnod_up", node="kyle") == 1
-    assert page("nodnod_up", node="frozen") == 0
+    assert [page("nodnod_up", node=node) for node in nodes] == [0, 1, 1, 1]
     assert page("nodnod_memory_total_bytes", node="frozen") is None
 
 
-def test_the_numbers_of_a_peer_are_its_own(stage: CoreHarness) -> None:
-    page = scrape_of(stage, stage.peer("kyle"), memoryTotal=5 * GIB, cpuUsed=50.0)
+def test_each_node_has_its_own_numbers(harness: CoreHarness) -> None:
+    page = scrape_peer(harness, memoryTotal=5 * GIB, cpuUsed=50.0)
 
     assert page("nodnod_up", node="kyle") == 1
     assert page("nodnod_memory_total_bytes", node="kyle") == 5 * GIB
@@ -438,47 +414,45 @@ def test_the_numbers_of_a_peer_are_its_own(stage: CoreHarness) -> None:
     assert page("nodnod_memory_total_bytes", node="own") == 16 * GIB
 
 
-def test_the_cluster_page_has_the_stats_and_no_more_unless_asked(stage: CoreHarness) -> None:
-    plain, more = scrape(stage), scrape(stage, detail=["load"])
+def test_the_cluster_page_has_only_the_stats_unless_sections_are_requested(
+    harness: CoreHarness,
+) -> None:
+    plain, more = scrape_cluster(harness), scrape_cluster(harness, detail=["load"])
 
-    assert plain.names == {
-        "nodnod_up",
-        "nodnod_cpu_used_ratio",
-        "nodnod_memory_total_bytes",
-        "nodnod_memory_used_bytes",
-        "nodnod_memory_used_ratio",
-        "nodnod_disk_total_bytes",
-        "nodnod_disk_used_bytes",
-        "nodnod_disk_used_ratio",
-    }
+    sizes = {f"nodnod_{what}_bytes" for what in ("memory_total", "memory_used")}
+    sizes |= {f"nodnod_{what}_bytes" for what in ("disk_total", "disk_used")}
+    ratios = {f"nodnod_{what}_used_ratio" for what in ("cpu", "memory", "disk")}
+    assert plain.names == {"nodnod_up"} | sizes | ratios
     assert more.names - plain.names == {"nodnod_load1", "nodnod_load5", "nodnod_load15"}
     assert more("nodnod_load1", node="own") == 0.5
 
 
-def test_a_node_that_is_down_has_no_numbers(stage: CoreHarness) -> None:
-    stage.attempt(stage.configure("10.0.0.9")).refuse()
+def test_a_node_that_is_down_has_no_numbers(harness: CoreHarness) -> None:
+    harness.attempt(harness.configure("10.0.0.9")).refuse()
 
-    page = scrape(stage)
+    page = scrape_cluster(harness)
 
     assert page("nodnod_up", node="10.0.0.9:7070") == 0
     assert page("nodnod_cpu_used_ratio", node="10.0.0.9:7070") is None
 
 
-def test_a_node_that_lacks_a_part_is_not_up_and_keeps_the_rest(stage: CoreHarness) -> None:
-    page = scrape_of(stage, stage.peer("kyle"), error="disk: /mnt does not answer", cpuUsed=50.0)
+def test_a_node_with_an_error_is_not_up_and_keeps_its_current_numbers(
+    harness: CoreHarness,
+) -> None:
+    page = scrape_peer(harness, error="disk: /mnt does not answer", cpuUsed=50.0)
 
     assert page("nodnod_up", node="kyle") == 0
     assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
 
 
-def test_in_push_mode_the_numbers_of_a_stale_node_end() -> None:
-    stage = CoreHarness(mode="push")
-    peer = stage.peer("kyle")
+def test_in_push_mode_a_stale_node_has_no_numbers() -> None:
+    harness = CoreHarness(mode="push")
+    peer = harness.peer("kyle")
     peer.answer(peer.queries[-1], cpuUsed=50.0)
-    fresh = scrape(stage)
-    stage.clock.advance(60)
-    client = stage.ask_all()
-    stale = scrape(stage)
+    fresh = scrape_cluster(harness)
+    harness.clock.advance(60)
+    client = harness.ask_all()
+    stale = scrape_cluster(harness)
 
     assert client.nodes["kyle"]["error"].startswith("stale: last heard")
     assert client.nodes["kyle"]["cpuUsed"] == 50.0
@@ -488,10 +462,8 @@ def test_in_push_mode_the_numbers_of_a_stale_node_end() -> None:
     assert fresh("nodnod_up", node="kyle") is not None
 
 
-def test_a_name_that_a_client_made_up_is_no_node(stage: CoreHarness) -> None:
-    page = scrape(stage, nodes=["own", "nobody"])
-
-    assert page.of("node") == ["own"]
+def test_an_unknown_name_in_a_request_is_not_a_node(harness: CoreHarness) -> None:
+    assert scrape_cluster(harness, nodes=["own", "nobody"]).of("node") == ["own"]
 
 
 HOSTILE = [
@@ -510,14 +482,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_a_value_and_nothing_else(stage: CoreHarness, name: str) -> None:
-    page = scrape(stage, stage.peer(name), stage.peer("kyle"))
+def test_a_hostile_name_is_only_a_label_value(harness: CoreHarness, name: str) -> None:
+    page = scrape_cluster(harness, harness.peer(name), harness.peer("kyle"))
 
     assert page("nodnod_up", node=name) == 1
     assert page.of("node") == sorted(["own", "kyle", name])
 
 
-NONSENSE = [
+INVALID_DETAILS = [
     5,
     [],
     {"load": 5},
@@ -530,22 +502,22 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("detail", NONSENSE)
-def test_nonsense_in_the_detail_of_a_peer_spoils_that_detail_only(
-    stage: CoreHarness, detail: object
+@pytest.mark.parametrize("detail", INVALID_DETAILS)
+def test_an_invalid_section_of_a_peer_leaves_its_other_numbers(
+    harness: CoreHarness, detail: object
 ) -> None:
-    page = scrape_of(stage, stage.peer("kyle"), detail=detail, cpuUsed=50.0)
+    page = scrape_peer(harness, detail=detail, cpuUsed=50.0)
 
     assert page("nodnod_up", node="kyle") == 1
     assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
     assert page("nodnod_load1", node="own") == 0.5
 
 
-def test_numbers_beyond_all_measure_are_left_out(stage: CoreHarness) -> None:
+def test_numbers_that_no_float_can_hold_are_left_out(harness: CoreHarness) -> None:
     labels = {"mountpoint": "/", "device": "sda", "fstype": "ext4", "node": "kyle"}
     disk = {"mount": "/", "device": "sda", "type": "ext4", "total": 10**400, "used": 1, "free": 1}
     rest = {"inodesUsedPercent": None, "counted": True}
-    page = scrape_of(stage, stage.peer("kyle"), detail={"filesystems": [disk | rest]})
+    page = scrape_peer(harness, detail={"filesystems": [disk | rest]})
 
     assert page("nodnod_filesystem_total_bytes", **labels) is None
     assert page("nodnod_filesystem_used_bytes", **labels) == 1
@@ -562,33 +534,33 @@ _sections = st.dictionaries(
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=50)
 @given(_json | _sections)
-def test_whatever_a_peer_says_in_detail_the_page_can_be_read(detail: object) -> None:
-    stage = CoreHarness()
-    stage.cluster.sampled(full_sample())
+def test_any_detail_of_a_peer_gives_a_valid_page(detail: object) -> None:
+    harness = CoreHarness()
+    harness.cluster.sampled(full_sample())
 
-    page = scrape_of(stage, stage.peer("kyle"), detail=detail)
+    page = scrape_peer(harness, detail=detail)
 
     assert page("nodnod_up", node="own") == 1
 
 
-# What the examples promise.
+# Examples and documents.
 
 
-def test_every_metric_of_the_dashboard_for_grafana_exists(stage: CoreHarness, own: Scrape) -> None:
+def test_every_metric_in_the_grafana_dashboard_exists(harness: CoreHarness, own: Scrape) -> None:
     text = DASHBOARD.read_text()
     named = set(re.findall(r"\b(?:nodnod|process)_[a-z0-9_]+", json.dumps(json.loads(text))))
-    everything = own.names | scrape(stage).names
+    everything = own.names | scrape_cluster(harness).names
 
     assert named - everything == set()
     assert len(named) > 20
 
 
-def test_the_manual_names_every_metric_and_no_other(stage: CoreHarness, own: Scrape) -> None:
+def test_the_document_lists_every_metric_and_no_other(harness: CoreHarness, own: Scrape) -> None:
     text = MANUAL.read_text()
     _, _, tables = text.partition("## All metrics")
     tables, _, _ = tables.partition("## Things to be told of")
     named = set(re.findall(r"`((?:nodnod|process)_[a-z0-9_]+)`", tables))
 
-    families = [*own.families, *scrape(stage).families]
+    families = [*own.families, *scrape_cluster(harness).families]
     there = {one.name + "_total" * (one.type == "counter") for one in families}
     assert named == there
