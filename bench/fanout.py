@@ -72,7 +72,7 @@ class Subscriber(Caller):
     def subscribe(self, every: float) -> None:
         """Ask for the stream."""
         self.out.append(framed(b'{"type":1,"every":%g,"id":"s"}' % every))
-        self.mark()
+        self.schedule_flush()
 
     def forget(self) -> None:
         """What came up to now was the warm-up."""

@@ -1,4 +1,4 @@
-"""How near a real two-agent cluster comes to a server of the same pump with a static answer.
+"""How near a real two-agent cluster comes to a server on the same transport with a static answer.
 
     python bench/limit.py [--rounds 5] [--concurrent 20] [--pipeline 16]
 

@@ -101,7 +101,7 @@ class Viewer(Caller):
     def look(self) -> None:
         """Ask; ``up`` has the answer once it is there."""
         self.out.append(framed(b'{"type":3}'))
-        self.mark()
+        self.schedule_flush()
 
     def received(self, text: bytes) -> None:
         """See User."""

@@ -60,7 +60,7 @@ class Guest(Caller):
         if self.asked is None:
             self.asked = time.perf_counter()
             self.out.append(QUESTION)
-            self.mark()
+            self.schedule_flush()
 
     def received(self, text: bytes) -> None:
         """See User."""

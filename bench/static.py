@@ -1,4 +1,4 @@
-"""A server that gives one static answer, over the agent's own pump: the most an agent could do.
+"""A server that gives one static answer, over the agent's own transport: the most an agent could do.
 
     python bench/static.py 127.0.0.1:7080 answer.json
 
@@ -14,13 +14,16 @@ import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from bench.harness.caller import allow_files, new_loop
 from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.server import Server
+from nodnod_agent.transport.server_connection import ServerContext
 from nodnod_client.address import Address, parse_address
 
 MAX_CLIENTS = 10_000
@@ -38,35 +41,34 @@ class Session:
         self._answer = answer
 
     def received(self, text: bytes) -> None:
-        """See User."""
+        """Answer."""
         self._wire.send(self._answer)
 
     def ended(self) -> None:
-        """See Visitor."""
-
-
-class Answering:
-    """Serves everybody alike."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
-
-    def accepted(self, wire: Wire, hello: Hello) -> Session:
-        """See Service."""
-        return Session(wire, self._answer)
+        """Nothing to do."""
 
 
 def no_page(request: Request, respond: Callable[[Response], None]) -> None:
-    """See Page."""
+    """No page."""
     respond(Response(426, "Upgrade Required", Headers()))
 
 
 async def serve(address: Address, answer: bytes) -> None:
     """Serve until the process is ended."""
+
+    def accept(wire: Wire, hello: Hello) -> Any:
+        return Session(wire, answer)
+
     loop = asyncio.get_running_loop()
-    server = Server(
-        loop, Answering(answer), hello=Hello(2, "static"), page=no_page, max_clients=MAX_CLIENTS
+    context = ServerContext(
+        loop=loop,
+        queue=FairQueue(loop),
+        accept=accept,
+        page=no_page,
+        hello=Hello(2, "static"),
+        max_clients=MAX_CLIENTS,
     )
+    server = Server(context)
     with socket.create_server(address) as listener:
         server.listen([listener])
         await asyncio.Event().wait()

@@ -31,7 +31,9 @@ from nodnod_agent.net.sockets import advertised_address, bind, is_unreachable
 from nodnod_agent.systemd import SystemdNotifier, node_counts
 from nodnod_agent.transport.dialer import Dialer
 from nodnod_agent.transport.fair_queue import FairQueue
+from nodnod_agent.transport.peer_connection import DialContext
 from nodnod_agent.transport.server import Server
+from nodnod_agent.transport.server_connection import ServerContext
 from nodnod_client import __version__
 from nodnod_client.address import Address, parse_address
 
@@ -97,7 +99,9 @@ class _Daemon:
         lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
         queue = FairQueue(loop)
-        self._dialer = Dialer(loop, hello, lookup, limits=limits, turns=queue)
+        self._dialer = Dialer(
+            DialContext(loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits)
+        )
         self._node = Node(
             name=settings.name,
             address=hello.address,
@@ -113,19 +117,21 @@ class _Daemon:
         )
         self._own = {self._listen, advertise}
         self._resolver = Resolver(self._node.peers.resolved, lookup)
-        self._pages = Pages(self._node, self._sampler.timings, queue.later)
+        self._pages = Pages(self._node, self._sampler.timings, queue.enqueue_call)
         self._policy = AuthPolicy(advertised=advertise, is_public=self._pages.is_public)
         self._server = Server(
-            loop,
-            self._node,
-            hello=hello,
-            digest=self._digest,
-            page=self._pages,
-            max_clients=_max_clients(limits, tls=credentials.tls is not None),
-            counters=self._node.counters,
-            limits=limits,
-            gate=self._policy,
-            turns=queue,
+            ServerContext(
+                loop=loop,
+                queue=queue,
+                accept=self._node.accepted,
+                page=self._pages,
+                hello=hello,
+                digest=self._digest,
+                max_clients=_max_clients(limits, tls=credentials.tls is not None),
+                limits=limits,
+                counters=self._node.counters,
+                policy=self._policy,
+            )
         )
         roster = self._node.peers.roster
         self._systemd = SystemdNotifier(
@@ -175,7 +181,7 @@ class _Daemon:
         self._node.stop()
         self._pages.stop()
         await self._server.drained(DRAIN_TIMEOUT)
-        await self._dialer.drained(DRAIN_TIMEOUT / 3)
+        await self._dialer.context.table.drained(DRAIN_TIMEOUT / 3)
         self._systemd.close()
 
     def _digest(self) -> str:
@@ -232,10 +238,10 @@ class _Daemon:
         """Use these secrets, certificates and host names for new connections."""
         members = self._node.peers.roster.members.__contains__
         self._policy.hosts = host_policy(settings, self._own, members, self._full_name)
-        self._policy.tokens = self._dialer.tokens = credentials.tokens
+        self._policy.tokens = self._dialer.context.tokens = credentials.tokens
         tls = credentials.tls
-        self._server.tls = None if tls is None else tls.server
-        self._dialer.tls = None if tls is None else tls.client
+        self._server.context.tls = None if tls is None else tls.server
+        self._dialer.context.tls = None if tls is None else tls.client
         self._credentials = credentials
 
     def _warn_if_unprotected(self) -> None:

@@ -1,4 +1,4 @@
-"""A client connection on the agent's own pump, and how many of them are opened."""
+"""A client connection on the agent's own transport, and how many of them are opened."""
 
 import asyncio
 import os
@@ -13,6 +13,8 @@ from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
 from nodnod_agent.transport.connection import Connection
+from nodnod_agent.transport.fair_queue import FairQueue
+from nodnod_agent.transport.writer import Framer
 from nodnod_client.address import Address
 from nodnod_client.errors import ConnectError
 
@@ -23,6 +25,9 @@ AT_ONCE = 100
 
 STALL_LIMIT = 5.0
 
+FRAMER = Framer(mask=True)
+"""Messages to many servers: each is framed once."""
+
 
 class Caller(Connection):
     """One client connection that takes text messages; what it does with them, a subclass says."""
@@ -32,51 +37,48 @@ class Caller(Connection):
     ws: ClientProtocol
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
-        super().__init__(loop, ClientProtocol(parse_uri(server.url), max_size=MAX_ANSWER))
+        ws = ClientProtocol(parse_uri(server.url), max_size=MAX_ANSWER)
+        super().__init__(loop, ws, FRAMER, FairQueue(loop))
         self.opened: asyncio.Future[None] = loop.create_future()
 
     @property
-    def waits_in_line(self) -> bool:
-        """See Pump: a benchmark has no others to be fair to."""
+    def must_queue(self) -> bool:
+        """Never: a benchmark has no other connections to be fair to."""
         return False
 
     @property
     def full(self) -> bool:
-        """See User: we asked for it."""
+        """Never: the benchmark has asked for what comes."""
         return False
 
     @property
     def stall_limit(self) -> float:
-        """See User: a server that reads nothing for so long is given up."""
+        """Seconds after which a server that reads nothing is given up."""
         return STALL_LIMIT
 
     def received(self, text: bytes) -> None:
-        """See User."""
-
-    def frame(self, text: bytes) -> bytes:
-        """See Pump."""
-        return framed(text)
+        """Take a text message."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
+        """Send the upgrade request."""
         super().connection_made(transport)
         self.ws.send_request(self.ws.connect())
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """Report a connection that was never opened."""
         super().connection_lost(exc)
         if not self.opened.done():
             self.opened.set_exception(ConnectionError("closed during the handshake"))
 
     def handshake(self, event: Request | Response) -> None:
-        """See Pump."""
-        self.user = self
+        """The connection is open."""
+        self.receiver = self
         if not self.opened.done():
             self.opened.set_result(None)
 
     def bad_handshake(self, error: Exception) -> None:
-        """See Pump."""
+        """The server refused the upgrade."""
         if not self.opened.done():
             what = str(error)
             if isinstance(error, InvalidStatus):

@@ -1,6 +1,6 @@
 """The load: connections that ask one question again and again, and what came of it.
 
-Built on the agent's own pump, requests framed beforehand. An answer that is, byte for byte, the
+Built on the agent's own transport, requests framed beforehand. An answer that is, byte for byte, the
 last one that was found good is good: only what differs is parsed.
 """
 
@@ -87,7 +87,7 @@ class Asker(Caller):
         for slot in range(first):
             self.note(slot, now)
             self.out.append(self.load.frames[slot])
-        self.mark()
+        self.schedule_flush()
 
     def note(self, slot: int, now: float) -> None:
         """A request goes out."""

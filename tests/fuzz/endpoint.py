@@ -1,78 +1,111 @@
-"""One connection of a whole agent, whoever began it, and what must be true of it."""
+"""One connection of a whole agent, and what must be true of it."""
 
-from typing import Any, cast
+from unittest.mock import patch
 
-from websockets.protocol import SERVER
-from websockets.protocol import Side as Which
+from websockets.protocol import SERVER, Side
 
 from core.harness import CoreHarness
-from fuzz.fake_loop import READ, Loop, Transport
 from fuzz.wire import Wire
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.transport.beats import Beats
-from nodnod_agent.transport.connection import SLICE, Connection
+from nodnod_agent.transport import connection, fair_queue, writer
+from nodnod_agent.transport.connection import FEED_SIZE, Connection
+from nodnod_agent.transport.empty_frames import EmptyFrames
+from transport.fakes import READ_SIZE, FakeLoop, FakeTransport
 
 OWN = Hello(2, "own", "own instance", "10.0.0.1:7070")
-HERE, THERE = ("10.0.0.1", 7070), ("10.0.0.3", 7070)
+LOCAL, REMOTE = ("10.0.0.1", 7070), ("10.0.0.3", 7070)
 OFFER = "Sec-WebSocket-Protocol: nodnod.2"
 
 LIMITS = Limits(client_message=2048, peer_message=4096, in_flight=4, streams=2, unread=8192)
-"""So small that a small input can reach them."""
+"""Small enough for a small input to reach them."""
+
+HIGH_WATER = 2048
+"""Bytes of unsent output that pause writing: a small input must be able to cause it."""
 
 LONGEST = 31.0
 """Seconds after which every deadline has passed."""
 
 OVERSHOOT = 128 * 1024
-"""Bytes of output that may be put on top of a limit before it is seen that this was too much."""
+"""Bytes of output that may exceed a limit before it is noticed."""
 
 
-class Seen(Beats):
-    """Counts what it knows by sight; ``blind``: and does not tell."""
+class FakeCpu:
+    """A ``perf_counter`` by which 20 µs pass between two calls: time slices end in every replay
+    after the same work."""
 
-    known = 0
-    blind = False
+    def __init__(self) -> None:
+        self._calls = 0
+        modules = (writer, connection, fair_queue)
+        self._patches = [patch.object(module, "perf_counter", self) for module in modules]
 
-    def reply(self, data: bytes, ws: Any) -> bytes | None:
-        reply = super().reply(data, ws)
-        self.known += reply is not None
-        return None if self.blind else reply
+    def __call__(self) -> float:
+        self._calls += 1
+        return 20e-6 * self._calls
+
+    def __enter__(self) -> "FakeCpu":
+        for one in self._patches:
+            one.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._patches:
+            one.stop()
 
 
-class Side:
-    """One connection of an agent; also in its cluster is ``stan``, a peer that does as it should."""
+class CountingEmptyFrames(EmptyFrames):
+    """Counts the empty frames that it recognizes; not ``enabled``, it leaves them to the library."""
+
+    def __init__(self, side: Side, *, enabled: bool) -> None:
+        super().__init__(side)
+        self.recognized = 0
+        self._enabled = enabled
+
+    def reply(self, data: bytes) -> bytes | None:
+        reply = super().reply(data)
+        self.recognized += reply is not None
+        return reply if self._enabled else None
+
+
+class Endpoint:
+    """One connection of an agent; its cluster has a well-behaved peer too, ``stan``."""
 
     masks = False
-    """Whether what arrives must be masked."""
-    writes = SERVER
-    """As whom the agent writes."""
+    """Whether frames of the other side must be masked."""
+    side = SERVER
 
-    def __init__(self, *, mode: str = "pull", blind: bool = False) -> None:
-        self.loop = Loop()
-        self.stage = CoreHarness(clock=self.loop, mode=mode, limits=LIMITS)
-        self.stan = self.stage.peer("stan")
+    def __init__(self, *, mode: str = "pull", recognize: bool = True) -> None:
+        self.loop = FakeLoop()
+        self.core = CoreHarness(clock=self.loop, mode=mode, limits=LIMITS)
+        self.stan = self.core.peer("stan")
         self._answered = 0
         self.stopped = False
-        self.pump = self._pump()
-        self.seen = Seen(*self.pump._beats)
-        self.seen.blind = blind
-        self.pump._beats = self.seen
-        self.transport = Transport(self.loop, self.pump, here=HERE, there=THERE)
-        self.pump.connection_made(self.transport)
+        self.connection = self._make_connection()
+        self.empty_frames = CountingEmptyFrames(self.side, enabled=recognize)
+        self.connection._empty_frames = self.empty_frames
+        self.transport = FakeTransport(
+            self.loop, self.connection, high_water=HIGH_WATER, sockname=LOCAL, peername=REMOTE
+        )
+        self.connection.connection_made(self.transport)
         self.loop.turn()
 
-    def _pump(self) -> Connection:
+    def _make_connection(self) -> Connection:
         raise NotImplementedError
 
-    def upgrade(self, how: bytes) -> bytes:
+    def arrive(self, data: bytes) -> None:
+        """Let data arrive, and the agent process it."""
+        self.transport.arrive(data)
+        self.loop.turn()
+
+    def upgrade(self, kind_and_headers: bytes) -> bytes:
         """The handshake of the other side."""
         raise NotImplementedError
 
     def ask(self, text: bytes) -> None:
-        """Somebody else asks the agent something, over a connection of his own."""
+        """Another client sends a request to the agent, over a connection of its own."""
 
-    def stan_answers(self) -> None:
-        """The good peer answers all that it was asked."""
+    def answer_as_stan(self) -> None:
+        """The well-behaved peer answers all its queries."""
         while not self.stopped and self._answered < len(self.stan.queries):
             query = self.stan.queries[self._answered]
             self._answered += 1
@@ -81,56 +114,59 @@ class Side:
         self.loop.turn()
 
     def stop(self) -> None:
-        """The agent stops."""
+        """Stop the agent."""
         if not self.stopped:
             self.stopped = True
-            self.stage.cluster.leave()
-            self.stage.cluster.stop()
+            self.core.cluster.leave()
+            self.core.cluster.stop()
             self.loop.turn()
 
     @property
-    def live(self) -> bool:
-        """Whether nobody has begun to end the connection."""
-        over = self.over or self.transport.said_all
-        return not (over or self.pump.cut or self.pump.ws.close_sent or self.stopped)
-
-    def check(self) -> None:
-        """Nothing is held that has no limit."""
-        pump = self.pump
-        assert len(pump._backlog) <= READ
-        assert len(pump._events or ()) <= SLICE
-        assert len(pump._fragments or ()) <= (pump.ws.max_message_size or 0)
-        assert self.transport.unsent <= pump.unsent_limit + OVERSHOOT
-        assert not pump.out or self.live, "output that nobody will write"
-
-    def finish(self) -> None:
-        """Let all that is owed be answered, and look at it; then the connection breaks."""
-        self.transport.take_all()
-        self.loop.turn()
-        self._settle()
-        head = self.transport.first.startswith(b"HEAD ")
-        self.written = Wire(self.transport.sent, cast(Which, self.writes), head=head)
-        self._look()
-        if self.pump.ws.eof_sent:
-            assert self.over, "the library has ended the connection, and we have not"
-        self.transport.breaks()
-        self.loop.turn()
-        self.check()
-        assert self.transport.lost
-        assert self.pump.user is None
-
-    @property
-    def over(self) -> bool:
+    def ended_by_agent(self) -> bool:
         """Whether the agent has ended its side of the connection."""
         return self.transport.half_closed or self.transport.is_closing()
 
-    def _settle(self) -> None:
-        """Wait until nobody is owed anything."""
-
-    def _look(self) -> None:
-        """AssertionError unless what was written is right."""
+    @property
+    def live(self) -> bool:
+        """Whether neither side has begun to end the connection."""
+        ending = (
+            self.ended_by_agent or self.transport.eof_arrived or self.connection.cut or self.stopped
+        )
+        return not (ending or self.connection.ws.close_sent)
 
     @property
-    def told(self) -> object:
-        """All that can be seen from outside."""
-        return self.written.status, self.written.said, self.transport.half_closed, self.pump.cut
+    def outcome(self) -> object:
+        """All that the other side can see."""
+        output = self.output
+        return output.status, output.messages, self.transport.half_closed, self.connection.cut
+
+    def check(self) -> None:
+        """Check that everything that is kept has a limit."""
+        connection = self.connection
+        assert len(connection._unread) <= READ_SIZE
+        assert len(connection._frames or ()) <= FEED_SIZE
+        assert len(connection._fragments or ()) <= (connection.ws.max_message_size or 0)
+        assert self.transport.unsent <= connection._unsent_limit + OVERSHOOT
+        assert not connection.out or self.live, "output that is never written"
+
+    def finish(self) -> None:
+        """Wait for all answers that are due, check the output, and lose the connection."""
+        self.transport.take_all()
+        self.loop.turn()
+        self._wait_for_answers()
+        head = self.transport.first.startswith(b"HEAD ")
+        self.output = Wire(self.transport.sent, self.side, head=head)
+        self._check_output()
+        if self.connection.ws.eof_sent:
+            assert self.ended_by_agent, "the library has ended the connection, the agent has not"
+        self.transport.lose_soon()
+        self.loop.turn()
+        self.check()
+        assert self.transport.lost
+        assert self.connection.receiver is None
+
+    def _wait_for_answers(self) -> None:
+        """Wait until no answer is due."""
+
+    def _check_output(self) -> None:
+        """AssertionError unless the output is right."""

@@ -2,6 +2,6 @@
 
 from collections.abc import Callable
 
-from fuzz import codec, connection
+from fuzz import codec, scenario
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"codec": codec.run, "connection": connection.run}
+TARGETS: dict[str, Callable[[bytes], None]] = {"codec": codec.run, "connection": scenario.run}

@@ -13,8 +13,8 @@ from fuzz import codec, corpus
 from fuzz.mutator import Mutator, words
 from fuzz.targets import TARGETS
 from nodnod_agent.core.requests.session import Session
-from nodnod_agent.transport.beats import Beats
 from nodnod_agent.transport.connection import Connection
+from nodnod_agent.transport.empty_frames import EmptyFrames
 
 
 def played(name: str) -> list[str]:
@@ -67,15 +67,15 @@ FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
         "connection",
         Connection,
         "send",
-        lambda pump, text: pump.out.extend([pump.frame(text)] * 2),
+        lambda self, text: self.out.extend([self.framer(text)] * 2),
     ),
     "half a frame": (
         "connection",
         Connection,
         "send",
-        lambda pump, text: pump.out.append(pump.frame(text)[:-1]),
+        lambda self, text: self.out.append(self.framer(text)[:-1]),
     ),
-    "a ping taken for a pong": ("connection", Beats, "reply", lambda *_: b""),
+    "a ping taken for a pong": ("connection", EmptyFrames, "reply", lambda *_: b""),
 }
 
 

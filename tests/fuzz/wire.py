@@ -68,7 +68,7 @@ class Wire:
         return [bytes(frame.data) for frame in self.frames if frame.opcode is Opcode.TEXT]
 
     @property
-    def said(self) -> list[Any]:
+    def messages(self) -> list[Any]:
         """What can be compared with another time: answers and pongs are in no order of each other's."""
         rest = [
             (one.opcode, bytes(one.data)) for one in self.frames if one.opcode is not Opcode.TEXT

@@ -1,59 +1,44 @@
-"""Pumps, servers and dialled links to test, and which event loops that is done on."""
+"""Connections, servers and dialers to test, and the event loops on which to test them."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from pathlib import Path
 
 import pytest
 
+from doubles.certificates import Authority
 from live.raw import RawClient
 from loops import LOOPS
+from nodnod_agent.auth.policy import AuthPolicy
+from nodnod_agent.auth.tokens import Tokens
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.transport import server as server_module
-from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.dialer import Dialer
+from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.server import Server
-from transport.connections import Echo, ServerPump
-from transport.fakes import FakeLoop, FakeTransport
-from transport.peers import HELLO, FakeEnd, by_name
+from nodnod_agent.transport.server_connection import ServerContext
+from nodnod_client.address import Address
+from transport.access import SECRET, token_policy
+from transport.harness import Harness
+from transport.peers import FakeLink
 from transport.sessions import MOMENT, FakeService
 
-REAL_SOCKETS = ("test_server", "test_links", "test_lookup")
+REAL_SOCKETS = ("test_server", "test_dialer")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run what uses real sockets on every loop that an agent may run on."""
+    """Run tests with real sockets on every loop that an agent may run on."""
     if item.path.name.startswith(REAL_SOCKETS):
         return LOOPS
     return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture
-def loop() -> FakeLoop:
-    return FakeLoop()
-
-
-@pytest.fixture
-def pump(loop: FakeLoop) -> Connection:
-    pump = ServerPump(loop)
-    pump.connection_made(FakeTransport(pump))
-    return pump
-
-
-@pytest.fixture
-def transport(pump: Connection) -> FakeTransport:
-    return cast(FakeTransport, pump.transport)
-
-
-@pytest.fixture
-def user(pump: Connection) -> Echo:
-    echo = Echo(pump)
-    pump.user = echo
-    return echo
+def harness() -> Harness:
+    return Harness()
 
 
 @pytest.fixture
@@ -74,17 +59,25 @@ def port(listener: socket.socket) -> int:
 
 
 @pytest.fixture
+def address(port: int) -> Address:
+    return Address("127.0.0.1", port)
+
+
+@pytest.fixture
 async def server(
     service: FakeService, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Server]:
-    monkeypatch.setattr(server_module, "SWEEP", MOMENT / 5)
-    server = Server(
-        asyncio.get_running_loop(),
-        service,
-        hello=Hello(2, "kåre", "instance-of-kåre"),
+    monkeypatch.setattr(server_module, "CHECK_EVERY", MOMENT / 5)
+    loop = asyncio.get_running_loop()
+    context = ServerContext(
+        loop=loop,
+        queue=FairQueue(loop),
+        accept=service.accept,
         page=service.answer,
+        hello=Hello(2, "kåre", "instance-of-kåre"),
         max_clients=3,
     )
+    server = Server(context)
     server.listen([listener])
     yield server
     server.close()
@@ -98,14 +91,31 @@ async def client(server: Server, port: int) -> AsyncIterator[RawClient]:
 
 
 @pytest.fixture
-def end() -> FakeEnd:
-    return FakeEnd()
+def tokens() -> Tokens:
+    return Tokens([SECRET])
 
 
 @pytest.fixture
-async def dialler() -> AsyncIterator[Dialer]:
-    dialler = Dialer(asyncio.get_running_loop(), HELLO, by_name)
-    yield dialler
-    for pump in tuple(dialler.open):
-        pump.abort()
-    await dialler.drained(5.0)
+def policy(server: Server, tokens: Tokens) -> AuthPolicy:
+    """The server requires a token."""
+    server.context.policy = token_policy(tokens, Address("10.0.0.5", 7070))
+    return server.context.policy
+
+
+@pytest.fixture
+async def link() -> AsyncIterator[FakeLink]:
+    link = FakeLink()
+    yield link
+    for connection in link.context.table:
+        connection.abort()
+    await link.drained()
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture(scope="session")
+def authority(directory: Path) -> Authority:
+    return Authority(directory)

@@ -1,87 +1,156 @@
-"""A loop whose time stands still, and a transport that only notes what it is told."""
+"""A loop whose time stands still, and a transport that notes what it is told."""
 
 import asyncio
-import heapq
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
+from simulation.clock import FakeClock, Timer
 
-class FakeTimer:
-    """A call that is due, until it is cancelled."""
-
-    def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._call = callback, args
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-    def run(self) -> None:
-        if not self.cancelled:
-            callback, args = self._call
-            callback(*args)
+READ_SIZE = 20 * 1024
+"""Bytes that a transport reads at a time, at most: more than a connection parses in one go."""
 
 
-class FakeLoop:
-    """The part of an asyncio loop that a pump uses: the test says when a turn is over."""
+class FakeFuture:
+    """As much of a future as a dial needs."""
 
     def __init__(self) -> None:
-        self._now = 1000.0
-        self._soon: list[FakeTimer] = []
-        self._later: list[tuple[float, int, FakeTimer]] = []
-        self._order = count()
+        self._result: Any = None
+        self._exception: BaseException | None = None
+        self._done = False
 
-    def time(self) -> float:
-        return self._now
+    def done(self) -> bool:
+        return self._done
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any) -> FakeTimer:
-        self._soon.append(FakeTimer(callback, args))
-        return self._soon[-1]
+    def cancelled(self) -> bool:
+        return False
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> FakeTimer:
-        timer = FakeTimer(callback, args)
-        heapq.heappush(self._later, (self._now + delay, next(self._order), timer))
-        return timer
+    def exception(self) -> BaseException | None:
+        assert self._done
+        return self._exception
 
-    def one_turn(self) -> None:
-        """Run what was called soon, and not yet what that calls soon."""
-        soon, self._soon = self._soon, []
-        for timer in soon:
-            timer.run()
+    def set_result(self, result: Any) -> None:
+        assert not self._done
+        self._done, self._result = True, result
 
-    def turn(self) -> None:
-        """Run what was called soon, and what that calls soon."""
-        while self._soon:
-            self._soon.pop(0).run()
+    def set_exception(self, exception: BaseException) -> None:
+        assert not self._done
+        self._done, self._exception = True, exception
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, with all that falls due meanwhile."""
-        end = self._now + seconds
-        self.turn()
-        while self._later and self._later[0][0] <= end:
-            self._now, _, timer = heapq.heappop(self._later)
-            timer.run()
-            self.turn()
-        self._now = end
+
+class FakeLoop(FakeClock):
+    """The part of an event loop that the agent uses; `FakeClock` says when time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: dict[object, Callable[[], None]] = {}
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any) -> Timer:
+        return self.call_at(self.now, callback, *args)
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        return self.call_at(self.now + delay, callback, *args)
+
+    def create_future(self) -> FakeFuture:
+        return FakeFuture()
+
+    def add_reader(self, sock: object, callback: Callable[[], None]) -> None:
+        self.readers[sock] = callback
+
+    def remove_reader(self, sock: object) -> None:
+        self.readers.pop(sock, None)
+
+    def iterate(self) -> None:
+        """Make the calls that are due, and not yet those that they schedule."""
+        last = self._planned
+        while self._heap and self._heap[0][0] <= self.now and self._heap[0][1] <= last:
+            self._step(self._heap)
 
 
 class FakeTransport(asyncio.Transport):
-    """Takes what is written. With ``stuck`` it keeps it, as the other side does not read."""
+    """One end of a connection; ``arrive`` is what the other end sends.
 
-    def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__()
+    With ``stuck``, the other end reads nothing. A transport whose reading is paused keeps what
+    arrives. One that is closed or aborted is lost in the next loop iteration.
+    """
+
+    def __init__(
+        self,
+        loop: FakeLoop,
+        protocol: asyncio.Protocol,
+        *,
+        high_water: int | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(extra)
         self.protocol = protocol
         self.writes: list[bytes] = []
         self.stuck = False
         self.unsent = 0
-        self.high_water = 0
         self.reading = True
+        self.reading_was_paused = False
         self.half_closed = False
         self.closed = False
         self.aborted = False
         self.lost = False
-        self._paused = False
+        self.first = b""
+        """The first few bytes that arrived."""
+        self.eof_arrived = False
+        self._loop = loop
+        self._high_water = high_water
+        self._writing_paused = False
+        self._inbox: list[bytes] = []
+        self._eof_undelivered = False
+
+    @property
+    def sent(self) -> bytes:
+        """All that was written."""
+        return b"".join(self.writes)
+
+    # What the other end does.
+
+    def arrive(self, data: bytes) -> None:
+        """Send something, which is read once reading is not paused."""
+        if not self.eof_arrived:
+            self.first = (self.first + data)[:8]
+            self._inbox += [data[at : at + READ_SIZE] for at in range(0, len(data), READ_SIZE)]
+            self._deliver()
+
+    def arrive_eof(self) -> None:
+        """End the stream."""
+        self._eof_undelivered = self.eof_arrived = True
+        self._deliver()
+
+    @property
+    def unread(self) -> bool:
+        """Whether something that has arrived is not read."""
+        return bool(self._inbox)
+
+    def take(self, size: int) -> None:
+        """Read so many bytes."""
+        self.unsent -= size
+        if self._writing_paused and self.unsent <= (self._high_water or 0) // 4:
+            self._writing_paused = False
+            self.protocol.resume_writing()
+        if self.closed and not self.unsent:
+            self._end()
+
+    def take_all(self) -> None:
+        """Read everything, from now on."""
+        self.stuck = False
+        self.take(self.unsent)
+
+    def lose_soon(self) -> None:
+        """Lose the connection in the next loop iteration."""
+        self.closed = True
+        self._end()
+
+    def lose(self) -> None:
+        """Lose the connection."""
+        if not self.lost:
+            self.lost = True
+            self.protocol.connection_lost(None)
+
+    # What the agent does.
 
     def write(self, data: Any) -> None:
         # As uvloop does; asyncio's own loop is more patient.
@@ -90,28 +159,23 @@ class FakeTransport(asyncio.Transport):
         self.writes.append(bytes(data))
         if self.stuck:
             self.unsent += len(data)
-            if self.unsent > self.high_water and not self._paused:
-                self._paused = True
+            if self.unsent > (self._high_water or 0) and not self._writing_paused:
+                self._writing_paused = True
                 self.protocol.pause_writing()
 
-    def take(self, size: int) -> None:
-        """The other side reads so many bytes."""
-        self.unsent -= size
-        if self._paused and self.unsent <= self.high_water // 4:
-            self._paused = False
-            self.protocol.resume_writing()
-
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self.high_water = high or 0
+        self._high_water = self._high_water or high
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
     def pause_reading(self) -> None:
         self.reading = False
+        self.reading_was_paused = True
 
     def resume_reading(self) -> None:
         self.reading = True
+        self._loop.call_soon(self._deliver)
 
     def can_write_eof(self) -> bool:
         return True
@@ -124,16 +188,20 @@ class FakeTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+        if not self.unsent:
+            self._end()
 
     def abort(self) -> None:
         self.aborted = True
+        self._end()
 
-    def lose(self) -> None:
-        """The connection is gone."""
-        self.lost = True
-        self.protocol.connection_lost(None)
+    def _deliver(self) -> None:
+        while self._inbox and self.reading and not self.is_closing():
+            self.protocol.data_received(self._inbox.pop(0))
+        if self._eof_undelivered and self.reading and not self._inbox and not self.is_closing():
+            self._eof_undelivered = False
+            if not self.protocol.eof_received():
+                self.close()
 
-    @property
-    def sent(self) -> bytes:
-        """All that was written."""
-        return b"".join(self.writes)
+    def _end(self) -> None:
+        self._loop.call_soon(self.lose)

@@ -1,4 +1,4 @@
-"""Other ends of links: agents that do as the test says, and who is told what becomes of it."""
+"""The two ends of a dialed connection: a link that notes reports, and peers that a test scripts."""
 
 import asyncio
 import socket
@@ -9,18 +9,52 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 
 from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.transport.dialer import DialAttempt, Dialer
+from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL
+from nodnod_agent.transport.peer_connection import DialContext
 from nodnod_client.address import Address
 
 HELLO = Hello(2, "kåre", "instance-1", "127.0.0.1:7070")
 Handler = Callable[[ServerConnection], Awaitable[None]]
+StreamHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+HOSTS: dict[str, list[str]] = {"kyle": ["127.0.0.9", "127.0.0.1"], "nowhere": []}
 
 
-class FakeEnd:
-    """Notes what is reported."""
+async def look_up(address: Address) -> list[Address]:
+    """Look up a host without a name server."""
+    hosts = HOSTS.get(address.host, [address.host])
+    if not hosts:
+        raise socket.gaierror(-2, "Name or service not known")
+    return [Address(host, address.port) for host in hosts]
+
+
+class FakeLink:
+    """Dials, and notes what is reported."""
 
     def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
         self.reports: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
+        self.context = DialContext(loop=loop, queue=FairQueue(loop), hello=HELLO, look_up=look_up)
+
+    def start(self, address: Address) -> DialAttempt:
+        """Start to dial."""
+        return Dialer(self.context)(address, self)
+
+    async def dial(self, address: Address) -> tuple[Any, ...]:
+        """Dial; the first report."""
+        self.start(address)
+        return await self.next()
+
+    async def next(self) -> tuple[Any, ...]:
+        """The next report."""
+        return await asyncio.wait_for(self.reports.get(), 10)
+
+    async def drained(self) -> None:
+        """Wait until all connections have ended."""
+        await self.context.table.drained(10)
+        assert not len(self.context.table)
 
     def opened(self, wire: Wire, hello: Hello) -> None:
         self.reports.put_nowait(("opened", wire, hello))
@@ -34,28 +68,14 @@ class FakeEnd:
     def ended(self, reason: str) -> None:
         self.reports.put_nowait(("ended", reason))
 
-    async def next(self) -> tuple[Any, ...]:
-        return await asyncio.wait_for(self.reports.get(), 10)
-
-
-NAMES: dict[str, list[str]] = {"kyle": ["127.0.0.9", "127.0.0.1"], "nowhere": []}
-
-
-async def by_name(address: Address) -> list[Address]:
-    """Look a name up, without a name server."""
-    hosts = NAMES.get(address.host, [address.host])
-    if not hosts:
-        raise socket.gaierror(-2, "Name or service not known")
-    return [Address(host, address.port) for host in hosts]
-
 
 @asynccontextmanager
 async def peer(
     handler: Handler, *, version: int = 2, headers: dict[str, str] | None = None
 ) -> AsyncIterator[Address]:
-    """An agent that does what ``handler`` does with each connection."""
+    """An agent that runs ``handler`` for each connection."""
 
-    def name_itself(_: Any, __: Any, response: Any) -> None:
+    def add_headers(_: Any, __: Any, response: Any) -> None:
         response.headers.update(headers or {})
 
     async with serve(
@@ -63,10 +83,17 @@ async def peer(
         "127.0.0.1",
         0,
         subprotocols=[SUBPROTOCOL] if version == 2 else None,
-        process_response=name_itself,
+        process_response=add_headers,
         compression=None,
     ) as server:
         yield Address("127.0.0.1", next(iter(server.sockets)).getsockname()[1])
+
+
+@asynccontextmanager
+async def listening(handler: StreamHandler) -> AsyncIterator[Address]:
+    """A TCP server that runs ``handler`` for each connection."""
+    async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
+        yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
 
 
 async def wait_closed(connection: ServerConnection) -> None:

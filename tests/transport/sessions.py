@@ -1,6 +1,7 @@
-"""Whom a server serves, and a service that only notes who comes."""
+"""Fake sessions, and what a server needs to make them and to serve pages."""
 
 from collections.abc import Callable
+from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -11,8 +12,8 @@ OFFER = "Sec-WebSocket-Protocol: nodnod.2"
 MOMENT = 0.05
 
 
-class FakeVisitor:
-    """Returns what it hears."""
+class FakeSession:
+    """Echoes what it receives."""
 
     full = False
     stall_limit = 60.0
@@ -21,11 +22,11 @@ class FakeVisitor:
     def __init__(self, wire: Wire, hello: Hello) -> None:
         self.wire = wire
         self.hello = hello
-        self.heard: list[bytes] = []
+        self.texts: list[bytes] = []
         self.ends = 0
 
     def received(self, text: bytes) -> None:
-        self.heard.append(text)
+        self.texts.append(text)
         self.wire.send(text)
 
     def ended(self) -> None:
@@ -33,17 +34,17 @@ class FakeVisitor:
 
 
 class FakeService:
-    """Lets everybody in."""
+    """Accepts all clients; answers each request for a page at once, unless ``prompt`` is off."""
 
     def __init__(self) -> None:
-        self.visitors: list[FakeVisitor] = []
+        self.sessions: list[FakeSession] = []
         self.page = Response(200, "OK", Headers({"Content-Length": "4"}), b"page")
         self.replies: list[Callable[[Response], None]] = []
         self.prompt = True
 
-    def accepted(self, wire: Wire, hello: Hello) -> FakeVisitor:
-        self.visitors.append(FakeVisitor(wire, hello))
-        return self.visitors[-1]
+    def accept(self, wire: Wire, hello: Hello) -> Any:
+        self.sessions.append(FakeSession(wire, hello))
+        return self.sessions[-1]
 
     def answer(self, request: Request, reply: Callable[[Response], None]) -> None:
         self.replies.append(reply)

@@ -1,36 +1,22 @@
-"""Accepting: few at a time, and rest where nothing is left to do it with."""
+"""Accepting: few connections at a time, and a pause where resources have run out."""
 
-import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
-from nodnod_agent.transport.acceptor import AT_ONCE, REST, Acceptor
+from nodnod_agent.transport.acceptor import MAX_PER_ITERATION, RETRY_AFTER, Acceptor
 from transport.fakes import FakeLoop
 
 
-class Readers(FakeLoop):
-    """A loop that knows who waits for a socket."""
+class FakeListener:
+    """A listening socket; ``results`` is what ``accept`` returns or raises, one by one."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.readers: dict[object, Any] = {}
-
-    def add_reader(self, sock: object, callback: Any) -> None:
-        self.readers[sock] = callback
-
-    def remove_reader(self, sock: object) -> None:
-        self.readers.pop(sock, None)
-
-
-class Door:
-    """A listening socket: what ``accept`` is to give, one after the other."""
-
-    def __init__(self) -> None:
-        self.coming: list[Exception | socket.socket] = []
+        self.results: list[Exception | socket.socket] = []
         self.closed = False
 
     def setblocking(self, flag: bool) -> None:
@@ -46,80 +32,76 @@ class Door:
         self.closed = True
 
     def accept(self) -> tuple[socket.socket, None]:
-        if not self.coming:
+        if not self.results:
             raise BlockingIOError
-        one = self.coming.pop(0)
-        if isinstance(one, Exception):
-            raise one
-        return one, None
+        result = self.results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result, None
 
 
-class Hall:
-    """An acceptor and those whom it has greeted."""
+class Accepting:
+    """An open acceptor, and the connections that it has accepted."""
 
     def __init__(self) -> None:
-        self.loop = Readers()
-        self.door = Door()
-        self.greeted: list[socket.socket] = []
-        loop, door = cast(asyncio.AbstractEventLoop, self.loop), cast(socket.socket, self.door)
-        self.acceptor = Acceptor(loop, door, self.greeted.append)
+        self.loop = FakeLoop()
+        self.listener = FakeListener()
+        self.accepted: list[socket.socket] = []
+        self.acceptor = Acceptor(
+            cast(Any, self.loop), cast(Any, self.listener), self.accepted.append
+        )
         self.acceptor.open()
 
-    def ring(self) -> None:
-        """The socket is readable."""
-        self.loop.readers[self.door]()
+    def readable(self, *results: Exception | socket.socket) -> None:
+        """The listening socket is readable, and ``results`` are there to be accepted."""
+        self.listener.results += results
+        self.loop.readers[self.listener]()
 
 
 @pytest.fixture
-def hall() -> Any:
-    hall = Hall()
-    yield hall
-    for sock in hall.greeted:
+def accepting() -> Iterator[Accepting]:
+    accepting = Accepting()
+    yield accepting
+    for sock in accepting.accepted:
         sock.close()
 
 
-def test_few_are_accepted_in_a_turn_and_the_rest_in_the_next(hall: Hall) -> None:
-    hall.door.coming = [socket.socket() for _ in range(2 * AT_ONCE - 1)]
+def test_few_connections_are_accepted_in_one_iteration(accepting: Accepting) -> None:
+    accepting.readable(*(socket.socket() for _ in range(2 * MAX_PER_ITERATION - 1)))
+    assert len(accepting.accepted) == MAX_PER_ITERATION
 
-    hall.ring()
-    assert len(hall.greeted) == AT_ONCE
-    hall.ring()
-    assert len(hall.greeted) == 2 * AT_ONCE - 1
-    assert not any(sock.getblocking() for sock in hall.greeted)
+    accepting.readable()
+    assert len(accepting.accepted) == 2 * MAX_PER_ITERATION - 1
+    assert not any(sock.getblocking() for sock in accepting.accepted)
 
 
-def test_one_that_has_gone_again_keeps_nobody_out(hall: Hall) -> None:
-    gone = ConnectionAbortedError(errno.ECONNABORTED, "gone")
-    hall.door.coming = [gone, socket.socket()]
+def test_a_connection_that_has_gone_does_not_stop_the_next(accepting: Accepting) -> None:
+    accepting.readable(ConnectionAbortedError(errno.ECONNABORTED, "gone"), socket.socket())
 
-    hall.ring()
-
-    assert len(hall.greeted) == 1
+    assert len(accepting.accepted) == 1
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
-def test_with_nothing_left_it_rests_a_second_and_says_so(
-    hall: Hall, caplog: pytest.LogCaptureFixture, number: int
+def test_without_resources_accepting_pauses_and_logs_it(
+    accepting: Accepting, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
     caplog.set_level(logging.WARNING)
-    hall.door.coming = [OSError(number, "nothing left"), socket.socket()]
 
-    hall.ring()
+    accepting.readable(OSError(number, "nothing left"), socket.socket())
 
-    assert hall.loop.readers == {}
+    assert accepting.loop.readers == {}
     assert len(caplog.messages) == 1
-    hall.loop.pass_time(REST)
-    hall.ring()
-    assert len(hall.greeted) == 1
+    accepting.loop.advance(RETRY_AFTER)
+    accepting.readable()
+    assert len(accepting.accepted) == 1
 
 
-def test_once_closed_nobody_is_accepted_also_not_after_a_rest(hall: Hall) -> None:
-    hall.door.coming = [OSError(errno.EMFILE, "nothing left")]
-    hall.ring()
+def test_a_closed_acceptor_does_not_resume_after_a_pause(accepting: Accepting) -> None:
+    accepting.readable(OSError(errno.EMFILE, "nothing left"))
 
-    hall.acceptor.close()
-    hall.acceptor.close()
-    hall.loop.pass_time(2 * REST)
+    accepting.acceptor.close()
+    accepting.acceptor.close()
+    accepting.loop.advance(2 * RETRY_AFTER)
 
-    assert hall.loop.readers == {}
-    assert hall.door.closed
+    assert accepting.loop.readers == {}
+    assert accepting.listener.closed

@@ -1,82 +1,72 @@
-"""The pump of one connection, over a transport in memory and with a clock that stands still."""
+"""One connection, over a fake transport and with a clock that stands still."""
 
 import pytest
 
-from live.raw import BINARY, CLOSE, CONT, PING, frame
-from nodnod_agent.transport import connection as pump_module
-from nodnod_agent.transport import writer as outlet_module
-from nodnod_agent.transport.connection import SLICE, Connection
-from transport.connections import Echo, close_frame, text
-from transport.fakes import FakeLoop, FakeTransport
+from live.raw import BINARY, CLOSE, CONT, PING, PONG, frame
+from nodnod_agent.transport import connection as connection_module
+from nodnod_agent.transport import writer as writer_module
+from nodnod_agent.transport.connection import FEED_SIZE
+from transport.harness import Harness, close_frame, text
 
-# One write per turn.
-
-
-def test_what_is_sent_in_one_turn_goes_out_in_one_write(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    pump.send(b"one")
-    pump.send(b"two")
-    pump.ping()
-    assert transport.writes == []
-
-    loop.turn()
-
-    assert transport.writes == [text(b"one") + text(b"two") + b"\x89\x00"]
+# One write per loop iteration.
 
 
-def test_answers_to_what_came_in_one_read_go_out_in_one_write(
-    pump: Connection, transport: FakeTransport, user: Echo
-) -> None:
-    pump.data_received(frame("one") + frame("two"))
+def test_output_of_one_iteration_goes_out_in_one_write(harness: Harness) -> None:
+    harness.connection.send(b"one")
+    harness.connection.send(b"two")
+    harness.connection.ping()
+    assert harness.transport.writes == []
 
-    assert transport.writes == [text(b"one") + text(b"two")]
+    harness.loop.turn()
 
-
-def test_a_turn_without_output_writes_nothing(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    pump.data_received(frame("one")[:3])
-    loop.turn()
-
-    assert transport.writes == []
+    assert harness.transport.writes == [text(b"one") + text(b"two") + b"\x89\x00"]
 
 
-def test_a_pong_stands_behind_what_was_sent_before(
-    pump: Connection, transport: FakeTransport, user: Echo
-) -> None:
-    pump.send(b"one")
+def test_answers_to_one_read_go_out_in_one_write(harness: Harness) -> None:
+    harness.receive(frame("one") + frame("two"))
 
-    pump.data_received(frame("x", PING))
+    assert harness.transport.writes == [text(b"one") + text(b"two")]
 
-    assert transport.sent == text(b"one") + b"\x8a\x01x"
+
+def test_an_iteration_without_output_writes_nothing(harness: Harness) -> None:
+    harness.receive(frame("one")[:3])
+    harness.loop.turn()
+
+    assert harness.transport.writes == []
+
+
+@pytest.mark.parametrize("payload", [b"", b"x"])
+def test_a_pong_goes_out_behind_earlier_messages(harness: Harness, payload: bytes) -> None:
+    harness.connection.send(b"one")
+
+    harness.receive(frame(payload, PING))
+
+    assert harness.transport.sent == text(b"one") + b"\x8a" + bytes([len(payload)]) + payload
 
 
 # Messages.
 
 
-def test_a_message_in_pieces_is_one_message(pump: Connection, user: Echo) -> None:
-    pieces = frame("o", fin=False) + frame("n", CONT, fin=False) + frame("e", CONT)
-    for byte in pieces:
-        pump.data_received(bytes([byte]))
+def test_a_fragmented_message_is_one_message(harness: Harness) -> None:
+    fragments = frame("o", fin=False) + frame("n", CONT, fin=False) + frame("e", CONT)
 
-    assert user.heard == [b"one"]
+    harness.receive(*(bytes([byte]) for byte in fragments))
 
-
-def test_a_control_frame_between_the_pieces_of_a_message_does_no_harm(
-    pump: Connection, user: Echo
-) -> None:
-    pump.data_received(frame("o", fin=False) + frame(b"", PING) + frame("ne", CONT))
-
-    assert user.heard == [b"one"]
+    assert harness.texts == [b"one"]
 
 
-def test_a_character_cut_in_two_by_pieces_is_whole(pump: Connection, user: Echo) -> None:
+def test_a_control_frame_may_come_between_fragments(harness: Harness) -> None:
+    harness.receive(frame("o", fin=False) + frame(b"", PING) + frame("ne", CONT))
+
+    assert harness.texts == [b"one"]
+
+
+def test_a_character_may_be_split_between_fragments(harness: Harness) -> None:
     first, second = "é".encode()[:1], "é".encode()[1:]
 
-    pump.data_received(frame(first, fin=False) + frame(second, CONT))
+    harness.receive(frame(first, fin=False) + frame(second, CONT))
 
-    assert user.heard == ["é".encode()]
+    assert harness.texts == ["é".encode()]
 
 
 @pytest.mark.parametrize(
@@ -95,121 +85,103 @@ def test_a_character_cut_in_two_by_pieces_is_whole(pump: Connection, user: Echo)
         (frame(b"x" * 60_000, fin=False) + frame(b"x" * 60_000, CONT), 1009),
     ],
 )
-def test_what_breaks_the_rules_ends_in_a_close_with_its_code(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop, data: bytes, code: int
-) -> None:
-    pump.data_received(data)
-    loop.turn()
+def test_a_protocol_error_closes_with_its_code(harness: Harness, data: bytes, code: int) -> None:
+    harness.receive(data)
+    harness.loop.turn()
 
-    assert user.heard == []
-    assert transport.sent[0] == 0x88
-    assert transport.sent[2:4] == close_frame(code)
+    assert harness.texts == []
+    assert harness.transport.sent[0] == 0x88
+    assert harness.transport.sent[2:4] == close_frame(code)[2:]
 
 
-def test_nothing_is_heard_after_what_breaks_the_rules(pump: Connection, user: Echo) -> None:
-    pump.data_received(frame("one") + frame(b"x", BINARY) + frame("two"))
+def test_a_message_behind_a_protocol_error_is_dropped(harness: Harness) -> None:
+    harness.receive(frame("one") + frame(b"x", BINARY) + frame("two"))
 
-    assert user.heard == [b"one"]
-
-
-# What waits while the user has enough.
+    assert harness.texts == [b"one"]
 
 
-def test_what_the_user_has_no_room_for_waits(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    user = pump.user = Echo(pump, most=2)
-
-    pump.data_received(b"".join(frame(str(number)) for number in range(5)))
-
-    assert user.heard == [b"0", b"1"]
-    assert not transport.reading
+# Input that waits while the receiver is full.
 
 
-def test_what_waits_comes_in_order_as_soon_as_there_is_room(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    user = pump.user = Echo(pump, most=2)
-    size = SLICE // 4
-    pump.data_received(b"".join(frame(str(number) * size) for number in range(10)))
-    pump.data_received(frame("late"))
+def test_input_waits_while_the_receiver_is_full() -> None:
+    harness = Harness(limit=2)
 
-    while user.held:
-        user.answer_one()
-        loop.turn()
+    harness.receive(b"".join(frame(str(number)) for number in range(5)))
 
-    assert [heard[:1] for heard in user.heard] == [b"%d" % number for number in range(10)] + [b"l"]
-    assert transport.reading
+    assert harness.texts == [b"0", b"1"]
+    assert not harness.transport.reading
 
 
-def test_of_what_waits_most_is_bytes_and_not_messages(pump: Connection) -> None:
-    pump.user = Echo(pump, most=1)
+def test_waiting_input_goes_on_in_order_once_there_is_room() -> None:
+    harness = Harness(limit=2)
+    size = FEED_SIZE // 4
+    harness.receive(b"".join(frame(str(number) * size) for number in range(10)), frame("late"))
 
-    pump.data_received(frame("x") * 100_000)
+    while harness.receiver.held:
+        harness.receiver.answer_one()
+        harness.loop.turn()
 
-    assert pump._events is not None
-    assert len(pump._events) < SLICE
-
-
-def test_a_ping_that_waited_is_answered(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    user = pump.user = Echo(pump, most=1)
-    first = frame("x" * (SLICE - 8))
-    assert len(first) == SLICE
-    pump.data_received(first + frame("ping", PING))
-
-    user.answer_one()
-    loop.turn()
-
-    assert transport.sent.endswith(b"\x8a\x04ping")
+    assert [text[:1] for text in harness.texts] == [b"%d" % number for number in range(10)] + [b"l"]
+    assert harness.transport.reading
 
 
-def test_who_filled_the_user_to_the_brim_is_read_from_again(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    user = pump.user = Echo(pump, most=2)
-    pump.data_received(frame("x") * 4)  # two are taken, two wait
+def test_most_of_the_waiting_input_is_bytes_not_messages() -> None:
+    harness = Harness(limit=1)
+
+    harness.receive(frame("x") * 100_000)
+
+    assert harness.connection._frames is not None
+    assert len(harness.connection._frames) < FEED_SIZE
+
+
+@pytest.mark.parametrize(
+    ("waiting", "reply"),
+    [(frame("ping", PING), b"\x8a\x04ping"), (frame(b"\x03\xe8", CLOSE), close_frame(1000))],
+)
+def test_a_control_frame_that_waited_is_answered(waiting: bytes, reply: bytes) -> None:
+    harness = Harness(limit=1)
+    first = frame("x" * (FEED_SIZE - 8))
+    assert len(first) == FEED_SIZE
+    harness.receive(first + waiting)
+
+    harness.receiver.answer_one()
+    harness.loop.turn()
+
+    assert harness.transport.sent.endswith(reply)
+    assert harness.transport.half_closed == (reply == close_frame(1000))
+
+
+def test_reading_resumes_after_the_receiver_was_full() -> None:
+    harness = Harness(limit=2)
+    harness.receive(frame("x") * 4)  # two are taken, two wait
 
     for _ in range(4):
-        user.answer_one()
-        loop.turn()
+        harness.receiver.answer_one()
+        harness.loop.turn()
 
-    assert transport.reading
+    assert harness.transport.reading
 
 
-def test_a_goodbye_that_waited_is_returned(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
+# Keepalive.
+
+
+@pytest.mark.parametrize("payload", [b"", b"x"])
+def test_a_pong_gives_the_round_trip_time(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, payload: bytes
 ) -> None:
-    user = pump.user = Echo(pump, most=1)
-    pump.data_received(frame("x" * (SLICE - 8)) + frame(b"\x03\xe8", CLOSE))
+    monkeypatch.setattr(writer_module, "perf_counter", lambda: 10.0)
+    monkeypatch.setattr(connection_module, "perf_counter", lambda: 10.25)
+    harness.connection.ping()
+    harness.loop.turn()
 
-    user.answer_one()
-    loop.turn()
+    harness.receive(frame(payload, PONG))
 
-    assert transport.sent.endswith(b"\x88\x02\x03\xe8")
-    assert transport.half_closed
-
-
-# Signs of life.
+    assert harness.connection.rtt == 0.25
 
 
-def test_a_pong_tells_how_long_the_ping_took(
-    pump: Connection, loop: FakeLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outlet_module, "perf_counter", lambda: 10.0)
-    monkeypatch.setattr(pump_module, "perf_counter", lambda: 10.25)
-    pump.ping()
-    loop.turn()
+def test_any_input_is_a_sign_of_life(harness: Harness) -> None:
+    harness.loop.advance(30)
 
-    pump.data_received(frame(b"", 10))
+    harness.receive(frame("one")[:1])
 
-    assert pump.rtt == 0.25
-
-
-def test_any_bytes_are_a_sign_of_life(pump: Connection, loop: FakeLoop) -> None:
-    loop.pass_time(30)
-
-    pump.data_received(frame("one")[:1])
-
-    assert pump.heard == loop.time()
+    assert harness.connection.heard == harness.loop.time()

@@ -1,4 +1,4 @@
-"""How a pump ends: the goodbye, its limits, and what is said too late."""
+"""How a connection ends: the closing handshake, its limits, and input and output that come late."""
 
 from collections.abc import Callable
 
@@ -6,253 +6,214 @@ import pytest
 from websockets.protocol import CLOSED
 
 from live.raw import BINARY, CLOSE, frame
-from nodnod_agent.transport.connection import GOODBYE, Connection
-from nodnod_agent.transport.writer import CLOSE_LIMIT, HIGH_WATER, LEFTOVERS, STALL_LIMIT
-from transport.connections import Echo, ServerPump, close_frame, text
-from transport.fakes import FakeLoop, FakeTransport
+from nodnod_agent.transport.connection import CLOSE_SEARCH_LIMIT
+from nodnod_agent.transport.writer import CLOSE_LIMIT, LEFTOVER_LIMIT, STALL_LIMIT
+from transport.harness import Harness, OpenConnection, close_frame, text
+
+BREAK_THE_PROTOCOL = frame("x", BINARY)
 
 
-def test_close_says_goodbye_behind_what_was_sent(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    pump.send(b"one")
-    pump.close(1001, "bye")
-    loop.turn()
+def test_a_close_frame_goes_out_behind_earlier_messages(harness: Harness) -> None:
+    harness.connection.send(b"one")
+    harness.connection.close(1001, "bye")
+    harness.loop.turn()
 
-    assert transport.sent == text(b"one") + b"\x88\x05\x03\xe9bye"
+    assert harness.transport.sent == text(b"one") + close_frame(1001, b"bye")
 
 
-def test_nothing_is_sent_after_a_goodbye(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    pump.close(1001)
-    pump.send(b"late")
-    pump.ping()
-    loop.turn()
+def test_nothing_is_sent_after_the_close_frame(harness: Harness) -> None:
+    harness.connection.close(1001)
+    harness.connection.send(b"late")
+    harness.connection.ping()
+    harness.loop.turn()
 
-    assert transport.sent == b"\x88\x02\x03\xe9"
+    assert harness.transport.sent == close_frame(1001)
 
 
-def test_nothing_is_heard_after_a_goodbye(pump: Connection, user: Echo) -> None:
-    pump.close(1001)
+def test_messages_after_the_close_frame_are_dropped(harness: Harness) -> None:
+    harness.connection.close(1001)
 
-    pump.data_received(frame("late"))
+    harness.receive(frame("late"))
 
-    assert user.heard == []
-
-
-def test_a_returned_goodbye_ends_the_connection(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    pump.close(1001)
-
-    pump.data_received(frame(b"\x03\xe9", CLOSE))
-
-    assert transport.half_closed
-    assert not transport.aborted
+    assert harness.texts == []
 
 
-def test_who_does_not_return_the_goodbye_is_cut(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    pump.close(1001)
-    loop.pass_time(CLOSE_LIMIT)
+def test_the_other_side_s_close_frame_completes_the_end(harness: Harness) -> None:
+    harness.connection.close(1001)
 
-    assert transport.aborted
+    harness.receive(frame(b"\x03\xe9", CLOSE))
 
-
-def test_who_does_not_take_the_goodbye_is_cut_as_soon(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 2 * HIGH_WATER)
-    loop.turn()
-
-    pump.close(1001)
-    loop.pass_time(CLOSE_LIMIT)
-
-    assert transport.aborted
+    assert harness.transport.half_closed
+    assert not harness.transport.aborted
 
 
-@pytest.mark.parametrize("end", ["close", "break the rules"])
-def test_reading_on_does_not_save_who_does_not_complete_the_end(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop, end: str
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 2 * HIGH_WATER)
-    if end == "close":
-        loop.turn()
-        pump.close(1001)
+@pytest.mark.parametrize("blocked", [False, True])
+def test_a_close_that_is_not_completed_aborts(harness: Harness, blocked: bool) -> None:
+    if blocked:
+        harness.fill_output()
+
+    harness.connection.close(1001)
+    harness.loop.advance(CLOSE_LIMIT)
+
+    assert harness.transport.aborted
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_taking_output_does_not_extend_the_limit_of_a_close(harness: Harness, broken: bool) -> None:
+    harness.fill_output()
+    if broken:
+        harness.receive(BREAK_THE_PROTOCOL)
     else:
-        pump.data_received(frame("x", BINARY))
-    transport.take(transport.unsent)
+        harness.connection.close(1001)
+    harness.transport.take(harness.transport.unsent)
 
-    loop.pass_time(CLOSE_LIMIT)
+    harness.loop.advance(CLOSE_LIMIT)
 
-    assert transport.aborted or transport.closed
-
-
-def test_abort_ends_at_once(pump: Connection, transport: FakeTransport, user: Echo) -> None:
-    pump.send(b"one")
-    pump.abort()
-
-    assert transport.aborted
-    assert pump.user is None
+    assert harness.transport.aborted or harness.transport.closed
 
 
-def test_what_is_still_on_its_way_in_does_not_cost_the_last_word(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
+def test_abort_ends_at_once(harness: Harness) -> None:
+    harness.connection.send(b"one")
+    harness.connection.abort()
+
+    assert harness.transport.aborted
+    assert harness.connection.receiver is None
+
+
+def test_input_on_its_way_does_not_reset_the_connection_before_the_last_frame(
+    harness: Harness,
 ) -> None:
-    # Closing a socket that holds unread input resets the connection.
-    pump.data_received(frame("x" * 90_000, length=200_000))
+    harness.receive(frame("x" * 90_000, length=200_000))
 
     for _ in range(10):
-        pump.data_received(b"x" * 10_000)
-        loop.turn()
+        harness.receive(b"x" * 10_000)
+        harness.loop.turn()
 
-    assert transport.sent[2:4] == close_frame(1009)
-    assert transport.half_closed
-    assert transport.reading
-    assert not transport.closed
-
-
-class Busy(ServerPump):
-    """One that has time for a piece now and then only, as where many keep the agent busy."""
-
-    piece = 0.0
-
-    @property
-    def waits_in_line(self) -> bool:
-        return True
+    assert harness.transport.sent[2:4] == close_frame(1009)[2:]
+    assert harness.transport.half_closed
+    assert harness.transport.reading
+    assert not harness.transport.closed
 
 
-@pytest.mark.parametrize("last", [frame("x", length=200_000), frame("x", BINARY)])
-def test_what_comes_behind_the_last_word_is_read_and_not_kept(loop: FakeLoop, last: bytes) -> None:
-    pump = Busy(loop)
-    transport = FakeTransport(pump)
-    pump.connection_made(transport)
-    pump.user = Echo(pump)
-    pump.data_received(last + b"x" * 50_000)
-    assert not transport.reading
-    while not transport.half_closed:
-        loop.turn()
+class BusyConnection(OpenConnection):
+    """Processes one frame per time slice, as where many connections keep the agent busy."""
+
+    time_slice = 0.0
+    must_queue = True  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("last", [frame("x", length=200_000), BREAK_THE_PROTOCOL])
+def test_input_behind_a_protocol_error_is_read_and_dropped(last: bytes) -> None:
+    harness = Harness(BusyConnection)
+    harness.receive(last + b"x" * 50_000)
+    assert not harness.transport.reading
+    while not harness.transport.half_closed:
+        harness.loop.turn()
 
     for _ in range(100):
-        pump.data_received(b"x" * 100_000)
-        loop.turn()
+        harness.receive(b"x" * 100_000)
+        harness.loop.turn()
 
-    assert transport.reading
-    assert pump._backlog == b""
+    assert harness.transport.reading
+    assert harness.connection._unread == b""
 
 
-def test_who_goes_on_and_on_after_the_last_word_is_cut_off_and_nothing_of_it_kept(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
+def test_endless_input_after_the_end_aborts_and_is_not_kept(harness: Harness) -> None:
+    harness.receive(BREAK_THE_PROTOCOL)
+
+    for _ in range(LEFTOVER_LIMIT // 256_000):
+        assert harness.transport.reading
+        harness.receive(b"x" * 256_000)
+        assert not harness.transport.reading
+        assert not harness.connection._unread
+        harness.loop.turn()
+    assert not harness.transport.aborted
+
+    harness.receive(b"x" * 256_000)
+    assert harness.transport.aborted
+
+
+@pytest.mark.parametrize("size", [1_000, CLOSE_SEARCH_LIMIT])
+def test_a_client_that_ignores_a_close_frame_is_not_read_for_long(
+    harness: Harness, size: int
 ) -> None:
-    pump.data_received(frame(b"x", BINARY))
+    harness.connection.close(1008, "enough")
+    harness.loop.turn()
+    message = frame("x" * size)
 
-    for _ in range(LEFTOVERS // 256_000):
-        assert transport.reading
-        pump.data_received(b"x" * 256_000)
-        assert not transport.reading
-        assert not pump._backlog
-        loop.turn()
-    assert not transport.aborted
+    for _ in range(CLOSE_SEARCH_LIMIT // len(message)):
+        harness.receive(message)
+        harness.loop.turn()
+    assert not harness.transport.half_closed
+    harness.receive(message)
+    harness.loop.turn()
 
-    pump.data_received(b"x" * 256_000)
-    assert transport.aborted
-
-
-@pytest.mark.parametrize("piece", [1_000, GOODBYE])
-def test_who_goes_on_after_our_goodbye_is_not_read_for_long(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop, piece: int
-) -> None:
-    pump.close(1008, "enough")
-    loop.turn()
-    one = frame("x" * piece)
-
-    for _ in range(GOODBYE // len(one)):
-        pump.data_received(one)
-        loop.turn()
-    assert not transport.half_closed
-    pump.data_received(one)
-    loop.turn()
-
-    assert transport.sent[2:4] == close_frame(1008)
-    assert transport.half_closed
-    assert user.heard == []
+    assert harness.transport.sent == close_frame(1008, b"enough")
+    assert harness.transport.half_closed
+    assert harness.texts == []
 
 
-def test_who_never_ends_after_the_last_word_is_ended(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    pump.data_received(frame(b"x", BINARY))
+def test_the_transport_is_closed_at_the_limit_after_a_protocol_error(harness: Harness) -> None:
+    harness.receive(BREAK_THE_PROTOCOL)
 
-    loop.pass_time(CLOSE_LIMIT)
+    harness.loop.advance(CLOSE_LIMIT)
 
-    assert transport.closed
+    assert harness.transport.closed
 
 
-def test_the_last_words_go_out_as_long_as_the_other_side_takes_some(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 4 * HIGH_WATER)
-    pump.data_received(frame(b"x", BINARY))
+def test_the_last_output_goes_out_while_the_other_side_takes_some(harness: Harness) -> None:
+    harness.fill_output(4)
+    harness.receive(BREAK_THE_PROTOCOL)
 
     for _ in range(10):
-        loop.pass_time(STALL_LIMIT / 2)
-        transport.take(1000)
+        harness.loop.advance(STALL_LIMIT / 2)
+        harness.transport.take(1000)
 
-    assert not transport.aborted
+    assert not harness.transport.aborted
 
 
-def test_the_last_words_do_not_wait_for_who_takes_nothing(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
+def test_the_last_output_does_not_wait_for_a_stalled_side(harness: Harness) -> None:
+    harness.fill_output(4)
+    harness.receive(BREAK_THE_PROTOCOL)
+
+    harness.loop.advance(CLOSE_LIMIT + STALL_LIMIT)
+
+    assert harness.transport.aborted
+
+
+@pytest.mark.parametrize("call", ["send", "ping", "close"])
+@pytest.mark.parametrize("before", [True, False])
+def test_output_of_the_iteration_in_which_the_connection_is_lost_is_dropped(
+    harness: Harness, call: str, before: bool
 ) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 4 * HIGH_WATER)
-    pump.data_received(frame(b"x", BINARY))
-
-    loop.pass_time(CLOSE_LIMIT + STALL_LIMIT)
-
-    assert transport.aborted
-
-
-@pytest.mark.parametrize("say", ["send", "ping", "close"])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_what_is_said_in_the_turn_of_the_end_is_dropped(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop, say: str, when: str
-) -> None:
-    words: dict[str, Callable[[], None]] = {
-        "send": lambda: pump.send(b"late"),
-        "ping": pump.ping,
-        "close": lambda: pump.close(1001),
+    calls: dict[str, Callable[[], None]] = {
+        "send": lambda: harness.connection.send(b"late"),
+        "ping": harness.connection.ping,
+        "close": lambda: harness.connection.close(1001),
     }
 
-    if when == "before":
-        words[say]()
-    transport.lose()
-    if when == "after":
-        words[say]()
-    loop.turn()
+    if before:
+        calls[call]()
+    harness.transport.lose()
+    if not before:
+        calls[call]()
+    harness.loop.turn()
 
-    assert transport.writes == []
+    assert harness.transport.writes == []
 
 
-def test_no_timer_is_left_after_the_end(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
+def test_a_lost_connection_leaves_no_timer(harness: Harness) -> None:
+    harness.connection.close(1001)
+    harness.transport.lose()
+
+    harness.loop.advance(10 * CLOSE_LIMIT)
+
+    assert not harness.transport.aborted
+
+
+def test_the_end_of_the_stream_without_a_close_frame_closes_the_connection(
+    harness: Harness,
 ) -> None:
-    pump.close(1001)
-    transport.lose()
+    assert harness.connection.eof_received() is None
 
-    loop.pass_time(10 * CLOSE_LIMIT)
-
-    assert not transport.aborted
-
-
-def test_an_end_without_goodbye_closes_the_connection(
-    pump: Connection, transport: FakeTransport, user: Echo
-) -> None:
-    assert pump.eof_received() is None
-
-    assert pump.ws.state is CLOSED
+    assert harness.connection.ws.state is CLOSED

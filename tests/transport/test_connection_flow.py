@@ -1,235 +1,192 @@
-"""A pump whose other side does not read, or reads slowly."""
+"""Flow control: an other side that does not read, or that sends nothing but control frames."""
 
 import pytest
 from websockets.frames import Frame
 
 from live.raw import CONT, PING, PONG, frame
-from nodnod_agent.transport.connection import CONTROL_FRAMES, Connection
-from nodnod_agent.transport.control_frames import MUTED_AT_MOST, MUTED_FOR, SMALL
+from nodnod_agent.transport.connection import CONTROL_FRAMES
+from nodnod_agent.transport.control_frames import MAX_MUTES, MUTED_FOR, SMALL
 from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
-from transport.connections import Echo
-from transport.fakes import FakeLoop, FakeTransport
+from transport.harness import Harness
 
 
-def test_nothing_is_read_from_who_does_not_read(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
+def test_nothing_is_read_from_a_side_that_does_not_read(harness: Harness) -> None:
+    harness.fill_output()
+
+    assert not harness.transport.reading
+
+
+@pytest.mark.parametrize("sends_more", [False, True])
+def test_a_side_that_reads_nothing_is_cut_at_the_stall_limit(
+    harness: Harness, sends_more: bool
 ) -> None:
-    transport.stuck = True
+    harness.fill_output()
 
-    pump.send(b"x" * 2 * HIGH_WATER)
-    loop.turn()
+    for _ in range(4):
+        assert not harness.transport.aborted
+        harness.loop.advance(STALL_LIMIT / 4)
+        if sends_more:
+            harness.connection.send(b"x")
 
-    assert not transport.reading
-
-
-def test_who_reads_nothing_for_a_while_is_cut(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 2 * HIGH_WATER)
-
-    loop.pass_time(STALL_LIMIT)
-
-    assert transport.aborted
-    assert pump.cut == "has read nothing for 5 s"
+    assert harness.transport.aborted
+    assert harness.connection.cut == "has read nothing for 5 s"
 
 
-def test_who_reads_slowly_is_not_cut(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 4 * HIGH_WATER)
+@pytest.mark.parametrize("sends_more", [False, True])
+def test_a_slow_side_is_not_cut(harness: Harness, sends_more: bool) -> None:
+    harness.fill_output(4)
 
     for _ in range(20):
-        loop.pass_time(STALL_LIMIT / 2)
-        transport.take(1000)
+        harness.loop.advance(STALL_LIMIT / 2)
+        harness.transport.take(1000)
+        if sends_more:
+            harness.connection.send(b"x" * 2000)
 
-    assert not transport.aborted
-
-
-def test_who_reads_slowly_is_not_cut_while_more_answers_come(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 4 * HIGH_WATER)
-
-    for _ in range(20):
-        loop.pass_time(STALL_LIMIT / 2)
-        transport.take(1000)
-        pump.send(b"x" * 2000)
-
-    assert not transport.aborted
+    assert not harness.transport.aborted
 
 
-def test_who_reads_nothing_is_cut_while_more_answers_come(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 4 * HIGH_WATER)
+def test_reading_resumes_once_the_other_side_reads(harness: Harness) -> None:
+    harness.fill_output()
 
-    for _ in range(5):
-        loop.pass_time(STALL_LIMIT / 4)
-        pump.send(b"x")
+    harness.transport.take(harness.transport.unsent)
+    harness.loop.advance(2 * STALL_LIMIT)
 
-    assert transport.aborted
+    assert harness.transport.reading
+    assert not harness.transport.aborted
 
 
-def test_who_reads_again_is_read_from_again(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    pump.send(b"x" * 2 * HIGH_WATER)
-    loop.turn()
-
-    transport.take(transport.unsent)
-    loop.pass_time(2 * STALL_LIMIT)
-
-    assert transport.reading
-    assert not transport.aborted
-
-
-def test_output_that_only_grows_is_cut(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    transport.stuck = True
+def test_output_that_only_grows_cuts_the_connection(harness: Harness) -> None:
+    harness.transport.stuck = True
 
     for _ in range(20):
-        pump.send(b"x" * (UNSENT_LIMIT // 10))
-        loop.turn()
+        harness.connection.send(b"x" * (UNSENT_LIMIT // 10))
+        harness.loop.turn()
+        if harness.transport.lost:
+            break
 
-    assert transport.aborted
-    assert pump.cut.endswith("bytes of output unread")
-
-
-def test_many_requests_at_once_do_not_outgrow_the_output(
-    pump: Connection, transport: FakeTransport, loop: FakeLoop
-) -> None:
-    user = pump.user = Echo(pump, copies=1000)
-    transport.stuck = True
-
-    pump.data_received(frame("x" * 10) * 10_000)
-
-    assert transport.unsent < UNSENT_LIMIT
-    assert not transport.aborted
-    while len(user.heard) < 10_000:
-        transport.take(transport.unsent)
-        loop.turn()
-    assert user.heard == [b"x" * 10] * 10_000
+    assert harness.transport.aborted
+    assert harness.connection.cut.endswith("bytes of output unread")
 
 
-def test_a_flood_of_pings_from_who_does_not_read_stays_unread(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    transport.stuck = True
-    flood = frame("x" * 100, PING) * 1000
+def test_the_answers_to_many_requests_at_once_stay_below_the_limit() -> None:
+    harness = Harness(copies=1000)
+    harness.transport.stuck = True
+
+    harness.receive(frame("x" * 10) * 10_000)
+
+    assert harness.transport.unsent < UNSENT_LIMIT
+    assert not harness.transport.aborted
+    while len(harness.texts) < 10_000:
+        harness.transport.take(harness.transport.unsent)
+        harness.loop.turn()
+    assert harness.texts == [b"x" * 10] * 10_000
+
+
+def test_a_flood_of_pings_from_a_side_that_does_not_read_stays_unread(harness: Harness) -> None:
+    harness.transport.stuck = True
+    pings = frame("x" * 100, PING) * 1000
 
     for _ in range(100):
-        if transport.reading:
-            pump.data_received(flood)
+        if harness.transport.reading:
+            harness.receive(pings)
 
-    assert transport.unsent < HIGH_WATER + 2 * len(flood)
+    assert harness.transport.unsent < HIGH_WATER + 2 * len(pings)
 
 
-# Who keeps us busy with nothing.
+# The control-frame limit.
 
 FLOODS = {
     "pings": frame("x", PING),
     "empty pings": frame("", PING),
     "pongs": frame("x", PONG),
-    "empty pieces": frame("", CONT, fin=False),
-    "tiny pieces": frame("x", CONT, fin=False),
+    "empty fragments": frame("", CONT, fin=False),
+    "tiny fragments": frame("x", CONT, fin=False),
 }
 
 
 def flood(kind: str, count: int) -> bytes:
-    """So many frames of a kind; pieces have a message that they are pieces of."""
-    begin = frame("", fin=False) if "pieces" in kind else b""
+    """Some frames of a kind; fragments have the beginning of a message ahead of them."""
+    begin = frame("", fin=False) if "fragments" in kind else b""
     return begin + FLOODS[kind] * count
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-def test_who_floods_us_with_frames_that_are_no_messages_is_not_heard_for_a_second(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop, kind: str
-) -> None:
-    pump.data_received(flood(kind, 150))
-    assert not transport.reading
+def test_a_flood_of_control_frames_is_muted_for_a_second(harness: Harness, kind: str) -> None:
+    harness.receive(flood(kind, 150))
+    assert not harness.transport.reading
 
-    loop.pass_time(MUTED_FOR)
+    harness.loop.advance(MUTED_FOR)
 
-    assert transport.reading
-    pump.data_received(frame("", CONT) if "pieces" in kind else frame("", PING))
-    pump.data_received(frame("one"))
-    assert user.heard[-1] == b"one"
-    assert not transport.aborted
+    assert harness.transport.reading
+    harness.receive(frame("", CONT if "fragments" in kind else PING), frame("one"))
+    assert harness.texts[-1] == b"one"
+    assert not harness.transport.aborted
+
+
+def test_empty_pings_in_reads_of_their_own_are_muted_too(harness: Harness) -> None:
+    for _ in range(CONTROL_FRAMES + 1):
+        harness.receive(frame("", PING))
+
+    assert not harness.transport.reading
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-def test_what_a_flood_costs_in_a_second_is_bounded(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop, kind: str
-) -> None:
+def test_the_frames_processed_of_a_flood_are_bounded(harness: Harness, kind: str) -> None:
     taken: list[Frame] = []
-    take = pump._take
-    pump._take = lambda frame: (taken.append(frame), take(frame))[1]  # type: ignore[method-assign]
+    take = harness.connection._take
+    harness.connection._take = lambda frame: (taken.append(frame), take(frame))[1]  # type: ignore[method-assign]
 
-    pump.data_received(flood(kind, 40_000))
-    loop.turn()
+    harness.receive(flood(kind, 40_000))
+    harness.loop.turn()
 
     assert len(taken) <= CONTROL_FRAMES + 1
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-def test_who_goes_on_flooding_is_cut(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop, kind: str
-) -> None:
-    pump.data_received(flood(kind, 40_000))
+def test_a_flood_that_goes_on_is_cut(harness: Harness, kind: str) -> None:
+    harness.receive(flood(kind, 40_000))
 
-    loop.pass_time((MUTED_AT_MOST + 1) * MUTED_FOR)
+    harness.loop.advance((MAX_MUTES + 1) * MUTED_FOR)
 
-    assert transport.aborted
-    assert pump.cut == f"more than {CONTROL_FRAMES} frames a second that are no messages"
+    assert harness.transport.aborted
+    assert harness.connection.cut == (
+        f"more than {CONTROL_FRAMES} frames a second that are no messages"
+    )
 
 
-def test_who_pings_often_but_not_too_often_is_always_heard(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
+def test_control_frames_below_the_limit_are_never_muted(harness: Harness) -> None:
     for _ in range(60):
         for _ in range(CONTROL_FRAMES - 1):
-            pump.data_received(frame("x", PING))
-        assert transport.reading
-        loop.pass_time(1.0)
+            harness.receive(frame("x", PING))
+        assert harness.transport.reading
+        harness.loop.advance(1.0)
 
 
-def test_who_floods_now_and_then_is_never_cut(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    for _ in range(3 * MUTED_AT_MOST):
-        pump.data_received(flood("pings", CONTROL_FRAMES + 1))
-        assert not transport.reading
-        loop.pass_time(2 * MUTED_FOR)
-        for _ in range(CONTROL_FRAMES):  # a second as it should be
-            pump.data_received(frame("x", PING))
-        loop.pass_time(2 * MUTED_FOR)
+def test_floods_with_quiet_seconds_between_them_are_never_cut(harness: Harness) -> None:
+    for _ in range(3 * MAX_MUTES):
+        harness.receive(flood("pings", CONTROL_FRAMES + 1))
+        assert not harness.transport.reading
+        harness.loop.advance(2 * MUTED_FOR)
+        for _ in range(CONTROL_FRAMES):
+            harness.receive(frame("x", PING))
+        harness.loop.advance(2 * MUTED_FOR)
 
-    assert not transport.aborted
+    assert not harness.transport.aborted
 
 
-def test_pieces_of_a_size_are_no_flood(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    pump.data_received(frame("x" * SMALL, fin=False))
+def test_fragments_that_are_not_tiny_do_not_count(harness: Harness) -> None:
+    harness.receive(frame("x" * SMALL, fin=False))
     for _ in range(3 * CONTROL_FRAMES):
-        pump.data_received(frame("x" * SMALL, CONT, fin=False))
-    pump.data_received(frame("x", CONT))
+        harness.receive(frame("x" * SMALL, CONT, fin=False))
+    harness.receive(frame("x", CONT))
 
-    assert len(user.heard[0]) == (3 * CONTROL_FRAMES + 1) * SMALL + 1
+    assert len(harness.texts[0]) == (3 * CONTROL_FRAMES + 1) * SMALL + 1
 
 
-def test_the_end_of_a_connection_that_is_not_heard_is_its_end(
-    pump: Connection, transport: FakeTransport, user: Echo, loop: FakeLoop
-) -> None:
-    pump.data_received(flood("pings", 1000))
+def test_a_connection_that_is_lost_while_muted_stays_lost(harness: Harness) -> None:
+    harness.receive(flood("pings", 1000))
 
-    transport.lose()
-    loop.pass_time(2 * MUTED_FOR)
+    harness.transport.lose()
+    harness.loop.advance(2 * MUTED_FOR)
 
-    assert user.heard == []
+    assert harness.texts == []

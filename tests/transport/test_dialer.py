@@ -1,4 +1,4 @@
-"""Dialling over real sockets: attempts that come to nothing, and in which words that is told."""
+"""Dialing over real sockets: attempts that fail, and the reason that is reported."""
 
 import asyncio
 import socket
@@ -10,24 +10,27 @@ from bench.harness.processes import free_ports
 from doubles.canned import canned
 from eventually import eventually
 from nodnod_agent.transport import dialer as dialer_module
-from nodnod_agent.transport.dialer import Dialer, describe
+from nodnod_agent.transport.peer_connection import describe
 from nodnod_client.address import Address, parse_address
-from transport.peers import FakeEnd, peer, wait_closed
+from transport.peers import FakeLink, listening, peer, wait_closed
 
 
-async def test_a_port_where_nobody_listens_is_refused(dialler: Dialer, end: FakeEnd) -> None:
-    dialler(Address("127.0.0.1", free_ports(1)[0]), end)
-
-    assert await end.next() == ("refused", "connection refused")
-
-
-async def test_a_host_without_network_is_told_in_words(dialler: Dialer, end: FakeEnd) -> None:
-    dialler(Address("255.255.255.255", 7070), end)
-
-    report, reason = await end.next()
+@pytest.mark.parametrize(
+    ("host", "reasons"),
+    [
+        ("127.0.0.1", {"connection refused"}),
+        ("255.255.255.255", {"network is unreachable", "permission denied"}),
+        ("nowhere", {"name or service not known"}),
+        ("kyle", {"connection refused"}),  # two addresses: the last one gives the reason
+    ],
+)
+async def test_an_address_that_cannot_be_reached_is_refused(
+    link: FakeLink, host: str, reasons: set[str]
+) -> None:
+    report, reason = await link.dial(Address(host, free_ports(1)[0]))
 
     assert report == "refused"
-    assert reason in {"network is unreachable", "permission denied"}
+    assert reason in reasons
 
 
 REPLIES = {
@@ -59,53 +62,48 @@ REPLIES = {
 
 
 @pytest.mark.parametrize(("reply", "what"), REPLIES.values(), ids=REPLIES.keys())
-async def test_what_is_no_agent_is_told_as_such(
-    dialler: Dialer, end: FakeEnd, reply: bytes, what: str
+async def test_a_server_that_is_no_agent_is_refused(
+    link: FakeLink, reply: bytes, what: str
 ) -> None:
     async with canned(reply) as address:
-        dialler(parse_address(address), end)
+        report = await link.dial(parse_address(address))
 
-        assert await end.next() == ("refused", f"not a NodNod agent: {what}")
+    assert report == ("refused", f"not a NodNod agent: {what}")
 
 
-async def test_who_hangs_up_in_the_handshake_is_told_as_such(dialler: Dialer, end: FakeEnd) -> None:
+async def test_a_peer_that_closes_during_the_handshake_is_refused(link: FakeLink) -> None:
     async with canned(b"HTTP/1.1 101 Switching") as address:
-        dialler(parse_address(address), end)
+        report = await link.dial(parse_address(address))
 
-        assert await end.next() == ("refused", "closed during the handshake")
+    assert report == ("refused", "closed during the handshake")
 
 
-async def test_who_cuts_in_the_handshake_is_told_as_such(dialler: Dialer, end: FakeEnd) -> None:
-    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_a_peer_that_resets_during_the_handshake_is_refused(link: FakeLink) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
-    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
-        dialler(Address(*server.sockets[0].getsockname()), end)
-
-        report, reason = await end.next()
+    async with listening(reset) as address:
+        report, reason = await link.dial(address)
 
     assert report == "refused"
     assert reason in {"connection reset by peer", "closed during the handshake"}
 
 
-async def test_who_never_answers_is_given_up(
-    dialler: Dialer, end: FakeEnd, monkeypatch: pytest.MonkeyPatch
+async def test_a_peer_that_never_answers_is_refused_at_the_limit(
+    link: FakeLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialer_module, "DIAL_LIMIT", 0.1)
     async with canned(None) as address:
-        dialler(parse_address(address), end)
+        report = await link.dial(parse_address(address))
 
-        assert await end.next() == ("refused", "no handshake within 0.1 s")
+    assert report == ("refused", "no handshake within 0.1 s")
+    await eventually(lambda: not link.context.table)
 
-    await eventually(lambda: not dialler.open)
 
-
-async def test_an_attempt_that_is_cancelled_leaves_no_connection(
-    dialler: Dialer, end: FakeEnd
-) -> None:
+async def test_a_cancelled_attempt_leaves_no_connection(link: FakeLink) -> None:
     gone = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,54 +113,36 @@ async def test_an_attempt_that_is_cancelled_leaves_no_connection(
         gone.set()
         writer.close()
 
-    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
-        attempt = dialler(Address(*server.sockets[0].getsockname()), end)
+    async with listening(listen) as address:
+        attempt = link.start(address)
         await asyncio.wait_for(gone.wait(), 10)
 
-    assert end.reports.empty()
+    assert link.reports.empty()
 
 
-async def test_an_attempt_that_is_cancelled_at_once_reports_nothing(
-    dialler: Dialer, end: FakeEnd
-) -> None:
+async def test_an_attempt_that_is_cancelled_at_once_reports_nothing(link: FakeLink) -> None:
+    other = FakeLink()
     async with peer(wait_closed) as address:
-        dialler(address, end).cancel()
-        dialler(address, other := FakeEnd())
-        await other.next()
+        link.start(address).cancel()
+        _, wire, _ = await other.dial(address)
+        wire.abort()
 
-    assert end.reports.empty()
+    assert link.reports.empty()
+    await other.drained()
 
 
-async def test_each_address_of_a_name_is_tried(dialler: Dialer, end: FakeEnd) -> None:
+async def test_each_address_of_a_host_is_tried(link: FakeLink) -> None:
     async with peer(wait_closed) as address:
-        dialler(Address("kyle", address.port), end)
-
-        assert (await end.next())[0] == "opened"
-
-
-async def test_of_the_addresses_of_a_name_the_last_says_why_none_will_do(
-    dialler: Dialer, end: FakeEnd
-) -> None:
-    dialler(Address("kyle", free_ports(1)[0]), end)
-
-    assert await end.next() == ("refused", "connection refused")
-
-
-async def test_a_name_that_nobody_has_is_told_as_such(dialler: Dialer, end: FakeEnd) -> None:
-    dialler(Address("nowhere", 7070), end)
-
-    assert await end.next() == ("refused", "name or service not known")
+        assert (await link.dial(Address("kyle", address.port)))[0] == "opened"
 
 
 async def test_proxies_of_the_environment_are_not_used(
-    dialler: Dialer, end: FakeEnd, monkeypatch: pytest.MonkeyPatch
+    link: FakeLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with peer(wait_closed) as address:
-        dialler(address, end)
-
-        assert (await end.next())[0] == "opened"
+        assert (await link.dial(address))[0] == "opened"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Links over real sockets: who is on the other end, what comes, and how it ends."""
+"""Dialed connections over real sockets: the peer's name, messages, and how a connection ends."""
 
 import asyncio
 import socket
@@ -9,100 +9,75 @@ from websockets.asyncio.server import ServerConnection
 
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.transport.dialer import Dialer
-from transport.peers import FakeEnd, Handler, peer, wait_closed
+from transport.peers import FakeLink, Handler, peer, wait_closed
 
 MOST = Limits().peer_message
 
 
-async def say_hello(connection: ServerConnection) -> None:
-    await connection.send("hello")
-    await connection.wait_closed()
-
-
-async def test_an_agent_of_version_2_is_known_by_its_headers(dialler: Dialer, end: FakeEnd) -> None:
-    headers = {"NodNod-Name": "kj%C3%A5re", "NodNod-Instance": "other"}
-    async with peer(wait_closed, headers=headers) as address:
-        dialler(address, end)
-
-        assert (await end.next())[2] == Hello(2, "kjåre", "other")
-
-
-async def test_an_agent_that_selects_no_subprotocol_is_of_version_1(
-    dialler: Dialer, end: FakeEnd
+@pytest.mark.parametrize(
+    ("version", "hello"), [(2, Hello(2, "kjåre", "other")), (1, Hello(1))], ids=["v2", "v1"]
+)
+async def test_only_an_agent_that_selects_the_subprotocol_is_known_by_its_headers(
+    link: FakeLink, version: int, hello: Hello
 ) -> None:
-    async with peer(wait_closed, version=1, headers={"NodNod-Name": "kyle"}) as address:
-        dialler(address, end)
+    headers = {"NodNod-Name": "kj%C3%A5re", "NodNod-Instance": "other"}
+    async with peer(wait_closed, version=version, headers=headers) as address:
+        assert (await link.dial(address))[2] == hello
 
-        assert (await end.next())[2] == Hello(1)
 
-
-async def test_the_dialler_names_itself(dialler: Dialer, end: FakeEnd) -> None:
-    told: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+async def test_the_dialer_sends_its_name(link: FakeLink) -> None:
+    received: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
 
     async def note(connection: ServerConnection) -> None:
         assert connection.request is not None
-        told.set_result(dict(connection.request.headers.raw_items()))
+        received.set_result(dict(connection.request.headers.raw_items()))
 
     async with peer(note) as address:
-        dialler(address, end)
-        headers = await asyncio.wait_for(told, 10)
+        link.start(address)
+        headers = await asyncio.wait_for(received, 10)
 
     assert headers["NodNod-Name"] == "k%C3%A5re"
     assert headers["NodNod-Instance"] == "instance-1"
     assert headers["NodNod-Address"] == "127.0.0.1:7070"
 
 
-async def test_what_comes_right_behind_the_handshake_is_heard(
-    dialler: Dialer, end: FakeEnd
+@pytest.mark.parametrize("size", [5, 3_000_000])
+async def test_a_message_right_behind_the_handshake_is_received_whole(
+    link: FakeLink, size: int
 ) -> None:
-    async with peer(say_hello) as address:
-        dialler(address, end)
+    async def send(connection: ServerConnection) -> None:
+        await connection.send("x" * size)
+        await connection.wait_closed()
 
-        assert [(await end.next())[0], await end.next()] == ["opened", ("received", b"hello")]
+    async with peer(send) as address:
+        assert (await link.dial(address))[0] == "opened"
+        assert await link.next() == ("received", b"x" * size)
 
 
-async def test_what_is_sent_arrives(dialler: Dialer, end: FakeEnd) -> None:
+async def test_a_message_is_sent_to_the_peer(link: FakeLink) -> None:
     async def echo(connection: ServerConnection) -> None:
         async for message in connection:
             await connection.send(f"got {message!r}")
 
     async with peer(echo) as address:
-        dialler(address, end)
-        _, wire, _ = await end.next()
+        _, wire, _ = await link.dial(address)
         wire.send("kåre".encode())
 
-        assert await end.next() == ("received", "got 'kåre'".encode())
-
-
-async def test_a_long_answer_arrives_whole(dialler: Dialer, end: FakeEnd) -> None:
-    async def tell(connection: ServerConnection) -> None:
-        await connection.send("x" * 3_000_000)
-        await connection.wait_closed()
-
-    async with peer(tell) as address:
-        dialler(address, end)
-        await end.next()
-
-        assert await end.next() == ("received", b"x" * 3_000_000)
+        assert await link.next() == ("received", "got 'kåre'".encode())
 
 
 # How connections end.
 
 
-async def going_away(connection: ServerConnection) -> None:
+async def close_with_reason(connection: ServerConnection) -> None:
     await connection.close(1001, "shutting down")
 
 
-async def without_reason(connection: ServerConnection) -> None:
+async def close_without_reason(connection: ServerConnection) -> None:
     await connection.close(1000)
 
 
-async def vanish(connection: ServerConnection) -> None:
-    connection.transport.abort()
-
-
-async def hang_up(connection: ServerConnection) -> None:
+async def close_transport(connection: ServerConnection) -> None:
     connection.transport.close()
 
 
@@ -112,49 +87,47 @@ async def reset(connection: ServerConnection) -> None:
     connection.transport.abort()
 
 
-async def mask(connection: ServerConnection) -> None:
+async def send_masked(connection: ServerConnection) -> None:
     connection.transport.write(b"\x81\x82\0\0\0\0{}")
     await connection.wait_closed()
 
 
-async def say_too_much(connection: ServerConnection) -> None:
+async def send_too_much(connection: ServerConnection) -> None:
     await connection.send("x" * (MOST + 1))
     await connection.wait_closed()
 
 
-async def say_binary(connection: ServerConnection) -> None:
+async def send_binary(connection: ServerConnection) -> None:
     await connection.send(b"{}")
     await connection.wait_closed()
 
 
 ENDS = {
-    "goodbye": (going_away, "closed by the other side (1001 shutting down)"),
-    "goodbye without a reason": (without_reason, "closed by the other side (1000)"),
-    "no goodbye": (hang_up, "connection closed"),
+    "close frame": (close_with_reason, "closed by the other side (1001 shutting down)"),
+    "close frame without a reason": (close_without_reason, "closed by the other side (1000)"),
+    "no close frame": (close_transport, "connection closed"),
     "reset": (reset, "connection reset by peer"),
-    "masked": (mask, "broke the protocol: incorrect masking"),
+    "masked": (send_masked, "broke the protocol: incorrect masking"),
     "too long": (
-        say_too_much,
+        send_too_much,
         f"broke the protocol: frame with {MOST + 1} bytes exceeds limit of {MOST} bytes",
     ),
-    "binary": (say_binary, "text messages only"),
+    "binary": (send_binary, "text messages only"),
 }
 
 
 @pytest.mark.parametrize(("handler", "reason"), ENDS.values(), ids=ENDS.keys())
-async def test_the_end_of_a_connection_is_told_in_words(
-    dialler: Dialer, end: FakeEnd, handler: Handler, reason: str
+async def test_the_reason_for_the_end_is_reported(
+    link: FakeLink, handler: Handler, reason: str
 ) -> None:
     async with peer(handler) as address:
-        dialler(address, end)
-        assert (await end.next())[0] == "opened"
+        assert (await link.dial(address))[0] == "opened"
 
-        assert await end.next() == ("ended", reason)
+        assert await link.next() == ("ended", reason)
 
 
-async def test_a_close_of_our_own_is_a_goodbye_and_not_reported(
-    dialler: Dialer, end: FakeEnd
-) -> None:
+@pytest.mark.parametrize(("call", "code"), [("close", 1000), ("abort", 1006)])
+async def test_an_end_from_this_side_is_not_reported(link: FakeLink, call: str, code: int) -> None:
     codes: asyncio.Queue[int | None] = asyncio.Queue()
 
     async def note(connection: ServerConnection) -> None:
@@ -162,22 +135,9 @@ async def test_a_close_of_our_own_is_a_goodbye_and_not_reported(
         codes.put_nowait(connection.close_code)
 
     async with peer(note) as address:
-        dialler(address, end)
-        _, wire, _ = await end.next()
-        wire.close(1000)
-        code = await asyncio.wait_for(codes.get(), 10)
-        await dialler.drained(10)
+        _, wire, _ = await link.dial(address)
+        wire.close(1000) if call == "close" else wire.abort()
+        assert await asyncio.wait_for(codes.get(), 10) == code
+        await link.drained()
 
-    assert code == 1000
-    assert end.reports.empty()
-    assert not dialler.open
-
-
-async def test_an_abort_of_our_own_is_not_reported(dialler: Dialer, end: FakeEnd) -> None:
-    async with peer(wait_closed) as address:
-        dialler(address, end)
-        _, wire, _ = await end.next()
-        wire.abort()
-        await dialler.drained(10)
-
-    assert end.reports.empty()
+    assert link.reports.empty()

@@ -1,4 +1,4 @@
-"""Dialling with a secret: what a dial shows, and what it wants to be shown."""
+"""Dialing with a secret: the token that a dialer sends, and the proof that it requires."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,34 +8,33 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from nodnod_agent.auth.hosts import HostPolicy
+from live.raw import RawClient
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.auth.tokens import Tokens
-from nodnod_agent.transport.dialer import Dialer
 from nodnod_agent.transport.handshake import SUBPROTOCOL
 from nodnod_agent.transport.server import Server
 from nodnod_client.address import Address
-from transport.peers import HELLO, FakeEnd
-from transport.sessions import FakeService
+from transport.access import SECRET
+from transport.peers import HELLO, FakeLink, listening
+from transport.sessions import OFFER, FakeService
 
-SECRET = b"a secret of this cluster, and no other"
 OTHER = b"a secret of some other cluster, not ours"
-UNPROVED = ("refused", "it does not prove that it knows the cluster's secret")
+NO_PROOF = ("refused", "it does not prove that it knows the cluster's secret")
 
 
 @pytest.fixture
-def knowing(dialler: Dialer) -> Dialer:
-    """A dialler that knows the secret."""
-    dialler.tokens = Tokens([SECRET])
-    return dialler
+def with_secret(link: FakeLink, tokens: Tokens) -> FakeLink:
+    """A link whose dialer knows the secret."""
+    link.context.tokens = tokens
+    return link
 
 
 class Impostor:
-    """Somebody who listens where an agent is expected, and keeps what it hears."""
+    """A server at the address of an agent that keeps what it receives."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.heard: list[str | bytes] = []
+        self.received: list[str | bytes] = []
         self.headers: dict[str, str] = {}
         self.address = Address("", 0)
 
@@ -43,9 +42,9 @@ class Impostor:
         assert connection.request is not None
         self.requests.append(connection.request)
         async for message in connection:
-            self.heard.append(message)
+            self.received.append(message)
 
-    def answer(self, _: ServerConnection, __: Request, response: Response) -> None:
+    def add_headers(self, _: ServerConnection, __: Request, response: Response) -> None:
         response.headers.update(self.headers)
 
     @property
@@ -54,234 +53,161 @@ class Impostor:
 
 
 @asynccontextmanager
-async def impostor() -> AsyncIterator[Impostor]:
-    someone = Impostor()
+async def running_impostor() -> AsyncIterator[Impostor]:
+    impostor = Impostor()
     async with serve(
-        someone.serve,
+        impostor.serve,
         "127.0.0.1",
         0,
         subprotocols=[SUBPROTOCOL],
-        process_response=someone.answer,
+        process_response=impostor.add_headers,
         compression=None,
     ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        someone.address = Address("127.0.0.1", port)
-        yield someone
+        impostor.address = Address("127.0.0.1", port)
+        yield impostor
 
 
-@pytest.fixture
-def gate(server: Server) -> AuthPolicy:
-    gate = AuthPolicy(advertised=Address("10.0.0.5", 7070), is_public=lambda path: False)
-    gate.hosts = HostPolicy()
-    gate.tokens = Tokens([SECRET])
-    server.gate = gate
-    return gate
-
-
-@pytest.fixture
-def address(port: int) -> Address:
-    return Address("127.0.0.1", port)
-
-
-@pytest.mark.usefixtures("gate")
-async def test_agents_with_one_secret_know_each_other(
-    knowing: Dialer, end: FakeEnd, address: Address, service: FakeService
+@pytest.mark.usefixtures("policy")
+async def test_agents_with_one_secret_connect(
+    with_secret: FakeLink, address: Address, service: FakeService
 ) -> None:
-    knowing(address, end)
+    report, _, hello = await with_secret.dial(address)
 
-    report, _, hello = await end.next()
     assert (report, hello.name) == ("opened", "kåre")
-    assert service.visitors[0].hello == HELLO
+    assert service.sessions[0].hello == HELLO
 
 
-@pytest.mark.usefixtures("gate")
-async def test_a_name_is_dialled_under_the_address_that_it_leads_to(
-    knowing: Dialer, end: FakeEnd, port: int
-) -> None:
-    knowing(Address("kyle", port), end)
-
-    assert (await end.next())[0] == "opened"
+@pytest.mark.usefixtures("policy")
+async def test_a_host_name_is_dialed_under_its_address(with_secret: FakeLink, port: int) -> None:
+    assert (await with_secret.dial(Address("kyle", port)))[0] == "opened"
 
 
-@pytest.mark.parametrize(("mine", "theirs"), [([OTHER, SECRET], [SECRET, OTHER])])
 async def test_secrets_rotate_without_an_outage(
-    knowing: Dialer,
-    gate: AuthPolicy,
-    end: FakeEnd,
-    address: Address,
-    mine: list[bytes],
-    theirs: list[bytes],
+    with_secret: FakeLink, policy: AuthPolicy, address: Address
 ) -> None:
-    knowing.tokens, gate.tokens = Tokens(mine), Tokens(theirs)
+    with_secret.context.tokens = Tokens([OTHER, SECRET])
+    policy.tokens = Tokens([SECRET, OTHER])
 
-    knowing(address, end)
-
-    assert (await end.next())[0] == "opened"
+    assert (await with_secret.dial(address))[0] == "opened"
 
 
-@pytest.mark.usefixtures("gate")
-async def test_an_agent_with_another_secret_is_told_so(
-    knowing: Dialer, end: FakeEnd, address: Address, service: FakeService
+@pytest.mark.usefixtures("policy")
+async def test_an_agent_with_another_secret_is_refused(
+    link: FakeLink, address: Address, service: FakeService
 ) -> None:
-    knowing.tokens = Tokens([OTHER])
+    link.context.tokens = Tokens([OTHER])
 
-    knowing(address, end)
-
-    assert await end.next() == (
+    assert await link.dial(address) == (
         "refused",
         "it refuses us: not a token of this cluster (HTTP 401)",
     )
-    assert service.visitors == []
+    assert service.sessions == []
 
 
-@pytest.mark.usefixtures("gate")
-async def test_an_agent_without_a_secret_is_told_what_to_set(
-    dialler: Dialer, end: FakeEnd, address: Address
+@pytest.mark.usefixtures("policy")
+async def test_an_agent_without_a_secret_reports_the_setting(
+    link: FakeLink, address: Address
 ) -> None:
-    dialler(address, end)
-
-    assert await end.next() == (
+    assert await link.dial(address) == (
         "refused",
-        "it wants to know who we are: set auth.secrets (HTTP 401)",
+        "it requires authentication: set auth.secrets (HTTP 401)",
     )
 
 
-async def test_an_agent_without_a_secret_is_no_peer_of_one_with(
-    server: Server, knowing: Dialer, end: FakeEnd, address: Address
+async def test_an_agent_with_a_secret_refuses_a_peer_without_one(
+    server: Server, with_secret: FakeLink, address: Address
 ) -> None:
-    knowing(address, end)
-
-    assert await end.next() == UNPROVED
+    assert await with_secret.dial(address) == NO_PROOF
 
 
-async def test_an_impostor_without_a_proof_hears_nothing(knowing: Dialer, end: FakeEnd) -> None:
-    async with impostor() as someone:
-        knowing(someone.address, end)
-
-        assert await end.next() == UNPROVED
-        await knowing.drained(5.0)
-    assert someone.heard == []
+async def test_an_impostor_without_a_proof_receives_nothing(with_secret: FakeLink) -> None:
+    async with running_impostor() as impostor:
+        assert await with_secret.dial(impostor.address) == NO_PROOF
+        await with_secret.drained()
+    assert impostor.received == []
 
 
-@pytest.mark.parametrize("proof", ["", "0" * 64, "é".encode().decode("latin-1")])
-async def test_a_proof_that_is_made_up_is_none(knowing: Dialer, end: FakeEnd, proof: str) -> None:
-    async with impostor() as someone:
-        someone.headers = {"NodNod-Proof": proof}
-        knowing(someone.address, end)
-
-        assert await end.next() == UNPROVED
-
-
-async def test_a_proof_that_was_given_to_another_dial_is_none(
-    knowing: Dialer, end: FakeEnd
+@pytest.mark.parametrize("proof", ["", "0" * 64, "é".encode().decode("latin-1"), None])
+async def test_an_invented_or_reused_proof_is_rejected(
+    with_secret: FakeLink, proof: str | None, tokens: Tokens
 ) -> None:
-    tokens = Tokens([SECRET])
-    async with impostor() as someone:
-        _, proof = tokens.for_dial("kåre", [str(someone.address)])
-        someone.headers = {"NodNod-Proof": proof}
-        knowing(someone.address, end)
+    async with running_impostor() as impostor:
+        _, of_another_dial = tokens.for_dial("kåre", [str(impostor.address)])
+        impostor.headers = {"NodNod-Proof": of_another_dial if proof is None else proof}
 
-        assert await end.next() == UNPROVED
+        assert await with_secret.dial(impostor.address) == NO_PROOF
 
 
-async def test_what_an_impostor_is_shown_lets_him_in_nowhere(
-    knowing: Dialer, end: FakeEnd, gate: AuthPolicy, address: Address, service: FakeService
+async def test_an_impostor_cannot_use_the_token_that_it_received(
+    with_secret: FakeLink, policy: AuthPolicy, port: int, service: FakeService
 ) -> None:
-    async with impostor() as someone:
-        knowing(someone.address, end)
-        await end.next()
+    async with running_impostor() as impostor:
+        await with_secret.dial(impostor.address)
 
-        status, headers = await relay(address, someone.token)
+        async with RawClient(port) as client:
+            head = await client.shake(OFFER, f"Authorization: Bearer {impostor.token}")
 
-    assert status == 401
-    assert "NodNod-Proof" not in headers
-    assert service.visitors == []
+    assert head.startswith("HTTP/1.1 401 ")
+    assert "NodNod-Proof" not in head
+    assert service.sessions == []
 
 
-async def test_an_impostor_cannot_pass_a_dial_on_to_a_real_agent(
-    knowing: Dialer, end: FakeEnd, gate: AuthPolicy, address: Address, service: FakeService
+async def test_an_impostor_cannot_relay_a_dial_to_a_real_agent(
+    with_secret: FakeLink, policy: AuthPolicy, address: Address, service: FakeService
 ) -> None:
-    """It relays every byte; but the token names where we have dialled, which is not there."""
-    reports = asyncio.get_running_loop().create_future()
+    """It relays every byte, but the token names the address that was dialed."""
+    response = asyncio.get_running_loop().create_future()
 
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection(*address)
         inner_writer.write(await reader.readuntil(b"\r\n\r\n"))
-        reports.set_result(await inner_reader.readuntil(b"\r\n\r\n"))
-        writer.write(reports.result())
+        response.set_result(await inner_reader.readuntil(b"\r\n\r\n"))
+        writer.write(response.result())
         for one in (writer, inner_writer):
             one.close()
 
-    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as relay_server:
-        port = relay_server.sockets[0].getsockname()[1]
-        knowing(Address("127.0.0.1", port), end)
-
-        assert (await end.next())[0] == "refused"
-    assert (await reports).startswith(b"HTTP/1.1 401 ")
-    assert service.visitors == []
+    async with listening(relay) as relay_address:
+        assert (await with_secret.dial(relay_address))[0] == "refused"
+    assert (await response).startswith(b"HTTP/1.1 401 ")
+    assert service.sessions == []
 
 
-async def relay(address: Address, token: str) -> tuple[int, str]:
-    """Show a token as its owner would; the status and head of the answer."""
-    reader, writer = await asyncio.open_connection(*address)
-    lines = [
-        "GET / HTTP/1.1",
-        f"Host: {address}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Protocol: nodnod.2",
-        f"Authorization: Bearer {token}",
-        "",
-        "",
-    ]
-    writer.write("\r\n".join(lines).encode())
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    writer.close()
-    return int(head.split()[1]), head
+async def test_a_dialer_without_a_secret_sends_no_token(link: FakeLink) -> None:
+    async with running_impostor() as impostor:
+        assert (await link.dial(impostor.address))[0] == "opened"
+        assert "Authorization" not in impostor.requests[0].headers
 
 
-async def test_a_dial_without_a_secret_shows_no_token(dialler: Dialer, end: FakeEnd) -> None:
-    async with impostor() as someone:
-        dialler(someone.address, end)
+async def test_the_host_header_is_the_dialed_address_not_the_name(link: FakeLink) -> None:
+    async with running_impostor() as impostor:
+        await link.dial(Address("kyle", impostor.address.port))
 
-        assert (await end.next())[0] == "opened"
-        assert "Authorization" not in someone.requests[0].headers
-
-
-async def test_a_dial_asks_for_the_address_and_not_for_the_name_that_leads_there(
-    dialler: Dialer, end: FakeEnd
-) -> None:
-    async with impostor() as someone:
-        dialler(Address("kyle", someone.address.port), end)
-
-        await end.next()
-        assert someone.requests[0].headers.get_all("Host") == [str(someone.address)]
+        assert impostor.requests[0].headers.get_all("Host") == [str(impostor.address)]
 
 
 REFUSALS = {
-    "in words": (
+    "text": (
         "HTTP/1.1 421 X\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nwrong one",
         "it refuses us: wrong one (HTTP 421)",
     ),
-    "in words that would command a terminal": (
+    "terminal escapes": (
         "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\na\x1b[2J\nb",
         "it refuses us: a[2J (HTTP 403)",
     ),
-    "in too many words": (
+    "long text": (
         f"HTTP/1.1 400 X\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\n{'no ' * 333}",
         f"it refuses us: {('no ' * 333)[:200]} (HTTP 400)",
     ),
-    "in a page": (
+    "HTML": (
         "HTTP/1.1 403 X\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<b>",
         "not a NodNod agent: HTTP 403",
     ),
-    "without a word": (
+    "no text": (
         "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n",
         "not a NodNod agent: HTTP 403",
     ),
-    "of two kinds": (
+    "two content types": (
         "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n"
         "Content-Length: 1\r\n\r\nx",
         "not a NodNod agent: HTTP 403",
@@ -290,15 +216,11 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("answer", "reason"), REFUSALS.values(), ids=REFUSALS.keys())
-async def test_a_refusal_is_told_as_far_as_it_is_words(
-    dialler: Dialer, end: FakeEnd, answer: str, reason: str
-) -> None:
+async def test_the_text_of_a_refusal_is_reported(link: FakeLink, answer: str, reason: str) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer.encode())
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        dialler(Address("127.0.0.1", server.sockets[0].getsockname()[1]), end)
-
-        assert await end.next() == ("refused", reason)
+    async with listening(refuse) as address:
+        assert await link.dial(address) == ("refused", reason)

@@ -1,4 +1,4 @@
-"""Dialling over TLS: who is trusted, and which words are found for what fails."""
+"""Dialing over TLS: which certificates are trusted, and the reasons that are reported."""
 
 import asyncio
 import ssl
@@ -8,231 +8,175 @@ from pathlib import Path
 import pytest
 
 from doubles.certificates import Authority
-from nodnod_agent.auth.hosts import HostPolicy
-from nodnod_agent.auth.policy import AuthPolicy
-from nodnod_agent.auth.tls import Contexts, read_contexts
 from nodnod_agent.auth.tokens import Tokens
-from nodnod_agent.transport.dialer import Dialer
 from nodnod_agent.transport.server import Server
 from nodnod_client.address import Address
 from nodnod_client.tls import CLOSED_AFTER_TLS
-from transport.peers import HELLO, FakeEnd
+from transport.access import contexts, token_policy
+from transport.peers import HELLO, FakeLink, listening
 from transport.sessions import FakeService
 
-SECRET = b"a secret of this cluster, and no other"
-
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tls")
-
-
-@pytest.fixture(scope="module")
-def authority(directory: Path) -> Authority:
-    return Authority(directory)
-
-
-@pytest.fixture(scope="module")
-def stranger(directory: Path) -> Authority:
-    """Another authority, whom nobody trusts who trusts ours."""
-    return Authority(directory, "stranger-ca")
-
-
-def contexts(authority: Authority, *hosts: str, ca: str = "", client: bool = False) -> Contexts:
-    cert, key = authority.issue("agent", *hosts)
-    found = read_contexts(cert, key, ca or authority.ca, require_client_cert=client)
-    assert found is not None
-    return found
-
-
-@pytest.fixture
-def address(port: int) -> Address:
-    return Address("127.0.0.1", port)
+def other_authority(directory: Path) -> Authority:
+    """An authority that is not trusted."""
+    return Authority(directory, "other-ca")
 
 
 @pytest.mark.parametrize("client", [False, True])
 async def test_agents_of_one_authority_trust_each_other(
     server: Server,
     service: FakeService,
-    dialler: Dialer,
-    end: FakeEnd,
+    link: FakeLink,
     address: Address,
     authority: Authority,
     client: bool,
 ) -> None:
     found = contexts(authority, client=client)
-    server.tls, dialler.tls = found.server, found.client
+    server.context.tls, link.context.tls = found.server, found.client
 
-    dialler(address, end)
+    report, wire, _ = await link.dial(address)
 
-    report, wire, _ = await end.next()
     assert report == "opened"
-    assert service.visitors[0].hello == HELLO
+    assert service.sessions[0].hello == HELLO
     wire.send(b"hello")
-    assert await end.next() == ("received", b"hello")
+    assert await link.next() == ("received", b"hello")
 
 
-async def test_a_name_is_verified_by_that_name_and_not_by_its_address(
-    server: Server, dialler: Dialer, end: FakeEnd, port: int, authority: Authority
+async def test_a_host_is_verified_by_the_name_that_was_dialed(
+    server: Server, link: FakeLink, port: int, authority: Authority
 ) -> None:
     found = contexts(authority, "kyle")
-    server.tls, dialler.tls = found.server, found.client
+    server.context.tls, link.context.tls = found.server, found.client
 
-    dialler(Address("kyle", port), end)
-    assert (await end.next())[0] == "opened"
+    assert (await link.dial(Address("kyle", port)))[0] == "opened"
 
-    dialler(Address("127.0.0.1", port), end)
-    report, reason = await end.next()
+    report, reason = await link.dial(Address("127.0.0.1", port))
     assert report == "refused"
     assert reason.startswith("its certificate is not accepted: IP address mismatch")
 
 
-async def test_over_tls_a_token_is_for_the_name_too_which_the_certificate_has_shown(
-    server: Server, dialler: Dialer, end: FakeEnd, port: int, authority: Authority
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_token_is_valid_for_the_name_only_if_a_certificate_proves_the_name(
+    server: Server, link: FakeLink, tokens: Tokens, port: int, authority: Authority, tls: bool
 ) -> None:
-    found = contexts(authority, "kyle")
-    server.tls, dialler.tls = found.server, found.client
-    # Behind an address that it does not know of, as one behind a translation of addresses.
-    gate = AuthPolicy(advertised=Address("KYLE", port), is_public=lambda path: False)
-    gate.hosts = HostPolicy()
-    gate.tokens = dialler.tokens = Tokens([SECRET])
-    server.gate = lambda request, local, *, tls: gate(request, None, tls=tls)
-
-    dialler(Address("kyle", port), end)
-
-    assert (await end.next())[0] == "opened"
-
-
-async def test_without_tls_a_token_is_not_for_a_name(
-    server: Server, dialler: Dialer, end: FakeEnd, port: int
-) -> None:
-    gate = AuthPolicy(advertised=Address("kyle", port), is_public=lambda path: False)
-    gate.hosts = HostPolicy()
-    gate.tokens = dialler.tokens = Tokens([SECRET])
-    server.gate = lambda request, local, *, tls: gate(request, None, tls=tls)
-
-    dialler(Address("kyle", port), end)
-
-    assert await end.next() == (
-        "refused",
-        "it refuses us: the token is for another agent (HTTP 401)",
+    if tls:
+        found = contexts(authority, "kyle")
+        server.context.tls, link.context.tls = found.server, found.client
+    # The server does not know the address that was dialed, as behind network address translation.
+    policy = token_policy(tokens, Address("KYLE", port))
+    server.context.policy = lambda request, local, *, tls: policy(  # type: ignore[assignment]
+        request, None, tls=tls
     )
+    link.context.tokens = tokens
+
+    report, *reason = await link.dial(Address("kyle", port))
+
+    assert report == ("opened" if tls else "refused")
+    assert tls or reason == ["it refuses us: the token is for another agent (HTTP 401)"]
 
 
-async def test_a_certificate_of_a_stranger_is_refused(
+async def test_a_server_certificate_of_another_authority_is_refused(
     server: Server,
-    dialler: Dialer,
-    end: FakeEnd,
+    link: FakeLink,
     address: Address,
     authority: Authority,
-    stranger: Authority,
+    other_authority: Authority,
 ) -> None:
-    server.tls = contexts(stranger).server
-    dialler.tls = contexts(authority).client
+    server.context.tls = contexts(other_authority).server
+    link.context.tls = contexts(authority).client
 
-    dialler(address, end)
+    report, reason = await link.dial(address)
 
-    report, reason = await end.next()
     assert report == "refused"
     assert reason.startswith("its certificate is not accepted: ")
     assert "_ssl.c" not in reason
 
 
-async def test_a_certificate_of_ours_that_is_not_trusted_is_refused_in_words(
+async def test_a_client_certificate_that_is_not_trusted_is_refused(
     server: Server,
     service: FakeService,
-    dialler: Dialer,
-    end: FakeEnd,
+    link: FakeLink,
     address: Address,
     authority: Authority,
-    stranger: Authority,
+    other_authority: Authority,
 ) -> None:
-    server.tls = contexts(authority, client=True).server
-    dialler.tls = contexts(stranger, ca=authority.ca).client
+    server.context.tls = contexts(authority, client=True).server
+    link.context.tls = contexts(other_authority, ca=authority.ca).client
 
-    dialler(address, end)
-
-    assert await end.next() == ("refused", CLOSED_AFTER_TLS)
-    assert service.visitors == []
+    assert await link.dial(address) == ("refused", CLOSED_AFTER_TLS)
+    assert service.sessions == []
 
 
-async def test_a_plain_dial_to_tls_is_told_so(
-    server: Server, dialler: Dialer, end: FakeEnd, address: Address, authority: Authority
+async def test_a_dial_without_tls_to_a_tls_port_is_refused(
+    server: Server, link: FakeLink, address: Address, authority: Authority
 ) -> None:
-    server.tls = contexts(authority).server
+    server.context.tls = contexts(authority).server
 
-    dialler(address, end)
-
-    assert await end.next() == (
+    assert await link.dial(address) == (
         "refused",
         "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)",
     )
 
 
-async def test_a_tls_dial_to_a_plain_agent_is_told_so(
-    server: Server, dialler: Dialer, end: FakeEnd, address: Address, authority: Authority
+async def test_a_dial_with_tls_to_a_plain_port_is_refused(
+    server: Server, link: FakeLink, address: Address, authority: Authority
 ) -> None:
-    dialler.tls = contexts(authority).client
+    link.context.tls = contexts(authority).client
 
-    dialler(address, end)
-
-    assert await end.next() == ("refused", "it does not speak TLS")
+    assert await link.dial(address) == ("refused", "it does not speak TLS")
 
 
-async def test_one_who_hangs_up_on_tls_is_told_so(
-    dialler: Dialer, end: FakeEnd, authority: Authority
+async def test_a_peer_that_closes_during_the_tls_handshake_is_refused(
+    link: FakeLink, authority: Authority
 ) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
         writer.close()
 
-    dialler.tls = contexts(authority).client
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
-        dialler(Address("127.0.0.1", server.sockets[0].getsockname()[1]), end)
+    link.context.tls = contexts(authority).client
+    async with listening(close) as address:
+        report, reason = await link.dial(address)
 
-        report, reason = await end.next()
     assert report == "refused"
     assert reason in {"closed during the handshake", "closed during the TLS handshake"}
 
 
-async def test_no_older_tls_than_1_2_is_spoken(
-    server: Server, dialler: Dialer, end: FakeEnd, address: Address, authority: Authority
+async def test_tls_older_than_1_2_is_refused(
+    server: Server, link: FakeLink, address: Address, authority: Authority
 ) -> None:
     found = contexts(authority)
     old = found.server
     with pytest.warns(DeprecationWarning, match="TLS"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
-    server.tls, dialler.tls = old, found.client
+    server.context.tls, link.context.tls = old, found.client
 
-    dialler(address, end)
+    report, reason = await link.dial(address)
 
-    report, reason = await end.next()
     assert report == "refused"
     assert reason
 
 
-async def test_a_dial_over_tls_can_be_given_up(
-    dialler: Dialer, end: FakeEnd, authority: Authority
-) -> None:
-    connected, given_up, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+async def test_a_dial_over_tls_can_be_cancelled(link: FakeLink, authority: Authority) -> None:
+    connected, cancelled, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def send_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connected.set()
-        await given_up.wait()
-        writer.close()  # uvloop itself would do so no sooner than at the limit
+        await cancelled.wait()
+        writer.close()  # uvloop closes the other end only at the limit
         with suppress(OSError):
             await reader.read()
         gone.set()
 
-    dialler.tls = contexts(authority).client
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        attempt = dialler(Address("127.0.0.1", server.sockets[0].getsockname()[1]), end)
+    link.context.tls = contexts(authority).client
+    async with listening(send_nothing) as address:
+        attempt = link.start(address)
         await asyncio.wait_for(connected.wait(), 10)
 
         attempt.cancel()
 
-        await dialler.drained(5.0)
-        given_up.set()
+        await link.drained()
+        cancelled.set()
         await asyncio.wait_for(gone.wait(), 10)
-        assert end.reports.empty()
+        assert link.reports.empty()

@@ -1,4 +1,4 @@
-"""How agents name themselves in the headers of an upgrade."""
+"""The headers by which agents name themselves in an upgrade."""
 
 import pytest
 from websockets.datastructures import Headers
@@ -18,7 +18,7 @@ from nodnod_client.messages import MAX_NAME_LENGTH
         Hello(2),
     ],
 )
-def test_what_one_agent_writes_another_reads(hello: Hello) -> None:
+def test_one_agent_reads_what_another_writes(hello: Hello) -> None:
     headers = Headers()
 
     write_hello(headers, hello)
@@ -34,26 +34,25 @@ def test_a_name_that_is_not_ascii_is_percent_encoded() -> None:
     assert headers["NodNod-Name"] == "k%C3%A5re"
 
 
-def test_who_selected_no_subprotocol_is_of_version_1_whatever_it_tells() -> None:
+def test_without_the_subprotocol_the_version_is_1_and_the_headers_are_ignored() -> None:
     headers = Headers({"NodNod-Name": "kyle", "NodNod-Instance": "x"})
 
     assert read_hello(headers, None) == Hello(1)
 
 
-def test_of_a_header_that_comes_twice_the_first_counts() -> None:
-    headers = Headers([("NodNod-Name", "kyle"), ("NodNod-Name", "kenny")])
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [(["kyle", "kenny"], "kyle"), (["x" * 1000], "x" * MAX_NAME_LENGTH)],
+    ids=["the first of two", "cut to the limit"],
+)
+def test_a_repeated_or_long_name_is_reduced(values: list[str], name: str) -> None:
+    headers = Headers([("NodNod-Name", value) for value in values])
 
-    assert read_hello(headers, SUBPROTOCOL).name == "kyle"
-
-
-def test_a_name_too_long_is_cut() -> None:
-    headers = Headers({"NodNod-Name": "x" * 1000})
-
-    assert read_hello(headers, SUBPROTOCOL).name == "x" * MAX_NAME_LENGTH
+    assert read_hello(headers, SUBPROTOCOL).name == name
 
 
 @pytest.mark.parametrize("name", ["%0d%0aINFO all is well", "%1b[2J", "%ff", "%zz", "\x80"])
-def test_a_name_that_does_not_print_is_made_to(name: str) -> None:
+def test_a_name_is_made_printable(name: str) -> None:
     headers = Headers()
     headers.set_insecure("NodNod-Name", name)
 

@@ -1,8 +1,9 @@
-"""The server with real sockets, and a service that only notes who comes."""
+"""The server over real sockets: the handshake, limits, shutting down."""
 
 import asyncio
 import gc
 import weakref
+from typing import cast
 
 import pytest
 
@@ -11,39 +12,45 @@ from live.raw import BINARY, PING, PONG, TEXT, RawClient, frame, upgrade
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.server import Server
+from nodnod_agent.transport.server_connection import ServerConnection
 from transport.sessions import MOMENT, OFFER, FakeService
 
 # The handshake.
 
 
-async def test_the_subprotocol_is_selected_for_who_offers_it(client: RawClient) -> None:
+async def test_the_subprotocol_is_selected_if_it_is_offered(client: RawClient) -> None:
     head = await client.shake("Sec-WebSocket-Protocol: chat, nodnod.2")
 
     assert "Sec-WebSocket-Protocol: nodnod.2\r\n" in head + "\r\n"
 
 
-async def test_no_subprotocol_is_selected_for_who_offers_none(client: RawClient) -> None:
+async def test_no_subprotocol_is_selected_if_none_is_offered(client: RawClient) -> None:
     assert "nodnod" not in (await client.shake()).lower()
 
 
-async def test_the_name_and_instance_are_told_to_who_speaks_version_2(client: RawClient) -> None:
+async def test_a_version_2_client_gets_the_name_and_instance(client: RawClient) -> None:
     head = (await client.shake(OFFER)).splitlines()
 
     assert {"NodNod-Name: k%C3%A5re", "NodNod-Instance: instance-of-k%C3%A5re"} <= set(head)
 
 
-async def test_a_peer_that_dials_is_known_by_its_headers(
-    client: RawClient, service: FakeService
+@pytest.mark.parametrize(
+    ("headers", "hello"),
+    [
+        (
+            (OFFER, "NodNod-Name: k%79le", "NodNod-Instance: 1", "NodNod-Address: h:1"),
+            Hello(2, "kyle", "1", "h:1"),
+        ),
+        ((), Hello(1)),
+    ],
+    ids=["a peer", "a client"],
+)
+async def test_a_peer_is_known_by_its_headers(
+    client: RawClient, service: FakeService, headers: tuple[str, ...], hello: Hello
 ) -> None:
-    await client.shake(OFFER, "NodNod-Name: k%79le", "NodNod-Instance: 1", "NodNod-Address: h:1")
+    await client.shake(*headers)
 
-    assert service.visitors[0].hello == Hello(2, "kyle", "1", "h:1")
-
-
-async def test_a_client_tells_nothing_of_itself(client: RawClient, service: FakeService) -> None:
-    await client.shake()
-
-    assert service.visitors[0].hello == Hello(1)
+    assert service.sessions[0].hello == hello
 
 
 async def test_a_ping_that_comes_with_the_request_is_answered_after_it(client: RawClient) -> None:
@@ -60,7 +67,7 @@ async def test_a_ping_behind_a_bad_request_is_not_answered(client: RawClient) ->
     assert frame(b"x", PONG, masked=False) not in await client.rest()
 
 
-async def test_who_sends_a_ping_and_nonsense_with_the_request_is_answered_nothing(
+async def test_invalid_frames_that_come_with_the_request_close_without_an_answer(
     client: RawClient,
 ) -> None:
     await client.send(upgrade() + frame(b"x", PING) + upgrade())
@@ -68,20 +75,20 @@ async def test_who_sends_a_ping_and_nonsense_with_the_request_is_answered_nothin
     assert await client.rest() == b""
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", upgrade()[:-1]])
-async def test_half_a_handshake_is_cut_at_the_limit(
-    client: RawClient, server: Server, said: bytes
+@pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", upgrade()[:-1]])
+async def test_an_incomplete_handshake_is_cut_at_the_limit(
+    client: RawClient, server: Server, begin: bytes
 ) -> None:
-    server.limits = Limits(handshake=MOMENT)
-    await client.send(said)
+    server.context.limits = Limits(handshake=MOMENT)
+    await client.send(begin)
 
     assert await client.rest() == b""
 
 
-async def test_a_handshake_that_drips_is_cut_at_the_limit(
+async def test_a_handshake_that_trickles_in_is_cut_at_the_limit(
     client: RawClient, server: Server
 ) -> None:
-    server.limits = Limits(handshake=MOMENT)
+    server.context.limits = Limits(handshake=MOMENT)
 
     async def cut() -> bool:
         try:
@@ -93,14 +100,14 @@ async def test_a_handshake_that_drips_is_cut_at_the_limit(
     await eventually(cut)
 
 
-async def test_a_finished_handshake_is_not_cut_at_its_limit(
+async def test_a_complete_handshake_is_not_cut_at_the_limit(
     client: RawClient, server: Server
 ) -> None:
-    server.limits = Limits(handshake=0.0)
+    server.context.limits = Limits(handshake=0.0)
     await client.shake()
-    (accepted,) = server.clients
+    (accepted,) = cast(set[ServerConnection], server.context.table)
 
-    accepted.tend(accepted.born + 1)
+    accepted.check(accepted._accepted_at + 1)
     await client.send(frame("still here"))
 
     assert await client.frame() == (TEXT, b"still here")
@@ -109,14 +116,14 @@ async def test_a_finished_handshake_is_not_cut_at_its_limit(
 # Messages.
 
 
-async def test_what_goes_to_many_is_framed_once(server: Server, port: int) -> None:
+async def test_a_message_to_many_clients_is_framed_once(server: Server, port: int) -> None:
     async with RawClient(port) as one, RawClient(port) as two:
         await one.shake()
         await two.shake()
         text = b"to all"
-        first, second = server.clients
+        first, second = cast(set[ServerConnection], server.context.table)
 
-        assert first.frame(text) is second.frame(text)
+        assert first.framer(text) is second.framer(text)
 
 
 async def test_a_client_may_send_16_kilobytes_and_no_more(client: RawClient) -> None:
@@ -138,10 +145,10 @@ async def test_a_peer_may_send_more_than_a_client(client: RawClient) -> None:
     assert len((await client.frame())[1]) == 1_000_000
 
 
-# Who is let in.
+# The limit on open connections.
 
 
-async def test_one_client_too_many_is_turned_away(server: Server, port: int) -> None:
+async def test_one_client_too_many_is_refused(server: Server, port: int) -> None:
     async with (
         RawClient(port) as one,
         RawClient(port) as two,
@@ -158,22 +165,22 @@ async def test_one_client_too_many_is_turned_away(server: Server, port: int) -> 
         assert await one.frame() == (TEXT, b"served")
 
 
-async def test_who_was_turned_away_is_let_in_once_there_is_room(server: Server, port: int) -> None:
+async def test_a_client_is_accepted_once_there_is_room(server: Server, port: int) -> None:
     async with RawClient(port) as one, RawClient(port) as two:
         await one.shake()
         await two.shake()
         async with RawClient(port) as three:
             await three.shake()
-        await eventually(lambda: len(server.clients) == 2)
+        await eventually(lambda: len(server.context.table) == 2)
 
         async with RawClient(port) as four:
             assert "101" in await four.shake()
 
 
-# Stopping.
+# Shutting down.
 
 
-async def test_a_closed_server_refuses_at_once(server: Server, port: int) -> None:
+async def test_a_closed_server_refuses_connections_at_once(server: Server, port: int) -> None:
     server.close()
 
     async def refused() -> bool:
@@ -195,11 +202,11 @@ async def test_a_closed_server_keeps_its_clients(server: Server, client: RawClie
     assert await client.frame() == (TEXT, b"still here")
 
 
-async def test_a_closed_server_drops_who_has_not_finished_the_handshake(
+async def test_a_closed_server_ends_incomplete_handshakes(
     server: Server, client: RawClient
 ) -> None:
     await client.send(upgrade()[:-1])
-    await eventually(lambda: server.clients)
+    await eventually(lambda: len(server.context.table))
 
     server.close()
 
@@ -221,7 +228,7 @@ async def test_a_server_is_drained_as_soon_as_the_last_client_is_gone(
     await asyncio.wait_for(draining, 10.0)
 
 
-async def test_who_stays_too_long_is_cut(server: Server, client: RawClient) -> None:
+async def test_a_client_that_stays_too_long_is_cut(server: Server, client: RawClient) -> None:
     await client.shake()
 
     await server.drained(MOMENT)
@@ -229,11 +236,11 @@ async def test_who_stays_too_long_is_cut(server: Server, client: RawClient) -> N
     assert await client.rest() == b""
 
 
-# What is left behind.
+# Memory.
 
 
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [
         upgrade(),
         upgrade()[:20],
@@ -241,21 +248,21 @@ async def test_who_stays_too_long_is_cut(server: Server, client: RawClient) -> N
         upgrade() + frame(b"x", BINARY),
     ],
 )
-async def test_a_connection_that_is_gone_leaves_nothing_to_the_garbage_collector(
-    server: Server, service: FakeService, port: int, said: bytes
+async def test_a_lost_connection_leaves_nothing_to_the_garbage_collector(
+    server: Server, service: FakeService, port: int, data: bytes
 ) -> None:
     gc.disable()
     try:
         async with RawClient(port) as client:
-            await eventually(lambda: bool(server.clients))
-            (one,) = server.clients
-            left = weakref.ref(one.ws)
-            del one
-            await client.send(said)
-            if said.startswith(upgrade()):
+            await eventually(lambda: len(server.context.table))
+            (accepted,) = cast(set[ServerConnection], server.context.table)
+            left = weakref.ref(accepted.ws)
+            del accepted
+            await client.send(data)
+            if data.startswith(upgrade()):
                 await client.head()
-        await eventually(lambda: not server.clients)
-        service.visitors.clear()
+        await eventually(lambda: not server.context.table)
+        service.sessions.clear()
         await eventually(lambda: left() is None)
     finally:
         gc.enable()

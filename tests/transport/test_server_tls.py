@@ -1,10 +1,12 @@
-"""The server over TLS: who gets through, who does not, and what both are told."""
+"""The server over TLS: which clients are accepted, and how handshakes end that fail."""
 
 import asyncio
 import logging
 import os
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,252 +14,239 @@ import pytest
 from doubles.certificates import Authority
 from eventually import eventually
 from live.raw import CLOSE, RawClient, frame, upgrade
-from nodnod_agent.auth.tls import Contexts, read_contexts
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.server import Server
 from nodnod_client.tls import client_context
+from transport.access import contexts
 from transport.sessions import MOMENT, OFFER
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tls")
-
-
-@pytest.fixture(scope="module")
-def authority(directory: Path) -> Authority:
-    return Authority(directory)
-
-
-def contexts(authority: Authority, name: str = "agent", *, client: bool = False) -> Contexts:
-    found = read_contexts(*authority.issue(name), authority.ca, require_client_cert=client)
-    assert found is not None
-    return found
+@pytest.fixture
+def tls(server: Server, authority: Authority) -> None:
+    """The server speaks TLS."""
+    server.context.tls = contexts(authority).server
 
 
 @pytest.fixture
-def tls(server: Server, authority: Authority) -> Contexts:
-    found = contexts(authority)
-    server.tls = found.server
-    return found
+def trust(authority: Authority) -> ssl.SSLContext:
+    """What a client needs to trust the server."""
+    return client_context(authority.ca)
 
 
-async def shake(port: int, context: ssl.SSLContext) -> bytes:
-    """The head of what comes back from a handshake with one message behind it, and that message."""
+@asynccontextmanager
+async def connected(
+    port: int, context: ssl.SSLContext
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client's end of a TLS connection."""
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", port, ssl=context, server_hostname="127.0.0.1"
     )
     try:
-        writer.write(upgrade("/", OFFER) + frame("hello"))
-        return await reader.readuntil(b"hello")
+        yield reader, writer
     finally:
         writer.transport.abort()
 
 
-async def test_a_websocket_goes_over_tls(
-    server: Server, port: int, tls: Contexts, authority: Authority
-) -> None:
-    assert (await shake(port, client_context(authority.ca))).startswith(b"HTTP/1.1 101 ")
-    await eventually(lambda: not server.clients)
-    assert not server.pending
+async def shake(port: int, context: ssl.SSLContext) -> bytes:
+    """The response to an upgrade, and the echo of one message behind it."""
+    async with connected(port, context) as (reader, writer):
+        writer.write(upgrade("/", OFFER) + frame("hello"))
+        return await reader.readuntil(b"hello")
 
 
+@pytest.mark.usefixtures("tls")
+async def test_a_websocket_goes_over_tls(server: Server, port: int, trust: ssl.SSLContext) -> None:
+    assert (await shake(port, trust)).startswith(b"HTTP/1.1 101 ")
+    await eventually(lambda: not server.context.table)
+    assert not server.context.table.handshaking
+
+
+@pytest.mark.usefixtures("tls")
 async def test_a_page_goes_over_tls_to_its_end(
-    server: Server, port: int, tls: Contexts, authority: Authority
+    server: Server, port: int, trust: ssl.SSLContext
 ) -> None:
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
-    )
-    writer.write(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with connected(port, trust) as (reader, writer):
+        writer.write(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
 
-    assert (await reader.read()).endswith(b"\r\n\r\npage")
-    writer.close()
-    await writer.wait_closed()
-    await eventually(lambda: not server.clients)
+        assert (await reader.read()).endswith(b"\r\n\r\npage")
+        writer.close()
+        await writer.wait_closed()
+    await eventually(lambda: not server.context.table)
 
 
-async def test_a_goodbye_over_tls_ends_the_connection(
-    server: Server, port: int, tls: Contexts, authority: Authority
+@pytest.mark.usefixtures("tls")
+async def test_a_close_frame_over_tls_ends_the_connection(
+    server: Server, port: int, trust: ssl.SSLContext
 ) -> None:
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
-    )
-    writer.write(upgrade("/"))
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(frame(b"\x03\xe8", CLOSE))
+    async with connected(port, trust) as (reader, writer):
+        writer.write(upgrade("/"))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(frame(b"\x03\xe8", CLOSE))
 
-    assert await reader.read() == b"\x88\x02\x03\xe8"
-    writer.transport.abort()
-    await eventually(lambda: not server.clients)
+        assert await reader.read() == b"\x88\x02\x03\xe8"
+    await eventually(lambda: not server.context.table)
 
 
-async def test_plain_http_at_a_port_of_tls_is_answered_in_plain_words(
-    server: Server, tls: Contexts, client: RawClient, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("tls")
+async def test_plain_http_at_a_tls_port_is_answered_in_plain_text(
+    server: Server, client: RawClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.send(upgrade())
 
     assert await client.status() == 400
     assert await client.rest() == b"this port speaks TLS: dial it with wss:// or https\n"
-    assert "it speaks none" in caplog.text
-    assert not server.pending
+    assert "did not use TLS" in caplog.text
+    assert not server.context.table.handshaking
 
 
-async def test_old_tls_is_refused(
-    server: Server, port: int, tls: Contexts, authority: Authority
-) -> None:
-    old = client_context(authority.ca)
+@pytest.mark.usefixtures("tls")
+async def test_tls_older_than_1_2_is_refused(port: int, trust: ssl.SSLContext) -> None:
     with pytest.warns(DeprecationWarning, match="TLS"):
-        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    old.set_ciphers("ALL:@SECLEVEL=0")
+        trust.minimum_version = trust.maximum_version = ssl.TLSVersion.TLSv1_1
+    trust.set_ciphers("ALL:@SECLEVEL=0")
 
     with pytest.raises(OSError):
-        await shake(port, old)
+        await shake(port, trust)
 
 
-async def test_who_has_no_certificate_is_refused_where_one_is_required(
-    server: Server, port: int, authority: Authority, caplog: pytest.LogCaptureFixture
-) -> None:
-    server.tls = contexts(authority, client=True).server
-
-    with pytest.raises((OSError, EOFError)):
-        await shake(port, client_context(authority.ca))
-    await eventually(lambda: "the other side has no certificate" in caplog.text)
-
-
-async def test_who_has_a_certificate_of_ours_is_let_in_where_one_is_required(
-    server: Server, port: int, authority: Authority
-) -> None:
-    found = contexts(authority, client=True)
-    server.tls = found.server
-
-    assert (await shake(port, found.client)).startswith(b"HTTP/1.1 101 ")
-
-
-async def test_who_has_a_certificate_of_another_authority_is_refused(
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [(False, "the other side has no certificate"), (True, "its certificate is not accepted")],
+    ids=["no certificate", "a certificate of another authority"],
+)
+async def test_a_client_needs_a_certificate_of_the_authority_where_one_is_required(
     server: Server,
     port: int,
     authority: Authority,
     directory: Path,
+    trust: ssl.SSLContext,
     caplog: pytest.LogCaptureFixture,
+    other: bool,
+    reason: str,
 ) -> None:
-    server.tls = contexts(authority, client=True).server
-    context = client_context(authority.ca)
-    context.load_cert_chain(*Authority(directory, "other-ca").issue("other"))
+    found = contexts(authority, client=True)
+    server.context.tls = found.server
+    if other:
+        trust.load_cert_chain(*Authority(directory, "other-ca").issue("other"))
 
     with pytest.raises((OSError, EOFError)):
-        await shake(port, context)
-    await eventually(lambda: "its certificate is not accepted" in caplog.text)
+        await shake(port, trust)
+    await eventually(lambda: reason in caplog.text)
+
+    assert (await shake(port, found.client)).startswith(b"HTTP/1.1 101 ")
 
 
-async def test_new_certificates_hold_for_those_who_come_and_old_ones_for_those_who_are_there(
-    server: Server, port: int, tls: Contexts, authority: Authority, directory: Path
+@pytest.mark.usefixtures("tls")
+async def test_new_certificates_hold_for_new_connections_and_open_ones_stay(
+    server: Server, port: int, trust: ssl.SSLContext, directory: Path
 ) -> None:
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
-    )
-    writer.write(upgrade("/", OFFER))
-    await reader.readuntil(b"\r\n\r\n")
     new = Authority(directory, "new-ca")
+    async with connected(port, trust) as (reader, writer):
+        writer.write(upgrade("/", OFFER))
+        await reader.readuntil(b"\r\n\r\n")
 
-    server.tls = contexts(new, "new").server
+        server.context.tls = contexts(new).server
 
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await shake(port, client_context(authority.ca))
-    assert (await shake(port, client_context(new.ca))).startswith(b"HTTP/1.1 101 ")
-    writer.write(frame("still here"))
-    assert (await reader.readexactly(12)).endswith(b"still here")
-    writer.transport.abort()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await shake(port, trust)
+        assert (await shake(port, client_context(new.ca))).startswith(b"HTTP/1.1 101 ")
+        writer.write(frame("still here"))
+        assert (await reader.readexactly(12)).endswith(b"still here")
 
 
-async def test_tls_can_be_turned_off_for_those_who_come(
-    server: Server, client: RawClient, tls: Contexts, port: int
+@pytest.mark.usefixtures("tls")
+async def test_tls_can_be_turned_off_for_new_connections(
+    server: Server, client: RawClient, port: int
 ) -> None:
-    server.tls = None
+    server.context.tls = None
 
     async with RawClient(port) as plain:
         assert "101" in await plain.shake()
 
 
-# Those who never finish their handshake.
+# Incomplete handshakes.
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
-async def test_half_a_tls_handshake_is_cut_at_the_limit(
-    server: Server, tls: Contexts, port: int, said: bytes
+@pytest.mark.parametrize("begin", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+@pytest.mark.usefixtures("tls")
+async def test_an_incomplete_tls_handshake_is_cut_at_the_limit(
+    server: Server, port: int, begin: bytes
 ) -> None:
-    server.limits = Limits(handshake=MOMENT)
+    server.context.limits = Limits(handshake=MOMENT)
     async with RawClient(port) as client:
-        await client.send(said)
+        await client.send(begin)
 
         assert await client.rest() == b""
-    await eventually(lambda: not server.pending)
+    await eventually(lambda: not server.context.table.handshaking)
 
 
-async def test_a_tls_handshake_without_a_request_is_cut_at_the_limit(
-    server: Server, tls: Contexts, port: int, authority: Authority
+@pytest.mark.usefixtures("tls")
+async def test_a_tls_connection_without_a_request_is_cut_at_the_limit(
+    server: Server, port: int, trust: ssl.SSLContext
 ) -> None:
-    server.limits = Limits(handshake=10 * MOMENT)
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=client_context(authority.ca), server_hostname="127.0.0.1"
-    )
+    server.context.limits = Limits(handshake=10 * MOMENT)
     with pytest.raises((OSError, EOFError)):
-        await reader.readexactly(1)
-    writer.close()
+        async with connected(port, trust) as (reader, _):
+            await reader.readexactly(1)
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01"])
-async def test_one_too_many_before_the_tls_handshake_ends_the_oldest(
-    server: Server, tls: Contexts, port: int, authority: Authority, said: bytes
+@pytest.mark.parametrize("begin", [b"", b"\x16\x03\x01"])
+@pytest.mark.usefixtures("tls")
+async def test_one_tls_handshake_too_many_cuts_the_oldest(
+    server: Server, port: int, trust: ssl.SSLContext, begin: bytes
 ) -> None:
-    server.limits = Limits(unauthenticated=1)
+    server.context.table.max_handshaking = 1
     async with RawClient(port) as old:
-        await old.send(said)
-        await eventually(lambda: server.pending)
+        await old.send(begin)
+        await eventually(lambda: server.context.table.handshaking)
 
-        assert (await shake(port, client_context(authority.ca))).startswith(b"HTTP/1.1 101 ")
+        assert (await shake(port, trust)).startswith(b"HTTP/1.1 101 ")
         assert await old.rest() == b""
 
 
-async def test_handshakes_count_among_the_connections(
-    server: Server, tls: Contexts, port: int, authority: Authority
+@pytest.mark.usefixtures("tls")
+async def test_tls_handshakes_count_as_open_connections(
+    server: Server, port: int, trust: ssl.SSLContext
 ) -> None:
-    context = client_context(authority.ca)
+    table = server.context.table
     async with RawClient(port), RawClient(port):
-        await eventually(lambda: len(server.pending) == 2)
-        assert (await shake(port, context)).startswith(b"HTTP/1.1 101 ")
-        await eventually(lambda: not server.clients)
+        await eventually(lambda: len(table.handshaking) == 2)
+        assert (await shake(port, trust)).startswith(b"HTTP/1.1 101 ")
+        await eventually(lambda: len(table) == 2)
         async with RawClient(port) as third:
-            await eventually(lambda: len(server.pending) == 3)
+            await eventually(lambda: len(table.handshaking) == 3)
             async with RawClient(port) as fourth:
                 assert await fourth.rest() == b""
             third.socket.close()
 
 
-async def test_who_comes_and_goes_leaves_nothing_behind(
-    server: Server, tls: Contexts, port: int, authority: Authority, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("tls")
+async def test_clients_that_come_and_go_leave_no_open_files(
+    server: Server, port: int, trust: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    server.max_clients = 1000
-    context = client_context(authority.ca)
-    await shake(port, context)  # a loop keeps one file for itself from the first connection on
-    await eventually(lambda: not server.pending and not server.clients)
+    table = server.context.table
+    table.max_open = 1000
+    await shake(port, trust)  # the first connection makes the loop keep one file for itself
+    await eventually(lambda: not table)
     before = len(os.listdir("/proc/self/fd"))
-    for said in (b"", b"\x16", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n", b"\x00") * 10:
+    for begin in (b"", b"\x16", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n", b"\x00") * 10:
         with socket.create_connection(("127.0.0.1", port)) as sock:
-            sock.sendall(said)
+            sock.sendall(begin)
     for _ in range(10):
-        await shake(port, context)
+        await shake(port, trust)
 
-    await eventually(lambda: not server.pending and not server.clients)
+    await eventually(lambda: not table.handshaking and not table)
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
-async def test_a_closed_server_ends_handshakes_that_are_under_way(
-    server: Server, client: RawClient, tls: Contexts, port: int
+@pytest.mark.usefixtures("tls")
+async def test_a_closed_server_ends_tls_handshakes(
+    server: Server, client: RawClient, port: int
 ) -> None:
     async with RawClient(port) as waiting:
         await waiting.send(b"\x16\x03\x01")
-        await eventually(lambda: len(server.pending) == 2)
+        await eventually(lambda: len(server.context.table.handshaking) == 2)
 
         server.close()
 

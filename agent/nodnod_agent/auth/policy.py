@@ -37,11 +37,6 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def admit_all(request: Request, local: Address | None, *, tls: bool) -> Admission:
-    """Admit every request: no access control."""
-    return Admission(agent=True)
-
-
 class AuthPolicy:
     """Admits or refuses requests. Without ``tokens`` authentication is off.
 

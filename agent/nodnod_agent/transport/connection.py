@@ -1,11 +1,12 @@
-"""One WebSocket connection, either direction: bytes to messages, messages to bytes.
+"""One WebSocket connection in either direction: bytes to messages, messages to bytes.
 
-The protocol is the Sans-I/O core of the websockets library; here is only the pump around it. No
-task, queue or future per connection: bytes that arrive are turned into messages, handed to the
-user, and what the user sends goes out in one write at the end of the turn of the loop (outlet.py).
+The Sans-I/O core of the websockets library speaks the protocol; this module connects it to the
+event loop. There is no task, queue or future per connection: bytes that arrive become messages,
+which go to the receiver, and what the receiver sends is written at the end of the loop iteration
+(writer.py).
 
-Who takes little of the loop's time is read as its bytes arrive; who takes much stands in line
-(turns.py), and what it has sent waits as bytes.
+Input of a connection that uses little CPU is processed as it arrives. A connection that uses much
+waits in the fair queue (fair_queue.py), and its input waits as bytes.
 """
 
 import asyncio
@@ -18,251 +19,268 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
 
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
-from nodnod_agent.transport.fair_queue import PIECE, FairQueue, Share
-from nodnod_agent.transport.writer import BURST, ConnectionWriter
+from nodnod_agent.transport.empty_frames import EMPTY_FRAMES
+from nodnod_agent.transport.fair_queue import TIME_SLICE, CpuBudget, FairQueue
+from nodnod_agent.transport.writer import (
+    BURST,
+    STALL_LIMIT,
+    UNSENT_LIMIT,
+    ConnectionWriter,
+    Framer,
+)
 
-SLICE = 512
-"""Bytes handed to the protocol at a time, so that what waits unread is bytes, not objects."""
+FEED_SIZE = 512
+"""Bytes that the library parses at a time: input that waits is bytes, not objects."""
 
 CONTROL_FRAMES = 100
-"""Frames that are no messages (pings, pongs, tiny pieces) in a second, where nobody says."""
+"""Default for the frames per second that carry no message."""
 
-ENOUGH = 16 * 1024
-"""Bytes that wait, from which on no more are read; one more read, 256 KB, may come on top."""
+UNREAD_LIMIT = 16 * 1024
+"""Bytes of waiting input above which reading pauses; one more read, 256 KB, may come on top."""
 
-LAST_PIECES = 2
-"""Pieces that are read of what stood in line when the other side ended: its answer, its goodbye.
+EOF_SLICES = 2
+"""Time slices for queued input once the other side has ended the stream: a last answer, a close.
 
-Who sends more than that and goes does not wait for answers.
+A client that sends more than that and goes does not wait for answers.
 """
 
-GOODBYE = 64 * 1024
-"""Bytes in which we look for a client's goodbye, once we have said ours."""
+CLOSE_SEARCH_LIMIT = 64 * 1024
+"""Bytes of input in which a server looks for the client's close frame, after its own."""
 
-DISCARDED = 0.0001
-"""Seconds for which one read, of 256 KB, counts that is only dropped."""
+DISCARD_COST = 0.0001
+"""Seconds of CPU charged for one read, of 256 KB, that is dropped."""
+
+UNKNOWN = 1 << 62
+"""In place of a number of bytes; no sum of real ones reaches it."""
 
 INVALID_DATA = 1007
 UNSUPPORTED_DATA = 1003
 
 
 class Connection(ConnectionWriter):
-    """Flow control, keepalive and framing of one connection; a subclass opens and ends it."""
+    """Reading, flow control and keepalive of one connection; a subclass does the handshake."""
 
     __slots__ = (
-        "_backlog",
-        "_begin",
-        "_chatter",
-        "_events",
+        "_control_frames",
+        "_empty_frames",
         "_fragments",
-        "_paused",
+        "_frames",
+        "_incomplete",
+        "_reading_paused",
+        "_unread",
+        "_unread_start",
+        "budget",
         "heard",
+        "queue",
         "rtt",
-        "share",
-        "turns",
     )
 
-    piece: ClassVar[float] = PIECE
-    """Seconds after which it makes room for others."""
+    time_slice: ClassVar[float] = TIME_SLICE
+    """Seconds of CPU after which it makes room for other connections."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, ws: Protocol, turns: FairQueue | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ws: Protocol,
+        framer: Framer,
+        queue: FairQueue,
+        *,
+        control_frames: int = CONTROL_FRAMES,
+        unsent_limit: int = UNSENT_LIMIT,
+        stall_limit: float = STALL_LIMIT,
     ) -> None:
-        """``turns`` is the line of the loop, which all share who are served by it."""
-        super().__init__(loop, ws)
+        """``queue`` is shared by all connections of the loop; ``control_frames`` is per second."""
+        super().__init__(loop, ws, framer, unsent_limit=unsent_limit, stall_limit=stall_limit)
         self.heard = loop.time()
         self.rtt: float | None = None
-        self.turns = turns or FairQueue(loop)
-        self.share = Share(self.turns, self.heard)
-        self._backlog = b""
-        self._begin = 0
-        """Where in it what waits begins."""
-        self._events: deque[Frame] | None = None
+        self.queue = queue
+        self.budget = CpuBudget(self.queue, self.heard)
+        self._unread = b""
+        self._unread_start = 0
+        """Where in ``_unread`` the input begins that is not parsed yet."""
+        self._frames: deque[Frame] | None = None
+        """Parsed, and not processed yet."""
+        self._incomplete = 0 if ws.state is OPEN else UNKNOWN
+        """Bytes parsed that belong to a frame whose end has not come. Never below the true number:
+        a frame whose length is encoded in more bytes than needed counts as shorter than it is."""
+        self._empty_frames = EMPTY_FRAMES[ws.side]
         self._fragments: bytearray | None = None
-        self._paused = False
-        self._chatter = ControlFrameLimit(self.heard)
+        self._reading_paused = False
+        self._control_frames = ControlFrameLimit(control_frames)
 
-    # What a subclass says.
-
-    @property
-    def control_frames(self) -> int:
-        """Frames that are no messages that the other side may send in a second."""
-        return CONTROL_FRAMES
+    # What a subclass decides.
 
     @property
     def weight(self) -> float:
-        """For how many it counts where there is not time for all."""
+        """How many clients it counts for where CPU is short."""
         return 1.0
 
     @property
-    def waits_in_line(self) -> bool:
-        """Whether it has to stand in line for what it sends."""
-        return self.ws.state is not OPEN or self.share.spent(self.heard)
+    def must_queue(self) -> bool:
+        """Whether its input has to wait in the fair queue."""
+        return self.ws.state is not OPEN or self.budget.exhausted(self.heard)
 
     def handshake(self, event: Request | Response) -> None:
         """Take the one event that comes before the frames."""
         raise NotImplementedError
 
     def bad_handshake(self, error: Exception) -> None:
-        """The other side spoke, but not the handshake."""
+        """The other side sent something else than a handshake."""
         raise NotImplementedError
 
-    # What the loop calls.
+    # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
+        """Take the transport, and a share of the CPU."""
         super().connection_made(transport)
-        self.turns.opened()
+        self.queue.connection_opened()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """Leave the fair queue."""
         super().connection_lost(exc)
-        self.turns.closed()
-        self.turns.leave(self)
+        self.queue.connection_closed()
+        self.queue.remove(self._serve)
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+        """Process the input now or queue it; drop it after our end of the connection."""
         self.heard = self.loop.time()
         if self.ws.eof_sent:
             self._discard(data)
             if not self.transport.is_closing():
                 self.transport.pause_reading()
-                self.turns.stand(self)
-        elif self._goes_on(len(data)):
+                self._enqueue()
+        elif self._ignores_close(len(data)):
             self._end_stream()
-        elif self._backlog or self._events or self._chatter.muted:
-            self._backlog, self._begin = self._backlog[self._begin :] + data, 0
-            self._pace()
-        elif self.waits_in_line:
-            self._backlog = data
-            self._pace()
-            self.turns.stand(self)
+        elif self._unread or self._frames or self._control_frames.muted:
+            self._unread, self._unread_start = self._unread[self._unread_start :] + data, 0
+            self._update_reading()
+        elif self.must_queue:
+            self._unread = data
+            self._update_reading()
+            self._enqueue()
         else:
-            reply = self._beats.reply(data, self.ws)
+            between_frames = not self._incomplete and self.ws.state is OPEN
+            reply = self._empty_frames.reply(data) if between_frames else None
             if reply is None:
-                self._backlog = data
-                self._work()
+                self._unread = data
+                self._process()
             else:
-                self._beat(reply)
-                self._flush()
+                self._take_empty(reply)
 
     def pause_writing(self) -> None:
-        """See asyncio.Protocol: the other side does not read, so we do not read from it either."""
+        """Read nothing from the other side while it does not read."""
         super().pause_writing()
-        self._pace()
+        self._update_reading()
 
     def eof_received(self) -> bool | None:
-        """See asyncio.Protocol."""
-        for _ in range(LAST_PIECES):
-            if (self._backlog or self._events) and not self._holds:
-                self._work()
-        self.forget_unread()
+        """Process a part of the queued input, and end; the transport then closes itself."""
+        for _ in range(EOF_SLICES):
+            if (self._unread or self._frames) and not self._held:
+                self._process()
+        self.drop_input()
         self.ws.receive_eof()
         self._flush()
-        return None  # the transport closes itself
+        return None
 
-    # What goes on.
+    def _enqueue(self) -> None:
+        self.queue.enqueue(self._serve, self.budget)
 
-    def serve(self) -> bool:
-        """See Served."""
+    def _serve(self) -> bool:
+        """Process input for one time slice. True if more can be processed now."""
         if self.ws.eof_sent:
-            self.turns.charge(DISCARDED)
+            self.queue.charge(DISCARD_COST)
             self.transport.resume_reading()
             return False
-        if self._holds or not (self._backlog or self._events):
+        if self._held or not (self._unread or self._frames):
             return False
         try:
-            self._work()
+            self._process()
         except BaseException:
-            self.abort()  # as a loop does where data_received fails
+            self.abort()  # as an event loop does where data_received fails
             raise
-        return bool(self._backlog or self._events) and not self._holds
+        return bool(self._unread or self._frames) and not self._held
 
-    @property
-    def taken(self) -> float:
-        """See Served."""
-        return self.share.taken
+    # What the writing side calls.
 
-    def read_on(self) -> None:
-        """See Outlet."""
-        self._pace()
-        if self._backlog or self._events:
-            self.turns.stand(self)
+    def resume_input(self) -> None:
+        """Read again, and queue the input that waits."""
+        self._update_reading()
+        if self._unread or self._frames:
+            self._enqueue()
 
-    def forget_unread(self) -> None:
-        """See Outlet."""
-        self._backlog, self._begin, self._events = b"", 0, None
+    def drop_input(self) -> None:
+        """Drop the input that is not processed yet."""
+        self._unread, self._unread_start, self._frames = b"", 0, None
 
     def _flush(self) -> None:
         super()._flush()
-        if (self._backlog or self._events) and not self._holds:  # the user may have room by now
-            self.turns.stand(self)
-
-    # How it works.
+        if (self._unread or self._frames) and not self._held:  # the receiver may have room now
+            self._enqueue()
 
     @property
-    def _holds(self) -> bool:
-        """Whether what waits has to wait on: for us, for the user, or for the other side."""
-        full = self.user is not None and self.user.full
-        return full or self._blocked or self._chatter.muted or bool(self.cut)
+    def _held(self) -> bool:
+        """Whether waiting input has to wait on: for the receiver, the other side, or a mute."""
+        full = self.receiver is not None and self.receiver.full
+        return full or self._writing_paused or self._control_frames.muted or bool(self.cut)
 
-    def _pace(self) -> None:
-        """Read on, or read no more for now."""
-        enough = self._blocked or self._chatter.muted
-        if self._backlog or self._events:
-            enough = enough or len(self._backlog) - self._begin > ENOUGH or self._holds
-        if enough != self._paused:
-            self._paused = enough
-            if enough:
+    def _update_reading(self) -> None:
+        """Pause or resume the transport's reading."""
+        pause = self._writing_paused or self._control_frames.muted
+        if self._unread or self._frames:
+            pause = pause or len(self._unread) - self._unread_start > UNREAD_LIMIT or self._held
+        if pause != self._reading_paused:
+            self._reading_paused = pause
+            if pause:
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()
 
-    def _work(self) -> None:
-        """Take some of what waits, one frame or slice at least; and note how long it took."""
-        if self._goes_on(0, len(self._backlog) - self._begin):
+    def _process(self) -> None:
+        """Process waiting input for one time slice, at least one frame or feed of the parser."""
+        if self._ignores_close(0, len(self._unread) - self._unread_start):
             self._end_stream()
             return
         began = perf_counter()
-        end = began + self.piece
-        self._dirty = True  # no flush need be scheduled: one comes at the end
+        end = began + self.time_slice
+        self._flush_scheduled = True  # the flush below writes what is sent meanwhile
         while True:
-            if self._events:
-                self._take(self._events.popleft())
+            if self._frames:
+                self._take(self._frames.popleft())
             else:
-                self._feed(end)
+                self._parse(end)
             if len(self.out) > BURST:
                 self._write()
-            if not (self._backlog or self._events) or self._holds or perf_counter() >= end:
+            if not (self._unread or self._frames) or self._held or perf_counter() >= end:
                 break
-        if self.cut or not (self._backlog or self._events):
-            self.forget_unread()
-        self._pace()
+        if self.cut or not (self._unread or self._frames):
+            self.drop_input()
+        self._update_reading()
         self._flush()
-        self.share.take((perf_counter() - began) / self.weight, self.heard)
+        self.budget.spend((perf_counter() - began) / self.weight, self.heard)
 
-    def _goes_on(self, more: int, waiting: int = 0) -> bool:
-        """Whether a client sends much, though we have said goodbye, or has sent it before."""
+    def _ignores_close(self, more: int, waiting: int = 0) -> bool:
+        """Whether a client has sent so much since our close frame that its own is not looked for."""
         if self.ws.state is not CLOSING or self.ws.side is not SERVER:
             return False
-        self._leftovers += more
-        return self._leftovers > GOODBYE or waiting > GOODBYE
+        self._discarded += more
+        return self._discarded > CLOSE_SEARCH_LIMIT or waiting > CLOSE_SEARCH_LIMIT
 
     def _end_stream(self) -> None:
-        """Look no further for a goodbye in what it sends: ours stands."""
-        self.forget_unread()
+        """End the connection after our close frame, without the other side's."""
+        self.drop_input()
         self.ws.send_eof()
         self._flush()
 
-    def _feed(self, end: float) -> None:
-        """Hand a slice to the protocol, and on what it makes of it, as far as there is time."""
+    def _parse(self, end: float) -> None:
+        """Parse one piece of the input, and process its frames as far as there is time."""
         ws = self.ws
-        begin = self._begin
-        piece = self._backlog[begin : begin + SLICE]
-        self._begin += SLICE
-        if self._begin >= len(self._backlog):
-            self._backlog, self._begin = b"", 0
+        start = self._unread_start
+        piece = self._unread[start : start + FEED_SIZE]
+        self._unread_start += FEED_SIZE
+        if self._unread_start >= len(self._unread):
+            self._unread, self._unread_start = b"", 0
         ws.receive_data(piece)
+        self._incomplete += len(piece)
         if ws.handshake_exc is not None:
             self._collect()
             self.bad_handshake(ws.handshake_exc)
@@ -270,11 +288,17 @@ class Connection(ConnectionWriter):
         for event in ws.events_received():
             if not isinstance(event, Frame):
                 self.handshake(event)
-                self._collect()  # ahead of answers to what came in with it
-            elif self._events or perf_counter() >= end or self._holds:
-                if self._events is None:
-                    self._events = deque()
-                self._events.append(event)
+                self._collect()  # ahead of answers to frames that came in the same read
+                self._incomplete = 0 if _is_end_of_head(piece) else UNKNOWN
+                continue
+            size = len(event.data)
+            self._incomplete -= self._empty_frames.header_size + size
+            if size > 125:
+                self._incomplete -= 2 if size < 65536 else 8
+            if self._frames or perf_counter() >= end or self._held:
+                if self._frames is None:
+                    self._frames = deque()
+                self._frames.append(event)
             else:
                 self._take(event)
                 if len(self.out) > BURST:
@@ -287,7 +311,7 @@ class Connection(ConnectionWriter):
             self._message(frame.data)
             return
         if len(frame.data) < SMALL:
-            self._control()
+            self._count_control_frame()
         if opcode is Opcode.TEXT:
             self._fragments = bytearray(frame.data)
         elif opcode is Opcode.CONT and self._fragments is not None:
@@ -298,35 +322,36 @@ class Connection(ConnectionWriter):
         elif opcode is Opcode.BINARY:
             self._fail(UNSUPPORTED_DATA, "text messages only")
         elif opcode is Opcode.PONG:
-            self._ponged()
+            self._take_pong()
 
-    def _beat(self, reply: bytes) -> None:
-        """Take an empty ping, to which there is a reply, or an empty pong."""
-        self._control()
+    def _take_empty(self, reply: bytes) -> None:
+        """Take an empty ping, which has a reply, or an empty pong."""
+        self._count_control_frame()
         if reply:
             self.out.append(reply)
         else:
-            self._ponged()
+            self._take_pong()
+        self._flush()
 
-    def _ponged(self) -> None:
-        if self._pinged:
-            self.rtt, self._pinged = perf_counter() - self._pinged, 0.0
+    def _take_pong(self) -> None:
+        if self._ping_sent_at:
+            self.rtt, self._ping_sent_at = perf_counter() - self._ping_sent_at, 0.0
 
-    def _control(self) -> None:
-        """Count a frame that is no message; with too many of them, read no further for a while."""
-        chatter = self._chatter
-        if not chatter.too_much(self.control_frames, self.loop.time):
+    def _count_control_frame(self) -> None:
+        """Mute or cut a connection that sends too many frames without a message."""
+        control_frames = self._control_frames
+        if not control_frames.exceeded(self.loop.time()):
             return
-        if chatter.hopeless:
-            self._cut_off(f"more than {self.control_frames} frames a second that are no messages")
+        if control_frames.persistent:
+            self._cut_off(f"more than {control_frames.limit} frames a second that are no messages")
             return
-        self._pace()
+        self._update_reading()
         self.loop.call_later(MUTED_FOR, self._unmute)
 
     def _unmute(self) -> None:
-        self._chatter.unmute(self.loop.time())
+        self._control_frames.muted = False
         if not self.transport.is_closing():
-            self.read_on()
+            self.resume_input()
 
     def _message(self, data: bytes | bytearray | memoryview) -> None:
         text = bytes(data)
@@ -336,5 +361,13 @@ class Connection(ConnectionWriter):
             except UnicodeDecodeError as error:
                 self._fail(INVALID_DATA, f"{error.reason} at position {error.start}")
                 return
-        if self.user is not None and not self.cut:
-            self.user.received(text)
+        if self.receiver is not None and not self.cut:
+            self.receiver.received(text)
+
+
+def _is_end_of_head(piece: bytes) -> bool:
+    """Whether a piece of input ends where the head of a request or response does.
+
+    A piece that begins with a part of a line end may have the end of the head there.
+    """
+    return piece[:1] not in (b"\r", b"\n") and piece.find(b"\r\n\r\n") == len(piece) - 4

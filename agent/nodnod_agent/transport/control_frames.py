@@ -1,49 +1,42 @@
-"""Frames that are no messages (pings, pongs, tiny pieces): how many one may send, and then what."""
+"""The limit on frames that carry no message: pings, pongs and tiny fragments."""
 
-from collections.abc import Callable
+from nodnod_agent.core.rate_limit import RateLimit
 
 SMALL = 128
-"""Bytes below which a piece of a message is as good as none: it costs a frame and brings nothing."""
+"""Bytes below which a fragment of a message counts: it costs as much as a frame that is empty."""
 
 MUTED_FOR = 1.0
-"""Seconds in which they are counted, and in which nothing is read from who sends too many."""
+"""Seconds for which nothing is read from a connection that exceeds the limit."""
 
-MUTED_AT_MOST = 5
-"""How often in a row; then the connection is cut."""
+MAX_MUTES = 5
+"""Mutes in a row after which the connection is cut."""
 
 
 class ControlFrameLimit:
-    """What one connection sends of it."""
+    """The control frames of one connection: at most ``limit`` a second."""
 
-    __slots__ = ("_frames", "_since", "_strikes", "muted")
+    __slots__ = ("_exceeded_at", "_mutes", "_rate", "limit", "muted")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.muted = False
-        """Whether nothing is read for now, because of it."""
-        self._frames = self._strikes = 0
-        self._since = now
+        """Whether nothing is read for now."""
+        self._rate = RateLimit(limit)
+        self._exceeded_at = 0.0
+        self._mutes = 0
 
-    def too_much(self, limit: int, now: Callable[[], float]) -> bool:
-        """Count a frame. Tells whether just now there are too many: mute it, unless it is hopeless."""
-        self._frames += 1
-        if self._frames <= limit:
+    def exceeded(self, now: float) -> bool:
+        """Count a frame. True where it is the one too many: mute or cut the connection."""
+        if self._rate.take(now) or self.muted:
             return False
-        moment = now()
-        if moment - self._since >= MUTED_FOR:
-            self._frames, self._since, self._strikes = 1, moment, 0
-            return False
-        if self.muted:
-            return False
-        self._strikes += 1
-        self.muted = not self.hopeless
+        if now - self._exceeded_at > 2 * MUTED_FOR:
+            self._mutes = 0
+        self._exceeded_at = now
+        self._mutes += 1
+        self.muted = not self.persistent
         return True
 
     @property
-    def hopeless(self) -> bool:
-        """Whether it has been muted so often in a row that it has to be cut."""
-        return self._strikes > MUTED_AT_MOST
-
-    def unmute(self, now: float) -> None:
-        """Read on, and count anew."""
-        self.muted = False
-        self._frames, self._since = 0, now
+    def persistent(self) -> bool:
+        """Whether muting has not helped: cut the connection."""
+        return self._mutes > MAX_MUTES

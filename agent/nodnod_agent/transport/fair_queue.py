@@ -1,10 +1,11 @@
-"""Whose turn it is, when there is more to do than one turn of the event loop should take.
+"""How the connections of one event loop share its CPU time.
 
-Who takes little is served as it comes. The others stand in line: those who have taken more than
-their share lately, and those who have not shaken hands yet. In each turn of the loop the line is
-served for a quarter of a millisecond, each for a little, who has taken least first. So however many keep
-an agent busy, who asks something now and then waits milliseconds for it; and where nobody else is
-there, who asks much gets all.
+A connection that uses little CPU is served as its input arrives. Others wait in the queue: those
+that have used up their CPU budget, and those whose handshake is not complete. In each iteration of
+the loop, the queue is served for a quarter of a millisecond: one time slice per entry, the entry
+that has used the least CPU first. So however many connections keep an agent busy, a client that
+asks once in a while waits for milliseconds. Where there are no others, one connection may use all
+of the CPU.
 """
 
 import asyncio
@@ -12,157 +13,142 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from time import perf_counter
-from typing import Protocol
 
-LINE = 0.00025
-"""Seconds of each turn of the loop for all who stand in line.
+ITERATION_BUDGET = 0.00025
+"""Seconds of each loop iteration for the whole queue.
 
-An answer of the cluster takes four turns: raising it delays all who do not stand there.
+An answer of the cluster takes four iterations: a higher value delays all who do not queue.
 """
 
-PIECE = 0.0001
-"""Seconds after which who is served makes room for the next; what has begun is done, though."""
+TIME_SLICE = 0.0001
+"""Seconds of CPU after which an entry makes room for the next; it completes what it has begun."""
 
-SHARED = 0.5
-"""Of one core, what all may take together without standing in line."""
+UNQUEUED_CPU = 0.5
+"""Fraction of one core that all connections together may use without queueing."""
 
-FEW = 10
-"""Connections, up to which each has a tenth of that."""
+MIN_SHARERS = 10
+"""Fewer connections than this get no larger share each."""
 
 AGENT_WEIGHT = 100.0
-"""For how many clients another agent counts: it asks on behalf of all of its own."""
+"""How many clients another agent counts for: it asks on behalf of all of its own clients."""
 
-DEBT = 10.0
-"""Seconds after which the worst is forgiven."""
+MAX_DEBT = 10.0
+"""Seconds after which even the largest debt is forgiven."""
 
-
-class Served(Protocol):
-    """Who stands in line."""
-
-    def serve(self) -> bool:
-        """Do a little; whether there is more that can be done now."""
-
-    @property
-    def taken(self) -> float:
-        """What it has taken so far, see Share; who has taken least is served first."""
+Serve = Callable[[], bool]
 
 
 class FairQueue:
-    """The line of one event loop, and how large a share of it is."""
+    """The queue of one event loop, and the CPU credit of its connections."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.connections = 0
         self._loop = loop
-        self._forgiven = 0.0
-        self._moment = loop.time()
-        self._standing: set[Served] = set()
-        self._line: list[tuple[float, int, Served]] = []
-        """A heap. Who has left stands in it still, until it would be his turn."""
-        self._coming: list[Served] = []
-        """Who will stand in it from the next turn on: nobody is served twice in one."""
-        self._numbers = count()
-        self._serving = False
-        self._end = 0.0
+        self._credit = 0.0
+        self._credited_at = loop.time()
+        self._queued: set[Serve] = set()
+        self._heap: list[tuple[float, int, Serve, CpuBudget]] = []
+        """Ordered by CPU used. A removed entry stays here until it comes up."""
+        self._incoming: list[tuple[Serve, CpuBudget]] = []
+        """Entries of the next iteration: none is served twice in one."""
+        self._sequence = count()
+        self._scheduled = False
+        self._deadline = 0.0
 
     @property
-    def share(self) -> float:
-        """Seconds in each second that one connection may take without standing in line."""
-        return SHARED / max(FEW, self.connections)
+    def credit_rate(self) -> float:
+        """Seconds of CPU per second that one connection may use without queueing."""
+        return UNQUEUED_CPU / max(MIN_SHARERS, self.connections)
 
-    def opened(self) -> None:
-        """There is one connection more to share with."""
-        self.forgiven(self._loop.time())
+    def connection_opened(self) -> None:
+        """Share the CPU with one connection more."""
+        self.credit(self._loop.time())
         self.connections += 1
 
-    def closed(self) -> None:
-        """There is one less."""
-        self.forgiven(self._loop.time())
+    def connection_closed(self) -> None:
+        """Share the CPU with one connection less."""
+        self.credit(self._loop.time())
         self.connections -= 1
 
-    def forgiven(self, now: float) -> float:
-        """Seconds that anybody has been forgiven up to now, had he taken them: his shares so far."""
-        self._forgiven += (now - self._moment) * self.share
-        self._moment = now
-        return self._forgiven
+    def credit(self, now: float) -> float:
+        """Cumulative CPU credit per connection, in seconds."""
+        self._credit += (now - self._credited_at) * self.credit_rate
+        self._credited_at = now
+        return self._credit
 
-    def stand(self, one: Served) -> None:
-        """Stand in line, once at a time; served no earlier than in the next turn of the loop."""
-        if one not in self._standing:
-            self._standing.add(one)
-            self._coming.append(one)
-            self._serve_soon()
+    def enqueue(self, serve: Serve, budget: "CpuBudget") -> None:
+        """Add an entry, unless it waits already. It is served in the next iteration at the earliest.
 
-    def later(self, work: Callable[[], None]) -> None:
-        """Have something costly done that has no connection to stand in line for it."""
-        self.stand(_Errand(work, Share(self, self._loop.time()).taken))
+        ``serve`` works for one time slice. It returns true if it can go on at once.
+        """
+        if serve not in self._queued:
+            self._queued.add(serve)
+            self._incoming.append((serve, budget))
+            self._schedule()
+
+    def enqueue_call(self, callback: Callable[[], None]) -> None:
+        """Call back in a later iteration: for costly work that belongs to no connection."""
+
+        def serve() -> bool:
+            callback()
+            return False
+
+        self.enqueue(serve, CpuBudget(self, self._loop.time()))
 
     def charge(self, seconds: float) -> None:
-        """Reckon, of who is served just now, with what will come of it behind our back."""
-        self._end -= seconds
+        """Charge the current iteration for work that the served entry causes outside of it."""
+        self._deadline -= seconds
 
-    def leave(self, one: Served) -> None:
-        """Stand in line no more."""
-        self._standing.discard(one)
+    def remove(self, serve: Serve) -> None:
+        """Remove an entry, if it waits."""
+        self._queued.discard(serve)
 
-    def _serve_soon(self) -> None:
-        if not self._serving:
-            self._serving = True
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
             self._loop.call_soon(self._serve)
 
     def _serve(self) -> None:
-        self._serving = False
-        self._end = perf_counter() + LINE
-        coming, self._coming = self._coming, []
-        for one in coming:
-            heappush(self._line, (one.taken, next(self._numbers), one))
+        self._scheduled = False
+        self._deadline = perf_counter() + ITERATION_BUDGET
+        incoming, self._incoming = self._incoming, []
+        for serve, budget in incoming:
+            heappush(self._heap, (budget.used, next(self._sequence), serve, budget))
         try:
-            while self._line:
-                _, _, one = heappop(self._line)
-                if one in self._standing:
-                    self._standing.remove(one)
-                    if one.serve():
-                        self.stand(one)
-                    if perf_counter() >= self._end:
+            while self._heap:
+                _, _, serve, budget = heappop(self._heap)
+                if serve in self._queued:
+                    self._queued.remove(serve)
+                    if serve():
+                        self.enqueue(serve, budget)
+                    if perf_counter() >= self._deadline:
                         break
-        finally:  # who fails must not stop those behind him
-            if self._line or self._coming:
-                self._serve_soon()
+        finally:  # an entry that raises must not stop those behind it
+            if self._heap or self._incoming:
+                self._schedule()
 
 
-class Share:
-    """What one connection has taken; of every second, a share is forgiven.
+class CpuBudget:
+    """The CPU that one connection has used, against its credit.
 
-    A newcomer has taken its first share already.
+    A new connection starts with the credit of its first second used up.
     """
 
-    __slots__ = ("_turns", "taken")
+    __slots__ = ("_queue", "used")
 
-    def __init__(self, turns: FairQueue, now: float) -> None:
-        self._turns = turns
-        self.taken = turns.forgiven(now) + turns.share
-        """In seconds, those among them that have been forgiven meanwhile; it orders the line."""
+    def __init__(self, queue: FairQueue, now: float) -> None:
+        self._queue = queue
+        self.used = queue.credit(now) + queue.credit_rate
+        """Seconds of CPU, on the scale of `FairQueue.credit`; never far below it."""
 
-    def take(self, seconds: float, now: float) -> None:
-        """Note what it has taken just now."""
-        turns = self._turns
-        forgiven = turns.forgiven(now)
-        taken = max(self.taken, forgiven) + seconds
-        self.taken = min(taken, forgiven + DEBT * turns.share)
+    def spend(self, seconds: float, now: float) -> None:
+        """Record CPU that the connection has just used."""
+        queue = self._queue
+        credit = queue.credit(now)
+        used = max(self.used, credit) + seconds
+        self.used = min(used, credit + MAX_DEBT * queue.credit_rate)
 
-    def spent(self, now: float) -> bool:
-        """Whether it has taken more than the share of a second that is not forgiven yet."""
-        turns = self._turns
-        return self.taken >= turns.forgiven(now) + turns.share
-
-
-class _Errand:
-    """Work that is done in one piece; in line it is as good as a newcomer."""
-
-    def __init__(self, work: Callable[[], None], taken: float) -> None:
-        self.taken = taken
-        self._work = work
-
-    def serve(self) -> bool:
-        """See Served."""
-        self._work()
-        return False
+    def exhausted(self, now: float) -> bool:
+        """Whether the connection is ahead of its credit by the credit of a second or more."""
+        queue = self._queue
+        return self.used >= queue.credit(now) + queue.credit_rate

@@ -1,4 +1,4 @@
-"""How agents name themselves in the upgrade: the NodNod headers, both ways."""
+"""The headers by which both agents name themselves in the upgrade."""
 
 from urllib.parse import quote, unquote
 
@@ -20,19 +20,19 @@ _FIELDS = {
 
 
 def read_hello(headers: Headers, subprotocol: str | None) -> Hello:
-    """Read who is on the other end; a version-1 agent tells nothing."""
+    """Read how the other side names itself; a version-1 agent does not."""
     if subprotocol != SUBPROTOCOL:
         return Hello(version=1)
-    told = {
+    fields = {
         field: _printable(unquote(values[0]))[:MAX_NAME_LENGTH]
         for header, field in _FIELDS.items()
         if (values := headers.get_all(header))
     }
-    return Hello(version=2, **told)
+    return Hello(version=2, **fields)
 
 
 def write_hello(headers: Headers, hello: Hello) -> None:
-    """Add what we tell of ourselves."""
+    """Add the headers that name this agent."""
     for header, field in _FIELDS.items():
         value = getattr(hello, field)
         if value:

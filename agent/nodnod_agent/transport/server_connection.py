@@ -1,10 +1,10 @@
-"""One accepted connection: an upgrade becomes a session, a plain GET a page."""
+"""One accepted connection: an upgrade becomes a session, a plain HTTP request gets a page."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from typing import Protocol as Interface
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from msgspec import structs
 from websockets.http11 import Request, Response
@@ -13,17 +13,17 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from nodnod_agent.auth.authorization import PROOF
-from nodnod_agent.auth.policy import Admission, Refusal, wants_websocket
-from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.auth.policy import Admission, AuthPolicy, Refusal, wants_websocket
+from nodnod_agent.core.counters import Counters
+from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.core.limits import Limits
+from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.fair_queue import AGENT_WEIGHT
+from nodnod_agent.transport.connection_table import Entry, ServerTable
+from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.transport.tls_handshake import TlsHandshake
-from nodnod_agent.transport.user import User
+from nodnod_agent.transport.writer import Framer
 from nodnod_client.address import Address
-
-if TYPE_CHECKING:
-    from nodnod_agent.transport.server import Server
 
 PING_AFTER = 20.0
 """Seconds of silence after which a client is pinged; after as many again it is cut."""
@@ -35,161 +35,134 @@ TLS_HANDSHAKE = b"\x16\x03"
 log = logging.getLogger("nodnod.server")
 wire_log = logging.getLogger("websockets.nodnod")
 
+Page = Callable[[Request, Callable[[Response], None]], None]
+"""Answers a plain HTTP request through the function that it is given, now or later."""
 
-class Visitor(User, Interface):
-    """Whom a client's pump serves: the core's session."""
 
-    @property
-    def known(self) -> bool:
-        """Whether it is another agent, and one that we have met where we dialled it ourselves."""
+@dataclass(kw_only=True)
+class ServerContext:
+    """What all connections of a server share; ``tls`` and ``policy`` hold for connections to come."""
 
-    def ended(self) -> None:
-        """The connection is gone."""
+    loop: asyncio.AbstractEventLoop
+    queue: FairQueue
+    accept: Callable[[Wire, Hello], Session]
+    """Makes the session of a client that has connected."""
+    page: Page
+    hello: Hello
+    digest: Callable[[], str] = lambda: ""
+    """The digest of the agent's membership table."""
+    max_clients: int
+    limits: Limits = Limits()  # noqa: RUF009  # frozen
+    counters: Counters = field(default_factory=Counters)
+    policy: AuthPolicy | None = None
+    """Without one, access is not restricted."""
+    tls: ssl.SSLContext | None = None
+
+    def __post_init__(self) -> None:
+        self.framer = Framer(mask=False)
+        self.table = ServerTable(
+            self.loop,
+            self.counters,
+            max_open=self.max_clients,
+            max_handshaking=self.limits.unauthenticated,
+        )
 
 
 class _Protocol(ServerProtocol):
-    """Selects our subprotocol where it is offered; a function for that would stand in a circle."""
+    """Selects the subprotocol where it is offered.
+
+    A function passed to the library would be part of a reference cycle.
+    """
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        """See ServerProtocol."""
+        """The subprotocol of version 2, or none."""
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
 
 class ServerConnection(Connection):
-    """One accepted connection."""
+    """One accepted connection; over TLS it replaces ``tls_handshake`` in the table."""
 
-    __slots__ = ("born", "doorstep", "paging", "pinged", "server", "session")
+    __slots__ = (
+        "_accepted_at",
+        "_context",
+        "_ping_unanswered",
+        "_serves_page",
+        "_tls_handshake",
+        "session",
+    )
 
     ws: ServerProtocol
 
     def __init__(
-        self, server: "Server", born: float | None = None, doorstep: TlsHandshake | None = None
+        self,
+        context: ServerContext,
+        accepted_at: float | None = None,
+        tls_handshake: Entry | None = None,
     ) -> None:
-        ws = _Protocol(
-            max_size=server.limits.client_message,
-            logger=wire_log,
+        limits = context.limits
+        super().__init__(
+            context.loop,
+            _Protocol(max_size=limits.client_message, logger=wire_log),
+            context.framer,
+            context.queue,
+            control_frames=limits.control_frames,
+            unsent_limit=limits.unread,
+            stall_limit=limits.unread_for,
         )
-        super().__init__(server.loop, ws, server.turns)
-        self.server = server
-        self.session: Visitor | None = None
-        self.born = self.heard if born is None else born
-        self.doorstep = doorstep
-        """Over which it comes in."""
-        self.paging = False
-        """It waits for a page, which is given in time."""
-        self.pinged = False
+        self.session: Session | None = None
+        self._context = context
+        self._accepted_at = self.heard if accepted_at is None else accepted_at
+        self._tls_handshake = tls_handshake
+        self._serves_page = False
+        """An HTTP response is sent or due; the limit for the handshake no longer applies."""
+        self._ping_unanswered = False
 
-    def frame(self, text: bytes) -> bytes:
-        """See Pump."""
-        return self.server.framer(text)
+    @property
+    def weight(self) -> float:
+        """An agent counts for many clients, once this agent has a link to it as well."""
+        known = self.session is not None and self.session.known
+        return AGENT_WEIGHT if known else 1.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
+        """Enter the table, if there is room."""
         super().connection_made(transport)
-        doorstep, self.doorstep = self.doorstep, None
-        if doorstep is not None:
-            self.server.waits_no_more(doorstep)
-        if not self.server.waits(self):
+        context = self._context
+        tls_handshake, self._tls_handshake = self._tls_handshake, None
+        if tls_handshake is not None:
+            context.table.remove(tls_handshake)
+        if context.table.add(self):
+            context.counters.connections_accepted += 1
+        else:
             self.abort()
-            return
-        self.server.clients.add(self)
-        self.server.counters.connections_accepted += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """Leave the table, and end the session."""
         super().connection_lost(exc)
-        self.server.gone(self)
+        counters = self._context.counters
+        if self._context.table.remove(self):
+            counters.connections_ended += 1
         if self.cut:
-            self.server.counters.connections_cut += 1
+            counters.connections_cut += 1
         session, self.session = self.session, None
         if session is not None:
             if self.cut:
                 log.warning("Cut the connection of client %s: %s", self.name, self.cut)
             session.ended()
-        self._let_go()
-
-    @property
-    def name(self) -> str:
-        """Its address, for the log."""
-        peer = self.transport.get_extra_info("peername")
-        return str(Address(peer[0], peer[1])) if peer else "unknown"
-
-    @property
-    def unsent_limit(self) -> int:
-        """See Pump."""
-        return self.server.limits.unread
-
-    @property
-    def patience(self) -> float:
-        """See Pump."""
-        return self.server.limits.unread_for
-
-    @property
-    def control_frames(self) -> int:
-        """See Pump."""
-        return self.server.limits.control_frames
-
-    @property
-    def weight(self) -> float:
-        """See Pump."""
-        known = self.session is not None and self.session.known
-        return AGENT_WEIGHT if known else 1.0
+        self._break_cycles()
 
     def handshake(self, event: Request | Response) -> None:
-        """See Pump."""
+        """Answer the request: with a refusal, a page, or an upgrade and a session."""
         assert isinstance(event, Request)
-        ws, server = self.ws, self.server
-        server.pending.pop(self, None)
-        entry = self._judge(event)
-        if isinstance(entry, Refusal) or not wants_websocket(event.headers):
-            self.paging = True
-            # What comes behind it is no frames, and not read; the end goes out with the page.
-            ws.fail(ABNORMAL_CLOSURE)
-            ws.data_to_send()
-            head = event.method == "HEAD"
-            if isinstance(entry, Refusal):
-                refused = entry.response
-                # What is wrong with a token is said in few ways; the rest, in the visitor's words.
-                said = refused.body if refused.status_code == UNAUTHORIZED else b""
-                kind = {"key": (refused.status_code, said)}
-                log.warning("Refused client %s: %s", self.name, entry.reason, extra=kind)
-                self._respond(refused, head=head)
-            else:
-                server.page(event, lambda response: self._respond(response, head=head))
-            return
-        early = ws.data_to_send()  # pongs to pings that came with it: the answer goes first
-        if ws.eof_sent:  # what else came with it was no frame, and has ended the connection already
-            self.transport.close()
-            return
-        response = ws.accept(event)
-        if response.status_code != 101:
-            ws.send_response(response)
-            return
-        hello = read_hello(event.headers, ws.subprotocol)
-        if not entry.agent:  # whatever it says
-            hello = Hello(hello.version)
-        if ws.subprotocol is not None:
-            digest = server.digest() if hello.instance else ""  # only agents compare views
-            write_hello(response.headers, structs.replace(server.hello, digest=digest))
-        if entry.proof:
-            response.headers[PROOF] = entry.proof
-        if hello.instance:
-            ws.max_message_size = server.limits.peer_message
-        ws.send_response(response)
-        self._collect()
-        self.out += early
-        self.session = self.user = server.service.accepted(self, hello)
-        log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
-
-    def _judge(self, request: Request) -> Admission | Refusal:
-        where = self.transport.get_extra_info("sockname")
-        local = Address(where[0], where[1]) if where else None
-        tls = self.transport.get_extra_info("sslcontext") is not None
-        return self.server.gate(request, local, tls=tls)
+        self._context.table.handshake_done(self)
+        admission = self._authorize(event)
+        if isinstance(admission, Refusal) or not wants_websocket(event.headers):
+            self._serve_page(event, admission)
+        else:
+            self._upgrade(event, admission)
 
     def bad_handshake(self, error: Exception) -> None:
-        """See Pump: a request with a body or no request at all; the library says nothing to it."""
-        if not self.out or self.out[0]:  # said before; or by the library itself: 414 or 431
+        """Answer a request with a body, or what is no request: the library sends nothing."""
+        if not self.out or self.out[0]:  # it has: 414 or 431
             return
         cause = error.__cause__
         if isinstance(cause, NotImplementedError) or "request body" in str(cause):
@@ -199,32 +172,85 @@ class ServerConnection(Connection):
             response = self.ws.reject(400, "not a request of HTTP/1.1\n")
         self.out[:0] = [response.serialize()]
 
-    def tend(self, now: float) -> None:
-        """Ping it after a silence, cut it after a longer one."""
-        silent = now - self.heard
+    def check(self, now: float) -> None:
+        """Ping a silent client, cut it after a longer silence; end a handshake at its limit."""
+        silence = now - self.heard
         if self.ws.state is not OPEN:
-            if self.paging or self.session is not None:
-                return
-            if now - self.born > self.server.limits.handshake:
-                self.abort()
-            elif self.ws.reader.buffer.startswith(TLS_HANDSHAKE):  # it may wait for ever for a line
-                self.paging = True
-                response = self.ws.reject(400, "this port does not speak TLS\n")
-                self.out += [response.serialize(), b""]
-                self.mark()
-        elif silent < PING_AFTER:
-            self.pinged = False
-        elif not self.pinged:
-            self.pinged = True
+            self._check_handshake(now)
+        elif silence < PING_AFTER:
+            self._ping_unanswered = False
+        elif not self._ping_unanswered:
+            self._ping_unanswered = True
             self.ping()
-        elif silent > 2 * PING_AFTER:
+        elif silence > 2 * PING_AFTER:
             self.cut = f"no sign of life for {2 * PING_AFTER:.3g} s"
             self.abort()
 
-    def _respond(self, response: Response, *, head: bool) -> None:
-        if self.transport.is_closing():  # it did not wait for its page
+    def _check_handshake(self, now: float) -> None:
+        if self._serves_page or self.session is not None:
+            return
+        if now - self._accepted_at > self._context.limits.handshake:
+            self.abort()
+        # The library waits for the end of a line, which TLS may never send.
+        elif self.ws.reader.buffer.startswith(TLS_HANDSHAKE):
+            self._serves_page = True
+            self._respond(self.ws.reject(400, "this port does not speak TLS\n"))
+
+    def _authorize(self, request: Request) -> Admission | Refusal:
+        policy = self._context.policy
+        if policy is None:
+            return Admission(agent=True)
+        sockname = self.transport.get_extra_info("sockname")
+        local = Address(sockname[0], sockname[1]) if sockname else None
+        tls = self.transport.get_extra_info("sslcontext") is not None
+        return policy(request, local, tls=tls)
+
+    def _serve_page(self, request: Request, admission: Admission | Refusal) -> None:
+        self._serves_page = True
+        # What follows the request is no frames, and not read; the stream ends with the page.
+        self.ws.fail(ABNORMAL_CLOSURE)
+        self.ws.data_to_send()
+        head = request.method == "HEAD"
+        if isinstance(admission, Admission):
+            self._context.page(request, lambda response: self._respond(response, head=head))
+            return
+        response = admission.response
+        # A refused token has one of few texts; those of other refusals repeat the client's words.
+        text = response.body if response.status_code == UNAUTHORIZED else b""
+        key = {"key": (response.status_code, text)}
+        log.warning("Refused client %s: %s", self.name, admission.reason, extra=key)
+        self._respond(response, head=head)
+
+    def _upgrade(self, request: Request, admission: Admission) -> None:
+        ws, context = self.ws, self._context
+        pongs = ws.data_to_send()  # to pings that came with the request: the response goes first
+        if ws.eof_sent:  # the request was followed by something that has ended the connection
+            self.transport.close()
+            return
+        response = ws.accept(request)
+        if response.status_code != 101:
+            ws.send_response(response)
+            return
+        hello = read_hello(request.headers, ws.subprotocol)
+        if not admission.agent:  # whatever its headers say
+            hello = Hello(hello.version)
+        if ws.subprotocol is not None:
+            digest = context.digest() if hello.instance else ""  # only agents compare digests
+            write_hello(response.headers, structs.replace(context.hello, digest=digest))
+        if admission.proof:
+            response.headers[PROOF] = admission.proof
+        if hello.instance:
+            ws.max_message_size = context.limits.peer_message
+        ws.send_response(response)
+        self._collect()
+        self.out += pongs
+        self.session = self.receiver = context.accept(self, hello)
+        log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
+
+    def _respond(self, response: Response, *, head: bool = False) -> None:
+        if self.transport.is_closing():  # the client did not wait for its page
             return
         if head:
             response.body = b""
         self.out += [response.serialize(), b""]
-        self.mark()
+        self.schedule_flush()

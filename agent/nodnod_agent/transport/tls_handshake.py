@@ -1,25 +1,23 @@
-"""A connection before and during its TLS handshake, until it can be handed to who serves it."""
+"""One TLS handshake of a client: the part of its connection before the first decrypted byte."""
 
 import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol as Interface
 
-from nodnod_agent.transport.fair_queue import FairQueue
+from nodnod_agent.transport.server_connection import ServerConnection, ServerContext
 from nodnod_client.address import Address
 from nodnod_client.tls import explain
 
-GOODBYE_LIMIT = 1.0
-"""Seconds that the other side has to say goodbye in TLS."""
+SHUTDOWN_LIMIT = 1.0
+"""Seconds that the other side has to complete the end of TLS."""
 
-SHAKE = 0.0015
+HANDSHAKE_COST = 0.0015
 """Seconds of CPU for one handshake, measured with an ECDSA key."""
 
-_HANDSHAKE = b"\x16"
-"""What TLS begins with, and HTTP never."""
+_TLS_RECORD = b"\x16"
+"""The first byte of TLS, and never that of HTTP."""
 
 _PLAIN = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
@@ -30,116 +28,91 @@ _PLAIN = (
 log = logging.getLogger("nodnod.server")
 
 
-class Host(Interface):
-    """Whose doorstep it is."""
-
-    loop: asyncio.AbstractEventLoop
-    turns: FairQueue
-
-    def waits(self, guest: "TlsHandshake") -> bool:
-        """Somebody has come; false if there is no room, and he is to go."""
-
-    def waits_no_more(self, guest: "TlsHandshake") -> None:
-        """He has come in, or gone."""
-
-
 class TlsHandshake:
-    """Shakes hands, and hands the connection to the protocol that ``inside`` makes.
+    """Runs the handshake, then hands the socket to a `ServerConnection`.
 
-    The event loop would accept TLS by itself, but then nobody could tell how many are shaking
-    hands, nor answer in plain words who does not speak TLS.
+    The event loop can do this by itself. But then nothing limits how many handshakes are under way,
+    and a client that does not use TLS gets no readable answer.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        tls: ssl.SSLContext,
-        sock: socket.socket,
-        seconds: float,
-        inside: Callable[["TlsHandshake"], asyncio.Protocol],
-    ) -> None:
+    def __init__(self, context: ServerContext, tls: ssl.SSLContext, sock: socket.socket) -> None:
+        """The handshake begins at once, if the table has room."""
         self.name = "unknown"
-        """The address of the other side, for the log."""
-        self.task: asyncio.Task[None] | None = None
-        self._host = host
+        self._context = context
+        self._loop = context.loop
         self._tls = tls
         self._sock: socket.socket | None = sock
-        self._end = host.loop.time() + seconds
-        self._inside = inside
-
-    def greet(self) -> None:
-        """Begin, if there is room."""
-        sock = self._sock
-        assert sock is not None
+        self._accepted_at = context.loop.time()
+        self._deadline = self._accepted_at + context.limits.handshake
         with suppress(OSError):
             peer = sock.getpeername()
             self.name = str(Address(peer[0], peer[1]))
-        if self._host.waits(self):
-            self.task = self._host.loop.create_task(self._shake(sock))
+        if context.table.add(self):
+            self._task = context.loop.create_task(self._run(sock))
         else:
             sock.close()
 
     def abort(self) -> None:
-        """End at once."""
+        """End the handshake at once."""
         if self._sock is not None:
-            # Cancelling would do, but uvloop forgets to close what it was shaking hands with.
+            # Not by cancelling: uvloop would not close a socket in mid-handshake.
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
 
-    async def _shake(self, sock: socket.socket) -> None:
+    async def _run(self, sock: socket.socket) -> None:
         ours: socket.socket | None = sock
         try:
-            async with asyncio.timeout_at(self._end):
+            async with asyncio.timeout_at(self._deadline):
                 first = await self._first_byte(sock)
-            if first == _HANDSHAKE:
-                await self._turn()
-                ours = None  # whatever becomes of it, its transport closes it
-                await self._host.loop.connect_accepted_socket(
-                    lambda: self._inside(self),
+            if first == _TLS_RECORD:
+                await self._wait_in_queue()
+                ours = None  # from here on the transport closes it, in any case
+                await self._loop.connect_accepted_socket(
+                    lambda: ServerConnection(self._context, self._accepted_at, self),
                     sock,
                     ssl=self._tls,
-                    ssl_handshake_timeout=max(0.01, self._end - self._host.loop.time()),
-                    ssl_shutdown_timeout=GOODBYE_LIMIT,
+                    ssl_handshake_timeout=max(0.01, self._deadline - self._loop.time()),
+                    ssl_shutdown_timeout=SHUTDOWN_LIMIT,
                 )
             elif first:
-                log.warning("No TLS with %s: it speaks none", self.name)
-                sock.recv(65536)  # what is left unread would make the end a reset
+                log.warning("client %s did not use TLS", self.name)
+                sock.recv(65536)  # closing with unread input would reset the connection
                 sock.send(_PLAIN)
                 sock.shutdown(socket.SHUT_WR)
         except ssl.SSLError as error:
-            log.warning("No TLS with %s: %s", self.name, explain(error))
-        except OSError as error:  # it went away, or took too long
-            log.debug("No TLS with %s: %r", self.name, error)
+            log.warning("TLS handshake with client %s failed: %s", self.name, explain(error))
+        except OSError as error:  # the client has gone, or took too long
+            log.debug("TLS handshake with client %s failed: %r", self.name, error)
         finally:
             self._sock = None
             if ours is not None:
                 ours.close()
-            self._host.waits_no_more(self)
+            self._context.table.remove(self)
 
-    async def _turn(self) -> None:
-        """Wait for a turn: however many come at once, what they cost is spread."""
-        turn = self._host.loop.create_future()
+    async def _wait_in_queue(self) -> None:
+        """Wait in the fair queue: the CPU of many handshakes at once is spread."""
+        served = self._loop.create_future()
 
-        def begin() -> None:
-            self._host.turns.charge(SHAKE)
-            _settle(turn)
+        def serve() -> None:
+            self._context.queue.charge(HANDSHAKE_COST)
+            _set_done(served)
 
-        self._host.turns.later(begin)
-        await turn
+        self._context.queue.enqueue_call(serve)
+        await served
 
     async def _first_byte(self, sock: socket.socket) -> bytes:
-        """What the other side begins with, which stays where it is; empty if it has ended."""
-        readable = self._host.loop.create_future()
-        self._host.loop.add_reader(sock, _settle, readable)
+        """The first byte from the client, which stays in the socket; empty if the stream ended."""
+        readable = self._loop.create_future()
+        self._loop.add_reader(sock, _set_done, readable)
         try:
             await readable
         finally:
-            self._host.loop.remove_reader(sock)
+            self._loop.remove_reader(sock)
         with suppress(BlockingIOError):
             return sock.recv(1, socket.MSG_PEEK)
         return b""
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _set_done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -1,212 +1,257 @@
-"""What goes out over one connection, and how the connection ends.
+"""The writing side of one connection, and how the connection ends.
 
-All that is sent in one turn of the loop goes out in one write at its end. An abort is always armed
-where the other side could keep us waiting: for output that it does not read, for a close that it
-does not complete.
+The output of one loop iteration goes out in one write at its end. Wherever the other side could
+keep the agent waiting, by output that it does not read or a close that it does not complete, a
+timer is armed that aborts the connection.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
+from typing import Protocol as Interface
 from typing import cast
 
+from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol
 
-from nodnod_agent.transport.beats import Beats
-from nodnod_agent.transport.user import User
+from nodnod_agent.transport.empty_frames import EMPTY_FRAMES
+from nodnod_client.address import Address
 
 BURST = 64
-"""Messages of output that wait for the end of the turn; more go out at once, to see if they can."""
+"""Output messages that wait for the end of the iteration; more are written at once, which shows
+whether the other side takes them."""
 
 HIGH_WATER = 64 * 1024
-"""Bytes of unsent output from which on nothing more is read from the other side."""
+"""Bytes of unsent output above which nothing more is read from the other side."""
 
 UNSENT_LIMIT = 1024 * 1024
-"""Bytes of unsent output on top of which nothing more is put: the connection is cut instead."""
+"""Bytes of unsent output above which the connection is cut instead of writing more."""
 
 STALL_LIMIT = 5.0
-"""Seconds in which the other side must take some output, where there is no user to say."""
+"""Seconds within which the other side must take some output, unless a receiver says otherwise."""
 
 CLOSE_LIMIT = 1.0
-"""Seconds that the other side has to complete a close."""
+"""Seconds within which the other side must complete a close."""
 
-LEFTOVERS = 16 * 1024 * 1024
-"""Bytes that may still come after our end of a connection, read so that it is no reset, which would
-take our last word along; with more, it is one. Four times what a message of a peer may have."""
+LEFTOVER_LIMIT = 16 * 1024 * 1024
+"""Bytes of input that are read and dropped after our end of the connection: closing a socket with
+unread input resets the connection, and our last frame is lost. Four times the largest peer message.
+"""
+
+
+class Receiver(Interface):
+    """What gets the messages of a connection."""
+
+    @property
+    def full(self) -> bool:
+        """Whether further messages should wait unread."""
+
+    @property
+    def stall_limit(self) -> float:
+        """Seconds within which the other side must take some of the output that waits for it."""
+
+    def received(self, text: bytes) -> None:
+        """Take a text message, which is valid UTF-8."""
+
+
+class Framer:
+    """Encodes text messages as frames; ``mask`` as a client must.
+
+    A message that goes to many connections is encoded once.
+    """
+
+    __slots__ = ("_frame", "_mask", "_text")
+
+    def __init__(self, *, mask: bool) -> None:
+        self._mask = mask
+        self._text = b""
+        self._frame = self._serialize(b"")
+
+    def __call__(self, text: bytes) -> bytes:
+        """The whole frame of one text message (UTF-8)."""
+        if text is not self._text:
+            self._text, self._frame = text, self._serialize(text)
+        return self._frame
+
+    def _serialize(self, text: bytes) -> bytes:
+        return Frame(Opcode.TEXT, text).serialize(mask=self._mask)
 
 
 class ConnectionWriter(asyncio.Protocol):
-    """One connection, seen from what goes out; the pump, which reads too, is built on it."""
+    """The writing side of a connection; `Connection` adds the reading side."""
 
     __slots__ = (
         "_abort_timer",
-        "_beats",
-        "_blocked",
-        "_dirty",
-        "_leftovers",
-        "_pinged",
-        "_unsent_then",
+        "_discarded",
+        "_flush_scheduled",
+        "_ping_sent_at",
+        "_stall_limit",
+        "_unsent_before",
+        "_unsent_limit",
+        "_writing_paused",
         "cut",
+        "framer",
         "loop",
         "out",
+        "receiver",
         "transport",
-        "user",
         "ws",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ws: Protocol) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ws: Protocol,
+        framer: Framer,
+        *,
+        unsent_limit: int = UNSENT_LIMIT,
+        stall_limit: float = STALL_LIMIT,
+    ) -> None:
+        """``stall_limit`` holds while there is no receiver."""
         self.loop = loop
         self.ws = ws
-        self.user: User | None = None
+        self.framer = framer
+        self.receiver: Receiver | None = None
         self.cut = ""
-        """Why we cut the connection, if we did."""
+        """Why the connection was cut by this side, if it was."""
         self.out: list[bytes] = []
-        self._beats = Beats.of(ws.side)
-        self._dirty = False
-        self._blocked = False
-        self._pinged = 0.0
-        self._unsent_then = self._leftovers = 0
+        self._unsent_limit = unsent_limit
+        self._stall_limit = stall_limit
+        self._flush_scheduled = False
+        self._writing_paused = False
+        self._ping_sent_at = 0.0
+        self._unsent_before = self._discarded = 0
         self._abort_timer: asyncio.TimerHandle | None = None
 
-    # What the user calls: the core's Wire.
+    # The core's Wire.
 
     def send(self, text: bytes) -> None:
-        """Send one text message; see Wire."""
+        """Send one text message, unless the connection is closing."""
         if self.ws.state is OPEN:
-            self.out.append(self.frame(text))
-            self.mark()
+            self.out.append(self.framer(text))
+            self.schedule_flush()
 
     def ping(self) -> None:
-        """Send a ping; see Wire."""
+        """Send a ping, unless the connection is closing."""
         if self.ws.state is OPEN:
-            self._pinged = perf_counter()
-            self.out.append(self._beats.ping)
-            self.mark()
+            self._ping_sent_at = perf_counter()
+            self.out.append(EMPTY_FRAMES[self.ws.side].ping)
+            self.schedule_flush()
 
     def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye and end within ``CLOSE_LIMIT``; see Wire."""
-        self.user = None
+        """Send a close frame, and end within ``CLOSE_LIMIT``."""
+        self.receiver = None
         if self.ws.state is OPEN:
             self._collect()
             self.ws.send_close(code, reason)
-            self.mark()
-            self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
+            self.schedule_flush()
+            self._arm_abort(CLOSE_LIMIT, self._cut_off, "did not complete the close")
         else:
             self.abort()
 
     def abort(self) -> None:
-        """End at once; see Wire."""
-        self.user = None
+        """End at once; unsent output is lost."""
+        self.receiver = None
         self.transport.abort()
 
     @property
+    def name(self) -> str:
+        """The address of the other side, for the log."""
+        peer = self.transport.get_extra_info("peername")
+        return str(Address(peer[0], peer[1])) if peer else "unknown"
+
+    @property
     def unsent(self) -> int:
-        """Bytes that the other side has not taken yet; see Wire."""
+        """Bytes that the other side has not taken yet."""
         return self.transport.get_write_buffer_size()
 
-    @property
-    def unsent_limit(self) -> int:
-        """Bytes of unsent output on top of which nothing more is put."""
-        return UNSENT_LIMIT
+    # What the reading side does.
 
-    @property
-    def patience(self) -> float:
-        """Seconds in which the other side must take some output, where there is no user to say."""
-        return STALL_LIMIT
-
-    # What those built on it say.
-
-    def frame(self, text: bytes) -> bytes:
-        """Encode one text message as a frame."""
+    def resume_input(self) -> None:
+        """Go on with input: the other side takes output again, or the receiver has room."""
         raise NotImplementedError
 
-    def read_on(self) -> None:
-        """The other side takes output again, or the user has room: go on with what it sent."""
+    def drop_input(self) -> None:
+        """Drop the input that is not processed yet."""
         raise NotImplementedError
 
-    def forget_unread(self) -> None:
-        """What was read and not taken yet is of no use any more."""
-        raise NotImplementedError
-
-    # What the loop calls.
+    # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
+        """Take the transport."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own
         self.transport.set_write_buffer_limits(HIGH_WATER)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """Drop input and output, and cancel the timer."""
         if self._abort_timer is not None:
             self._abort_timer.cancel()
             self._abort_timer = None
-        self.user = None
-        self.forget_unread()
-        # What was to go out in this very turn must not: a closed transport would raise.
+        self.receiver = None
+        self.drop_input()
+        # A flush may be scheduled already, and a closed transport would raise.
         self.ws.receive_eof()
         self.ws.data_to_send()
         self.out.clear()
 
     def pause_writing(self) -> None:
-        """See asyncio.Protocol."""
-        self._blocked = True
+        """Wait for the other side to take output, but not longer than the stall limit."""
+        self._writing_paused = True
         if self._abort_timer is None:
             self._watch_stall()
 
     def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
-        self._blocked = False
-        # An end that is under way keeps its limit.
+        """Go on: the other side has taken output."""
+        self._writing_paused = False
+        # A close that is under way keeps its limit.
         if self._abort_timer is not None and self.ws.state is OPEN:
             self._abort_timer.cancel()
             self._abort_timer = None
-        self.read_on()
+        self.resume_input()
 
-    # How it works.
-
-    def mark(self) -> None:
-        """See to it that what is queued goes out at the end of this turn."""
-        if not self._dirty:
-            self._dirty = True
+    def schedule_flush(self) -> None:
+        """Write what is queued at the end of this loop iteration."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
             self.loop.call_soon(self._flush)
 
     def _discard(self, data: bytes) -> None:
-        """Drop what comes after our end; nobody may go on for long."""
-        self._leftovers += len(data)
-        if self._leftovers > LEFTOVERS:
+        """Drop input after our end of the connection, up to a limit."""
+        self._discarded += len(data)
+        if self._discarded > LEFTOVER_LIMIT:
             self.transport.abort()
 
-    def _let_go(self) -> None:
-        """Let the protocol's object go at once: it stands in circles, and would wait for the collector.
+    def _break_cycles(self) -> None:
+        """Free the library's protocol object now, without the garbage collector.
 
-        Where connections come and go by the thousand, a collector that looks for them stops the
-        loop for tens of milliseconds.
+        It is part of reference cycles. Where thousands of connections come and go, a collector that
+        looks for them stops the loop for tens of milliseconds.
         """
         self.ws.parser.close()
         self.ws.parser_exc = self.ws.handshake_exc = None
 
     def _fail(self, code: int, reason: str) -> None:
-        """Close because the other side broke the protocol; what it sent besides is not read."""
+        """Close because the other side broke the protocol; its further input is dropped."""
         if self.ws.state is OPEN:
             self.cut = reason
             self._collect()
             self.ws.fail(code, reason)
-            self.mark()
-            self._rearm(CLOSE_LIMIT, self._cut_off, reason)
+            self.schedule_flush()
+            self._arm_abort(CLOSE_LIMIT, self._cut_off, reason)
 
     def _collect(self) -> None:
-        """Queue what the protocol itself has to say (pongs, closes) behind what was sent."""
+        """Queue the library's own output (pongs, close frames) behind what was sent."""
         writes = self.ws.data_to_send()
         if writes:
             self.out += writes
             if self.ws.close_expected():
-                self._rearm(CLOSE_LIMIT, self._cut_off, "did not complete the close")
+                self._arm_abort(CLOSE_LIMIT, self._cut_off, "did not complete the close")
 
     def _flush(self) -> None:
-        self._dirty = False
+        self._flush_scheduled = False
         self._collect()
         if self.out:
             self._write()
@@ -214,42 +259,42 @@ class ConnectionWriter(asyncio.Protocol):
     def _write(self) -> None:
         out, self.out = self.out, []
         data = out[0] if len(out) == 1 else b"".join(out)
-        if self._blocked:
-            if self.unsent > self.unsent_limit:
+        if self._writing_paused:
+            if self.unsent > self._unsent_limit:
                 self._cut_off(f"{self.unsent} bytes of output unread")
                 return
-            self._unsent_then += len(data)  # or new output would hide that some was taken
+            self._unsent_before += len(data)  # or new output would hide that some was taken
         self.transport.write(data)
-        if not out[-1]:  # the protocol's word for the end of the stream
-            # Half an end: a whole one, with input on its way, resets what is not yet read there.
-            self.user = None
-            self.forget_unread()
-            if not self.transport.can_write_eof():  # TLS has no half
-                self._end()
+        if not out[-1]:  # the library's mark for the end of the stream
+            # Close one direction only: a full close resets the connection if input is on its way.
+            self.receiver = None
+            self.drop_input()
+            if not self.transport.can_write_eof():  # TLS cannot close one direction
+                self._close_transport()
                 return
-            with suppress(OSError):  # asyncio's own loop tells at once that the other side has gone
+            with suppress(OSError):  # asyncio's own loop raises if the other side has gone
                 self.transport.write_eof()
             self.transport.resume_reading()
-            self._rearm(CLOSE_LIMIT, self._end)
+            self._arm_abort(CLOSE_LIMIT, self._close_transport)
 
     def _watch_stall(self) -> None:
-        limit = self.patience if self.user is None else self.user.stall_limit
-        self._unsent_then = self.unsent
-        self._rearm(limit, self._stalled, limit)
+        limit = self._stall_limit if self.receiver is None else self.receiver.stall_limit
+        self._unsent_before = self.unsent
+        self._arm_abort(limit, self._check_stall, limit)
 
-    def _stalled(self, limit: float) -> None:
+    def _check_stall(self, limit: float) -> None:
         self._abort_timer = None
-        if self.unsent >= self._unsent_then:
+        if self.unsent >= self._unsent_before:
             self._cut_off(f"has read nothing for {limit:.3g} s")
-        elif self._blocked:
+        elif self._writing_paused:
             self._watch_stall()
 
-    def _end(self) -> None:
-        """End from our side; what is unsent still goes out while the other side takes any."""
+    def _close_transport(self) -> None:
+        """Close; unsent output still goes out while the other side takes some."""
         self._watch_stall()
         self.transport.close()
 
-    def _rearm(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
+    def _arm_abort(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         self._abort_timer = self.loop.call_later(seconds, callback, *args)

@@ -1,25 +1,27 @@
-"""A connection that the agent made to a peer, who says anything; and clients who ask meanwhile."""
+"""A connection that the agent made to a peer that sends anything; other clients ask meanwhile."""
 
 from typing import Any, cast
 
 from websockets.protocol import CLIENT
 
 from core.harness import FakeClient
-from fuzz.endpoint import LIMITS, LONGEST, OFFER, OWN, Side
+from fuzz.endpoint import LIMITS, LONGEST, OFFER, OWN, Endpoint
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.dialer import DIAL_LIMIT, Dialer, PeerConnection
+from nodnod_agent.transport.dialer import DIAL_LIMIT
+from nodnod_agent.transport.fair_queue import FairQueue
+from nodnod_agent.transport.peer_connection import DialContext, PeerConnection
 from nodnod_client.codec import decode_request
 from simulation.ledger import Ledger
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-"""What an agent sends at random, and what the other side must make of it."""
+"""The key of the handshake, which is random in an agent, and the answer that it requires."""
 
 
-class Dialling(Side):
-    """As the attempt to connect does, it tells the link what became of it."""
+class DialedEndpoint(Endpoint):
+    """Reports to the link whether the connection opens, as a dial attempt does."""
 
-    writes = CLIENT
+    side = CLIENT
 
     def __init__(self, version: int | None = None, **options: Any) -> None:
         self.clients: list[tuple[FakeClient, Ledger]] = []
@@ -27,71 +29,76 @@ class Dialling(Side):
         super().__init__(**options)
         self.loop.call_later(DIAL_LIMIT, self._give_up)
         if version is not None:
-            self.transport.arrives(self.upgrade(b"%d" % version))
-            self.loop.turn()
+            self.arrive(self.upgrade(b"%d" % version))
 
-    def _pump(self) -> Connection:
-        self.attempt = self.stage.attempt(self.stage.configure())
-        self.dialler = Dialer(cast(Any, self.loop), OWN, cast(Any, None), limits=LIMITS)
-        pump = PeerConnection(self.dialler, self.attempt.address, self.attempt.end)
-        pump.ws.key = KEY
-        return pump
+    def _make_connection(self) -> Connection:
+        self.attempt = self.core.attempt(self.core.configure())
+        loop = cast(Any, self.loop)
+        self.context = DialContext(
+            loop=loop, queue=FairQueue(loop), hello=OWN, look_up=cast(Any, None), limits=LIMITS
+        )
+        connection = PeerConnection(self.context, self.attempt.address, self.attempt.end)
+        connection.ws.key = KEY
+        return connection
 
     def ask(self, text: bytes) -> None:
         """A client of the agent asks, for the whole cluster if nothing is said."""
         if self.stopped or len(self.clients) > 20:
             return
-        client, ledger = self.stage.client(), Ledger()
+        client, ledger = self.core.client(), Ledger()
         asked = text.decode(errors="replace").encode() or b'{"type":1}'
         self.clients.append((client, ledger))
         ledger.ask(asked)
         client.say(asked)
         self.loop.turn()
 
-    def upgrade(self, how: bytes) -> bytes:
+    def upgrade(self, kind_and_headers: bytes) -> bytes:
         """As an agent of version 2 (``2``), or 1, and any headers."""
         lines = [
             *("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"),
             f"Sec-WebSocket-Accept: {ACCEPT}",
-            *((OFFER, "NodNod-Name: kyle", "NodNod-Instance: i3") if how[:1] == b"2" else ()),
-            *filter(None, how[1:].decode("latin-1").split("\t")),
+            *(
+                (OFFER, "NodNod-Name: kyle", "NodNod-Instance: i3")
+                if kind_and_headers[:1] == b"2"
+                else ()
+            ),
+            *filter(None, kind_and_headers[1:].decode("latin-1").split("\t")),
         ]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def check(self) -> None:
         super().check()
-        opened = self.dialled.opened
+        opened = self.peer_connection.opened
         if opened.done() and opened.exception() is not None:
             self._refuse(str(opened.exception()))
         elif self.attempt.cancelled and not opened.done():
-            self.dialled.end = None
-            self.pump.abort()
+            self.peer_connection.end = None
+            self.connection.abort()
 
     @property
-    def dialled(self) -> PeerConnection:
-        """The pump."""
-        return cast(PeerConnection, self.pump)
+    def peer_connection(self) -> PeerConnection:
+        return cast(PeerConnection, self.connection)
 
     def _give_up(self) -> None:
-        if not self.dialled.opened.done():
+        if not self.peer_connection.opened.done():
             self._refuse("no handshake within 5 s")
 
     def _refuse(self, reason: str) -> None:
         """As the attempt does, which would wait for what becomes of the handshake."""
         assert reason
-        end, self.dialled.end = self.dialled.end, None
+        end, self.peer_connection.end = self.peer_connection.end, None
         if end is not None and not self.attempt.cancelled:
-            self.pump.abort()
+            self.connection.abort()
             end.refused(reason)
 
-    def _settle(self) -> None:
+    def _wait_for_answers(self) -> None:
         def settled() -> bool:
             return not any(client.session.in_flight for client, _ in self.clients)
 
         self.loop.wait_for(settled, LONGEST)
 
-    def _look(self) -> None:
-        for text in self.written.texts:
+    def _check_output(self) -> None:
+        for text in self.output.texts:
             decode_request(text)
         for client, ledger in self.clients:
             for text in client.wire.sent:
@@ -102,5 +109,7 @@ class Dialling(Side):
 
     def finish(self) -> None:
         super().finish()
-        assert not self.dialler.open
-        assert self.dialled.end is None or self.dialled.opened.exception() is not None
+        assert not self.context.table
+        assert (
+            self.peer_connection.end is None or self.peer_connection.opened.exception() is not None
+        )
