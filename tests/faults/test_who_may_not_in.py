@@ -127,7 +127,7 @@ async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
 
     foreign = "it refuses us: not a token of this cluster (HTTP 401)"
     unproved = "it does not prove that it knows the cluster's secret"
-    nameless = "it wants to know who we are: set auth.secrets (HTTP 401)"
+    nameless = "it requires authentication: set auth.secrets (HTTP 401)"
     await reason(kyle, mallory, foreign, token=mine)
     await reason(mallory, kyle, foreign, token=theirs)
     await reason(kyle, butters, unproved, token=mine)
@@ -199,7 +199,7 @@ async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
     await watch_apart(ward, {kyle: Pass(tls=mine), agent: Pass(tls=theirs)})
 
     await reason(kyle, agent, "its certificate is not accepted: ", ca=mine)
-    await eventually(lambda: "No TLS with 127.0.0.1" in kyle.log())
+    await eventually(lambda: "TLS handshake with client 127.0.0.1" in kyle.log())
     await reason(agent, kyle, CLOSED_AFTER_TLS, ca=theirs)
     assert "Connected to node" not in kyle.log() + agent.log()
 
@@ -215,7 +215,7 @@ async def test_five_hundred_who_never_finish_a_handshake_of_tls_keep_nobody_out(
             client = await stack.enter_async_context(RawClient(kyle.port))
             await client.send(hello[: number % 200])
 
-        await eventually(lambda: "more than 256 have not shaken hands" in kyle.log())
+        await eventually(lambda: "more than 256 handshakes are incomplete" in kyle.log())
         async with AsyncExitStack() as others:
             for _ in range(20):
                 await others.enter_async_context(

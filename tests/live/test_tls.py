@@ -93,7 +93,7 @@ async def test_who_dials_in_vain_logs_why_and_logs_it_once(
     told = f"Could not connect to node: {there.address}. Error: {why}"
     await eventually(lambda: told in here.log())
     if tls_first:
-        await eventually(lambda: there.log().count("it speaks none") >= 3)  # redials
+        await eventually(lambda: there.log().count("did not use TLS") >= 3)  # redials
         assert here.log().count("Could not connect") == 1
 
 
