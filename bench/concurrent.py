@@ -6,9 +6,8 @@ Exit status: 0 fine, 1 an answer was missing, failed or invalid, 2 usage, 3 cann
 """
 
 import sys
-from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # our name hides the library's
+sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

@@ -8,10 +8,8 @@ tick is meant to stay under 50 ms.
 """
 
 import sys
-from os.path import abspath, dirname
 
-ROOT = dirname(dirname(abspath(__file__)))
-sys.path[:1] = [ROOT, f"{ROOT}/tests"]  # not bench: its concurrent.py hides the library's
+sys.path[:1] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../tests"]  # concurrent.py hides the library's
 
 import argparse
 import asyncio

@@ -8,9 +8,8 @@ stay when `--streaming` of them begin to listen to the whole cluster, once a sec
 """
 
 import sys
-from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

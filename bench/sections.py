@@ -8,9 +8,8 @@ they do in an agent. Compare: all cheap sections together are meant to stay unde
 """
 
 import sys
-from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import statistics

@@ -1,25 +1,22 @@
-"""What hostile connections cost everybody else: the same questions, in calm and under siege.
+"""What hostile connections cost other clients: the same requests, in calm and under siege.
 
     python bench/siege.py [--count 500] [--seconds 20] [--kinds ping_flood …]
 
-Starts three agents and asks the first for the whole cluster, at a fixed pace over a few connections,
-while nobody else does; then the same while `--count` connections of every kind in bench/hostile.py
-do their worst to it, from another process that gives way to all others. Attackers that have machines
-of their own in the wild share one with their victims here: what that alone costs shows in between,
-where the same attack goes to a bystander, an agent that knows none of the three. `--each` besieges
-with one kind after the other instead.
+Starts three agents and asks the first for the whole cluster, at a fixed pace over a few connections:
+first with no other clients, then while `--count` connections of every kind in bench/hostile.py attack
+it from a process of lowest priority. Real attackers have machines of their own; these share one with
+their victim. What that alone costs is measured in between, while the same attack goes to a bystander,
+an agent that knows none of the three. `--each` attacks with one kind after the other instead.
 """
 
 import sys
-from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio
 import os
 import time
-from array import array
 from statistics import median
 
 from msgspec import Struct
@@ -27,55 +24,61 @@ from msgspec import Struct
 from bench.harness.agents import Agent, cluster
 from bench.harness.attack_process import Attack
 from bench.harness.caller import Caller, connect_all, framed, new_loop
+from bench.harness.invariants.answers import Judge
+from bench.harness.invariants.conversation import Conversation, Counts, Violation
+from bench.harness.invariants.ground_truth import GroundTruth, KnownNode
 from bench.harness.options import flag, positive, seconds
 from bench.harness.report import percentile, table
 from bench.harness.usage import Meter, rss
 from bench.hostile import KINDS
 from nodnod_client.address import Address
-from nodnod_client.codec import decode_answer
 from nodnod_client.errors import ConnectError
 
 HEAD = ("", "asked", "wrong", "p50 ms", "p99 ms", "max ms", "agent CPU %", "agent RSS MB")
 NAMES = ("node-0", "node-1", "node-2")
-QUESTION = framed(b'{"type":1}')
+REQUEST = {"type": 1}
+FRAME = framed(b'{"type":1}')
 SETTLE = 2.0
-"""Seconds of siege before anything is counted."""
+"""Seconds of attack before anything is counted."""
 
 PATIENCE = 5.0
 
 
-class Guest(Caller):
-    """Asks one question at a time, when told to; notes how long the answer took."""
+class Client(Caller):
+    """Sends one request at a time; notes how long the answer took, and what is wrong with it."""
 
-    __slots__ = ("asked", "latencies", "wrong")
+    __slots__ = ("asked", "conversation", "latencies", "violations")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
         super().__init__(loop, server)
         self.asked: float | None = None
-        self.latencies = array("d")
-        self.wrong = 0
+        self.latencies: list[float] = []
+        self.violations: list[Violation] = []
+        nodes = [KnownNode(name=name) for name in NAMES]
+        # Without a secret, an attacker may rightly be listed as a member.
+        truth = GroundTruth(nodes, slack=PATIENCE, strangers=True)
+        report = self.violations.append
+        self.conversation = Conversation(nodes[0], Judge(truth), Counts(), report)
 
     def ask(self) -> None:
-        """Ask, unless the last answer is still to come: then it is this question that waits."""
+        """Send a request, unless the last answer is still due: then its latency grows."""
         if self.asked is None:
             self.asked = time.perf_counter()
-            self.out.append(QUESTION)
+            self.conversation.sent(REQUEST, self.asked)
+            self.out.append(FRAME)
             self.schedule_flush()
 
     def received(self, text: bytes) -> None:
-        """See User."""
-        if self.asked is None:
-            self.wrong += 1
-            return
-        self.latencies.append(time.perf_counter() - self.asked)
-        self.asked = None
-        nodes = decode_answer(text).nodes
-        # Others may stand there too: without a secret, anybody may say that he is a member.
-        self.wrong += any(name not in nodes or nodes[name].error for name in NAMES)
+        """Note the latency, then judge the answer."""
+        now = time.perf_counter()
+        if self.asked is not None:
+            self.latencies.append(now - self.asked)
+            self.asked = None
+        self.conversation.received(text, now)
 
 
 class Seen(Struct, frozen=True):
-    """What guests have seen in one state: latencies in seconds, ascending."""
+    """What the clients measured in one state: latencies in seconds, ascending."""
 
     latencies: list[float]
     wrong: int
@@ -105,12 +108,18 @@ def main() -> int:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flag(parser, "count", positive, 500, "hostile connections")
-    flag(parser, "seconds", seconds, 20.0, "how long each state is watched")
-    flag(parser, "guests", positive, 10, "connections that mean well")
-    flag(parser, "rate", positive, 100, "questions a second that they ask together")
-    flag(parser, "rounds", positive, 3, "how often calm and siege take turns")
-    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--each", action="store_true", help="one kind after the other")
+    flag(parser, "seconds", seconds, 20.0, "seconds of each measurement")
+    flag(parser, "clients", positive, 10, "connections that are not hostile")
+    flag(parser, "rate", positive, 100, "requests a second over all of these")
+    flag(parser, "rounds", positive, 3, "times that calm and siege take turns")
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=list(KINDS),
+        default=list(KINDS),
+        help="kinds of hostile connections (default all)",
+    )
+    parser.add_argument("--each", action="store_true", help="attack with one kind after the other")
     options = parser.parse_args()
     with (
         cluster(len(NAMES)) as agents,
@@ -126,66 +135,72 @@ def main() -> int:
 
 
 async def watch(agent: Agent, bystander: Agent, options: argparse.Namespace) -> None:
-    """Calm, siege of the bystander and of the agent in turn; prints the table, and the ratios."""
+    """Calm, attacks on the bystander and on the agent in turn; prints the table and the ratios."""
     loop = asyncio.get_running_loop()
-    guests = await connect_all(lambda: Guest(loop, agent.endpoint), agent.endpoint, options.guests)
+    clients = await connect_all(
+        lambda: Client(loop, agent.endpoint), agent.endpoint, options.clients
+    )
     rows: list[list[str]] = []
-    to_calm, to_elsewhere = [], []
+    to_calm, to_bystander = [], []
     sieges = [[kind] for kind in options.kinds] if options.each else [options.kinds]
     for kinds in sieges * (1 if options.each else options.rounds):
-        calm = await listen(agent, guests, options)
-        elsewhere = await besieged(bystander, kinds, agent, guests, options)
-        here = await besieged(agent, kinds, agent, guests, options)
+        calm = await listen(agent, clients, options)
+        other = await besieged(bystander, kinds, agent, clients, options)
+        here = await besieged(agent, kinds, agent, clients, options)
         if options.each:
             rows.append([kinds[0], *[""] * (len(HEAD) - 1)])
-        rows += [calm.row("calm"), elsewhere.row("elsewhere"), here.row("siege")]
+        rows += [calm.row("calm"), other.row("bystander"), here.row("siege")]
         to_calm.append(here.p99 / calm.p99)
-        to_elsewhere.append(here.p99 / elsewhere.p99)
+        to_bystander.append(here.p99 / other.p99)
     print(
-        f"{options.count} hostile connections, {options.rate} questions a second, load "
+        f"{options.count} hostile connections, {options.rate} requests a second, load "
         f"{os.getloadavg()[0]:.1f}"
     )
     for line in table(HEAD, rows):
         print(line)
     print(
         f"p99 of siege, median of {len(to_calm)}: {median(to_calm):.2f} times that of calm, "
-        f"{median(to_elsewhere):.2f} times that of the same siege elsewhere"
+        f"{median(to_bystander):.2f} times that of the same attack on the bystander"
     )
-    for guest in guests:
-        guest.abort()
+    for client in clients:
+        client.abort()
 
 
 async def besieged(
-    victim: Agent, kinds: list[str], agent: Agent, guests: list[Guest], options: argparse.Namespace
+    victim: Agent,
+    kinds: list[str],
+    agent: Agent,
+    clients: list[Client],
+    options: argparse.Namespace,
 ) -> Seen:
-    """Have the guests ask the agent while the victim is besieged."""
+    """Have the clients ask the agent while the victim is attacked."""
     attack = Attack(victim.endpoint, kinds, options.count, options.seconds + SETTLE + PATIENCE)
     await asyncio.sleep(SETTLE)
-    seen = await listen(agent, guests, options)
+    seen = await listen(agent, clients, options)
     counts = await asyncio.to_thread(attack.end)
     came = ", ".join(f"{kind} {one['came']}/{one['cut']}" for kind, one in counts.items())
-    print(f"{'siege' if victim is agent else 'elsewhere'}: came/cut: {came}", flush=True)
+    print(f"{'siege' if victim is agent else 'bystander'}: connected/cut: {came}", flush=True)
     await asyncio.sleep(SETTLE)
     return seen
 
 
-async def listen(agent: Agent, guests: list[Guest], options: argparse.Namespace) -> Seen:
-    """Have the guests ask, one after the other at an even pace."""
-    for guest in guests:
-        del guest.latencies[:]
-        guest.wrong = 0
+async def listen(agent: Agent, clients: list[Client], options: argparse.Namespace) -> Seen:
+    """Have the clients ask, one after the other at an even pace."""
+    for client in clients:
+        client.latencies.clear()
+        client.violations.clear()
     meter, began = Meter(agent.pid), time.perf_counter()
     asked = int(options.seconds * options.rate)
     for number in range(asked):
-        guests[number % len(guests)].ask()
+        clients[number % len(clients)].ask()
         await asyncio.sleep(max(0.0, began + (number + 1) / options.rate - time.perf_counter()))
     end = time.perf_counter() + PATIENCE
-    while any(one.asked is not None for one in guests) and time.perf_counter() < end:  # noqa: ASYNC110
+    while any(one.asked is not None for one in clients) and time.perf_counter() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     span = time.perf_counter() - began
-    latencies = sorted(latency for guest in guests for latency in guest.latencies)
-    missing = sum(guest.asked is not None for guest in guests)
-    wrong = missing + sum(guest.wrong for guest in guests)
+    latencies = sorted(latency for client in clients for latency in client.latencies)
+    missing = sum(client.asked is not None for client in clients)
+    wrong = missing + sum(len(client.violations) for client in clients)
     return Seen(latencies, wrong, meter.seconds() / span, rss(agent.pid))
 
 

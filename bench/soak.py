@@ -2,17 +2,16 @@
 
     python bench/soak.py --seconds 600 [--seed N] [--push] [--agents 5]
 
-Starts that many agents on loopback, each told of the first alone. Clients ask every one of them all
+Starts that many agents on loopback, each with the first as its only peer. Clients ask all of them all
 the time, and each answer is judged. The same seed gives the same faults. Exit status: 0 if all was
 well; 1 if an answer was wrong or missing, an agent died by itself or logged a traceback, memory,
-threads or files of a process that lived long kept growing, or the agents did not agree 30 s after the
-last fault; 2 for a wrong command line. Ctrl-C ends it with the verdict so far.
+threads or files of a long-lived process kept growing, or the agents did not agree 30 s after the last
+fault; 2 for a wrong command line. Ctrl-C ends it with the verdict so far.
 """
 
 import sys
-from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio
@@ -27,16 +26,16 @@ from time import monotonic
 
 from bench.harness.agent_process import AgentProcess
 from bench.harness.caller import new_loop
-from bench.harness.clients import Guests
+from bench.harness.clients import Clients
 from bench.harness.fault_injector import FaultInjector
-from bench.harness.faults import BUSY, GRACE, Node, World
 from bench.harness.gauges import HEAD, LONG, Gauge, grown, rows
-from bench.harness.judge import SHORT, Judge
+from bench.harness.invariants.answers import Judge
+from bench.harness.invariants.conversation import Conversation, Counts, Violation
+from bench.harness.invariants.ground_truth import GRACE, GroundTruth, KnownNode
 from bench.harness.options import flag, positive, seconds
 from bench.harness.proxy import Proxy
 from bench.harness.report import table
-from bench.harness.schedule import LINES, schedule
-from bench.harness.talk import Count, Talk, Wrong
+from bench.harness.schedule import PROXIED, schedule
 from nodnod_agent.console.diff import compare
 from nodnod_agent.console.local_cluster import name_of
 from nodnod_agent.console.signals import until_signal
@@ -44,22 +43,22 @@ from nodnod_client.address import Address
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 
-FEWEST = 2 + LINES
+MIN_AGENTS = 2 + PROXIED
 AGREE_WITHIN = 30.0
-"""Seconds after the last fault in which all agents must see all, and answer whole."""
+"""Seconds after the last fault by which every agent must list every other and answer completely."""
 
-OWED = 5.0
-"""Seconds in which what is owed at the end is waited for."""
+LAST_ANSWERS = 5.0
+"""Seconds that the last answers are waited for at the end."""
 
 SHOWN = 20
-"""Wrong things that are printed whole."""
+"""Violations that are printed in full."""
 
-STORY = 8
-"""Last faults that are printed with one."""
+RECENT_LINES = 8
+"""Lines of the log that are printed with each."""
 
 PULSE = 0.02
 STALL = 0.05
-"""Seconds between two beats of our own loop, and how much later one must be to count as a stall."""
+"""Seconds between two wake-ups of this process, and how late one must be to count as a pause."""
 
 
 class Soak:
@@ -68,40 +67,40 @@ class Soak:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._began = monotonic()
-        self._count = Count()
-        self._wrong: Counter[str] = Counter()
-        self._story: deque[str] = deque(maxlen=STORY)
+        self._counts = Counts()
+        self._violations: Counter[str] = Counter()
+        self._recent: deque[str] = deque(maxlen=RECENT_LINES)
         self._gauges: dict[str, Gauge] = {}
-        self._past: list[Gauge] = []
-        self._residents: list[AgentProcess] = []
-        self._guests: list[Guests] = []
-        self._world = World([], push=options.push)
-        self._judge = Judge(self._world)
-        self._marshal: FaultInjector | None = None
+        self._past_gauges: list[Gauge] = []
+        self._agents: list[AgentProcess] = []
+        self._clients: list[Clients] = []
+        self._truth = GroundTruth()
+        self._judge = Judge(self._truth)
+        self._injector: FaultInjector | None = None
         self.finished = False
 
     async def run(self) -> None:
-        """Start, do harm, and see that all is well again; whatever happens, end all processes."""
+        """Start, inject faults, and wait until all is well again; in any case, end all processes."""
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-soak-")))
             await self._populate(stack, folder)
             options = self._options
-            self._marshal = marshal = FaultInjector(
-                self._world,
-                self._residents,
-                self._guests,
-                tell=self._tell,
-                complain=lambda name, what: self._report(Wrong(monotonic(), name, what)),
-                renewed=self._renewed,
+            self._injector = injector = FaultInjector(
+                self._truth,
+                self._agents,
+                self._clients,
+                log=self._log,
+                complain=self._complain,
+                started=self._started,
                 seed=options.seed,
             )
             try:
-                await self._go_on(marshal)
+                await self._inject(injector)
             finally:
-                marshal.end()
-                for one in self._residents:
+                injector.end()
+                for one in self._agents:
                     if "Traceback" in one.log():
-                        self._report(Wrong(monotonic(), one.name, "it logged a traceback"))
+                        self._complain(one.name, "it logged a traceback")
                         print(one.log()[-4000:])
 
     async def _populate(self, stack: AsyncExitStack, folder: Path) -> None:
@@ -110,88 +109,89 @@ class Soak:
         names = [name_of(place) for place in range(options.agents)]
         for place, name in enumerate(names):
             line = None
-            if place >= options.agents - LINES:
+            if place >= options.agents - PROXIED:
                 line = await stack.enter_async_context(Proxy("127.0.0.1:1"))
             every = round(1.0 + 0.01 * place, 2)
             one = AgentProcess(name, every, folder, mode, line)
-            self._residents.append(one)
-            self._world.nodes[name] = Node(name, every, [one.advertised])
+            self._agents.append(one)
+            addresses = [one.advertised]
+            node = KnownNode(name=name, addresses=addresses, every=every, push=options.push)
+            self._truth.add(node)
 
-            def new_talk(name: str = name) -> Talk:
-                return Talk(name, self._judge, self._count, self._report)
+            def converse(node: KnownNode = node) -> Conversation:
+                return Conversation(node, self._judge, self._counts, self._report)
 
             def where(one: AgentProcess = one) -> Address:
                 return one.endpoint
 
-            self._guests.append(Guests(where, names, new_talk, (options.seed, place)))
+            self._clients.append(Clients(where, names, converse, (options.seed, place)))
 
-    async def _go_on(self, marshal: FaultInjector) -> None:
+    async def _inject(self, injector: FaultInjector) -> None:
         options = self._options
         faults = schedule(options.seed, options.seconds, options.agents)
-        watchers = [asyncio.create_task(self._beat()), asyncio.create_task(self._watch())]
+        tasks = [asyncio.create_task(self._time_pauses()), asyncio.create_task(self._watch())]
         try:
-            await marshal.begin()
+            await injector.start()
             await self._agree("at the start")
             self._began = monotonic()
-            watchers += [asyncio.create_task(guests.stay()) for guests in self._guests]
-            await marshal.carry_out(faults)
+            tasks += [asyncio.create_task(clients.run()) for clients in self._clients]
+            await injector.run(faults)
             await asyncio.sleep(self._began + options.seconds - monotonic())
-            self._tell("no more faults")
+            self._log("no more faults")
             await self._agree("at the end")
-            await asyncio.gather(*(guests.finish(OWED) for guests in self._guests))
+            await asyncio.gather(*(one.finish(LAST_ANSWERS) for one in self._clients))
             self.finished = True
         finally:
-            for task in watchers:
+            for task in tasks:
                 task.cancel()
-            ended = await asyncio.gather(*watchers, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
             for error in ended:
                 if isinstance(error, Exception):
                     raise error
 
-    async def _beat(self) -> None:
-        """Note when we ourselves stood still."""
+    async def _time_pauses(self) -> None:
+        """Note when this process itself stood still."""
         then = monotonic()
         while True:
             await asyncio.sleep(PULSE)
             now = monotonic()
             if now - then > PULSE + STALL:
-                self._world.stalls.append((then, now))
+                self._truth.begin("pause", None, then).until = now
             then = now
 
     async def _watch(self) -> None:
-        """Look at processes, and for answers that are overdue."""
+        """Look every second at the processes, and for overdue answers."""
         while True:
             await asyncio.sleep(1.0)
-            for one in self._residents:
+            for one in self._agents:
                 if died := one.died:
-                    one.expected = True  # once told is enough
-                    self._report(Wrong(monotonic(), one.name, died))
+                    one.expected = True  # one report is enough
+                    self._complain(one.name, died)
                 elif one.up:
                     gauge = self._gauges[one.name]
                     gauge.look(monotonic())
                     if leap := gauge.leap:
-                        self._tell(f"memory of {one.name} leaps from {leap}")
-            for guests in self._guests:
-                guests.look()
+                        self._log(f"memory of {one.name} leaps from {leap}")
+            for clients in self._clients:
+                clients.check_overdue()
 
     async def _agree(self, when: str) -> None:
-        """Wait until every agent sees every other, and answers whole; else that is wrong."""
+        """Wait until every agent lists every other and answers completely; report it if none does."""
         began = monotonic()
         seen = "nothing"
         while monotonic() - began < AGREE_WITHIN:
-            seen = await self._seen()
+            seen = await self._disagreement()
             if not seen:
-                self._tell(f"all agree and answer whole, {monotonic() - began:.1f} s later")
+                self._log(f"all agree and answer completely, {monotonic() - began:.1f} s later")
                 return
             await asyncio.sleep(0.2)
-        what = f"{when} they do not agree after {AGREE_WITHIN:g} s: {seen}"
-        self._report(Wrong(monotonic(), "all", what))
+        self._complain("all", f"{when} they do not agree after {AGREE_WITHIN:g} s: {seen}")
 
-    async def _seen(self) -> str:
+    async def _disagreement(self) -> str:
         """What keeps the agents from agreeing just now."""
-        views, names = [], sorted(one.name for one in self._residents)
+        views, names = [], sorted(one.name for one in self._agents)
         try:
-            for one in self._residents:
+            for one in self._agents:
                 async with Client(one.address, timeout=5.0) as client:
                     views.append((await client.members()).members)
                     nodes = (await client.stat_all()).nodes
@@ -205,33 +205,36 @@ class Soak:
             return str(report)
         return ""
 
-    def _renewed(self, one: AgentProcess) -> None:
+    def _started(self, one: AgentProcess) -> None:
         if one.name in self._gauges:
-            self._past.append(self._gauges[one.name])
+            self._past_gauges.append(self._gauges[one.name])
         self._gauges[one.name] = Gauge(one.name, one.pid)
 
-    def _tell(self, what: str) -> None:
+    def _log(self, what: str) -> None:
         line = f"{monotonic() - self._began:7.2f} s  {what}"
-        self._story.append(line)
+        self._recent.append(line)
         print(line, flush=True)
 
-    def _report(self, wrong: Wrong) -> None:
-        self._wrong[f"{wrong.agent}: {wrong.what}"[:100]] += 1
-        if sum(self._wrong.values()) > SHOWN:
+    def _complain(self, agent: str, what: str) -> None:
+        self._report(Violation(monotonic(), agent, what))
+
+    def _report(self, wrong: Violation) -> None:
+        self._violations[f"{wrong.agent}: {wrong.what}"[:100]] += 1
+        if sum(self._violations.values()) > SHOWN:
             return
         print(f"WRONG at {wrong.moment - self._began:.3f} s, {wrong.agent}: {wrong.what}")
         if wrong.request is not None and wrong.asked is not None:
             print(f"  asked at {wrong.asked - self._began:.3f} s: {wrong.request}")
         if wrong.text:
             print(f"  answer: {wrong.text}")
-        for line in self._story:
+        for line in self._recent:
             print(f"  | {line}")
         sys.stdout.flush()
 
     def verdict(self) -> Iterator[str]:
         """The lines that end it."""
-        options, count = self._options, self._count
-        gauges = [*self._past, *self._gauges.values()]
+        options, counts = self._options, self._counts
+        gauges = [*self._past_gauges, *self._gauges.values()]
         yield ""
         yield from table(HEAD, rows(gauges))
         yield (
@@ -240,39 +243,39 @@ class Soak:
         )
         mode = "push" if options.push else "pull"
         span = monotonic() - self._began
-        faults = self._marshal.done if self._marshal is not None else 0
+        faults = self._injector.done if self._injector is not None else 0
         yield f"{span:.0f} s, seed {options.seed}, {mode}, {options.agents} agents, {faults} faults"
         yield (
-            f"asked {count.asked:,}, answered {count.answered:,}, lost with their connections "
-            f"{count.lost:,}; {count.ticks:,} ticks of streams"
+            f"asked {counts.asked:,}, answered {counts.answered:,}, lost with their connections "
+            f"{counts.lost:,}; {counts.ticks:,} ticks of streams"
         )
-        if count.answered:
+        if counts.answered:
             yield (
-                f"the latest answer came {count.latest:.3f} s after its deadline; {GRACE} s are "
-                f"allowed, and {BUSY} s more on a busy machine, which {count.late:,} took"
+                f"the latest answer came {counts.latest:.3f} s after its deadline; {GRACE} s are "
+                f"allowed, and {self._truth.slack} s more on a busy machine, which {counts.late:,} took"
             )
-        yield f"{self._judge.short:,} times a deadline below {SHORT:g} s passed a sound node by"
-        wrong = sum(self._wrong.values())
+        yield f"{self._judge.passed_by:,} times a deadline below {self._truth.short:g} s passed a healthy node by"
+        wrong = sum(self._violations.values())
         yield f"wrong {wrong:,}"
-        yield from (f"  {times:,} x {what}" for what, times in self._wrong.most_common(SHOWN))
+        yield from (f"  {times:,} x {what}" for what, times in self._violations.most_common(SHOWN))
         yield from (f"GROWS: {what}" for what in grown(gauges))
 
     @property
     def well(self) -> bool:
-        """Whether nothing was wrong."""
-        return not self._wrong and not any(grown([*self._past, *self._gauges.values()]))
+        """Whether there was no violation and no growth."""
+        return not self._violations and not any(grown([*self._past_gauges, *self._gauges.values()]))
 
 
 def main() -> int:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flag(parser, "seconds", seconds, 60.0, "how long there are faults")
-    flag(parser, "seed", int, random.SystemRandom().randrange(10**6), "what makes the faults")
-    flag(parser, "agents", positive, 5, f"how many, at least {FEWEST}")
+    flag(parser, "seconds", seconds, 60.0, "seconds of faults")
+    flag(parser, "seed", int, random.SystemRandom().randrange(10**6), "chooses the faults")
+    flag(parser, "agents", positive, 5, f"number of agents, at least {MIN_AGENTS}")
     parser.add_argument("--push", action="store_true", help="agents in push mode")
     options = parser.parse_args()
-    if options.agents < FEWEST:
-        parser.error(f"a soak takes at least {FEWEST} agents")
+    if options.agents < MIN_AGENTS:
+        parser.error(f"a soak needs at least {MIN_AGENTS} agents")
     print(f"soak: seed {options.seed}, load of the machine {os.getloadavg()[0]:.1f}")
     soak = Soak(options)
     with asyncio.Runner(loop_factory=new_loop) as runner:

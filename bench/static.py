@@ -6,9 +6,8 @@ limit.py runs it; by hand, it lets any other load generator find its own limit.
 """
 
 import sys
-from os.path import abspath, dirname
 
-sys.path[0] = dirname(dirname(abspath(__file__)))  # bench/concurrent.py hides the library's
+sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import asyncio
 import socket

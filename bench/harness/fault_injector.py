@@ -1,4 +1,4 @@
-"""Carries out the faults of a schedule: the grave ones one by one, the others whenever they come."""
+"""Injects the faults of a schedule: the serious ones one by one, the others whenever they are due."""
 
 import asyncio
 import random
@@ -10,220 +10,225 @@ from time import monotonic
 
 from bench.harness.agent_process import AgentProcess
 from bench.harness.attack_process import Attack
-from bench.harness.clients import Guests
-from bench.harness.faults import Trouble, World
+from bench.harness.clients import Clients
+from bench.harness.invariants.ground_truth import Fault, GroundTruth, KnownNode
 from bench.harness.proxy import Proxy, halved, lost
-from bench.harness.schedule import ELDER, Fault
+from bench.harness.schedule import ELDER, Planned
 
 STOPPING = 0.05
-"""Seconds in which a process that is to stand still may still do something."""
+"""Seconds in which a process that is being frozen may still send something."""
 
 
 class FaultInjector:
-    """``tell`` is told of each fault as it happens, ``complain`` of what goes wrong with one."""
+    """Injects faults into ``agents``, which the ground truth lists.
+
+    Calls ``log`` with each fault as it happens, ``complain`` with what goes wrong with one, and
+    ``started`` with each agent that is a new process.
+    """
 
     def __init__(
         self,
-        world: World,
-        residents: Sequence[AgentProcess],
-        guests: Sequence[Guests],
+        truth: GroundTruth,
+        agents: Sequence[AgentProcess],
+        clients: Sequence[Clients],
         *,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
         complain: Callable[[str, str], None],
-        renewed: Callable[[AgentProcess], None],
+        started: Callable[[AgentProcess], None],
         seed: int,
     ) -> None:
-        """``renewed`` is told of each agent that is a new process."""
-        self._world = world
-        self._residents = residents
-        self._guests = guests
-        self._tell = tell
+        self._truth = truth
+        self._agents = agents
+        self._clients = clients
+        self._log = log
         self._complain = complain
-        self._renewed = renewed
+        self._started = started
         self._rng = random.Random(f"marshal {seed}")
         self._attacks: set[Attack] = set()
         self.done = 0
 
-    async def begin(self) -> None:
-        """Start all, each told of the first alone."""
-        first = self._residents[0]
-        troubles = []
-        for one in self._residents:
+    async def start(self) -> None:
+        """Start all agents, each with the first one as its only peer."""
+        first = self._agents[0]
+        faults = []
+        for one in self._agents:
             one.told = {first} - {one}
-            troubles.append(self._world.begin("begin", one.name, monotonic()))
+            faults.append(self._begin("start", one))
             self._start(one)
-        for one, trouble in zip(self._residents, troubles, strict=True):
+        for one, fault in zip(self._agents, faults, strict=True):
             await one.listens()
-            trouble.until = monotonic()
+            fault.until = monotonic()
 
-    async def carry_out(self, faults: Iterable[Fault]) -> None:
-        """Until the last one is over."""
+    async def run(self, schedule: Iterable[Planned]) -> None:
+        """Inject all faults, until the last one is over."""
         began = monotonic()
-        grave = asyncio.Queue[Fault | None]()
+        serious = asyncio.Queue[Planned | None]()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._one_by_one(grave))
-            for fault in faults:
-                await asyncio.sleep(began + fault.at - monotonic())
-                if fault.grave:
-                    grave.put_nowait(fault)
+            group.create_task(self._one_by_one(serious))
+            for planned in schedule:
+                await asyncio.sleep(began + planned.at - monotonic())
+                if planned.serious:
+                    serious.put_nowait(planned)
                 else:
-                    group.create_task(self._carry_out(fault))
-            grave.put_nowait(None)
+                    group.create_task(self._inject(planned))
+            serious.put_nowait(None)
 
     def end(self) -> None:
         """End what still runs, at once."""
         for attack in self._attacks:
             attack.kill()
-        for one in self._residents:
-            self._world.begin("stop", one.name, monotonic())
+        for one in self._agents:
+            self._begin("stop", one)
             one.told_to_end()
-        for one in self._residents:
+        for one in self._agents:
             one.end()
 
-    async def _one_by_one(self, faults: asyncio.Queue[Fault | None]) -> None:
-        while fault := await faults.get():
-            await self._carry_out(fault)
+    def _node(self, one: AgentProcess) -> KnownNode:
+        return self._truth.owners(one.name)[0]
 
-    async def _carry_out(self, fault: Fault) -> None:
-        one = self._residents[fault.place]
-        act = getattr(self, "_" + fault.kind.replace(" ", "_"))
+    def _begin(self, kind: str, one: AgentProcess) -> Fault:
+        return self._truth.begin(kind, self._node(one), monotonic())
+
+    async def _one_by_one(self, queue: asyncio.Queue[Planned | None]) -> None:
+        while planned := await queue.get():
+            await self._inject(planned)
+
+    async def _inject(self, planned: Planned) -> None:
+        one = self._agents[planned.place]
+        act = getattr(self, "_" + planned.kind.replace(" ", "_"))
         if one.died:
             self._complain(one.name, one.died)
         self.done += 1
-        await act(one, fault)
+        await act(one, planned)
 
     # -- processes ---------------------------------------------------------------------------------
 
-    async def _kill(self, one: AgentProcess, fault: Fault) -> None:
-        trouble = self._world.begin("kill", one.name, monotonic())
-        self._tell(f"kill {one}, for {fault.span:g} s")
+    async def _kill(self, one: AgentProcess, planned: Planned) -> None:
+        fault = self._begin("kill", one)
+        self._log(f"kill {one}, for {planned.span:g} s")
         one.kill()
-        await self._back(one, trouble, fault.span)
+        await self._restart(one, fault, planned.span)
 
-    async def _stop(self, one: AgentProcess, fault: Fault) -> None:
-        trouble = self._world.begin("stop", one.name, monotonic())
-        self._tell(f"stop {one}, for {fault.span:g} s")
-        await self._told_to_stop(one)
-        await self._back(one, trouble, fault.span)
+    async def _stop(self, one: AgentProcess, planned: Planned) -> None:
+        fault = self._begin("stop", one)
+        self._log(f"stop {one}, for {planned.span:g} s")
+        await self._terminate(one)
+        await self._restart(one, fault, planned.span)
 
-    async def _move(self, one: AgentProcess, fault: Fault) -> None:
-        trouble = self._world.begin("move", one.name, monotonic())
+    async def _move(self, one: AgentProcess, planned: Planned) -> None:
         gently = self._rng.random() < 0.5
-        self._tell(f"{'stop' if gently else 'kill'} {one}, and start it elsewhere")
+        fault = self._begin("stop" if gently else "move", one)
+        self._log(f"{'stop' if gently else 'kill'} {one}, and start it at another address")
         if gently:
-            trouble.kind = "stop"
-            await self._told_to_stop(one)
+            await self._terminate(one)
         else:
             one.kill()
         one.move()
-        self._world.nodes[one.name].addresses.append(one.advertised)
-        await self._back(one, trouble, fault.span)
+        self._truth.add_address(self._node(one), one.advertised)
+        await self._restart(one, fault, planned.span)
 
-    async def _freeze(self, one: AgentProcess, fault: Fault) -> None:
-        trouble = self._world.begin("freeze", one.name, monotonic())
-        self._tell(f"freeze {one} for {fault.span:g} s")
+    async def _freeze(self, one: AgentProcess, planned: Planned) -> None:
+        fault = self._begin("freeze", one)
+        self._log(f"freeze {one} for {planned.span:g} s")
         one.signal(signal.SIGSTOP)
-        trouble.away = (monotonic() + STOPPING, inf)
-        await asyncio.sleep(fault.span)
-        trouble.away = (trouble.away[0], monotonic())
+        fault.away = (monotonic() + STOPPING, inf)
+        await asyncio.sleep(planned.span)
+        fault.away = (fault.away[0], monotonic())
         one.signal(signal.SIGCONT)
-        trouble.until = monotonic()
-        self._tell(f"{one.name} goes on")
+        fault.until = monotonic()
+        self._log(f"{one.name} goes on")
 
-    async def _told_to_stop(self, one: AgentProcess) -> None:
-        fault = await one.stop()
-        if fault:
-            self._complain(one.name, fault)
+    async def _terminate(self, one: AgentProcess) -> None:
+        complaint = await one.stop()
+        if complaint:
+            self._complain(one.name, complaint)
 
-    async def _back(self, one: AgentProcess, trouble: Trouble, span: float) -> None:
-        trouble.away = (monotonic(), inf)
+    async def _restart(self, one: AgentProcess, fault: Fault, span: float) -> None:
+        fault.away = (monotonic(), inf)
         await asyncio.sleep(span)
-        first = self._residents[0]
-        one.told = {first if one is not first else self._residents[ELDER]}
-        trouble.away = (trouble.away[0], monotonic())
+        first = self._agents[0]
+        one.told = {first if one is not first else self._agents[ELDER]}
+        fault.away = (fault.away[0], monotonic())
         self._start(one)
         await one.listens()
-        trouble.until = monotonic()
-        self._tell(f"{one} is back")
+        fault.until = monotonic()
+        self._log(f"{one} is back")
 
     def _start(self, one: AgentProcess) -> None:
         one.expected = True
         one.begin()
-        self._renewed(one)
+        self._started(one)
 
-    # -- lines -------------------------------------------------------------------------------------
+    # -- links -------------------------------------------------------------------------------------
 
-    async def _slow_line(self, one: AgentProcess, fault: Fault) -> None:
-        delay = float(fault.detail[0])
-        what = f"is {delay:g} s slow each way, for {fault.span:g} s"
-        async with self._bad_line(one, what) as line:
+    async def _slow_link(self, one: AgentProcess, planned: Planned) -> None:
+        delay = float(planned.detail[0])
+        what = f"is {delay:g} s slow each way, for {planned.span:g} s"
+        async with self._bad_link(one, what) as line:
             line.there.delay = line.back.delay = delay
-            await asyncio.sleep(fault.span)
+            await asyncio.sleep(planned.span)
             line.mend()
-            await asyncio.sleep(delay)  # what is under way keeps back all behind it
+            await asyncio.sleep(delay)  # what is under way delays everything behind it
 
-    async def _reset_line(self, one: AgentProcess, _: Fault) -> None:
-        async with self._bad_line(one, "resets all connections") as line:
+    async def _reset_link(self, one: AgentProcess, _: Planned) -> None:
+        async with self._bad_link(one, "resets all connections") as line:
             await line.reset()
 
-    async def _dead_line(self, one: AgentProcess, fault: Fault) -> None:
-        async with self._bad_line(one, f"loses all, for {fault.span:g} s") as line:
+    async def _dead_link(self, one: AgentProcess, planned: Planned) -> None:
+        async with self._bad_link(one, f"loses all, for {planned.span:g} s") as line:
             line.there.harm = line.back.harm = lost
-            await asyncio.sleep(fault.span)
+            await asyncio.sleep(planned.span)
             line.mend()
             await line.reset()  # TCP would have sent again what was lost
 
-    async def _pieces(self, one: AgentProcess, fault: Fault) -> None:
-        what = f"cuts all into pieces, for {fault.span:g} s"
-        async with self._bad_line(one, what, harmless=True) as line:
+    async def _pieces(self, one: AgentProcess, planned: Planned) -> None:
+        what = f"cuts all into pieces, for {planned.span:g} s"
+        async with self._bad_link(one, what, harmless=True) as line:
             line.there.harm = line.back.harm = halved
-            await asyncio.sleep(fault.span)
+            await asyncio.sleep(planned.span)
             line.mend()
 
     @asynccontextmanager
-    async def _bad_line(
+    async def _bad_link(
         self, one: AgentProcess, what: str, *, harmless: bool = False
     ) -> AsyncIterator[Proxy]:
-        """The line to an agent, for one fault at a time."""
+        """The proxy in front of an agent, for one fault at a time."""
         assert one.line is not None
         async with one.lock:
-            trouble = None
-            if not harmless:
-                trouble = self._world.begin("line", one.name, monotonic())
-            self._tell(f"the line to {one} {what}")
+            fault = None if harmless else self._begin("link", one)
+            self._log(f"the link to {one} {what}")
             yield one.line
-            self._tell(f"the line to {one.name} is well")
-            if trouble is not None:
-                trouble.until = monotonic()
+            self._log(f"the link to {one.name} is well")
+            if fault is not None:
+                fault.until = monotonic()
 
-    # -- what must harm nobody ---------------------------------------------------------------------
+    # -- what must change no answer ----------------------------------------------------------------
 
-    async def _reload(self, one: AgentProcess, _: Fault) -> None:
+    async def _reload(self, one: AgentProcess, _: Planned) -> None:
         if one.up:
-            changed = one.reconfigure(list(self._residents), self._rng)
-            self._tell(f"{one} reads its file anew: {changed}")
+            changed = one.reconfigure(list(self._agents), self._rng)
+            self._log(f"{one} reloads its file: {changed}")
 
-    async def _bad_reload(self, one: AgentProcess, _: Fault) -> None:
+    async def _bad_reload(self, one: AgentProcess, _: Planned) -> None:
         if one.up:
-            self._tell(f"{one} reads a file with a fault: {one.misconfigure(self._rng)}")
+            self._log(f"{one} reloads an invalid file: {one.misconfigure(self._rng)}")
 
-    async def _hostile(self, one: AgentProcess, fault: Fault) -> None:
+    async def _hostile(self, one: AgentProcess, planned: Planned) -> None:
         if not one.up:
             return
-        count, *kinds = fault.detail
-        self._tell(f"{count} hostile clients at {one} for {fault.span:g} s: {', '.join(kinds)}")
-        asks_past = "costly_questions" in kinds
-        trouble = self._world.begin("past", one.name, monotonic()) if asks_past else None
-        attack = Attack(one.endpoint, kinds, int(count), fault.span)
+        count, *kinds = planned.detail
+        self._log(f"{count} hostile clients at {one} for {planned.span:g} s: {', '.join(kinds)}")
+        fault = self._begin("history", one) if "costly_questions" in kinds else None
+        attack = Attack(one.endpoint, kinds, int(count), planned.span)
         self._attacks.add(attack)
         await asyncio.to_thread(attack.end)
         self._attacks.discard(attack)
-        if trouble is not None:
-            trouble.until = monotonic()
+        if fault is not None:
+            fault.until = monotonic()
 
-    async def _burst(self, one: AgentProcess, fault: Fault) -> None:
+    async def _burst(self, one: AgentProcess, planned: Planned) -> None:
         if not one.up:
             return
-        connections, questions = map(int, fault.detail)
-        self._tell(f"{questions} questions at once over each of {connections} clients at {one}")
-        await self._guests[fault.place].burst(connections, questions)
+        connections, requests = map(int, planned.detail)
+        self._log(f"{requests} requests at once over each of {connections} clients at {one}")
+        await self._clients[planned.place].burst(connections, requests)

@@ -54,7 +54,7 @@ def test_a_node_killed_in_the_middle_is_named_at_once_and_costs_no_deadline() ->
         victim.freeze()
         client.ask(type=1)
         world.run(0.5)
-        assert client.answered == 0
+        assert client.counts.answered == 0
         victim.crash()
         world.run(0.1)
         assert errors(client.latest["nodes"]) == {victim.name: "down: connection reset by peer"}
@@ -69,7 +69,7 @@ def test_a_frozen_node_costs_the_deadline_and_then_nothing() -> None:
         victim.freeze()
         client.ask(type=1, timeout=0.5)
         world.run(0.49)
-        assert client.answered == 0
+        assert client.counts.answered == 0
         world.run(MARGIN)
         assert errors(client.latest["nodes"]) == {victim.name: "no answer within 0.5 s"}
         world.run(6)
@@ -181,7 +181,7 @@ def test_all_who_ask_one_agent_cost_its_peers_one_query_a_turn() -> None:
         for client in clients:
             client.ask(type=1)
         world.run(1)
-        assert all(client.answered == 1 for client in clients)
+        assert all(client.counts.answered == 1 for client in clients)
         assert agents[1].process.sent - before <= 4
 
 
@@ -191,10 +191,10 @@ def test_a_slow_old_peer_in_the_cluster_is_answered_in_the_order_it_asked() -> N
         world.run(10)
         clients = [world.client(agent) for agent in agents]
         for client in clients:
-            client.chatter(0.05)
+            client.keep_asking(0.05)
         world.run(30)
         world.check_overdue()
-        assert all(client.answered > 100 for client in clients)
+        assert all(client.counts.answered > 100 for client in clients)
 
 
 def test_an_agent_that_stops_answers_what_it_was_asked_and_takes_nobody_with_it() -> None:
@@ -205,7 +205,6 @@ def test_an_agent_that_stops_answers_what_it_was_asked_and_takes_nobody_with_it(
         world.run(0.1)
         client.ask(type=1, id=1)
         world.run(0.1)
-        client.by_id[1].stopped = True
         agents[0].stop()
         world.run(1)
         assert client.latest["code"] == "shutting_down"

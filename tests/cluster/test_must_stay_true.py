@@ -34,15 +34,15 @@ def weather(
         asked = cluster[:: max(1, agents // 10)]
         clients = [world.client(agent) for agent in asked]
         for client in clients:
-            client.chatter(0.5)
+            client.keep_asking(0.5)
         for agent in cluster[:3]:
-            world.listener(agent, every=1.0)
+            world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
         world.wait_for(world.whole, WHOLE_AGAIN)
         Chaos(world, cluster, every).rage(seconds)
         world.wait_for(world.whole, WHOLE_AGAIN)
         world.run(5)
         world.check_overdue()
-        assert sum(client.answered for client in clients) > seconds
+        assert sum(client.counts.answered for client in clients) > seconds
         views = world.ask_everyone()
         for agent in cluster[: agents - legacy]:  # old ones have no keepalive: they take longer
             errors = {name: node["error"] for name, node in views[agent.name].items()}

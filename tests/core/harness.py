@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from bench.harness.invariants.form import parse
 from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address, parse_address
-from simulation.answers import parse
 from simulation.clock import FakeClock
 from simulation.legacy import node_object
 

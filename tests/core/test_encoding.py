@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.harness.invariants.form import FIELDS, parse
 from nodnod_agent.core.encoding import (
     error_entry,
     from_peer,
@@ -18,7 +19,6 @@ from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_peer_answer, encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import FullStats
-from simulation.answers import FIELDS, parse
 from strategies import examples, json_values
 
 STATS = FullStats("kyle", 5.0, 100, 25, 25.0, 1000, 500, 50.0, "")

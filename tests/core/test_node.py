@@ -2,11 +2,11 @@
 
 import pytest
 
+from bench.harness.invariants.form import parse
 from core.harness import WALL, CoreHarness, FakePeer
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_client.address import Address
-from simulation.answers import parse
 
 
 def lines(log: pytest.LogCaptureFixture, level: str = "") -> list[str]:

@@ -16,7 +16,7 @@ who comes in, and should not     ``test_who_may_not_in.py``
 A case starts its agents through ``ward``, or takes those that the module shares, has the sound ones
 watched (``ward.watch``), and does its worst. What it asserts itself is what is special about it. What
 must stay true (docs/design.md) is judged behind it, over all that the watchers have recorded: see
-``witness/verdict.py``. A case in which nobody was watched fails.
+``bench/harness/invariants``. A case in which nobody was watched fails.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator

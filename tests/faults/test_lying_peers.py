@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from bench.harness.agents import Agent, whole
+from bench.harness.invariants.ground_truth import KnownNode
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
 from invariants.harness import MEGABYTE, FaultHarness
 from invariants.peers import Lie, OldPeer, Peer, Say, honest
-from invariants.record import Node
 from live.asking import ask, errors
 from nodnod_agent.core.membership.gossip import JOIN
 
@@ -67,11 +67,8 @@ async def liars(
         told = [lies[peer.name.rpartition(", ")[0]] for peer in bad]
         await ward.watch(
             stan,
-            unwatched=[peer.node(sound=True) for peer in good],
-            harmed=[
-                peer.node(sound=False, stamped=one.stamped)
-                for peer, one in zip(bad, told, strict=True)
-            ],
+            unwatched=[peer.node() for peer in good],
+            harmed=[peer.node(stamped=one.stamped) for peer, one in zip(bad, told, strict=True)],
             growth=GROWTH,
             pace=pace,
         )
@@ -342,7 +339,8 @@ async def test_peers_that_stream_garbage_spoil_their_own_entries_only(ward: Faul
             await peer.tick()
         await whole(stan, "stan", "good", *GARBAGE)
         sound, *harmed = [
-            Node(name=p.name, addresses=(p.address,), sound=p is good, chatty=True) for p in peers
+            KnownNode(name=p.name, addresses=(p.address,), sound=p is good, chatty=True)
+            for p in peers
         ]
         await ward.watch(stan, unwatched=[sound], harmed=harmed, push=True, pace=PACE)
 

@@ -89,7 +89,7 @@ async def test_nodes_of_one_name_and_of_both_versions_have_each_their_own_number
             return errors(await ask(kyle, {"type": 1})) == expected
 
         await eventually(complete)
-        await ward.watch(kyle, unwatched=[peer.node(sound=True) for peer in peers])
+        await ward.watch(kyle, unwatched=[peer.node() for peer in peers])
 
         nodes = (await ask(kyle, {"type": 1}))["nodes"]
         numbers = [nodes[f"kyle@{peer.address}"]["cpuUsed"] for peer in peers]

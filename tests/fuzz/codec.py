@@ -12,6 +12,7 @@ from msgspec import Raw
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHeaderValue
 
+from bench.harness.invariants.form import FIELDS, parse
 from core.harness import WALL
 from nodnod_agent.config.settings import Settings
 from nodnod_agent.config.sources import gather
@@ -24,7 +25,6 @@ from nodnod_client import codec
 from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError, RequestError, WireError
 from nodnod_client.messages import MAX_NAME_LENGTH, MemberEntry, Request
-from simulation.answers import FIELDS, parse
 from simulation.table_invariants import check_view
 
 SHORT = 300

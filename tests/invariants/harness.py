@@ -1,11 +1,13 @@
-"""Agents of one case: healthy before it, watched in it, healthy after it, and gone in time."""
+"""The agents of one test: healthy before it, watched in it, healthy after it, and ended in time."""
 
 import asyncio
+import json
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,32 +15,31 @@ from typing import Any
 from msgspec import Struct
 
 from bench.harness.agents import Agent, Agents
+from bench.harness.invariants.ground_truth import Fault, GroundTruth, KnownNode
 from bench.harness.threaded import Threaded
 from bench.harness.usage import peak, reset_peak
 from eventually import SLACK
-from invariants.record import Known, Node
 from invariants.recorder import PACE, Pass, Recorder
-from invariants.verdict import faults
 
 LINUX = sys.platform == "linux"
 MEGABYTE = 1024 * 1024
 
 GROWTH = 24 * MEGABYTE
-"""Bytes that an agent may take more, at any moment of a case, than it had before it."""
+"""Bytes by which the memory of an agent may grow during a test."""
 
 STOP_LIMIT = 2.0
-"""Seconds within which an agent that was told to stop must be gone."""
+"""Seconds by which an agent that was told to stop must have ended."""
 
 SHOWN = 4
-"""Faults that are shown of each record; there may be hundreds of one kind."""
+"""Violations that are shown of each connection; there may be hundreds of one kind."""
 
 OPEN = Pass()
 
 
 class Numbered(Agents):
-    """Agents whose numbers can be told apart: each has an interval of its own.
+    """Agents whose history can be told apart: each has an interval of its own.
 
-    They end as in life: told to stop, and gone within two seconds.
+    At the end each is told to stop, and must end with status 0 within STOP_LIMIT.
     """
 
     def begin(self, name: str, **options: Any) -> Agent:
@@ -63,11 +64,12 @@ class Numbered(Agents):
 
 
 class Watched(Struct, eq=False):
-    """An agent and who watches it."""
+    """An agent and the clients that watch it."""
 
     agent: Agent
     entry: Pass
-    known: Known
+    node: KnownNode
+    truth: GroundTruth
     recorder: Threaded[Recorder]
     memory: int
     growth: int
@@ -80,64 +82,69 @@ class FaultHarness(Numbered):
         super().__init__(directory)
         self.watched: list[Watched] = []
         self.judged = 0
+        """How many agents have been watched and judged."""
         self._others: list[tuple[Agent, Pass]] = []
 
     async def watch(
         self,
         *sound: Agent,
-        harmed: Sequence[Agent | Node] = (),
-        unwatched: Sequence[Agent | Node] = (),
+        harmed: Sequence[Agent | KnownNode] = (),
+        unwatched: Sequence[Agent | KnownNode] = (),
         also_at: Mapping[Agent, str] | None = None,
         entry: Pass = OPEN,
         growth: int = GROWTH,
         pace: float = PACE,
         push: bool = False,
     ) -> None:
-        """Watch agents that nothing is wrong with, while something is with ``harmed``.
+        """Watch agents that nothing is wrong with, while something is wrong with ``harmed``.
 
-        All of them, and those ``unwatched`` that are sound too, are one cluster, complete by now.
-        ``also_at`` are addresses under which some may be known besides.
+        All of them, and those ``unwatched`` that are healthy too, are one complete cluster by now.
+        ``also_at``: further addresses under which some may be known.
         """
-        nodes = [
-            Node.of(one, sound=one not in harmed, also_at=(also_at or {}).get(one, ""))
-            if isinstance(one, Agent)
-            else one
-            for one in (*sound, *unwatched, *harmed)
-        ]
-        names = sorted({node.name for node in nodes if node.sound})
+        everyone = (*sound, *unwatched, *harmed)
+        healthy = [one for one in everyone if one not in harmed]
+        names = sorted({one.name for one in healthy})
         others = [one for one in (*harmed, *unwatched) if isinstance(one, Agent)]
         for agent in (*sound, *others):
             await check_health(agent, entry)
         self._others += [(agent, entry) for agent in others]
         for agent in sound:
-            known = Known(host=agent.name, nodes=tuple(nodes), push=push)
-            recorder = Recorder(agent.address, names, entry, pace=pace, seed=len(self.watched))
-            await self._begin(agent, known, recorder, entry, growth)
+            truth = GroundTruth(slack=SLACK, short=SLACK, prompt=True)
+            for one in everyone:
+                node = (
+                    known_node(one, (also_at or {}).get(one, "")) if isinstance(one, Agent) else one
+                )
+                truth.add(node)
+                if one in harmed:
+                    truth.begin("link", node, -inf)
+                if one is agent:
+                    asked = node
+                    asked.push = push
+            seed = len(self.watched)
+            recorder = Recorder(agent.address, names, entry, asked, truth, pace=pace, seed=seed)
+            await self._begin(agent, asked, truth, recorder, entry, growth)
 
     @contextmanager
     def frozen(self, agent: Agent) -> Iterator[None]:
-        """Let an agent stand still."""
-        since = monotonic()
+        """Have an agent stand still."""
+        pauses = self._begin_fault("pause", agent)
         agent.signal(signal.SIGSTOP)
         try:
             yield
         finally:
             agent.signal(signal.SIGCONT)
-            for one in self.watched:
-                if one.agent is agent:
-                    one.known.still.append((since, monotonic()))
+            for pause in pauses:
+                pause.until = monotonic()
 
     async def stop(self, agent: Agent) -> None:
-        """Tell an agent to stop, and see that it does not wait for anybody."""
-        for one in self.watched:
-            if one.agent is agent:
-                one.known.told_to_stop = monotonic()
+        """Tell an agent to stop. Raises AssertionError unless it ends in time."""
+        self._begin_fault("leave", agent)
         began = monotonic()
         agent.signal(signal.SIGTERM)
         assert await agent.exited(within=STOP_LIMIT + SLACK) == 0, f"{monotonic() - began:.3f} s"
 
     async def judge(self) -> None:
-        """End the watch. Raises AssertionError with all that was not as it must be."""
+        """End the watch. Raises AssertionError with all violations."""
         watched, self.watched = self.watched, []
         self.judged += len(watched)
         found = []
@@ -146,29 +153,49 @@ class FaultHarness(Numbered):
                 await asyncio.to_thread(one.recorder.run, one.recorder.server.finish(), timeout=30)
             finally:
                 await asyncio.to_thread(one.recorder.__exit__, None, None, None)
-            found += [f"{one.agent.name}: {fault}" for fault in _judged(one)]
+            found += [f"{one.agent.name}: {violation}" for violation in _judged(one)]
         for agent, entry in [(one.agent, one.entry) for one in watched] + self._others:
             if not agent.over:
                 await check_health(agent, entry)
-        assert not found, "\n".join(["what must stay true did not:", *found])
+        assert not found, "\n".join(["invariants were violated:", *found])
+
+    def _begin_fault(self, kind: str, agent: Agent) -> list[Fault]:
+        """For each that watches the agent."""
+        watching = [one for one in self.watched if one.agent is agent]
+        return [one.truth.begin(kind, one.node, monotonic()) for one in watching]
 
     async def _begin(
-        self, agent: Agent, known: Known, recorder: Recorder, entry: Pass, growth: int
+        self,
+        agent: Agent,
+        node: KnownNode,
+        truth: GroundTruth,
+        recorder: Recorder,
+        entry: Pass,
+        growth: int,
     ) -> None:
         thread = Threaded(recorder)
         if LINUX:
             reset_peak(agent.pid)
         memory = peak(agent.pid) if LINUX else 0
         await asyncio.to_thread(thread.__enter__)
-        self.watched.append(Watched(agent, entry, known, thread, memory, growth))
+        self.watched.append(Watched(agent, entry, node, truth, thread, memory, growth))
+
+
+def known_node(agent: Agent, also_at: str = "") -> KnownNode:
+    """What is known of an agent, which can be reached at one more address than it tells."""
+    every = json.loads(agent.config.read_text()).get("interval", 1.0)
+    flags = list(agent.flags)
+    told = flags[flags.index("--advertise") + 1] if "--advertise" in flags else ""
+    addresses = list(filter(None, (agent.address, told, also_at)))
+    return KnownNode(name=agent.name, addresses=addresses, every=every)
 
 
 async def check_health(agent: Agent, entry: Pass = OPEN) -> None:
-    """Raises AssertionError unless an agent is there, answers promptly, and has not stumbled."""
-    who = f"{agent.name} is not well"
+    """Raises AssertionError unless an agent runs, answers promptly, and has logged no traceback."""
+    what = f"{agent.name} is not healthy"
     assert agent.process is not None
-    assert agent.process.poll() is None, f"{who}: its process ended with {agent.process.poll()}"
-    assert "Traceback" not in agent.log(), f"{who}: it logged a traceback"
+    assert agent.process.poll() is None, f"{what}: its process ended with {agent.process.poll()}"
+    assert "Traceback" not in agent.log(), f"{what}: it logged a traceback"
     began = monotonic()
     try:
         async with asyncio.timeout(2 * SLACK), entry.connect(agent.address) as client:
@@ -177,9 +204,9 @@ async def check_health(agent: Agent, entry: Pass = OPEN) -> None:
         async with asyncio.timeout(2 * SLACK):
             status = await _healthz(agent, entry)
     except (OSError, TimeoutError) as error:
-        raise AssertionError(f"{who}: {error!r} after {monotonic() - began:.3f} s") from error
-    assert answer.startswith(f'{{"host":"{agent.name}"'), f"{who}: {answer}"
-    assert status == b"200", f"{who}: /healthz says {status!r}"
+        raise AssertionError(f"{what}: {error!r} after {monotonic() - began:.3f} s") from error
+    assert answer.startswith(f'{{"host":"{agent.name}"'), f"{what}: {answer}"
+    assert status == b"200", f"{what}: /healthz says {status!r}"
 
 
 async def _healthz(agent: Agent, entry: Pass) -> bytes:
@@ -195,13 +222,13 @@ async def _healthz(agent: Agent, entry: Pass) -> bytes:
 
 def _judged(one: Watched) -> Iterator[str]:
     recorder = one.recorder.server
-    if one.known.told_to_stop is None:
-        yield from recorder.short()
-    for talk in recorder.talks:
-        found = faults(talk, one.known)
-        yield from found[:SHOWN]
-        if len(found) > SHOWN:
-            yield f"… and {len(found) - SHOWN} faults more among {talk.questions} questions"
+    if one.truth.disconnects(one.node, monotonic()) is None:
+        yield from recorder.too_few()
+    for watcher in recorder.watchers:
+        yield from map(str, watcher.violations[:SHOWN])
+        if len(watcher.violations) > SHOWN:
+            asked = watcher.conversation.counts.asked
+            yield f"… and {len(watcher.violations) - SHOWN} more among {asked} requests"
     if LINUX and not one.agent.over:
         grown = peak(one.agent.pid) - one.memory
         if grown > one.growth:

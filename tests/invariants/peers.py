@@ -1,4 +1,4 @@
-"""Peers in the place of agents, whose numbers say whose they are and of when; and such as lie."""
+"""Doubles in the place of agents, whose numbers tell whose they are and of when; they can lie."""
 
 import asyncio
 import json
@@ -10,26 +10,26 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from bench.harness.invariants.form import FIELDS
+from bench.harness.invariants.ground_truth import KnownNode
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
-from invariants.record import Node
-from simulation.answers import FIELDS
 
 Say = Callable[[dict[str, Any] | str | bytes], Awaitable[None]]
 
 Lie = Callable[[Say, dict[str, Any]], Awaitable[None]]
-"""Is given a way to say something, and the answer that an honest peer would give now."""
+"""Gets a way to send something, and the answer that an honest peer would give now."""
 
 
 async def honest(say: Say, answer: dict[str, Any]) -> None:
-    """Say it as it is."""
+    """Send the true answer."""
     await say(answer)
 
 
 class _Marked(V1Server):
-    """Answers in the fields that were asked for, with numbers that nobody else has.
+    """Answers in the fields that were asked for, with numbers that no other node has.
 
-    ``lie`` may be changed at any time; it is asked what to say to each question.
+    ``lie`` answers each request; it may be changed at any time.
     """
 
     in_order = False
@@ -43,19 +43,19 @@ class _Marked(V1Server):
             "diskTotal": 10**7 + mark,
         }
         self.opened = 0
-        """Connections that have come until now."""
+        """How many connections have been accepted."""
         self._last: asyncio.Task[None] | None = None
         self._saying: set[asyncio.Task[None]] = set()
 
-    def node(self, *, sound: bool, stamped: bool = True) -> Node:
-        """How it must stand in an answer; one whose stamps mean nothing may say too much as well."""
-        return Node(
+    def node(self, *, stamped: bool = True) -> KnownNode:
+        """How it must stand in an answer; unless ``stamped``, its stamps mean nothing, and its
+        objects may hold more than was asked for."""
+        return KnownNode(
             name=self.name,
-            addresses=(self.address,),
-            sound=sound,
+            addresses=[self.address],
             stats=self.marks,
-            stamped=stamped,
-            chatty=not stamped,
+            stamps=("memoryUsed", "diskUsed") if stamped else (),
+            extra_fields=not stamped,
         )
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -84,7 +84,7 @@ class _Marked(V1Server):
             with suppress(ConnectionClosed):
                 await self.lie(say, answer)
 
-        # A lie that takes its time does not keep the next question from being asked.
+        # A lie that takes its time does not delay the next request.
         task = self._last = asyncio.create_task(lie())
         self._saying.add(task)
         task.add_done_callback(self._saying.discard)
@@ -95,7 +95,7 @@ class _Marked(V1Server):
 
 
 class OldPeer(_Marked):
-    """A peer of version 1: whatever it says, it says it in order."""
+    """A peer of version 1: it answers in order."""
 
     in_order = True
 

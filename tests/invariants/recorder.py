@@ -1,9 +1,10 @@
-"""A client that keeps asking one agent all sorts of things, and writes down all that comes back."""
+"""Clients that keep sending one agent all kinds of requests, and have the answers judged."""
 
 import asyncio
 import json
 import random
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Self
@@ -12,34 +13,34 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from bench.harness.invariants.answers import DEFAULT_TIMEOUT, Judge
+from bench.harness.invariants.conversation import Conversation, Counts, Violation
+from bench.harness.invariants.ground_truth import GRACE, GroundTruth, KnownNode
 from eventually import SLACK, eventually
-from invariants.record import STREAM, Talk
-from invariants.verdict import GRACE
-from nodnod_agent.core.requests.session import DEFAULT_TIMEOUT
 
 PACE = 0.05
-"""Seconds from one burst of questions to the next, unless told otherwise."""
+"""Seconds from one burst of requests to the next, unless told otherwise."""
 
-MOST_IN_FLIGHT = 40
-"""Below what an agent takes at a time, so that a deadline begins when the question is sent."""
+MAX_IN_FLIGHT = 40
+"""Fewer than an agent reads ahead, so that a deadline begins when the request is sent."""
 
 TIMEOUTS = (0.2, 0.5, 1.0)
 
 LEAST = 12
-"""Answers over each connection, below which a record shows nothing."""
+"""Answers over each connection; fewer would show nothing."""
 
 PATIENCE = 10.0
 """Seconds in which there must be so many."""
 
 
 class Pass(Struct, frozen=True):
-    """What lets a client in."""
+    """What a client authenticates with."""
 
     token: str = ""
     tls: ssl.SSLContext | None = None
 
     def connect(self, address: str, **options: Any) -> connect:
-        """A WebSocket to an agent; it neither pings nor gives up by itself."""
+        """A WebSocket to an agent, without keepalive of its own."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         scheme = "ws" if self.tls is None else "wss"
         return connect(
@@ -54,124 +55,160 @@ class Pass(Struct, frozen=True):
         )
 
 
-class Recorder:
-    """Two connections to one agent; use as an async context manager.
-
-    ``mixed`` asks whatever there is. ``prompt`` asks what the harmed have no part in, so that
-    nothing may delay an answer, and listens to a stream of the whole cluster.
-    """
+class Watcher:
+    """One connection: sends requests until told to stop, and collects the violations."""
 
     def __init__(
-        self, address: str, sound: list[str], entry: Pass, *, pace: float = PACE, seed: int = 0
+        self,
+        connection: ClientConnection,
+        node: KnownNode,
+        judge: Judge,
+        request: Callable[[], dict[str, Any]],
+        rng: random.Random,
+        pace: float,
+    ) -> None:
+        self.connection = connection
+        self.violations: list[Violation] = []
+        self.conversation = Conversation(node, judge, Counts(), self.violations.append)
+        self.stopping = False
+        self._request = request
+        self._rng = rng
+        self._pace = pace
+
+    @property
+    def over(self) -> bool:
+        return self.conversation.over
+
+    @property
+    def answers(self) -> int:
+        return self.conversation.counts.answered
+
+    async def listen(self) -> None:
+        try:
+            while True:
+                text = await self.connection.recv(decode=False)
+                self.conversation.received(text, monotonic())
+        except ConnectionClosed as closed:
+            self.conversation.ended(str(closed), monotonic())
+
+    async def keep_asking(self) -> None:
+        while not self.stopping and not self.over:
+            for _ in range(self._rng.choice((1, 1, 2, 4))):
+                if self.conversation.in_flight < MAX_IN_FLIGHT:
+                    await self.send(self._request())
+            await asyncio.sleep(self._pace)
+
+    async def send(self, request: dict[str, Any]) -> None:
+        if not self.over:
+            self.conversation.sent(request, monotonic())
+            with suppress(ConnectionClosed):
+                await self.connection.send(json.dumps(request))
+
+
+class Recorder:
+    """Two connections to one agent, whose ``node`` is known; use as an async context manager.
+
+    ``mixed`` sends every kind of request. ``prompt`` sends requests that involve no faulty node, so
+    that nothing may delay an answer, and listens to a stream of the whole cluster.
+    """
+
+    mixed: Watcher
+    prompt: Watcher
+
+    def __init__(
+        self,
+        address: str,
+        healthy: list[str],
+        entry: Pass,
+        node: KnownNode,
+        truth: GroundTruth,
+        *,
+        pace: float = PACE,
+        seed: int = 0,
     ) -> None:
         self.address = address
-        self.mixed = Talk()
-        self.prompt = Talk()
-        self._sound = sound
+        self._healthy = healthy
         self._entry = entry
+        self._node = node
+        self._judge = Judge(truth)
         self._pace = pace
         self._rng = random.Random(seed)
         self._last_id = 0
-        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._connections: list[ClientConnection] = []
 
     @property
-    def talks(self) -> tuple[Talk, Talk]:
+    def watchers(self) -> tuple[Watcher, Watcher]:
         return self.mixed, self.prompt
 
+    @property
+    def violations(self) -> list[str]:
+        return [str(one) for watcher in self.watchers for one in watcher.violations]
+
     async def __aenter__(self) -> Self:
-        stream = {"type": 1, "every": 0.25, "id": STREAM}
-        for talk, question, first in (
-            (self.mixed, self._any_question, None),
-            (self.prompt, self._prompt_question, stream),
-        ):
-            connection = await self._entry.connect(self.address)
-            self._connections.append(connection)
-            if first is not None:
-                await self._send(connection, talk, first)
-            for work in (
-                self._listen(connection, talk),
-                self._keep_asking(connection, talk, question),
-            ):
-                self._tasks.append(asyncio.create_task(work))
+        self.mixed = await self._connect(self._any_request)
+        self.prompt = await self._connect(self._prompt_request)
+        await self.prompt.send({"type": 1, "every": 0.25, "id": "stream"})
+        for watcher in self.watchers:
+            self._tasks.append(asyncio.create_task(watcher.listen()))
+            self._tasks.append(asyncio.create_task(watcher.keep_asking()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        for connection in self._connections:
-            connection.transport.abort()
-            await connection.wait_closed()
+        for watcher in self.watchers:
+            watcher.connection.transport.abort()
+            await watcher.connection.wait_closed()
 
     async def finish(self) -> None:
-        """Ask no more, once there is enough of it, and wait for what is owed."""
+        """Stop asking, once there are enough answers, and wait for those that are due."""
         with suppress(AssertionError):
             await eventually(self._has_enough, within=PATIENCE)
-        self._stopping = True
-        with suppress(AssertionError):  # which the verdict knows better
-            await eventually(self._is_owed_nothing, within=DEFAULT_TIMEOUT + 2 * (GRACE + SLACK))
-        for talk in self.talks:
-            talk.until = monotonic()
+        for watcher in self.watchers:
+            watcher.stopping = True
+        with suppress(AssertionError):  # an answer that is missing is a violation
+            await eventually(self._has_all, within=DEFAULT_TIMEOUT + 2 * (GRACE + SLACK))
+        for watcher in self.watchers:
+            if not watcher.over:
+                watcher.conversation.check_overdue(monotonic())
 
-    def short(self) -> list[str]:
-        """What is not there to be judged."""
+    def too_few(self) -> list[str]:
+        """Which connection had fewer answers than would show anything."""
         return [
-            f"only {talk.answers} answers were recorded, which shows nothing"
-            for talk in self.talks
-            if talk.answers < LEAST
+            f"only {watcher.answers} answers came, which shows nothing"
+            for watcher in self.watchers
+            if watcher.answers < LEAST
         ]
 
     def _has_enough(self) -> bool:
-        return all(talk.ended is not None or talk.answers >= LEAST for talk in self.talks)
+        return all(watcher.over or watcher.answers >= LEAST for watcher in self.watchers)
 
-    def _is_owed_nothing(self) -> bool:
-        return all(talk.ended is not None or talk.answers >= talk.questions for talk in self.talks)
+    def _has_all(self) -> bool:
+        return all(watcher.over or not watcher.conversation.in_flight for watcher in self.watchers)
 
-    async def _listen(self, connection: ClientConnection, talk: Talk) -> None:
-        try:
-            while True:
-                text = await connection.recv()
-                talk.heard.append((monotonic(), str(text)))
-        except ConnectionClosed as closed:
-            talk.ended, talk.why = monotonic(), str(closed)
+    async def _connect(self, request: Callable[[], dict[str, Any]]) -> Watcher:
+        connection = await self._entry.connect(self.address)
+        return Watcher(connection, self._node, self._judge, request, self._rng, self._pace)
 
-    async def _keep_asking(self, connection: ClientConnection, talk: Talk, question: Any) -> None:
-        while not self._stopping and talk.ended is None:
-            for _ in range(self._rng.choice((1, 1, 2, 4))):
-                if talk.questions - talk.answers < MOST_IN_FLIGHT:
-                    await self._send(connection, talk, question())
-            await asyncio.sleep(self._pace)
-
-    async def _send(
-        self, connection: ClientConnection, talk: Talk, request: dict[str, Any]
-    ) -> None:
-        moment = monotonic()
-        try:
-            await connection.send(json.dumps(request))
-        except ConnectionClosed:
-            return
-        talk.sent.append((moment, request))
-
-    def _any_question(self) -> dict[str, Any]:
+    def _any_request(self) -> dict[str, Any]:
         rng = self._rng
-        question: dict[str, Any] = {"type": rng.choices((0, 1, 3, 99), (3, 8, 1, 1))[0]}
+        request: dict[str, Any] = {"type": rng.choices((0, 1, 3, 99), (3, 8, 1, 1))[0]}
         if rng.random() < 0.5:
-            question["id"] = self._new_id()
-        if question["type"] > 1:
-            return question
-        question["statType"] = rng.randrange(4)
-        question["timeout"] = rng.choice(TIMEOUTS)
+            request["id"] = self._new_id()
+        if request["type"] > 1:
+            return request
+        request["statType"] = rng.randrange(4)
+        request["timeout"] = rng.choice(TIMEOUTS)
         if rng.random() < 0.2:
-            question["nodes"] = [rng.choice([*self._sound, "nobody"])]
+            request["nodes"] = [rng.choice([*self._healthy, "nobody"])]
         if rng.random() < 0.4:
-            question["history"] = 5
-        return question
+            request["history"] = 5
+        return request
 
-    def _prompt_question(self) -> dict[str, Any]:
+    def _prompt_request(self) -> dict[str, Any]:
         kind = self._rng.choices((0, 1, 3), (4, 4, 1))[0]
-        question: dict[str, Any] = {"type": kind, "id": self._new_id()}
-        return question | ({"nodes": self._sound} if kind == 1 else {})
+        request: dict[str, Any] = {"type": kind, "id": self._new_id()}
+        return request | ({"nodes": self._healthy} if kind == 1 else {})
 
     def _new_id(self) -> int | str:
         self._last_id += 1

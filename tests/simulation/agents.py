@@ -1,8 +1,11 @@
 """Agents of the simulated cluster: the real core on a fake machine."""
 
 import random
+from abc import ABC, abstractmethod
+from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
+from bench.harness.invariants.ground_truth import Fault, KnownNode
 from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
@@ -23,7 +26,7 @@ INTERVAL = 1.0
 EPOCH = 1_700_000_000.0
 
 
-def reading(number: int, life: int, moment: float) -> Sample:
+def sample(number: int, life: int, moment: float) -> Sample:
     """A sample that tells whose it is, from which of its lives, and from when (milliseconds)."""
     return Sample(
         time=moment,
@@ -35,10 +38,10 @@ def reading(number: int, life: int, moment: float) -> Sample:
     )
 
 
-class Agent:
-    """One agent, through all its lives."""
+class SimulatedAgent(ABC):
+    """One agent of either version, through all its lives; the ground truth knows what befalls it."""
 
-    version = 2
+    version: int
 
     def __init__(
         self, world: "World", host: Host, nodes: tuple[Address, ...], options: dict[str, Any]
@@ -49,29 +52,99 @@ class Agent:
         self.number = host.number
         self.nodes = nodes
         self.lives = 0
-        self.died: list[float] = []
-        """When each of its lives ended."""
-        self.has_left = False
-        """Whether it has ever said goodbye: who was told may not have heard yet that it is back."""
-        self.frozen = self.thawed = 0.0
-        """When it last began and ceased to stand still."""
-        self.skew = 0.0
-        """Seconds that its wall clock is wrong."""
-        self._world = world
-        self.mode: str = options.get("mode", "pull")
-        self._options = options
         self.process: Process
-        self.cluster: Node
+        self._world = world
+        self._options = options
+        self._pause: Fault | None = None
+        one = sample(self.number, 0, 0.0)
+        self.node = KnownNode(
+            name=self.name,
+            addresses=[str(self.address)],
+            every=INTERVAL,
+            push=options.get("mode") == "push" and self.version >= 2,
+            timely=self.version >= 2,
+            unique=True,
+            stats={
+                "cpuUsed": one.cpu_used,
+                "diskTotal": one.disk_total,
+                "memoryTotal": one.memory_total,
+            },
+            stamps=("memoryUsed",),
+            max_age=INTERVAL + 0.01,
+            life="diskUsed",
+        )
+        world.truth.add(self.node)
+        world.truth.begin("link", self.node, -inf)  # any link may break at any time
 
     @property
     def alive(self) -> bool:
         """Whether it lives, frozen or not."""
-        return self.lives > len(self.died)
+        return self.lives > len(self.node.deaths)
 
     @property
     def running(self) -> bool:
         """Whether it lives and is not frozen."""
         return self.alive and not self.process.frozen
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin a new life."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """SIGTERM."""
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self._world.note(self.name, "freezes")
+        self._pause = self._world.truth.begin("pause", self.node, self._world.clock.now)
+        self.process.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._world.note(self.name, "thaws")
+        self._end_pause()
+        self.process.thaw()
+
+    def crash(self) -> None:
+        """SIGKILL."""
+        self._world.note(self.name, "crashes")
+        self._die()
+        self.process.kill()
+
+    def lose_power(self) -> None:
+        """The machine is gone, and no connection is closed."""
+        self._world.note(self.name, "loses power")
+        self._die()
+        self.process.lose_power()
+
+    def restart(self) -> None:
+        """Die, if it lives still, and live again."""
+        if self.alive:
+            self.crash()
+        self.start()
+
+    def _die(self, after: float = 0.0) -> None:
+        self._end_pause()
+        self.node.deaths.append(self._world.clock.now + after)
+
+    def _end_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.until, self._pause = self._world.clock.now, None
+
+
+class Agent(SimulatedAgent):
+    """One agent of version 2: the real core."""
+
+    version = 2
+
+    def __init__(
+        self, world: "World", host: Host, nodes: tuple[Address, ...], options: dict[str, Any]
+    ) -> None:
+        super().__init__(world, host, nodes, options)
+        self.skew = 0.0
+        """Seconds that its wall clock is wrong."""
+        self.cluster: Node
 
     def start(self) -> None:
         """Begin a new life."""
@@ -102,35 +175,12 @@ class Agent:
                 cluster.peers.add(node)
         world.note(self.name, "starts, life %d", self.lives)
 
-    def freeze(self) -> None:
-        """SIGSTOP."""
-        self._world.note(self.name, "freezes")
-        self.frozen = self._world.clock.now
-        self.process.freeze()
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        self._world.note(self.name, "thaws")
-        self.thawed = self._world.clock.now
-        self.process.thaw()
-
-    def crash(self) -> None:
-        """SIGKILL."""
-        self._world.note(self.name, "crashes")
-        self.died.append(self._world.clock.now)
-        self.process.kill()
-
-    def lose_power(self) -> None:
-        """The machine is gone, without a word."""
-        self._world.note(self.name, "loses power")
-        self.died.append(self._world.clock.now)
-        self.process.lose_power()
-
     def stop(self) -> None:
-        """SIGTERM: the word that it leaves, a goodbye a moment later, and the end."""
+        """SIGTERM: it announces that it leaves, says goodbye a moment later, and ends."""
         self._world.note(self.name, "stops")
-        self.has_left = True
-        self.died.append(self._world.clock.now + LEAVE_AHEAD)
+        # An agent that was told may not have heard yet that it is back: this lasts.
+        self._world.truth.begin("leave", self.node, self._world.clock.now)
+        self._die(LEAVE_AHEAD)
         self.cluster.leave()
         process = self.process
         process.call_at(process.time() + LEAVE_AHEAD, self._end, process, self.cluster)
@@ -138,12 +188,6 @@ class Agent:
     def _end(self, process: Process, cluster: Node) -> None:
         cluster.stop()
         process.kill()
-
-    def restart(self) -> None:
-        """Die, if it lives still, and live again."""
-        if self.alive:
-            self.crash()
-        self.start()
 
     def move(self, address: Address) -> None:
         """Have the next life be at another address, on the machine that is there or on a new one."""
@@ -157,7 +201,7 @@ class Agent:
         return EPOCH + self._world.clock.now + self.skew
 
     def _sample(self, process: Process, cluster: Node) -> None:
-        cluster.sampled(reading(self.number, self.lives, self._world.clock.now))
+        cluster.sampled(sample(self.number, self.lives, self._world.clock.now))
         process.call_at(process.time() + INTERVAL, self._sample, process, cluster)
 
 

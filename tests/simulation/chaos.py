@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nodnod_client.address import Address
-from simulation.agents import Agent
+from simulation.agents import Agent, SimulatedAgent
 
 if TYPE_CHECKING:
-    from simulation.legacy import LegacyAgent
     from simulation.world import World
 
 
@@ -22,7 +21,7 @@ class Chaos:
     def __init__(
         self,
         world: "World",
-        agents: "list[Agent | LegacyAgent]",
+        agents: Sequence[SimulatedAgent],
         every: float = 2.0,
         spare: Sequence[Address] = (),
     ) -> None:
@@ -125,7 +124,7 @@ class Chaos:
             how = (agent.crash, agent.crash, agent.stop, agent.lose_power)
             self._rng.choice(how if agent.running else how[:2])()
 
-    def _revive(self, agent: "Agent | LegacyAgent") -> None:
+    def _revive(self, agent: SimulatedAgent) -> None:
         if not agent.alive:
             agent.start()
         elif not agent.running:

@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from typing import Any, NamedTuple
 
+from bench.harness.invariants.form import parse
 from nodnod_client.messages import MAX_ID_LENGTH, MAX_INT
-from simulation.answers import parse
 
 ECHOED = 200
 """Characters of the sender's own that an error may repeat."""

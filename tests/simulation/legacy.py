@@ -8,17 +8,15 @@ nothing to an unknown ``type``; closes the connection on text that is not JSON.
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address
+from simulation.agents import SimulatedAgent, sample
 from simulation.clock import Timer
-from simulation.hosts import Accepted, Host, Process
+from simulation.hosts import Accepted, Process
 from simulation.wires import End
-
-if TYPE_CHECKING:
-    from simulation.world import World
 
 QUESTION = b'{"type":0,"statType":0}'
 SERVICE = 0.0003
@@ -45,38 +43,11 @@ def node_object(name: str, sample: Sample, error: str = "") -> Node:
     }
 
 
-class LegacyAgent:
+class LegacyAgent(SimulatedAgent):
     """One agent of version 1."""
 
     version = 1
-    mode = "pull"
-
-    def __init__(
-        self, world: "World", host: Host, nodes: tuple[Address, ...], _: dict[str, Any]
-    ) -> None:
-        self.host = host
-        self.name = host.name
-        self.address = host.address
-        self.number = host.number
-        self.nodes = nodes
-        self.lives = 0
-        self.has_left = False
-        """It never says goodbye."""
-        self.died: list[float] = []
-        self.frozen = self.thawed = 0.0
-        self.process: Process
-        self.peers: list[_Peer] = []
-        self._world = world
-
-    @property
-    def alive(self) -> bool:
-        """Whether it lives, frozen or not."""
-        return self.lives > len(self.died)
-
-    @property
-    def running(self) -> bool:
-        """Whether it lives and is not frozen."""
-        return self.alive and not self.process.frozen
+    peers: "list[_Peer]"
 
     def start(self) -> None:
         """Begin a new life."""
@@ -88,45 +59,13 @@ class LegacyAgent:
         self.peers = [_Peer(self, address) for address in others]
         self._world.note(self.name, "starts, version 1, life %d", self.lives)
 
-    def freeze(self) -> None:
-        """SIGSTOP."""
-        self._world.note(self.name, "freezes")
-        self.frozen = self._world.clock.now
-        self.process.freeze()
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        self._world.note(self.name, "thaws")
-        self.thawed = self._world.clock.now
-        self.process.thaw()
-
-    def crash(self) -> None:
-        """SIGKILL."""
-        self._world.note(self.name, "crashes")
-        self.died.append(self._world.clock.now)
-        self.process.kill()
-
     def stop(self) -> None:
-        """SIGTERM: it ends without a word."""
+        """SIGTERM: it ends without a goodbye."""
         self.crash()
-
-    def lose_power(self) -> None:
-        """The machine is gone, without a word."""
-        self._world.note(self.name, "loses power")
-        self.died.append(self._world.clock.now)
-        self.process.lose_power()
-
-    def restart(self) -> None:
-        """Die, if it lives still, and live again."""
-        if self.alive:
-            self.crash()
-        self.start()
 
     def own_node(self) -> Node:
         """Its numbers as they are now."""
-        from simulation.agents import reading
-
-        return node_object(self.name, reading(self.number, self.lives, self._world.clock.now))
+        return node_object(self.name, sample(self.number, self.lives, self._world.clock.now))
 
     def later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> Timer:
         """Plan a call in this life."""

@@ -8,21 +8,25 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
+from bench.harness.invariants.answers import Judge
+from bench.harness.invariants.ground_truth import GroundTruth
 from nodnod_agent.core.membership.member import Member
 from nodnod_client.address import Address
-from simulation.agents import Agent
+from simulation.agents import Agent, SimulatedAgent
 from simulation.clients import Client
 from simulation.clock import FakeClock
 from simulation.hosts import Host, Process
 from simulation.legacy import LegacyAgent
-from simulation.listeners import Listener
-from simulation.network import CALM, Network, Weather
+from simulation.network import CALM, LOOPBACK, Network, Weather
 from simulation.wires import End
 
 TRACE = 150
 """Events shown when a test fails."""
 
 PORT = 7070
+
+TRANSIT = 3.0
+"""Seconds that a message between agents may take, with TCP sending it again and again."""
 
 GC = (200_000, 20, 100)
 """Thresholds of the garbage collection: with Python's own, a large cluster takes twice the time, for
@@ -37,9 +41,10 @@ class World:
         self.rng = random.Random(seed)
         self.clock = FakeClock()
         self.network = Network(self.clock, seed, weather)
-        self.agents: list[Agent | LegacyAgent] = []
-        self.clients: list[Client | Listener] = []
-        self.by_address: dict[Address, Agent | LegacyAgent] = {}
+        self.agents: list[SimulatedAgent] = []
+        self.clients: list[Client] = []
+        self.truth = GroundTruth(slack=4 * LOOPBACK, transit=TRANSIT, short=0.0)
+        self.judge = Judge(self.truth)
         self._trace: deque[tuple[float, str, str, tuple[Any, ...]]] = deque(maxlen=TRACE)
         self._log = _Log(self)
 
@@ -75,14 +80,12 @@ class World:
         kind = LegacyAgent if legacy else Agent
         agent = kind(self, host, tuple(nodes), options)
         self.agents.append(agent)
-        self.by_address[host.address] = agent
         if start:
             agent.start()
         return agent
 
     def place(self, agent: Agent, address: Address) -> Host:
         """The machine at an address, for an agent that moves there."""
-        self.by_address[address] = agent
         hosts = self.network.hosts
         return hosts.get(address) or self.network.host(agent.name, address)
 
@@ -98,17 +101,11 @@ class World:
             agent.start()
         return agents
 
-    def client(self, agent: Agent | LegacyAgent, **options: Any) -> Client:
+    def client(self, agent: SimulatedAgent, **options: Any) -> Client:
         """Connect a client that runs on the agent's own machine."""
         client = Client(self, agent, **options)
         self.clients.append(client)
         return client
-
-    def listener(self, agent: Agent, **options: Any) -> Listener:
-        """Connect a client that listens to a stream, on the agent's own machine."""
-        listener = Listener(self, agent, **options)
-        self.clients.append(listener)
-        return listener
 
     # What happens.
 
@@ -138,12 +135,12 @@ class World:
             if address in running
         )
 
-    def split(self, *sides: Iterable[Agent | LegacyAgent]) -> None:
+    def split(self, *sides: Iterable[SimulatedAgent]) -> None:
         """Part the network."""
         self.note("network", "splits")
         self.network.split(*([agent.host for agent in side] for side in sides))
 
-    def cut(self, source: Agent | LegacyAgent, target: Agent | LegacyAgent) -> None:
+    def cut(self, source: SimulatedAgent, target: SimulatedAgent) -> None:
         """Let nothing through from one to the other; the way back stays free."""
         self.note("network", "cuts the way from %s to %s", source.name, target.name)
         self.network.cut(source.host, target.host)
@@ -183,7 +180,7 @@ class World:
         )
 
 
-def _linked(member: Member, agent: Agent | LegacyAgent) -> bool:
+def _linked(member: Member, agent: SimulatedAgent) -> bool:
     wire = member.link.wire if member.link is not None else None
     if wire is None or member.name != agent.name:
         return False

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.harness.invariants.form import FIELDS
 from core.harness import CoreHarness, FakeClient, FakePeer
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.membership.v1_pipeline import MAX_UNANSWERED
 from nodnod_client.address import parse_address
-from simulation.answers import FIELDS
 from simulation.ledger import Ledger
 from strategies import documents, examples, json_values, odd_values
 

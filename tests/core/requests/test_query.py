@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from bench.harness.invariants.form import FIELDS, parse
 from core.harness import CoreHarness, FakeClient
 from nodnod_agent.core.requests.query import SPACING
-from simulation.answers import FIELDS, parse
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.harness.invariants.form import FIELDS
 from core.harness import CoreHarness, FakeClient, FakePeer
 from nodnod_agent.core.interfaces import Hello
-from simulation.answers import FIELDS
 
 
 @pytest.fixture

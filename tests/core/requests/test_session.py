@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from bench.harness.invariants.form import FIELDS
 from core.harness import CoreHarness, FakeClient
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
-from simulation.answers import FIELDS
 
 MAX_IN_FLIGHT = Limits().in_flight
 

@@ -1,0 +1,10 @@
+"""The invariants of a cluster, and the one judge of them, for every test and benchmark.
+
+* No request is answered with another's answer.
+* Each request gets exactly one final answer, by its deadline and GRACE.
+* Each node stands in an answer exactly once: as its own numbers, or as an error that says why.
+* Answers without an id come in the order of their requests; the ``seq`` of a stream only grows.
+
+A client tells its ``Conversation`` what it sends and receives. The ``GroundTruth`` holds what
+is known of the cluster and of the faults in it. The ``Judge`` compares both; what it finds are sentences.
+"""
