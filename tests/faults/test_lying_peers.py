@@ -339,8 +339,7 @@ async def test_peers_that_stream_garbage_spoil_their_own_entries_only(ward: Faul
             await peer.tick()
         await whole(stan, "stan", "good", *GARBAGE)
         sound, *harmed = [
-            KnownNode(name=p.name, addresses=(p.address,), sound=p is good, chatty=True)
-            for p in peers
+            KnownNode(name=peer.name, addresses=[peer.address], extra_fields=True) for peer in peers
         ]
         await ward.watch(stan, unwatched=[sound], harmed=harmed, push=True, pace=PACE)
 

@@ -10,7 +10,7 @@ from bench.harness.agents import Agent, Agents
 from bench.harness.invariants.ground_truth import KnownNode
 from doubles.certificates import Authority
 from eventually import eventually
-from invariants.harness import FaultHarness
+from invariants.harness import FaultHarness, known_node
 from invariants.recorder import Pass
 from live.access import Secret, bearer, reason, status
 from live.raw import RawClient, frame
@@ -51,7 +51,7 @@ async def guarded(ward: FaultHarness, shared_agents: Agents, secret: Secret) -> 
 async def watch_apart(ward: FaultHarness, entries: dict[Agent, Pass]) -> None:
     """Watch agents each of which is told of the others, and links to none."""
     for agent, entry in entries.items():
-        others = [KnownNode.of(other, sound=False) for other in entries if other is not agent]
+        others = [known_node(other) for other in entries if other is not agent]
         await ward.watch(agent, harmed=others, entry=entry)
 
 
@@ -103,7 +103,7 @@ async def test_a_peers_token_joins_once_where_it_was_made_for(
     ward: FaultHarness, secret: Secret
 ) -> None:
     kyle = ward.start("kyle", settings=secret.settings())
-    mallory = KnownNode(name="mallory", addresses=("10.0.0.66:1",))
+    mallory = KnownNode(name="mallory", addresses=["10.0.0.66:1"])
     token, proof = secret.tokens.for_dial("mallory", [kyle.address])
     async with RawClient(kyle.port) as client:
         assert f"NodNod-Proof: {proof}" in await client.shake(OFFER, *AGENT, bearer(token))

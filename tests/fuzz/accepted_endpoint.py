@@ -139,7 +139,7 @@ class AcceptedEndpoint(Endpoint):
     def _check_output(self) -> None:
         for text in self.output.texts:
             self.ledger.answer(text)
-        self.ledger.check(settled=self.live, ticked=False)
+        self.ledger.check(complete=self.live, ticked=False)
         assert self.output.status in (0, 101, 200, *range(400, 500), 503)
         if self.session is None and self.output.status:
             assert self.ended_by_agent

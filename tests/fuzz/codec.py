@@ -25,7 +25,7 @@ from nodnod_client import codec
 from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError, RequestError, WireError
 from nodnod_client.messages import MAX_NAME_LENGTH, MemberEntry, Request
-from simulation.table_invariants import check_view
+from simulation.table_invariants import check_table
 
 SHORT = 300
 """Characters of an error, at most."""
@@ -114,7 +114,7 @@ def _entries(data: bytes) -> None:
         for entry in order:
             with suppress(EntryRefused):
                 view.merge(entry)
-        check_view(view, OWN)
+        check_table(view, OWN)
 
 
 def _node(stat_type: int, version: int) -> Callable[[bytes], None]:

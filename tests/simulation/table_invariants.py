@@ -1,22 +1,21 @@
-"""What must be true of a view of the members, whatever it was told."""
+"""What must be true of a membership table, whatever it was told."""
 
 from msgspec.structs import replace
 
-from nodnod_agent.core.membership import table as view_module
-from nodnod_agent.core.membership.table import MembershipTable
+from nodnod_agent.core.membership import table
 from nodnod_client.address import parse_address
 from nodnod_client.messages import MemberEntry
 
 
-def check_view(view: MembershipTable, own: MemberEntry) -> None:
-    """It is who it was, holds no more than it may, and its digest is that of what it holds."""
-    assert replace(view.own, incarnation=own.incarnation) == own
-    assert view.own.incarnation >= own.incarnation
-    assert view.own.address not in view.entries
-    assert len(view.entries) <= view_module.MAX_MEMBERS
-    assert len(view._forgotten) <= view_module.MAX_MEMBERS
-    for address, one in view.entries.items():
+def check_table(members: table.MembershipTable, own: MemberEntry) -> None:
+    """Its own entry is kept, its size is bounded, and its digest is that of its entries."""
+    assert replace(members.own, incarnation=own.incarnation) == own
+    assert members.own.incarnation >= own.incarnation
+    assert members.own.address not in members.entries
+    assert len(members.entries) <= table.MAX_MEMBERS
+    assert len(members._forgotten) <= table.MAX_MEMBERS
+    for address, one in members.entries.items():
         assert str(parse_address(address)) == address == one.address
         assert one.name.isprintable()
-    total = sum(view_module._hash(one) for one in view.all())
-    assert view.digest == f"{total % 2**64:016x}"
+    total = sum(table._hash(one) for one in members.all())
+    assert members.digest == f"{total % 2**64:016x}"

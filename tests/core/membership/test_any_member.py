@@ -17,7 +17,7 @@ from nodnod_agent.core.membership.table import AHEAD, DAY, REMEMBERED, EntryRefu
 from nodnod_client.codec import decode_entries, encode
 from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, MemberEntry
 from simulation.ledger import Ledger
-from simulation.table_invariants import check_view
+from simulation.table_invariants import check_table
 from strategies import documents, examples, odd_values
 
 AGENTS = ("10.0.0.1:7070", "10.0.0.2:7070", "[fe80::1%eth0]:7070")
@@ -93,7 +93,7 @@ def test_agents_that_have_heard_anything_agree_after_they_have_told_each_other(
     assert len({view.digest for view in views}) == 1
     assert len({frozenset(map(encode, view.all())) for view in views}) == 1
     for view, own in zip(views, owns, strict=True):
-        check_view(view, own)
+        check_table(view, own)
 
 
 # Our own address is another matter: of that we know more than we are told.
@@ -127,7 +127,7 @@ def test_of_any_number_of_members_as_many_are_taken_as_there_is_room(
         own = view.own
         for one in heard(told):
             tell(view, [one])
-            check_view(view, own)
+            check_table(view, own)
 
 
 joins = st.fixed_dictionaries(
@@ -170,7 +170,7 @@ def test_an_agent_that_is_told_anything_answers_and_asks_on(
     for answer in caller.wire.sent:
         ledger.answer(answer)
     ledger.check()
-    check_view(stage.cluster.peers.gossip.table, own)
+    check_table(stage.cluster.peers.gossip.table, own)
     client = stage.client()
     client.ask(type=3)
     rows = client.answer["members"]

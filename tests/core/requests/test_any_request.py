@@ -70,7 +70,7 @@ class Conversation:
         for text in sent[self._read :]:
             self.ledger.answer(text)
         self._read = len(sent)
-        self.ledger.check(settled=False)
+        self.ledger.check(complete=False)
 
     @property
     def refused(self) -> int:
