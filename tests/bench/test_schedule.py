@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from bench.harness.schedule import ELDER, FORBIDDEN, GRAVE, LINES, MINOR, schedule
+from bench.harness.schedule import ELDER, FORBIDDEN, MINOR, PROXIED, SERIOUS, schedule
 
 AGENTS = 5
 
@@ -16,23 +16,23 @@ def test_there_is_a_fault_every_few_seconds_and_each_kind_in_ten_minutes() -> No
     faults = schedule(1, 600, AGENTS)
     moments = [0.0, *(fault.at for fault in faults), 600.0]
     assert max(late - early for early, late in pairwise(moments)) < 10
-    assert {fault.kind for fault in faults} == {*GRAVE, *MINOR}
+    assert {fault.kind for fault in faults} == {*SERIOUS, *MINOR}
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_one_grave_fault_is_planned_behind_the_other(seed: int) -> None:
-    grave = [fault for fault in schedule(seed, 600, AGENTS) if fault.grave]
-    assert all(a.at + a.span < b.at for a, b in pairwise(grave))
+def test_serious_faults_do_not_overlap(seed: int) -> None:
+    serious = [fault for fault in schedule(seed, 600, AGENTS) if fault.serious]
+    assert all(a.at + a.span < b.at for a, b in pairwise(serious))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_elder_lives_and_lines_are_where_there_are_some(seed: int) -> None:
+def test_the_elder_never_ends_and_only_proxied_links_are_harmed(seed: int) -> None:
     for fault in schedule(seed, 600, AGENTS):
         assert 0 <= fault.place < AGENTS
         if fault.place == ELDER:
             assert fault.kind not in ("kill", "stop", "move")
         if fault.kind == "move":
-            assert fault.place < AGENTS - LINES
-        if "line" in fault.kind or fault.kind == "pieces":
-            assert fault.place >= AGENTS - LINES
+            assert fault.place < AGENTS - PROXIED
+        if "link" in fault.kind or fault.kind == "pieces":
+            assert fault.place >= AGENTS - PROXIED
         assert not FORBIDDEN & set(fault.detail)

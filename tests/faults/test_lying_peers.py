@@ -331,7 +331,7 @@ GARBAGE: dict[str, Callable[[str], str | bytes]] = {
 async def test_peers_that_stream_garbage_spoil_their_own_entries_only(ward: FaultHarness) -> None:
     async with AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(V2Server(name)) for name in ("good", *GARBAGE)]
-        good, *bad = peers
+        bad = peers[1:]
         addresses = [peer.address for peer in peers]
         stan = ward.start("stan", nodes=addresses, settings={"mode": "push", "interval": 5})
         for peer in peers:
