@@ -120,7 +120,7 @@ def test_an_agent_that_stood_still_itself_declares_nobody_down() -> None:
             world.run(10)
             sleeper.thaw()
             world.run(0.5)
-            assert len(sleeper.cluster.peers.up()) == 9
+            assert len(sleeper.cluster.peers.links.up()) == 9
             client.ask(type=1)
             world.run(2.5)
             assert errors(client.latest["nodes"]) == {}
@@ -210,4 +210,4 @@ def test_an_agent_that_stops_answers_what_it_was_asked_and_takes_nobody_with_it(
         assert client.latest["code"] == "shutting_down"
         agents[1].thaw()
         world.run(1)
-        assert all(len(agent.cluster.peers.up()) == 2 for agent in agents[1:])
+        assert all(len(agent.cluster.peers.links.up()) == 2 for agent in agents[1:])

@@ -99,7 +99,7 @@ def test_who_is_frozen_is_down_everywhere_within_five_seconds() -> None:
         agents[0].freeze()
         world.run(5.0)
         for agent in agents[1:]:
-            assert agents[0].name not in {member.name for member in agent.cluster.peers.up()}
+            assert agents[0].name not in {member.name for member in agent.cluster.peers.links.up()}
 
 
 def test_who_is_killed_is_down_everywhere_within_a_tenth_of_a_second() -> None:
@@ -109,7 +109,7 @@ def test_who_is_killed_is_down_everywhere_within_a_tenth_of_a_second() -> None:
         agents[0].crash()
         world.run(0.1)
         for agent in agents[1:]:
-            assert agents[0].name not in {member.name for member in agent.cluster.peers.up()}
+            assert agents[0].name not in {member.name for member in agent.cluster.peers.links.up()}
 
 
 def test_who_leaves_is_listed_by_nobody_and_does_not_come_back_by_gossip() -> None:

@@ -78,7 +78,7 @@ def test_two_that_were_up_together_under_one_name_are_two_for_all_whatever_befal
 
         def ups() -> set[int]:
             """How many twins are up, for each of those that are none."""
-            up = ([m.name for m in agent.cluster.peers.up()] for agent in agents[:5])
+            up = ([m.name for m in agent.cluster.peers.links.up()] for agent in agents[:5])
             return {names.count("twin") for names in up}
 
         for twin in (first, second, first):

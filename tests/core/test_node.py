@@ -228,7 +228,7 @@ def test_a_silent_peer_is_down_within_five_seconds_and_redialled(stage: CoreHarn
     assert stage.ask_all().nodes["kyle"]["error"] == "down: no sign of life for 5 s"
     assert peer.wire.aborted
     come_back(stage, peer)
-    assert stage.cluster.peers.up()
+    assert stage.cluster.peers.links.up()
 
 
 def test_after_stop_nothing_is_dialled_asked_or_answered(stage: CoreHarness) -> None:

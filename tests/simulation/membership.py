@@ -170,7 +170,7 @@ def day(seed: int, count: int, hours: float) -> dict[str, Any]:
 def frozen_self(world: World, agents: list[Any], seconds: float = 10.0) -> dict[str, Any]:
     """An agent that stood still itself declares nobody down when it wakes."""
     sleeper = agents[0]
-    mine = {link: link.wire for link in sleeper.cluster.peers.links}
+    mine = {link: link.wire for link in sleeper.cluster.peers.links.members}
     sleeper.freeze()
     world.run(seconds)
     sleeper.thaw()
@@ -185,7 +185,7 @@ def everybody_lists(agents: list[Any]) -> bool:
     """Whether everybody lists as many as there are, and all are up."""
     return all(
         len(agent.cluster.peers.roster.listing()) == len(agents) - 1
-        and len(agent.cluster.peers.up()) == len(agents) - 1
+        and len(agent.cluster.peers.links.up()) == len(agents) - 1
         for agent in agents
     )
 

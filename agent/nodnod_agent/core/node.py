@@ -7,14 +7,14 @@ from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.events import (
-    PeerAnswered,
     PeerDown,
     PeerEvent,
-    PeerFailed,
     PeerRemoved,
+    PeerReplied,
     PeerUp,
 )
 from nodnod_agent.core.membership.gossip import JOIN
+from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.requests.responder import Responder
 from nodnod_agent.core.requests.session import Session
@@ -22,7 +22,8 @@ from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.local import LocalNode, Want
 from nodnod_agent.core.stats.push import NEWS, Push
 from nodnod_agent.core.stats.sample import Sample
-from nodnod_client.messages import MemberEntry
+from nodnod_client.errors import WireError
+from nodnod_client.messages import MemberEntry, PeerAnswer
 
 GOING_AWAY = 1001
 
@@ -81,7 +82,7 @@ class Node:
         self.peers.start()
         self._watch_samples()
         if self.push is not None:
-            self.push.start(self.peers.up)
+            self.push.start(self.peers.links.up)
 
     def leave(self) -> None:
         """Tell the peers that this node leaves on purpose, a moment before ``stop``.
@@ -144,15 +145,8 @@ class Node:
         queries, push = self.responder.queries, self.push
         for event in events:
             match event:
-                case PeerAnswered(member, query, answer):
-                    if query != NEWS:
-                        queries.answered(member, query, answer)
-                    elif push is not None:
-                        push.news(member, answer)
-                case PeerFailed(member, query, reason):
-                    queries.failed(member, query, reason)
-                    if push is not None:
-                        push.cache.spoil(member, reason)
+                case PeerReplied(member, query, answer):
+                    self._replied(member, query, answer)
                 case PeerUp(member):
                     if push is not None:
                         push.subscribe(member)
@@ -163,3 +157,15 @@ class Node:
                 case PeerRemoved(member):
                     if push is not None:
                         push.cache.forget(member)
+
+    def _replied(self, member: Member, query: int | None, answer: PeerAnswer | WireError) -> None:
+        if query == NEWS and isinstance(answer, PeerAnswer):
+            if self.push is not None:
+                self.push.news(member, answer)
+        elif query is not None and isinstance(answer, PeerAnswer):
+            self.responder.queries.answered(member, query, answer)
+        else:
+            reason = f"bad answer: {answer}"
+            self.responder.queries.failed(member, query, reason)
+            if self.push is not None:
+                self.push.cache.spoil(member, reason)

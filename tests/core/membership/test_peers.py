@@ -151,7 +151,7 @@ def test_who_claims_an_address_where_nobody_answers_has_it_dialled_first_but_onc
 
     link = stage.cluster.peers.roster.members[A].link
     assert link is not None
-    assert link.dialer == stage.cluster.peers._dials.failed
+    assert link.dialer == stage.cluster.peers.links.dials.failed
 
 
 def test_who_comes_in_person_takes_the_place_of_one_that_nobody_has_met(stage: CoreHarness) -> None:

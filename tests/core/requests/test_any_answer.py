@@ -141,7 +141,9 @@ class Scene:
                 ledger.answer(text)
             ledger.check()
             self._check_nodes(client.nodes, question)
-        assert all(link.unanswered <= MAX_UNANSWERED for link in self.stage.cluster.peers.links)
+        assert all(
+            link.unanswered <= MAX_UNANSWERED for link in self.stage.cluster.peers.links.members
+        )
         assert self.stage.cluster.responder.queries._under_way == {}
 
     def _check_nodes(self, found: dict[str, Any], question: dict[str, Any]) -> None:

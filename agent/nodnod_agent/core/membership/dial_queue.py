@@ -18,25 +18,6 @@ DIALS_PER_SECOND = 9
 SECOND = 1.01
 """A little more than one, so that no second holds more attempts, wherever it begins."""
 
-
-class _Ticket:
-    """One request to dial, waiting or under way."""
-
-    __slots__ = ("address", "attempt", "cancelled", "handler")
-
-    def __init__(self, address: Address, handler: DialHandler) -> None:
-        self.address = address
-        self.handler = handler
-        self.attempt: Timer | None = None
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        """Withdraw the request, or give up the attempt."""
-        self.cancelled = True
-        if self.attempt is not None:
-            self.attempt.cancel()
-
-
 _VERIFIED, _UNVERIFIED, _FAILED = range(3)
 
 _SCHEDULE = (
@@ -45,37 +26,25 @@ _SCHEDULE = (
 )
 """The kind that has priority, attempt by attempt."""
 
-SWEEP_FROM = 512
-"""Tickets in a queue from which on the cancelled ones are removed now and then."""
 
+class _Ticket:
+    """One request to dial: in its queue, or under way."""
 
-class _Queue:
-    """Tickets of one kind, taken in their order, or in random order if there is an ``rng``."""
+    __slots__ = ("address", "attempt", "handler", "queue")
 
-    def __init__(self, rng: Random | None = None) -> None:
-        self._rng = rng
-        self._tickets: list[_Ticket] = []
-        self._sweep_at = SWEEP_FROM
+    def __init__(
+        self, address: Address, handler: DialHandler, queue: "dict[_Ticket, None]"
+    ) -> None:
+        self.address = address
+        self.handler = handler
+        self.queue = queue
+        self.attempt: Timer | None = None
 
-    def __len__(self) -> int:
-        return len(self._tickets)
-
-    def add(self, ticket: _Ticket) -> None:
-        if len(self._tickets) >= self._sweep_at:
-            self._tickets = [one for one in self._tickets if not one.cancelled]
-            self._sweep_at = max(SWEEP_FROM, 2 * len(self._tickets))
-        self._tickets.append(ticket)
-
-    def take(self) -> _Ticket:
-        tickets = self._tickets
-        if self._rng is None:
-            return tickets.pop(0)
-        place = int(self._rng.random() * len(tickets))
-        tickets[place], tickets[-1] = tickets[-1], tickets[place]
-        return tickets.pop()
-
-    def clear(self) -> None:
-        self._tickets.clear()
+    def cancel(self) -> None:
+        """Withdraw the request, or give up the attempt."""
+        self.queue.pop(self, None)
+        if self.attempt is not None:
+            self.attempt.cancel()
 
 
 class DialQueue:
@@ -84,8 +53,9 @@ class DialQueue:
     def __init__(self, dial: Dial, clock: Clock, rng: Random) -> None:
         self._dial = dial
         self._clock = clock
+        self._rng = rng
         self._recent: deque[float] = deque(maxlen=DIALS_PER_SECOND)
-        self._queues = (_Queue(), _Queue(rng), _Queue(rng))
+        self._queues: tuple[dict[_Ticket, None], ...] = ({}, {}, {})
         self._turn = 0
         self._timer: Timer | None = None
 
@@ -109,8 +79,9 @@ class DialQueue:
             self._timer.cancel()
 
     def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:
-        ticket = _Ticket(address, handler)
-        self._queues[kind].add(ticket)
+        queue = self._queues[kind]
+        ticket = _Ticket(address, handler, queue)
+        queue[ticket] = None
         self._plan()
         return ticket
 
@@ -131,8 +102,11 @@ class DialQueue:
                 self._plan()
                 return
             order = (self._queues[_SCHEDULE[self._turn]], *self._queues)
-            ticket = next(queue for queue in order if queue).take()
-            if not ticket.cancelled:
-                self._turn = (self._turn + 1) % len(_SCHEDULE)
-                self._recent.append(now)
-                ticket.attempt = self._dial(ticket.address, ticket.handler)
+            queue = next(queue for queue in order if queue)
+            ticket = next(iter(queue))
+            if queue is not self._queues[_VERIFIED]:
+                ticket = self._rng.choice(list(queue))
+            del queue[ticket]
+            self._turn = (self._turn + 1) % len(_SCHEDULE)
+            self._recent.append(now)
+            ticket.attempt = self._dial(ticket.address, ticket.handler)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from nodnod_agent.core.membership.member import Member
+from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer
 
 
@@ -24,20 +25,15 @@ class PeerRemoved(NamedTuple):
     member: Member
 
 
-class PeerAnswered(NamedTuple):
-    """A member has answered a query."""
+class PeerReplied(NamedTuple):
+    """A member has answered a query, or has sent something that is no answer.
 
-    member: Member
-    query: int
-    answer: PeerAnswer
-
-
-class PeerFailed(NamedTuple):
-    """A member sent something else than an answer: to this query, or ``None`` if that is unknown."""
+    ``query`` is ``None`` for an error that belongs to no query in particular.
+    """
 
     member: Member
     query: int | None
-    reason: str
+    answer: PeerAnswer | WireError
 
 
-PeerEvent = PeerUp | PeerDown | PeerRemoved | PeerAnswered | PeerFailed
+PeerEvent = PeerUp | PeerDown | PeerRemoved | PeerReplied

@@ -1,23 +1,20 @@
 """The other nodes: dialed, kept, identified, and forgotten."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership import departures
-from nodnod_agent.core.membership.dial_queue import DialQueue
 from nodnod_agent.core.membership.events import (
-    PeerAnswered,
     PeerDown,
     PeerEvent,
-    PeerFailed,
     PeerRemoved,
+    PeerReplied,
     PeerUp,
 )
 from nodnod_agent.core.membership.gossip import JOIN, Gossip
-from nodnod_agent.core.membership.keepalive import STALL, Keepalive, pace
 from nodnod_agent.core.membership.link import Link
+from nodnod_agent.core.membership.links import Links
 from nodnod_agent.core.membership.member import LOOKING_UP, NOT_CONNECTED, Member
 from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.membership.seeds import Seeds
@@ -73,19 +70,12 @@ class Peers:
     ) -> None:
         self.roster = Roster(own.name, own.instance)
         self.gossip = Gossip(MembershipTable(own, wall), self._make_room, clock=clock, rng=rng)
-        self.links: dict[Link, Member] = {}
+        self.links = Links(clock, rng, dial, self._drop)
         self._act = act
         self._clock = clock
         self._wall = wall
-        self._rng = rng
         self._events: list[PeerEvent] = []
-        self._dials = DialQueue(dial, clock, rng)
-        self._keepalive = Keepalive(clock, rng, lambda: self.links, self._drop, self._inbound_heard)
         self._seeds = Seeds()
-        self._up: Counter[str] = Counter()
-        """Links that are up, by the instance of the peer."""
-        self._inbound: dict[str, Wire] = {}
-        """The newest connection that each peer has dialed to us, by the peer's instance."""
         self._leaving: set[str] = set()
         """Instances that have said goodbye, and whose link is still up."""
         self._started = wall()
@@ -93,27 +83,16 @@ class Peers:
 
     def start(self) -> None:
         """Begin to ping, to gossip and to forget."""
-        self._keepalive.start()
+        self.links.start()
         self.gossip.start()
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
 
     def stop(self) -> None:
         """Close every link, and dial no more."""
         self.gossip.stop()
-        self._keepalive.stop()
-        self._dials.stop()
         if self._timer is not None:
             self._timer.cancel()
-        for link in self.links:
-            link.retire()
-
-    def up(self) -> list[Member]:
-        """The members that can be asked."""
-        return [member for link, member in self.links.items() if link.up]
-
-    def reaches(self, instance: str) -> bool:
-        """Whether a link leads to this process."""
-        return instance in self._up
+        self.links.stop()
 
     def members(self) -> list[MemberInfo]:
         """The answer to type 3: this node, the listed members, and the nodes that left."""
@@ -163,7 +142,7 @@ class Peers:
         """The connection to a member is open."""
         link = self._link(member)
         link.opened(wire, hello)
-        self._up[hello.instance] += 1
+        self.links.opened(hello.instance)
         member.error = ""
         member.since, member.changed_at = self._wall(), self._clock.time()
         log.info("Established connection with node: %s", member.address)
@@ -183,9 +162,8 @@ class Peers:
             if isinstance(answer, PeerAnswer):
                 self._answered(member, query, answer)
             else:
-                reason = f"bad answer: {answer}"
-                log.warning("%s sent a %s", member, reason, extra=member.log_key)
-                self._events.append(PeerFailed(member, query, reason))
+                log.warning("%s sent a bad answer: %s", member, answer, extra=member.log_key)
+                self._events.append(PeerReplied(member, query, answer))
         self._finish()
 
     def ended(self, member: Member, reason: str) -> None:
@@ -196,18 +174,17 @@ class Peers:
 
     def inbound_opened(self, hello: Hello, wire: Wire) -> None:
         """A peer has dialed us: it is there, so we need not wait to dial it."""
-        self._inbound[hello.instance] = wire
+        self.links.inbound_opened(hello, wire)
         try:
             member = self.roster.members.get(parse_address(hello.address))
         except ValueError:
             return
         if member is not None and member.link is not None and member.alias_of is None:
-            member.link.hurry(self._dials.verified)
+            member.link.hurry(self.links.dials.verified)
 
     def inbound_ended(self, hello: Hello, wire: Wire) -> None:
         """A connection that a peer had dialed to us has ended."""
-        if self._inbound.get(hello.instance) is wire:
-            del self._inbound[hello.instance]
+        self.links.inbound_ended(hello, wire)
 
     def joined(self, join: Join, teller: str) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer."""
@@ -231,7 +208,7 @@ class Peers:
             (name,) = answer.nodes
             self._identified(member, name, "", 1)
         if query is not None:
-            self._events.append(PeerAnswered(member, query, answer))
+            self._events.append(PeerReplied(member, query, answer))
 
     def _identified(self, member: Member, name: str, instance: str, version: int) -> None:
         if instance and instance == self.roster.instance:
@@ -248,7 +225,7 @@ class Peers:
             return
         log.info("Connected to node: %s", member)
         self._moved(member)
-        link.dialer = self._dials.verified
+        link.dialer = self.links.dials.verified
         if member.name and member.listed != member.name:
             log.warning(
                 "Two nodes have the name %s: the one at %s is listed as %s",
@@ -271,10 +248,10 @@ class Peers:
                 self._leaving.remove(member.instance)
                 self._left(member)
                 return
-        if member.version == 0 and member.instance in self._inbound:
+        if member.version == 0 and self.links.has_inbound(member.instance):
             reason += "; it is connected to us: is the address that it advertises right?"
         if not member.trusted:
-            link.dialer = self._dials.failed
+            link.dialer = self.links.dials.failed
         member.error = f"down: {reason}"
         for alias in self.roster.aliases(member):
             if alias.link is not None:
@@ -283,9 +260,9 @@ class Peers:
         if not was_up:
             return
         self._events.append(PeerDown(member))
-        heard = max(link.last_heard, self._inbound_heard(link))
-        if self._clock.time() > heard + pace(len(self.links)).ping + STALL:  # it missed a ping
-            node = self.roster.moved_to(member, heard)
+        silent_since = self.links.silent_since(link)
+        if silent_since is not None:
+            node = self.roster.moved_to(member, silent_since)
             if node is not None:
                 self._moved(node)
 
@@ -325,8 +302,8 @@ class Peers:
             node = member.alias_of
             if node is not None and node.instance == entry.instance:
                 return
-        if entry.instance in self._inbound:
-            link.hurry(self._dials.verified)
+        if self.links.has_inbound(entry.instance):
+            link.hurry(self.links.dials.verified)
         link.dial()
 
     def _make_room(self) -> bool:
@@ -391,11 +368,9 @@ class Peers:
             self._learn(entry)
 
     def _forget(self, member: Member) -> None:
-        link, member.link = member.link, None
-        if link is not None:
-            self._hang_up(member, link)
-            link.retire()
-            del self.links[link]
+        if member.link is not None:
+            self._hang_up(member, member.link)
+            self.links.retire(member.link)
         aliases = self.roster.aliases(member)
         self.roster.remove(member)
         for alias in aliases:
@@ -439,21 +414,13 @@ class Peers:
         if was_up:
             self._events.append(PeerDown(member))
 
-    # The links.
-
     def _link(self, member: Member) -> Link:
         """A member's link; a new one is idle."""
-        if member.link is None:
-            dial = self._dials.verified if member.trusted else self._dials.unverified
-            reports = _LinkReports(self, member)
-            link = Link(member.address, reports, clock=self._clock, rng=self._rng, dial=dial)
-            member.link = link
-            self.links[link] = member
-        return member.link
+        return member.link or self.links.create(member, _LinkReports(self, member))
 
     def _drop(self, link: Link, reason: str) -> None:
         link.drop()
-        self._went_down(self.links[link], reason, was_up=True)
+        self._went_down(self.links.members[link], reason, was_up=True)
         self._finish()
 
     def _hang_up(self, member: Member, link: Link) -> None:
@@ -465,11 +432,4 @@ class Peers:
 
     def _unregister(self, link: Link) -> None:
         self.gossip.link_down(link)
-        assert link.hello is not None
-        self._up[link.hello.instance] -= 1
-        if not self._up[link.hello.instance]:
-            del self._up[link.hello.instance]
-
-    def _inbound_heard(self, link: Link) -> float:
-        wire = self._inbound.get(link.hello.instance) if link.hello is not None else None
-        return wire.heard if wire is not None else 0.0
+        self.links.ended(link)

@@ -82,7 +82,7 @@ class Session:
     @property
     def known(self) -> bool:
         """Whether it is an agent to which we have a link, which nobody can claim."""
-        return self.from_agent and self._responder.peers.reaches(self.hello.instance)
+        return self.from_agent and self._responder.peers.links.reaches(self.hello.instance)
 
     @property
     def full(self) -> bool:
