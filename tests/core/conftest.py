@@ -1,4 +1,4 @@
-"""An agent on its stage and what it logs, and two sides that gossip."""
+"""A node in its harness and what it logs, and two agents that gossip."""
 
 import logging
 
@@ -10,8 +10,13 @@ from simulation.clock import FakeClock
 
 
 @pytest.fixture
-def stage() -> CoreHarness:
+def harness() -> CoreHarness:
     return CoreHarness()
+
+
+@pytest.fixture
+def stage(harness: CoreHarness) -> CoreHarness:
+    return harness
 
 
 @pytest.fixture

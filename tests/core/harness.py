@@ -1,13 +1,13 @@
-"""One real Cluster among fake peers and clients, for tests that say every word themselves."""
+"""One real Node among fake peers and clients, for tests that say every message themselves."""
 
 import json
 import random
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import replace
 
 from bench.harness.invariants.form import parse
-from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
+from nodnod_agent.core.interfaces import DialHandler, Hello
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address, parse_address
@@ -19,7 +19,7 @@ WALL = 1_700_000_000.0
 
 
 class FakeWire:
-    """The core's Wire; notes what it is told. It hears something all the time, until silenced."""
+    """The core's Wire, which notes what is sent. It hears something all the time, until silenced."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.sent: list[bytes] = []
@@ -39,9 +39,13 @@ class FakeWire:
     def heard(self) -> float:
         return self._clock.now if self._silent_since is None else self._silent_since
 
+    @heard.setter
+    def heard(self, moment: float) -> None:
+        self._silent_since = moment
+
     def silence(self) -> None:
         """Hear nothing from now on."""
-        self._silent_since = self._clock.now
+        self.heard = self._clock.now
 
     def send(self, text: bytes) -> None:
         if self.open:
@@ -60,9 +64,9 @@ class FakeWire:
 class Attempt:
     """One attempt to dial, for the test to decide."""
 
-    def __init__(self, clock: FakeClock, address: Address, end: DialHandler) -> None:
+    def __init__(self, clock: FakeClock, address: Address, handler: DialHandler) -> None:
         self.address = address
-        self.end = end
+        self.handler = handler
         self.at = clock.now
         self.cancelled = False
         self._clock = clock
@@ -72,22 +76,22 @@ class Attempt:
 
     def accept(self, hello: Hello) -> FakeWire:
         wire = FakeWire(self._clock)
-        self.end.opened(cast(Wire, wire), hello)
+        self.handler.opened(wire, hello)
         return wire
 
     def refuse(self, reason: str = "connection refused") -> None:
-        self.end.refused(reason)
+        self.handler.refused(reason)
 
 
 class FakeDial:
-    """The core's Dial; keeps the attempts."""
+    """The core's Dial, which keeps the attempts."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.attempts: list[Attempt] = []
         self._clock = clock
 
-    def __call__(self, address: Address, end: DialHandler) -> Attempt:
-        attempt = Attempt(self._clock, address, end)
+    def __call__(self, address: Address, handler: DialHandler) -> Attempt:
+        attempt = Attempt(self._clock, address, handler)
         self.attempts.append(attempt)
         return attempt
 
@@ -96,19 +100,19 @@ class FakeDial:
 
 
 class FakePeer:
-    """A node that was dialled, and says what the test makes it say."""
+    """A node that was dialed, and says what the test makes it say."""
 
-    def __init__(self, stage: "CoreHarness", name: str, attempt: Attempt, hello: Hello) -> None:
+    def __init__(self, name: str, attempt: Attempt, hello: Hello) -> None:
         self.name = name
         self.address = attempt.address
-        self.attempt = attempt
         self.hello = hello
         self.wire = attempt.accept(hello)
-        self._stage = stage
+        self.say = attempt.handler.received
+        self._handler = attempt.handler
 
     @property
     def queries(self) -> list[dict[str, Any]]:
-        """The questions it was asked; what agents tell each other besides is not among them."""
+        """The questions that it was asked, without what agents tell each other besides."""
         requests = [json.loads(text) for text in self.wire.sent]
         return [request for request in requests if request.get("type", STAT) == STAT]
 
@@ -131,29 +135,22 @@ class FakePeer:
             answer["id"] = query["id"]
         self.say(json.dumps(answer).encode())
 
-    def say(self, text: bytes) -> None:
-        """Send any message."""
-        self.attempt.end.received(text)
-
     def hang_up(self, reason: str = "connection closed") -> None:
         """End the connection."""
-        self.attempt.end.ended(reason)
+        self._handler.ended(reason)
 
 
 class FakeClient:
-    """A client, or a peer that has dialled us."""
+    """A client, or a peer that has dialed us."""
 
-    def __init__(self, stage: "CoreHarness", hello: Hello) -> None:
-        self.wire = FakeWire(stage.clock)
-        self.session = stage.cluster.accepted(cast(Wire, self.wire), hello)
+    def __init__(self, harness: "CoreHarness", hello: Hello) -> None:
+        self.wire = FakeWire(harness.clock)
+        self.session = harness.node.accepted(self.wire, hello)
+        self.say = self.session.received
 
     def ask(self, **request: Any) -> None:
         """Send a request."""
         self.say(json.dumps(request).encode())
-
-    def say(self, text: bytes) -> None:
-        """Send any message."""
-        self.session.received(text)
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -162,7 +159,7 @@ class FakeClient:
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The one answer it was sent."""
+        """The one answer that it was sent."""
         (answer,) = self.answers
         return answer
 
@@ -174,8 +171,8 @@ class FakeClient:
         return nodes
 
 
-class Sampled(Node):
-    """A cluster that keeps its newest sample, to be taken again."""
+class SampledNode(Node):
+    """A node that keeps its newest sample, to be taken again each second."""
 
     newest = Sample(time=WALL, cpu_used=5.0, disk_total=10, memory_total=20)
 
@@ -191,19 +188,14 @@ class CoreHarness:
     """
 
     def __init__(
-        self,
-        name: str = "own",
-        *,
-        seed: int = 0,
-        clock: FakeClock | None = None,
-        **options: Any,
+        self, name: str = "own", *, seed: int = 0, clock: FakeClock | None = None, **options: Any
     ) -> None:
         self.clock = clock or FakeClock()
         self.dial = FakeDial(self.clock)
         self.sampling = True
         self.wall_skew = 0.0
-        """Seconds by which somebody has set the wall clock wrong."""
-        self.cluster = Sampled(
+        """Seconds by which the wall clock is wrong."""
+        self.node = self.cluster = SampledNode(
             name=name,
             address="10.0.0.1:7070",
             instance="own instance",
@@ -214,29 +206,31 @@ class CoreHarness:
             **options,
         )
         self._sample()
-        self.cluster.start()
+        self.node.start()
         self._hosts = 1
 
     def _sample(self) -> None:
         if self.sampling:
-            newest = self.cluster.newest
-            self.cluster.sampled(replace(newest, time=WALL + self.clock.now))
+            self.node.sampled(replace(self.node.newest, time=WALL + self.clock.now))
         self.clock.call_at(self.clock.now + 1.0, self._sample)
 
     def configure(self, address: str = "") -> Address:
-        """Add a node to the configuration; it is being dialled then."""
+        """Add a node to the configuration; it is being dialed then."""
         self._hosts += 1
         parsed = parse_address(address or f"10.0.0.{self._hosts}")
-        self.cluster.peers.add(parsed)
+        self.node.peers.add(parsed)
         self.clock.turn()
         return parsed
 
     def attempt(self, address: Address) -> Attempt:
-        """The newest attempt to dial an address; waits until it is made."""
-        known = len(self.dial.to(address))
-        if not known:
-            self.clock.wait_for(lambda: bool(self.dial.to(address)), 20)
+        """The newest attempt to dial an address; waits until there is one."""
+        self.clock.wait_for(lambda: bool(self.dial.to(address)), 20)
         return self.dial.to(address)[-1]
+
+    def await_dial(self, address: Address) -> float:
+        """Wait until an address is dialed again; the seconds it took."""
+        before = len(self.dial.to(address))
+        return self.clock.wait_for(lambda: len(self.dial.to(address)) > before, 20)
 
     def peer(
         self, name: str, *, version: int = 2, instance: str = "", address: str = ""
@@ -246,12 +240,14 @@ class CoreHarness:
         return self.welcome(name, attempt, version=version, instance=instance)
 
     def welcome(
-        self, name: str, attempt: Attempt, *, version: int = 2, instance: str = ""
+        self, name: str, attempt: Attempt | Address, *, version: int = 2, instance: str = ""
     ) -> FakePeer:
         """Have a node answer an attempt; one of version 1 tells its name with its first answer."""
+        if isinstance(attempt, Address):
+            attempt = self.attempt(attempt)
         if version >= 2:
-            return FakePeer(self, name, attempt, Hello(2, name, instance or f"instance of {name}"))
-        peer = FakePeer(self, name, attempt, Hello(version=1))
+            return FakePeer(name, attempt, Hello(2, name, instance or f"instance of {name}"))
+        peer = FakePeer(name, attempt, Hello(version=1))
         peer.answer()
         return peer
 

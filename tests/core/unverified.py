@@ -14,8 +14,9 @@ A, B, C = (Address(f"10.2.0.{n}", 7070) for n in (1, 2, 3))
 TELLER = Hello(2, "teller", "i-teller", "10.3.0.1:7070")
 
 
-def lines(log: pytest.LogCaptureFixture) -> list[str]:
-    return [record.message for record in log.records]  # as it was when it was logged
+def lines(log: pytest.LogCaptureFixture, level: str = "") -> list[str]:
+    """What was logged, with the values at that moment."""
+    return [record.message for record in log.records if level in ("", record.levelname)]
 
 
 def entry(name: str, address: Address, incarnation: int = 1, **more: object) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Scene:
         self.clients: list[tuple[FakeClient, Ledger, dict[str, Any]]] = []
 
     def _welcome(self, hello: Hello) -> FakePeer:
-        return FakePeer(self.stage, "bad", self.stage.attempt(self._address), hello)
+        return FakePeer("bad", self.stage.attempt(self._address), hello)
 
     def _serve(self) -> None:
         """The good peer answers all that it is asked, and streams where it has been told to."""

@@ -229,7 +229,7 @@ def test_a_version_1_peer_whose_first_answer_is_bad_is_named_by_a_later_one(
     stage: CoreHarness, first: bytes
 ) -> None:
     attempt = stage.attempt(stage.configure())
-    peer = FakePeer(stage, "kyle", attempt, Hello(version=1))
+    peer = FakePeer("kyle", attempt, Hello(version=1))
     peer.say(first)
     client = stage.ask_all()
     peer.answer(memoryUsed=3)
@@ -241,7 +241,7 @@ def test_a_version_1_peer_whose_first_answer_is_bad_is_named_by_a_later_one(
 
 def test_a_name_learnt_during_a_broadcast_is_the_name_in_its_answer(stage: CoreHarness) -> None:
     attempt = stage.attempt(stage.configure())
-    peer = FakePeer(stage, "kyle", attempt, Hello(version=1))
+    peer = FakePeer("kyle", attempt, Hello(version=1))
     client = stage.ask_all()
     peer.answer()
     peer.answer(memoryUsed=2)
