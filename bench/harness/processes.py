@@ -20,8 +20,9 @@ START_LIMIT = 30.0
 STOP_LIMIT = 3.0
 
 SCRIPT = (
-    "import runpy, sys; from nodnod_agent.console.parent_watchdog import watch; watch(0);"
-    "del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    "import os, runpy, sys; from nodnod_agent.console.parent_watchdog import watch; watch(0);"
+    "del sys.argv[0]; sys.path[0] = os.path.dirname(sys.argv[0]);"
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
 )
 """Runs the script that its first argument names, under the parent watchdog of the console."""
 
