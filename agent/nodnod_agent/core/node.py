@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
-from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
+from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Wire
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.events import (
     PeerDown,
@@ -20,15 +20,12 @@ from nodnod_agent.core.requests.responder import Responder
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.local import LocalNode, Want
-from nodnod_agent.core.stats.push import NEWS, Push
+from nodnod_agent.core.stats.push import STREAM_ID, Push
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.errors import WireError
 from nodnod_client.messages import MemberEntry, PeerAnswer
 
 GOING_AWAY = 1001
-
-STALE_AFTER = 3
-"""Intervals without a sample after which our own numbers are called stale."""
 
 
 class Node:
@@ -54,18 +51,13 @@ class Node:
         self.clock = clock
         self.counters = Counters()
         encoder = AnswerEncoder(name)
-        self.local = LocalNode(name, interval=interval, want=want)
-        self._interval = interval
-        self._sample_time, self._sampled_at = 0.0, clock.time()
-        self._missed = 0
-        self._samples_watch: Timer | None = None
+        self.local = LocalNode(name, interval=interval, want=want, clock=clock)
         self.peers = Peers(own, self._act, clock=clock, wall=wall, rng=rng, dial=dial)
-        roster = self.peers.roster
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
         if mode == "push":
-            cache = StatsCache(roster, self.local, encoder, clock, interval)
+            cache = StatsCache(self.peers.roster, self.local, encoder, clock, interval)
             self.push = Push(cache, clock, interval)
         self.responder = Responder(
             self.peers,
@@ -80,7 +72,7 @@ class Node:
     def start(self) -> None:
         """Begin to keep the links and to gossip; nodes to dial are added to ``peers``."""
         self.peers.start()
-        self._watch_samples()
+        self.local.start()
         if self.push is not None:
             self.push.start(self.peers.links.up)
 
@@ -100,8 +92,7 @@ class Node:
 
     def stop(self) -> None:
         """End every connection; nothing is asked or dialed any more."""
-        if self._samples_watch is not None:
-            self._samples_watch.cancel()
+        self.local.stop()
         self.responder.stop()
         if self.push is not None:
             self.push.stop()
@@ -111,22 +102,8 @@ class Node:
 
     def sampled(self, sample: Sample) -> None:
         """Take this node's newest sample."""
-        if sample.time != self._sample_time:  # else the same, with costly sections added
-            self._sample_time, self._sampled_at, self._missed = sample.time, self.clock.time(), 0
         self.local.update(sample)
         self.responder.queries.sampled()
-        if self.push is not None:
-            self.push.cache.changed()
-
-    def _watch_samples(self) -> None:
-        # Ticks are counted, not seconds: after this process stood still, a sample is on its way.
-        now = self.clock.time()
-        self._samples_watch = self.clock.call_at(now + self._interval, self._watch_samples)
-        self._missed += 1
-        if self._missed > STALE_AFTER:
-            self.local.stale(now - self._sampled_at)
-            if self.push is not None:
-                self.push.cache.changed()
 
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that has dialed us, has connected."""
@@ -159,13 +136,13 @@ class Node:
                         push.cache.forget(member)
 
     def _replied(self, member: Member, query: int | None, answer: PeerAnswer | WireError) -> None:
-        if query == NEWS and isinstance(answer, PeerAnswer):
+        if query == STREAM_ID and isinstance(answer, PeerAnswer):
             if self.push is not None:
-                self.push.news(member, answer)
+                self.push.received(member, answer)
         elif query is not None and isinstance(answer, PeerAnswer):
             self.responder.queries.answered(member, query, answer)
         else:
             reason = f"bad answer: {answer}"
             self.responder.queries.failed(member, query, reason)
             if self.push is not None:
-                self.push.cache.spoil(member, reason)
+                self.push.cache.fail(member, reason)

@@ -1,4 +1,6 @@
-"""One answer for very many: who gets it first."""
+"""One answer for many: which clients get it first."""
+
+import pytest
 
 from core.harness import CoreHarness
 from nodnod_agent.core.requests.delivery import BATCH, FEW_IN_FLIGHT, Delivery, Waiter
@@ -8,7 +10,7 @@ from simulation.clock import FakeClock
 class Client(Waiter):
     """Waits for an answer, and perhaps for many others."""
 
-    def __init__(self, *, in_flight: int) -> None:
+    def __init__(self, in_flight: int = FEW_IN_FLIGHT + 1) -> None:
         super().__init__(1.0, 1.0, range(in_flight))
         self.got: list[bytes] = []
 
@@ -16,54 +18,56 @@ class Client(Waiter):
         self.got.append(body)
 
 
-def test_who_has_little_under_way_is_answered_at_once_whoever_else_waits() -> None:
-    busy = [Client(in_flight=FEW_IN_FLIGHT + 1) for _ in range(10_000)]
-    modest = Client(in_flight=FEW_IN_FLIGHT)
-
-    Delivery(FakeClock()).answer([*busy, modest], b"{}")
-
-    assert modest.got == [b"{}"]
-    assert sum(len(client.got) for client in busy) == BATCH
+@pytest.fixture
+def delivery(clock: FakeClock) -> Delivery:
+    return Delivery(clock)
 
 
-def test_all_others_are_answered_in_turns_in_their_order() -> None:
-    clock = FakeClock()
-    delivery = Delivery(clock)
-    busy = [Client(in_flight=FEW_IN_FLIGHT + 1) for _ in range(3 * BATCH)]
+def test_a_client_with_few_requests_in_flight_is_answered_first(delivery: Delivery) -> None:
+    busy = [Client() for _ in range(10_000)]
+    client = Client(FEW_IN_FLIGHT)
+
+    delivery.answer([*busy, client], b"{}")
+
+    assert client.got == [b"{}"]
+    assert sum(len(one.got) for one in busy) == BATCH
+
+
+def test_all_others_are_answered_in_batches_in_their_order(
+    delivery: Delivery, clock: FakeClock
+) -> None:
+    busy = [Client() for _ in range(3 * BATCH)]
 
     delivery.answer(busy[: 2 * BATCH], b"first")
     delivery.answer(busy[2 * BATCH :], b"second")
     clock.turn()
 
-    assert [client.got for client in busy] == [[b"first"]] * 2 * BATCH + [[b"second"]] * BATCH
+    assert [one.got for one in busy] == [[b"first"]] * 2 * BATCH + [[b"second"]] * BATCH
 
 
-def test_nothing_is_handed_out_after_the_stop() -> None:
-    clock = FakeClock()
-    delivery = Delivery(clock)
-    busy = [Client(in_flight=FEW_IN_FLIGHT + 1) for _ in range(2 * BATCH)]
+def test_nothing_is_delivered_after_stop(delivery: Delivery, clock: FakeClock) -> None:
+    busy = [Client() for _ in range(2 * BATCH)]
 
     delivery.answer(busy, b"{}")
     delivery.stop()
     clock.turn()
 
-    assert sum(len(client.got) for client in busy) == BATCH
+    assert sum(len(one.got) for one in busy) == BATCH
 
 
-def test_a_client_with_a_thousand_requests_holds_up_no_other() -> None:
-    stage = CoreHarness()
-    kyle = stage.peer("kyle")
-    crowd = [stage.client() for _ in range(100)]
-    for client in crowd:
+def test_clients_with_many_requests_delay_no_other(harness: CoreHarness) -> None:
+    kyle = harness.peer("kyle")
+    busy = [harness.client() for _ in range(100)]
+    for one in busy:
         for number in range(64):
-            client.ask(type=1, id=number)
-    modest = stage.client()
-    modest.ask(type=1)
-    stage.clock.turn()
+            one.ask(type=1, id=number)
+    client = harness.client()
+    client.ask(type=1)
+    harness.clock.turn()
 
     kyle.answer()
 
-    assert len(modest.answers) == 1
-    assert sum(len(client.answers) for client in crowd) == BATCH
-    stage.clock.turn()
-    assert [len(client.answers) for client in crowd] == [64] * 100
+    assert len(client.answers) == 1
+    assert sum(len(one.answers) for one in busy) == BATCH
+    harness.clock.turn()
+    assert [len(one.answers) for one in busy] == [64] * 100

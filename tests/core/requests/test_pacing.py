@@ -1,4 +1,4 @@
-"""Costly questions wait for each other, and for nobody else."""
+"""Expensive questions wait for each other, and no other question waits for them."""
 
 import pytest
 
@@ -7,17 +7,12 @@ from nodnod_agent.core.requests.pacing import MAX_WAITING, SPACING, TOO_MANY
 
 
 @pytest.fixture
-def stage() -> CoreHarness:
-    return CoreHarness()
+def kyle(harness: CoreHarness) -> FakePeer:
+    return harness.peer("kyle")
 
 
-@pytest.fixture
-def kyle(stage: CoreHarness) -> FakePeer:
-    return stage.peer("kyle")
-
-
-def ask(stage: CoreHarness, history: float, **fields: float) -> FakeClient:
-    client = stage.client()
+def ask(harness: CoreHarness, history: float, **fields: float) -> FakeClient:
+    client = harness.client()
     client.ask(type=1, history=history, **fields)
     return client
 
@@ -27,46 +22,46 @@ def asked(peer: FakePeer) -> list[float]:
     return [query["history"] for query in peer.queries if "history" in query]
 
 
-def test_one_that_comes_alone_goes_out_at_once(stage: CoreHarness, kyle: FakePeer) -> None:
-    ask(stage, 60)
-    stage.clock.turn()
-    assert asked(kyle) == [60]
-
-
-def test_different_ones_go_out_one_after_the_other(stage: CoreHarness, kyle: FakePeer) -> None:
+def test_different_questions_go_out_one_at_a_time_the_first_at_once(
+    harness: CoreHarness, kyle: FakePeer
+) -> None:
     for seconds in (1, 2, 3):
-        ask(stage, seconds)
-    stage.clock.turn()
+        ask(harness, seconds)
+    harness.clock.turn()
     assert asked(kyle) == [1]
-    stage.clock.advance(1.5 * SPACING)
+    harness.clock.advance(1.5 * SPACING)
     assert asked(kyle) == [1, 2]
-    stage.clock.advance(SPACING)
+    harness.clock.advance(SPACING)
     assert asked(kyle) == [1, 2, 3]
+    harness.clock.advance(20 * SPACING)
+    ask(harness, 500)
+    harness.clock.turn()
+    assert asked(kyle)[-1] == 500
 
 
-def test_equal_ones_are_one(stage: CoreHarness, kyle: FakePeer) -> None:
-    clients = [ask(stage, seconds) for seconds in (1, 2, 2, 2)]
-    stage.clock.advance(2 * SPACING)
+def test_equal_questions_share_a_broadcast(harness: CoreHarness, kyle: FakePeer) -> None:
+    clients = [ask(harness, seconds) for seconds in (1, 2, 2, 2)]
+    harness.clock.advance(2 * SPACING)
     for query in kyle.queries:
         kyle.answer(query, history={})
     assert asked(kyle) == [1, 2]
     assert [len(client.answers) for client in clients] == [1, 1, 1, 1]
 
 
-def test_others_do_not_wait_for_them(stage: CoreHarness, kyle: FakePeer) -> None:
+def test_other_questions_do_not_wait_for_them(harness: CoreHarness, kyle: FakePeer) -> None:
     for seconds in range(1, 40):
-        ask(stage, seconds)
-    client = stage.ask_all()
+        ask(harness, seconds)
+    client = harness.ask_all()
     kyle.answer()
     assert client.nodes["kyle"]["error"] == ""
 
 
-def test_one_that_would_wait_too_long_is_answered_with_what_is_at_hand(
-    stage: CoreHarness, kyle: FakePeer
+def test_a_question_beyond_the_limit_is_answered_without_asking(
+    harness: CoreHarness, kyle: FakePeer
 ) -> None:
-    waiting = [ask(stage, 1 + seconds) for seconds in range(MAX_WAITING + 1)]
-    stage.clock.turn()
-    one_more = ask(stage, 3000)
+    waiting = [ask(harness, 1 + seconds) for seconds in range(MAX_WAITING + 1)]
+    harness.clock.turn()
+    one_more = ask(harness, 3000)
 
     assert one_more.nodes["kyle"]["error"] == TOO_MANY
     assert one_more.nodes["own"]["error"] == ""
@@ -75,43 +70,34 @@ def test_one_that_would_wait_too_long_is_answered_with_what_is_at_hand(
     assert not any(client.answers for client in waiting)
 
 
-def test_one_whose_deadline_comes_before_its_turn_is_answered_by_then(
-    stage: CoreHarness, kyle: FakePeer
+def test_a_request_that_expires_before_its_turn_is_answered_by_its_deadline(
+    harness: CoreHarness, kyle: FakePeer
 ) -> None:
     for seconds in range(1, MAX_WAITING):
-        ask(stage, seconds, timeout=30)
-    client = ask(stage, 3000, timeout=0.1)
-    patient = ask(stage, 3000, timeout=30)
+        ask(harness, seconds, timeout=30)
+    client = ask(harness, 3000, timeout=0.1)
+    patient = ask(harness, 3000, timeout=30)
 
-    stage.clock.advance(0.1 + SPACING)
+    harness.clock.advance(0.1 + SPACING)
 
     assert client.nodes["kyle"]["error"] == "no answer within 0.1 s"
     assert patient.answers == []
-    stage.clock.advance(MAX_WAITING * SPACING)
+    harness.clock.advance(MAX_WAITING * SPACING)
     assert asked(kyle)[-1] == 3000
 
 
-def test_once_they_are_few_again_they_go_out_at_once_again(
-    stage: CoreHarness, kyle: FakePeer
+def test_a_question_about_this_node_alone_does_not_wait(
+    harness: CoreHarness, kyle: FakePeer
 ) -> None:
-    for seconds in range(1, 10):
-        ask(stage, seconds)
-    stage.clock.advance(20 * SPACING)
-    ask(stage, 500)
-    stage.clock.turn()
-    assert asked(kyle)[-1] == 500
-
-
-def test_the_own_past_alone_waits_for_nobody(stage: CoreHarness, kyle: FakePeer) -> None:
     for seconds in range(1, 20):
-        ask(stage, seconds)
-    client = stage.client()
+        ask(harness, seconds)
+    client = harness.client()
     client.ask(type=0, history=60)
     assert "history" in client.nodes["own"]
 
 
-def test_who_waits_when_the_agent_stops_is_told(stage: CoreHarness, kyle: FakePeer) -> None:
-    clients = [ask(stage, seconds) for seconds in range(1, 20)]
-    stage.cluster.stop()
-    stage.clock.advance(1)
+def test_a_stopping_agent_answers_those_that_wait(harness: CoreHarness, kyle: FakePeer) -> None:
+    clients = [ask(harness, seconds) for seconds in range(1, 20)]
+    harness.cluster.stop()
+    harness.clock.advance(1)
     assert [client.answer["code"] for client in clients] == ["shutting_down"] * 19

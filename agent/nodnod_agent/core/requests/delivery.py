@@ -5,6 +5,7 @@ batch in each turn of the event loop, and so do the subscribers of a stream. So 
 does not delay other clients.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Sized
 from functools import partial
@@ -18,7 +19,7 @@ FEW_IN_FLIGHT = 4
 """Requests in flight up to which a client is answered before others."""
 
 
-class Waiter:
+class Waiter(ABC):
     """A request that waits for one answer; subclasses say where the answer goes.
 
     ``timeout`` counts seconds from the arrival of the request, ``deadline`` is the same moment on
@@ -32,9 +33,9 @@ class Waiter:
         self.deadline = deadline
         self.in_flight = in_flight
 
+    @abstractmethod
     def deliver(self, body: bytes) -> None:
         """Take the answer: a JSON object without an ``id``."""
-        raise NotImplementedError
 
 
 class Delivery:

@@ -1,4 +1,4 @@
-"""The newest stats of every node, and how stale: what push mode answers from."""
+"""The stats cache of push mode: the newest stats of every node, and how old they are."""
 
 from nodnod_agent.core.encoding import AnswerEncoder, from_peer, relabelled
 from nodnod_agent.core.interfaces import Clock
@@ -9,29 +9,31 @@ from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.messages import PeerAnswer
 
 STALE_AFTER = 3
-"""Intervals of silence after which a node's numbers are called stale."""
+"""Intervals of silence after which the numbers of a node are called stale."""
 
 AGE_STEP = 0.1
-"""Seconds between two wordings of how old stale numbers are."""
+"""Seconds for which an answer with the age of stale numbers is kept."""
 
 MAX_BODIES = 64
 
 
-class _News:
-    """What one node told last, and when."""
+class _Report:
+    """What one node sent last, and when."""
 
     __slots__ = ("at", "entries", "error", "name", "raw")
 
     def __init__(self, name: str, raw: bytes, at: float) -> None:
         self.name = name
         self.raw = raw
+        """Its node object for stat type 0; empty if it has never sent a valid one."""
         self.error = ""
         self.at = at
         self.entries: dict[int, bytes] = {}
+        """Its node objects by stat type, while it is up and not stale."""
 
 
 class StatsCache:
-    """Kept up to date by the members' streams; encodes an answer once until something changes."""
+    """Filled by the peers' streams; an answer is encoded once until something changes."""
 
     def __init__(
         self,
@@ -45,42 +47,43 @@ class StatsCache:
         self._local = local
         self._encoder = encoder
         self._clock = clock
-        self._patience = STALE_AFTER * interval
-        self._news: dict[Member, _News] = {}
+        self._stale_after = STALE_AFTER * interval
+        self._reports: dict[Member, _Report] = {}
         self._bodies: dict[Question, tuple[int, float, bytes]] = {}
+        """Answers with the number of changes when they were encoded, and how long they are good."""
         self._changes = 0
 
     def update(self, member: Member, answer: PeerAnswer) -> None:
-        """Take what a member said of itself. Raises WireError if that is no such thing."""
+        """Take the stats of a member. Raises WireError if the answer has none."""
         raw = from_peer(answer, Question(), name=member.name, listed=member.name, version=2)
-        self._news[member] = _News(member.name, raw, self._clock.time())
+        self._reports[member] = _Report(member.name, raw, self._clock.time())
         self._changes += 1
 
-    def spoil(self, member: Member, error: str) -> None:
-        """Note that what a member said last was no stats; the numbers before stand, with this."""
-        news = self._told(member)
-        if news is None:
-            news = self._news[member] = _News(member.name, b"", self._clock.time())
-        news.error = error
-        news.entries.clear()
+    def fail(self, member: Member, error: str) -> None:
+        """Note that a member sent something else; its last numbers stay, with this error."""
+        report = self._report(member)
+        if report is None:
+            report = self._reports[member] = _Report(member.name, b"", self._clock.time())
+        report.error = error
+        report.entries.clear()
         self._changes += 1
 
     def changed(self) -> None:
-        """Note that something else changed: our own sample, or a link."""
+        """Note that a member has gone down."""
         self._changes += 1
 
     def forget(self, member: Member) -> None:
-        """A member is no more."""
-        self._news.pop(member, None)
+        """Drop a member that is not listed any more."""
+        self._reports.pop(member, None)
         self._changes += 1
 
     def body(self, question: Question) -> bytes:
-        """The answer from memory to a question without detail or history."""
+        """The answer to a question without detail or history."""
         now = self._clock.time()
-        changes = self._changes + self._roster.version
-        known = self._bodies.get(question)
-        if known is not None and known[0] == changes and now < known[1]:
-            return known[2]
+        changes = self._changes + self._roster.version + self._local.version
+        cached = self._bodies.get(question)
+        if cached is not None and cached[0] == changes and now < cached[1]:
+            return cached[2]
         if len(self._bodies) > MAX_BODIES:  # clients choose what they ask
             self._bodies.clear()
         body, good_until = self._encode(question, now)
@@ -89,7 +92,7 @@ class StatsCache:
 
     def _encode(self, question: Question, now: float) -> tuple[bytes, float]:
         members, own, unknown = self._roster.select(question)
-        good_until = now + self._patience
+        good_until = now + self._stale_after
         nodes = []
         for member in members:
             entry, until = self._entry(member, question.stat_type, now)
@@ -101,30 +104,32 @@ class StatsCache:
         return body, good_until
 
     def _entry(self, member: Member, stat_type: int, now: float) -> tuple[bytes, float]:
-        news = self._told(member)
-        if news is None:
+        """The node object of a member, and how long it is good."""
+        report = self._report(member)
+        if report is None:
             error = member.error or "no stats from it yet"
-            return member.failure(error, stat_type), now + self._patience
-        stale_at = news.at + self._patience
+            return member.failure(error, stat_type), now + self._stale_after
+        stale_at = report.at + self._stale_after
         if now < stale_at and member.up:
-            entry = news.entries.get(stat_type)
+            entry = report.entries.get(stat_type)
             if entry is None:
-                entry = news.entries[stat_type] = self._say(member, news, news.error, stat_type)
+                entry = _encoded(member, report, report.error, stat_type)
+                report.entries[stat_type] = entry
             return entry, stale_at
-        error = f"stale: last heard {now - news.at:.1f} s ago"
-        because = member.error or news.error
-        if because:
-            error = f"{error}; {because}"
-        return self._say(member, news, error, stat_type), now + AGE_STEP
+        error = f"stale: last heard {now - report.at:.1f} s ago"
+        if reason := member.error or report.error:
+            error = f"{error}; {reason}"
+        return _encoded(member, report, error, stat_type), now + AGE_STEP
 
-    def _told(self, member: Member) -> _News | None:
-        """What it told last; what another node told at its address before is not its word."""
-        news = self._news.get(member)
-        return news if news is not None and news.name == member.name else None
+    def _report(self, member: Member) -> _Report | None:
+        """The last report of a member; one under another name was of another node."""
+        report = self._reports.get(member)
+        return report if report is not None and report.name == member.name else None
 
-    def _say(self, member: Member, news: _News, error: str, stat_type: int) -> bytes:
-        if not news.raw:
-            return member.failure(error, stat_type)
-        if error or stat_type or member.listed != member.name:
-            return relabelled(news.raw, member.listed, error, stat_type)
-        return news.raw
+
+def _encoded(member: Member, report: _Report, error: str, stat_type: int) -> bytes:
+    if not report.raw:
+        return member.failure(error, stat_type)
+    if error or stat_type or member.listed != member.name:
+        return relabelled(report.raw, member.listed, error, stat_type)
+    return report.raw

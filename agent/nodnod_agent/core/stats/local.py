@@ -1,60 +1,84 @@
-"""This node's own share of every answer: its newest sample, encoded once per question."""
+"""This node's own part of every answer: its newest sample, encoded once per question."""
 
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from nodnod_agent.core.encoding import granular
+from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.history import HistoryRing
+from nodnod_agent.core.stats.rates import percent
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.codec import encode
 from nodnod_client.messages import FullStats
 
 Want = Callable[[Iterable[str], float], None]
-"""Asks the sampler for sections that it takes on demand only, for so many seconds from now."""
+"""Asks the sampler for on-demand sections, for so many seconds from now."""
 
 WANTED_FOR = 5.0
-"""Seconds that a section goes on being sampled after somebody asked; costs CPU, saves a wait."""
+"""Seconds for which a section is sampled after a request for it; costs CPU, saves a wait."""
+
+STALE_AFTER = 3
+"""Intervals without a sample after which this node's numbers are called stale."""
+
+MAX_ENTRIES = 64
 
 
 class LocalNode:
-    """Holds the newest sample and the past; the request path reads nothing but this."""
+    """The newest sample and the history; requests read nothing else.
 
-    def __init__(self, name: str, *, interval: float, want: Want) -> None:
+    ``interval`` is the seconds between two samples.
+    """
+
+    def __init__(self, name: str, *, interval: float, want: Want, clock: Clock) -> None:
         self.name = name
+        self.version = 0
+        """The number of changes of what it answers."""
+        self._interval = interval
         self._want = want
+        self._clock = clock
         self._history = HistoryRing(interval)
         self._stats = FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, "no sample yet")
         self._sections: dict[str, bytes] = {}
         self._entries: dict[Question, bytes] = {}
+        self._sample_time = 0.0
+        self._sampled_at = clock.time()
+        self._missed = 0
+        """Intervals without a sample."""
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Begin to look for missing samples."""
+        self._timer = self._clock.call_at(self._clock.time() + self._interval, self._check)
+
+    def stop(self) -> None:
+        """Look for them no more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def update(self, sample: Sample) -> None:
         """Take the newest sample."""
+        if sample.time != self._sample_time:  # else the same one with on-demand sections
+            self._sample_time, self._sampled_at, self._missed = sample.time, self._clock.time(), 0
         self._stats = FullStats(
             name=self.name,
             cpu_used=sample.cpu_used,
             disk_total=sample.disk_total,
             disk_used=sample.disk_used,
-            disk_used_percent=_percent(sample.disk_used, sample.disk_total),
+            disk_used_percent=percent(sample.disk_used, sample.disk_total),
             memory_total=sample.memory_total,
             memory_used=sample.memory_used,
-            memory_used_percent=_percent(sample.memory_used, sample.memory_total),
+            memory_used_percent=percent(sample.memory_used, sample.memory_total),
             error=sample.error,
         )
         self._sections = sample.sections
         if sample.series:
             self._history.add(sample.clock, sample.time, sample.series)
-        self._entries.clear()
-
-    def stale(self, seconds: float) -> None:
-        """Say of the numbers that they are so old: no sample has come since."""
-        error = f"stale: last sampled {seconds:.1f} s ago"
-        self._stats = msgspec.structs.replace(self._stats, error=error)
-        self._entries.clear()
+        self._changed()
 
     def ready(self, question: Question) -> bool:
-        """Whether all that ``question`` asks is at hand; if not, have it sampled."""
+        """Whether all sections of ``question`` are there; they are sampled from now on."""
         missing = [section for section in question.detail if section not in self._sections]
         if question.detail:
             self._want(question.detail, WANTED_FOR)
@@ -69,17 +93,27 @@ class LocalNode:
                 sections = b",".join(map(self._section, question.detail))
                 entry = b'%b,"detail":{%b}}' % (entry[:-1], sections)
             if question.history is not None:
-                past = encode(self._history.answer(question.history))
-                entry = b'%b,"history":%b}' % (entry[:-1], past)
-            if len(self._entries) > 64:  # clients choose what they ask
+                history = encode(self._history.answer(question.history))
+                entry = b'%b,"history":%b}' % (entry[:-1], history)
+            if len(self._entries) > MAX_ENTRIES:  # clients choose what they ask
                 self._entries.clear()
             self._entries[question] = entry
         return entry
 
+    def _check(self) -> None:
+        # Intervals are counted, not seconds: after this process stood still, a sample is on its way.
+        now = self._clock.time()
+        self._timer = self._clock.call_at(now + self._interval, self._check)
+        self._missed += 1
+        if self._missed > STALE_AFTER:
+            error = f"stale: last sampled {now - self._sampled_at:.1f} s ago"
+            self._stats = msgspec.structs.replace(self._stats, error=error)
+            self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+        self._entries.clear()
+
     def _section(self, name: str) -> bytes:
         value = self._sections.get(name, b'{"error":"not sampled in time"}')
         return b'"%b":%b' % (name.encode(), value)
-
-
-def _percent(part: int, whole: int) -> float:
-    return 100.0 * part / whole if whole > 0 else 0.0

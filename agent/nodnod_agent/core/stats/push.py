@@ -1,4 +1,4 @@
-"""Push mode: every peer streams its stats to us, so that we answer from memory."""
+"""Push mode: every peer streams its stats to this node, which answers from its cache."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from nodnod_client.codec import encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer, Request
 
-NEWS = 0
+STREAM_ID = 0
 """The id of the stream that each peer is asked for; queries count from 1."""
 
 MIN_EVERY = 0.25
@@ -20,13 +20,13 @@ log = logging.getLogger("nodnod")
 
 
 class Push:
-    """Asks version-2 peers for a stream, polls version-1 peers, and feeds the cache with both."""
+    """Fills the stats cache: asks version-2 peers for a stream, and polls version-1 peers."""
 
     def __init__(self, cache: StatsCache, clock: Clock, interval: float) -> None:
         self.cache = cache
         self._clock = clock
         self._every = min(max(interval, MIN_EVERY), MAX_EVERY)
-        self._request = encode(Request(id=NEWS, every=self._every))
+        self._request = encode(Request(id=STREAM_ID, every=self._every))
         self._peers: Callable[[], Iterable[Member]] = tuple
         self._timer: Timer | None = None
 
@@ -43,19 +43,19 @@ class Push:
     def subscribe(self, member: Member) -> None:
         """Ask a peer whose link has come up for its stream, or for its first stats."""
         if member.link is not None:
-            member.link.ask(NEWS, self._request)
+            member.link.ask(STREAM_ID, self._request)
 
-    def news(self, member: Member, answer: PeerAnswer) -> None:
-        """Take what a peer says of itself."""
+    def received(self, member: Member, answer: PeerAnswer) -> None:
+        """Take a tick of a peer's stream, or its answer to a poll."""
         try:
             self.cache.update(member, answer)
         except WireError as error:
-            key = {"key": f"news {member.address}"}
+            key = {"key": f"stats {member.address}"}
             log.warning("%s sent no stats: %s", member, error, extra=key)
-            self.cache.spoil(member, str(error))
+            self.cache.fail(member, str(error))
 
     def _poll(self) -> None:
         for member in self._peers():
             if member.version < 2 and member.link is not None and not member.link.unanswered:
-                member.link.ask(NEWS, b"")
+                member.link.ask(STREAM_ID, b"")
         self._timer = self._clock.call_at(self._clock.time() + self._every, self._poll)
