@@ -1,4 +1,4 @@
-"""Secrets: where they may be, what they must be, and that no complaint shows one."""
+"""Secrets: where they may be stored, what they must be, and that no error shows one."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def complaint(*references: str, **environment: str) -> str:
+def error_for(*references: str, **environment: str) -> str:
     with pytest.raises(ConfigError) as caught:
         read_secrets(references, environment)
     text = str(caught.value)
@@ -28,56 +28,48 @@ def complaint(*references: str, **environment: str) -> str:
     return text
 
 
-def test_a_secret_is_read_from_the_environment() -> None:
-    assert read_secrets(["env:S"], {"S": f" {GOOD}\n"}) == (GOOD.encode(),)
-
-
-def test_a_secret_is_read_from_a_file_without_its_line_break(path: Path) -> None:
-    assert read_secrets([f"file:{path}"], {}) == (GOOD.encode(),)
-
-
-def test_secrets_keep_their_order(path: Path) -> None:
-    found = read_secrets(["env:S", f"file:{path}"], {"S": OTHER})
+def test_secrets_are_read_in_order_without_surrounding_white_space(path: Path) -> None:
+    found = read_secrets(["env:S", f"file:{path}"], {"S": f" {OTHER}\n"})
     assert found == (OTHER.encode(), GOOD.encode())
 
 
-def test_a_variable_that_is_not_set_or_empty_is_named() -> None:
+def test_an_unset_or_empty_variable_is_named_in_the_error() -> None:
     says = "auth.secrets[1]: the environment variable T is not set"
-    assert complaint("env:S", "env:T", S=GOOD) == says
-    assert complaint("env:S", "env:T", S=GOOD, T="") == says
+    assert error_for("env:S", "env:T", S=GOOD) == says
+    assert error_for("env:S", "env:T", S=GOOD, T="") == says
 
 
 @pytest.mark.parametrize("length", [1, 31, 4097])
-def test_a_secret_that_is_too_short_or_long_is_refused(length: int) -> None:
+def test_a_secret_that_is_too_short_or_too_long_is_refused(length: int) -> None:
     says = (
         f"auth.secrets[0]: expected 32 to 4096 bytes, as `nodnod secret` makes them, got {length}"
     )
-    assert complaint("env:S", S="x" * length) == says
+    assert error_for("env:S", S="x" * length) == says
 
 
 @pytest.mark.parametrize("begins", ["-----BEGIN PRIVATE KEY-----", "ssh-ed25519 "])
-def test_the_file_of_a_key_pair_is_no_secret(begins: str) -> None:
-    assert "a key for something else" in complaint("env:S", S=begins + GOOD)
+def test_a_key_of_a_key_pair_is_refused(begins: str) -> None:
+    assert "a key for something else" in error_for("env:S", S=begins + GOOD)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_no_part_of_a_secret_and_refused(path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_is_refused(path: Path, encoding: str) -> None:
     path.write_text(f"{GOOD}\n", encoding=encoding)
     says = (
         f"auth.secrets[0]: {path}: begins with a byte order mark, which would be part of the "
         "secret: save it without"
     )
-    assert complaint(f"file:{path}") == says
+    assert error_for(f"file:{path}") == says
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
-def test_a_file_that_only_its_owner_and_group_may_read_is_taken(path: Path, mode: int) -> None:
+def test_a_file_that_only_its_owner_and_group_may_read_is_accepted(path: Path, mode: int) -> None:
     path.chmod(mode)
     assert read_secrets([f"file:{path}"], {}) == (GOOD.encode(),)
 
 
 @pytest.mark.parametrize(
-    ("mode", "fault"),
+    ("mode", "problem"),
     [
         (0o604, "others may read it"),
         (0o644, "others may read it"),
@@ -90,20 +82,20 @@ def test_a_file_that_only_its_owner_and_group_may_read_is_taken(path: Path, mode
         (0o650, "its group may execute it"),
     ],
 )
-def test_a_file_with_a_looser_mode_is_refused_for_what_it_allows(
-    path: Path, mode: int, fault: str
+def test_a_file_with_a_looser_mode_is_refused_with_the_reason(
+    path: Path, mode: int, problem: str
 ) -> None:
     path.chmod(mode)
-    says = f"auth.secrets[0]: {path}: {fault}: mode {mode:04o}, chmod it to 0640"
-    assert complaint(f"file:{path}") == says
+    says = f"auth.secrets[0]: {path}: {problem}: mode {mode:04o}, chmod it to 0640"
+    assert error_for(f"file:{path}") == says
 
 
-def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_a_directory_and_a_missing_file_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
-    assert complaint(f"file:{tmp_path}/pipe").endswith("/pipe: not a file")
-    assert complaint(f"file:{tmp_path}").endswith(": not a file")
-    assert complaint("file:/nowhere") == "auth.secrets[0]: /nowhere: no such file or directory"
+    assert error_for(f"file:{tmp_path}/pipe").endswith("/pipe: not a file")
+    assert error_for(f"file:{tmp_path}").endswith(": not a file")
+    assert error_for("file:/nowhere") == "auth.secrets[0]: /nowhere: no such file or directory"
 
 
-def test_a_path_cannot_write_to_a_terminal() -> None:
-    assert complaint("file:/no\x1bwhere").isprintable()
+def test_control_characters_of_a_path_are_escaped_in_the_error() -> None:
+    assert error_for("file:/no\x1bwhere").isprintable()

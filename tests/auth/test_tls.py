@@ -1,4 +1,4 @@
-"""The contexts of an agent: which files make them, and which faults are named."""
+"""The TLS contexts of an agent: the files that make them, and the errors that name a file."""
 
 import ssl
 from collections.abc import Callable
@@ -18,13 +18,8 @@ from nodnod_agent.config.validators import ConfigError
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tls")
-
-
-@pytest.fixture(scope="module")
-def authority(directory: Path) -> Authority:
-    return Authority(directory)
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +35,7 @@ def read(
     return found
 
 
-def complaint(*arguments: str | None, client: bool = False) -> str:
+def error_for(*arguments: str | None, client: bool = False) -> str:
     with pytest.raises(ConfigError) as caught:
         read_contexts(*arguments, require_client_cert=client)  # type: ignore[arg-type]
     return str(caught.value)
@@ -50,22 +45,20 @@ def test_without_a_certificate_there_is_no_tls() -> None:
     assert read_contexts(None, None, None, require_client_cert=False) is None
 
 
-def test_both_sides_speak_nothing_older_than_1_2(
-    files: tuple[str, str], authority: Authority
-) -> None:
+def test_both_sides_require_tls_1_2(files: tuple[str, str], authority: Authority) -> None:
     found = read(*files, authority.ca)
     for context in (found.server, found.client):
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
-def test_who_is_dialled_is_verified_by_name(files: tuple[str, str], authority: Authority) -> None:
+def test_a_dialed_server_is_verified_by_name(files: tuple[str, str], authority: Authority) -> None:
     client = read(*files, authority.ca).client
     assert client.verify_mode == ssl.CERT_REQUIRED
     assert client.check_hostname
     assert len(client.get_ca_certs()) == 1
 
 
-def test_who_dials_shows_a_certificate_only_where_that_is_required(
+def test_a_client_certificate_is_requested_only_if_required(
     files: tuple[str, str], authority: Authority
 ) -> None:
     assert read(*files, authority.ca).server.verify_mode == ssl.CERT_NONE
@@ -74,8 +67,10 @@ def test_who_dials_shows_a_certificate_only_where_that_is_required(
     assert len(server.get_ca_certs()) == 1
 
 
-def test_a_certificate_and_its_key_may_be_one_file(files: tuple[str, str], directory: Path) -> None:
-    both = directory / "both.pem"
+def test_a_certificate_and_its_key_may_be_in_one_file(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    both = tmp_path / "both.pem"
     both.write_bytes(b"".join(Path(file).read_bytes() for file in files))
     read(str(both))
 
@@ -88,17 +83,17 @@ def test_a_certificate_and_its_key_may_be_one_file(files: tuple[str, str], direc
         ((None, None, None), True, "tls.requireClientCert"),
     ],
 )
-def test_what_does_nothing_without_a_certificate_is_refused(
+def test_a_setting_without_effect_is_refused(
     arguments: tuple[str | None, ...], client: bool, setting: str
 ) -> None:
-    assert complaint(*arguments, client=client) == f"{setting}: does nothing without tls.cert"
+    assert error_for(*arguments, client=client) == f"{setting}: does nothing without tls.cert"
 
 
-def test_to_require_certificates_of_the_systems_authorities_is_refused(
+def test_client_certificates_of_the_systems_authorities_are_refused(
     files: tuple[str, str],
 ) -> None:
     says = "tls.requireClientCert: needs tls.ca, to know whose certificates"
-    assert complaint(*files, None, client=True) == says
+    assert error_for(*files, None, client=True) == says
 
 
 def encrypted(key: Path, _: str) -> None:
@@ -124,30 +119,30 @@ def another(key: Path, other: str) -> None:
         (another, "is not the key of the certificate"),
     ],
 )
-def test_a_key_that_does_not_do_is_named(
+def test_an_unusable_key_is_named_in_the_error(
     authority: Authority, spoil: Callable[[Path, str], None], says: str
 ) -> None:
     cert, key = authority.issue("spoilt")
     _, other = authority.issue("other")
     spoil(Path(key), other)
-    assert complaint(cert, key, None).startswith(f"tls.key: {key}: {says}")
+    assert error_for(cert, key, None).startswith(f"tls.key: {key}: {says}")
 
 
-def test_a_file_that_cannot_be_read_is_named(files: tuple[str, str], directory: Path) -> None:
+def test_an_unreadable_file_is_named_in_the_error(files: tuple[str, str], tmp_path: Path) -> None:
     cert, key = files
-    gone = str(directory / "gone")
+    gone = str(tmp_path / "gone")
     says = f"{gone}: no such file or directory"
-    assert complaint(gone, key, None) == f"tls.cert: {says}"
-    assert complaint(cert, gone, None) == f"tls.key: {says}"
-    assert complaint(cert, key, gone) == f"tls.ca: {says}"
-    assert complaint(str(directory), key, None) == f"tls.cert: {directory}: is a directory"
+    assert error_for(gone, key, None) == f"tls.cert: {says}"
+    assert error_for(cert, gone, None) == f"tls.key: {says}"
+    assert error_for(cert, key, gone) == f"tls.ca: {says}"
+    assert error_for(str(tmp_path), key, None) == f"tls.cert: {tmp_path}: is a directory"
 
 
-def test_an_authority_that_is_none_is_named(files: tuple[str, str]) -> None:
+def test_an_invalid_authority_is_named_in_the_error(files: tuple[str, str]) -> None:
     cert, key = files
-    assert complaint(cert, key, key) == f"tls.ca: {key}: no certificates in PEM form"
+    assert error_for(cert, key, key) == f"tls.ca: {key}: no certificates in PEM form"
 
 
-def test_a_certificate_that_is_none_is_named(files: tuple[str, str]) -> None:
+def test_an_invalid_certificate_is_named_in_the_error(files: tuple[str, str]) -> None:
     says = "expected a certificate and its key in PEM form"
-    assert complaint(files[1], None, None) == f"tls.cert: {files[1]}: {says}"
+    assert error_for(files[1], None, None) == f"tls.cert: {files[1]}: {says}"

@@ -1,4 +1,4 @@
-"""Tokens: who is known by one, who is not, and what a dialled agent proves."""
+"""Tokens: which are accepted, which are refused, and what a dialed agent proves."""
 
 import base64
 import json
@@ -12,12 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodnod_agent.auth.authorization import Verified, WrongToken
-from nodnod_agent.auth.tokens import MAX_TOKEN, PEER_TTL, SKEW, Tokens
+from nodnod_agent.auth.tokens import MAX_TOKEN, MAX_USED, PEER_TTL, SKEW, Tokens
 
 SECRET = b"a secret of this cluster, and no other"
 OTHER = b"a secret of some other cluster, not ours"
 HERE = "10.0.0.5:7070"
-NOBODY = "not a token of this cluster"
+INVALID = "not a token of this cluster"
+USED = "the token has been used before"
+ELSEWHERE = "the token is for another agent"
+EXPIRED = "the token has expired"
+
+
+TOKENS = Tokens([SECRET])
 
 
 @pytest.fixture
@@ -25,9 +31,9 @@ def tokens() -> Tokens:
     return Tokens([SECRET])
 
 
-def fault(tokens: Tokens, token: str, own: set[str] | None = None) -> str:
+def error_of(token: str, tokens: Tokens = TOKENS, own: str = HERE) -> str:
     with pytest.raises(WrongToken) as caught:
-        tokens.verify(token, own or {HERE})
+        tokens.verify(token, {own})
     return str(caught.value)
 
 
@@ -40,45 +46,53 @@ def segment(content: object) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-# Readers.
+def encoded(claims: dict[str, Any]) -> str:
+    """A signed token with claims that PyJWT does not encode."""
+    return jwt.api_jws.encode(json.dumps(claims).encode(), SECRET, "HS256")
 
 
-def test_a_token_to_read_is_good_for_every_agent_again_and_again(tokens: Tokens) -> None:
-    token = tokens.mint("read", 60, "grafana")
+def peer_claims(**claims: Any) -> dict[str, Any]:
+    return {"role": "peer", "aud": [HERE], "nonce": "n", "exp": int(time.time()) + 30, **claims}
+
+
+# Tokens to read.
+
+
+def test_a_token_to_read_is_accepted_by_every_agent_repeatedly() -> None:
+    token = TOKENS.mint("read", 60, "grafana")
     for own in ({HERE}, {"elsewhere:1"}, set[str](), {HERE}):
-        assert tokens.verify(token, own) == Verified("read")
+        assert TOKENS.verify(token, own) == Verified("read")
 
 
-def test_a_token_says_whose_it_is_and_for_how_long(tokens: Tokens) -> None:
+def test_a_token_names_its_subject_and_its_end() -> None:
     before = int(time.time())
-    claims = jwt.decode(tokens.mint("read", 3600, "grafana"), SECRET, ["HS256"])
+    claims = jwt.decode(TOKENS.mint("read", 3600, "grafana"), SECRET, ["HS256"])
     assert set(claims) == {"role", "sub", "iat", "exp"}
     assert claims["sub"] == "grafana"
     assert before <= claims["iat"] <= time.time()
     assert claims["exp"] == claims["iat"] + 3600
 
 
-def test_an_expired_token_to_read_is_refused_without_grace(tokens: Tokens) -> None:
-    assert fault(tokens, signed(role="read", exp=int(time.time()))) == "the token has expired"
-    assert fault(tokens, signed(role="read", exp=1)) == "the token has expired"
+def test_an_expired_token_to_read_is_refused_without_leeway() -> None:
+    assert error_of(signed(role="read", exp=int(time.time()))) == EXPIRED
+    assert error_of(signed(role="read", exp=1)) == EXPIRED
 
 
-def test_a_token_to_read_for_some_agents_is_good_for_no_other(tokens: Tokens) -> None:
-    token = signed(role="read", aud=["elsewhere:1"])
-    assert fault(tokens, token) == "the token is for another agent"
+def test_a_token_to_read_for_some_agents_is_refused_by_the_others() -> None:
+    assert error_of(signed(role="read", aud=["elsewhere:1"])) == ELSEWHERE
 
 
-# Keys.
+# Secrets.
 
 
 def test_all_secrets_verify_and_the_first_signs() -> None:
-    old, new, both = Tokens([OTHER]), Tokens([SECRET]), Tokens([SECRET, OTHER])
+    old, both = Tokens([OTHER]), Tokens([SECRET, OTHER])
     assert both.verify(old.mint("read", 60, "x"), {HERE}).role == "read"
-    assert new.verify(both.mint("read", 60, "x"), {HERE}).role == "read"
-    assert fault(old, both.mint("read", 60, "x")) == NOBODY
+    assert TOKENS.verify(both.mint("read", 60, "x"), {HERE}).role == "read"
+    assert error_of(both.mint("read", 60, "x"), old) == INVALID
 
 
-def test_a_peer_that_signs_with_the_old_secret_gets_a_proof_of_the_old_one() -> None:
+def test_a_peer_that_signs_with_an_old_secret_gets_a_proof_from_the_old_one() -> None:
     token, proof = Tokens([OTHER]).for_dial("stan", [HERE])
     assert Tokens([SECRET, OTHER]).verify(token, {HERE}) == Verified("peer", proof)
 
@@ -123,18 +137,17 @@ def algorithm_by_header_alone(claims: dict[str, Any]) -> str:
         algorithm_by_header_alone,
     ],
 )
-def test_a_forged_token_is_refused(tokens: Tokens, forge: Callable[[dict[str, Any]], str]) -> None:
-    claims = {"role": "peer", "aud": HERE, "nonce": "n", "exp": int(time.time()) + 30}
-    assert fault(tokens, forge(claims)) == NOBODY
+def test_a_forged_token_is_refused(forge: Callable[[dict[str, Any]], str]) -> None:
+    assert error_of(forge(peer_claims())) == INVALID
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_a_token_with_one_character_changed_is_refused(tokens: Tokens, place: int) -> None:
-    parts = tokens.mint("read", 60, "x").split(".")
+def test_a_token_with_one_changed_character_is_refused(place: int) -> None:
+    parts = TOKENS.mint("read", 60, "x").split(".")
     middle = len(parts[place]) // 2
     changed = "A" if parts[place][middle] != "A" else "B"
     parts[place] = parts[place][:middle] + changed + parts[place][middle + 1 :]
-    assert fault(tokens, ".".join(parts)) == NOBODY
+    assert error_of(".".join(parts)) == INVALID
 
 
 @pytest.mark.parametrize(
@@ -154,48 +167,39 @@ def test_a_token_with_one_character_changed_is_refused(tokens: Tokens, place: in
         f"{segment({'alg': 'HS256', 'kid': 5})}.e30.e30",
     ],
 )
-def test_what_is_no_token_is_refused_and_harms_nobody(tokens: Tokens, token: str) -> None:
-    assert fault(tokens, token) == NOBODY
+def test_an_invalid_token_is_refused(token: str) -> None:
+    assert error_of(token) == INVALID
 
 
 @given(st.text(max_size=200) | st.binary(max_size=300).map(lambda data: f"{segment(data)}.e30.e30"))
 def test_any_text_is_refused_as_a_token(token: str) -> None:
-    assert fault(Tokens([SECRET]), token) == NOBODY
+    assert error_of(token) == INVALID
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"role": "admin"},
-        {"role": ""},
-        {"role": ["read"]},
-        {},
-    ],
-)
-def test_a_token_without_a_role_of_ours_is_refused(tokens: Tokens, claims: dict[str, Any]) -> None:
-    assert fault(tokens, signed(**claims)) == "the token has no role that this agent knows"
+@pytest.mark.parametrize("claims", [{"role": "admin"}, {"role": ""}, {"role": ["read"]}, {}])
+def test_a_token_without_a_known_role_is_refused(claims: dict[str, Any]) -> None:
+    assert error_of(signed(**claims)) == "the token has no role that this agent knows"
 
 
-def test_a_token_without_an_end_is_refused(tokens: Tokens) -> None:
-    assert fault(tokens, jwt.encode({"role": "read"}, SECRET, "HS256")) == NOBODY
+def test_a_token_without_an_end_is_refused() -> None:
+    assert error_of(jwt.encode({"role": "read"}, SECRET, "HS256")) == INVALID
 
 
 @pytest.mark.parametrize("end", [float("inf"), float("nan"), "x", [], None])
-def test_a_token_whose_end_is_no_moment_is_refused(tokens: Tokens, end: Any) -> None:
-    content = json.dumps({"role": "read", "exp": end}).encode()
-    assert fault(tokens, jwt.api_jws.encode(content, SECRET, "HS256")) == NOBODY
+def test_a_token_with_an_invalid_end_is_refused(end: Any) -> None:
+    assert error_of(encoded({"role": "read", "exp": end})) == INVALID
 
 
 # Peers.
 
 
-def test_a_peer_is_known_at_the_address_that_it_dials(tokens: Tokens) -> None:
+def test_a_peer_is_accepted_at_the_address_that_it_dials(tokens: Tokens) -> None:
     token, proof = tokens.for_dial("stan", [HERE])
     assert tokens.verify(token, {HERE, "127.0.0.1:7070"}) == Verified("peer", proof)
 
 
-def test_a_token_of_a_dial_holds_what_it_must(tokens: Tokens) -> None:
-    token, _ = tokens.for_dial("stan", [HERE, "db-1:7070"])
+def test_the_token_of_a_dial_has_its_claims() -> None:
+    token, _ = TOKENS.for_dial("stan", [HERE, "db-1:7070"])
     claims = jwt.decode(token, SECRET, ["HS256"], audience=HERE)
     assert claims["role"] == "peer"
     assert claims["sub"] == "stan"
@@ -204,91 +208,84 @@ def test_a_token_of_a_dial_holds_what_it_must(tokens: Tokens) -> None:
     assert len(claims["nonce"]) >= 16
 
 
-def test_a_peer_is_refused_where_it_has_not_dialled(tokens: Tokens) -> None:
-    token, _ = tokens.for_dial("stan", [HERE])
+def test_the_error_at_another_address_names_both_addresses_in_its_detail() -> None:
+    token, _ = TOKENS.for_dial("stan", [HERE])
     with pytest.raises(WrongToken) as caught:
-        tokens.verify(token, {"10.0.0.6:7070"})
-    assert str(caught.value) == "the token is for another agent"
+        TOKENS.verify(token, {"10.0.0.6:7070"})
+    assert str(caught.value) == ELSEWHERE
     assert HERE in caught.value.detail
     assert "10.0.0.6:7070" in caught.value.detail
 
 
 @pytest.mark.parametrize("aud", [None, [], "", 5, {"a": 1}, [None], [[HERE]]])
-def test_a_peer_that_says_not_where_it_dials_is_refused(tokens: Tokens, aud: Any) -> None:
-    more = {} if aud is None else {"aud": aud}
-    token = jwt.api_jws.encode(
-        json.dumps({"role": "peer", "nonce": "n", "exp": time.time() + 30, **more}).encode(),
-        SECRET,
-        "HS256",
-    )
-    assert fault(tokens, token) == "the token is for another agent"
+def test_a_peer_without_a_valid_audience_is_refused(aud: Any) -> None:
+    claims = peer_claims(aud=aud)
+    if aud is None:
+        del claims["aud"]
+    assert error_of(encoded(claims)) == ELSEWHERE
 
 
-def test_a_token_of_a_dial_is_good_once(tokens: Tokens) -> None:
+def test_the_token_of_a_dial_is_accepted_once_even_after_a_refusal_elsewhere(
+    tokens: Tokens,
+) -> None:
     token, _ = tokens.for_dial("stan", [HERE])
-    tokens.verify(token, {HERE})
-    assert fault(tokens, token) == "the token has been used before"
-
-
-def test_one_that_was_refused_elsewhere_is_not_used_up(tokens: Tokens) -> None:
-    token, _ = tokens.for_dial("stan", [HERE])
-    fault(tokens, token, {"elsewhere:1"})
+    assert error_of(token, tokens, "elsewhere:1") == ELSEWHERE
     assert tokens.verify(token, {HERE}).role == "peer"
-
-
-def test_what_is_used_stays_so_when_secrets_are_read_again(tokens: Tokens) -> None:
-    token, _ = tokens.for_dial("stan", [HERE])
-    tokens.verify(token, {HERE})
-    assert fault(Tokens([SECRET], tokens.used), token) == "the token has been used before"
+    assert error_of(token, tokens) == USED
+    # Also when the secrets are read again.
+    assert error_of(token, Tokens([SECRET], tokens.used)) == USED
 
 
 @pytest.mark.parametrize("nonce", [None, 5, [], {}])
-def test_a_token_of_a_dial_without_a_nonce_is_refused(tokens: Tokens, nonce: Any) -> None:
-    token = signed(role="peer", aud=[HERE], nonce=nonce)
-    assert fault(tokens, token) == "the token has been used before"
+def test_the_token_of_a_dial_without_a_nonce_is_refused(nonce: Any) -> None:
+    assert error_of(signed(**peer_claims(nonce=nonce))) == USED
 
 
-def test_a_token_of_a_dial_that_would_have_to_be_remembered_for_long_is_refused(
-    tokens: Tokens,
-) -> None:
-    token = signed(role="peer", aud=[HERE], nonce="n", exp=int(time.time()) + 3600)
-    assert fault(tokens, token) == "the token is valid for longer than a dial takes"
+def test_a_token_that_would_have_to_be_remembered_for_long_is_refused(tokens: Tokens) -> None:
+    token = signed(**peer_claims(exp=int(time.time()) + 3600))
+    assert error_of(token, tokens) == "the token is valid for longer than a dial takes"
     assert tokens.used == {}
 
 
-def test_used_tokens_are_forgotten_when_they_have_expired_anyway(tokens: Tokens) -> None:
+def test_used_tokens_are_forgotten_when_they_have_expired(tokens: Tokens) -> None:
     tokens.used["old"] = time.time() - 1
     tokens.verify(tokens.for_dial("stan", [HERE])[0], {HERE})
     assert "old" not in tokens.used
     assert len(tokens.used) == 1
 
 
+def test_used_tokens_are_bounded(tokens: Tokens) -> None:
+    tokens.used.update((str(number), float("inf")) for number in range(MAX_USED))
+    token, _ = tokens.for_dial("stan", [HERE])
+    assert error_of(token, tokens) == "too many agents have dialed this one within a minute"
+
+
 @pytest.mark.parametrize("skew", [-SKEW + 2, SKEW - 2])
-def test_clocks_of_agents_may_differ_a_little(tokens: Tokens, skew: int) -> None:
+def test_the_clocks_of_agents_may_differ_a_little(tokens: Tokens, skew: int) -> None:
     now = int(time.time()) + skew
-    token = signed(role="peer", aud=[HERE], nonce="n", iat=now, exp=now + PEER_TTL)
+    token = signed(**peer_claims(iat=now, exp=now + PEER_TTL))
     assert tokens.verify(token, {HERE}).role == "peer"
 
 
-def test_a_clock_that_is_far_ahead_or_behind_is_named(tokens: Tokens) -> None:
+def test_a_clock_that_is_far_ahead_or_behind_is_an_error() -> None:
     now = int(time.time())
-    early = signed(role="peer", aud=[HERE], nonce="n", iat=now + 3600, exp=now + 3630)
-    late = signed(role="peer", aud=[HERE], nonce="n", iat=now - 3600, exp=now - 3570)
-    assert fault(tokens, early) == "the token is not valid yet: is a clock wrong?"
-    assert fault(tokens, late) == "the token has expired"
+    early = signed(**peer_claims(iat=now + 3600, exp=now + 3630))
+    late = signed(**peer_claims(iat=now - 3600, exp=now - 3570))
+    assert error_of(early) == "the token is not valid yet: is a clock wrong?"
+    assert error_of(late) == EXPIRED
 
 
 # Proofs.
 
 
 def test_a_proof_is_for_one_token_and_from_one_secret() -> None:
-    ours, others = Tokens([SECRET]), Tokens([OTHER])
-    token, proof = ours.for_dial("stan", [HERE])
-    proofs = {proof, ours.for_dial("stan", [HERE])[1], others.for_dial("stan", [HERE])[1]}
-    assert len(proofs) == 3
+    token, proof = TOKENS.for_dial("stan", [HERE])
+    other_token = TOKENS.for_dial("stan", [HERE])[1]
+    other_secret = Tokens([OTHER]).for_dial("stan", [HERE])[1]
+    assert len({proof, other_token, other_secret}) == 3
     assert proof not in token
     assert token.rpartition(".")[2] not in proof
 
 
-def test_a_reader_gets_no_proof(tokens: Tokens) -> None:
-    assert tokens.verify(tokens.mint("read", 60, "x"), {HERE}).proof == ""
+def test_a_token_to_read_gets_no_proof() -> None:
+    assert TOKENS.verify(TOKENS.mint("read", 60, "x"), {HERE}).proof == ""
