@@ -22,6 +22,8 @@ from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.validators import ConfigError
 from nodnod_client.address import Address
 
+Capture = pytest.CaptureFixture[str]
+
 NAME = "expected 1 to 128 printable characters, no space at either end"
 TUTORIAL = '{"nodes": ["127.0.0.1:7070", "127.0.0.1:7071"], "mode": "pull"}'
 
@@ -107,25 +109,21 @@ def test_a_value_may_begin_with_a_dash_and_hold_an_equals_sign() -> None:
     ],
 )
 def test_an_error_in_a_flag_is_one_line_with_a_hint_and_status_2(
-    argv: list[str], says: str, daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
+    argv: list[str], says: str, daemon: FakeDaemon, capfd: Capture
 ) -> None:
     assert main(argv) == 2
     assert capfd.readouterr() == ("", f"{says}; see nodnod-agent --help\n")
     assert daemon.ran == []
 
 
-def test_the_error_for_a_setting_without_a_flag_says_where_to_set_it(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_the_error_for_a_setting_without_a_flag_says_where_to_set_it(capfd: Capture) -> None:
     assert main(["--nodes", "a,b"]) == 2
     says = "--nodes is not a flag: set nodes in the file, or NODNOD_NODES\n"
     assert capfd.readouterr().err == says
 
 
 @pytest.mark.parametrize("flag", ["--help", "-help", "-h"])
-def test_help_is_on_stdout_and_names_every_flag_and_default(
-    flag: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_help_is_on_stdout_and_names_every_flag_and_default(flag: str, capfd: Capture) -> None:
     assert main([flag]) == 0
     out, err = capfd.readouterr()
     assert (out, err) == (usage(), "")
@@ -138,14 +136,12 @@ def test_help_is_on_stdout_and_names_every_flag_and_default(
     assert out.isascii()
 
 
-def test_help_ignores_the_arguments_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_help_ignores_the_arguments_after_it(capfd: Capture) -> None:
     assert main(["--name", "x", "--help", "--nonsense"]) == 0
 
 
 @pytest.mark.parametrize("flag", ["--version", "-version"])
-def test_version_is_printed_in_the_format_of_the_go_agent(
-    flag: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_version_is_printed_in_the_format_of_the_go_agent(flag: str, capfd: Capture) -> None:
     assert main([flag]) == 0
     version = importlib.import_module("nodnod_client").__version__
     assert capfd.readouterr() == (f"NodNod version\t{version}\n", "")
@@ -166,41 +162,37 @@ def test_flags_override_the_environment_then_the_file_then_the_defaults(
 
 
 def test_without_a_name_the_host_name_is_used_and_logged(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
+    daemon: FakeDaemon, capfd: Capture
 ) -> None:
     assert main([]) == 0
     assert daemon.ran[0].name == socket.gethostname()
     assert f"Using host name as NodNod name: {socket.gethostname()}" in capfd.readouterr().err
 
 
-def test_an_invalid_host_name_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_host_name_is_an_error(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "")
     assert main([]) == 2
     assert capfd.readouterr().err.startswith("host name: expected 1 to 128 printable characters")
 
 
-def test_without_the_default_file_the_agent_runs_alone_and_logs_it(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("argv", "join", "alone"),
+    [([], (), ": running alone"), (["--join", "127.0.0.1"], (Address("127.0.0.1", 7070),), "")],
+)
+def test_without_the_default_file_the_agent_logs_it_and_runs_alone_unless_it_joins(
+    argv: list[str],
+    join: tuple[Address, ...],
+    alone: str,
+    daemon: FakeDaemon,
+    capfd: Capture,
 ) -> None:
-    assert main(["--name", "kyle"]) == 0
-    assert daemon.ran == [Settings(name="kyle")]
-    line = "INFO No configuration file at ./conf/conf.json: running alone\n"
+    assert main(["--name", "kyle", *argv]) == 0
+    assert daemon.ran == [Settings(name="kyle", join=join)]
+    line = f"INFO No configuration file at ./conf/conf.json{alone}\n"
     assert capfd.readouterr().err.endswith(line)
 
 
-def test_an_agent_that_joins_without_a_file_does_not_log_that_it_runs_alone(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["--name", "kyle", "--join", "10.0.0.1"]) == 0
-    line = "INFO No configuration file at ./conf/conf.json\n"
-    assert capfd.readouterr().err.endswith(line)
-
-
-def test_the_default_file_is_read_if_it_exists(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_default_file_is_read_if_it_exists(daemon: FakeDaemon, capfd: Capture) -> None:
     Path("conf").mkdir()
     Path("conf/conf.json").write_text('{"name": "stan"}')
     assert main([]) == 0
@@ -208,7 +200,7 @@ def test_the_default_file_is_read_if_it_exists(
     assert capfd.readouterr().err == ""
 
 
-def test_an_unreadable_default_file_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_default_file_is_an_error(capfd: Capture) -> None:
     Path("conf/conf.json").mkdir(parents=True)
     assert main([]) == 2
     assert capfd.readouterr().err == "./conf/conf.json: is a directory\n"
@@ -233,7 +225,7 @@ def test_an_unreadable_default_file_is_an_error(capfd: pytest.CaptureFixture[str
     ],
 )
 def test_an_error_is_one_line_with_its_place_and_status_2(
-    argv: list[str], says: str, daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
+    argv: list[str], says: str, daemon: FakeDaemon, capfd: Capture
 ) -> None:
     Path("c.json").write_text('{"nodes": ["a", "b", "c:70700"]}')
     assert main(argv) == 2
@@ -242,7 +234,7 @@ def test_an_error_is_one_line_with_its_place_and_status_2(
 
 
 def test_a_file_named_in_the_environment_must_exist(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     monkeypatch.setenv("NODNOD_CONFIG", "none.json")
     assert main([]) == 2
@@ -260,7 +252,7 @@ def _as_nobody() -> Iterator[None]:
         os.seteuid(mine)
 
 
-def test_an_unreadable_file_is_a_one_line_error(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_file_is_a_one_line_error(capfd: Capture) -> None:
     path = Path("c.json")
     path.write_text("{}")
     path.chmod(0)
@@ -284,9 +276,7 @@ async def _busy_in_a_loop(host: str, port: int) -> int:
     return 0
 
 
-def test_a_busy_address_is_a_one_line_error(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_busy_address_is_a_one_line_error(daemon: FakeDaemon, capfd: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         argv = ["--name", "x", "--listen", f"127.0.0.1:{port}"]
@@ -301,7 +291,7 @@ def test_a_busy_address_is_a_one_line_error(
 
 
 def test_the_error_for_an_address_of_another_machine_names_the_source(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
+    daemon: FakeDaemon, capfd: Capture
 ) -> None:
     Path("c.json").write_text('{"listen": "192.0.2.1:0", "name": "x"}')
     daemon.act = lambda: _busy(("192.0.2.1", 0))
@@ -311,7 +301,7 @@ def test_the_error_for_an_address_of_another_machine_names_the_source(
 
 
 def test_an_error_without_a_number_is_shown_in_its_own_words(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
+    daemon: FakeDaemon, capfd: Capture
 ) -> None:
     def act() -> int:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -347,9 +337,7 @@ def test_an_interrupt_before_the_daemon_handles_it_prints_no_traceback(daemon: F
     assert main([]) == 130
 
 
-def test_the_log_has_the_format_and_level_that_are_set(
-    daemon: FakeDaemon, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_log_has_the_format_and_level_that_are_set(daemon: FakeDaemon, capfd: Capture) -> None:
     def act() -> int:
         logging.getLogger("nodnod").debug("details")
         return 0

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from nodnod_agent.config import validators
-from nodnod_agent.config.settings import SETTINGS, Settings
+from nodnod_agent.config.settings import SETTINGS, Setting, Settings
 from nodnod_agent.config.sources import Given, gather
 from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
 from nodnod_agent.core.limits import Limits
@@ -51,38 +51,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-# -- flags ---------------------------------------------------------------------------------------
+# Flags.
 
 
-class Flag(Struct, frozen=True):
-    """One flag. ``kind`` stands for its value in the help; a flag without one is a switch."""
+_DEFAULTS = (
+    asdict(Settings(name=""))
+    | {f"limits_{name}": value for name, value in asdict(Limits()).items()}
+    | {"config": DEFAULT_PATH, "help": None, "version": None}
+)
 
-    name: str
-    field: str
-    kind: str
-    help: str
-    default: object = None
-
-
-_DEFAULTS = asdict(Settings(name="")) | {
-    f"limits_{name}": value for name, value in asdict(Limits()).items()
-}
+_FLAGS_ONLY = (
+    Setting("config", "path", validators.path, "Path to the configuration file"),
+    Setting("help", "", validators.switch, "Print help"),
+    Setting("version", "", validators.switch, "Show version"),
+)
 
 FLAGS = {
-    flag.name: flag
-    for flag in sorted(
-        [
-            Flag("config", "config", "path", "Path to the configuration file", DEFAULT_PATH),
-            Flag("help", "help", "", "Print help"),
-            Flag("version", "version", "", "Show version"),
-            *(
-                Flag(row.flag, row.field, row.kind, row.help, _DEFAULTS[row.field])
-                for row in SETTINGS
-                if row.is_flag
-            ),
-        ],
-        key=lambda flag: flag.name,
-    )
+    row.flag: row
+    for row in sorted((*_FLAGS_ONLY, *SETTINGS), key=lambda row: row.flag)
+    if row.is_flag
 }
 _SHORT = {"h": "help"}
 _FILE_ONLY = {row.flag: row for row in SETTINGS if not row.is_flag}
@@ -106,12 +93,12 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
             places = f"set {row.key} in the file, or {row.variable}"
             raise ConfigError(f"--{name} is not a flag: {places}")
         if flag is None:
-            close = did_you_mean(name, FLAGS, "--")
-            raise ConfigError(f"unknown flag {shown(word)}{close}; see nodnod-agent --help")
+            hint = did_you_mean(name, FLAGS, "--")
+            raise ConfigError(f"unknown flag {shown(word)}{hint}; see nodnod-agent --help")
         if value is None:
             value = next(words, None) if flag.kind else "true"
         if value is None:
-            raise ConfigError(f"--{flag.name}: expected a value; see nodnod-agent --help")
+            raise ConfigError(f"--{flag.flag}: expected a value; see nodnod-agent --help")
         found[flag.field] = value
         if flag.field in ("help", "version"):
             break
@@ -121,13 +108,13 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
 def usage() -> str:
     """Return the help text."""
     lines = ["Usage: nodnod-agent [OPTIONS]", "", "OPTIONS:", ""]
-    for flag in FLAGS.values():
-        lines.append(f"  --{flag.name} {flag.kind}".rstrip())
-        lines.append(f"        {flag.help}{_default(flag.default)}")
+    for row in FLAGS.values():
+        lines.append(f"  --{row.flag} {row.kind}".rstrip())
+        lines.append(f"        {row.help}{_default(row)}")
     lines += ["", "ENVIRONMENT:", ""]
     for row in _FILE_ONLY.values():
         lines.append(f"  {row.variable} {row.kind}")
-        lines.append(f"        {row.help}{_default(_DEFAULTS[row.field])}")
+        lines.append(f"        {row.help}{_default(row)}")
     lines += [
         "",
         "One dash equals two. Each option is also an environment variable: --log-format is",
@@ -137,7 +124,8 @@ def usage() -> str:
     return "\n".join(lines)
 
 
-def _default(value: object) -> str:
+def _default(row: Setting) -> str:
+    value = _DEFAULTS[row.field]
     if isinstance(value, Address):
         value = str(value)
     if isinstance(value, bool) or value in ("", None, ()):
@@ -153,7 +141,7 @@ def _version() -> str:
     return __version__
 
 
-# -- one run -------------------------------------------------------------------------------------
+# One run.
 
 
 class Sources(Struct, frozen=True):

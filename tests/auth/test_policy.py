@@ -197,15 +197,13 @@ def test_an_invalid_path_is_a_bad_request(policy: AuthPolicy) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/", "/app.css", "/healthz?x=1"])
-def test_public_pages_need_no_token(policy: AuthPolicy, path: str) -> None:
-    assert decide(policy, request(path)) == Admission(agent=False)
-
-
-@pytest.mark.parametrize("upgrade", ["h2c", "TLS/1.2, h2c", "websockets", ""])
-def test_a_public_page_needs_no_token_if_another_upgrade_is_offered(
-    policy: AuthPolicy, upgrade: str
+@pytest.mark.parametrize("offered", [None, "h2c", "TLS/1.2, h2c", "websockets", ""])
+def test_public_pages_need_no_token_unless_an_upgrade_to_websocket_is_offered(
+    policy: AuthPolicy, path: str, offered: str | None
 ) -> None:
-    assert decide(policy, request("/healthz", f"Upgrade: {upgrade}")) == Admission(agent=False)
+    headers = [] if offered is None else [f"Upgrade: {offered}"]
+    assert decide(policy, request(path, *headers)) == Admission(agent=False)
+    assert decide(policy, request(path, upgrade=True)) == 401
 
 
 @pytest.mark.parametrize("offered", ["websocket", "WebSocket", "h2c, websocket"])
@@ -218,10 +216,6 @@ def test_an_upgrade_to_websocket_may_be_one_of_several(offered: str) -> None:
 )
 def test_all_other_pages_need_a_token(policy: AuthPolicy, path: str) -> None:
     assert decide(policy, request(path)) == 401
-
-
-def test_a_websocket_needs_a_token_on_every_path(policy: AuthPolicy) -> None:
-    assert decide(policy, request("/healthz", upgrade=True)) == 401
 
 
 # Where a peer may have dialed.

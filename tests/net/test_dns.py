@@ -192,17 +192,7 @@ async def test_a_lookup_without_an_answer_ends_at_its_timeout(
 # Repeated lookups.
 
 
-class Results:
-    """Keeps what a resolver reports."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[tuple[Address, list[Address]]] = asyncio.Queue()
-
-    def __call__(self, name: Address, addresses: list[Address]) -> None:
-        self.queue.put_nowait((name, addresses))
-
-    async def next(self) -> tuple[Address, list[Address]]:
-        return await asyncio.wait_for(self.queue.get(), 10)
+Results = asyncio.Queue[tuple[Address, list[Address]]]
 
 
 @pytest.fixture
@@ -215,9 +205,13 @@ async def resolver(
     results: Results, names: FakeLookup, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Resolver]:
     monkeypatch.setattr(dns, "LOOKUP_INTERVAL", 0.001)
-    resolver = Resolver(results, names)
+    resolver = Resolver(lambda *found: results.put_nowait(found), names)
     yield resolver
     resolver.stop()
+
+
+async def next_of(results: Results) -> tuple[Address, list[Address]]:
+    return await asyncio.wait_for(results.get(), 10)
 
 
 async def test_a_name_is_looked_up_at_once_and_then_repeatedly_also_after_a_failure(
@@ -226,7 +220,7 @@ async def test_a_name_is_looked_up_at_once_and_then_repeatedly_also_after_a_fail
     names.results[KYLE] = [[A], OSError("no network"), [A, B], [B]]
     resolver.add(KYLE)
 
-    found = [await results.next() for _ in range(4)]
+    found = [await next_of(results) for _ in range(4)]
 
     assert found == [(KYLE, [A]), (KYLE, []), (KYLE, [A, B]), (KYLE, [B])]
 
@@ -242,7 +236,7 @@ async def test_a_lookup_that_hangs_does_not_delay_other_names(
     names.answers.set()
     resolver.add(STAN)
 
-    assert await results.next() == (STAN, [B])
+    assert await next_of(results) == (STAN, [B])
 
 
 async def test_a_name_that_is_added_twice_is_looked_up_once(
@@ -252,7 +246,7 @@ async def test_a_name_that_is_added_twice_is_looked_up_once(
     names.results[KYLE] = [[A]]
     resolver.add(KYLE)
     resolver.add(KYLE)
-    await results.next()
+    await next_of(results)
     await asyncio.sleep(0)
 
     assert names.queries == [KYLE]
@@ -276,7 +270,7 @@ async def test_nothing_is_reported_after_the_end(
     await asyncio.sleep(0.01)
 
     assert names.queries == [KYLE]
-    assert results.queue.empty()
+    assert results.empty()
 
 
 async def test_a_name_with_several_addresses_becomes_several_nodes_that_come_and_go(
@@ -313,10 +307,13 @@ async def test_a_name_with_several_addresses_becomes_several_nodes_that_come_and
 # This machine's full name.
 
 
+CANONICAL = [
+    (socket.AF_INET, socket.SOCK_STREAM, 6, name, ("10.0.0.5", 0)) for name in ("kyle.example", "")
+]
+
+
 async def test_the_full_name_is_the_first_canonical_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = ("10.0.0.5", 0)
-    rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, name, where) for name in ("kyle.example", "")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: CANONICAL)
     found = asyncio.get_running_loop().create_future()
 
     look_up_full_name(asyncio.get_running_loop(), found.set_result)

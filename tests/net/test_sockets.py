@@ -161,11 +161,6 @@ class FakeRoutes:
         return self._local, 40000
 
 
-@pytest.fixture
-def two_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets_module.socket, "socket", FakeRoutes({V4: "10.1.2.3"}, "10.9.0.7"))
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "kyle", "fe80::1%eth0"])
 def test_an_address_that_is_no_wildcard_is_advertised_unchanged(host: str) -> None:
     assert advertised_address(Address(host, 7071)) == Address(host, 7071)
@@ -193,38 +188,24 @@ def test_for_a_wildcard_the_address_that_routes_to_the_internet_is_advertised(
 
 
 @pytest.mark.parametrize(
-    ("seeds", "host"),
+    ("seeds", "advertised", "default"),
     [
-        ([SEED], "10.9.0.7"),
-        ([HERE, SEED], "10.9.0.7"),
-        ([Address("2001:db8:9::1", 7070), SEED], "10.9.0.7"),
-        ([HERE], "10.1.2.3"),
-        ([NAME], "10.1.2.3"),
-        ([], "10.1.2.3"),
+        ([SEED], "10.9.0.7", "10.9.0.7"),
+        ([HERE, SEED], "10.9.0.7", "10.9.0.7"),
+        ([Address("2001:db8:9::1", 7070), SEED], "10.9.0.7", "10.9.0.7"),
+        ([NAME], "10.1.2.3", "10.1.2.3"),
+        ([HERE, Address("::1", 7070), LOCALHOST], "10.1.2.3", "127.0.0.1"),
+        ([], "10.1.2.3", "127.0.0.1"),
     ],
 )
-@pytest.mark.usefixtures("two_networks")
-def test_with_seeds_the_address_that_routes_to_the_first_remote_one_is_advertised(
-    seeds: list[Address], host: str
+def test_with_seeds_the_agent_uses_the_address_that_routes_to_the_first_remote_one(
+    seeds: list[Address], advertised: str, default: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert advertised_address(Address("0.0.0.0", 7071), seeds) == Address(host, 7071)
+    routes = FakeRoutes({V4: "10.1.2.3"}, "10.9.0.7")
+    monkeypatch.setattr(sockets_module.socket, "socket", routes)
 
-
-@pytest.mark.parametrize(
-    ("seeds", "host"),
-    [
-        ([SEED], "10.9.0.7"),
-        ([HERE, SEED], "10.9.0.7"),
-        ([NAME], "10.1.2.3"),
-        ([HERE, Address("::1", 7070), LOCALHOST], "127.0.0.1"),
-        ([], "127.0.0.1"),
-    ],
-)
-@pytest.mark.usefixtures("two_networks")
-def test_with_join_alone_the_agent_listens_on_the_address_that_routes_to_the_peer(
-    seeds: list[Address], host: str
-) -> None:
-    assert default_listen_address(HERE, seeds) == Address(host, 7070)
+    assert advertised_address(Address("0.0.0.0", 7071), seeds) == Address(advertised, 7071)
+    assert default_listen_address(HERE, seeds) == Address(default, 7070)
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,9 @@ _file_only = partial(Setting, is_flag=False)
 ACCESS = (
     _file_only("auth.secrets", "references", validators.references,
         "The cluster's secret and those it replaces, each env:NAME or file:PATH; the first signs"),
-    _file_only("allowedOrigins", "origins", validators.origins,
+    _file_only("allowedOrigins", "origins", validators.list_of(validators.origin, "origins"),
         "Web sites whose pages may send requests to this agent, each as https://host"),
-    _file_only("allowedHosts", "names", validators.hosts,
+    _file_only("allowedHosts", "names", validators.list_of(validators.host, "host names"),
         "Other names of this agent, as clients send them in a Host header"),
     _file_only("tls.cert", "path", validators.path,
         "This agent's certificate and those that lead to its authority; turns TLS on"),

@@ -143,15 +143,12 @@ def references(value: Any, place: str) -> tuple[str, ...]:
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
 
 
-def hosts(value: Any, place: str) -> tuple[str, ...]:
-    """A list of host names, in lower case, without ports."""
-    found = []
-    for item, here in _items(value, place, "an array of host names"):
-        name = item.lower().removesuffix(".") if isinstance(item, str) else ""
-        if not _HOST.fullmatch(name):
-            raise _expected("a host name, without scheme and port", item, here)
-        found.append(name)
-    return tuple(found)
+def host(value: Any, place: str) -> str:
+    """A host name without a port, in lower case."""
+    name = value.lower().removesuffix(".") if isinstance(value, str) else ""
+    if _HOST.fullmatch(name):
+        return name
+    raise _expected("a host name, without scheme and port", value, place)
 
 
 # Any scheme that pages have, those of browser extensions too. Pages never have ws: or wss:.
@@ -163,23 +160,25 @@ _ORIGIN = re.compile(
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
-def origins(value: Any, place: str) -> tuple[str, ...]:
-    """A list of origins, normalized as browsers do: in lower case, without a default port."""
-    found = []
-    for item, here in _items(value, place, "an array of origins"):
-        parts = _ORIGIN.fullmatch(item.lower()) if isinstance(item, str) else None
-        if parts is None or int(parts[3] or 0) > 65535:
-            raise _expected("an origin, as https://host or https://host:port", item, here)
-        scheme, host, port = parts.groups("")
-        is_default = port in ("", _DEFAULT_PORTS.get(scheme))
-        found.append(f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{port}")
-    return tuple(found)
+def origin(value: Any, place: str) -> str:
+    """An origin, normalized as browsers do: in lower case, without a default port."""
+    parts = _ORIGIN.fullmatch(value.lower()) if isinstance(value, str) else None
+    if parts is None or int(parts[3] or 0) > 65535:
+        raise _expected("an origin, as https://host or https://host:port", value, place)
+    scheme, name, port = parts.groups("")
+    is_default = port in ("", _DEFAULT_PORTS.get(scheme))
+    return f"{scheme}://{name}" if is_default else f"{scheme}://{name}:{port}"
 
 
-def _items(value: Any, place: str, what: str) -> list[tuple[Any, str]]:
-    if not isinstance(value, list):
-        raise _expected(what, value, place)
-    return [(item, f"{place}[{index}]") for index, item in enumerate(value)]
+def list_of(check: Callable[[Any, str], str], what: str) -> Callable[[Any, str], tuple[str, ...]]:
+    """A list of values of one kind."""
+
+    def check_all(value: Any, place: str) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise _expected(f"an array of {what}", value, place)
+        return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
+
+    return check_all
 
 
 # The words that Go's flags accept, and those that are common in compose files.
