@@ -6,9 +6,7 @@ import logging
 import os
 import runpy
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,6 @@ from types import ModuleType
 
 import pytest
 
-from eventually import SLACK
 from nodnod_agent.cli import main, read_flags, usage
 from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.validators import ConfigError
@@ -377,73 +374,3 @@ def test_reload_reads_a_default_file_that_was_not_there_before(daemon: FakeDaemo
     Path("conf").mkdir()
     Path("conf/conf.json").write_text('{"mode": "push"}')
     assert daemon.reload() == Settings(name="x", mode="push")
-
-
-# As a process.
-
-DRIVER = """
-import logging, sys, types
-daemon = types.ModuleType("nodnod_agent.daemon")
-def run(settings, reload):
-    own = open("own", "wb")  # would be descriptor 2 if stderr is closed
-    for number in range(20_000):
-        logging.getLogger("nodnod").info("line %d %s", number, "x" * 100)
-    print(own.fileno() > 2, flush=True)
-    return 0
-daemon.run = run
-sys.modules[daemon.__name__] = daemon
-from nodnod_agent.cli import main
-sys.exit(main())
-"""
-
-
-COMMAND = [sys.executable, "-c", DRIVER]
-ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-
-
-def run(redirection: str, *argv: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command from a shell, with descriptors redirected."""
-    if "full" in redirection and not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    return subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *argv],
-        capture_output=True,
-        env=os.environ | ENVIRONMENT,
-        timeout=20,
-        check=False,
-    )
-
-
-def test_a_stderr_without_a_reader_delays_neither_run_nor_exit() -> None:
-    with subprocess.Popen(
-        COMMAND,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | ENVIRONMENT,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"True\n"
-        began = time.monotonic()
-        assert process.wait(timeout=20) == 0
-        assert time.monotonic() - began < 2 + SLACK
-
-
-@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "0<&- 2>&-", "2>/dev/null"])
-def test_a_stderr_that_cannot_be_written_delays_neither_run_nor_exit(redirection: str) -> None:
-    done = run(redirection)
-    assert (done.returncode, done.stdout) == (0, b"True\n")
-    assert Path("own").read_bytes() == b""
-
-
-@pytest.mark.parametrize("redirection", ["", "2>/dev/full", "2>&-", ">&- 2>&-"])
-def test_an_error_is_status_2_without_traceback_wherever_stderr_goes(redirection: str) -> None:
-    done = run(redirection, "--config", "none.json")
-    assert (done.returncode, done.stdout) == (2, b"")
-    says = b"none.json: no such file or directory\n"
-    assert done.stderr == (b"" if redirection else says)
-
-
-def test_help_on_a_full_disk_is_status_1_without_traceback() -> None:
-    done = run(">/dev/full", "--help")
-    assert (done.returncode, done.stderr) == (1, b"")

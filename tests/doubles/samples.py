@@ -1,11 +1,14 @@
-"""A sample of a machine that has everything, and metrics read back as Prometheus would."""
+"""A sample of a machine with every section, and metrics parsed as Prometheus does."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.harness import CoreHarness, FakePeer
+from nodnod_agent.collectors.machine import Timing
 from nodnod_agent.core.stats.sample import Sample
+from nodnod_agent.http.metrics import Metrics
 from nodnod_client.codec import encode
 from nodnod_client.sections import (
     Battery,
@@ -28,6 +31,8 @@ from nodnod_client.sections import (
 )
 
 GIB = 1 << 30
+
+TIMINGS = {"cpu": Timing(0.0005, 0), "gpu": Timing(0.25, 3), "sensors": Timing(0.0, 0)}
 
 SECTIONS: Mapping[str, Any] = {
     "system": System(
@@ -58,7 +63,7 @@ SECTIONS: Mapping[str, Any] = {
 
 
 def full_sample(**fields: Any) -> Sample:
-    """One reading with every section; ``fields`` change it."""
+    """A sample with every section; ``fields`` change it."""
     sample: dict[str, Any] = {
         "time": 1.7e9,
         "cpu_used": 12.5,
@@ -72,7 +77,7 @@ def full_sample(**fields: Any) -> Sample:
 
 
 class Scrape:
-    """A page of metrics, read."""
+    """A parsed page of metrics."""
 
     def __init__(self, page: bytes) -> None:
         self.families = list(text_string_to_metric_families(page.decode()))
@@ -81,12 +86,12 @@ class Scrape:
         for family in self.families:
             for sample in family.samples:
                 key = _key(sample.name, sample.labels)
-                assert key not in self.values, f"{key} stands there twice"
+                assert key not in self.values, f"duplicate series {key}"
                 self.values[key] = sample.value
                 self.labels += sample.labels.items()
 
     def __call__(self, name: str, **labels: str) -> float | None:
-        """One value, or ``None`` where there is no such series."""
+        """The value of a series; None if there is no such series."""
         return self.values.get(_key(name, labels))
 
     @property
@@ -101,3 +106,25 @@ class Scrape:
 
 def _key(name: str, labels: Mapping[str, str]) -> str:
     return name + repr(sorted(labels.items()))
+
+
+def scrape(harness: CoreHarness) -> Scrape:
+    """The page of the node."""
+    return Scrape(Metrics(harness.cluster, lambda: TIMINGS).of_node())
+
+
+def scrape_cluster(harness: CoreHarness, *answering: FakePeer, **request: Any) -> Scrape:
+    """The page of the cluster; the other peers do not answer."""
+    client = harness.ask_all(**request)
+    for peer in answering:
+        peer.answer()
+    harness.clock.advance(3)
+    return Scrape(Metrics(harness.cluster, dict).of_cluster(client.wire.sent[-1]))
+
+
+def scrape_peer(harness: CoreHarness, **fields: Any) -> Scrape:
+    """The page of the cluster where the one peer, kyle, answers with these fields."""
+    peer = harness.peer("kyle")
+    client = harness.ask_all(detail=["load", "filesystems", "cpu"])
+    peer.answer(**fields)
+    return Scrape(Metrics(harness.cluster, dict).of_cluster(client.wire.sent[-1]))

@@ -47,9 +47,7 @@ class Browser:
 
 
 @pytest.fixture
-def browser() -> Browser:
-    harness = CoreHarness()
-    harness.cluster.sampled(full_sample())
+def browser(harness: CoreHarness) -> Browser:
     return Browser(harness)
 
 

@@ -1,0 +1,187 @@
+"""The metrics of the cluster: which nodes are up, which numbers they have, and hostile answers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.harness import CoreHarness
+from doubles.samples import GIB, Scrape, full_sample, scrape_cluster, scrape_peer
+
+ROOT = Path(__file__).parents[2]
+DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
+MANUAL = ROOT / "docs" / "metrics.md"
+
+
+def test_every_node_has_a_series_and_a_silent_one_is_not_up(harness: CoreHarness) -> None:
+    harness.peer("frozen")
+    page = scrape_cluster(harness, harness.peer("kyle"), harness.peer("stan"))
+
+    nodes = ["frozen", "kyle", "own", "stan"]
+    assert page.of("node") == nodes
+    assert [page("nodnod_up", node=node) for node in nodes] == [0, 1, 1, 1]
+    assert page("nodnod_memory_total_bytes", node="frozen") is None
+
+
+def test_each_node_has_its_own_numbers(harness: CoreHarness) -> None:
+    page = scrape_peer(harness, memoryTotal=5 * GIB, cpuUsed=50.0)
+
+    assert page("nodnod_up", node="kyle") == 1
+    assert page("nodnod_memory_total_bytes", node="kyle") == 5 * GIB
+    assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
+    assert page("nodnod_memory_total_bytes", node="own") == 16 * GIB
+
+
+def test_the_cluster_page_has_only_the_stats_unless_sections_are_requested(
+    harness: CoreHarness,
+) -> None:
+    plain, more = scrape_cluster(harness), scrape_cluster(harness, detail=["load"])
+
+    sizes = {f"nodnod_{what}_bytes" for what in ("memory_total", "memory_used")}
+    sizes |= {f"nodnod_{what}_bytes" for what in ("disk_total", "disk_used")}
+    ratios = {f"nodnod_{what}_used_ratio" for what in ("cpu", "memory", "disk")}
+    assert plain.names == {"nodnod_up"} | sizes | ratios
+    assert more.names - plain.names == {"nodnod_load1", "nodnod_load5", "nodnod_load15"}
+    assert more("nodnod_load1", node="own") == 0.5
+
+
+def test_a_node_that_is_down_has_no_numbers(harness: CoreHarness) -> None:
+    harness.attempt(harness.configure("10.0.0.9")).refuse()
+
+    page = scrape_cluster(harness)
+
+    assert page("nodnod_up", node="10.0.0.9:7070") == 0
+    assert page("nodnod_cpu_used_ratio", node="10.0.0.9:7070") is None
+
+
+def test_a_node_with_an_error_is_not_up_and_keeps_its_current_numbers(
+    harness: CoreHarness,
+) -> None:
+    page = scrape_peer(harness, error="disk: /mnt does not answer", cpuUsed=50.0)
+
+    assert page("nodnod_up", node="kyle") == 0
+    assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
+
+
+def test_in_push_mode_a_stale_node_has_no_numbers() -> None:
+    harness = CoreHarness(mode="push")
+    peer = harness.peer("kyle")
+    peer.answer(peer.queries[-1], cpuUsed=50.0)
+    fresh = scrape_cluster(harness)
+    harness.clock.advance(60)
+    client = harness.ask_all()
+    stale = scrape_cluster(harness)
+
+    assert client.nodes["kyle"]["error"].startswith("stale: last heard")
+    assert client.nodes["kyle"]["cpuUsed"] == 50.0
+    assert stale("nodnod_up", node="kyle") == 0
+    assert stale("nodnod_cpu_used_ratio", node="kyle") is None
+    assert stale("nodnod_up", node="own") == 1
+    assert fresh("nodnod_up", node="kyle") is not None
+
+
+def test_an_unknown_name_in_a_request_is_not_a_node(harness: CoreHarness) -> None:
+    assert scrape_cluster(harness, nodes=["own", "nobody"]).of("node") == ["own"]
+
+
+HOSTILE = [
+    '"',
+    "\\",
+    'a"} 1\nnodnod_up{node="b',
+    "\n# TYPE nodnod_up counter\n",
+    "{}",
+    "a,b=c",
+    "\u2028\u0085\x00\r\t",
+    "☃" * 40,
+    "<script>alert(1)</script>",
+    "$(reboot)",
+    " ",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_only_a_label_value(harness: CoreHarness, name: str) -> None:
+    page = scrape_cluster(harness, harness.peer(name), harness.peer("kyle"))
+
+    assert page("nodnod_up", node=name) == 1
+    assert page.of("node") == sorted(["own", "kyle", name])
+
+
+INVALID_DETAILS = [
+    5,
+    [],
+    {"load": 5},
+    {"load": {"load1": "x"}},
+    {"load": {"load1": 10**400, "load5": 1, "load15": 1}},
+    {"load": None, "colour": {}},
+    {"filesystems": [{"mount": "/"}]},
+    {"cpu": {"cores": [[]]}},
+    {"load": [[[[[[[[]]]]]]]]},
+]
+
+
+@pytest.mark.parametrize("detail", INVALID_DETAILS)
+def test_an_invalid_section_of_a_peer_leaves_its_other_numbers(
+    harness: CoreHarness, detail: object
+) -> None:
+    page = scrape_peer(harness, detail=detail, cpuUsed=50.0)
+
+    assert page("nodnod_up", node="kyle") == 1
+    assert page("nodnod_cpu_used_ratio", node="kyle") == 0.5
+    assert page("nodnod_load1", node="own") == 0.5
+
+
+def test_numbers_that_no_float_can_hold_are_left_out(harness: CoreHarness) -> None:
+    labels = {"mountpoint": "/", "device": "sda", "fstype": "ext4", "node": "kyle"}
+    disk = {"mount": "/", "device": "sda", "type": "ext4", "total": 10**400, "used": 1, "free": 1}
+    rest = {"inodesUsedPercent": None, "counted": True}
+    page = scrape_peer(harness, detail={"filesystems": [disk | rest]})
+
+    assert page("nodnod_filesystem_total_bytes", **labels) is None
+    assert page("nodnod_filesystem_used_bytes", **labels) == 1
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+_sections = st.dictionaries(
+    st.sampled_from(["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu"]), _json
+)
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=50)
+@given(_json | _sections)
+def test_any_detail_of_a_peer_gives_a_valid_page(detail: object) -> None:
+    harness = CoreHarness()
+    harness.cluster.sampled(full_sample())
+
+    page = scrape_peer(harness, detail=detail)
+
+    assert page("nodnod_up", node="own") == 1
+
+
+# Examples and documents.
+
+
+def test_every_metric_in_the_grafana_dashboard_exists(harness: CoreHarness, own: Scrape) -> None:
+    text = DASHBOARD.read_text()
+    named = set(re.findall(r"\b(?:nodnod|process)_[a-z0-9_]+", json.dumps(json.loads(text))))
+    everything = own.names | scrape_cluster(harness).names
+
+    assert named - everything == set()
+    assert len(named) > 20
+
+
+def test_the_document_lists_every_metric_and_no_other(harness: CoreHarness, own: Scrape) -> None:
+    text = MANUAL.read_text()
+    _, _, tables = text.partition("## All metrics")
+    tables, _, _ = tables.partition("## Things to be told of")
+    named = set(re.findall(r"`((?:nodnod|process)_[a-z0-9_]+)`", tables))
+
+    families = [*own.families, *scrape_cluster(harness).families]
+    there = {one.name + "_total" * (one.type == "counter") for one in families}
+    assert named == there
