@@ -69,7 +69,7 @@ async def test_numbers_have_a_unit_and_three_digits(blank: Page, call: str, text
         ("not connected yet", "down"),
         ("unknown node", "down"),
         ("disk: /mnt does not answer", "error"),
-        ("bad answer: it speaks for node 'x'", "error"),
+        ("bad answer: it is about node 'x'", "error"),
         ("the link is down: no", "error"),
     ],
 )

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from bench.harness.invariants.form import FIELDS, parse
 from nodnod_agent.core.encoding import (
-    error_entry,
-    from_peer,
-    granular,
-    relabelled,
-    renamed,
+    encode_node,
+    error_node,
+    peer_node,
+    relabeled_node,
+    renamed_node,
 )
 from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_peer_answer, encode
@@ -39,7 +39,7 @@ def splice(
 ) -> bytes:
     text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     peer_answer = decode_peer_answer(text)
-    return from_peer(peer_answer, question, name=name, listed=listed, version=version)
+    return peer_node(peer_answer, question, name=name, listed=listed, version=version)
 
 
 def answered(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -48,12 +48,12 @@ def answered(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stat_type", [0, 1, 2, 3])
 def test_a_granular_object_has_the_fields_asked_for_in_their_order(stat_type: int) -> None:
-    assert tuple(parse(granular(STATS, stat_type))) == FIELDS[stat_type]
+    assert tuple(parse(encode_node(STATS, stat_type))) == FIELDS[stat_type]
 
 
 @pytest.mark.parametrize("stat_type", [0, 1, 2, 3])
 def test_a_node_that_could_not_be_read_is_zeros_and_a_reason(stat_type: int) -> None:
-    entry = parse(error_entry("kyle", "down: gone", stat_type))
+    entry = parse(error_node("kyle", "down: gone", stat_type))
     assert tuple(entry) == FIELDS[stat_type]
     assert (entry.pop("name"), entry.pop("error")) == ("kyle", "down: gone")
     assert set(entry.values()) == {0}
@@ -101,7 +101,7 @@ def test_a_peers_long_refusal_is_cut() -> None:
 def test_a_version_1_peer_that_gives_all_is_cut_to_what_was_asked(stat_type: int) -> None:
     entry = splice(answered(node()), question=Question(stat_type=stat_type), version=1)
     assert tuple(parse(entry)) == FIELDS[stat_type]
-    assert entry == granular(STATS, stat_type)
+    assert entry == encode_node(STATS, stat_type)
 
 
 def test_a_version_1_peer_cut_to_what_was_asked_keeps_its_listed_name() -> None:
@@ -119,8 +119,8 @@ def without(field: str) -> dict[str, Any]:
 SPOILT: dict[str, tuple[object, str]] = {
     "no node": (answered(), "expected one node, got 0"),
     "two nodes": (answered(node(), node(name="stan")), "expected one node, got 2"),
-    "another's name": (answered(node(name="stan")), "it speaks for node 'stan'"),
-    "a long other name": (answered(node(name="x" * 9000)), "speaks for node 'xxx"),
+    "another's name": (answered(node(name="stan")), "it is about node 'stan'"),
+    "a long other name": (answered(node(name="x" * 9000)), "about node 'xxx"),
     "a negative share": (answered(node(cpuUsed=-1)), "`$.cpuUsed`"),
     "a negative size": (answered(node(diskTotal=-5)), "`$.diskTotal`"),
     "a size in words": (answered(node(memoryTotal="much")), "`$.memoryTotal`"),
@@ -184,7 +184,7 @@ def test_detail_and_history_have_a_limit_too() -> None:
 
 def test_of_a_field_named_twice_the_check_and_the_reader_take_the_same() -> None:
     twice = json.dumps(answered(node())).replace('"error"', '"name": "stan", "error"', 1)
-    with pytest.raises(WireError, match="speaks for node 'stan'"):
+    with pytest.raises(WireError, match="about node 'stan'"):
         splice(twice.encode())
 
 
@@ -197,18 +197,18 @@ def test_what_is_written_otherwise_than_by_us_is_read_all_the_same(more: str) ->
 
 
 def test_an_object_can_be_told_again_with_an_error() -> None:
-    entry = relabelled(encode(STATS), "kyle@x", "stale", 0)
+    entry = relabeled_node(encode(STATS), "kyle@x", "stale", 0)
     assert parse(entry) == node(name="kyle@x", error="stale")
 
 
 def test_an_object_told_again_keeps_its_own_error_where_there_is_no_other() -> None:
     raw = json.dumps(node(error="disk on fire")).encode()
-    assert parse(relabelled(raw, "kyle", "", 1))["error"] == "disk on fire"
+    assert parse(relabeled_node(raw, "kyle", "", 1))["error"] == "disk on fire"
 
 
 def test_renaming_changes_nothing_but_the_name() -> None:
     raw = json.dumps(node(more=[1, {"name": "kyle"}])).encode()
-    assert parse(renamed(raw, "stan")) == node(name="stan", more=[1, {"name": "kyle"}])
+    assert parse(renamed_node(raw, "stan")) == node(name="stan", more=[1, {"name": "kyle"}])
 
 
 odd_nodes = json_values | st.dictionaries(

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from nodnod_agent.core.pattern import MAX_PATTERNS
-from nodnod_agent.core.question import V1_QUESTION, Question
+from nodnod_agent.core.question import V1_REQUEST, Question
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import Request
 
 
 def test_a_request_without_anything_asks_for_all_stats_of_this_node() -> None:
-    assert Question.of(Request()) == Question(here=True, stat_type=0)
+    assert Question.of(Request()) == Question(local=True, stat_type=0)
 
 
 def test_null_is_as_good_as_absent() -> None:
@@ -85,7 +85,7 @@ def test_the_deadline_that_a_peer_is_told_is_one_that_it_accepts(left: float, to
 
 
 def test_a_version_1_agent_is_asked_in_the_words_of_version_1() -> None:
-    assert json.loads(V1_QUESTION) == {"type": 0, "statType": 0}
+    assert json.loads(V1_REQUEST) == {"type": 0, "statType": 0}
 
 
 def test_more_patterns_than_can_be_read_in_time_are_refused() -> None:

@@ -234,8 +234,8 @@ BAD = "bad answer: .*"
 
 OF_BOTH = {
     "late": Told(late, SILENT),
-    "for another node": Told(for_another_node, "bad answer: it speaks for node 'kyle'"),
-    "for us": Told(for_us, "bad answer: it speaks for node 'stan'"),
+    "for another node": Told(for_another_node, "bad answer: it is about node 'kyle'"),
+    "for us": Told(for_us, "bad answer: it is about node 'stan'"),
     "for two nodes": Told(for_two_nodes, "bad answer: expected one node, got 2"),
     "for no node": Told(for_no_node, "bad answer: expected one node, got 0"),
     "as another host": Told(as_another_host, ""),

@@ -17,7 +17,7 @@ from core.harness import WALL
 from nodnod_agent.config.settings import Settings
 from nodnod_agent.config.sources import gather
 from nodnod_agent.config.validators import ConfigError
-from nodnod_agent.core.encoding import from_peer, relabelled, renamed
+from nodnod_agent.core.encoding import peer_node, relabeled_node, renamed_node
 from nodnod_agent.core.membership.table import EntryRefused, MembershipTable
 from nodnod_agent.core.question import Question
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
@@ -86,7 +86,7 @@ def _request(data: bytes) -> None:
         return
     assert codec.decode_request(codec.encode(request)) == request
     asked = Question.of(codec.decode_request(question.to_peer(1, request.timeout or 2.0)))
-    assert asked == question._replace(here=True, nodes=None)
+    assert asked == question._replace(local=True, nodes=None)
 
 
 def _join(data: bytes) -> None:
@@ -124,16 +124,16 @@ def _node(stat_type: int, version: int) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
         try:
             answer = codec.decode_peer_answer(b'{"nodes":{"kyle":%b}}' % data)
-            entry = from_peer(answer, question, name="kyle", listed="kyle", version=version)
+            entry = peer_node(answer, question, name="kyle", listed="kyle", version=version)
         except WireError as error:
             _in_few_words(error)
             return
-        for name, text in (("kyle", entry), (LISTED, renamed(Raw(entry), LISTED))):
+        for name, text in (("kyle", entry), (LISTED, renamed_node(Raw(entry), LISTED))):
             node = parse(text)
             assert node["name"] == name
             assert set(FIELDS[stat_type]) <= set(node)
         if stat_type == 0:
-            again = parse(relabelled(entry, LISTED, "stale", 1))
+            again = parse(relabeled_node(entry, LISTED, "stale", 1))
             assert (again["name"], again["error"]) == (LISTED, "stale")
 
     return read

@@ -60,8 +60,8 @@ def test_any_input_can_be_written_in_a_line_and_read_back(data: bytes) -> None:
 
 
 FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
-    "an error that is not ours": ("codec", codec, "from_peer", lambda *_, **__: {}["x"]),
-    "a node under another's name": ("codec", codec, "renamed", lambda raw, _: bytes(raw)),
+    "an error that is not ours": ("codec", codec, "peer_node", lambda *_, **__: {}["x"]),
+    "a node under another's name": ("codec", codec, "renamed_node", lambda raw, _: bytes(raw)),
     "a message lost": ("connection", Session, "_answer", lambda *_: None),
     "a message twice": (
         "connection",

@@ -1,4 +1,4 @@
-"""What an agent counts of itself: plain numbers, added to where it happens, read by the metrics."""
+"""Counters of one agent: plain numbers that the metrics read."""
 
 from bisect import bisect_left
 
@@ -17,11 +17,11 @@ CODES = (
     "too_many_streams",
     "forbidden",
 )
-"""Why requests are refused, as docs/protocol.md has them; an agent that stops counts no more."""
+"""The codes of refused requests in docs/protocol.md, except that of an agent that stops."""
 
 
 class Histogram:
-    """How often a value was at most so much; ``counts`` has one more than ``bounds``: the rest."""
+    """Counts values by upper bound; the last of ``counts`` is for values above all bounds."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -31,13 +31,13 @@ class Histogram:
         self.sum = 0.0
 
     def add(self, value: float, times: int = 1) -> None:
-        """Count a value, or the same value several times."""
+        """Count a value, ``times`` times."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.sum += value * times
 
 
 class Counters:
-    """Since the agent started. What the queries, streams and gossip count stands with them."""
+    """Totals since the agent started. Queries, streams and gossip have counters of their own."""
 
     __slots__ = (
         "answered_at_once",
@@ -53,21 +53,21 @@ class Counters:
 
     def __init__(self) -> None:
         self.requests = [0] * len(RequestType)
-        """Requests by ``type``, those among them too that were refused for another field."""
+        """Requests by ``type``, with those that were refused for another field."""
         self.refusals = dict.fromkeys(CODES, 0)
-        """Refused requests by code: words of our own, never a client's."""
+        """Refused requests by code."""
         self.answered_at_once = 0
-        """Questions whose answer was at hand: they waited for nobody."""
+        """Questions that were answered from this node's memory."""
         self.pages: dict[tuple[str, int], int] = {}
-        """Plain HTTP requests by page (ours, or a word for all others) and status."""
+        """Plain HTTP requests by page (``other`` for unknown paths) and status."""
         self.connections_accepted = 0
         self.connections_refused = 0
-        """Turned away because too many were open."""
+        """Refused because too many were open."""
         self.connections_ended = 0
         self.connections_cut = 0
-        """Ended by us, for what the other side did or did not do."""
+        """Ended by this agent because of the other side's behavior."""
         self.loop_lag = Histogram()
-        """Seconds by which a call of the event loop came late, looked at once a second."""
+        """Seconds by which a timer of the event loop was late, measured once a second."""
 
     def refused(self, code: str) -> None:
         """Count a refusal."""

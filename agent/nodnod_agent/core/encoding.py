@@ -1,4 +1,4 @@
-"""The JSON of answers: the objects of nodes, and the whole answers that hold them."""
+"""The JSON of answers: node objects, and the whole answers that hold them."""
 
 from collections.abc import Iterable
 
@@ -10,31 +10,31 @@ from nodnod_client.errors import RequestError, WireError
 from nodnod_client.messages import STAT_SHAPES, FullStats, PeerAnswer
 
 PLAIN_LIMIT = 16 * 1024
-"""Bytes that a node object without detail or history may have."""
+"""Bytes of a node object without detail or history."""
 
 RICH_LIMIT = 256 * 1024
-"""Bytes that one with detail or history may have: some thousand network interfaces. Each answer is
-to be read by clients that are cut when a megabyte waits for them."""
+"""Bytes of a node object with detail or history: about a thousand network interfaces. A client is
+cut when a megabyte waits for it, so one node must stay well below that."""
 
 
-def granular(stats: FullStats, stat_type: int) -> bytes:
+def encode_node(stats: FullStats, stat_type: int) -> bytes:
     """Encode the fields of ``stats`` that ``stat_type`` asks for."""
     shape = STAT_SHAPES[stat_type]
     return encode(shape(*(getattr(stats, field) for field in shape.__struct_fields__)))
 
 
-def error_entry(name: str, error: str, stat_type: int) -> bytes:
-    """A node that could not be read: all numbers 0 and ``error`` saying why."""
-    return granular(FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, error), stat_type)
+def error_node(name: str, error: str, stat_type: int) -> bytes:
+    """The object of a node that could not be read: all numbers 0, and ``error`` says why."""
+    return encode_node(FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, error), stat_type)
 
 
-def from_peer(
+def peer_node(
     answer: PeerAnswer, question: Question, *, name: str, listed: str, version: int
 ) -> bytes:
-    """The node object in a peer's answer, checked once and then spliced.
+    """The node object in a peer's answer, checked, and spliced in if possible.
 
-    ``name`` is what the peer calls itself, ``listed`` what it is called here. Raises WireError,
-    whose text is fit to stand as the node's error.
+    ``name`` is the peer's own name, ``listed`` the name by which it is listed here. Raises
+    WireError, whose text can be the error of the node.
     """
     if answer.error and not answer.nodes:
         raise WireError(answer.error[:200])
@@ -46,33 +46,33 @@ def from_peer(
     if len(bytes(raw)) > limit:
         raise WireError(f"bad answer: a node object of more than {limit} bytes")
     try:
-        said, node = check_node(raw, stat_type)
+        found, node = check_node(raw, stat_type)
     except WireError as error:
         raise WireError(f"bad answer: {error}") from None
-    if said != name:
-        raise WireError(f"bad answer: it speaks for node {said[:64]!r}")
+    if found != name:
+        raise WireError(f"bad answer: it is about node {found[:64]!r}")
     if stat_type != question.stat_type:
         stats = decode_node(raw)
-        return granular(msgspec.structs.replace(stats, name=listed), question.stat_type)
-    return node if listed == name else renamed(node, listed)
+        return encode_node(msgspec.structs.replace(stats, name=listed), question.stat_type)
+    return node if listed == name else renamed_node(node, listed)
 
 
-def relabelled(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:
-    """A whole node object again, under the name it is listed by, with an error if it has none."""
+def relabeled_node(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:
+    """The fields of ``stat_type`` of a whole node object, with its listed name and an error."""
     stats = decode_node(msgspec.Raw(raw))
     stats = msgspec.structs.replace(stats, name=listed, error=error or stats.error)
-    return granular(stats, stat_type)
+    return encode_node(stats, stat_type)
 
 
-def renamed(raw: msgspec.Raw | bytes, listed: str) -> bytes:
-    """A node object as it is, but for its name."""
+def renamed_node(raw: msgspec.Raw | bytes, listed: str) -> bytes:
+    """A node object with another name, else unchanged."""
     node = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     node["name"] = msgspec.Raw(encode(listed))
     return encode(node)
 
 
 class AnswerEncoder:
-    """Encodes whole answers; ``host`` is the name of this agent. Their ids come last, later."""
+    """Encodes whole answers, without their ids; ``host`` is the name of this agent."""
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -95,7 +95,7 @@ class AnswerEncoder:
         if own is not None:
             nodes.insert(place, self._own_key + own)
         nodes += [
-            b"%b:%b" % (encode(name), error_entry(name, "unknown node", stat_type))
+            b"%b:%b" % (encode(name), error_node(name, "unknown node", stat_type))
             for name in unknown
         ]
         return self._head + b",".join(nodes) + b'},"error":""}'

@@ -1,29 +1,29 @@
-"""How much an agent bears, of one connection and of all: the settings ``limits.*``."""
+"""Limits for one connection and for all together: the settings ``limits.*``."""
 
 from msgspec import Struct
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Each with its default; conf/README.md says what raising it costs."""
+    """Each limit with its default; conf/README.md says what raising it costs."""
 
     connections: int | None = None
-    """Open at once, each way in; ``None`` goes by the files that the process may have open."""
+    """Connections per listening address; ``None``: by the limit of open files of the process."""
     handshake: float = 5.0
-    """Seconds from connecting to the end of the handshake, TLS and all."""
+    """Seconds from connecting to the end of the handshake, with TLS."""
     unauthenticated: int = 256
-    """Connections that have not shown yet who they are; one more ends the oldest of them."""
+    """Connections that have not authenticated yet; one more ends the oldest of them."""
     client_message: int = 16 * 1024
     """Bytes of one message from a client."""
     peer_message: int = 4 * 1024 * 1024
-    """Bytes of one message from an agent, whoever dialled."""
+    """Bytes of one message from an agent, whichever side dialed."""
     in_flight: int = 64
     """Unanswered requests per connection; more wait unread."""
     control_frames: int = 100
-    """Pings, pongs and tiny pieces of messages from one connection in a second; who sends more is
-    not heard for a while, and then cut."""
+    """Pings, pongs and tiny fragments from one connection in a second. A connection that sends more
+    is not read for a while, and is cut if it goes on."""
     streams: int = 16
     """Streams per connection."""
     unread: int = 1024 * 1024
-    """Bytes of output that wait for a client; one that would need more is cut."""
+    """Bytes of output that wait for a client; one that needs more is cut."""
     unread_for: float = 5.0
-    """Seconds in which the other side must take some of what waits for it."""
+    """Seconds in which the other side must take some of the output that waits for it."""

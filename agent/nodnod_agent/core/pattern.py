@@ -1,4 +1,4 @@
-"""Shell-style patterns for the names of nodes."""
+"""Shell-style patterns for node names."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -9,28 +9,28 @@ from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError
 
 MAX_PATTERNS = 32
-"""Patterns in one request; to learn a new one takes 0.2 ms, and nobody else is served meanwhile."""
+"""Patterns in one request; compiling one takes 0.2 ms, in which no other request is served."""
 
-KNOWN = 256
-"""Patterns that are remembered; clients choose what they ask, so that there is an end to it."""
+CACHED = 256
+"""Compiled patterns that are kept; clients choose the patterns, so the number is bounded."""
 
-_WILD = frozenset("*?[")
+_WILDCARDS = frozenset("*?[")
 
 
 def is_pattern(name: str) -> bool:
-    """Whether it may fit other names than itself; an address of IPv6 has brackets, and does not."""
-    return not _WILD.isdisjoint(name) and not (name.startswith("[") and _is_address(name))
+    """Whether ``name`` has wildcards. The brackets of an IPv6 address are none."""
+    return not _WILDCARDS.isdisjoint(name) and not (name.startswith("[") and _is_address(name))
 
 
 def matcher(names: Iterable[str]) -> Callable[[str], bool]:
-    """Tells whether a name is one of these, or fits one of them."""
+    """A test whether a name equals one of ``names`` or matches one of the patterns among them."""
     literal = frozenset(names)
     patterns = [_compiled(name) for name in literal if is_pattern(name)]
 
-    def fits(name: str) -> bool:
+    def matches(name: str) -> bool:
         return name in literal or any(pattern.match(name) for pattern in patterns)
 
-    return fits
+    return matches
 
 
 def _is_address(name: str) -> bool:
@@ -41,6 +41,6 @@ def _is_address(name: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=KNOWN)
+@lru_cache(maxsize=CACHED)
 def _compiled(pattern: str) -> "re.Pattern[str]":
     return re.compile(translate(pattern))

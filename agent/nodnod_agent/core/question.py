@@ -1,4 +1,4 @@
-"""What is asked: the part of a request that decides what its answer holds."""
+"""Questions: the part of a request that decides what its answer holds."""
 
 from typing import NamedTuple
 
@@ -7,18 +7,18 @@ from nodnod_client.codec import encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import SECTIONS, Request, RequestType
 
-V1_QUESTION = b'{"type":0,"statType":0}'
-"""All that a version-1 agent can be asked for itself."""
+V1_REQUEST = b'{"type":0,"statType":0}'
+"""The only request that asks a version-1 agent for itself."""
 
 
 class Question(NamedTuple):
-    """Hashable: requests that hold equal questions can share one answer.
+    """Hashable: requests with equal questions can share one answer.
 
-    ``here`` asks for this node alone. ``detail`` holds section names, sorted; ``history`` seconds
-    of the past; ``nodes`` the names and patterns asked for, ``None`` for all.
+    ``local`` asks for this node alone. ``detail`` holds section names, sorted; ``history`` is in
+    seconds; ``nodes`` holds the names and patterns asked for, sorted, ``None`` for all nodes.
     """
 
-    here: bool = False
+    local: bool = False
     stat_type: int = 0
     detail: tuple[str, ...] = ()
     history: float | None = None
@@ -26,25 +26,25 @@ class Question(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> "Question":
-        """The question that a request asks.
+        """The question of a request.
 
-        Raises RequestError for an unknown section, or too many patterns.
+        Raises RequestError for an unknown section and for too many patterns.
         """
         for section in request.detail or ():
             if section not in SECTIONS:
                 known = ", ".join(sorted(SECTIONS))
                 message = f"`detail` must name sections ({known}), got {section!r}"
                 raise RequestError("unknown_section", message, request.id)
-        if (wild := sum(map(is_pattern, request.nodes or ()))) > MAX_PATTERNS:
-            message = f"`nodes` may hold at most {MAX_PATTERNS} patterns, got {wild}"
+        if (patterns := sum(map(is_pattern, request.nodes or ()))) > MAX_PATTERNS:
+            message = f"`nodes` may hold at most {MAX_PATTERNS} patterns, got {patterns}"
             raise RequestError("bad_request", message, request.id)
-        here = not request.type
+        local = not request.type
         return cls(
-            here,
+            local,
             request.stat_type or 0,
             tuple(sorted(set(request.detail))) if request.detail else (),
             request.history,
-            None if here or request.nodes is None else tuple(sorted(set(request.nodes))),
+            None if local or request.nodes is None else tuple(sorted(set(request.nodes))),
         )
 
     @property
@@ -53,23 +53,26 @@ class Question(NamedTuple):
         return not self.detail and self.history is None
 
     @property
-    def bare(self) -> "Question":
-        """The same without what costs anything to answer."""
+    def reduced(self) -> "Question":
+        """The plain part of the question."""
         return self._replace(detail=(), history=None)
 
     @property
     def expensive(self) -> bool:
-        """Whether an answer takes each node milliseconds, and is large."""
+        """Whether the answer is large and takes milliseconds of each node."""
         return self.history is not None
 
     @property
-    def literals(self) -> list[str]:
-        """The names among ``nodes``, which are no patterns."""
+    def names(self) -> list[str]:
+        """Those of ``nodes`` that are names, not patterns."""
         return [node for node in self.nodes or () if not is_pattern(node)]
 
     def to_peer(self, query: int, timeout: float) -> bytes:
-        """The request that asks one version-2 peer for its own share of the answer."""
-        if self.plain:  # the one that is sent all the time
+        """The request that asks one version-2 peer for its own part of the answer.
+
+        ``timeout`` is in seconds.
+        """
+        if self.plain:  # nearly all are
             return b'{"type":0,"statType":%d,"id":%d}' % (self.stat_type, query)
         return encode(
             Request(
@@ -78,7 +81,7 @@ class Question(NamedTuple):
                 id=query,
                 detail=list(self.detail) or None,
                 history=self.history,
-                # What it must gather first needs a deadline; what it has at hand does not.
+                # Sections may have to be sampled first, and that must end by the deadline.
                 timeout=min(max(timeout, 0.05), 30.0),
             )
         )

@@ -34,7 +34,7 @@ from nodnod_client.sections import SHAPES
 STALE = "stale:"
 """How the error of a node with old numbers begins; docs/protocol.md defines it."""
 
-_ALL_SECTIONS = Question(here=True, detail=tuple(sorted(SECTIONS)))
+_ALL_SECTIONS = Question(local=True, detail=tuple(sorted(SECTIONS)))
 
 _decoders = {name: msgspec.json.Decoder(shape | None) for name, shape in SHAPES.items()}
 _decode_errors = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)

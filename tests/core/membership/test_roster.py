@@ -238,7 +238,7 @@ def test_nodes_are_selected_by_name_and_pattern(
 
 
 def test_a_question_for_this_node_is_about_no_other() -> None:
-    assert Scenario("up 2 kenny").roster.select(Question(here=True)) == ((), True, [])
+    assert Scenario("up 2 kenny").roster.select(Question(local=True)) == ((), True, [])
 
 
 def test_failures_of_ever_new_wording_do_not_pile_up() -> None:

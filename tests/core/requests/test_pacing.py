@@ -98,6 +98,6 @@ def test_a_question_about_this_node_alone_does_not_wait(
 
 def test_a_stopping_agent_answers_those_that_wait(harness: CoreHarness, kyle: FakePeer) -> None:
     clients = [ask(harness, seconds) for seconds in range(1, 20)]
-    harness.cluster.stop()
+    harness.node.stop()
     harness.clock.advance(1)
     assert [client.answer["code"] for client in clients] == ["shutting_down"] * 19

@@ -94,8 +94,8 @@ def test_nothing_is_kept_of_answered_questions(harness: CoreHarness) -> None:
         peer.answer()
         assert client.answer
     harness.clock.advance(3)
-    assert not harness.cluster.responder.queries._groups
-    assert not harness.cluster.responder.queries._under_way
+    assert not harness.node.responder.queries._groups
+    assert not harness.node.responder.queries._under_way
 
 
 def test_a_planned_broadcast_that_is_not_needed_any_more_changes_nothing(
@@ -118,8 +118,8 @@ def test_a_question_about_sections_waits_for_this_nodes_own_sample(harness: Core
     client = harness.ask_all(detail=["load"])
     harness.clock.advance(0.5)
     assert client.answers == []
-    sample = replace(harness.cluster.newest, sections={"load": b'{"load1":1}'})
-    harness.cluster.sampled(sample)
+    sample = replace(harness.node.newest, sections={"load": b'{"load1":1}'})
+    harness.node.sampled(sample)
     assert client.nodes["own"]["detail"] == {"load": {"load1": 1}}
 
 

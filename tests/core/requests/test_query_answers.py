@@ -68,7 +68,7 @@ def test_a_peer_cannot_answer_for_another(harness: CoreHarness) -> None:
     kyle.answer_nodes({"stan": stan.node(memoryUsed=1)})
     stan.answer(memoryUsed=2)
     assert client.nodes["stan"]["memoryUsed"] == 2
-    assert errors(client)["kyle"] == "bad answer: it speaks for node 'stan'"
+    assert errors(client)["kyle"] == "bad answer: it is about node 'stan'"
 
 
 def test_an_answer_does_not_count_for_a_query_of_an_earlier_connection(

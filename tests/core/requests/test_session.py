@@ -167,7 +167,7 @@ def test_nothing_is_sent_to_a_client_that_is_gone(harness: CoreHarness, client: 
     peer.answer()
     harness.clock.advance(3)
     assert client.answers == []
-    assert client.session not in harness.cluster.sessions
+    assert client.session not in harness.node.sessions
 
 
 def test_a_stopping_agent_answers_what_is_in_flight_once_before_it_closes(
@@ -178,7 +178,7 @@ def test_a_stopping_agent_answers_what_is_in_flight_once_before_it_closes(
     client.ask(type=0, statType=1)
     client.ask(type=1, id="mine")
     harness.clock.turn()
-    harness.cluster.stop()
+    harness.node.stop()
     assert client.wire.closed == (1001, "shutting down")
     peer.answer()
     harness.clock.advance(5)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodnod_agent.core.stats.history import MOST_SLOTS, HistoryRing
+from nodnod_agent.core.stats.history import MAX_SLOTS, HistoryRing
 
 WALL = 1_700_000_000.0
 
@@ -142,7 +142,7 @@ def test_the_memory_is_bounded_and_as_documented() -> None:
         return sum(len(ring) * ring.itemsize for ring in history._series.values())
 
     assert size(1.0) == 86_400
-    assert size(0.25) == size(0.001) == 345_600 == MOST_SLOTS * 6 * 4
+    assert size(0.25) == size(0.001) == 345_600 == MAX_SLOTS * 6 * 4
     assert sys.getsizeof(HistoryRing(1.0)) < 1000
 
 

@@ -84,7 +84,7 @@ def test_a_version_1_peer_is_polled_every_interval_until_the_end(harness: CoreHa
     assert {json.dumps(query) for query in kyle.queries} == {'{"type": 0, "statType": 0}'}
 
     kyle.answer()
-    harness.cluster.stop()
+    harness.node.stop()
     harness.clock.advance(10)
 
     assert len(kyle.queries) == before + 4
@@ -129,7 +129,7 @@ def test_the_newest_numbers_are_answered_at_once_without_asking(
     assert 42 in found["kenny"].values()
     assert 41 not in found["kenny"].values()
     assert len(kenny.queries) == 1
-    assert harness.cluster.responder.queries.broadcasts == 0
+    assert harness.node.responder.queries.broadcasts == 0
 
 
 def test_the_numbers_of_a_version_1_peer_come_from_its_first_answer(harness: CoreHarness) -> None:
@@ -180,8 +180,8 @@ def test_two_nodes_with_one_name_have_their_own_numbers(
 def test_an_answer_is_encoded_once_until_something_changes(
     harness: CoreHarness, kenny: FakePeer
 ) -> None:
-    assert harness.cluster.push is not None
-    cache = harness.cluster.push.cache
+    assert harness.node.push is not None
+    cache = harness.node.push.cache
     tick(kenny)
     body = cache.body(Question())
     assert cache.body(Question()) is body
@@ -195,8 +195,8 @@ def test_memory_is_bounded_however_many_questions_are_asked(harness: CoreHarness
     for number in range(1000):
         nodes(harness, nodes=[f"n{number}"])
 
-    assert harness.cluster.push is not None
-    assert len(harness.cluster.push.cache._bodies) < 100
+    assert harness.node.push is not None
+    assert len(harness.node.push.cache._bodies) < 100
 
 
 # Stale and bad numbers.
@@ -296,10 +296,10 @@ def test_a_node_that_is_removed_from_the_configuration_and_lost_is_forgotten(
     harness: CoreHarness, kenny: FakePeer
 ) -> None:
     tick(kenny)
-    harness.cluster.peers.remove(kenny.address)
+    harness.node.peers.remove(kenny.address)
     kenny.hang_up()
     harness.clock.advance(2 * 24 * 3600)
 
     assert list(errors(harness)) == ["own"]
-    assert harness.cluster.push is not None
-    assert not harness.cluster.push.cache._reports
+    assert harness.node.push is not None
+    assert not harness.node.push.cache._reports

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership.backoff import Backoff
 from nodnod_agent.core.membership.v1_pipeline import V1Pipeline
-from nodnod_agent.core.question import V1_QUESTION
+from nodnod_agent.core.question import V1_REQUEST
 from nodnod_client.address import Address
 from nodnod_client.codec import decode_peer_answer
 from nodnod_client.errors import WireError
@@ -227,7 +227,7 @@ class Link:
 
     def _send_next(self) -> None:
         while self.wire is not None and self._pipeline.next(self._clock.time()):
-            self.wire.send(V1_QUESTION)
+            self.wire.send(V1_REQUEST)
 
     def _cancel_pending(self) -> None:
         pending, self._pending = self._pending, None

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from nodnod_agent.core.encoding import error_entry, from_peer
+from nodnod_agent.core.encoding import error_node, peer_node
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.question import Question
 from nodnod_client.address import Address
@@ -128,7 +128,7 @@ class Member:
         if entry is None:
             if len(self._failures) > 16:
                 self._failures.clear()
-            entry = self._failures[error, stat_type] = error_entry(self.listed, error, stat_type)
+            entry = self._failures[error, stat_type] = error_node(self.listed, error, stat_type)
         return entry
 
     def entry(self, answer: PeerAnswer, question: Question) -> bytes:
@@ -136,7 +136,7 @@ class Member:
         raw = bytes(next(iter(answer.nodes.values()))) if len(answer.nodes) == 1 else b""
         terms = (question, self.name, self.listed, self.version, raw)
         if terms != self._terms:
-            self._entry = from_peer(
+            self._entry = peer_node(
                 answer, question, name=self.name, listed=self.listed, version=self.version
             )
             self._terms = terms

@@ -161,14 +161,14 @@ class Roster:
 
     def select(self, question: Question) -> tuple[tuple[Member, ...], bool, list[str]]:
         """The members that a question is about, whether this node is, and the unknown names."""
-        if question.here:
+        if question.local:
             return (), True, []
         if question.nodes is None:
             return self.listing(), True, []
         fits = matcher(question.nodes)
         members = tuple(member for member in self.listing() if fits(member.listed))
         own = fits(self.name)
-        unknown = (name for name in question.literals if name not in self.nodes)
+        unknown = (name for name in question.names if name not in self.nodes)
         return members, own, [name for name in unknown if name != self.name]
 
     def _other_nodes(self, member: Member) -> list[Member]:

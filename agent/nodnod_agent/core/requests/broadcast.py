@@ -2,7 +2,7 @@
 
 from bisect import bisect
 
-from nodnod_agent.core.encoding import AnswerEncoder, renamed
+from nodnod_agent.core.encoding import AnswerEncoder, renamed_node
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.question import Question
@@ -97,10 +97,10 @@ class Broadcast:
                 gone.add(member.listed)
             elif node is member or node not in nodes:
                 nodes[node] = entry
-        named = {node.listed: node.key + renamed(nodes[node], node.listed) for node in nodes}
+        named = {node.listed: node.key + renamed_node(nodes[node], node.listed) for node in nodes}
         names = sorted(named)
         found = {*names, roster.name} if own is not None else named
-        unknown = [name for name in self.question.literals if name in gone and name not in found]
+        unknown = [name for name in self.question.names if name in gone and name not in found]
         place = bisect(names, roster.name)
         return encoder.nodes(
             [named[name] for name in names], own, place, unknown, self.question.stat_type

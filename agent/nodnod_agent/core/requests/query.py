@@ -80,7 +80,7 @@ class Queries:
 
     def refuse(self, question: Question, waiters: list[Waiter], error: str) -> None:
         """Answer without asking: this node's plain numbers, and ``error`` for all other nodes."""
-        broadcast = Broadcast(0, question.bare, self._roster, waiters)
+        broadcast = Broadcast(0, question.reduced, self._roster, waiters)
         self._delivery.answer(waiters, self._body(broadcast, error))
 
     def answered(self, member: Member, query: int, answer: PeerAnswer) -> None:
@@ -148,7 +148,7 @@ class Queries:
         group.sent = now = self._clock.time()
         group.broadcasts.add(broadcast)
         self._under_way[broadcast.id] = broadcast
-        self.broadcasts += not question.here
+        self.broadcasts += not question.local
         timeout = max(waiter.deadline for waiter in broadcast.waiters) - now
         request = question.to_peer(broadcast.id, timeout)
         broadcast.awaits_sample = broadcast.own and not self._local.ready(question)

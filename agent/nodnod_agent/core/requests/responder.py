@@ -53,10 +53,10 @@ class Responder:
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Answer ``waiter`` by its deadline; in push mode at once, where the cache can."""
-        if self._cache is not None and question.plain and not question.here:
+        if self._cache is not None and question.plain and not question.local:
             self.counters.answered_at_once += 1
             waiter.deliver(self._cache.body(question))
-        elif question.expensive and not question.here:
+        elif question.expensive and not question.local:
             self._pacing.ask(question, waiter)
         else:
             self.queries.ask(question, waiter)

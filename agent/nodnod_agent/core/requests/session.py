@@ -177,7 +177,7 @@ class Session:
         responder = self._responder
         if request.every is not None:
             self._stream(request, question, request.every)
-        elif question.here and responder.local.ready(question):
+        elif question.local and responder.local.ready(question):
             responder.counters.answered_at_once += 1
             self._answer(request.id, responder.encoder.own(responder.local.entry(question)))
         else:

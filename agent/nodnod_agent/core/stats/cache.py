@@ -1,6 +1,6 @@
 """The stats cache of push mode: the newest stats of every node, and how old they are."""
 
-from nodnod_agent.core.encoding import AnswerEncoder, from_peer, relabelled
+from nodnod_agent.core.encoding import AnswerEncoder, peer_node, relabeled_node
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
@@ -55,7 +55,7 @@ class StatsCache:
 
     def update(self, member: Member, answer: PeerAnswer) -> None:
         """Take the stats of a member. Raises WireError if the answer has none."""
-        raw = from_peer(answer, Question(), name=member.name, listed=member.name, version=2)
+        raw = peer_node(answer, Question(), name=member.name, listed=member.name, version=2)
         self._reports[member] = _Report(member.name, raw, self._clock.time())
         self._changes += 1
 
@@ -131,5 +131,5 @@ def _encoded(member: Member, report: _Report, error: str, stat_type: int) -> byt
     if not report.raw:
         return member.failure(error, stat_type)
     if error or stat_type or member.listed != member.name:
-        return relabelled(report.raw, member.listed, error, stat_type)
+        return relabeled_node(report.raw, member.listed, error, stat_type)
     return report.raw

@@ -1,16 +1,15 @@
 """The last hour of this node's own numbers, in a ring of fixed size.
 
-Time is cut into slots as long as the sample interval; a slot holds the mean of the samples that
-fell into it, or nothing: a hole. Memory is 4 bytes for each slot of each series, taken up front:
-at an interval of 1 s, an hour of six series is 86,400 bytes; at 0.25 s, 345,600, which is also
-the most: below that interval a slot holds several samples.
+Time is divided into slots as long as the sample interval. A slot holds the mean of its samples; a
+slot without samples is a gap. Memory is 4 bytes for each slot of each series, allocated up front:
+at an interval of 1 s, an hour of six series takes 86,400 bytes; at 0.25 s, 345,600. That is the
+maximum: at a shorter interval a slot holds several samples.
 
-Which clock says that time has passed? Not the wall's: an operator who sets it forward by an hour
-would tear an hour's hole, one who sets it back would fold the past onto itself. Nor the usual
-monotonic one, which stands still while the machine sleeps: the line would run straight across the
-night. So samples are placed by a clock that only goes forward and also runs during sleep
-(``Sample.clock``), and the wall clock only says what time the newest one has. After it was set,
-the points keep their distances, and all of them are dated by the new time.
+Samples are placed by ``Sample.clock``, which never goes back and also runs while the machine
+sleeps. With the wall clock, setting it forward by an hour would make a gap of an hour, and setting
+it back would write over the past. With the usual monotonic clock, which stops during sleep, there
+would be no gap for the night. The wall clock only dates the newest sample: after it was set, the
+points keep their distances, and all of them are dated by the new time.
 """
 
 from array import array
@@ -18,29 +17,29 @@ from collections.abc import Mapping
 from math import ceil, nan
 from typing import Any
 
-MOST_SLOTS = 14_400
-"""Slots of a series at most: an hour at 0.25 s."""
+MAX_SLOTS = 14_400
+"""Slots of a series: an hour at 0.25 s."""
 
 
 class HistoryRing:
-    """A bounded past. ``every`` and ``span`` are seconds."""
+    """The past of several series. ``every`` and ``span`` are seconds."""
 
     def __init__(self, every: float, span: float = 3600) -> None:
-        self._every = max(every, span / MOST_SLOTS)
+        self._every = max(every, span / MAX_SLOTS)
         self._slots = max(1, ceil(span / self._every))
         self._series: dict[str, array[float]] = {}
-        self._newest = 0  # the number of the newest slot, counted from the first sample on
-        self._known = 0  # how many slots up to the newest have a meaning
-        self._due = 0.0  # when the newest slot is centred, by the clock
-        self._clock = 0.0  # when the newest sample was taken, by the clock
-        self._end = 0.0  # and by the wall
-        self._sums: dict[str, tuple[float, int]] = {}  # of the newest slot
+        self._newest = 0  # the number of the newest slot, counted from the first sample
+        self._known = 0  # how many slots up to the newest are valid
+        self._due = 0.0  # the center of the newest slot, by the samples' clock
+        self._clock = 0.0  # when the newest sample was taken, by the samples' clock
+        self._end = 0.0  # when the newest sample was taken, by the wall clock
+        self._sums: dict[str, tuple[float, int]] = {}  # sum and count of the newest slot
 
     def add(self, clock: float, unix: float, series: Mapping[str, float]) -> None:
-        """Take in a sample: ``Sample.clock``, ``Sample.time``, ``Sample.series``.
+        """Take a sample: ``Sample.clock``, ``Sample.time``, ``Sample.series``.
 
-        One that came before (a clock has not moved) is passed over. After a gap of more than
-        1.5 slots there is a hole of at least one.
+        A repeated sample is ignored: one of its clocks has not moved. More than 1.5 slots between
+        two samples are a gap of at least one slot.
         """
         if not self._known:
             self._due, self._known = clock, 1
@@ -55,13 +54,12 @@ class HistoryRing:
             self._put(name, self._newest, (total + value) / (count + 1))
 
     def answer(self, seconds: float, points: int = 600) -> dict[str, Any]:
-        """The last ``seconds``, in at most ``points`` points: the wire's ``history`` object.
+        """The last ``seconds`` in at most ``points`` points: the ``history`` object of an answer.
 
-        ``{"every": s, "end": unixTime, <series>: [...]}``: point ``i`` of ``n`` stands for the
-        ``every`` seconds around ``end - (n - 1 - i) * every``. Where there are too many slots,
-        ``every`` is a multiple of the slot and a point is the mean of its slots that have a
-        value; ``None`` if none has one. The lists begin with the first sample of this process:
-        what was before it is not there, rather than ``None``.
+        ``{"every": s, "end": unixTime, <series>: [...]}``: point ``i`` of ``n`` covers ``every``
+        seconds around ``end - (n - 1 - i) * every``. With too many slots for the points, ``every``
+        is a multiple of the slot, and a point is the mean of those of its slots that have a value,
+        or ``None``. The lists begin with the first sample of this process.
         """
         count = min(self._known, max(1, round(seconds / self._every)))
         size = max(1, ceil(count / max(1, points)))
@@ -72,19 +70,19 @@ class HistoryRing:
         }
 
     def _advance(self, clock: float) -> None:
-        """Move on to the slot of this moment, clearing those in between."""
+        """Move on to the slot of this moment, and fill those in between."""
         steps = int((clock - self._due) / self._every + 0.5)
-        hole = clock - self._clock > 1.5 * self._every
-        if hole:
+        gap = clock - self._clock > 1.5 * self._every
+        if gap:
             steps = max(steps, 2)
         if steps < 1:
             return
         self._due += steps * self._every
         for name, ring in self._series.items():
-            # Samples that come in time leave no hole, even where their rhythm, shifted against
-            # that of the slots, steps over one.
+            # Samples in time leave no gap, even if their interval is a little longer than the slots
+            # and they step over one.
             total, count = self._sums.get(name, (nan, 1))
-            filler = nan if hole else total / count
+            filler = nan if gap else total / count
             for step in range(1, min(steps, self._slots) + 1):
                 ring[(self._newest + step) % self._slots] = nan if step == steps else filler
         self._newest += steps
@@ -104,7 +102,7 @@ class HistoryRing:
 
 
 def _thin(values: "array[float]", size: int) -> list[float | None]:
-    """Means of ``size`` values each, counted from the end: the oldest may be of fewer."""
+    """Means of ``size`` values each, counted from the end; the oldest may have fewer."""
     if size == 1:
         return [None if value != value else round(value, 2) for value in values]
     first = len(values) % size
@@ -115,7 +113,7 @@ def _thin(values: "array[float]", size: int) -> list[float | None]:
 
 def _mean(values: "array[float]") -> float | None:
     total, count = sum(values), len(values)
-    if total != total:  # a NaN among them: a slot without a value
+    if total != total:  # one is NaN: a slot without a value
         known = [value for value in values if value == value]
         total, count = sum(known), len(known)
     return round(total / count, 2) if count else None

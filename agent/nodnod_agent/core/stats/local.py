@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from nodnod_agent.core.encoding import granular
+from nodnod_agent.core.encoding import encode_node
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.history import HistoryRing
@@ -88,7 +88,7 @@ class LocalNode:
         """This node's object in the answer to ``question``."""
         entry = self._entries.get(question)
         if entry is None:
-            entry = granular(self._stats, question.stat_type)
+            entry = encode_node(self._stats, question.stat_type)
             if question.detail:
                 sections = b",".join(map(self._section, question.detail))
                 entry = b'%b,"detail":{%b}}' % (entry[:-1], sections)

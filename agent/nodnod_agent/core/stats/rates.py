@@ -1,18 +1,16 @@
-"""Two readings of a counter and the time between them -> percent and per-second.
+"""Percentages and rates from two readings of a counter and the time between them.
 
-Counters may be in any unit, as long as both readings are. One that went backwards (a device that
-was reset, an idle counter that the kernel corrected) counts as standing still: nothing here is
-ever negative.
+The unit does not matter, as long as both readings have the same. A counter that went backwards (a
+device was reset, the kernel corrected an idle counter) counts as unchanged: no result is negative.
 """
 
 from typing import NamedTuple
 
 
 class CpuTimes(NamedTuple):
-    """What one core, or all together, spent where; the first eight columns of Linux' /proc/stat.
+    """CPU time of one core or of all: the first eight columns of Linux' /proc/stat.
 
-    The guest columns are left out on purpose: Linux has counted them in ``user`` and ``nice``
-    already (proc(5)).
+    The guest columns are left out: Linux counts them in ``user`` and ``nice`` too (proc(5)).
     """
 
     user: float = 0
@@ -36,9 +34,9 @@ class CpuShares(NamedTuple):
 
 
 def cpu_shares(before: CpuTimes, after: CpuTimes) -> CpuShares:
-    """How the time between two readings was spent; nice is in ``user``, interrupts in ``system``.
+    """The shares between two readings; nice counts as ``user``, interrupts as ``system``.
 
-    All 0 where no time has passed.
+    All are 0 if no time has passed.
     """
     user, nice, system, idle, iowait, irq, softirq, steal = (
         now - then if now > then else 0 for then, now in zip(before, after, strict=True)
@@ -54,7 +52,7 @@ def cpu_shares(before: CpuTimes, after: CpuTimes) -> CpuShares:
 
 
 def per_second(before: float, after: float, elapsed: float) -> float:
-    """The speed of a counter over ``elapsed`` seconds; 0 for one that went back or had no time."""
+    """The rate of a counter over ``elapsed`` seconds; 0 if it went back or no time has passed."""
     return (after - before) / elapsed if after > before and elapsed > 0 else 0.0
 
 

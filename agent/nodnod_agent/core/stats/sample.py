@@ -4,18 +4,19 @@ from msgspec import Struct
 
 
 class Sample(Struct, frozen=True):
-    """Immutable; made off the event loop, one per sample interval.
+    """Immutable; made outside the event loop, one per sample interval.
 
-    ``time`` is when it was taken, in Unix seconds; ``clock`` the same moment in seconds on a clock
-    that never goes back and also runs while the machine sleeps. ``cpu_used`` is the busy share of
-    all cores since the sample before (percent). The rest are bytes. ``error`` is empty, or says
-    what could not be read; the numbers that could be read still stand. ``sections`` maps the name
-    of a detail section to its JSON (``b"null"`` where the machine has no such thing). ``series``
-    holds the numbers that history keeps, by their wire names (``cpuUsed``,
-    ``memoryUsedPercent``, ``diskUsedPercent``, ``recvBytes``, ``sentBytes``, ``load1``).
+    ``time`` is when it was taken, in Unix seconds. ``clock`` is the same moment, in seconds of a
+    clock that never goes back and also runs while the machine sleeps. ``cpu_used`` is the busy
+    share of all cores since the sample before, in percent. ``disk_*`` and ``memory_*`` are bytes.
+    ``error`` is empty, or says what could not be read; the other numbers are valid all the same.
+    ``sections`` maps the name of a detail section to its JSON (``b"null"`` if the machine has no
+    such thing). ``series`` holds the numbers that the history keeps, by their wire names
+    (``cpuUsed``, ``memoryUsedPercent``, ``diskUsedPercent``, ``recvBytes``, ``sentBytes``,
+    ``load1``).
 
-    A sample may come again, with the same ``time`` and ``clock`` and more ``sections``: the costly
-    ones, which are read beside it.
+    A sample may come again with the same ``time`` and ``clock`` and more ``sections``: on-demand
+    sections are read in parallel.
     """
 
     time: float
