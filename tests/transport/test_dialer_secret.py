@@ -2,20 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request, Response
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request
 
 from live.raw import RawClient
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.auth.tokens import Tokens
-from nodnod_agent.transport.handshake import SUBPROTOCOL
 from nodnod_agent.transport.server import Server
 from nodnod_client.address import Address
-from transport.access import SECRET
-from transport.peers import HELLO, FakeLink, listening
+from transport.access import SECRET, token_policy
+from transport.peers import HELLO, FakeLink, listening, peer
 from transport.sessions import OFFER, FakeService
 
 OTHER = b"a secret of some other cluster, not ours"
@@ -44,27 +42,15 @@ class Impostor:
         async for message in connection:
             self.received.append(message)
 
-    def add_headers(self, _: ServerConnection, __: Request, response: Response) -> None:
-        response.headers.update(self.headers)
-
     @property
     def token(self) -> str:
         return self.requests[0].headers["Authorization"].removeprefix("Bearer ")
 
 
-@asynccontextmanager
-async def running_impostor() -> AsyncIterator[Impostor]:
+@pytest.fixture
+async def impostor() -> AsyncIterator[Impostor]:
     impostor = Impostor()
-    async with serve(
-        impostor.serve,
-        "127.0.0.1",
-        0,
-        subprotocols=[SUBPROTOCOL],
-        process_response=impostor.add_headers,
-        compression=None,
-    ) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        impostor.address = Address("127.0.0.1", port)
+    async with peer(impostor.serve, headers=impostor.headers) as impostor.address:
         yield impostor
 
 
@@ -92,27 +78,27 @@ async def test_secrets_rotate_without_an_outage(
     assert (await with_secret.dial(address))[0] == "opened"
 
 
-@pytest.mark.usefixtures("policy")
-async def test_an_agent_with_another_secret_is_refused(
-    link: FakeLink, address: Address, service: FakeService
+@pytest.mark.parametrize(
+    ("tokens", "reason"),
+    [
+        (Tokens([OTHER]), "it refuses us: not a token of this cluster (HTTP 401)"),
+        (None, "it requires authentication: set auth.secrets (HTTP 401)"),
+    ],
+    ids=["another secret", "no secret"],
+)
+async def test_an_agent_without_the_secret_is_refused(
+    server: Server,
+    link: FakeLink,
+    address: Address,
+    service: FakeService,
+    tokens: Tokens | None,
+    reason: str,
 ) -> None:
-    link.context.tokens = Tokens([OTHER])
+    server.context.policy = token_policy(Tokens([SECRET]), Address("10.0.0.5", 7070))
+    link.context.tokens = tokens
 
-    assert await link.dial(address) == (
-        "refused",
-        "it refuses us: not a token of this cluster (HTTP 401)",
-    )
+    assert await link.dial(address) == ("refused", reason)
     assert service.sessions == []
-
-
-@pytest.mark.usefixtures("policy")
-async def test_an_agent_without_a_secret_reports_the_setting(
-    link: FakeLink, address: Address
-) -> None:
-    assert await link.dial(address) == (
-        "refused",
-        "it requires authentication: set auth.secrets (HTTP 401)",
-    )
 
 
 async def test_an_agent_with_a_secret_refuses_a_peer_without_one(
@@ -121,32 +107,31 @@ async def test_an_agent_with_a_secret_refuses_a_peer_without_one(
     assert await with_secret.dial(address) == NO_PROOF
 
 
-async def test_an_impostor_without_a_proof_receives_nothing(with_secret: FakeLink) -> None:
-    async with running_impostor() as impostor:
-        assert await with_secret.dial(impostor.address) == NO_PROOF
-        await with_secret.drained()
+async def test_an_impostor_without_a_proof_receives_nothing(
+    with_secret: FakeLink, impostor: Impostor
+) -> None:
+    assert await with_secret.dial(impostor.address) == NO_PROOF
+    await with_secret.drained()
     assert impostor.received == []
 
 
 @pytest.mark.parametrize("proof", ["", "0" * 64, "é".encode().decode("latin-1"), None])
 async def test_an_invented_or_reused_proof_is_rejected(
-    with_secret: FakeLink, proof: str | None, tokens: Tokens
+    with_secret: FakeLink, proof: str | None, tokens: Tokens, impostor: Impostor
 ) -> None:
-    async with running_impostor() as impostor:
-        _, of_another_dial = tokens.for_dial("kåre", [str(impostor.address)])
-        impostor.headers = {"NodNod-Proof": of_another_dial if proof is None else proof}
+    _, of_another_dial = tokens.for_dial("kåre", [str(impostor.address)])
+    impostor.headers["NodNod-Proof"] = of_another_dial if proof is None else proof
 
-        assert await with_secret.dial(impostor.address) == NO_PROOF
+    assert await with_secret.dial(impostor.address) == NO_PROOF
 
 
 async def test_an_impostor_cannot_use_the_token_that_it_received(
-    with_secret: FakeLink, policy: AuthPolicy, port: int, service: FakeService
+    with_secret: FakeLink, policy: AuthPolicy, port: int, service: FakeService, impostor: Impostor
 ) -> None:
-    async with running_impostor() as impostor:
-        await with_secret.dial(impostor.address)
+    await with_secret.dial(impostor.address)
 
-        async with RawClient(port) as client:
-            head = await client.shake(OFFER, f"Authorization: Bearer {impostor.token}")
+    async with RawClient(port) as client:
+        head = await client.shake(OFFER, f"Authorization: Bearer {impostor.token}")
 
     assert head.startswith("HTTP/1.1 401 ")
     assert "NodNod-Proof" not in head
@@ -173,17 +158,17 @@ async def test_an_impostor_cannot_relay_a_dial_to_a_real_agent(
     assert service.sessions == []
 
 
-async def test_a_dialer_without_a_secret_sends_no_token(link: FakeLink) -> None:
-    async with running_impostor() as impostor:
-        assert (await link.dial(impostor.address))[0] == "opened"
-        assert "Authorization" not in impostor.requests[0].headers
+async def test_a_dialer_without_a_secret_sends_no_token(link: FakeLink, impostor: Impostor) -> None:
+    assert (await link.dial(impostor.address))[0] == "opened"
+    assert "Authorization" not in impostor.requests[0].headers
 
 
-async def test_the_host_header_is_the_dialed_address_not_the_name(link: FakeLink) -> None:
-    async with running_impostor() as impostor:
-        await link.dial(Address("kyle", impostor.address.port))
+async def test_the_host_header_is_the_dialed_address_not_the_name(
+    link: FakeLink, impostor: Impostor
+) -> None:
+    await link.dial(Address("kyle", impostor.address.port))
 
-        assert impostor.requests[0].headers.get_all("Host") == [str(impostor.address)]
+    assert impostor.requests[0].headers.get_all("Host") == [str(impostor.address)]
 
 
 REFUSALS = {

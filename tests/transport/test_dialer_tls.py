@@ -17,12 +17,6 @@ from transport.peers import HELLO, FakeLink, listening
 from transport.sessions import FakeService
 
 
-@pytest.fixture(scope="module")
-def other_authority(directory: Path) -> Authority:
-    """An authority that is not trusted."""
-    return Authority(directory, "other-ca")
-
-
 @pytest.mark.parametrize("client", [False, True])
 async def test_agents_of_one_authority_trust_each_other(
     server: Server,
@@ -77,13 +71,9 @@ async def test_a_token_is_valid_for_the_name_only_if_a_certificate_proves_the_na
 
 
 async def test_a_server_certificate_of_another_authority_is_refused(
-    server: Server,
-    link: FakeLink,
-    address: Address,
-    authority: Authority,
-    other_authority: Authority,
+    server: Server, link: FakeLink, address: Address, authority: Authority, directory: Path
 ) -> None:
-    server.context.tls = contexts(other_authority).server
+    server.context.tls = contexts(Authority(directory, "other-ca")).server
     link.context.tls = contexts(authority).client
 
     report, reason = await link.dial(address)
@@ -99,32 +89,32 @@ async def test_a_client_certificate_that_is_not_trusted_is_refused(
     link: FakeLink,
     address: Address,
     authority: Authority,
-    other_authority: Authority,
+    directory: Path,
 ) -> None:
     server.context.tls = contexts(authority, client=True).server
-    link.context.tls = contexts(other_authority, ca=authority.ca).client
+    link.context.tls = contexts(Authority(directory, "other-ca"), ca=authority.ca).client
 
     assert await link.dial(address) == ("refused", CLOSED_AFTER_TLS)
     assert service.sessions == []
 
 
-async def test_a_dial_without_tls_to_a_tls_port_is_refused(
-    server: Server, link: FakeLink, address: Address, authority: Authority
+@pytest.mark.parametrize(
+    ("tls", "reason"),
+    [
+        (False, "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"),
+        (True, "it does not speak TLS"),
+    ],
+)
+async def test_a_dial_with_tls_on_one_side_only_is_refused(
+    server: Server, link: FakeLink, address: Address, authority: Authority, tls: bool, reason: str
 ) -> None:
-    server.context.tls = contexts(authority).server
+    found = contexts(authority)
+    if tls:
+        link.context.tls = found.client
+    else:
+        server.context.tls = found.server
 
-    assert await link.dial(address) == (
-        "refused",
-        "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)",
-    )
-
-
-async def test_a_dial_with_tls_to_a_plain_port_is_refused(
-    server: Server, link: FakeLink, address: Address, authority: Authority
-) -> None:
-    link.context.tls = contexts(authority).client
-
-    assert await link.dial(address) == ("refused", "it does not speak TLS")
+    assert await link.dial(address) == ("refused", reason)
 
 
 async def test_a_peer_that_closes_during_the_tls_handshake_is_refused(

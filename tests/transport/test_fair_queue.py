@@ -30,30 +30,10 @@ class FakeCpu:
         return self.now
 
 
-@pytest.fixture
-def cpu(monkeypatch: pytest.MonkeyPatch) -> FakeCpu:
-    cpu = FakeCpu()
-    for module in (fair_queue_module, connection_module):
-        monkeypatch.setattr(module, "perf_counter", cpu)
-    return cpu
-
-
-@pytest.fixture
-def loop() -> FakeLoop:
-    return FakeLoop()
-
-
-@pytest.fixture
-def queue(loop: FakeLoop) -> FairQueue:
-    return FairQueue(cast(Any, loop))
-
-
 class Worker:
     """An entry with some slices of work, each of which takes ``seconds``."""
 
-    def __init__(
-        self, cpu: FakeCpu, slices: int, seconds: float = TIME_SLICE, used: float = 0.0
-    ) -> None:
+    def __init__(self, cpu: FakeCpu, slices: int, seconds: float, used: float) -> None:
         self.left = slices
         self.used = used
         self._cpu = cpu
@@ -64,132 +44,153 @@ class Worker:
         self._cpu.now += self._seconds
         return self.left > 0
 
-    def enqueue(self, queue: FairQueue) -> None:
-        queue.enqueue(self.serve, cast(CpuBudget, self))
+
+class QueueHarness:
+    """A fair queue, its loop, and the CPU time that work takes."""
+
+    def __init__(self) -> None:
+        self.cpu = FakeCpu()
+        self.loop = FakeLoop()
+        self.queue = FairQueue(cast(Any, self.loop))
+
+    def add_worker(
+        self, slices: int = 1, *, seconds: float = TIME_SLICE, used: float = 0.0
+    ) -> Worker:
+        """Enqueue a worker."""
+        worker = Worker(self.cpu, slices, seconds, used)
+        self.queue.enqueue(worker.serve, cast(CpuBudget, worker))
+        return worker
+
+    def budget(self) -> CpuBudget:
+        """The budget of a new connection."""
+        return CpuBudget(self.queue, self.loop.time())
+
+    def connect(self, *, must_queue: bool = True) -> "QueuedConnection":
+        """Open a connection."""
+        return QueuedConnection(self, must_queue=must_queue)
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch) -> QueueHarness:
+    harness = QueueHarness()
+    for module in (fair_queue_module, connection_module):
+        monkeypatch.setattr(module, "perf_counter", harness.cpu)
+    return harness
 
 
 # The queue.
 
 
-def test_all_entries_are_served_in_turn(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> None:
-    workers = [Worker(cpu, 10) for _ in range(3)]
-    for worker in workers:
-        worker.enqueue(queue)
+def test_all_entries_are_served_in_turn(harness: QueueHarness) -> None:
+    workers = [harness.add_worker(10) for _ in range(3)]
 
-    loop.iterate()
+    harness.loop.iterate()
     assert [worker.left for worker in workers] == [9, 9, 9]
-    loop.turn()
+    harness.loop.turn()
     assert [worker.left for worker in workers] == [0, 0, 0]
 
 
-def test_an_iteration_ends_with_its_budget(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> None:
-    workers = [Worker(cpu, 1) for _ in range(1000)]
-    for worker in workers:
-        worker.enqueue(queue)
+def test_an_iteration_ends_with_its_budget(harness: QueueHarness) -> None:
+    workers = [harness.add_worker() for _ in range(1000)]
 
-    loop.iterate()
+    harness.loop.iterate()
 
-    assert ITERATION_BUDGET <= cpu.now < ITERATION_BUDGET + TIME_SLICE
+    assert ITERATION_BUDGET <= harness.cpu.now < ITERATION_BUDGET + TIME_SLICE
     assert sum(worker.left for worker in workers) == 1000 - ceil(ITERATION_BUDGET / TIME_SLICE)
 
 
-def test_a_charge_shortens_the_iteration(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> None:
-    queue.enqueue_call(lambda: queue.charge(ITERATION_BUDGET))
-    (worker := Worker(cpu, 1, used=1.0)).enqueue(queue)
+def test_a_charge_shortens_the_iteration(harness: QueueHarness) -> None:
+    harness.queue.enqueue_call(lambda: harness.queue.charge(ITERATION_BUDGET))
+    worker = harness.add_worker(used=1.0)
 
-    loop.iterate()
+    harness.loop.iterate()
     assert worker.left == 1
-    loop.iterate()
+    harness.loop.iterate()
     assert worker.left == 0
 
 
-def test_no_entry_is_served_twice_in_an_iteration(
-    queue: FairQueue, loop: FakeLoop, cpu: FakeCpu
-) -> None:
-    (worker := Worker(cpu, 10, seconds=0.0)).enqueue(queue)
+def test_no_entry_is_served_twice_in_an_iteration(harness: QueueHarness) -> None:
+    worker = harness.add_worker(10, seconds=0.0)
 
-    loop.iterate()
+    harness.loop.iterate()
 
     assert worker.left == 9
 
 
-def test_the_entry_that_has_used_least_is_served_first(
-    queue: FairQueue, loop: FakeLoop, cpu: FakeCpu
-) -> None:
+def test_the_entry_that_has_used_least_is_served_first(harness: QueueHarness) -> None:
     for _ in range(100):
-        Worker(cpu, 100, seconds=ITERATION_BUDGET, used=1.0).enqueue(queue)
-    loop.iterate()
-    (light := Worker(cpu, 1, used=0.5)).enqueue(queue)
+        harness.add_worker(100, seconds=ITERATION_BUDGET, used=1.0)
+    harness.loop.iterate()
+    light = harness.add_worker(used=0.5)
 
-    loop.iterate()
+    harness.loop.iterate()
 
     assert light.left == 0
 
 
-def test_a_removed_entry_is_not_served(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> None:
-    (worker := Worker(cpu, 10)).enqueue(queue)
-    queue.remove(worker.serve)
-    loop.turn()
-    assert worker.left == 10
-
-
-def test_calls_wait_in_the_queue_too(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> None:
+def test_calls_wait_in_the_queue_too(harness: QueueHarness) -> None:
     made: list[int] = []
 
     def call(number: int) -> None:
         made.append(number)
-        cpu.now += ITERATION_BUDGET
+        harness.cpu.now += ITERATION_BUDGET
 
     for number in range(3):
-        queue.enqueue_call(lambda number=number: call(number))  # type: ignore[misc]
+        harness.queue.enqueue_call(lambda number=number: call(number))  # type: ignore[misc]
 
-    loop.iterate()
+    harness.loop.iterate()
     assert made == [0]
-    loop.turn()
+    harness.loop.turn()
     assert made == [0, 1, 2]
 
 
-def test_a_call_that_raises_does_not_stop_the_queue(
-    queue: FairQueue, loop: FakeLoop, cpu: FakeCpu
-) -> None:
+def test_a_call_that_raises_does_not_stop_the_queue(harness: QueueHarness) -> None:
     def fail() -> None:
         raise ValueError("on purpose")
 
-    queue.enqueue_call(fail)
-    (worker := Worker(cpu, 1, used=1.0)).enqueue(queue)
+    harness.queue.enqueue_call(fail)
+    worker = harness.add_worker(used=1.0)
 
     with pytest.raises(ValueError, match="on purpose"):  # an event loop logs it
-        loop.iterate()
-    loop.turn()
+        harness.loop.iterate()
+    harness.loop.turn()
 
     assert worker.left == 0
 
 
-# CPU budgets.
+# CPU budgets. The clock of the loop begins at 1000 seconds.
 
 
-def test_a_new_connection_has_to_queue_at_first(queue: FairQueue) -> None:
-    budget = CpuBudget(queue, 1000.0)
+def test_a_new_connection_has_to_queue_at_first(harness: QueueHarness) -> None:
+    budget = harness.budget()
     assert budget.exhausted(1000.0)
     assert not budget.exhausted(1000.5)
 
 
-def test_a_light_user_never_exhausts_its_budget(queue: FairQueue) -> None:
-    budget = CpuBudget(queue, 1000.0)
+def test_a_light_user_never_exhausts_its_budget(harness: QueueHarness) -> None:
+    budget = harness.budget()
     for second in range(1001, 1100):
-        budget.spend(0.9 * queue.credit_rate, second)
+        budget.spend(0.9 * harness.queue.credit_rate, second)
         assert not budget.exhausted(second)
 
 
-def test_a_budget_stays_exhausted_until_credit_makes_up_for_it(queue: FairQueue) -> None:
-    budget = CpuBudget(queue, 1000.0)
-    budget.spend(3 * queue.credit_rate, 1010.0)
+def test_a_budget_stays_exhausted_until_credit_makes_up_for_it(harness: QueueHarness) -> None:
+    budget = harness.budget()
+    budget.spend(3 * harness.queue.credit_rate, 1010.0)
     assert budget.exhausted(1010.0)
     assert budget.exhausted(1011.9)
     assert not budget.exhausted(1012.1)
 
 
-def test_more_connections_get_less_credit_each(queue: FairQueue) -> None:
+def test_the_largest_debt_is_forgiven_after_ten_seconds(harness: QueueHarness) -> None:
+    budget = harness.budget()
+    budget.spend(3600.0, 4600.0)
+    assert budget.exhausted(4608.0)
+    assert not budget.exhausted(4611.0)
+
+
+def test_more_connections_get_less_credit_each(harness: QueueHarness) -> None:
+    queue = harness.queue
     assert queue.credit_rate == UNQUEUED_CPU / MIN_SHARERS
     for _ in range(500):
         queue.connection_opened()
@@ -199,23 +200,16 @@ def test_more_connections_get_less_credit_each(queue: FairQueue) -> None:
     assert queue.credit_rate == UNQUEUED_CPU / MIN_SHARERS
 
 
-def test_the_budget_of_a_light_user_outlasts_a_crowd(queue: FairQueue, loop: FakeLoop) -> None:
-    budget = CpuBudget(queue, loop.time())
+def test_the_budget_of_a_light_user_outlasts_a_crowd(harness: QueueHarness) -> None:
+    budget, loop = harness.budget(), harness.loop
     loop.advance(100)
     budget.spend(0.0001, loop.time())
     for _ in range(500):
-        queue.connection_opened()
+        harness.queue.connection_opened()
     assert not budget.exhausted(loop.time())
     loop.advance(100)
     budget.spend(0.0001, loop.time())
     assert not budget.exhausted(loop.time())
-
-
-def test_the_largest_debt_is_forgiven_after_ten_seconds(queue: FairQueue) -> None:
-    budget = CpuBudget(queue, 1000.0)
-    budget.spend(3600.0, 4600.0)
-    assert budget.exhausted(4608.0)
-    assert not budget.exhausted(4611.0)
 
 
 # Connections.
@@ -241,139 +235,121 @@ class QueuedConnection(OpenConnection):
     time_slice = TIME_SLICE
     weight = 1.0  # type: ignore[assignment]
 
-    def __init__(self, loop: FakeLoop, queue: FairQueue, cpu: FakeCpu, *, must_queue: bool) -> None:
-        super().__init__(loop, queue)
+    def __init__(self, harness: QueueHarness, *, must_queue: bool) -> None:
+        super().__init__(harness.loop, harness.queue)
         self.must_queue = must_queue  # type: ignore[misc]
-        self.connection_made(FakeTransport(loop, self))
-        self.echo = self.receiver = SlowEcho(self, cpu)
+        self.fake = FakeTransport(harness.loop, self)
+        self.connection_made(self.fake)
+        self.echo = self.receiver = SlowEcho(self, harness.cpu)
 
     @property
     def texts(self) -> list[bytes]:
         return self.echo.received_texts
 
 
-@pytest.fixture
-def light(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> QueuedConnection:
-    """A connection that does not have to queue."""
-    return QueuedConnection(loop, queue, cpu, must_queue=False)
-
-
-@pytest.fixture
-def heavy(queue: FairQueue, loop: FakeLoop, cpu: FakeCpu) -> QueuedConnection:
-    """A connection that has to queue."""
-    return QueuedConnection(loop, queue, cpu, must_queue=True)
-
-
-def test_a_light_connection_is_served_at_once_and_a_heavy_one_in_the_queue(
-    light: QueuedConnection, heavy: QueuedConnection, loop: FakeLoop
-) -> None:
+def test_a_light_connection_is_served_at_once_and_a_heavy_one_queues(harness: QueueHarness) -> None:
+    light, heavy = harness.connect(must_queue=False), harness.connect()
     for connection in (light, heavy):
         connection.data_received(frame("one"))
     assert (light.texts, heavy.texts) == ([b"one"], [])
-    loop.turn()
+    harness.loop.turn()
     assert heavy.texts == [b"one"]
 
 
-def test_many_requests_at_once_are_served_slice_by_slice(
-    light: QueuedConnection, loop: FakeLoop
-) -> None:
+def test_many_requests_at_once_are_served_slice_by_slice(harness: QueueHarness) -> None:
+    light = harness.connect(must_queue=False)
     light.data_received(frame("x") * 1000)
     assert len(light.texts) == 10
 
-    loop.iterate()
+    harness.loop.iterate()
     assert len(light.texts) == 20
-    loop.turn()
+    harness.loop.turn()
     assert len(light.texts) == 1000
 
 
-def test_a_request_that_takes_long_is_the_last_of_its_slice(
-    light: QueuedConnection, loop: FakeLoop
-) -> None:
+def test_a_request_that_takes_long_is_the_last_of_its_slice(harness: QueueHarness) -> None:
+    light = harness.connect(must_queue=False)
     light.echo.seconds = 10 * TIME_SLICE
     light.data_received(frame("x") * 3)
     assert len(light.texts) == 1
-    loop.turn()
+    harness.loop.turn()
     assert len(light.texts) == 3
 
 
-def test_a_large_message_is_taken_at_once(light: QueuedConnection) -> None:
+def test_a_large_message_is_taken_at_once(harness: QueueHarness) -> None:
+    light = harness.connect(must_queue=False)
     light.data_received(frame("x" * 90_000))
     assert len(light.texts) == 1
 
 
-def test_a_connection_whose_receiver_raises_is_aborted_and_no_other(
-    heavy: QueuedConnection, queue: FairQueue, loop: FakeLoop, cpu: FakeCpu
-) -> None:
-    other = QueuedConnection(loop, queue, cpu, must_queue=True)
+def test_a_connection_whose_receiver_raises_is_aborted_and_no_other(harness: QueueHarness) -> None:
+    heavy, other = harness.connect(), harness.connect()
     heavy.echo.copies = "no number"  # type: ignore[assignment]
     for connection in (heavy, other):
         connection.data_received(frame("x"))
 
     with pytest.raises(TypeError):
-        loop.iterate()
-    loop.turn()
+        harness.loop.iterate()
+    harness.loop.turn()
 
-    assert cast(FakeTransport, heavy.transport).aborted
+    assert heavy.fake.aborted
     assert other.texts == [b"x"]
 
 
-def test_a_connection_that_counts_for_many_spends_less(
-    light: QueuedConnection, queue: FairQueue, loop: FakeLoop, cpu: FakeCpu
-) -> None:
-    agent = QueuedConnection(loop, queue, cpu, must_queue=False)
+def test_a_connection_that_counts_for_many_spends_less(harness: QueueHarness) -> None:
+    client, agent = harness.connect(must_queue=False), harness.connect(must_queue=False)
     agent.weight = 100.0  # type: ignore[misc]
     spent = []
-    for connection in (light, agent):
+    for connection in (client, agent):
         before = connection.budget.used
         connection.data_received(frame("x") * 5)
         spent.append(connection.budget.used - before)
     assert spent[0] == pytest.approx(100 * spent[1])
 
 
-def test_two_heavy_connections_are_served_alike(
-    heavy: QueuedConnection, queue: FairQueue, loop: FakeLoop, cpu: FakeCpu
-) -> None:
-    other = QueuedConnection(loop, queue, cpu, must_queue=True)
-    for connection in (heavy, other):
+def test_two_heavy_connections_are_served_alike(harness: QueueHarness) -> None:
+    one, other = harness.connect(), harness.connect()
+    for connection in (one, other):
         connection.data_received(frame("x") * 1000)
 
     for _ in range(5):
-        loop.iterate()
+        harness.loop.iterate()
 
-    assert len(heavy.texts) == len(other.texts)
-    assert 40 <= len(heavy.texts) <= 60
+    assert len(one.texts) == len(other.texts)
+    assert 40 <= len(one.texts) <= 60
 
 
-def test_a_lost_connection_leaves_the_queue(
-    heavy: QueuedConnection, queue: FairQueue, loop: FakeLoop
-) -> None:
+def test_a_lost_connection_leaves_the_queue(harness: QueueHarness) -> None:
+    heavy = harness.connect()
     heavy.data_received(frame("x"))
-    cast(FakeTransport, heavy.transport).lose()
-    loop.turn()
+    heavy.fake.lose()
+    harness.loop.turn()
     assert heavy.texts == []
-    assert queue.connections == 0
+    assert harness.queue.connections == 0
 
 
-def test_queued_input_is_processed_at_the_end_of_the_stream(heavy: QueuedConnection) -> None:
+def test_queued_input_is_processed_at_the_end_of_the_stream(harness: QueueHarness) -> None:
+    heavy = harness.connect()
     heavy.data_received(frame("last"))
     heavy.eof_received()
     assert heavy.texts == [b"last"]
 
 
-def test_of_much_queued_input_only_a_part_is_processed_at_the_end_of_the_stream(
-    light: QueuedConnection, loop: FakeLoop
+def test_at_the_end_of_the_stream_only_a_part_of_much_input_is_processed(
+    harness: QueueHarness,
 ) -> None:
+    light = harness.connect(must_queue=False)
     light.data_received(frame("x") * 1000)
     light.eof_received()
-    loop.turn()
+    harness.loop.turn()
     assert 20 <= len(light.texts) <= 40
 
 
-def test_reading_pauses_while_much_input_is_queued(heavy: QueuedConnection, loop: FakeLoop) -> None:
-    transport = cast(FakeTransport, heavy.transport)
+def test_reading_pauses_while_much_input_is_queued(harness: QueueHarness) -> None:
+    heavy = harness.connect()
     heavy.data_received(frame("x") * 100)
-    assert transport.reading
+    assert heavy.fake.reading
     heavy.data_received(frame("x") * 10_000)
-    assert not transport.reading
-    loop.turn()
-    assert transport.reading
+    assert not heavy.fake.reading
+    harness.loop.turn()
+    assert heavy.fake.reading

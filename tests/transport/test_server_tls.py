@@ -61,29 +61,27 @@ async def test_a_websocket_goes_over_tls(server: Server, port: int, trust: ssl.S
     assert not server.context.table.handshaking
 
 
+@pytest.mark.parametrize(
+    ("writes", "last"),
+    [
+        ([b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"], b"\r\n\r\npage"),
+        ([upgrade(), frame(b"\x03\xe8", CLOSE)], b"\x88\x02\x03\xe8"),
+    ],
+    ids=["page", "close frame"],
+)
 @pytest.mark.usefixtures("tls")
-async def test_a_page_goes_over_tls_to_its_end(
-    server: Server, port: int, trust: ssl.SSLContext
+async def test_a_tls_connection_ends_behind_its_last_output(
+    server: Server, port: int, trust: ssl.SSLContext, writes: list[bytes], last: bytes
 ) -> None:
     async with connected(port, trust) as (reader, writer):
-        writer.write(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(writes[0])
+        for data in writes[1:]:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(data)
 
-        assert (await reader.read()).endswith(b"\r\n\r\npage")
+        assert (await reader.read()).endswith(last)
         writer.close()
         await writer.wait_closed()
-    await eventually(lambda: not server.context.table)
-
-
-@pytest.mark.usefixtures("tls")
-async def test_a_close_frame_over_tls_ends_the_connection(
-    server: Server, port: int, trust: ssl.SSLContext
-) -> None:
-    async with connected(port, trust) as (reader, writer):
-        writer.write(upgrade("/"))
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(frame(b"\x03\xe8", CLOSE))
-
-        assert await reader.read() == b"\x88\x02\x03\xe8"
     await eventually(lambda: not server.context.table)
 
 
