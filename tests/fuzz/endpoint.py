@@ -2,7 +2,7 @@
 
 from unittest.mock import patch
 
-from websockets.protocol import SERVER, Side
+from websockets.protocol import SERVER, Protocol
 
 from core.harness import CoreHarness
 from fuzz.wire import Wire
@@ -10,7 +10,7 @@ from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport import connection, fair_queue, writer
 from nodnod_agent.transport.connection import FEED_SIZE, Connection
-from nodnod_agent.transport.empty_frames import EmptyFrames
+from nodnod_agent.transport.empty_frames import FrameTracker
 from transport.fakes import READ_SIZE, FakeLoop, FakeTransport
 
 OWN = Hello(2, "own", "own instance", "10.0.0.1:7070")
@@ -53,11 +53,11 @@ class FakeCpu:
             one.stop()
 
 
-class CountingEmptyFrames(EmptyFrames):
+class CountingTracker(FrameTracker):
     """Counts the empty frames that it recognizes; not ``enabled``, it leaves them to the library."""
 
-    def __init__(self, side: Side, *, enabled: bool) -> None:
-        super().__init__(side)
+    def __init__(self, ws: Protocol, *, enabled: bool) -> None:
+        super().__init__(ws)
         self.recognized = 0
         self._enabled = enabled
 
@@ -81,8 +81,8 @@ class Endpoint:
         self._answered = 0
         self.stopped = False
         self.connection = self._make_connection()
-        self.empty_frames = CountingEmptyFrames(self.side, enabled=recognize)
-        self.connection._empty_frames = self.empty_frames
+        self.tracker = CountingTracker(self.connection.ws, enabled=recognize)
+        self.connection._tracker = self.tracker
         self.transport = FakeTransport(
             self.loop, self.connection, high_water=HIGH_WATER, sockname=LOCAL, peername=REMOTE
         )

@@ -42,7 +42,7 @@ def run(data: bytes) -> None:
     endpoint = _play(make, lines)
     # Empty frames that are recognized must have the result that they have in the library. Where
     # reading was paused, a ping that the library parses may delay what is read behind it.
-    if endpoint.empty_frames.recognized and not endpoint.transport.reading_was_paused:
+    if endpoint.tracker.recognized and not endpoint.transport.reading_was_paused:
         assert _play(partial(make, recognize=False), lines).outcome == endpoint.outcome
 
 

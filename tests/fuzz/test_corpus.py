@@ -14,7 +14,7 @@ from fuzz.mutator import Mutator, words
 from fuzz.targets import TARGETS
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.empty_frames import EmptyFrames
+from nodnod_agent.transport.empty_frames import FrameTracker
 
 
 def played(name: str) -> list[str]:
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
         "send",
         lambda self, text: self.out.append(self.framer(text)[:-1]),
     ),
-    "a ping taken for a pong": ("connection", EmptyFrames, "reply", lambda *_: b""),
+    "a ping taken for a pong": ("connection", FrameTracker, "reply", lambda *_: b""),
 }
 
 

@@ -153,6 +153,17 @@ def test_a_client_that_ignores_a_close_frame_is_not_read_for_long(
     assert harness.texts == []
 
 
+def test_much_input_from_before_the_close_is_not_searched_for_a_close_frame() -> None:
+    harness = Harness(BusyConnection)
+    harness.receive(frame("x" * CLOSE_SEARCH_LIMIT))
+
+    harness.connection.close(1001)
+    harness.loop.turn()
+
+    assert harness.transport.half_closed
+    assert harness.texts == []
+
+
 def test_the_transport_is_closed_at_the_limit_after_a_protocol_error(harness: Harness) -> None:
     harness.receive(BREAK_THE_PROTOCOL)
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
-from websockets.protocol import CLIENT, SERVER, Side
+from websockets.protocol import CLIENT, OPEN, SERVER, Protocol, Side
+from websockets.server import ServerProtocol
 
 from live.raw import CLOSE, CONT, PING, PONG, TEXT, frame
-from nodnod_agent.transport.connection import UNKNOWN
-from nodnod_agent.transport.empty_frames import EMPTY_FRAMES
+from nodnod_agent.transport.empty_frames import EMPTY_FRAMES, UNKNOWN, FrameTracker
 from transport.harness import Harness
 
 
@@ -18,7 +18,7 @@ def result(reads: list[bytes], *, recognize: bool) -> tuple[bytes, list[bytes], 
     """What a connection sends after these reads, what its receiver gets, and whether it ends."""
     harness = Harness()
     if not recognize:
-        harness.connection._incomplete = UNKNOWN
+        harness.connection._tracker.incomplete = UNKNOWN
     for data in reads:
         if harness.transport.half_closed:
             break
@@ -64,10 +64,32 @@ def test_however_frames_are_cut_the_result_is_that_of_the_library(
 @pytest.mark.parametrize("side", [SERVER, CLIENT])
 def test_each_side_recognizes_the_frames_of_the_other(side: Side) -> None:
     own, other = EMPTY_FRAMES[side], EMPTY_FRAMES[CLIENT if side is SERVER else SERVER]
+    tracker = FrameTracker(Protocol(side, state=OPEN))
 
-    assert own.reply(other.ping) == own.pong
-    assert own.reply(other.pong) == b""
-    assert own.reply(own.ping) is None
+    assert tracker.reply(other.ping) == own.pong
+    assert tracker.reply(other.pong) == b""
+    assert tracker.reply(own.ping) is None
+
+
+@pytest.mark.parametrize(
+    ("piece", "between"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (b"Host: x\r\n\r\n", True),
+        (b"Host: x\r\n\r\n\x81\x85\r\n\r\n", False),  # a part of a frame, whose mask this is
+        (b"\n\x81\x85\r\n\r\n", False),
+        (b"Host: x\r\n\r\n\x89", False),
+    ],
+)
+def test_after_the_handshake_input_is_between_frames_only_if_nothing_came_behind_it(
+    piece: bytes, between: bool
+) -> None:
+    tracker = FrameTracker(ServerProtocol())
+    assert tracker.reply(EMPTY_FRAMES[CLIENT].ping) is None
+
+    tracker.head_parsed(piece)
+
+    assert (tracker.reply(EMPTY_FRAMES[CLIENT].ping) is not None) == between
 
 
 def test_the_frames_are_those_of_the_library() -> None:

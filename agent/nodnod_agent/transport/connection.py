@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
 
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
-from nodnod_agent.transport.empty_frames import EMPTY_FRAMES
+from nodnod_agent.transport.empty_frames import FrameTracker
 from nodnod_agent.transport.fair_queue import TIME_SLICE, CpuBudget, FairQueue
 from nodnod_agent.transport.writer import (
     BURST,
@@ -50,9 +50,6 @@ CLOSE_SEARCH_LIMIT = 64 * 1024
 DISCARD_COST = 0.0001
 """Seconds of CPU charged for one read, of 256 KB, that is dropped."""
 
-UNKNOWN = 1 << 62
-"""In place of a number of bytes; no sum of real ones reaches it."""
-
 INVALID_DATA = 1007
 UNSUPPORTED_DATA = 1003
 
@@ -62,11 +59,10 @@ class Connection(ConnectionWriter):
 
     __slots__ = (
         "_control_frames",
-        "_empty_frames",
         "_fragments",
         "_frames",
-        "_incomplete",
         "_reading_paused",
+        "_tracker",
         "_unread",
         "_unread_start",
         "budget",
@@ -100,10 +96,7 @@ class Connection(ConnectionWriter):
         """Where in ``_unread`` the input begins that is not parsed yet."""
         self._frames: deque[Frame] | None = None
         """Parsed, and not processed yet."""
-        self._incomplete = 0 if ws.state is OPEN else UNKNOWN
-        """Bytes parsed that belong to a frame whose end has not come. Never below the true number:
-        a frame whose length is encoded in more bytes than needed counts as shorter than it is."""
-        self._empty_frames = EMPTY_FRAMES[ws.side]
+        self._tracker = FrameTracker(ws)
         self._fragments: bytearray | None = None
         self._reading_paused = False
         self._control_frames = ControlFrameLimit(control_frames)
@@ -159,8 +152,7 @@ class Connection(ConnectionWriter):
             self._update_reading()
             self._enqueue()
         else:
-            between_frames = not self._incomplete and self.ws.state is OPEN
-            reply = self._empty_frames.reply(data) if between_frames else None
+            reply = self._tracker.reply(data) if self.ws.state is OPEN else None
             if reply is None:
                 self._unread = data
                 self._process()
@@ -280,7 +272,8 @@ class Connection(ConnectionWriter):
         if self._unread_start >= len(self._unread):
             self._unread, self._unread_start = b"", 0
         ws.receive_data(piece)
-        self._incomplete += len(piece)
+        tracker = self._tracker
+        tracker.incomplete += len(piece)
         if ws.handshake_exc is not None:
             self._collect()
             self.bad_handshake(ws.handshake_exc)
@@ -289,12 +282,9 @@ class Connection(ConnectionWriter):
             if not isinstance(event, Frame):
                 self.handshake(event)
                 self._collect()  # ahead of answers to frames that came in the same read
-                self._incomplete = 0 if _is_end_of_head(piece) else UNKNOWN
+                tracker.head_parsed(piece)
                 continue
-            size = len(event.data)
-            self._incomplete -= self._empty_frames.header_size + size
-            if size > 125:
-                self._incomplete -= 2 if size < 65536 else 8
+            tracker.frame_parsed(len(event.data))
             if self._frames or perf_counter() >= end or self._held:
                 if self._frames is None:
                     self._frames = deque()
@@ -363,11 +353,3 @@ class Connection(ConnectionWriter):
                 return
         if self.receiver is not None and not self.cut:
             self.receiver.received(text)
-
-
-def _is_end_of_head(piece: bytes) -> bool:
-    """Whether a piece of input ends where the head of a request or response does.
-
-    A piece that begins with a part of a line end may have the end of the head there.
-    """
-    return piece[:1] not in (b"\r", b"\n") and piece.find(b"\r\n\r\n") == len(piece) - 4
