@@ -37,7 +37,7 @@ class DialedEndpoint(Endpoint):
         self.context = DialContext(
             loop=loop, queue=FairQueue(loop), hello=OWN, look_up=cast(Any, None), limits=LIMITS
         )
-        connection = PeerConnection(self.context, self.attempt.address, self.attempt.end)
+        connection = PeerConnection(self.context, self.attempt.address, self.attempt.handler)
         connection.ws.key = KEY
         return connection
 
@@ -72,7 +72,7 @@ class DialedEndpoint(Endpoint):
         if opened.done() and opened.exception() is not None:
             self._refuse(str(opened.exception()))
         elif self.attempt.cancelled and not opened.done():
-            self.peer_connection.end = None
+            self.peer_connection.handler = None
             self.connection.abort()
 
     @property
@@ -86,10 +86,10 @@ class DialedEndpoint(Endpoint):
     def _refuse(self, reason: str) -> None:
         """As the attempt does, which would wait for what becomes of the handshake."""
         assert reason
-        end, self.peer_connection.end = self.peer_connection.end, None
-        if end is not None and not self.attempt.cancelled:
+        handler, self.peer_connection.handler = self.peer_connection.handler, None
+        if handler is not None and not self.attempt.cancelled:
             self.connection.abort()
-            end.refused(reason)
+            handler.refused(reason)
 
     def _wait_for_answers(self) -> None:
         def settled() -> bool:
@@ -111,5 +111,6 @@ class DialedEndpoint(Endpoint):
         super().finish()
         assert not self.context.table
         assert (
-            self.peer_connection.end is None or self.peer_connection.opened.exception() is not None
+            self.peer_connection.handler is None
+            or self.peer_connection.opened.exception() is not None
         )

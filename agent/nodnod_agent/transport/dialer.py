@@ -15,19 +15,19 @@ DIAL_LIMIT = 5.0
 class DialAttempt:
     """One attempt to connect to an address; it can be cancelled."""
 
-    def __init__(self, context: DialContext, address: Address, end: DialHandler) -> None:
+    def __init__(self, context: DialContext, address: Address, handler: DialHandler) -> None:
         self._context = context
         self._address = address
-        self._end: DialHandler | None = end
-        self._task = context.loop.create_task(self._run(end))
+        self._handler: DialHandler | None = handler
+        self._task = context.loop.create_task(self._run(handler))
 
     def cancel(self) -> None:
         """End the attempt without a report."""
-        self._end = None
+        self._handler = None
         self._task.cancel()
 
-    async def _run(self, end: DialHandler) -> None:
-        connection = PeerConnection(self._context, self._address, end)
+    async def _run(self, handler: DialHandler) -> None:
+        connection = PeerConnection(self._context, self._address, handler)
         try:
             async with asyncio.timeout(DIAL_LIMIT):
                 await self._connect(connection)
@@ -37,7 +37,7 @@ class DialAttempt:
         except (OSError, UnicodeError) as error:
             self._refuse(connection, describe(error))
         except asyncio.CancelledError:
-            self._end = None
+            self._handler = None
             self._refuse(connection, "cancelled")
             raise
         finally:
@@ -67,13 +67,13 @@ class DialAttempt:
         )
 
     def _refuse(self, connection: PeerConnection, reason: str) -> None:
-        end, connection.end = connection.end, None
+        handler, connection.handler = connection.handler, None
         if hasattr(connection, "transport"):
             connection.abort()
             # uvloop reports no connection_lost for a connection that is cancelled as it opens.
             self._context.table.remove(connection)
-        if end is not None and self._end is not None:
-            end.refused(reason)
+        if handler is not None and self._handler is not None:
+            handler.refused(reason)
 
 
 class Dialer:
@@ -82,6 +82,6 @@ class Dialer:
     def __init__(self, context: DialContext) -> None:
         self.context = context
 
-    def __call__(self, address: Address, end: DialHandler) -> DialAttempt:
-        """Start one attempt, and report to ``end``. Proxies and redirects are not followed."""
-        return DialAttempt(self.context, address, end)
+    def __call__(self, address: Address, handler: DialHandler) -> DialAttempt:
+        """Start one attempt, and report to ``handler``. Proxies and redirects are not followed."""
+        return DialAttempt(self.context, address, handler)

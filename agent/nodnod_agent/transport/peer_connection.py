@@ -56,13 +56,13 @@ class DialContext:
 
 
 class PeerConnection(Connection):
-    """One connection to a peer, which reports to ``end``; it is its own receiver."""
+    """One connection to a peer, which reports to ``handler``; it is its own receiver."""
 
-    __slots__ = ("_address", "_context", "_proof", "end", "opened")
+    __slots__ = ("_address", "_context", "_proof", "handler", "opened")
 
     ws: ClientProtocol
 
-    def __init__(self, context: DialContext, address: Address, end: DialHandler) -> None:
+    def __init__(self, context: DialContext, address: Address, handler: DialHandler) -> None:
         ws = ClientProtocol(
             parse_uri(address.url),
             subprotocols=[SUBPROTOCOL],
@@ -80,7 +80,7 @@ class PeerConnection(Connection):
         self._address = address
         self._proof = ""
         """What the peer must send to prove that it knows the secret; empty: nothing."""
-        self.end: DialHandler | None = end
+        self.handler: DialHandler | None = handler
         self.opened: asyncio.Future[Hello] = context.loop.create_future()
 
     @property
@@ -100,17 +100,17 @@ class PeerConnection(Connection):
 
     def received(self, text: bytes) -> None:
         """Pass a message on."""
-        if self.end is not None:
-            self.end.received(text)
+        if self.handler is not None:
+            self.handler.received(text)
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame and end, without a report."""
-        self.end = None
+        self.handler = None
         super().close(code, reason)
 
     def abort(self) -> None:
         """End at once, without a report."""
-        self.end = None
+        self.handler = None
         super().abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -142,8 +142,8 @@ class PeerConnection(Connection):
                 return
             self.opened.set_result(hello)
             self.receiver = self
-            if self.end is not None:
-                self.end.opened(self, hello)
+            if self.handler is not None:
+                self.handler.opened(self, hello)
 
     def bad_handshake(self, error: Exception) -> None:
         """Refuse a peer that answers with something else than an upgrade."""
@@ -163,9 +163,9 @@ class PeerConnection(Connection):
                 self.opened.set_exception(ConnectionError(why))
         if self.opened.cancelled() or self.opened.exception() is not None:
             return  # the dial attempt reports a refusal
-        end, self.end = self.end, None
-        if end is not None:
-            end.ended(self._why_ended(exc))
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.ended(self._why_ended(exc))
 
     def _identify(self, headers: Headers) -> None:
         """Name the address that was really dialed, and add the token for it."""
