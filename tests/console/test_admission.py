@@ -1,4 +1,4 @@
-"""``nodnod secret`` and ``nodnod token``, and the flags that let one in."""
+"""``nodnod secret``, ``nodnod token`` and the flags for credentials."""
 
 import json
 import stat
@@ -19,26 +19,27 @@ from nodnod_agent.auth.secrets import MIN_BYTES, read_secrets
 from nodnod_agent.console.main import main
 
 SECRET = "a secret of this cluster, and no other"
+Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither the configuration nor the environment of whoever runs the tests counts."""
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the environment and the configuration of the user out of the tests."""
     monkeypatch.chdir(tmp_path)
     for name in ("TOKEN", "CA", "CERT", "KEY", "CONFIG", "AUTH_SECRETS", "SERVER"):
         monkeypatch.delenv(f"NODNOD_{name}", raising=False)
     monkeypatch.setenv("SECRET", SECRET)
 
 
-def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+def run(capsys: Output, *argv: str) -> tuple[int, str, str]:
     status = main(argv)
     return status, *capsys.readouterr()
 
 
-# Secrets.
+# Secrets
 
 
-def test_secrets_are_long_enough_and_never_alike(capsys: pytest.CaptureFixture[str]) -> None:
+def test_secrets_are_unique_and_long_enough_for_an_agent(capsys: Output) -> None:
     made = {run(capsys, "secret") for _ in range(10)}
     assert len(made) == 10
     for status, out, err in made:
@@ -47,41 +48,33 @@ def test_secrets_are_long_enough_and_never_alike(capsys: pytest.CaptureFixture[s
         assert len(out.strip()) >= MIN_BYTES
 
 
-def test_a_secret_in_a_file_is_good_for_an_agent_and_nobody_else_reads_it(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_secret_file_is_private_and_never_overwritten(capsys: Output) -> None:
     assert run(capsys, "secret", "--file", "s") == (0, "", "")
     assert stat.S_IMODE(Path("s").stat().st_mode) == 0o600
+    before = Path("s").read_text()
     assert read_secrets(["file:s"], {})
-
-
-def test_a_secret_is_never_written_over_another(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("s").write_text("old")
     assert run(capsys, "secret", "--file", "s") == (2, "", "nodnod: s: file exists\n")
-    assert Path("s").read_text() == "old"
+    assert Path("s").read_text() == before
 
 
-# Tokens.
+# Tokens
 
 
-def test_a_token_holds_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["token", "--role", "read", "--ttl", "30d", "--for", "grafana", "--secret", "env:SECRET"]
+@pytest.mark.parametrize(
+    ("ttl", "seconds"),
+    [("45s", 45), ("90m", 5400), ("12h", 43200), ("30d", 30 * 86400), ("2w", 1209600)],
+)
+def test_a_token_has_the_role_name_and_lifetime_given(
+    capsys: Output, ttl: str, seconds: int
+) -> None:
+    argv = ["token", "--role", "read", "--ttl", ttl, "--for", "grafana", "--secret", "env:SECRET"]
     status, out, err = run(capsys, *argv)
     claims = jwt.decode(out.strip(), SECRET, ["HS256"])
     assert status == 0
     assert (claims["role"], claims["sub"]) == ("read", "grafana")
-    assert claims["exp"] - claims["iat"] == 30 * 86400
+    assert claims["exp"] - claims["iat"] == seconds
     assert abs(claims["iat"] - time.time()) < 60
     assert err.startswith("nodnod: valid until 20")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("45s", 45), ("90m", 5400), ("12h", 43200), ("2w", 1209600)]
-)
-def test_times_have_units(capsys: pytest.CaptureFixture[str], text: str, seconds: int) -> None:
-    argv = ["token", "--ttl", text, "--for", "x", "--secret", "env:SECRET"]
-    claims = jwt.decode(run(capsys, *argv)[1].strip(), SECRET, ["HS256"])
-    assert claims["exp"] - claims["iat"] == seconds
 
 
 @pytest.mark.parametrize(
@@ -104,8 +97,8 @@ def test_times_have_units(capsys: pytest.CaptureFixture[str], text: str, seconds
         (["--for", "x", "--config", "."], ".: is a directory"),
     ],
 )
-def test_what_makes_no_token_is_one_line_and_status_2(
-    capsys: pytest.CaptureFixture[str], argv: list[str], error: str
+def test_a_token_that_cannot_be_made_is_one_line_and_status_2(
+    capsys: Output, argv: list[str], error: str
 ) -> None:
     status, out, err = run(capsys, "token", *argv)
     assert (status, out) == (2, "")
@@ -114,44 +107,34 @@ def test_what_makes_no_token_is_one_line_and_status_2(
     assert SECRET not in err
 
 
-def signed_with(token: str, secret: str) -> bool:
-    try:
-        jwt.decode(token.strip(), secret, ["HS256"])
-    except jwt.InvalidSignatureError:
-        return False
-    return True
-
-
-def test_the_secret_is_looked_for_where_an_agent_looks(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_the_secret_is_searched_where_an_agent_searches(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secrets = {name: f"{name} secret, which has to be rather long" for name in "abcd"}
-    for name, secret in secrets.items():
-        monkeypatch.setenv(f"SECRET_{name}", secret)
+    for name in "abcd":
+        monkeypatch.setenv(f"SECRET_{name}", f"{name} secret, which has to be rather long")
         content = {"auth": {"secrets": [f"env:SECRET_{name}", "env:GONE"]}}
         Path(f"{name}.json").write_text(json.dumps(content))
     Path("conf").mkdir()
     Path("a.json").rename("conf/conf.json")
 
-    def token(*argv: str) -> str:
-        return run(capsys, "token", "--for", "x", *argv)[1]
+    def assert_signed_with(secret: str, *argv: str) -> None:
+        token = run(capsys, "token", "--for", "x", *argv)[1].strip()
+        assert jwt.decode(token, secret, ["HS256"])  # raises for another secret
 
-    assert signed_with(token(), secrets["a"])
+    assert_signed_with("a secret, which has to be rather long")
     monkeypatch.setenv("NODNOD_CONFIG", "b.json")
-    assert signed_with(token(), secrets["b"])
+    assert_signed_with("b secret, which has to be rather long")
     monkeypatch.setenv("NODNOD_AUTH_SECRETS", "env:SECRET_c")
-    assert signed_with(token(), secrets["c"])
-    assert signed_with(token("--config", "d.json"), secrets["d"])
-    assert signed_with(token("--secret", "env:SECRET"), SECRET)
+    assert_signed_with("c secret, which has to be rather long")
+    assert_signed_with("d secret, which has to be rather long", "--config", "d.json")
+    assert_signed_with(SECRET, "--secret", "env:SECRET")
 
 
-# What lets one in.
+# Credentials
 
 
 @pytest.mark.parametrize("token", ["a b", "é", "a\nb"])
-def test_a_token_that_is_none_is_refused_and_not_shown(
-    capsys: pytest.CaptureFixture[str], token: str
-) -> None:
+def test_an_invalid_token_is_refused_and_not_shown(capsys: Output, token: str) -> None:
     status, _, err = run(capsys, "stat", "--token", token)
     assert status == 2
     assert "--token: a token consists of letters" in err
@@ -159,38 +142,22 @@ def test_a_token_that_is_none_is_refused_and_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("content", "error"),
-    [(None, "no such file or directory"), ("x", "no certificates in PEM form")],
+    ("flag", "content", "error"),
+    [
+        ("--ca", None, "no such file or directory"),
+        ("--ca", "x", "no certificates in PEM form"),
+        ("--cert", None, "no such file or directory"),
+        ("--key", None, "no such file or directory"),
+    ],
 )
-def test_an_authority_that_is_none_is_refused(
-    capsys: pytest.CaptureFixture[str], content: str | None, error: str
+def test_an_unusable_file_is_refused(
+    capsys: Output, flag: str, content: str | None, error: str
 ) -> None:
     if content is not None:
-        Path("ca.pem").write_text(content)
-    status, _, err = run(capsys, "stat", "--ca", "ca.pem")
+        Path("file.pem").write_text(content)
+    status, _, err = run(capsys, "stat", flag, "file.pem")
     assert status == 2
-    assert f"--ca: 'ca.pem': {error}" in err
-
-
-def test_the_environment_can_say_both(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("NODNOD_TOKEN", "x.y.z\n")
-    monkeypatch.setenv("NODNOD_CA", Authority(tmp_path).ca)
-    status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1")
-    assert (status, err) == (
-        3,
-        "nodnod: cannot connect to wss://127.0.0.1:1/: connection refused\n",
-    )
-
-
-@pytest.mark.parametrize("flag", ["--cert", "--key"])
-def test_a_certificate_that_cannot_be_read_is_refused(
-    capsys: pytest.CaptureFixture[str], flag: str
-) -> None:
-    status, _, err = run(capsys, "stat", flag, "gone")
-    assert status == 2
-    assert f"{flag}: 'gone': no such file or directory" in err
+    assert f"{flag}: 'file.pem': {error}" in err
 
 
 @pytest.mark.parametrize(
@@ -210,8 +177,8 @@ def test_a_certificate_that_cannot_be_read_is_refused(
     ],
 )
 @pytest.mark.parametrize(("command", "misused"), [("stat", 2), ("members", 2), ("check", 3)])
-def test_a_certificate_without_its_key_is_one_line(
-    capsys: pytest.CaptureFixture[str],
+def test_a_certificate_without_its_key_is_an_error_of_one_line(
+    capsys: Output,
     tmp_path: Path,
     command: str,
     misused: int,
@@ -229,32 +196,34 @@ def test_a_certificate_without_its_key_is_one_line(
 
 
 def lock(key: str, to: str) -> None:
-    """Write the key anew with a password."""
+    """Write an encrypted copy of the key."""
     found = load_pem_private_key(Path(key).read_bytes(), None)
     form = (Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
     Path(to).write_bytes(found.private_bytes(*form))
 
 
-@pytest.mark.parametrize("variables", [False, True])
-def test_a_certificate_means_tls(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    variables: bool,
+def test_credentials_from_flags_or_the_environment_mean_tls(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    cert, key = Authority(tmp_path).issue("me")
-    flags = [] if variables else ["--cert", cert, "--key", key]
-    if variables:
-        monkeypatch.setenv("NODNOD_CERT", cert)
-        monkeypatch.setenv("NODNOD_KEY", key)
-    status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1", *flags)
-    assert status == 3
-    assert "cannot connect to wss://127.0.0.1:1/: connection refused" in err
+    def assert_tls(*flags: str) -> None:
+        status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1", *flags)
+        error = "nodnod: cannot connect to wss://127.0.0.1:1/: connection refused\n"
+        assert (status, err) == (3, error)
+
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("me")
+    assert_tls("--cert", cert, "--key", key)
+    monkeypatch.setenv("NODNOD_CERT", cert)
+    monkeypatch.setenv("NODNOD_KEY", key)
+    assert_tls()
+    monkeypatch.delenv("NODNOD_CERT")
+    monkeypatch.delenv("NODNOD_KEY")
+    monkeypatch.setenv("NODNOD_TOKEN", "x.y.z\n")
+    monkeypatch.setenv("NODNOD_CA", authority.ca)
+    assert_tls()
 
 
-def test_a_plain_url_does_not_go_with_an_authority(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_plain_url_contradicts_a_ca(capsys: Output, tmp_path: Path) -> None:
     argv = ["stat", "--server", "ws://127.0.0.1:1", "--ca", Authority(tmp_path).ca]
     status, _, err = run(capsys, *argv)
     assert status == 2

@@ -1,4 +1,4 @@
-"""The command line of ``nodnod``: usage, statuses, one line per complaint."""
+"""The command line of ``nodnod``: usage, help, exit statuses, errors of one line."""
 
 import subprocess
 import sys
@@ -27,6 +27,8 @@ from nodnod_agent.console.main import COMMANDS, main
         (["stat", "--timeout", "x"], "between 0.1 and 3600"),
         (["demo", "--nodes", "0"], "between 1 and 100"),
         (["demo", "--nodes", "1.5"], "between 1 and 100"),
+        (["completion"], "shell"),
+        (["completion", "tcsh"], "shell"),
     ],
 )
 def test_wrong_usage_is_one_clear_line_and_status_2(
@@ -49,34 +51,28 @@ def test_a_bad_server_in_the_environment_is_wrong_usage(
     assert "port" in capsys.readouterr().err
 
 
-def test_no_agent_there_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_to_connect_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stat", "--server", "127.0.0.1:1"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "nodnod: cannot connect to ws://127.0.0.1:1/: connection refused\n"
 
 
-def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_the_version_every_command_and_every_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("nodnod 2.")
-
-
-def test_help_names_every_command_and_every_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
+    assert "  3  no answer" in text
     for command in COMMANDS:
         assert command.help in text
-    assert "  3  no answer" in text
+        assert main([command.name, "--help"]) == 0
+        assert f"nodnod {command.name}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_command_has_help(command: object, capsys: pytest.CaptureFixture[str]) -> None:
-    name = getattr(command, "name")  # noqa: B009
-    assert main([name, "--help"]) == 0
-    assert f"nodnod {name}" in capsys.readouterr().out
-
-
-def test_a_reader_that_leaves_early_is_no_error() -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_error() -> None:
     command = [sys.executable, "-m", "nodnod_agent.console.main", "--version"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

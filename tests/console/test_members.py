@@ -1,4 +1,4 @@
-"""``nodnod members``, and asking everybody for ``--agree``."""
+"""``nodnod members``, and the comparison of all views with ``--agree``."""
 
 import asyncio
 import contextlib
@@ -30,6 +30,7 @@ ROWS = [
     row("kenny", "down", since=870.0),
     row("butters", "left", rtt=None),
 ]
+Output = pytest.CaptureFixture[str]
 
 
 def printed(width: int, rows: list[MemberInfo] = ROWS) -> str:
@@ -43,35 +44,29 @@ def printed(width: int, rows: list[MemberInfo] = ROWS) -> str:
 
 
 def test_a_wide_table_has_a_column_of_errors() -> None:
-    lines = [line.split() for line in printed(120).splitlines()]
-    assert lines[0] == ["Name", "Address", "State", "Since", "RTT", "Version", "Error"]
-    assert lines[2] == ["kyle", "kyle:7070", "up", "1", "min", "0.0", "ms", "2"]
-    assert lines[3] == ["stan", "stan:7070", "up", "-", "0.5", "ms", "2"]
-    assert lines[4][:6] == ["kenny", "kenny:7070", "down", "2", "min", "-"]
-    assert " ".join(lines[4][6:]) == "2 connection refused"
-    assert lines[5][:3] == ["butters", "butters:7070", "left"]
+    lines = [" ".join(line.split()) for line in printed(120).splitlines()]
+    assert lines[0] == "Name Address State Since RTT Version Error"
+    assert lines[2] == "kyle kyle:7070 up 1 min 0.0 ms 2"
+    assert lines[3] == "stan stan:7070 up - 0.5 ms 2"
+    assert lines[4] == "kenny kenny:7070 down 2 min - 2 connection refused"
+    assert lines[5].startswith("butters butters:7070 left ")
 
 
-def test_a_narrow_table_says_below_why_nodes_are_down() -> None:
+def test_a_narrow_table_has_the_errors_and_a_summary_below() -> None:
     text = printed(80)
     assert "Error" not in text
     assert "\n✗ kenny: connection refused\n" in text
     assert max(map(len, text.splitlines())) <= 80
+    assert text.splitlines()[-1].rstrip() == "4 members, 1 down, 1 left · as seen by kyle"
 
 
-def test_the_last_line_counts_who_is_not_up() -> None:
-    last = printed(80).splitlines()[-1]
-    assert last.rstrip() == "4 members, 1 down, 1 left · as seen by kyle"
-
-
-def test_one_that_left_and_came_back_elsewhere_is_there_once() -> None:
-    rows = [*ROWS, row("stan", "left", rtt=None, address="10.0.0.9:7070")]
-    text = printed(80, rows)
+def test_a_member_that_left_and_came_back_elsewhere_is_listed_once() -> None:
+    text = printed(80, [*ROWS, row("stan", "left", rtt=None, address="10.0.0.9:7070")])
     assert text.count("\nstan ") == 1
     assert "4 members, 1 down, 1 left" in text
 
 
-def test_names_cannot_steer_the_terminal() -> None:
+def test_names_cannot_control_the_terminal() -> None:
     assert "\x1b" not in printed(80, [row("a\x1b[31m", error="b\x1b[2J")])
 
 
@@ -93,12 +88,12 @@ class Cluster:
         return row(name, state, **({"address": agent.address} if agent else {}), **fields)
 
     def sees(self, name: str, *more: MemberInfo, **others: str) -> None:
-        """Set what ``name`` sees: itself, ``others`` by name in these states, and ``more``."""
+        """Set the view of ``name``: itself, ``others`` by name in these states, and ``more``."""
         rows = [self.row(name), *(self.row(*other) for other in others.items()), *more]
         self.agents[name].server.members = wire(*rows)
 
     def agree(self, *flags: str) -> int:
-        """Ask the first one."""
+        """Run the command on the first agent."""
         first = next(iter(self.agents.values()))
         return main(["members", "--agree", "--server", first.address, *flags])
 
@@ -114,45 +109,34 @@ def cluster(stack: contextlib.ExitStack) -> Cluster:
     return Cluster(stack, "kyle", "stan", "kenny")
 
 
-def test_members_are_listed(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["members", "--server", cluster.agents["stan"].address]) == 0
+def test_members_are_listed_as_a_table_or_as_json(cluster: Cluster, capsys: Output) -> None:
+    agent = cluster.agents["stan"]
+    assert main(["members", "--server", agent.address]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert "3 members · as seen by stan" in out
-
-
-def test_json_is_the_answer(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    agent = cluster.agents["stan"]
     assert main(["members", "--json", "--server", agent.address]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {"host": "stan", "members": agent.server.members, "error": ""}
 
 
 @pytest.mark.parametrize("flags", [[], ["--agree"]])
-def test_version_1_is_status_1_and_says_why(
-    flags: list[str], capsys: pytest.CaptureFixture[str]
+def test_version_1_is_status_1_and_no_connection_is_status_3(
+    flags: list[str], capsys: Output
 ) -> None:
     with Threaded(V1Server()) as agent:
         assert main(["members", "--server", agent.address, *flags]) == 1
     assert "need a version-2 agent" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("flags", [[], ["--agree"]])
-def test_no_agent_there_is_status_3(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["members", "--server", "127.0.0.1:1", *flags]) == 3
     assert "connection refused" in capsys.readouterr().err
 
 
-def test_agreement_is_one_line_and_status_0(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_agreement_is_one_line_and_status_0(cluster: Cluster, capsys: Output) -> None:
     assert cluster.agree() == 0
     assert capsys.readouterr().out == "3 agents agree: 3 nodes up\n"
 
 
-def test_a_difference_is_a_line_and_status_1(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_difference_is_a_line_and_status_1(cluster: Cluster, capsys: Output) -> None:
     cluster.sees("kenny", kyle="down", stan="up")
     assert cluster.agree() == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -161,7 +145,7 @@ def test_a_difference_is_a_line_and_status_1(
     ]
 
 
-def test_a_difference_as_json(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+def test_differences_can_be_json(cluster: Cluster, capsys: Output) -> None:
     cluster.sees("kenny", stan="up")
     assert cluster.agree("--json") == 1
     document = json.loads(capsys.readouterr().out)
@@ -172,8 +156,8 @@ def test_a_difference_as_json(cluster: Cluster, capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_the_other_half_of_a_cut_cluster_is_found(
-    stack: contextlib.ExitStack, capsys: pytest.CaptureFixture[str]
+def test_both_halves_of_a_partitioned_cluster_are_asked(
+    stack: contextlib.ExitStack, capsys: Output
 ) -> None:
     cluster = Cluster(stack, "a", "b", "c", "d")
     for name, up, down in (("a", "b", "cd"), ("b", "a", "cd"), ("c", "d", "ab"), ("d", "c", "ab")):
@@ -185,9 +169,7 @@ def test_the_other_half_of_a_cut_cluster_is_found(
     ]
 
 
-def test_one_that_only_another_knows_is_asked_too(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_agent_known_only_to_another_is_asked(cluster: Cluster, capsys: Output) -> None:
     cluster.sees("kyle", stan="up")
     assert cluster.agree() == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -196,23 +178,21 @@ def test_one_that_only_another_knows_is_asked_too(
     ]
 
 
-def test_an_agent_that_refuses_or_is_not_there_is_named(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+def test_an_agent_that_refuses_or_cannot_be_reached_is_named(
+    cluster: Cluster, capsys: Output
 ) -> None:
     cluster.agents["stan"].server.refusal = {"error": "token needed", "code": "forbidden"}
     gone = row("wendy", address="127.0.0.1:1")
-    nonsense = row("tweek", address="coffee:x")
-    cluster.sees("kyle", gone, nonsense, stan="up", kenny="up")
+    invalid = row("tweek", address="coffee:x")
+    cluster.sees("kyle", gone, invalid, stan="up", kenny="up")
     assert cluster.agree() == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert "✗ stan is up for kenny and kyle, but could not be asked: token needed" in lines
-    assert any(line.startswith("✗ wendy is up for kyle, but could not be asked:") for line in lines)
-    assert any(line.startswith("✗ tweek is up for kyle, but could not be asked:") for line in lines)
+    out = capsys.readouterr().out
+    assert "✗ stan is up for kenny and kyle, but could not be asked: token needed\n" in out
+    assert "✗ wendy is up for kyle, but could not be asked: " in out
+    assert "✗ tweek is up for kyle, but could not be asked: " in out
 
 
-def test_version_1_is_left_alone_and_named(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_version_1_agent_is_named_and_not_asked(cluster: Cluster, capsys: Output) -> None:
     with Threaded(V1Server("old")) as old:
         line = row("old", address=old.address, version=1, instance="")
         for name in cluster.agents:
@@ -224,47 +204,46 @@ def test_version_1_is_left_alone_and_named(
     assert out == "3 agents agree: 4 nodes up · not asked, as version 1 has no view: old\n"
 
 
-# The survey itself
+# Gathering
 
 
-async def look(first: V2Server, **options: Any) -> Views:
+async def gathered(first: V2Server, **options: Any) -> Views:
     async with Client(first.address) as client:
         return await gather_views(client, partial(Client, timeout=5.0), **options)
 
 
-async def test_nobody_is_asked_twice() -> None:
+async def test_no_agent_is_asked_twice() -> None:
     async with V2Server("a") as a, V2Server("b") as b:
         own = {server: row(server.name, address=server.address) for server in (a, b)}
         a.members, b.members = wire(own[a], own[b]), wire(own[b], own[a])
-        found = await look(a)
+        found = await gathered(a)
         assert [len(rows) for rows in found.views] == [2, 2]
         assert (len(a.requests), len(b.requests)) == (1, 1)
 
 
-async def test_one_who_is_slow_does_not_hold_up_the_end() -> None:
+async def test_the_time_limit_holds_for_a_slow_agent() -> None:
     async with V2Server("a") as a, V2Server("b") as b:
         a.members = wire(row("a"), row("b", address=b.address))
         b.hold()
         began = time.monotonic()
-        found = await look(a, limit=0.2)
+        found = await gathered(a, limit=0.2)
         assert time.monotonic() - began < 4
         assert found.failures == {b.address: "no answer within 0.2 s"}
 
 
-async def test_one_who_lists_nobody_is_a_failure() -> None:
+async def test_an_empty_view_is_a_failure() -> None:
     async with V2Server("a") as a, V2Server("b") as b:
-        a.members = wire(row("a"), row("b", address=b.address))
-        found = await look(a)
+        rows = [row("a"), row("b", address=b.address)]
+        a.members = wire(*rows)
+        found = await gathered(a)
         assert found.failures == {b.address: "it listed no members, not even itself"}
-        assert found.views == [[row("a"), row("b", address=b.address)]]
+        assert found.views == [rows]
 
 
 # Real agents
 
 
-def test_real_agents_agree_until_one_is_frozen(
-    agents: Agents, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_real_agents_agree_until_one_is_frozen(agents: Agents, capsys: Output) -> None:
     cluster = asyncio.run(agents.cluster("kyle", "stan", "kenny"))
 
     def agree(*flags: str) -> tuple[int, list[str]]:

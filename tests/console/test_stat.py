@@ -7,35 +7,34 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 
 import pytest
 
 from bench.harness.threaded import Threaded
-from doubles.command import command
+from doubles.command import command, read_until
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod_agent.console.main import main
 
 FINE = [node_object("kyle"), node_object("stan")]
-ERRING = [node_object("kyle"), node_object("kenny", error="connection refused")]
+FAILING = [node_object("kyle"), node_object("kenny", error="connection refused")]
+Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(params=[V1Server, V2Server])
 def agent(request: pytest.FixtureRequest) -> Iterator[Threaded[V1Server]]:
-    with Threaded(request.param(nodes=FINE)) as elsewhere:
-        yield elsewhere
+    with Threaded(request.param(nodes=FINE)) as running:
+        yield running
 
 
 @pytest.fixture
 def v2() -> Iterator[Threaded[V2Server]]:
-    with Threaded(V2Server(nodes=FINE, ticking=True)) as elsewhere:
-        yield elsewhere
+    with Threaded(V2Server(nodes=FINE, ticking=True)) as running:
+        yield running
 
 
-def test_a_cluster_is_a_table(
-    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cluster_is_a_table(agent: Threaded[V1Server], capsys: Output) -> None:
     assert main(["stat", "--server", agent.address]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -44,23 +43,10 @@ def test_a_cluster_is_a_table(
     assert "2 nodes · answered by kyle" in out
 
 
-def test_an_erring_node_is_status_1(
-    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
-) -> None:
-    agent.server.nodes = ERRING
+def test_a_node_with_an_error_makes_the_status_1(agent: Threaded[V1Server], capsys: Output) -> None:
+    agent.server.nodes = FAILING
     assert main(["stat", "--server", agent.address]) == 1
     assert "✗ kenny: connection refused" in capsys.readouterr().out
-
-
-def test_json_is_the_answer(agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stat", "--json", "--server", agent.address]) == 0
-    assert json.loads(capsys.readouterr().out) == agent.server.answer({"type": 1})
-
-
-def test_csv_has_a_line_per_node(
-    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
-) -> None:
-    agent.server.nodes = ERRING
     assert main(["stat", "--csv", "--server", agent.address]) == 1
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [(row["name"], row["error"]) for row in rows] == [
@@ -69,44 +55,35 @@ def test_csv_has_a_line_per_node(
     ]
 
 
-def test_local_asks_for_that_node_only(
-    agent: Threaded[V1Server], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["stat", "--local", "--json", "--server", agent.address]) == 0
-    assert list(json.loads(capsys.readouterr().out)["nodes"]) == ["kyle"]
-
-
-def test_the_server_can_come_from_the_environment(
-    agent: Threaded[V1Server], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_json_is_the_answer_of_the_server_in_the_environment(
+    agent: Threaded[V1Server], monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.setenv("NODNOD_SERVER", agent.address)
     assert main(["stat", "--json"]) == 0
-    assert "kyle" in capsys.readouterr().out
+    assert json.loads(capsys.readouterr().out) == agent.server.answer({"type": 1})
+    assert main(["stat", "--local", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["nodes"]) == ["kyle"]
 
 
-def test_patterns_and_deadline_go_to_the_agent(v2: Threaded[V2Server]) -> None:
+def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server]) -> None:
     assert main(["stat", "--server", v2.address, "--nodes", "db-*", "kyle", "--timeout", "5"]) == 0
     (request,) = v2.server.requests
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
 
 
-def test_patterns_for_version_1_are_status_1_and_say_why(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_patterns_fail_on_version_1_with_status_1(capsys: Output) -> None:
     with Threaded(V1Server()) as agent:
         assert main(["stat", "--server", agent.address, "--nodes", "k*"]) == 1
     assert "needs a version-2 agent" in capsys.readouterr().err
 
 
-def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: Output) -> None:
     v2.server.refusal = {"error": "token needed", "code": "forbidden"}
     assert main(["stat", "--server", v2.address]) == 1
     assert capsys.readouterr().err == "nodnod: token needed\n"
 
 
-def test_no_answer_in_time_is_status_3(
-    v2: Threaded[V2Server], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_answer_in_time_is_status_3(v2: Threaded[V2Server], capsys: Output) -> None:
     v2.server.hold()
     assert main(["stat", "--server", v2.address, "--timeout", "0.1"]) == 3
     assert "no answer" in capsys.readouterr().err
@@ -115,83 +92,76 @@ def test_no_answer_in_time_is_status_3(
 # Watching
 
 
-def watch(address: str, *flags: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    nodnod = ("-m", "nodnod_agent.console.main")
-    return command([*nodnod, "stat", "--server", address, "--watch", "0.25", *flags])
-
-
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_watch_prints_answers_until_a_signal(
-    agent: Threaded[V1Server], stop: signal.Signals
-) -> None:
-    if isinstance(agent.server, V2Server):
-        agent.server.ticking = True
-    with watch(agent.address, "--json") as process:
-        assert process.stdout is not None
-        answers = [json.loads(process.stdout.readline()) for _ in range(3)]
-        process.send_signal(stop)
+@contextmanager
+def watch(
+    agent: Threaded[V1Server], *flags: str, end: signal.Signals | None = signal.SIGINT
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``stat --watch`` and end it with a signal; it prints no error that is not read here."""
+    nodnod = ("-m", "nodnod_agent.console.main", "stat", "--watch", "0.25")
+    with command([*nodnod, "--server", agent.address, *flags]) as process:
+        yield process
+        if end is not None:
+            process.send_signal(end)
         _, err = process.communicate()
-        assert {answer["host"] for answer in answers} == {"kyle"}
-        assert process.returncode == 0
         assert err == ""
 
 
-def test_watch_streams_where_the_agent_can(v2: Threaded[V2Server]) -> None:
-    with watch(v2.address, "--csv") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(5)]
-        process.send_signal(signal.SIGINT)
-        process.communicate()
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_watch_prints_answers_until_a_signal(
+    agent: Threaded[V1Server], end: signal.Signals
+) -> None:
+    if isinstance(agent.server, V2Server):
+        agent.server.ticking = True
+    with watch(agent, "--json", end=end) as process:
+        assert {json.loads(line(process))["host"] for _ in range(3)} == {"kyle"}
+    assert process.returncode == 0
+
+
+def test_watch_streams_if_the_agent_can(v2: Threaded[V2Server]) -> None:
+    with watch(v2, "--csv") as process:
+        lines = [line(process) for _ in range(5)]
         assert lines[0].startswith("time,host,name")
-        assert len([line for line in lines if "kyle,stan" in line]) == 2
+        assert sum("kyle,stan" in line for line in lines) == 2
         assert v2.server.requests[0]["every"] == 0.25
 
 
-def test_watch_polls_an_agent_that_does_not_stream(v2: Threaded[V2Server]) -> None:
+def test_watch_polls_an_agent_that_cannot_stream(v2: Threaded[V2Server]) -> None:
     v2.server.streaming = False
-    with watch(v2.address, "--json") as process:
-        assert process.stdout is not None
-        for _ in range(3):
-            assert json.loads(process.stdout.readline())["host"] == "kyle"
-        process.send_signal(signal.SIGINT)
-        process.communicate()
+    with watch(v2, "--json") as process:
+        assert {json.loads(line(process))["host"] for _ in range(3)} == {"kyle"}
         assert [("every" in request) for request in v2.server.requests[:3]] == [True, False, False]
 
 
-def test_watch_goes_on_after_a_loss_and_says_so(v2: Threaded[V2Server]) -> None:
-    with watch(v2.address, "--json") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
+def test_watch_reports_a_lost_connection_and_continues(v2: Threaded[V2Server]) -> None:
+    with watch(v2, "--json") as process:
+        line(process)
         v2.run(v2.server.drop())
+        assert process.stderr is not None
         assert "closed the connection" in process.stderr.readline()
-        assert json.loads(process.stdout.readline())["host"] == "kyle"
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-        assert process.returncode == 0
+        assert json.loads(line(process))["host"] == "kyle"
+    assert process.returncode == 0
 
 
 def test_watch_ends_with_the_status_of_the_last_answer(v2: Threaded[V2Server]) -> None:
-    v2.server.nodes = ERRING
-    with watch(v2.address) as process:
-        assert process.stdout is not None
-        while "answered by" not in process.stdout.readline():
-            pass
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-        assert process.returncode == 1
+    v2.server.nodes = FAILING
+    with watch(v2) as process:
+        read_until(process, "answered by")
+    assert process.returncode == 1
 
 
-def test_watch_of_nobody_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_is_status_3_if_it_cannot_connect_at_first(capsys: Output) -> None:
     assert main(["stat", "--server", "127.0.0.1:1", "--watch", "1"]) == 3
     assert "connection refused" in capsys.readouterr().err
 
 
-def test_watch_into_a_pipe_that_closes_ends_quietly(v2: Threaded[V2Server]) -> None:
-    with watch(v2.address, "--json") as process:
+def test_watch_ends_quietly_when_its_reader_closes_the_pipe(v2: Threaded[V2Server]) -> None:
+    with watch(v2, "--json", end=None) as process:
+        line(process)
         assert process.stdout is not None
-        process.stdout.readline()
         process.stdout.close()
-        _, err = process.communicate()
-        assert process.returncode == 0
-        assert err == ""
+    assert process.returncode == 0

@@ -1,10 +1,13 @@
-"""Numbers and foreign text for people."""
+"""Numbers and untrusted text in readable form."""
+
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nodnod_agent.console.units import (
+    counted,
     human_bytes,
     human_part,
     human_span,
@@ -16,21 +19,40 @@ from nodnod_agent.console.units import (
 
 
 @pytest.mark.parametrize(
-    ("size", "text"),
+    ("function", "value", "text"),
     [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 KiB"),
-        (1024, "1.0 KiB"),
-        (5699850240, "5.3 GiB"),
-        (249769419776, "232.6 GiB"),
-        (1024**4 - 1, "1.0 TiB"),
-        (2**63, "8.0 EiB"),
-        (2**80, "1048576.0 EiB"),
+        (human_bytes, 0, "0 B"),
+        (human_bytes, 999, "999 B"),
+        (human_bytes, 1000, "1.0 KiB"),
+        (human_bytes, 1024, "1.0 KiB"),
+        (human_bytes, 5699850240, "5.3 GiB"),
+        (human_bytes, 249769419776, "232.6 GiB"),
+        (human_bytes, 1024**4 - 1, "1.0 TiB"),
+        (human_bytes, 2**63, "8.0 EiB"),
+        (human_bytes, 2**80, "1048576.0 EiB"),
+        (human_span, -5, "0 s"),
+        (human_span, 0.9, "0 s"),
+        (human_span, 59.9, "59 s"),
+        (human_span, 60, "1 min"),
+        (human_span, 3599, "59 min"),
+        (human_span, 3600, "1 h"),
+        (human_span, 86_399, "23 h"),
+        (human_span, 86_400, "1 d"),
+        (human_span, 400 * 86_400, "400 d"),
+        (percent, 0, "0.0 %"),
+        (percent, 26.74, "26.7 %"),
+        (percent, 100, "100.0 %"),
+        (level, 0, "green"),
+        (level, 74.9, "green"),
+        (level, 75, "yellow"),
+        (level, 90, "red"),
+        (level, 250, "red"),
     ],
 )
-def test_bytes_are_read_in_powers_of_1024(size: int, text: str) -> None:
-    assert human_bytes(size) == text
+def test_numbers_have_a_short_form(
+    function: Callable[[float], str], value: float, text: str
+) -> None:
+    assert function(value) == text
 
 
 @pytest.mark.parametrize(
@@ -43,30 +65,23 @@ def test_bytes_are_read_in_powers_of_1024(size: int, text: str) -> None:
         (2**40, 2**40, "1.0/1.0 TiB"),
     ],
 )
-def test_a_part_is_read_in_the_unit_of_the_whole(used: int, total: int, text: str) -> None:
+def test_a_part_is_shown_in_the_unit_of_the_whole(used: int, total: int, text: str) -> None:
     assert human_part(used, total) == text
 
 
-def test_percent_has_one_decimal() -> None:
-    assert [percent(value) for value in (0, 26.74, 100)] == ["0.0 %", "26.7 %", "100.0 %"]
-
-
-@pytest.mark.parametrize(
-    ("value", "style"), [(0, "green"), (74.9, "green"), (75, "yellow"), (90, "red"), (250, "red")]
-)
-def test_levels_go_green_yellow_red(value: float, style: str) -> None:
-    assert level(value) == style
+def test_a_count_has_its_noun_in_the_singular_or_plural() -> None:
+    assert [counted(count, "node") for count in (0, 1, 2)] == ["0 nodes", "1 node", "2 nodes"]
 
 
 @pytest.mark.parametrize(
     ("value", "bar"), [(0, "────"), (50, "━━──"), (100, "━━━━"), (400, "━━━━"), (-5, "────")]
 )
-def test_a_meter_is_always_as_wide_as_asked(value: float, bar: str) -> None:
+def test_a_meter_has_a_fixed_width(value: float, bar: str) -> None:
     assert meter(value, 4).plain == bar
 
 
 @pytest.mark.parametrize(
-    ("foreign", "shown"),
+    ("untrusted", "shown"),
     [
         ("kenny", "kenny"),
         ("Ünïcødé 名", "Ünïcødé 名"),
@@ -76,8 +91,8 @@ def test_a_meter_is_always_as_wide_as_asked(value: float, bar: str) -> None:
         ("\ud800", "\ufffd"),
     ],
 )
-def test_foreign_text_cannot_steer_the_terminal(foreign: str, shown: str) -> None:
-    assert plain(foreign) == shown
+def test_untrusted_text_cannot_control_the_terminal(untrusted: str, shown: str) -> None:
+    assert plain(untrusted) == shown
 
 
 @given(st.text())
@@ -86,21 +101,3 @@ def test_plain_text_is_one_printable_line(text: str) -> None:
     assert len(shown) <= 50
     assert len(shown.splitlines()) <= 1
     assert "\x1b" not in shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-5, "0 s"),
-        (0.9, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (3599, "59 min"),
-        (3600, "1 h"),
-        (86_399, "23 h"),
-        (86_400, "1 d"),
-        (400 * 86_400, "400 d"),
-    ],
-)
-def test_a_length_of_time_has_one_unit(seconds: float, text: str) -> None:
-    assert human_span(seconds) == text

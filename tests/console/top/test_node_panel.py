@@ -1,120 +1,58 @@
-"""One node on a whole screen, whatever it tells."""
+"""The text of the screen of one node, whatever its detail holds."""
 
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
 from nodnod_agent.console.top.node_panel import body, head
 from nodnod_client.messages import SECTIONS, NodeStats
+from nodnod_client.sections import (
+    Battery,
+    Cores,
+    Cpu,
+    DiskIo,
+    Fan,
+    Filesystem,
+    Gpu,
+    Load,
+    Memory,
+    NetworkIo,
+    Pressure,
+    Process,
+    Processes,
+    Sensors,
+    Stall,
+    System,
+    Temperature,
+)
 
-DETAIL: dict[str, Any] = {
-    "cpu": {
-        "used": 53.0,
-        "user": 40.0,
-        "system": 13.0,
-        "iowait": 1.5,
-        "steal": None,
-        "cores": [100.0, 6.0, 51.0],
-        "frequency": 2600.0,
-    },
-    "load": {"load1": 3.13, "load5": 2.5, "load15": 1.25},
-    "memory": {
-        "total": 2**33,
-        "used": 2**32,
-        "available": 2**32,
-        "cached": 2**30,
-        "buffers": None,
-        "swapTotal": 2**30,
-        "swapUsed": 2**29,
-    },
-    "filesystems": [
-        {
-            "mount": "/",
-            "device": "/dev/sda1",
-            "type": "ext4",
-            "total": 100,
-            "used": 95,
-            "free": 5,
-            "inodesUsedPercent": None,
-            "counted": True,
-        },
-        {
-            "mount": "/net",
-            "device": "nas:/x",
-            "type": "nfs4",
-            "total": 100,
-            "used": 10,
-            "free": 90,
-            "inodesUsedPercent": 1.0,
-            "counted": False,
-            "stuckSince": 940.0,
-        },
-        {
-            "mount": "/bad",
-            "device": "x",
-            "type": "y",
-            "total": 0,
-            "used": 0,
-            "free": 0,
-            "inodesUsedPercent": None,
-            "counted": False,
-            "error": "i/o error",
-        },
-    ],
-    "network": {
-        "eth0": {
-            "recvBytes": 5300.0,
-            "sentBytes": 10.0,
-            "packets": 4.0,
-            "errors": 0.0,
-            "drops": 2.0,
-        }
-    },
-    "diskio": {
-        "sda": {
-            "readBytes": 1024.0,
-            "writeBytes": 0.0,
-            "reads": 1.0,
-            "writes": 0.0,
-            "busyPercent": None,
-        }
-    },
-    "pressure": {"cpu": {"some": 20.7, "full": None}, "memory": None, "io": {"some": 0, "full": 0}},
-    "processes": {
-        "count": 112,
-        "byCpu": [{"pid": 7, "name": "[red]x\x1b[2J", "user": "root", "cpu": 250.0, "rss": 2**20}],
-        "byMemory": [],
-    },
-    "sensors": {
-        "temperatures": [{"name": "core", "value": 61.0, "critical": 60.0}],
-        "fans": [{"name": "fan1", "rpm": 1200.0}],
-        "battery": {"percent": 80.0, "pluggedIn": True, "secondsLeft": None},
-    },
-    "gpu": [
-        {
-            "name": "A100",
-            "utilisation": 40.0,
-            "memoryTotal": 2**33,
-            "memoryUsed": 2**32,
-            "temperature": 50.0,
-            "power": 250.0,
-        }
-    ],
-    "system": {
-        "os": "Debian",
-        "kernel": "6.1",
-        "architecture": "x86_64",
-        "cores": {"logical": 3, "physical": None},
-        "bootTime": 100.0,
-        "agentVersion": "2.0.0",
-        "pythonVersion": "3.11",
-        "scope": "container",
-        "cpuLimit": 1.5,
-        "memoryLimit": 2**30,
-    },
-}
+DETAIL: dict[str, Any] = msgspec.to_builtins(
+    {
+        "cpu": Cpu(53.0, 40.0, 13.0, 1.5, None, [100.0, 6.0, 51.0], 2600.0),
+        "load": Load(3.13, 2.5, 1.25),
+        "memory": Memory(2**33, 2**32, 2**32, 2**30, None, 2**30, 2**29),
+        "filesystems": [
+            Filesystem("/", "/dev/sda1", "ext4", 100, 95, 5, None, True),
+            Filesystem("/net", "nas:/x", "nfs4", 100, 10, 90, 1.0, False, stuck_since=940.0),
+            Filesystem("/bad", "x", "y", 0, 0, 0, None, False, error="i/o error"),
+        ],
+        "network": {"eth0": NetworkIo(5300.0, 10.0, 4.0, 0.0, 2.0)},
+        "diskio": {"sda": DiskIo(1024.0, 0.0, 1.0, 0.0, None)},
+        "pressure": Pressure(Stall(20.7, None), None, Stall(0, 0)),
+        "processes": Processes(112, [Process(7, "[red]x\x1b[2J", "root", 250.0, 2**20)], []),
+        "sensors": Sensors(
+            [Temperature("core", 61.0, 60.0)], [Fan("fan1", 1200.0)], Battery(80.0, True, None)
+        ),
+        "gpu": [Gpu("A100", 40.0, 2**33, 2**32, 50.0, 250.0)],
+        "system": System(
+            *("Debian", "6.1", "x86_64", Cores(3, None), 100.0, "2.0.0", "3.11"),
+            *("container", 1.5, 2**30),
+        ),
+    }
+)
 
 HISTORY = {
     "every": 1.0,
@@ -126,9 +64,9 @@ HISTORY = {
 }
 
 
-def drawn(what: RenderableType, width: int) -> str:
+def drawn(renderable: RenderableType, width: int) -> str:
     text = io.StringIO()
-    Console(file=text, width=width, markup=False, emoji=False).print(what)
+    Console(file=text, width=width, markup=False, emoji=False).print(renderable)
     return text.getvalue()
 
 
@@ -137,17 +75,13 @@ def node(**fields: Any) -> NodeStats:
 
 
 def shown(width: int = 78, **fields: Any) -> str:
-    return drawn(
-        body(node(**({"detail": DETAIL, "history": HISTORY} | fields)), width, 1000.0), width
-    )
-
-
-def test_the_samples_hold_every_section() -> None:
-    assert set(DETAIL) == SECTIONS
+    shown = node(**({"detail": DETAIL, "history": HISTORY} | fields))
+    return drawn(body(shown, width, 1000.0), width)
 
 
 @pytest.mark.parametrize("width", [38, 78, 118, 148, 198])
-def test_everything_fits_every_width(width: int) -> None:
+def test_every_section_fits_every_width(width: int) -> None:
+    assert set(DETAIL) == SECTIONS
     lines = shown(width).splitlines()
     assert max(map(len, lines)) <= width
     assert "\x1b" not in "".join(lines)
@@ -179,7 +113,7 @@ def test_everything_fits_every_width(width: int) -> None:
         "2.0 KiB/s",
     ],
 )
-def test_every_section_is_told(words: str) -> None:
+def test_every_section_is_shown(words: str) -> None:
     assert words in shown()
 
 
@@ -188,7 +122,7 @@ def test_a_wide_screen_has_two_columns() -> None:
     assert "Filesystems" in line
 
 
-def test_what_a_machine_lacks_is_left_out() -> None:
+def test_a_section_that_the_machine_lacks_is_not_shown() -> None:
     text = shown(detail={"cpu": None, "load": DETAIL["load"]})
     assert "CPU ─" not in text
     assert "Load ─" in text
@@ -202,7 +136,9 @@ def test_what_a_machine_lacks_is_left_out() -> None:
         (7, "cannot"),
     ],
 )
-def test_a_section_that_failed_says_so_and_harms_no_other(section: Any, words: str) -> None:
+def test_a_section_that_failed_shows_its_error_and_affects_no_other(
+    section: Any, words: str
+) -> None:
     text = shown(detail={"load": section, "cpu": DETAIL["cpu"]})
     assert words in text
     assert "user 40.0 %" in text
@@ -211,7 +147,7 @@ def test_a_section_that_failed_says_so_and_harms_no_other(section: Any, words: s
 @pytest.mark.parametrize(
     "history", [7, {}, {"every": 0, "end": 1}, {"every": 1, "end": 1, "cpuUsed": "x"}]
 )
-def test_a_history_of_nonsense_is_left_out(history: Any) -> None:
+def test_an_invalid_history_is_not_shown(history: Any) -> None:
     text = shown(history=history)
     assert "The last" not in text
     assert "user 40.0 %" in text
@@ -221,17 +157,17 @@ def test_a_history_of_nonsense_is_left_out(history: Any) -> None:
     ("fields", "words"),
     [({}, "No details: the node speaks version 1"), ({"error": "down: x"}, "No details now")],
 )
-def test_without_details_it_says_why(fields: dict[str, Any], words: str) -> None:
+def test_a_node_without_details_shows_why(fields: dict[str, Any], words: str) -> None:
     assert words in drawn(body(node(**fields), 78, 1000.0), 78)
 
 
-def test_the_head_tells_the_numbers() -> None:
+def test_the_head_shows_the_numbers() -> None:
     text = str(head(node(), None, 1000.0))
     assert text.startswith("kyle\nCPU ━━━━──── 53.0 %   memory ━━━━──── 50.0 %")
 
 
-def test_the_head_of_a_node_in_trouble_tells_why_since_when_and_its_last_numbers() -> None:
+def test_the_head_of_a_node_with_an_error_shows_the_reason_and_the_last_numbers() -> None:
     text = str(head(node(error="stale: last heard 9.0 s ago"), 990.0, 1000.0))
     assert text.startswith("kyle   STALE  10 s  last heard 9.0 s ago\nlast  CPU")
-    bare = NodeStats("kyle", error="down: connection refused")
-    assert str(head(bare, None, 1000.0)) == "kyle   DOWN   connection refused\nno numbers"
+    down = NodeStats("kyle", error="down: connection refused")
+    assert str(head(down, None, 1000.0)) == "kyle   DOWN   connection refused\nno numbers"
