@@ -178,12 +178,7 @@ def test_an_unusable_file_is_refused(
 )
 @pytest.mark.parametrize(("command", "misused"), [("stat", 2), ("members", 2), ("check", 3)])
 def test_a_certificate_without_its_key_is_an_error_of_one_line(
-    capsys: Output,
-    tmp_path: Path,
-    command: str,
-    misused: int,
-    flags: list[str],
-    error: str,
+    capsys: Output, tmp_path: Path, command: str, misused: int, flags: list[str], error: str
 ) -> None:
     authority = Authority(tmp_path)
     for name in ("me", "other"):

@@ -42,12 +42,7 @@ ONE_DOWN = (node("a"), node("b"), node("c", error="down: connection refused"))
     [
         (THREE, Thresholds(), OK, "3 of 3 nodes up, highest cpu 0.0 % (a)"),
         (ONE_DOWN, Thresholds(), CRITICAL, "2 of 3 nodes up, c: down: connection refused"),
-        (
-            ONE_DOWN,
-            Thresholds(nodes=Levels(None, 2)),
-            WARNING,
-            "c: down: connection refused",
-        ),
+        (ONE_DOWN, Thresholds(nodes=Levels(None, 2)), WARNING, "c: down: connection refused"),
         (ONE_DOWN, Thresholds(nodes=Levels(None, 3)), CRITICAL, "fewer than 3, c: down"),
         (ONE_DOWN, Thresholds(nodes=Levels(3, 2)), WARNING, "fewer than 3, c: down"),
         (ONE_DOWN, Thresholds(nodes=Levels(3, None)), WARNING, "fewer than 3, c: down"),

@@ -1,4 +1,4 @@
-"""Agents as child processes, and none left behind."""
+"""Agents as child processes, of which none is left behind."""
 
 import os
 import signal
@@ -6,8 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -18,25 +16,11 @@ from nodnod_agent.console import local_cluster as module
 from nodnod_agent.console.local_cluster import LocalAgent, free_addresses, local_cluster, name_of
 from nodnod_client.sync import SyncClient
 
-SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
-FAKE = (sys.executable, str(SCRIPT))
+FAKE = (sys.executable, str(Path(__file__).parent.parent / "doubles" / "fake_agent.py"))
 FIRST_PORT = 10000 + os.getpid() * 101 % 10000
-"""Of our own, so that suites that run at the same time do not take each other's ports."""
+"""Differs between processes, so that suites that run at the same time use different ports."""
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def listener() -> Iterator[Callable[[int], None]]:
-    sockets: list[socket.socket] = []
-
-    def listen(port: int) -> None:
-        server = socket.create_server(("127.0.0.1", port))
-        sockets.append(server)
-
-    yield listen
-    for server in sockets:
-        server.close()
 
 
 def wait_for_log(agent: LocalAgent, line: str) -> None:
@@ -47,10 +31,10 @@ def wait_for_log(agent: LocalAgent, line: str) -> None:
         time.sleep(0.01)
 
 
-def test_free_addresses_leave_out_ports_in_use(listener: Callable[[int], None]) -> None:
+def test_free_addresses_leave_out_ports_in_use() -> None:
     before = [address.port for address in free_addresses(3, FIRST_PORT)]
-    listener(before[1])
-    after = [address.port for address in free_addresses(3, FIRST_PORT)]
+    with socket.create_server(("127.0.0.1", before[1])):
+        after = [address.port for address in free_addresses(3, FIRST_PORT)]
     assert after[0] == before[0]
     assert before[1] not in after
     assert len(set(after)) == 3
@@ -61,7 +45,7 @@ def test_too_few_free_ports_are_an_error() -> None:
         free_addresses(3, 65535)
 
 
-def test_every_agent_has_a_name_of_its_own() -> None:
+def test_every_agent_has_a_unique_name() -> None:
     assert len({name_of(index) for index in range(100)}) == 100
 
 
@@ -77,7 +61,9 @@ def test_the_agents_of_a_local_cluster_know_each_other(tmp_path: Path) -> None:
             assert agent.end == ""
 
 
-def test_leaving_ends_all_even_the_deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agents_that_ignore_sigterm_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "STOP_TIMEOUT", 0.2)
     with local_cluster(free_addresses(2, FIRST_PORT), tmp_path, (*FAKE, "--deaf")) as agents:
         for agent in agents:
@@ -85,52 +71,35 @@ def test_leaving_ends_all_even_the_deaf(tmp_path: Path, monkeypatch: pytest.Monk
     assert [agent.end for agent in agents] == ["signal SIGKILL"] * 2
 
 
-def test_leaving_by_an_error_ends_all(tmp_path: Path) -> None:
-    with (
-        pytest.raises(KeyboardInterrupt),
-        local_cluster(free_addresses(2, FIRST_PORT), tmp_path, FAKE) as agents,
-    ):
+def test_an_exception_ends_all_agents(tmp_path: Path) -> None:
+    addresses = free_addresses(2, FIRST_PORT)
+    with pytest.raises(KeyboardInterrupt), local_cluster(addresses, tmp_path, FAKE) as agents:
         raise KeyboardInterrupt
     assert all(agent.end for agent in agents)
 
 
-def test_the_end_of_an_agent_is_told_in_words(tmp_path: Path) -> None:
-    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, (*FAKE, "--dies")) as agents:
-        (agent,) = agents
+def test_the_exit_status_and_the_log_of_an_agent_are_kept(tmp_path: Path) -> None:
+    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, (*FAKE, "--dies")) as (agent,):
         agent.process.wait(20)
         assert agent.end == "exit status 4"
         assert agent.log() == "no such disk\n"
 
 
-def test_a_command_that_does_not_exist_leaves_nothing(tmp_path: Path) -> None:
-    with (
-        pytest.raises(FileNotFoundError),
-        local_cluster(free_addresses(1), tmp_path, ("/nowhere",)),
-    ):
+def test_a_command_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    addresses = free_addresses(1)
+    with pytest.raises(FileNotFoundError), local_cluster(addresses, tmp_path, ("/nowhere",)):
         pass
 
 
-def test_agents_do_not_see_our_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agents_do_not_inherit_our_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NODNOD_NAME", "ours")
-    show = (
-        sys.executable,
-        "-c",
-        "import os; print(sorted(k for k in os.environ if 'NODNOD' in k))",
-    )
-    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, show) as agents:
-        agents[0].process.wait(20)
-        assert agents[0].log() == "[]\n"
-
-
-# The parent watchdog
-
-
-def watched(body: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    code = (
-        "import signal, time; from nodnod_agent.console.parent_watchdog import watch;"
-        f"{body}; watch(0, timeout=0.05); print('held', flush=True); time.sleep(60)"
-    )
-    return command(["-c", code], stdin=subprocess.PIPE)
+    code = "import os; print(sorted(k for k in os.environ if 'NODNOD' in k))"
+    show = (sys.executable, "-c", code)
+    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, show) as (agent,):
+        agent.process.wait(20)
+        assert agent.log() == "[]\n"
 
 
 @pytest.mark.parametrize(
@@ -140,9 +109,13 @@ def watched(body: str) -> AbstractContextManager[subprocess.Popen[str]]:
         ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", signal.SIGKILL),
     ],
 )
-def test_a_watched_process_ends_with_its_stdin(body: str, end: signal.Signals) -> None:
-    with watched(body) as process:
-        read_until(process, "held")
+def test_a_watched_process_ends_when_its_stdin_closes(body: str, end: signal.Signals) -> None:
+    code = (
+        "import signal, time; from nodnod_agent.console.parent_watchdog import watch;"
+        f"{body}; watch(0, timeout=0.05); print('watched', flush=True); time.sleep(60)"
+    )
+    with command(["-c", code], stdin=subprocess.PIPE) as process:
+        read_until(process, "watched")
         assert process.stdin is not None
         process.stdin.write("still here\n")
         process.stdin.flush()
@@ -151,10 +124,10 @@ def test_a_watched_process_ends_with_its_stdin(body: str, end: signal.Signals) -
         assert process.wait() == -end
 
 
-def test_real_agents_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -> None:
+def test_real_agents_end_when_their_starter_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path;"
-        "from nodnod_agent.console.local_cluster import local_cluster, free_addresses;"
+        "from nodnod_agent.console.local_cluster import free_addresses, local_cluster;"
         f"cluster = local_cluster(free_addresses(2, {FIRST_PORT}), Path(sys.argv[1]));"
         "agents = cluster.__enter__();"
         "print(*[agent.process.pid for agent in agents], flush=True); time.sleep(60)"
@@ -165,4 +138,4 @@ def test_real_agents_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -> 
         assert len(children) == 2
         starter.kill()
     gone, alive = psutil.wait_procs(children, timeout=10)
-    assert len(gone) == 2, f"still there: {alive}"
+    assert len(gone) == 2, f"still running: {alive}"

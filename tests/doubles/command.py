@@ -1,4 +1,4 @@
-"""A command in a process of its own, which neither hangs a test nor outlives it."""
+"""Runs a command as a process that ends with its test."""
 
 import subprocess
 import sys
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 LIMIT = 40.0
-"""Seconds after which it is killed, so that whoever reads from it goes on (and fails)."""
+"""Seconds after which the process is killed, so that a test that reads from it fails."""
 
 
 @contextmanager
 def command(arguments: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run Python with these arguments; output goes to pipes unless said otherwise."""
+    """Run Python with these arguments; the output goes to pipes by default."""
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     process = subprocess.Popen([sys.executable, *arguments], text=True, **piped)
     timer = threading.Timer(LIMIT, process.kill)
@@ -30,7 +30,7 @@ def command(arguments: Sequence[str], **options: Any) -> Iterator[subprocess.Pop
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """Read whole lines of its output until these words have come."""
+    """Read lines of the output until they contain these words."""
     assert process.stdout is not None
     text = ""
     while words not in text:

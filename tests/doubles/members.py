@@ -1,4 +1,4 @@
-"""Rows of the answer to type 3, and views of them, made short."""
+"""Short ways to make member rows (the answer to type 3) and views."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from nodnod_client.messages import MemberInfo
 
 
 def row(name: str, state: str = "up", **fields: Any) -> MemberInfo:
-    """A member ``name`` at ``name:7070``, in its first run."""
+    """Return a member ``name`` at ``name:7070``, in its first run."""
     error = fields.pop("error", "down: connection refused" if state == "down" else "")
     defaults = {
         "name": name,
@@ -22,11 +22,11 @@ def row(name: str, state: str = "up", **fields: Any) -> MemberInfo:
 
 
 def view(own: str | MemberInfo, **others: str) -> list[MemberInfo]:
-    """What ``own`` sees: itself up, and others by name in these states."""
+    """Return the view of ``own``: itself up, and others by name in these states."""
     first = row(own) if isinstance(own, str) else own
     return [first, *(row(name, state) for name, state in others.items())]
 
 
 def wire(*rows: MemberInfo) -> list[dict[str, Any]]:
-    """The same as JSON has it."""
+    """Return the rows as they are in JSON."""
     return [{field: getattr(one, field) for field in one.__struct_fields__} for one in rows]

@@ -1,4 +1,4 @@
-"""``nodnod top`` on a terminal that nobody sees, and what would stand there."""
+"""``nodnod top`` on a simulated terminal, and the text on its screen."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ class Terminal:
         self.pilot = pilot
 
     def lines(self) -> list[str]:
-        """What stands on the screen, without blanks at the end."""
+        """Return the lines of the screen, without trailing blanks."""
         strips = self.app.screen._compositor.render_strips()
         return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
 
@@ -28,11 +28,11 @@ class Terminal:
         return "\n".join(self.lines())
 
     def row(self, name: str) -> str:
-        """The line of this node in the table; empty if there is none."""
+        """Return the line of this node in the table; empty if there is none."""
         return next((line for line in self.lines() if line.startswith(f"{name} ")), "")
 
     def names(self) -> list[str]:
-        """The nodes in the table, as far as they can be seen, from top to bottom."""
+        """Return the names of the visible nodes in the table, from top to bottom."""
         lines = self.lines()
         first = next((place for place, line in enumerate(lines) if line.startswith("Node")), -1)
         rows = lines[first + 1 : -1] if first >= 0 else []
@@ -42,7 +42,7 @@ class Terminal:
         await self.pilot.press(*keys)
 
     async def shows(self, words: str) -> None:
-        """Wait until these words stand there."""
+        """Wait until these words are on the screen."""
         await self.until(lambda: words in self.text())
 
     async def until(self, condition: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""``nodnod top``: what it shows, and what keys do, on a terminal that nobody sees."""
+"""``nodnod top``: what it shows and what keys do, on a simulated terminal."""
 
 import contextlib
 import io
@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[V2Server]:
 
 @contextlib.asynccontextmanager
 async def watching(server: V2Server, **options: Any) -> AsyncIterator[Terminal]:
-    """A terminal that shows the first answer already."""
+    """A terminal that already shows the first answer."""
     async with terminal(server.address, **options) as screen:
         await server.streaming_count(1)
         await server.tick()
@@ -57,30 +57,26 @@ async def test_every_node_is_a_line_that_fits(server: V2Server, size: tuple[int,
         assert max(map(len, screen.lines())) <= size[0]
 
 
-async def test_a_usual_terminal_has_bars_and_a_wide_one_sizes(server: V2Server) -> None:
+async def test_there_are_totals_and_bars_and_on_a_wide_terminal_sizes(server: V2Server) -> None:
     async with watching(server) as screen:
+        assert "CPU 48.8 %" in screen.lines()[1]
+        assert "memory 66.4 % 15.9/24.0 GiB" in screen.lines()[1]
         assert "━━━━━─  91.5%" in screen.row("stan")
         assert "GiB" not in screen.row("stan")
         await screen.pilot.resize_terminal(140, 24)
         await screen.until(lambda: "5.3/8.0 GiB" in screen.row("stan"))
 
 
-async def test_sums_are_of_the_whole_cluster(server: V2Server) -> None:
-    async with watching(server) as screen:
-        assert "CPU 48.8 %" in screen.lines()[1]
-        assert "memory 66.4 % 15.9/24.0 GiB" in screen.lines()[1]
-
-
-async def test_sparklines_are_filled_on_arrival(server: V2Server) -> None:
-    past = {"every": 1.0, "end": 5.0, "cpuUsed": [100.0] * 300}
-    server.nodes = [node_object("kyle", history=past)]
-    async with watching(server) as screen:
+async def test_sparklines_start_with_the_history_of_the_nodes(server: V2Server) -> None:
+    history = {"every": 1.0, "end": 5.0, "cpuUsed": [100.0] * 300}
+    server.nodes = [node_object("kyle", history=history)]
+    async with watching(server, request=StatRequest(nodes=["k*"])) as screen:
         await screen.until(lambda: "█" * 10 in screen.row("kyle"))
-    asked = [request for request in server.requests if "history" in request]
-    assert [request["history"] for request in asked] == [300.0]
+    requests = [(request["nodes"], request.get("history")) for request in server.requests[:2]]
+    assert requests == [(["k*"], None), (["k*"], 300.0)]
 
 
-async def test_a_node_that_is_down_comes_first_and_says_why_and_since_when(
+async def test_a_node_that_is_down_comes_first_with_the_reason_until_it_is_up(
     server: V2Server,
 ) -> None:
     server.nodes = [*THREE, DOWN]
@@ -91,26 +87,20 @@ async def test_a_node_that_is_down_comes_first_and_says_why_and_since_when(
         assert " 1 DOWN " in screen.lines()[0]
         await screen.press("c")
         assert screen.names() == ["kenny", "stan", "cartman", "kyle"]
+        server.nodes = THREE
+        await server.tick()
+        await screen.until(lambda: "DOWN" not in screen.text())
+        assert screen.names() == ["stan", "cartman", "kyle"]
 
 
-async def test_a_stale_node_says_so_and_gives_its_last_numbers(server: V2Server) -> None:
+async def test_a_stale_node_shows_its_last_numbers(server: V2Server) -> None:
     server.nodes = [*THREE, STALE]
     async with watching(server, size=(120, 24)) as screen:
         assert " STALE  0 s  last heard 4.2 s ago · last CPU 33%" in screen.row("butters")
         assert " 1 STALE " in screen.lines()[0]
 
 
-async def test_a_node_that_is_well_again_says_nothing(server: V2Server) -> None:
-    server.nodes = [*THREE, DOWN]
-    async with watching(server) as screen:
-        await screen.shows("DOWN")
-        server.nodes = THREE
-        await server.tick()
-        await screen.until(lambda: "DOWN" not in screen.text())
-        assert screen.names() == ["cartman", "kyle", "stan"]
-
-
-async def test_names_are_text_and_no_markup(server: V2Server) -> None:
+async def test_names_and_errors_are_not_interpreted_as_markup(server: V2Server) -> None:
     server.nodes = [node_object("[red]x[/]"), node_object("y\x1b[2J", error="[bold]why[/bold]")]
     async with watching(server, size=(120, 24)) as screen:
         assert screen.row("[red]x[/]")
@@ -132,16 +122,10 @@ async def test_a_version_1_agent_is_polled() -> None:
         await screen.shows("needs a version-2 agent")
 
 
-async def test_only_the_nodes_asked_for_are_asked_for(server: V2Server) -> None:
-    async with watching(server, request=StatRequest(nodes=["k*"])):
-        await eventually(lambda: len(server.requests) >= 2)
-        assert [request["nodes"] for request in server.requests[:2]] == [["k*"], ["k*"]]
-
-
 # Sorting, filtering, moving
 
 
-async def test_keys_sort_and_again_the_other_way_round(server: V2Server) -> None:
+async def test_keys_and_clicks_on_titles_sort_and_reverse(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("c")
         assert screen.names() == ["stan", "cartman", "kyle"]
@@ -153,16 +137,13 @@ async def test_keys_sort_and_again_the_other_way_round(server: V2Server) -> None
         assert screen.names() == ["stan", "kyle", "cartman"]
         await screen.press("s")
         assert "CPU ▼" in screen.row("Node")
-
-
-async def test_a_click_on_a_title_sorts(server: V2Server) -> None:
-    async with watching(server) as screen:
-        place = screen.row("Node").index("CPU")
-        await screen.pilot.click("#nodes", offset=(place, 0))
+        await screen.press("n")
+        assert screen.names() == ["cartman", "kyle", "stan"]
+        await screen.pilot.click("#nodes", offset=(screen.row("Node").index("CPU"), 0))
         assert screen.names() == ["stan", "cartman", "kyle"]
 
 
-async def test_a_filter_is_applied_while_one_types_and_kept(server: V2Server) -> None:
+async def test_a_filter_applies_while_it_is_typed_and_until_escape(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("slash", "A", "n")
         assert screen.names()[:2] == ["cartman", "stan"]
@@ -174,26 +155,22 @@ async def test_a_filter_is_applied_while_one_types_and_kept(server: V2Server) ->
         assert screen.names() == ["stan", "cartman", "kyle"]
 
 
-async def test_a_filter_can_be_a_pattern(server: V2Server) -> None:
+async def test_a_filter_can_be_a_pattern_and_match_nothing(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("slash", *"k*", "enter")
         assert screen.names() == ["kyle"]
-
-
-async def test_a_filter_that_fits_nobody_leaves_nothing_to_open(server: V2Server) -> None:
-    async with watching(server) as screen:
         await screen.press("slash", *"zzz", "enter", "down", "enter")
         assert screen.names() == []
         assert screen.app.screen is screen.app.overview
 
 
-async def test_the_cursor_stays_with_its_node(server: V2Server) -> None:
+async def test_the_cursor_follows_its_node(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("down", "c", "enter")
         await screen.until(lambda: screen.lines()[0] == " kyle")
 
 
-async def test_the_end_of_a_long_table_is_reached_under_its_titles(server: V2Server) -> None:
+async def test_a_long_table_scrolls_below_its_titles(server: V2Server) -> None:
     server.nodes = [node_object(f"n{number:03}") for number in range(200)]
     async with watching(server) as screen:
         assert screen.names()[0] == "n000"
@@ -212,10 +189,10 @@ async def test_a_second_click_opens_a_node(server: V2Server) -> None:
         await screen.until(lambda: screen.lines()[0] == " stan")
 
 
-# Pause, help, leaving
+# Pause, help, quit
 
 
-async def test_a_pause_holds_what_is_shown_until_it_ends(server: V2Server) -> None:
+async def test_a_pause_freezes_the_rows(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("space")
         await screen.shows("PAUSED")
@@ -228,22 +205,18 @@ async def test_a_pause_holds_what_is_shown_until_it_ends(server: V2Server) -> No
         assert "PAUSED" not in screen.text()
 
 
-async def test_help_opens_and_closes(server: V2Server) -> None:
+async def test_help_opens_and_closes_and_q_quits(server: V2Server) -> None:
     async with watching(server) as screen:
         await screen.press("question_mark")
         await screen.shows("pause; again: resume")
         await screen.press("escape")
         await screen.until(screen.names)
-
-
-async def test_q_leaves(server: V2Server) -> None:
-    async with watching(server) as screen:
         await screen.press("q")
         await screen.until(lambda: screen.app.return_code == 0)
     assert screen.app.return_value is None
 
 
-async def test_what_the_agent_refuses_with_ends_it() -> None:
+async def test_a_refusal_of_the_agent_ends_the_viewer() -> None:
     async with V2Server() as server:
         server.refusal = {"error": "token needed", "code": "forbidden"}
         async with terminal(server.address) as screen:
@@ -254,7 +227,7 @@ async def test_what_the_agent_refuses_with_ends_it() -> None:
 # The connection
 
 
-async def test_it_survives_the_restart_of_its_agent_and_says_so(server: V2Server) -> None:
+async def test_a_restart_of_the_agent_is_shown_and_survived(server: V2Server) -> None:
     async with watching(server, every=0.25) as screen:
         await server.__aexit__(None, None, None)
         await screen.shows("CONNECTION LOST")
@@ -266,9 +239,13 @@ async def test_it_survives_the_restart_of_its_agent_and_says_so(server: V2Server
             assert "answered by stan" in screen.text()
 
 
-async def test_numbers_without_news_are_called_old(server: V2Server) -> None:
+async def test_the_banner_tells_the_wait_for_an_answer_and_its_age(server: V2Server) -> None:
     moments = [100.0]
-    async with watching(server, clock=lambda: moments[0]) as screen:
+    async with terminal(server.address, clock=lambda: moments[0]) as screen:
+        await screen.shows("waiting for the first answer of ws://127.0.0.1:")
+        await server.streaming_count(1)
+        await server.tick()
+        await screen.until(screen.names)
         assert "NO NEWS" not in screen.text()
         moments[0] = 160.0
         screen.app.draw()
@@ -277,17 +254,14 @@ async def test_numbers_without_news_are_called_old(server: V2Server) -> None:
         await screen.until(lambda: "NO NEWS" not in screen.text())
 
 
-async def test_before_the_first_answer_it_says_what_it_waits_for(server: V2Server) -> None:
-    async with terminal(server.address) as screen:
-        await screen.shows("waiting for the first answer of ws://127.0.0.1:")
-
-
 # The command
 
 
-def test_without_textual_there_is_a_hint(
+def test_a_missing_requirement_is_one_line_and_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["top"]) == 2
+    assert "needs a terminal" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "textual", None)
     assert main(["top"]) == 2
     err = capsys.readouterr().err
@@ -295,12 +269,7 @@ def test_without_textual_there_is_a_hint(
     assert "pip install textual;" in err
 
 
-def test_without_a_terminal_there_is_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["top"]) == 2
-    assert "needs a terminal" in capsys.readouterr().err
-
-
-# In a session whose terminal this is: to close it is to hang up.
+# The controlling terminal of a new session, so that closing it hangs up.
 MAIN = (
     "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     "from nodnod_agent.console.main import main; sys.exit(main())"
@@ -309,16 +278,17 @@ MAIN = (
 
 @contextlib.contextmanager
 def on_terminal(address: str) -> Iterator[tuple[subprocess.Popen[str], io.FileIO]]:
-    """The real command on a real (pseudo-)terminal: its process, and where to read and write."""
+    """Run the command on a pseudo-terminal; gives its process and the other side of the terminal."""
     master, slave = pty.openpty()
-    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
     with (
         io.FileIO(master, "r+") as terminal,
         command(
             ["-c", MAIN, "top", "--server", address],
             env={**os.environ, "TERM": "xterm-256color"},
             start_new_session=True,
-            **streams,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
         ) as process,
     ):
         os.close(slave)
@@ -331,14 +301,14 @@ def read_until(terminal: io.FileIO, words: bytes) -> None:
         seen += terminal.read(65536) or b""
 
 
-def test_nobody_there_is_status_3() -> None:
+def test_a_failure_to_connect_is_status_3() -> None:
     with on_terminal("127.0.0.1:1") as (process, terminal):
         read_until(terminal, b"connection refused")
         assert process.wait() == 3
 
 
 @pytest.mark.parametrize("end", [b"q", b"\x03", signal.SIGTERM, signal.SIGHUP])
-def test_the_terminal_is_left_as_it_was(agents: Agents, end: bytes | signal.Signals) -> None:
+def test_the_terminal_is_restored_at_the_end(agents: Agents, end: bytes | signal.Signals) -> None:
     agent = agents.start("kyle")
     with on_terminal(agent.address) as (process, terminal):
         read_until(terminal, b"answered by kyle")
@@ -346,11 +316,11 @@ def test_the_terminal_is_left_as_it_was(agents: Agents, end: bytes | signal.Sign
             terminal.write(end)
         else:
             process.send_signal(end)
-        read_until(terminal, b"\x1b[?1049l")  # back from the other screen
+        read_until(terminal, b"\x1b[?1049l")  # back from the alternate screen
         assert process.wait() == 0
 
 
-def test_it_ends_when_its_terminal_hangs_up(agents: Agents) -> None:
+def test_a_terminal_that_hangs_up_ends_the_command(agents: Agents) -> None:
     agent = agents.start("kyle")
     with on_terminal(agent.address) as (process, terminal):
         read_until(terminal, b"answered by kyle")

@@ -1,4 +1,4 @@
-"""The screen of one node: its stream runs while it is shown."""
+"""The screen of one node, whose stream runs while it is shown."""
 
 from collections.abc import AsyncIterator
 
@@ -34,28 +34,19 @@ async def opened(server: V2Server) -> AsyncIterator[Terminal]:
         yield screen
 
 
-async def test_all_sections_of_that_node_alone_are_asked_for(
+async def test_details_of_one_node_are_requested_only_while_shown(
     server: V2Server, opened: Terminal
 ) -> None:
     request = server.requests[-1]
     assert request["nodes"] == ["kyle"]
     assert request["detail"] == sorted(SECTIONS)
     assert request["every"] == 1.0
-
-
-async def test_they_are_asked_for_only_while_shown(server: V2Server, opened: Terminal) -> None:
     await opened.press("escape")
     await server.streaming_count(1)
     await opened.until(opened.names)
 
 
-async def test_new_numbers_are_shown_as_they_come(server: V2Server, opened: Terminal) -> None:
-    server.nodes = [node_object("kyle", detail=OTHER)]
-    await server.tick()
-    await opened.shows("9.99")
-
-
-async def test_a_pause_holds_them(server: V2Server, opened: Terminal) -> None:
+async def test_new_numbers_are_shown_except_in_a_pause(server: V2Server, opened: Terminal) -> None:
     await opened.press("space")
     server.nodes = [node_object("kyle", cpuUsed=77.0, detail=OTHER)]
     await server.tick()
@@ -66,14 +57,14 @@ async def test_a_pause_holds_them(server: V2Server, opened: Terminal) -> None:
     await opened.shows("9.99")
 
 
-async def test_a_node_that_fails_says_why_here_too(server: V2Server, opened: Terminal) -> None:
+async def test_a_node_with_an_error_shows_the_reason(server: V2Server, opened: Terminal) -> None:
     server.nodes = [node_object("kyle", error="down: connection refused")]
     await server.tick()
     await opened.shows("DOWN  0 s  connection refused")
     await opened.shows("no numbers")
 
 
-async def test_a_node_that_is_not_listed_any_more_is_said_to_be(
+async def test_a_node_that_is_no_longer_listed_is_reported(
     server: V2Server, opened: Terminal
 ) -> None:
     server.nodes = [node_object("stan")]
@@ -81,7 +72,7 @@ async def test_a_node_that_is_not_listed_any_more_is_said_to_be(
     await opened.shows("kyle no longer lists this node")
 
 
-async def test_a_lost_connection_is_told_and_taken_up_again(
+async def test_a_lost_connection_is_shown_until_it_is_restored(
     server: V2Server, opened: Terminal
 ) -> None:
     await server.drop()
@@ -93,24 +84,15 @@ async def test_a_lost_connection_is_told_and_taken_up_again(
     assert "CONNECTION LOST" not in opened.text()
 
 
-async def test_they_scroll(server: V2Server, opened: Terminal) -> None:
-    cores = {
-        "cpu": {
-            "used": 1,
-            "user": 1,
-            "system": 1,
-            "iowait": 1,
-            "steal": 1,
-            "cores": [1.0] * 400,
-            "frequency": None,
-        }
-    }
-    server.nodes = [node_object("kyle", detail=cores)]
+async def test_long_details_scroll(server: V2Server, opened: Terminal) -> None:
+    shares = dict.fromkeys(("used", "user", "system", "iowait", "steal"), 1)
+    cpu = {**shares, "cores": [1.0] * 400, "frequency": None}
+    server.nodes = [node_object("kyle", detail={"cpu": cpu})]
     await server.tick()
     await opened.shows("user 1.0 %")
 
     async def at_the_end() -> bool:
-        await opened.press("end")  # where that is, is known once all is laid out
+        await opened.press("end")  # repeatedly: the end moves until all is laid out
         return "399 ────" in opened.text()
 
     await eventually(at_the_end, why=opened.text)
@@ -118,7 +100,7 @@ async def test_they_scroll(server: V2Server, opened: Terminal) -> None:
     await opened.shows("user 1.0 %")
 
 
-async def test_the_name_is_taken_to_the_letter() -> None:
+async def test_wildcards_in_the_name_of_a_node_are_escaped() -> None:
     async with (
         V2Server(nodes=[node_object("db[1]*")]) as server,
         terminal(server.address) as screen,

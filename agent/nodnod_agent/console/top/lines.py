@@ -86,11 +86,7 @@ def node_line(row: Row, layout: Sequence[Column], *, now: float, wall: float) ->
     line = _padded(Text(plain(node.name), "bold"), layout[0].width)
     if row.condition is not Condition.FINE:
         return _padded(Text.assemble(line, "  ", _problem(row, wall)), width)
-    sizes = (
-        (0, 0),
-        (node.memory_used, node.memory_total),
-        (node.disk_used, node.disk_total),
-    )
+    sizes = ((0, 0), (node.memory_used, node.memory_total), (node.disk_used, node.disk_total))
     for metric, (column, share) in enumerate(zip(layout[1:], _shares(node), strict=True)):
         cells = []
         if column.bar:
