@@ -51,7 +51,7 @@ def add_flags(parser: ArgumentParser) -> None:
         help="count a silent node as up while its last numbers are at most this old "
         "(only push mode keeps them; default: 0)",
     )
-    text = f"give up after this time (default: {DEFAULT_TIMEOUT:g})"
+    text = f"give up after this many seconds (default: {DEFAULT_TIMEOUT:g})"
     add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
 
 

@@ -39,7 +39,7 @@ def add_flags(parser: ArgumentParser) -> None:
         help="compare the views of all agents and print where they differ (then status 1)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    text = f"give up on an agent that does not answer in this time (default: {DEFAULT_TIMEOUT:g})"
+    text = f"give up on an agent after this many seconds (default: {DEFAULT_TIMEOUT:g})"
     add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
 
 

@@ -30,10 +30,10 @@ def add_flags(parser: ArgumentParser) -> None:
             default="table",
             help=f"print {name.upper()} instead of a table",
         )
-    text = "repeat at this interval until Ctrl-C"
+    text = "repeat after this many seconds, until Ctrl-C"
     add_seconds(parser, "--watch", 0.25, None, text)
     text = (
-        "give up after this time; nodes that are too slow are listed with an error "
+        "give up after this many seconds; nodes that are too slow are listed with an error "
         f"(default: {DEFAULT_TIMEOUT:g}, and for each node the agent's own limit)"
     )
     add_seconds(parser, "--timeout", 0.1, None, text)

@@ -24,7 +24,7 @@ def add_flags(parser: ArgumentParser) -> None:
     """Declare the flags."""
     add_server(parser)
     add_nodes(parser)
-    add_seconds(parser, "--every", 0.25, 1.0, "interval between updates (default: 1)")
+    add_seconds(parser, "--every", 0.25, 1.0, "seconds between updates (default: 1)")
 
 
 def run(args: Namespace) -> int:
