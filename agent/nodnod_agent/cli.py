@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "help" in flags:
             return _print(1, usage())
         if "version" in flags:
-            return _print(1, f"NodNod version\t{_version()}\n")
+            from nodnod_client import __version__  # the client library, which no agent needs
+
+            return _print(1, f"NodNod version\t{__version__}\n")
         return _serve(flags, os.environ)
     except ConfigError as error:
         _print(2, f"{printable(str(error))}\n")
@@ -135,12 +137,6 @@ def _default(row: Setting) -> str:
     return f' (default "{value}")' if isinstance(value, str) else f" (default {value})"
 
 
-def _version() -> str:
-    from nodnod_client import __version__  # the client library, which no agent needs
-
-    return __version__
-
-
 # One run.
 
 
@@ -161,11 +157,9 @@ class Sources(Struct, frozen=True):
         try:
             with open(self.path, "rb") as file:
                 data = file.read(MAX_FILE + 1)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if not self.must_exist:
-                return None
-            raise ConfigError(f"{self.path}: {_reason(error)}") from None
         except (OSError, ValueError) as error:
+            if not self.must_exist and isinstance(error, FileNotFoundError | NotADirectoryError):
+                return None
             raise ConfigError(f"{self.path}: {_reason(error)}") from None
         if len(data) > MAX_FILE:
             raise ConfigError(f"{self.path}: larger than 1 MiB")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from core.harness import CoreHarness
 from eventually import eventually
 from nodnod_agent.net import dns
 from nodnod_agent.net.dns import MAX_LOOKUPS, Lookup, Resolver, look_up_full_name, resolve
@@ -271,37 +270,6 @@ async def test_nothing_is_reported_after_the_end(
 
     assert names.queries == [KYLE]
     assert results.empty()
-
-
-async def test_a_name_with_several_addresses_becomes_several_nodes_that_come_and_go(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(dns, "LOOKUP_INTERVAL", 0.001)
-    peers = CoreHarness().cluster.peers
-    found: asyncio.Queue[list[Address]] = asyncio.Queue()
-    seen: asyncio.Queue[list[str]] = asyncio.Queue()
-
-    async def look_up(_: Address) -> list[Address]:
-        return await found.get()
-
-    def on_resolved(name: Address, addresses: list[Address]) -> None:
-        peers.resolved(name, addresses)
-        seen.put_nowait([row.address for row in peers.members()[1:]])
-
-    async def after(*addresses: Address) -> list[str]:
-        found.put_nowait(list(addresses))
-        return sorted(await asyncio.wait_for(seen.get(), 10))
-
-    peers.expect(KYLE)
-    resolver = Resolver(on_resolved, look_up)
-    resolver.add(KYLE)
-
-    assert [row.error for row in peers.members()[1:]] == ["looking up the name"]
-    assert await after(A, B) == [str(A), str(B)]
-    assert await after() == [str(A), str(B)]
-    assert await after(B, C, V6) == [str(B), str(C)]
-    assert await after(B) == [str(KYLE)]
-    resolver.stop()
 
 
 # This machine's full name.

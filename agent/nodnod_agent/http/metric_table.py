@@ -5,6 +5,7 @@ has no series rather than the value 0.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from nodnod_client.sections import Sensors, Stall
@@ -32,11 +33,11 @@ class Gauge(NamedTuple):
 
 
 class _Series(NamedTuple):
-    """A metric of an item; ``value`` returns None if the item lacks it."""
+    """A metric of an item; ``value`` is an attribute or a function, None if the item lacks it."""
 
     name: str
     help: str
-    value: Callable[[Any], float | None]
+    value: str | Callable[[Any], float | None]
 
 
 class _Group(NamedTuple):
@@ -68,7 +69,7 @@ def gauges(nodes: Sequence[NodeSections], *, by_node: bool) -> Iterator[Gauge]:
 
 
 def _read(series: _Series, item: Any) -> float | None:
-    value = series.value(item)
+    value = attrgetter(series.value)(item) if isinstance(series.value, str) else series.value(item)
     try:
         return None if value is None else float(value)
     except OverflowError:  # a peer may send any number of digits
@@ -77,6 +78,11 @@ def _read(series: _Series, item: Any) -> float | None:
 
 def _ratio(percent: float | None) -> float | None:
     return None if percent is None else round(percent / 100, 6)
+
+
+def _percent(field: str) -> Callable[[Any], float | None]:
+    """A percentage as a ratio."""
+    return lambda of: _ratio(getattr(of, field))
 
 
 def _one(section: Any) -> Iterator[tuple[Labels, Any]]:
@@ -135,28 +141,23 @@ def _known(field: str) -> Callable[[Any], float | None]:
 _GROUPS = (
     _Group(STATS, (), _one, (
         _Series("cpu_used_ratio", "Busy share of all cores since the sample before.",
-                lambda of: _ratio(of.cpu_used)),
-        _Series("memory_total_bytes", "Memory of the machine or container.",
-                lambda of: of.memory_total),
-        _Series("memory_used_bytes", "Memory that is not available.", lambda of: of.memory_used),
+                _percent("cpu_used")),
+        _Series("memory_total_bytes", "Memory of the machine or container.", "memory_total"),
+        _Series("memory_used_bytes", "Memory that is not available.", "memory_used"),
         _Series("memory_used_ratio", "Used memory as a share of the total.",
-                lambda of: _ratio(of.memory_used_percent)),
+                _percent("memory_used_percent")),
         _Series("disk_total_bytes", "Size of all real local filesystems, each device once.",
-                lambda of: of.disk_total),
-        _Series("disk_used_bytes", "Used part of them.", lambda of: of.disk_used),
+                "disk_total"),
+        _Series("disk_used_bytes", "Used part of them.", "disk_used"),
         _Series("disk_used_ratio", "Used part as a share of the total.",
-                lambda of: _ratio(of.disk_used_percent)),
+                _percent("disk_used_percent")),
     )),
     _Group("system", (), _one, (
-        _Series("boot_time_seconds", "Start of the machine, in Unix seconds.",
-                lambda of: of.boot_time),
-        _Series("cpu_logical_cores", "Logical cores.",
-                lambda of: of.cores.logical),
-        _Series("cpu_physical_cores", "Physical cores.",
-                lambda of: of.cores.physical),
-        _Series("cpu_limit_cores", "CPU limit of the container.", lambda of: of.cpu_limit),
-        _Series("memory_limit_bytes", "Memory limit of the container.",
-                lambda of: of.memory_limit),
+        _Series("boot_time_seconds", "Start of the machine, in Unix seconds.", "boot_time"),
+        _Series("cpu_logical_cores", "Logical cores.", "cores.logical"),
+        _Series("cpu_physical_cores", "Physical cores.", "cores.physical"),
+        _Series("cpu_limit_cores", "CPU limit of the container.", "cpu_limit"),
+        _Series("memory_limit_bytes", "Memory limit of the container.", "memory_limit"),
     )),
     _Group("system", ("os", "kernel", "architecture", "scope"), _system, (
         _Series("system_info", "The system of the machine, in labels.", lambda of: 1),
@@ -172,78 +173,69 @@ _GROUPS = (
         _Series("cpu_core_used_ratio", "Busy share of one core.", _ratio),
     )),
     _Group("load", (), _one, (
-        _Series("load1", "Running or ready processes, averaged over 1 minute.",
-                lambda of: of.load1),
-        _Series("load5", "The same, averaged over 5 minutes.", lambda of: of.load5),
-        _Series("load15", "The same, averaged over 15 minutes.", lambda of: of.load15),
+        _Series("load1", "Running or ready processes, averaged over 1 minute.", "load1"),
+        _Series("load5", "The same, averaged over 5 minutes.", "load5"),
+        _Series("load15", "The same, averaged over 15 minutes.", "load15"),
     )),
     _Group("memory", (), _one, (
-        _Series("memory_available_bytes", "Memory that programs can still allocate.",
-                lambda of: of.available),
-        _Series("memory_cached_bytes", "Page cache.", lambda of: of.cached),
-        _Series("memory_buffers_bytes", "Buffers of block devices.", lambda of: of.buffers),
-        _Series("swap_total_bytes", "Size of the swap space.", lambda of: of.swap_total),
-        _Series("swap_used_bytes", "Used swap space.", lambda of: of.swap_used),
+        _Series("memory_available_bytes", "Memory that programs can still allocate.", "available"),
+        _Series("memory_cached_bytes", "Page cache.", "cached"),
+        _Series("memory_buffers_bytes", "Buffers of block devices.", "buffers"),
+        _Series("swap_total_bytes", "Size of the swap space.", "swap_total"),
+        _Series("swap_used_bytes", "Used swap space.", "swap_used"),
     )),
     _Group("filesystems", ("mountpoint", "device", "fstype"), _filesystems, (
         _Series("filesystem_total_bytes", "Size of a filesystem.", _known("total")),
         _Series("filesystem_used_bytes", "Used part of a filesystem.", _known("used")),
         _Series("filesystem_free_bytes", "Space that users may still fill.", _known("free")),
         _Series("filesystem_inodes_used_ratio", "Used share of its inodes.",
-                lambda of: _ratio(of.inodes_used_percent)),
+                _percent("inodes_used_percent")),
         _Series("filesystem_stuck", "1 while it does not answer; the rest is then the last known.",
                 lambda of: int(isinstance(of.stuck_since, float | int))),
     )),
     _Group("diskio", ("device",), _each, (
-        _Series("disk_read_bytes_per_second", "Bytes read from a whole disk.",
-                lambda of: of.read_bytes),
-        _Series("disk_written_bytes_per_second", "Bytes written to a whole disk.",
-                lambda of: of.write_bytes),
-        _Series("disk_reads_per_second", "Read operations.", lambda of: of.reads),
-        _Series("disk_writes_per_second", "Write operations.", lambda of: of.writes),
+        _Series("disk_read_bytes_per_second", "Bytes read from a whole disk.", "read_bytes"),
+        _Series("disk_written_bytes_per_second", "Bytes written to a whole disk.", "write_bytes"),
+        _Series("disk_reads_per_second", "Read operations.", "reads"),
+        _Series("disk_writes_per_second", "Write operations.", "writes"),
         _Series("disk_busy_ratio", "Share of the time with I/O in progress.",
-                lambda of: _ratio(of.busy_percent)),
+                _percent("busy_percent")),
     )),
     _Group("network", ("interface",), _each, (
         _Series("network_receive_bytes_per_second", "Bytes received by an interface.",
-                lambda of: of.recv_bytes),
-        _Series("network_transmit_bytes_per_second", "Bytes sent by an interface.",
-                lambda of: of.sent_bytes),
-        _Series("network_packets_per_second", "Packets, received and sent.", lambda of: of.packets),
-        _Series("network_errors_per_second", "Errors, received and sent.", lambda of: of.errors),
-        _Series("network_drops_per_second", "Dropped packets, received and sent.",
-                lambda of: of.drops),
+                "recv_bytes"),
+        _Series("network_transmit_bytes_per_second", "Bytes sent by an interface.", "sent_bytes"),
+        _Series("network_packets_per_second", "Packets, received and sent.", "packets"),
+        _Series("network_errors_per_second", "Errors, received and sent.", "errors"),
+        _Series("network_drops_per_second", "Dropped packets, received and sent.", "drops"),
     )),
     _Group("pressure", ("resource",), _resources, (
         _Series("pressure_some_ratio", "Share of the last 10 s in which some tasks waited for it.",
-                lambda of: _ratio(of.some)),
+                _percent("some")),
         _Series("pressure_full_ratio", "Share of the last 10 s in which all tasks waited for it.",
-                lambda of: _ratio(of.full)),
+                _percent("full")),
     )),
     _Group("sensors", ("sensor",), lambda of: _numbered(of.temperatures), (
-        _Series("temperature_celsius", "Temperature of a sensor.", lambda of: of.value),
+        _Series("temperature_celsius", "Temperature of a sensor.", "value"),
         _Series("temperature_critical_celsius", "Temperature at which the hardware shuts down.",
-                lambda of: of.critical),
+                "critical"),
     )),
     _Group("sensors", ("fan",), lambda of: _numbered(of.fans), (
-        _Series("fan_speed_rpm", "Revolutions per minute.", lambda of: of.rpm),
+        _Series("fan_speed_rpm", "Revolutions per minute.", "rpm"),
     )),
     _Group("sensors", (), _batteries, (
-        _Series("battery_charge_ratio", "Charge of the battery.",
-                lambda of: _ratio(of.percent)),
-        _Series("battery_plugged_in", "1 while connected to power.",
-                lambda of: None if of.plugged_in is None else int(of.plugged_in)),
-        _Series("battery_left_seconds", "Time until the battery is empty.",
-                lambda of: of.seconds_left),
+        _Series("battery_charge_ratio", "Charge of the battery.", _percent("percent")),
+        _Series("battery_plugged_in", "1 while connected to power.", "plugged_in"),
+        _Series("battery_left_seconds", "Time until the battery is empty.", "seconds_left"),
     )),
     _Group("processes", (), _one, (
-        _Series("processes", "Number of processes.", lambda of: of.count),
+        _Series("processes", "Number of processes.", "count"),
     )),
     _Group("gpu", ("gpu", "model"), _gpus, (
-        _Series("gpu_used_ratio", "Busy share of a GPU.", lambda of: _ratio(of.utilisation)),
-        _Series("gpu_memory_total_bytes", "Memory of a GPU.", lambda of: of.memory_total),
-        _Series("gpu_memory_used_bytes", "Used memory of a GPU.", lambda of: of.memory_used),
-        _Series("gpu_temperature_celsius", "Temperature of a GPU.", lambda of: of.temperature),
-        _Series("gpu_power_watts", "Power draw of a GPU.", lambda of: of.power),
+        _Series("gpu_used_ratio", "Busy share of a GPU.", _percent("utilisation")),
+        _Series("gpu_memory_total_bytes", "Memory of a GPU.", "memory_total"),
+        _Series("gpu_memory_used_bytes", "Used memory of a GPU.", "memory_used"),
+        _Series("gpu_temperature_celsius", "Temperature of a GPU.", "temperature"),
+        _Series("gpu_power_watts", "Power draw of a GPU.", "power"),
     )),
 )  # fmt: skip
