@@ -176,7 +176,7 @@ class _Daemon:
         self._server.close()
         self._resolver.stop()
         self._node.leave()
-        # Peers must hear that we leave before they see their connections close.
+        # Peers must receive the departure before their connections close.
         await asyncio.sleep(LEAVE_DELAY)
         self._node.stop()
         self._pages.stop()

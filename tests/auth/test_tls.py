@@ -92,7 +92,7 @@ def test_a_setting_without_effect_is_refused(
 def test_client_certificates_of_the_systems_authorities_are_refused(
     files: tuple[str, str],
 ) -> None:
-    says = "tls.requireClientCert: needs tls.ca, to know whose certificates"
+    says = "tls.requireClientCert: needs tls.ca, to verify the certificates"
     assert error_for(*files, None, client=True) == says
 
 
@@ -112,7 +112,7 @@ def another(key: Path, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("corrupt", "says"),
     [
         (encrypted, "the key is encrypted"),
         (garbage, "expected a certificate and its key in PEM form"),
@@ -120,11 +120,11 @@ def another(key: Path, other: str) -> None:
     ],
 )
 def test_an_unusable_key_is_named_in_the_error(
-    authority: Authority, spoil: Callable[[Path, str], None], says: str
+    authority: Authority, corrupt: Callable[[Path, str], None], says: str
 ) -> None:
-    cert, key = authority.issue("spoilt")
+    cert, key = authority.issue("corrupt")
     _, other = authority.issue("other")
-    spoil(Path(key), other)
+    corrupt(Path(key), other)
     assert error_for(cert, key, None).startswith(f"tls.key: {key}: {says}")
 
 

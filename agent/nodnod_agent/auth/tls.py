@@ -30,8 +30,8 @@ def read_contexts(
                 raise ConfigError(f"tls.{setting}: does nothing without tls.cert")
         return None
     if require_client_cert and ca is None:
-        # The system's authorities certify anybody.
-        raise ConfigError("tls.requireClientCert: needs tls.ca, to know whose certificates")
+        # The system's authorities issue certificates to any applicant.
+        raise ConfigError("tls.requireClientCert: needs tls.ca, to verify the certificates")
     for setting, path in (("cert", cert), ("key", key), ("ca", ca)):
         if path is not None:
             _check_readable(f"tls.{setting}", path)

@@ -95,7 +95,7 @@ class Tokens:
                 raise WrongToken("the token has expired") from None
             except jwt.ImmatureSignatureError:
                 raise WrongToken("the token is not valid yet: is a clock wrong?") from None
-            # A token's header comes from anybody. PyJWT does not catch what json raises there: for
+            # A token's header comes from any client. PyJWT does not catch what json raises there: for
             # deep nesting RecursionError, for long numbers ValueError.
             except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
                 break

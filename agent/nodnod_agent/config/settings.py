@@ -103,7 +103,7 @@ class Setting(Struct, frozen=True):
 
     @property
     def read(self) -> Callable[[str], Any]:
-        """Turns the text of a flag or variable into the value that the file would have."""
+        """The reader of the text of a flag or variable."""
         return _READERS.get(self.kind, str)
 
 
