@@ -75,7 +75,7 @@ def moving(seed: int) -> dict[str, Any]:
                         _mesh(world, 6) if mesh else join_through_one(world, 6) and world.agents
                     )
                     if storm:
-                        Chaos(world, agents[1:], spare=spare).rage(60)
+                        Chaos(world, agents[1:], spare=spare).run(60)
                         newcomer(world, agents)
                     else:
                         moves(world, agents, KINDS)

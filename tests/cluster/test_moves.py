@@ -38,7 +38,7 @@ def test_a_configured_address_that_a_node_has_left_is_no_node(seed: int) -> None
 def test_agents_that_move_in_a_storm_are_one_node_each_after_it(seed: int) -> None:
     with World(seed, ROUGH) as world:
         join_through_one(world, 6)
-        Chaos(world, world.agents[1:], spare=SPARE).rage(60)
+        Chaos(world, world.agents[1:], spare=SPARE).run(60)
         newcomer(world, world.agents)
 
 
@@ -46,7 +46,7 @@ def test_agents_that_move_in_a_storm_are_one_node_each_after_it(seed: int) -> No
 def test_agents_that_are_configured_and_move_in_a_storm_likewise(seed: int) -> None:
     with World(seed, ROUGH) as world:
         agents = world.mesh(6)
-        Chaos(world, agents[1:], spare=SPARE).rage(60)
+        Chaos(world, agents[1:], spare=SPARE).run(60)
         newcomer(world, agents)
 
 

@@ -38,7 +38,7 @@ def weather(
         for agent in cluster[:3]:
             world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
         world.wait_for(world.whole, WHOLE_AGAIN)
-        Chaos(world, cluster, every).rage(seconds)
+        Chaos(world, cluster, every).run(seconds)
         world.wait_for(world.whole, WHOLE_AGAIN)
         world.run(5)
         world.check_overdue()

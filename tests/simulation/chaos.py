@@ -1,4 +1,4 @@
-"""All that can befall a cluster, one thing after another, until the storm is over."""
+"""Random faults in a cluster, one after another, and at the end none."""
 
 import random
 from collections import deque
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Chaos:
-    """Befalls ``agents`` every ``every`` seconds or so; most things pass by themselves.
+    """A fault in ``agents`` every ``every`` seconds on average; most end by themselves.
 
-    Where there are ``spare`` addresses, agents move, and exchange addresses.
+    With ``spare`` addresses, agents also move, and exchange addresses.
     """
 
     def __init__(
@@ -29,8 +29,8 @@ class Chaos:
         self._world = world
         self._agents = agents
         self._every = every
-        self._rng = random.Random(f"{world.seed} storm")
-        self._raging = False
+        self._rng = random.Random(f"{world.seed} storm")  # the text is part of the seed
+        self._running = False
         self._kinds: tuple[Callable[[], None], ...] = (
             self._split,
             self._cut,
@@ -45,19 +45,19 @@ class Chaos:
         if spare:
             self._kinds += (self._move, self._move, self._swap)
 
-    def rage(self, seconds: float) -> None:
-        """Let it rage for so long, and then be over: all healed, thawed and restarted."""
-        self._raging = True
+    def run(self, seconds: float) -> None:
+        """Cause faults for so long, then end them: the network heals, agents thaw and restart."""
+        self._running = True
         self._next()
         self._world.run(seconds)
-        self._raging = False
+        self._running = False
         self._world.heal()
         for agent in self._agents:
             self._revive(agent)
-        self._world.note("storm", "is over")
+        self._world.note("chaos", "is over")
 
     def _next(self) -> None:
-        if self._raging:
+        if self._running:
             self.events += 1
             self._rng.choice(self._kinds)()
             self._later(self._rng.expovariate(1 / self._every), self._next)

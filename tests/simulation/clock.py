@@ -1,4 +1,4 @@
-"""Time that passes only when told to: one heap of calls, made in their order."""
+"""Time that passes only when told to: one heap of calls, made in order."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -8,7 +8,7 @@ from nodnod_agent.core.interfaces import EARLY
 
 
 class Runner(Protocol):
-    """A process, as the clock sees it: calls may have to wait for it, or come too late."""
+    """A process, as the clock sees it: calls wait while it is frozen, and are lost when it is dead."""
 
     alive: bool
     frozen: bool
@@ -16,7 +16,7 @@ class Runner(Protocol):
 
 
 class Timer:
-    """A call that is due; ``io`` tells what the network brings from what a timer brings."""
+    """A planned call; ``io`` tells calls of the network from those of timers."""
 
     __slots__ = ("args", "callback", "io", "process")
 
@@ -38,25 +38,23 @@ class Timer:
 
 
 class FakeClock:
-    """The core's Clock; what is due at one moment is called in the order in which it was planned.
+    """The core's Clock; calls that are due at one moment are made in the order of their planning.
 
-    A call that belongs to a process is made only while that process is alive, and waits for it
-    while it is frozen, just as its sockets and timers would.
+    A call that belongs to a process is made only while that process is alive, and waits while it is
+    frozen, as its sockets and timers would.
     """
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
         self.running: Runner | None = None
-        """Whose call is being made."""
+        """The process whose call is being made."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._planned = 0
 
     def time(self) -> float:
-        """See Clock."""
         return self.now
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        """See Clock."""
         return self.plan(when, None, False, callback, args)
 
     def plan(
@@ -74,7 +72,7 @@ class FakeClock:
         return timer
 
     def resume(self, process: Runner) -> None:
-        """Make what waited for a frozen process due now: first what came in, then its timers."""
+        """Make the calls that waited for a frozen process due now: first the network's, then timers."""
         backlog, process.backlog = process.backlog, []
         for timer in sorted(backlog, key=lambda timer: not timer.io):
             self._planned += 1
@@ -123,7 +121,7 @@ class FakeClock:
 
 
 class HastyClock(FakeClock):
-    """One that calls as early as a clock may: who then asks to be called again is called at once."""
+    """It calls as early as a clock may, and a caller that then plans the same again at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +129,7 @@ class HastyClock(FakeClock):
         """When each call was planned."""
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        """See Clock. AssertionError where somebody goes round and round."""
+        """Raises AssertionError for a busy loop."""
         self.planned.append(self.now)
         assert self.planned[-100:].count(self.now) < 100, "a busy loop"
         return super().call_at(max(self.now, when - EARLY), callback, *args)

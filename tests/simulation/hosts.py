@@ -1,11 +1,12 @@
 """Machines, and the processes that live and die on them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
 from nodnod_agent.core.interfaces import Hello
+from nodnod_agent.core.requests.session import Session
 from nodnod_client.address import Address
 from simulation.clock import FakeClock, Timer
 
@@ -16,20 +17,12 @@ TURN = 1e-6
 """Seconds that a turn of an event loop takes."""
 
 
-class DialGate(Protocol):
-    """Who may have enough for now."""
-
-    @property
-    def full(self) -> bool:
-        """Whether messages had better wait."""
-
-
 class Accepted(NamedTuple):
     """What a process does with a connection that it has accepted."""
 
     received: Callable[[bytes], None]
     ended: Callable[[str], None]
-    gate: DialGate | None = None
+    session: Session | None = None
 
 
 class Host:
@@ -43,10 +36,10 @@ class Host:
         self.reachable = True
         self.listener: Process | None = None
         self.orphans: list[End] = []
-        """Ends of others, of connections that were lost with its power."""
+        """Other sides of connections that were lost with its power."""
 
     def listen(self, process: "Process") -> None:
-        """Have a process accept what is dialled here; the machine is up again if it was not."""
+        """Have a process accept connections here; the machine is up again if it was not."""
         self.listener = process
         self.reachable = True
         orphans, self.orphans = self.orphans, []
@@ -55,13 +48,13 @@ class Host:
 
 
 class Process:
-    """One life of a program on a host; what it planned or was sent dies with it."""
+    """One life of a program on a host; its timers and incoming messages die with it."""
 
     def __init__(self, clock: FakeClock, host: Host, hello: Hello, offset: int = 0) -> None:
         self.host = host
         self.hello = hello
         self.digest: Callable[[], str] = lambda: ""
-        """That of its view, as it tells it to who dials."""
+        """The digest of its membership table, which it sends to a process that dials it."""
         self.alive = True
         self.frozen = False
         self.backlog: list[Timer] = []
@@ -77,20 +70,20 @@ class Process:
     # The core's Clock.
 
     def time(self) -> float:
-        """See Clock. In whole milliseconds, as libuv counts."""
+        """In whole milliseconds, as libuv counts."""
         return int(self._clock.now * 1000 + 0.001) / 1000 + self.offset
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        """See Clock. What is due by now is called in the next turn of the loop."""
+        """What is due by now is called in the next turn of the loop."""
         now = self._clock.now
         wait = round((when - self.time()) * 1000)
         due = (int(now * 1000 + 0.001) + wait) / 1000 if wait > 0 else now + TURN
         return self._clock.plan(max(due, now), self, False, callback, args)
 
     def greeting(self) -> Hello:
-        """How it answers one that has dialled it."""
+        """How it answers a process that has dialed it."""
         digest = self.digest()
-        if self.hello.digest != digest:  # else one does for many links
+        if self.hello.digest != digest:  # else one object is shared by many links
             self.hello = structs.replace(self.hello, digest=digest)
         return self.hello
 
@@ -111,7 +104,7 @@ class Process:
             end.reset()
 
     def lose_power(self) -> None:
-        """Be gone without a word; others learn it from silence."""
+        """Be gone without closing a connection; others notice its silence."""
         self.host.reachable = False
         self._die()
         for end in self._orphans():

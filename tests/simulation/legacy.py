@@ -1,8 +1,8 @@
 """A version-1 agent: a faithful double of what the original does, seen from outside.
 
-It offers and selects no subprotocol and tells nothing of itself in the upgrade; ignores unknown
-fields and never echoes an ``id``; answers one request at a time per connection, in order; says
-nothing to an unknown ``type``; closes the connection on text that is not JSON.
+It offers and selects no subprotocol and sends nothing of itself in the upgrade; ignores unknown
+fields and never echoes an ``id``; answers one request at a time per connection, in order; does not
+answer an unknown ``type``; closes the connection on text that is not JSON.
 """
 
 import json
@@ -18,9 +18,9 @@ from simulation.clock import Timer
 from simulation.hosts import Accepted, Process
 from simulation.wires import End
 
-QUESTION = b'{"type":0,"statType":0}'
+REQUEST = b'{"type":0,"statType":0}'
 SERVICE = 0.0003
-"""Seconds that it takes to read its own numbers: it does so for every request."""
+"""Seconds that it takes to read its own numbers, which it does for every request."""
 
 PATIENCE = 2.0
 REDIAL = 1.0
@@ -64,7 +64,7 @@ class LegacyAgent(SimulatedAgent):
         self.crash()
 
     def own_node(self) -> Node:
-        """Its numbers as they are now."""
+        """Its numbers now."""
         return node_object(self.name, sample(self.number, self.lives, self._world.clock.now))
 
     def later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> Timer:
@@ -167,26 +167,23 @@ class _Peer:
         return self.name or str(self.address)
 
     def failure(self, error: str) -> Node:
-        """What stands for it when it cannot be read."""
+        """Its node object when it does not answer."""
         return node_object(self.listed, Sample(time=0.0), error)
 
     def ask(self, gathering: _Gathering) -> None:
         """Ask it for its own node."""
         assert self.wire is not None
         self._asked.append((gathering, self.listed))
-        self.wire.send(QUESTION)
+        self.wire.send(REQUEST)
 
     def opened(self, wire: Wire, hello: Hello) -> None:
-        """See DialHandler."""
         assert hello == Hello(version=1), "a version-1 agent understands no more"
         self.wire = wire
 
     def refused(self, reason: str) -> None:
-        """See DialHandler."""
         self._agent.later(REDIAL, self._agent.dial, self)
 
     def received(self, text: bytes) -> None:
-        """See DialHandler."""
         answer = json.loads(text)
         assert list(answer) == ["host", "nodes", "error"], "a version-1 agent knows no more"
         gathering, listed = self._asked.popleft()
@@ -195,7 +192,6 @@ class _Peer:
         gathering.took(self, listed, node)
 
     def ended(self, reason: str) -> None:
-        """See DialHandler."""
         self.wire = None
         self._asked.clear()
         self._agent.later(REDIAL, self._agent.dial, self)

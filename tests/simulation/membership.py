@@ -110,7 +110,7 @@ def moves(world: World, agents: list[Any], kinds: Sequence[str], count: int = 12
     """All but the first move, exchange addresses and change names; also a newcomer has each once."""
     moving = Moves(world, agents[1:], [address_of(number) for number in range(100, 105)])
     for _ in range(count):
-        moving.befall(world.rng.choice(kinds))
+        moving.move(world.rng.choice(kinds))
         world.run(world.rng.uniform(0, 10))
     newcomer(world, agents)
 

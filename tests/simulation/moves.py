@@ -1,4 +1,4 @@
-"""How agents come to another address, or another name: what befalls a cluster besides storms."""
+"""Agents that get another address or another name."""
 
 import random
 from collections import deque
@@ -23,11 +23,11 @@ KINDS = (
 )
 
 PAUSE = 8.0
-"""Seconds at most that an agent is away; within the first five nobody misses who lost its power."""
+"""Seconds at most that an agent is away; a loss of power is noticed after five."""
 
 
 class Moves:
-    """Befall ``agents``, among which addresses go round as a DHCP server would give them."""
+    """Moves ``agents``; addresses are used again, as by a DHCP server."""
 
     def __init__(self, world: "World", agents: "Sequence[Agent]", spare: Sequence[Address]) -> None:
         self._world = world
@@ -35,8 +35,8 @@ class Moves:
         self._spare = deque(spare)
         self._rng = random.Random(f"{world.seed} moves")
 
-    def befall(self, kind: str) -> None:
-        """Have one thing happen to somebody, or to two, and be over: all are there again."""
+    def move(self, kind: str) -> None:
+        """Have one kind of move happen to one agent, or to two; all run again at the end."""
         one, other = self._rng.sample(self._agents, 2)
         how, _, what = kind.partition("_and_")
         going = [one, other] if what == "swap" else [one]

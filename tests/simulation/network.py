@@ -34,7 +34,7 @@ CALM = Weather()
 
 
 class Network:
-    """Who can reach whom, and how fast."""
+    """Which machine reaches which, and how fast."""
 
     def __init__(self, clock: FakeClock, seed: int, weather: Weather = CALM) -> None:
         self.clock = clock
@@ -51,7 +51,7 @@ class Network:
         return host
 
     def dial(self, process: Process, address: Address, end: DialHandler) -> "Attempt":
-        """Connect ``process`` to whoever listens at ``address``."""
+        """Connect ``process`` to the process that listens at ``address``."""
         self.dials += 1
         process.dials += 1
         return Attempt(self, process, address, end, crc32(b"%d" % self.dials) ^ self.seed)
@@ -63,7 +63,7 @@ class Network:
         return bool(self._cuts) and (source.number, target.number) in self._cuts
 
     def split(self, *sides: list[Host]) -> None:
-        """Part the machines: those not named stay on side 0."""
+        """Split the machines into sides; those not named stay on side 0."""
         for number, side in enumerate(sides, 1):
             for host in side:
                 host.side = number
@@ -73,7 +73,7 @@ class Network:
         self._cuts.add((source.number, target.number))
 
     def heal(self) -> None:
-        """Let everything through again; what is held comes with TCP's next attempt."""
+        """Let everything through again; what is held arrives with TCP's next attempt."""
         self._cuts.clear()
         for host in self.hosts.values():
             host.side = 0
@@ -122,7 +122,7 @@ class Attempt:
         self._plan(now, process, self._syn, FIRST_SYN_RTO)
 
     def cancel(self) -> None:
-        """Give up in silence."""
+        """Give up and report nothing."""
         if not self._done:
             self._done = True
             self._limit.cancel()
@@ -147,7 +147,7 @@ class Attempt:
         listener = target.listener
         if listener is None:
             self._plan(now + rtt, self._process, self._refuse, "connection refused")
-        else:  # a frozen process' kernel accepts for it: the upgrade waits until it thaws
+        else:  # the kernel accepts for a frozen process; the upgrade waits until it thaws
             self._plan(now + 1.5 * rtt, listener, self._accept, listener)
 
     def _cut_off(self, source: Host, target: Host) -> bool:
@@ -166,7 +166,7 @@ class Attempt:
         theirs.upgraded(self._opened)
         hello = self._process.hello if version >= 2 else Hello(version=1)
         accepted = listener.accept(theirs, hello)
-        theirs.received, theirs.ended, theirs.gate = accepted
+        theirs.received, theirs.ended, theirs.session = accepted
 
     def _opened(self) -> None:
         wire, hello = self._wire, self._hello

@@ -1,23 +1,24 @@
 """One end of a simulated TCP connection with WebSocket on it: the core's Wire.
 
 A connection is two ordered, reliable streams. Nothing that is sent is lost while the connection
-lives: what a real network drops, TCP sends again, so here it comes late, and everything behind it
-too. What runs into a cut waits at the cut until the network heals or the connection is given up.
+lives: what a real network drops, TCP sends again, so here it arrives late, and everything behind it
+too. What runs into a cut waits until the network heals or the connection is given up.
 """
 
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.server_connection import PING_AFTER
-from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT, UNSENT_LIMIT
-from simulation.hosts import DialGate, Process
+from nodnod_agent.transport.writer import HIGH_WATER
+from simulation.hosts import Process
 
 if TYPE_CHECKING:
     from simulation.network import Network
 
 KERNEL_BUFFER = 128 * 1024
-"""Bytes that the two kernels take before the sender feels that nobody reads."""
+"""Bytes that the two kernels buffer before the sender notices that the receiver does not read."""
 
 FIRST_RTO = 0.2
 """Seconds until TCP sends again what was not acknowledged; doubles with each attempt (RFC 6298)."""
@@ -26,7 +27,7 @@ _MULTIPLIER, _INCREMENT, _MODULUS = 25214903917, 11, 1 << 48  # drand48
 
 
 class End:
-    """What one side holds; its randomness is its own, so that no other traffic changes it."""
+    """One side; its random numbers are its own, so that no other traffic changes them."""
 
     __slots__ = (
         "_chance",
@@ -38,17 +39,15 @@ class End:
         "_network",
         "_pong",
         "_pong_rtt",
-        "_stall",
         "_waiting",
         "accepted",
         "ended",
-        "gate",
         "open",
         "peer",
         "process",
-        "rate",
         "received",
         "rtt",
+        "session",
     )
 
     peer: "End"
@@ -59,10 +58,8 @@ class End:
         self.process = process
         self.accepted = accepted
         self.open = True
-        self.gate: DialGate | None = None
+        self.session: Session | None = None
         self.rtt: float | None = None
-        self.rate = 0.0
-        """Bytes per second that the other side reads; 0 for all that comes."""
         self._network = network
         self._chance = seed % _MODULUS
         self._heard = network.clock.now
@@ -70,17 +67,15 @@ class End:
         self._pong = 0.0
         self._pong_rtt = 0.0
         self._in_flight = 0
-        self._held: deque[tuple[int, Callable[..., None], tuple[Any, ...]]] | None = None
+        self._held: deque[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
         self._held_since = 0.0
         self._waiting: deque[bytes] | None = None
-        self._stall = False
         process.ends[self] = None
 
     # The core's Wire.
 
     @property
     def heard(self) -> float:
-        """See Wire."""
         if self._heard < self._pong <= self._network.clock.now:
             self._heard = self._pong
             self.rtt = self._pong_rtt
@@ -88,11 +83,9 @@ class End:
 
     @property
     def unsent(self) -> int:
-        """See Wire."""
         return max(0, self._in_flight - KERNEL_BUFFER)
 
     def send(self, text: bytes) -> None:
-        """See Wire."""
         if not self.open:
             return
         size = len(text)
@@ -100,14 +93,12 @@ class End:
         process.sent += 1
         process.sent_bytes += size
         self._in_flight += size
-        self._push(size, self.peer._take, text)
-        if self._in_flight > KERNEL_BUFFER:
-            self._crowded()
+        self._push(self.peer._take, text)
         if self._waiting:
             self._plan_drain()
 
     def ping(self) -> None:
-        """See Wire. Where nothing is in the way, the pong is known without an event."""
+        """Ping. Where the way is free, the time of the pong is known without an event."""
         if not self.open:
             return
         now = self._network.clock.now
@@ -116,22 +107,20 @@ class End:
             self._pong = self.peer._arrival(self._arrival(now))
             self._pong_rtt = self._pong - now
         else:
-            self._push(0, self.peer._pinged, now)
+            self._push(self.peer._pinged, now)
 
     def close(self, code: int, reason: str = "") -> None:
-        """See Wire."""
         said = f"closed by the other side ({code} {reason})".replace(" )", ")")
         self._leave(said)
 
     def abort(self) -> None:
-        """See Wire."""
         self._leave("connection reset by peer")
 
-    # What befalls it.
+    # What happens to it.
 
     def upgraded(self, opened: Callable[[], None]) -> None:
-        """Answer the upgrade: the first that the other side hears."""
-        self._push(0, opened)
+        """Answer the upgrade: the first thing that the other side receives."""
+        self._push(opened)
 
     def heard_now(self) -> None:
         """Something came in just now."""
@@ -140,21 +129,21 @@ class End:
     def reset(self) -> None:
         """Its process was killed: the kernel tells the other side."""
         self.open = False
-        self._push(0, self.peer._finish, "connection reset by peer")
-        self._mind_half_open()
+        self._push(self.peer._finish, "connection reset by peer")
+        self._watch_half_open()
 
     def vanish(self) -> None:
-        """Its machine is gone; nobody tells the other side, unless that was on it too."""
+        """Its machine is gone; the other side is not told, unless it was on it too."""
         if self.process.host is self.peer.process.host:
             self.reset()
         else:
             self.open = False
             self._held = None
             self.process.host.orphans.append(self.peer)
-            self._mind_half_open(lost=True)
+            self._watch_half_open(lost=True)
 
     def orphaned(self) -> None:
-        """The other side's machine is up again, and knows nothing of this connection."""
+        """The machine of the other side is up again, and knows nothing of this connection."""
         clock = self._network.clock
         reason = "connection reset by peer"
         clock.plan(clock.now + FIRST_RTO, self.process, True, self._finish, (reason,))
@@ -168,11 +157,11 @@ class End:
             self._network.holding[self] = None
             return
         self._held = None
-        for size, method, args in held:
-            self._push(size, method, *args)
+        for method, args in held:
+            self._push(method, *args)
 
     def retransmission(self) -> float:
-        """When TCP will try again to send what is held."""
+        """When TCP will try to send again what is held."""
         now = self._network.clock.now
         when, wait = self._held_since, FIRST_RTO
         while when <= now:
@@ -181,14 +170,12 @@ class End:
         return when
 
     def chance(self) -> float:
-        """The next of its random numbers, from 0 up to 1."""
+        """The next of its random numbers, 0 to 1."""
         self._chance = (self._chance * _MULTIPLIER + _INCREMENT) % _MODULUS
         return self._chance / _MODULUS
 
-    # How it works.
-
     def _clear(self) -> bool:
-        """Whether what it sends now gets through at once."""
+        """Whether a message that is sent now gets through without delay."""
         peer = self.peer
         return (
             self._held is None
@@ -198,20 +185,18 @@ class End:
             and not self._network.blocked(self.process.host, peer.process.host)
         )
 
-    def _push(self, size: int, method: Callable[..., None], *args: Any) -> None:
+    def _push(self, method: Callable[..., None], *args: Any) -> None:
         network = self._network
         peer = self.peer
         if self._held is not None:
-            self._held.append((size, method, args))
+            self._held.append((method, args))
         elif network.blocked(self.process.host, peer.process.host):
-            self._held = deque([(size, method, args)])
+            self._held = deque([(method, args)])
             self._held_since = network.clock.now
             network.holding[self] = None
         else:
-            now = network.clock.now
-            if self.rate:
-                now = max(now, self._last) + size / self.rate
-            network.clock.plan(self._arrival(now), peer.process, True, method, args)
+            arrival = self._arrival(network.clock.now)
+            network.clock.plan(arrival, peer.process, True, method, args)
 
     def _arrival(self, sent: float) -> float:
         arrival = sent + self._network.delay(self)
@@ -229,27 +214,28 @@ class End:
         if not self.open:
             return
         self._heard = self._network.clock.now
-        if self.gate is not None and (self._waiting or self._gated_now()):
+        if self.session is not None and (self._waiting or self._full()):
             if self._waiting is None:
                 self._waiting = deque()
             self._waiting.append(text)
         else:
             self.received(text)
 
-    def _gated_now(self) -> bool:
-        return self.unsent > HIGH_WATER or (self.gate is not None and self.gate.full)
+    def _full(self) -> bool:
+        """Whether it reads no further message now, as the transport does."""
+        return self.unsent > HIGH_WATER or (self.session is not None and self.session.full)
 
     def _plan_drain(self) -> None:
         self._network.clock.plan(self._network.clock.now, self.process, True, self._drain)
 
     def _drain(self) -> None:
-        while self.open and self._waiting and not self._gated_now():
+        while self.open and self._waiting and not self._full():
             self.received(self._waiting.popleft())
 
     def _pinged(self, since: float) -> None:
         if self.open:
             self._heard = self._network.clock.now
-            self._push(0, self.peer._ponged, since)
+            self._push(self.peer._ponged, since)
 
     def _ponged(self, since: float) -> None:
         if self.open:
@@ -261,9 +247,9 @@ class End:
             return
         self.open = False
         self.process.ends.pop(self, None)
-        self._push(0, self.peer._finish, said)
-        self._mind_half_open()
-        if self.accepted:  # who accepted is told of the end, whoever made it
+        self._push(self.peer._finish, said)
+        self._watch_half_open()
+        if self.accepted:  # an accepted end is told of every end, also of its own
             clock = self._network.clock
             clock.plan(clock.now, self.process, True, self.ended, (said,))
 
@@ -273,37 +259,13 @@ class End:
             self.process.ends.pop(self, None)
             self.ended(reason)
 
-    def _mind_half_open(self, *, lost: bool = False) -> None:
-        """The other side may never hear of the end: then its own keepalive finds out.
+    def _watch_half_open(self, *, lost: bool = False) -> None:
+        """The other side may never be told of the end: then its own keepalive finds out.
 
-        That of a dialled end is the core's business; that of an accepted one is the server's.
+        The keepalive of a dialed end is part of the core; that of an accepted one, of the server.
         """
         peer = self.peer
         if peer.accepted and peer.open and (lost or self._held is not None):
             reason = f"no sign of life for {2 * PING_AFTER:.3g} s"
             clock = self._network.clock
             clock.plan(clock.now + 2 * PING_AFTER, peer.process, False, peer._finish, (reason,))
-
-    def _crowded(self) -> None:
-        if self.unsent > UNSENT_LIMIT:
-            self._cut("unread output")
-        elif self.unsent > HIGH_WATER and not self._stall:
-            self._stall = True
-            clock = self._network.clock
-            args = (self._in_flight,)
-            clock.plan(clock.now + STALL_LIMIT, self.process, False, self._check_stall, args)
-
-    def _check_stall(self, then: int) -> None:
-        self._stall = False
-        if self.open and self.unsent > HIGH_WATER:
-            if self._in_flight >= then:
-                self._cut("has read nothing")
-            else:
-                self._crowded()
-
-    def _cut(self, reason: str) -> None:
-        self.open = False
-        self.process.ends.pop(self, None)
-        self._push(0, self.peer._finish, "connection reset by peer")
-        clock = self._network.clock
-        clock.plan(clock.now, self.process, True, self.ended, (reason,))
