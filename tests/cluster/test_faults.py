@@ -1,4 +1,4 @@
-"""One fault at a time: how soon it shows, whom it costs what, and how soon it is over."""
+"""One fault at a time: how soon it shows, what it costs, and how soon it is over."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from simulation.network import Weather
 from simulation.world import World
 
 MARGIN = 0.1
-"""Seconds that messages take besides."""
+"""Seconds that messages take in addition."""
 
 
 def errors(nodes: dict[str, Any]) -> dict[str, str]:
-    """The nodes that have one, and which."""
+    """The errors in an answer, by node."""
     return {name: node["error"] for name, node in nodes.items() if node["error"]}
 
 
-def settled(world: World, count: int, **options: Any) -> list[Any]:
-    """A cluster that has found together some time ago."""
+def mesh(world: World, count: int, **options: Any) -> list[Any]:
+    """A cluster that has been whole for some time."""
     agents = world.mesh(count, **options)
     world.wait_for(world.whole, 20)
     world.run(10)
@@ -25,7 +25,7 @@ def settled(world: World, count: int, **options: Any) -> list[Any]:
 
 
 def seen_down(agents: list[Any], victim: Any) -> bool:
-    """Whether every other agent knows that it cannot be asked."""
+    """Whether all these agents list a node as down."""
     members = (agent.cluster.peers.roster.members[victim.address] for agent in agents)
     return not any(member.up for member in members)
 
@@ -33,7 +33,7 @@ def seen_down(agents: list[Any], victim: Any) -> bool:
 @pytest.mark.parametrize("fault", ["freeze", "lose_power"])
 def test_a_silent_node_is_down_everywhere_within_five_seconds(fault: str) -> None:
     with World(1) as world:
-        victim, *others = settled(world, 20)
+        victim, *others = mesh(world, 20)
         getattr(victim, fault)()
         took = world.wait_for(lambda: seen_down(others, victim), 10)
         assert 3 < took <= 5 + MARGIN
@@ -41,14 +41,14 @@ def test_a_silent_node_is_down_everywhere_within_five_seconds(fault: str) -> Non
 
 def test_a_killed_node_is_down_everywhere_within_a_tenth_of_a_second() -> None:
     with World(1) as world:
-        victim, *others = settled(world, 20)
+        victim, *others = mesh(world, 20)
         victim.crash()
         assert world.wait_for(lambda: seen_down(others, victim), 1) <= 0.1
 
 
-def test_a_node_killed_in_the_middle_is_named_at_once_and_costs_no_deadline() -> None:
+def test_a_node_killed_during_a_request_is_named_at_once_and_costs_no_deadline() -> None:
     with World(1) as world:
-        victim, other, asked = settled(world, 3)
+        victim, other, asked = mesh(world, 3)
         client = world.client(asked)
         world.run(1)
         victim.freeze()
@@ -63,7 +63,7 @@ def test_a_node_killed_in_the_middle_is_named_at_once_and_costs_no_deadline() ->
 
 def test_a_frozen_node_costs_the_deadline_and_then_nothing() -> None:
     with World(1) as world:
-        victim, _, asked = settled(world, 3)
+        victim, _, asked = mesh(world, 3)
         client = world.client(asked)
         world.run(1)
         victim.freeze()
@@ -79,9 +79,9 @@ def test_a_frozen_node_costs_the_deadline_and_then_nothing() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1.0, 4.0])
-def test_a_node_that_thaws_soon_is_whole_at_once(seconds: float) -> None:
+def test_a_node_that_was_frozen_briefly_is_linked_at_once(seconds: float) -> None:
     with World(1) as world:
-        agents = settled(world, 5)
+        agents = mesh(world, 5)
         agents[0].freeze()
         world.run(seconds)
         agents[0].thaw()
@@ -90,9 +90,9 @@ def test_a_node_that_thaws_soon_is_whole_at_once(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_node_that_thaws_after_long_is_whole_within_the_longest_wait(seed: int) -> None:
+def test_a_node_that_was_frozen_for_long_is_linked_within_the_longest_wait(seed: int) -> None:
     with World(seed) as world:
-        agents = settled(world, 5)
+        agents = mesh(world, 5)
         agents[0].freeze()
         world.run(60)
         agents[0].thaw()
@@ -100,26 +100,28 @@ def test_a_node_that_thaws_after_long_is_whole_within_the_longest_wait(seed: int
 
 
 @pytest.mark.parametrize("down", [0.0, 3.0, 600.0])
-def test_a_node_that_restarts_is_whole_within_a_second(down: float) -> None:
+def test_a_node_that_restarts_is_linked_within_a_second(down: float) -> None:
     with World(1) as world:
-        agents = settled(world, 8)
+        agents = mesh(world, 8)
         agents[0].crash()
         world.run(down)
         agents[0].start()
         assert world.wait_for(world.whole, 20) <= 1
-        assert [errors(nodes) for nodes in world.ask_everyone().values()] == [{}] * 8
+        assert [errors(nodes) for nodes in world.ask_all().values()] == [{}] * 8
 
 
-def test_an_agent_that_stood_still_itself_declares_nobody_down() -> None:
+def test_an_agent_that_was_frozen_itself_declares_no_node_down() -> None:
     with World(1, Weather(lost=0.01)) as world:
-        agents = settled(world, 10)
+        agents = mesh(world, 10)
         sleeper = agents[0]
         client = world.client(sleeper)
         for _ in range(5):
+            wires = {link: link.wire for link in sleeper.cluster.peers.links.members}
             sleeper.freeze()
             world.run(10)
             sleeper.thaw()
             world.run(0.5)
+            assert {link: link.wire for link in wires} == wires
             assert len(sleeper.cluster.peers.links.up()) == 9
             client.ask(type=1)
             world.run(2.5)
@@ -127,27 +129,27 @@ def test_an_agent_that_stood_still_itself_declares_nobody_down() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_halves_of_a_split_cluster_answer_for_themselves_and_are_one_again(seed: int) -> None:
+def test_the_halves_of_a_split_cluster_answer_for_themselves_and_join_again(seed: int) -> None:
     with World(seed) as world:
-        agents = settled(world, 12)
+        agents = mesh(world, 12)
         halves = agents[:6], agents[6:]
         world.split(halves[0])
         world.run(60)
-        views = world.ask_everyone()
+        views = world.ask_all()
         for half, other in (halves, halves[::-1]):
             for agent in half:
                 assert errors(views[agent.name]).keys() == {node.name for node in other}
         world.heal()
         assert world.wait_for(world.whole, 30) <= 20
-        assert [errors(nodes) for nodes in world.ask_everyone().values()] == [{}] * 12
+        assert [errors(nodes) for nodes in world.ask_all().values()] == [{}] * 12
 
 
-def test_a_way_cut_in_one_direction_is_down_in_both_and_nobody_else_minds() -> None:
+def test_a_link_cut_in_one_direction_is_down_in_both_and_no_other_is() -> None:
     with World(1) as world:
-        a, b, c = settled(world, 3)
+        a, b, c = mesh(world, 3)
         world.cut(a, b)
         world.run(6)
-        views = world.ask_everyone()
+        views = world.ask_all()
         assert errors(views[a.name]).keys() == {b.name}
         assert errors(views[b.name]).keys() == {a.name}
         assert errors(views[c.name]) == {}
@@ -155,9 +157,9 @@ def test_a_way_cut_in_one_direction_is_down_in_both_and_nobody_else_minds() -> N
         assert world.wait_for(world.whole, 20) <= 20
 
 
-def test_messages_that_come_a_second_late_take_nobody_down() -> None:
+def test_messages_that_come_a_second_late_take_no_node_down() -> None:
     with World(1, Weather(lost=0.02, late=0.05)) as world:
-        settled(world, 10)
+        mesh(world, 10)
         world.run(600)
         assert world.network.dials == 10 * 9
         assert world.whole()
@@ -165,16 +167,16 @@ def test_messages_that_come_a_second_late_take_nobody_down() -> None:
 
 def test_a_cluster_at_rest_only_pings() -> None:
     with World(1) as world:
-        agents = settled(world, 20)
-        world.run(60)  # until all views have agreed for some time
+        agents = mesh(world, 20)
+        world.run(60)  # until all membership tables have agreed for some time
         sent = sum(agent.process.sent for agent in agents)
         world.run(60)
         assert sum(agent.process.sent for agent in agents) - sent <= 20 * 60 * 2
 
 
-def test_all_who_ask_one_agent_cost_its_peers_one_query_a_turn() -> None:
+def test_requests_at_the_same_time_cost_the_peers_one_query() -> None:
     with World(1) as world:
-        agents = settled(world, 5)
+        agents = mesh(world, 5)
         clients = [world.client(agents[0]) for _ in range(500)]
         world.run(1)
         before = agents[1].process.sent
@@ -185,7 +187,7 @@ def test_all_who_ask_one_agent_cost_its_peers_one_query_a_turn() -> None:
         assert agents[1].process.sent - before <= 4
 
 
-def test_a_slow_old_peer_in_the_cluster_is_answered_in_the_order_it_asked() -> None:
+def test_agents_of_version_1_over_a_slow_network_are_answered_in_order() -> None:
     with World(1, Weather(lost=0.05)) as world:
         agents = world.mesh(4, legacy=2)
         world.run(10)
@@ -197,9 +199,9 @@ def test_a_slow_old_peer_in_the_cluster_is_answered_in_the_order_it_asked() -> N
         assert all(client.counts.answered > 100 for client in clients)
 
 
-def test_an_agent_that_stops_answers_what_it_was_asked_and_takes_nobody_with_it() -> None:
+def test_an_agent_that_stops_answers_open_requests_and_takes_no_node_down() -> None:
     with World(1) as world:
-        agents = settled(world, 4)
+        agents = mesh(world, 4)
         agents[1].freeze()
         client = world.client(agents[0])
         world.run(0.1)

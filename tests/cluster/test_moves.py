@@ -1,4 +1,4 @@
-"""Agents that come to other addresses, and other names, in a simulated cluster."""
+"""Agents that get other addresses, and other names, in a simulated cluster."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ SPARE = [address_of(number) for number in range(100, 104)]
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kinds", [KINDS, *([kind] for kind in KINDS)], ids="-".join)
-def test_who_moves_or_is_renamed_is_one_node_for_all_and_for_who_joins_later(
+def test_a_node_that_moves_or_is_renamed_stays_one_node_also_for_a_newcomer(
     seed: int, kinds: Sequence[str]
 ) -> None:
     with World(seed) as world:
@@ -27,7 +27,7 @@ def test_who_moves_or_is_renamed_is_one_node_for_all_and_for_who_joins_later(
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_configured_address_that_a_node_has_left_is_no_node(seed: int) -> None:
+def test_a_configured_address_that_a_node_has_left_is_not_listed(seed: int) -> None:
     with World(seed) as world:
         agents = world.mesh(6)
         world.wait_for(world.whole, 30)
@@ -35,7 +35,7 @@ def test_a_configured_address_that_a_node_has_left_is_no_node(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", [5, 6])
-def test_agents_that_move_in_a_storm_are_one_node_each_after_it(seed: int) -> None:
+def test_agents_that_move_in_chaos_are_one_node_each_after_it(seed: int) -> None:
     with World(seed, ROUGH) as world:
         join_through_one(world, 6)
         Chaos(world, world.agents[1:], spare=SPARE).run(60)
@@ -43,7 +43,7 @@ def test_agents_that_move_in_a_storm_are_one_node_each_after_it(seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", [11, 12])
-def test_agents_that_are_configured_and_move_in_a_storm_likewise(seed: int) -> None:
+def test_configured_agents_that_move_in_chaos_are_one_node_each_after_it(seed: int) -> None:
     with World(seed, ROUGH) as world:
         agents = world.mesh(6)
         Chaos(world, agents[1:], spare=SPARE).run(60)
@@ -51,7 +51,7 @@ def test_agents_that_are_configured_and_move_in_a_storm_likewise(seed: int) -> N
 
 
 @pytest.mark.parametrize("how", ["crash", "stop"])
-def test_who_moved_and_is_then_stopped_is_down_for_nobody(how: str) -> None:
+def test_a_node_that_moved_and_then_stopped_is_listed_by_none(how: str) -> None:
     with World(7) as world:
         agents = join_through_one(world, 6) and world.agents
         mover = agents[3]
@@ -66,7 +66,7 @@ def test_who_moved_and_is_then_stopped_is_down_for_nobody(how: str) -> None:
         newcomer(world, [agent for agent in agents if agent is not mover])
 
 
-def test_two_that_were_up_together_under_one_name_are_two_for_all_whatever_befalls_them() -> None:
+def test_two_nodes_of_one_name_stay_two_whatever_happens_to_them() -> None:
     with World(8) as world:
         agents = join_through_one(world, 5) and world.agents
         twins = [world.agent(nodes=[agents[0].address], start=False) for _ in range(2)]
@@ -77,7 +77,7 @@ def test_two_that_were_up_together_under_one_name_are_two_for_all_whatever_befal
         world.run(20)
 
         def ups() -> set[int]:
-            """How many twins are up, for each of those that are none."""
+            """How many twins are up, by each other agent."""
             up = ([m.name for m in agent.cluster.peers.links.up()] for agent in agents[:5])
             return {names.count("twin") for names in up}
 

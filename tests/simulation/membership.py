@@ -1,12 +1,11 @@
-"""What a membership must live through, at any size: each scenario asserts, and tells its figures.
+"""Scenarios of membership, at any size: each asserts, and returns its figures.
 
-The ordinary suite plays them small; ``make simulate`` plays them large.
+The test suite runs them small; ``make simulate`` runs them large.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from nodnod_agent.transport.dialer import DIAL_LIMIT
 from simulation.moves import Moves
 from simulation.network import Weather
 from simulation.world import World, address_of
@@ -15,7 +14,7 @@ REDIAL_LIMIT = 15.0
 
 
 def join_through_one(world: World, count: int, limit: float = 30.0) -> dict[str, Any]:
-    """All start at once and know one seed: soon all know all, and then gossip is quiet."""
+    """All start at once and know one seed: soon all know all."""
     seed = world.agent()
     agents = [seed, *(world.agent(nodes=[seed.address]) for _ in range(count - 1))]
 
@@ -23,15 +22,15 @@ def join_through_one(world: World, count: int, limit: float = 30.0) -> dict[str,
         return all(len(agent.cluster.peers.gossip.table.entries) == count - 1 for agent in agents)
 
     took = world.wait_for(known, limit, step=0.25)
-    views = {agent.cluster.peers.gossip.table.digest for agent in agents}
-    assert len(views) == 1
+    digests = {agent.cluster.peers.gossip.table.digest for agent in agents}
+    assert len(digests) == 1
     most_lists = max(agent.cluster.peers.gossip.lists for agent in agents)
     assert most_lists < 10 * (took + 1), "lists go out one by one, not to all at once"
     return {"agents": count, "all know all (s)": took, "lists by one agent": most_lists}
 
 
 def quiet(world: World, agents: list[Any], seconds: float = 60.0) -> dict[str, Any]:
-    """What gossip costs from now on: while links still come up, and once all are there."""
+    """What gossip costs from now on: while links still come up, and once all are up."""
     linking = gossip_rate(world, agents, seconds)
     world.wait_for(world.whole, 0.2 * len(agents) + 60, step=1.0)
     world.run(15)
@@ -45,7 +44,7 @@ def quiet(world: World, agents: list[Any], seconds: float = 60.0) -> dict[str, A
 
 
 def gossip_rate(world: World, agents: list[Any], seconds: float) -> tuple[float, float]:
-    """Messages and bytes that an agent sends in a second: nobody asks it, so all is gossip."""
+    """Messages and bytes that an agent sends in a second; without requests, all is gossip."""
     before = [(agent.process.sent, agent.process.sent_bytes) for agent in agents]
     began = world.clock.now
     world.run(seconds)
@@ -59,7 +58,7 @@ def gossip_rate(world: World, agents: list[Any], seconds: float) -> tuple[float,
 
 
 def halves(world: World, agents: list[Any], seconds: float = 600.0) -> dict[str, Any]:
-    """A partition into halves: each answers for itself, and is whole again after it heals."""
+    """A partition into halves: each lists the other as down, and all are linked after it heals."""
     half = len(agents) // 2
     sides = [agents[:half], agents[half:]]
     world.split(*sides)
@@ -77,10 +76,10 @@ def halves(world: World, agents: list[Any], seconds: float = 600.0) -> dict[str,
 
 
 def churn(world: World, agents: list[Any], minutes: int, share: float = 0.1) -> dict[str, Any]:
-    """A share of the agents restarts every minute; when it stops, views soon agree.
+    """A share of the agents restarts every minute; after the last, tables soon agree.
 
-    Half of them are killed and are back at once, half are stopped and are back some seconds later.
-    The last of all restart in one moment, and then the time is taken.
+    Half of them are killed and start at once, half are stopped and start some seconds later. The last
+    ones restart at one moment, and then the time is taken.
     """
     count = max(1, int(share * len(agents)))
     restarts = 0
@@ -103,11 +102,11 @@ def churn(world: World, agents: list[Any], minutes: int, share: float = 0.1) -> 
         agent.restart()
     took = world.wait_for(lambda: world.whole() and agree(agents), 30, step=0.25)
     assert_no_ghosts(agents)
-    return {"restarts": restarts + count, "views agree after churn (s)": took}
+    return {"restarts": restarts + count, "tables agree after churn (s)": took}
 
 
 def moves(world: World, agents: list[Any], kinds: Sequence[str], count: int = 12) -> None:
-    """All but the first move, exchange addresses and change names; also a newcomer has each once."""
+    """All but the first move, exchange addresses and change names; a newcomer lists each once."""
     moving = Moves(world, agents[1:], [address_of(number) for number in range(100, 105)])
     for _ in range(count):
         moving.move(world.rng.choice(kinds))
@@ -116,24 +115,24 @@ def moves(world: World, agents: list[Any], kinds: Sequence[str], count: int = 12
 
 
 def newcomer(world: World, agents: list[Any]) -> None:
-    """Soon all see all, and agree; so does one that joins now; and then gossip is quiet."""
-    world.wait_for(lambda: everybody_lists(agents) and agree(agents), 60, step=0.25)
-    everybody = [*agents, world.agent("newcomer", nodes=[agents[0].address])]
-    world.wait_for(lambda: everybody_lists(everybody) and agree(everybody), 30, step=0.25)
-    assert_no_ghosts(everybody)
-    world.run(600)  # until each has heard anew, by the by, what each other's view is
-    lists = [agent.cluster.peers.gossip.lists for agent in everybody]
+    """Soon all list all, and agree; so does one that joins now; and then gossip is quiet."""
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), 60, step=0.25)
+    everyone = [*agents, world.agent("newcomer", nodes=[agents[0].address])]
+    world.wait_for(lambda: all_list_all(everyone) and agree(everyone), 30, step=0.25)
+    assert_no_ghosts(everyone)
+    world.run(600)  # until each has learnt again which table each other has
+    lists = [agent.cluster.peers.gossip.lists for agent in everyone]
     world.run(120)
-    assert [agent.cluster.peers.gossip.lists for agent in everybody] == lists
-    names = sorted(agent.name for agent in everybody)
-    for agent in everybody:
+    assert [agent.cluster.peers.gossip.lists for agent in everyone] == lists
+    names = sorted(agent.name for agent in everyone)
+    for agent in everyone:
         rows = agent.cluster.peers.members()
         assert [row.name for row in rows if row.state == "left" and row.name in names] == []
         assert sorted(row.name for row in rows if row.state != "left") == names
 
 
 def whole_restart(world: World, agents: list[Any]) -> dict[str, Any]:
-    """All restart at once: nobody dials ten times in a second, and all are whole again."""
+    """All restart at once: no agent dials ten times in a second, and all are linked again."""
     world.run(30)
     for agent in agents:
         agent.restart()
@@ -150,7 +149,7 @@ def whole_restart(world: World, agents: list[Any]) -> dict[str, Any]:
 
 
 def day(seed: int, count: int, hours: float) -> dict[str, Any]:
-    """1 % of messages come a second late and each agent stalls for 3 s an hour: nobody is down."""
+    """1 % of messages come a second late and each agent stalls for 3 s an hour: none is down."""
     with World(seed, Weather(late=0.01, lateness=1.0)) as world:
         agents = world.mesh(count)
         world.wait_for(world.whole, 30)
@@ -167,22 +166,8 @@ def day(seed: int, count: int, hours: float) -> dict[str, Any]:
         return {"hours": hours, "agents": count, "false downs": world.network.dials - dials}
 
 
-def frozen_self(world: World, agents: list[Any], seconds: float = 10.0) -> dict[str, Any]:
-    """An agent that stood still itself declares nobody down when it wakes."""
-    sleeper = agents[0]
-    mine = {link: link.wire for link in sleeper.cluster.peers.links.members}
-    sleeper.freeze()
-    world.run(seconds)
-    sleeper.thaw()
-    world.run(0.5)
-    dropped = [link for link, wire in mine.items() if link.wire is not wire]
-    world.wait_for(world.whole, DIAL_LIMIT + REDIAL_LIMIT)
-    assert not dropped
-    return {"links dropped by the sleeper": len(dropped)}
-
-
-def everybody_lists(agents: list[Any]) -> bool:
-    """Whether everybody lists as many as there are, and all are up."""
+def all_list_all(agents: list[Any]) -> bool:
+    """Whether every agent lists all others as up, and no further node."""
     return all(
         len(agent.cluster.peers.roster.listing()) == len(agents) - 1
         and len(agent.cluster.peers.links.up()) == len(agents) - 1
@@ -191,12 +176,12 @@ def everybody_lists(agents: list[Any]) -> bool:
 
 
 def agree(agents: list[Any]) -> bool:
-    """Whether all have heard the same of everybody."""
+    """Whether all have the same membership table."""
     return len({agent.cluster.peers.gossip.table.digest for agent in agents}) == 1
 
 
 def assert_no_ghosts(agents: list[Any]) -> None:
-    """Everybody lists everybody exactly once, under its own name, and nobody else."""
+    """Every agent lists every other exactly once, under its own name, and no further node."""
     names = sorted(agent.name for agent in agents)
     for agent in agents:
         listed = [member.listed for member in agent.cluster.peers.roster.listing()]

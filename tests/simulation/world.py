@@ -30,11 +30,11 @@ TRANSIT = 3.0
 
 GC = (200_000, 20, 100)
 """Thresholds of the garbage collection: with Python's own, a large cluster takes twice the time, for
-looking again and again at millions of links that live on."""
+it scans millions of live links again and again."""
 
 
 class World:
-    """Use as a context manager: a failure then tells the seed and what happened last."""
+    """Use as a context manager: a failure then tells the seed and the last events."""
 
     def __init__(self, seed: int, weather: Weather = CALM) -> None:
         self.seed = seed
@@ -62,7 +62,7 @@ class World:
         if error is not None:
             error.add_note(f"seed {self.seed}, the last {len(self._trace)} events:\n{self.trace}")
 
-    # Who is there.
+    # Agents and clients.
 
     def agent(
         self,
@@ -73,7 +73,7 @@ class World:
         start: bool = True,
         **options: Any,
     ) -> Any:
-        """Add an agent; ``options`` go to its Cluster. A legacy one is of version 1."""
+        """Add an agent; ``options`` go to its Node. A ``legacy`` one is of version 1."""
         number = len(self.agents)
         name = name or f"agent-{number}"
         host = self.network.host(name, address_of(number))
@@ -90,7 +90,7 @@ class World:
         return hosts.get(address) or self.network.host(agent.name, address)
 
     def mesh(self, count: int, *, legacy: int = 0, **options: Any) -> list[Any]:
-        """Add ``count`` agents that are all configured with all; the last ``legacy`` are old."""
+        """Add ``count`` agents, all configured with all; the last ``legacy`` are of version 1."""
         first = len(self.agents)
         nodes = [address_of(number) for number in range(first, first + count)]
         agents = [
@@ -124,7 +124,7 @@ class World:
     def whole(self) -> bool:
         """Whether every agent that runs has a link to every other that runs, and knows its name.
 
-        A link to an earlier life, whose end has only not been told yet, is none.
+        A link to an earlier life, whose end is not noticed yet, does not count.
         """
         running = {agent.address: agent for agent in self.agents if agent.running}
         return all(
@@ -136,13 +136,13 @@ class World:
         )
 
     def split(self, *sides: Iterable[SimulatedAgent]) -> None:
-        """Part the network."""
+        """Split the network into sides."""
         self.note("network", "splits")
         self.network.split(*([agent.host for agent in side] for side in sides))
 
     def cut(self, source: SimulatedAgent, target: SimulatedAgent) -> None:
         """Let nothing through from one to the other; the way back stays free."""
-        self.note("network", "cuts the way from %s to %s", source.name, target.name)
+        self.note("network", "cuts the link from %s to %s", source.name, target.name)
         self.network.cut(source.host, target.host)
 
     def heal(self) -> None:
@@ -151,12 +151,12 @@ class World:
         self.network.heal()
 
     def check_overdue(self) -> None:
-        """AssertionError where a client waits for what should be there."""
+        """AssertionError where a client waits for an answer that is overdue."""
         for client in self.clients:
             client.check_overdue()
 
-    def ask_everyone(self) -> dict[str, dict[str, Any]]:
-        """Ask every agent that runs for the whole cluster; the nodes that each has answered."""
+    def ask_all(self) -> dict[str, dict[str, Any]]:
+        """Ask every agent that runs for the whole cluster; the nodes in each answer."""
         clients = [self.client(agent) for agent in self.agents if agent.running]
         self.run(0.1)
         for client in clients:
@@ -164,19 +164,19 @@ class World:
         self.run(2.5)
         return {client.agent.name: client.latest["nodes"] for client in clients}
 
-    # What is told of it.
+    # The trace.
 
-    def note(self, who: str, what: str, *args: Any) -> None:
+    def note(self, subject: str, what: str, *args: Any) -> None:
         """Remember an event for the trace."""
-        self._trace.append((self.clock.now, who, what, args))
+        self._trace.append((self.clock.now, subject, what, args))
 
     @property
     def trace(self) -> str:
         """The last events, oldest first."""
         began = 1000.0
         return "\n".join(
-            f"{when - began:12.6f} {who}: {what % args if args else what}"
-            for when, who, what, args in self._trace
+            f"{when - began:12.6f} {subject}: {what % args if args else what}"
+            for when, subject, what, args in self._trace
         )
 
 
@@ -213,7 +213,7 @@ class _Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         running = self._world.clock.running
-        who = running.host.name if isinstance(running, Process) else "?"
-        # Not formatted now: few are ever read. Members change, though, so they are named now.
+        subject = running.host.name if isinstance(running, Process) else "?"
+        # Few are ever formatted, but members change, so they are named now.
         args = tuple(map(str, record.args)) if isinstance(record.args, tuple) else ()
-        self._world.note(who, str(record.msg).replace("%d", "%s"), *args)
+        self._world.note(subject, str(record.msg).replace("%d", "%s"), *args)
