@@ -7,9 +7,8 @@ same list would otherwise all dial the same few first, and news would spread no 
 one.
 """
 
-from collections import deque
-
-from nodnod_agent.core.interfaces import EARLY, Clock, Dial, DialHandler, Random, Timer
+from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Random, Timer
+from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.address import Address
 
 DIALS_PER_SECOND = 9
@@ -54,7 +53,7 @@ class DialQueue:
         self._dial = dial
         self._clock = clock
         self._rng = rng
-        self._recent: deque[float] = deque(maxlen=DIALS_PER_SECOND)
+        self._limit = RateLimit(DIALS_PER_SECOND, per=SECOND)
         self._queues: tuple[dict[_Ticket, None], ...] = ({}, {}, {})
         self._turn = 0
         self._timer: Timer | None = None
@@ -87,18 +86,13 @@ class DialQueue:
 
     def _plan(self) -> None:
         if self._timer is None:
-            when = max(self._clock.time(), self._allowed())
+            when = self._limit.next_time(self._clock.time())
             self._timer = self._clock.call_at(when, self._next)
-
-    def _allowed(self) -> float:
-        full = len(self._recent) == DIALS_PER_SECOND
-        return self._recent[0] + SECOND if full else 0.0
 
     def _next(self) -> None:
         self._timer = None
         while any(self._queues):
-            now = self._clock.time()
-            if now + EARLY < self._allowed():
+            if not self._limit.take(self._clock.time()):
                 self._plan()
                 return
             order = (self._queues[_SCHEDULE[self._turn]], *self._queues)
@@ -108,5 +102,4 @@ class DialQueue:
                 ticket = self._rng.choice(list(queue))
             del queue[ticket]
             self._turn = (self._turn + 1) % len(_SCHEDULE)
-            self._recent.append(now)
             ticket.attempt = self._dial(ticket.address, ticket.handler)

@@ -16,6 +16,7 @@ from msgspec import Raw
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.table import MAX_MEMBERS, EntryRefused, MembershipTable, TableFull
+from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.codec import decode_entries, encode
 from nodnod_client.messages import Join, MemberEntry, PeerAnswer, RequestType
 
@@ -88,9 +89,9 @@ class Gossip:
         self._calm_ticks = 0
         self._probed: Link | None = None
         """The link of the last request without a list; if the digests differ, a list follows."""
-        self._lists_left = LISTS_PER_TICK
-        self._news_left = NEWS_PER_TICK
-        self._complained = -COMPLAIN_EVERY
+        self._list_limit = RateLimit(LISTS_PER_TICK, per=TICK)
+        self._news_limit = RateLimit(NEWS_PER_TICK, per=TICK)
+        self._complaints = RateLimit(1, per=COMPLAIN_EVERY)
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -174,7 +175,9 @@ class Gossip:
         self._take(join.member, teller, own_word=join.member.address == teller)
         if join.members is not None:
             told += self._read(join.members, teller)
-            self._news_left -= self._merge(told, teller, self._news_left)
+            now = self._clock.time()
+            examined = self._merge(told, teller, self._news_limit.left(now))
+            self._news_limit.take(now, examined)
         answer: dict[str, object] = {"member": self.table.own, "digest": self.table.digest}
         recall = self.table.recall(join.member)
         if recall is not None:
@@ -183,16 +186,13 @@ class Gossip:
         if join.digest == self.table.digest:
             return answer
         self._busy = max(self._busy, 1)
-        if join.members is not None and self._lists_left > 0:
-            self._lists_left -= 1
+        if join.members is not None and self._list_limit.take(self._clock.time()):
             self.lists += 1
             answer["members"] = self.table.beyond(told)
         return answer
 
     def _tick(self) -> None:
         self._timer = self._clock.call_at(self._clock.time() + TICK, self._tick)
-        self._lists_left = LISTS_PER_TICK
-        self._news_left = NEWS_PER_TICK
         self._calm_ticks += 1
         if not self._busy and self._calm_ticks < CALM_EVERY:
             return
@@ -275,7 +275,5 @@ class Gossip:
         self._busy = len(self._links).bit_length() + SPREAD
 
     def _complain(self, teller: str, reason: str) -> None:
-        now = self._clock.time()
-        if now - self._complained >= COMPLAIN_EVERY:
-            self._complained = now
+        if self._complaints.take(self._clock.time()):
             log.warning("Refused a member that %s told of: %s", teller, reason)

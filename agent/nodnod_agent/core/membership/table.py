@@ -12,6 +12,7 @@ from heapq import nsmallest
 
 import msgspec
 
+from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.address import parse_address
 from nodnod_client.codec import encode
 from nodnod_client.errors import AddressError, NodNodError
@@ -56,7 +57,8 @@ class MembershipTable:
         self._wall = wall
         self._sum = _hash(own)
         self._forgotten: dict[str, int] = {}
-        self._refuted: float | None = None
+        self._refuted = False
+        self._refutations = RateLimit(1, per=REFUTE_EVERY)
         self._left = 0
         """How many of the entries are of members that left."""
         self._recent: deque[tuple[str, str]] = deque(maxlen=RECENT)
@@ -222,11 +224,9 @@ class MembershipTable:
         """Somebody speaks for our address: what is newer than our word was not said by us."""
         claim = f"{entry.name} claims {entry.address}, which is our own address"
         if _newer(entry, self.own):
-            now = self._wall()
-            again = self._refuted is not None
-            due = self._refuted is None or abs(now - self._refuted) >= REFUTE_EVERY
+            again, due = self._refuted, self._refutations.take(self._wall())
             if due:
-                self._refuted = now
+                self._refuted = True
                 incarnation = min(entry.incarnation + 1, MAX_INT)
                 self._become(msgspec.structs.replace(self.own, incarnation=incarnation))
             # Once it may be our own word, of before a restart or of a clock that has been set back.
