@@ -73,9 +73,7 @@ def test_the_command_line_of_the_tutorial(daemon: FakeDaemon) -> None:
         ["--name=kyle", "--debug=1", "--log-format=text", "--log-format=json"],
     ],
 )
-def test_one_dash_two_dashes_and_equals_signs_mean_the_same(
-    argv: list[str], daemon: FakeDaemon
-) -> None:
+def test_one_dash_equals_two_dashes(argv: list[str], daemon: FakeDaemon) -> None:
     assert main(argv) == 0
     assert daemon.ran == [Settings(name="kyle", debug=True, log_format="json")]
 
@@ -158,9 +156,7 @@ def test_flags_override_the_environment_then_the_file_then_the_defaults(
     assert daemon.ran == [Settings(name="flag", interval=2.0, mode="push")]
 
 
-def test_without_a_name_the_host_name_is_used_and_logged(
-    daemon: FakeDaemon, capfd: Capture
-) -> None:
+def test_the_default_name_is_the_host_name(daemon: FakeDaemon, capfd: Capture) -> None:
     assert main([]) == 0
     assert daemon.ran[0].name == socket.gethostname()
     assert f"Using host name as NodNod name: {socket.gethostname()}" in capfd.readouterr().err
@@ -230,7 +226,7 @@ def test_an_error_is_one_line_with_its_place_and_status_2(
     assert daemon.ran == []
 
 
-def test_a_file_named_in_the_environment_must_exist(
+def test_a_file_named_in_a_variable_must_exist(
     monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     monkeypatch.setenv("NODNOD_CONFIG", "none.json")
@@ -287,7 +283,7 @@ def test_a_busy_address_is_a_one_line_error(daemon: FakeDaemon, capfd: Capture) 
             assert capfd.readouterr().err.splitlines()[-1] == says
 
 
-def test_the_error_for_an_address_of_another_machine_names_the_source(
+def test_the_error_for_a_remote_address_names_the_source(
     daemon: FakeDaemon, capfd: Capture
 ) -> None:
     Path("c.json").write_text('{"listen": "192.0.2.1:0", "name": "x"}')
@@ -297,9 +293,7 @@ def test_the_error_for_an_address_of_another_machine_names_the_source(
     assert capfd.readouterr().err == says
 
 
-def test_an_error_without_a_number_is_shown_in_its_own_words(
-    daemon: FakeDaemon, capfd: Capture
-) -> None:
+def test_an_error_without_a_number_keeps_its_words(daemon: FakeDaemon, capfd: Capture) -> None:
     def act() -> int:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -317,9 +311,7 @@ def test_the_exit_status_is_that_of_the_daemon(daemon: FakeDaemon) -> None:
     assert main([]) == 7
 
 
-def test_running_the_package_as_a_module_runs_an_agent(
-    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_package_runs_as_a_module(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["nodnod_agent", "--name", "kyle"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("nodnod_agent", run_name="__main__")

@@ -82,9 +82,7 @@ def test_a_file_that_only_its_owner_and_group_may_read_is_accepted(path: Path, m
         (0o650, "its group may execute it"),
     ],
 )
-def test_a_file_with_a_looser_mode_is_refused_with_the_reason(
-    path: Path, mode: int, problem: str
-) -> None:
+def test_a_file_with_a_looser_mode_is_refused(path: Path, mode: int, problem: str) -> None:
     path.chmod(mode)
     says = f"auth.secrets[0]: {path}: {problem}: mode {mode:04o}, chmod it to 0640"
     assert error_for(f"file:{path}") == says

@@ -67,9 +67,7 @@ def test_a_client_certificate_is_requested_only_if_required(
     assert len(server.get_ca_certs()) == 1
 
 
-def test_a_certificate_and_its_key_may_be_in_one_file(
-    files: tuple[str, str], tmp_path: Path
-) -> None:
+def test_certificate_and_key_may_be_in_one_file(files: tuple[str, str], tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     both.write_bytes(b"".join(Path(file).read_bytes() for file in files))
     read(str(both))
@@ -89,9 +87,7 @@ def test_a_setting_without_effect_is_refused(
     assert error_for(*arguments, client=client) == f"{setting}: does nothing without tls.cert"
 
 
-def test_client_certificates_of_the_systems_authorities_are_refused(
-    files: tuple[str, str],
-) -> None:
+def test_client_certificates_require_an_authority(files: tuple[str, str]) -> None:
     says = "tls.requireClientCert: needs tls.ca, to verify the certificates"
     assert error_for(*files, None, client=True) == says
 

@@ -225,9 +225,7 @@ def test_a_peer_without_a_valid_audience_is_refused(aud: Any) -> None:
     assert error_of(encoded(claims)) == ELSEWHERE
 
 
-def test_the_token_of_a_dial_is_accepted_once_even_after_a_refusal_elsewhere(
-    tokens: Tokens,
-) -> None:
+def test_the_token_of_a_dial_is_accepted_once_also_after_a_refusal(tokens: Tokens) -> None:
     token, _ = tokens.for_dial("stan", [HERE])
     assert error_of(token, tokens, "elsewhere:1") == ELSEWHERE
     assert tokens.verify(token, {HERE}).role == "peer"

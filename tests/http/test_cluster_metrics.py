@@ -35,9 +35,7 @@ def test_each_node_has_its_own_numbers(harness: CoreHarness) -> None:
     assert page("nodnod_memory_total_bytes", node="own") == 16 * GIB
 
 
-def test_the_cluster_page_has_only_the_stats_unless_sections_are_requested(
-    harness: CoreHarness,
-) -> None:
+def test_the_cluster_page_has_sections_only_if_requested(harness: CoreHarness) -> None:
     plain, more = scrape_cluster(harness), scrape_cluster(harness, detail=["load"])
 
     sizes = {f"nodnod_{what}_bytes" for what in ("memory_total", "memory_used")}
@@ -57,9 +55,7 @@ def test_a_node_that_is_down_has_no_numbers(harness: CoreHarness) -> None:
     assert page("nodnod_cpu_used_ratio", node="10.0.0.9:7070") is None
 
 
-def test_a_node_with_an_error_is_not_up_and_keeps_its_current_numbers(
-    harness: CoreHarness,
-) -> None:
+def test_a_node_with_an_error_is_not_up_and_keeps_its_current_numbers(harness: CoreHarness) -> None:
     page = scrape_peer(harness, error="disk: /mnt does not answer", cpuUsed=50.0)
 
     assert page("nodnod_up", node="kyle") == 0
@@ -124,9 +120,7 @@ INVALID_DETAILS = [
 
 
 @pytest.mark.parametrize("detail", INVALID_DETAILS)
-def test_an_invalid_section_of_a_peer_leaves_its_other_numbers(
-    harness: CoreHarness, detail: object
-) -> None:
+def test_an_invalid_section_of_a_peer_leaves_the_rest(harness: CoreHarness, detail: object) -> None:
     page = scrape_peer(harness, detail=detail, cpuUsed=50.0)
 
     assert page("nodnod_up", node="kyle") == 1

@@ -69,9 +69,7 @@ def test_every_page_states_its_type_and_restricts_the_browser(browser: Browser, 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
 @pytest.mark.parametrize("path", ["/", "/stat", "/metrics/cluster", "/nowhere"])
-def test_another_method_than_get_and_head_is_not_allowed(
-    browser: Browser, path: str, method: str
-) -> None:
+def test_only_get_and_head_are_allowed(browser: Browser, path: str, method: str) -> None:
     response = browser.get(path, method)
 
     assert response.status_code == 405

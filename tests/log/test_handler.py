@@ -283,9 +283,7 @@ def _written(source: int) -> list[str]:
     return os.read(source, 65536).decode().splitlines()
 
 
-def test_inside_the_context_all_loggers_write_to_the_descriptor(
-    root: tuple[logging.Logger, int, int],
-) -> None:
+def test_all_loggers_write_to_the_descriptor(root: tuple[logging.Logger, int, int]) -> None:
     before = (logging.getLogger().level, threading.excepthook, sys.unraisablehook)
     with to_descriptor(root[2], log_format="json"):
         logging.getLogger("nodnod.server").info("hello")
@@ -295,9 +293,7 @@ def test_inside_the_context_all_loggers_write_to_the_descriptor(
     assert before == (logging.getLogger().level, threading.excepthook, sys.unraisablehook)
 
 
-def test_debug_shows_details_of_the_agent_but_not_of_the_libraries(
-    root: tuple[logging.Logger, int, int],
-) -> None:
+def test_debug_shows_details_of_the_agent_only(root: tuple[logging.Logger, int, int]) -> None:
     with to_descriptor(root[2], debug=True):
         logging.getLogger("nodnod.server").debug("details")
         logging.getLogger("websockets.server").error("handshake failed")

@@ -66,9 +66,7 @@ async def give_up(lookup: Lookup) -> None:
         await asyncio.wait_for(lookup(KYLE), 0.01)
 
 
-async def test_each_lookup_returns_every_address_of_a_name_once(
-    lookup: Lookup, system: FakeSystem
-) -> None:
+async def test_a_lookup_returns_every_address_once(lookup: Lookup, system: FakeSystem) -> None:
     system.answer.set()
 
     assert [await lookup(KYLE) for _ in range(2)] == [[A, B], [A, B]]
@@ -76,14 +74,12 @@ async def test_each_lookup_returns_every_address_of_a_name_once(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%eth0"])
-async def test_an_ip_address_needs_no_lookup(lookup: Lookup, system: FakeSystem, host: str) -> None:
+async def test_an_ip_address_needs_no_query(lookup: Lookup, system: FakeSystem, host: str) -> None:
     assert await lookup(Address(host, 1)) == [Address(host, 1)]
     assert system.queries == []
 
 
-async def test_concurrent_lookups_of_a_name_share_one_query(
-    lookup: Lookup, system: FakeSystem
-) -> None:
+async def test_concurrent_lookups_share_a_query(lookup: Lookup, system: FakeSystem) -> None:
     both = asyncio.gather(lookup(KYLE), lookup(KYLE))
     await asyncio.sleep(0)
     system.answer.set()
@@ -92,9 +88,7 @@ async def test_concurrent_lookups_of_a_name_share_one_query(
     assert system.queries == ["kyle.example"]
 
 
-async def test_a_caller_that_gives_up_does_not_cancel_the_lookup_of_others(
-    lookup: Lookup, system: FakeSystem
-) -> None:
+async def test_a_timeout_cancels_no_other_lookup(lookup: Lookup, system: FakeSystem) -> None:
     patient = asyncio.ensure_future(lookup(KYLE))
     await give_up(lookup)
     system.answer.set()
@@ -102,9 +96,7 @@ async def test_a_caller_that_gives_up_does_not_cancel_the_lookup_of_others(
     assert await patient == [A, B]
 
 
-async def test_an_unknown_name_raises_even_if_an_earlier_caller_gave_up(
-    lookup: Lookup, system: FakeSystem
-) -> None:
+async def test_an_unknown_name_raises_after_a_timeout(lookup: Lookup, system: FakeSystem) -> None:
     system.addresses = []
     await give_up(lookup)
     system.answer.set()

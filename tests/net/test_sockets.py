@@ -226,9 +226,7 @@ def test_a_loopback_address_is_unreachable_for_remote_seeds(
     assert is_unreachable(advertise, seeds) is unreachable
 
 
-def test_without_a_network_the_agent_listens_on_the_default(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_a_network_the_agent_listens_locally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets_module.socket, "socket", FakeRoutes({}))
 
     assert default_listen_address(HERE, [SEED, NAME]) == HERE
