@@ -2,7 +2,7 @@
 
     python tests/cluster/large.py [join] [halves] [churn] [restart] [day] [moves] [--seed N]
 
-Each scenario asserts what it promises; a failure prints the seed and the last events.
+Each scenario asserts what its line says; a failure prints the seed and the last events.
 """
 
 import argparse
@@ -10,10 +10,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from os.path import abspath, dirname
 from typing import Any
 
-sys.path[:0] = [dirname(dirname(abspath(__file__)))]  # the simulation is part of the tests
+sys.path[:0] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../.."]  # tests/simulation, and bench/
 
 from simulation.chaos import Chaos
 from simulation.membership import (
@@ -32,27 +31,27 @@ from simulation.world import World, address_of
 
 
 def join(seed: int) -> dict[str, Any]:
-    """1,000 agents, each knowing only one seed, until every link is up and gossip is quiet."""
+    """1,000 agents that know one seed only, until every link is up and gossip is quiet."""
     with World(seed) as world:
         figures = join_through_one(world, 1000)
         return figures | quiet(world, world.agents, 60.0)
 
 
-def parted(seed: int) -> dict[str, Any]:
-    """200 agents in halves for ten minutes, and whole again."""
+def partition(seed: int) -> dict[str, Any]:
+    """200 agents split into halves for ten minutes, and joined again."""
     with World(seed) as world:
         agents = _mesh(world, 200)
         return {"agents": len(agents)} | halves(world, agents, 600.0)
 
 
-def restarts(seed: int) -> dict[str, Any]:
+def restart_some(seed: int) -> dict[str, Any]:
     """100 agents of which a tenth restarts every minute for an hour."""
     with World(seed) as world:
         agents = _mesh(world, 100)
         return {"agents": len(agents)} | churn(world, agents, minutes=60)
 
 
-def stampede(seed: int) -> dict[str, Any]:
+def restart_all(seed: int) -> dict[str, Any]:
     """200 agents that all restart at once."""
     with World(seed) as world:
         agents = _mesh(world, 200)
@@ -60,21 +59,21 @@ def stampede(seed: int) -> dict[str, Any]:
 
 
 def a_day(seed: int) -> dict[str, Any]:
-    """20 agents for 24 hours of late messages and stalls."""
+    """20 agents through 24 hours of late messages and stalls."""
     return day(seed, count=20, hours=24)
 
 
 def moving(seed: int) -> dict[str, Any]:
-    """200 clusters of six whose agents move, exchange addresses and change names, half in storms."""
+    """200 clusters of six whose agents move, exchange addresses and change names, half in chaos."""
     spare = [address_of(number) for number in range(100, 104)]
     for number in range(seed, seed + 50):
         for mesh in (False, True):
-            for storm in (False, True):
-                with World(number, Weather(lost=0.01, late=0.002) if storm else CALM) as world:
+            for chaos in (False, True):
+                with World(number, Weather(lost=0.01, late=0.002) if chaos else CALM) as world:
                     agents = (
                         _mesh(world, 6) if mesh else join_through_one(world, 6) and world.agents
                     )
-                    if storm:
+                    if chaos:
                         Chaos(world, agents[1:], spare=spare).run(60)
                         newcomer(world, agents)
                     else:
@@ -84,19 +83,26 @@ def moving(seed: int) -> dict[str, Any]:
 
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "join": join,
-    "halves": parted,
-    "churn": restarts,
-    "restart": stampede,
+    "halves": partition,
+    "churn": restart_some,
+    "restart": restart_all,
     "day": a_day,
     "moves": moving,
 }
 
 
 def main() -> int:
-    """Play what was asked for, or everything."""
+    """Run the scenarios asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="default: all")
-    parser.add_argument("--seed", type=int, default=1)
+    names = ", ".join(SCENARIOS)
+    parser.add_argument(
+        "scenario",
+        nargs="*",
+        choices=[*SCENARIOS, []],
+        metavar="SCENARIO",
+        help=f"{names} (default: all)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of all randomness (default 1)")
     options = parser.parse_args()
     for name in options.scenario or SCENARIOS:
         began = time.perf_counter()

@@ -1,11 +1,13 @@
-"""The simulated network is a network: what a real one keeps, it keeps; and it replays."""
+"""The simulated network behaves as a real one, and replays from its seed."""
 
 from typing import Any
 
 import pytest
 
-from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.core.interfaces import Hello
+from simulation.agents import sample
 from simulation.chaos import Chaos
+from simulation.dialing import Dialer
 from simulation.hosts import Accepted, Process
 from simulation.network import Weather
 from simulation.wires import End
@@ -15,64 +17,31 @@ ROUGH = Weather(lost=0.2, late=0.1)
 VERSION_1 = Hello(version=1)
 
 
-class Caller:
-    """One that dials, and notes what comes of it."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.wire: Wire | None = None
-        self.texts: list[bytes] = []
-        self.told: list[tuple[float, str]] = []
-
-    def opened(self, wire: Wire, _: Hello) -> None:
-        self.wire = wire
-        self._tell("opened")
-
-    def refused(self, reason: str) -> None:
-        self._tell(reason)
-
-    def received(self, text: bytes) -> None:
-        self.texts.append(text)
-        self._tell(text.decode())
-
-    def ended(self, reason: str) -> None:
-        self._tell(reason)
-
-    def _tell(self, what: str) -> None:
-        self.told.append((round(self.world.clock.now - 1000, 3), what))
-
-
 class Line:
-    """A connection between two machines, made in a world of the test's own weather."""
+    """A connection between two machines, in a world with the weather of the test."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         hosts = [world.network.host(name, address_of(n)) for n, name in enumerate(("a", "b"))]
-        self.dialler, self.listener = (Process(world.clock, host, VERSION_1) for host in hosts)
-        self.caller = Caller(world)
-        self.heard: list[bytes] = []
+        self.source, self.listener = (Process(world.clock, host, VERSION_1) for host in hosts)
+        self.received: list[bytes] = []
         self.ended: list[str] = []
         self.end: End | None = None
         self.listener.accept = self._accept
         hosts[1].listen(self.listener)
-        world.network.dial(self.dialler, hosts[1].address, self.caller)
+        self.dialer = Dialer(world, self.source, hosts[1].address)
+        self.wire: Any = self.dialer.wire
 
     def _accept(self, end: End, _: Hello) -> Accepted:
         self.end = end
-        return Accepted(self.heard.append, self.ended.append)
+        return Accepted(self.received.append, self.ended.append)
 
-    def await_heard(self, count: int) -> None:
-        self.world.wait_for(lambda: len(self.heard) >= count, 60, step=0.001)
-
-    @property
-    def wire(self) -> Any:
-        if self.caller.wire is None:
-            self.world.run(30)
-        return self.caller.wire
+    def await_received(self, count: int) -> None:
+        self.world.wait_for(lambda: len(self.received) >= count, 60, step=0.001)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_nothing_is_lost_and_nothing_overtakes(seed: int) -> None:
+def test_no_message_is_lost_or_overtaken(seed: int) -> None:
     with World(seed, ROUGH) as world:
         line = Line(world)
         sent = [b"%d" % number for number in range(300)]
@@ -80,25 +49,24 @@ def test_nothing_is_lost_and_nothing_overtakes(seed: int) -> None:
             line.wire.send(text)
             world.run(0.01)
         world.run(60)
-        assert line.heard == sent
+        assert line.received == sent
 
 
 def test_lost_messages_come_late() -> None:
     with World(1, Weather(lost=1 / 3)) as world:
         line = Line(world)
-        assert line.wire
         moments = []
         for number in range(100):
             sent = world.clock.now
             line.wire.send(b"x")
-            line.await_heard(number + 1)
+            line.await_received(number + 1)
             moments.append(world.clock.now - sent)
         late = [moment for moment in moments if moment > 0.1]
         assert 20 < len(late) < 50
         assert min(late) >= 0.2
 
 
-def test_what_runs_into_a_cut_comes_after_the_healing_in_order() -> None:
+def test_messages_that_run_into_a_cut_arrive_in_order_after_it_heals() -> None:
     with World(1) as world:
         line = Line(world)
         wire = line.wire
@@ -106,24 +74,24 @@ def test_what_runs_into_a_cut_comes_after_the_healing_in_order() -> None:
         for text in (b"1", b"2"):
             wire.send(text)
             world.run(4)
-        assert line.heard == []
+        assert line.received == []
         world.network.heal()
         wire.send(b"3")
         world.run(10)
-        assert line.heard == [b"1", b"2", b"3"]
+        assert line.received == [b"1", b"2", b"3"]
 
 
-def test_a_cut_one_way_leaves_the_other_way_free() -> None:
+def test_a_cut_in_one_direction_leaves_the_other_free() -> None:
     with World(1) as world:
         line = Line(world)
         line.wire.send(b"before")
-        world.network.cut(line.dialler.host, line.listener.host)
+        world.network.cut(line.source.host, line.listener.host)
         line.wire.send(b"lost")
         assert line.end is not None
         line.end.send(b"back")
         world.run(5)
-        assert line.caller.texts == [b"back"]
-        assert line.heard == [b"before"]
+        assert line.dialer.texts == [b"back"]
+        assert line.received == [b"before"]
 
 
 def test_a_ping_is_answered_only_where_the_way_is_free() -> None:
@@ -152,48 +120,43 @@ def test_a_ping_is_answered_only_where_the_way_is_free() -> None:
 def test_a_killed_process_is_noticed_and_a_lost_machine_is_not(what: str, told: list[str]) -> None:
     with World(1) as world:
         line = Line(world)
-        assert line.wire
         getattr(line.listener, what)()
         world.run(1)
-        assert [what for _, what in line.caller.told[1:]] == told
+        assert [event for _, event in line.dialer.events[1:]] == told
 
 
-def test_whom_nobody_tells_of_the_end_finds_out_when_the_machine_is_up_again() -> None:
+def test_the_end_of_a_lost_machine_is_noticed_when_it_is_up_again() -> None:
     with World(1) as world:
         line = Line(world)
-        assert line.wire
         line.listener.lose_power()
         world.run(10)
         line.listener.host.listen(Process(world.clock, line.listener.host, VERSION_1))
         world.run(1)
-        assert line.caller.told[-1][1] == "connection reset by peer"
+        assert line.dialer.last_event == "connection reset by peer"
 
 
-def test_a_client_that_vanished_is_given_up_by_the_server_after_forty_seconds() -> None:
+def test_a_server_gives_up_a_client_that_vanished_after_forty_seconds() -> None:
     with World(1) as world:
         line = Line(world)
-        assert line.wire
-        line.dialler.lose_power()
+        line.source.lose_power()
         world.run(39)
         assert line.ended == []
         world.run(2)
         assert line.ended == ["no sign of life for 40 s"]
 
 
-def test_nobody_listening_is_refused_and_no_machine_is_waited_for() -> None:
+def test_a_dial_is_refused_without_a_listener_and_times_out_without_a_machine() -> None:
     with World(1) as world:
         line = Line(world)
-        assert line.wire
-        callers = [Caller(world), Caller(world)]
-        world.network.dial(line.dialler, line.dialler.host.address, callers[0])
-        world.network.dial(line.dialler, address_of(99), callers[1])
+        refused = Dialer(world, line.source, line.source.host.address)
+        lost = Dialer(world, line.source, address_of(99))
         started = world.clock.now - 1000
         world.run(10)
-        assert callers[0].told[0][1] == "connection refused"
-        assert callers[1].told == [(round(started + 5, 3), "no handshake within 5 s")]
+        assert refused.last_event == "connection refused"
+        assert lost.events == [(round(started + 5, 3), "no handshake within 5 s")]
 
 
-def test_a_frozen_process_reads_all_that_came_when_it_thaws() -> None:
+def test_a_frozen_process_reads_its_messages_when_it_thaws() -> None:
     with World(1) as world:
         line = Line(world)
         wire = line.wire
@@ -201,30 +164,30 @@ def test_a_frozen_process_reads_all_that_came_when_it_thaws() -> None:
         for text in (b"1", b"2"):
             wire.send(text)
             world.run(1)
-        assert line.heard == []
+        assert line.received == []
         line.listener.thaw()
         world.clock.turn()
-        assert line.heard == [b"1", b"2"]
+        assert line.received == [b"1", b"2"]
 
 
-def test_a_frozen_process_reads_before_its_timers_ring() -> None:
+def test_a_process_that_thaws_reads_before_its_timers_fire() -> None:
     with World(1) as world:
         line = Line(world)
         wire = line.wire
         line.listener.freeze()
         timer = line.listener.call_at(
-            line.listener.time() + 0.1, lambda: line.heard.append(b"timer")
+            line.listener.time() + 0.1, lambda: line.received.append(b"timer")
         )
         world.run(0.2)
         wire.send(b"message")
         world.run(1)
         line.listener.thaw()
         world.clock.turn()
-        assert line.heard == [b"message", b"timer"]
+        assert line.received == [b"message", b"timer"]
         timer.cancel()
 
 
-def test_what_dies_frozen_reads_nothing_more() -> None:
+def test_a_process_that_dies_frozen_reads_nothing_more() -> None:
     with World(1) as world:
         line = Line(world)
         wire = line.wire
@@ -234,11 +197,11 @@ def test_what_dies_frozen_reads_nothing_more() -> None:
         line.listener.kill()
         line.listener.thaw()
         world.run(1)
-        assert line.heard == []
+        assert line.received == []
 
 
-def tale(seed: int) -> tuple[str, list[int], list[int]]:
-    """All that can be told of a few stormy seconds."""
+def history(seed: int) -> tuple[str, list[int], list[int]]:
+    """Everything that is known of a few seconds of chaos."""
     with World(seed, Weather(lost=0.01, late=0.01)) as world:
         agents = world.mesh(8, legacy=2)
         clients = [world.client(agent) for agent in agents]
@@ -250,12 +213,12 @@ def tale(seed: int) -> tuple[str, list[int], list[int]]:
         return world.trace, sent, [client.counts.answered for client in clients]
 
 
-def test_one_seed_is_one_story() -> None:
-    assert tale(1) == tale(1)
-    assert tale(1) != tale(2)
+def test_the_same_seed_gives_the_same_history() -> None:
+    assert history(1) == history(1)
+    assert history(1) != history(2)
 
 
-def test_a_failure_tells_its_seed_and_what_happened_last() -> None:
+def test_a_failure_tells_its_seed_and_the_last_events() -> None:
     with pytest.raises(AssertionError) as e, World(1234) as world:  # noqa: PT012
         world.mesh(2)[0].crash()
         world.run(1)
@@ -266,14 +229,35 @@ def test_a_failure_tells_its_seed_and_what_happened_last() -> None:
     assert "agent-1: Could not connect to node: 10.0.0.0:7070. Error: connection refused" in note
 
 
-def test_a_wrong_answer_does_not_pass_unnoticed() -> None:
+@pytest.mark.parametrize(
+    ("number", "life", "age", "found"),
+    [
+        (77, 1, 0.0, "numbers of another node as agent-1"),
+        (1, 1, 9.0, "memoryUsed of agent-1 is 7.99"),
+        (1, 9, 0.0, "agent-1 has never had a life 9"),
+    ],
+)
+def test_a_wrong_answer_fails_the_simulation(
+    number: int, life: int, age: float, found: str
+) -> None:
     with World(1) as world:
         agents = world.mesh(3)
         client = world.client(agents[0])
-        world.run(2)
-        agents[1].number = 77  # so its numbers are another's now
-        agents[1].process.call_at(0, agents[1]._sample, agents[1].process, agents[1].cluster)
-        world.run(1.1)
+        world.run(2.5)
+        agents[1].cluster.sampled(sample(number, life, world.clock.now - age))
         client.ask(type=1)
-        with pytest.raises(AssertionError, match="numbers of another node as agent-1"):
-            world.run(1)
+        with pytest.raises(AssertionError, match=found):
+            world.run(0.4)
+
+
+def test_an_answer_that_never_comes_fails_the_simulation() -> None:
+    with World(1) as world:
+        agents = world.mesh(2)
+        client = world.client(agents[0])
+        world.run(2)
+        for end in agents[0].process.ends:
+            end.received = bytes.strip  # no request is read any more
+        client.ask(type=1)
+        world.run(3)
+        with pytest.raises(AssertionError, match="there is no answer, but the connection lives"):
+            world.check_overdue()
