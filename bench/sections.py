@@ -19,8 +19,9 @@ from typing import Any
 
 import msgspec
 
-from nodnod_agent.collectors.machine import Machine, collectors_here, moment
-from nodnod_agent.collectors.on_demand import LATER
+from nodnod_agent.collectors.machine import Machine, moment, open_collectors
+from nodnod_agent.collectors.processes import NotReady
+from nodnod_client.sections import EXPENSIVE
 
 
 def main() -> None:
@@ -29,35 +30,38 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between two samples")
     options = parser.parse_args()
-    readings = collectors_here("bench")
+    collectors = open_collectors("bench")
 
     def filesystems(now: float) -> Any:
-        readings.filesystems.refresh()
-        time.sleep(0.0005)  # until the reader has answered, to have its time in the figure
-        return readings.filesystems.read(now)
+        collectors.filesystems.refresh()
+        time.sleep(0.0005)  # until the reader has answered, so that its time is in the figure
+        return collectors.filesystems.read(now)
 
     print(f"{'section':<14}{'median µs':>10}{'p99 µs':>10}{'bytes':>8}")
-    for name, read in (readings.cheap() | {"filesystems": filesystems}).items():
-        report(name, *measure(encoded(read), options.samples, options.pause))
-    for name, costly in readings.costly.items():
-        # Some of them refuse to look again within a tenth of a second.
-        report(name, *measure(encoded(costly.read), options.samples // 10, 0.11))
-    machine = Machine(readings)
+    reads = {name: collector.read for name, collector in collectors._asdict().items()}
+    reads["filesystems"] = filesystems
+    for name in sorted(reads, key=lambda name: name in EXPENSIVE):
+        # Expensive sections need at least a tenth of a second between two readings.
+        samples, pause = (
+            (options.samples // 10, 0.11) if name in EXPENSIVE else (options.samples, options.pause)
+        )
+        report(name, *measure(encoded(reads[name]), samples, pause))
+    machine = Machine(collectors)
 
     def sample() -> bytes:
-        return b"".join(machine.take(moment()).sections.values())
+        return b"".join(machine.sample(moment()).sections.values())
 
     report("all cheap", *measure(sample, options.samples, options.pause))
     machine.stop()
 
 
 def encoded(read: Callable[[float], Any]) -> Callable[[], bytes]:
-    """A call that reads and encodes; the first look of a section that needs two is empty."""
+    """A call that reads and encodes; empty for a section that needs a second reading."""
     encode = msgspec.json.Encoder().encode
 
     def take() -> bytes:
         value = read(time.monotonic())
-        return b"" if value is LATER else encode(value)
+        return b"" if isinstance(value, NotReady) else encode(value)
 
     return take
 

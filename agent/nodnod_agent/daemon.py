@@ -110,7 +110,7 @@ class _Daemon:
             wall=time,
             rng=random.Random(),  # noqa: S311  # jitter, no secret
             dial=self._dialer,
-            want=self._sampler.want,
+            want=self._sampler.demand,
             mode=settings.mode,
             interval=settings.interval,
             limits=limits,

@@ -1,7 +1,6 @@
-"""Mounts that only the calling process and its children see; a program for tests to run.
+"""Runs a program with a mount table of its own, for tests. Needs Linux and root.
 
-Needs Linux and root. A process that has called ``enter`` may mount what it likes: its mounts go
-with it, and the rest of the machine never sees them.
+The mounts of a process that has called ``enter`` end with it, and are not visible outside it.
 """
 
 import ctypes
@@ -31,22 +30,22 @@ def mount(source: str, target: str, type_: str, flags: int = 0, options: str = "
 
 
 def enter() -> None:
-    """From now on this process has a mount table of its own. Raises OSError."""
+    """Give this process a mount table of its own. Raises OSError."""
     _libc("unshare", _CLONE_NEWNS)
     mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
 
 
 def bind(source: str) -> str:
-    """Mount ``source`` a second time; gives the new mount point."""
+    """Mount ``source`` a second time; returns the new mount point."""
     target = tempfile.mkdtemp()
     mount(source, target, "none", _MS_BIND)
     return target
 
 
-def mute() -> tuple[str, int]:
-    """Mount a FUSE filesystem that never answers; gives its mount point.
+def mount_mute() -> tuple[str, int]:
+    """Mount a FUSE filesystem that never answers; its mount point and its descriptor.
 
-    Closing the second value, its end of the conversation, makes every call fail that waits.
+    Closing the descriptor makes all pending calls fail.
     """
     target = tempfile.mkdtemp()
     device = os.open("/dev/fuse", os.O_RDWR)
@@ -56,7 +55,7 @@ def mute() -> tuple[str, int]:
 
 
 def run(script: str, *, timeout: float = 20) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a new process that has entered; skips the test where that cannot be."""
+    """Run Python code in a new process that has called ``enter``; skips the test if not allowed."""
     probe = "from collectors.private_mounts import enter; enter()"
     if sys.platform != "linux" or _python(probe, timeout).returncode != 0:
         pytest.skip("needs Linux and the right to mount")
@@ -64,14 +63,14 @@ def run(script: str, *, timeout: float = 20) -> subprocess.CompletedProcess[str]
 
 
 def need_fuse() -> None:
-    """Skip the test where FUSE cannot be used."""
+    """Skip the test if FUSE cannot be used."""
     if not Path("/dev/fuse").exists() or not os.access("/dev/fuse", os.R_OK | os.W_OK):
         pytest.skip("needs /dev/fuse")
 
 
 def _python(script: str, timeout: float) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    # The mounts end with the process; their mount points are ours to remove.
+    # The mounts end with the process; their mount points are removed here.
     with tempfile.TemporaryDirectory() as scratch:
         return subprocess.run(
             [sys.executable, "-c", script],

@@ -14,7 +14,7 @@ from nodnod_agent.collectors.cgroup import (
     parse_limit,
 )
 
-# docker run --memory 512m --cpus 1.5, on a host with cgroup v2 and a namespace of its own.
+# docker run --memory 512m --cpus 1.5, on a host with cgroup v2, in a cgroup namespace.
 DOCKER_V2 = (
     b"1205 1204 0:30 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw\n"
     b"1206 1203 0:26 / /dev/mqueue rw - mqueue mqueue rw\n"
@@ -33,7 +33,7 @@ MEMORY_STAT_V1 = (
 CPU_STAT_V2 = b"usage_usec 5500000\nuser_usec 4000000\nsystem_usec 1500000\nnr_throttled 3\n"
 
 
-def test_the_trees_are_found_in_the_mount_table() -> None:
+def test_the_mount_points_are_found_in_the_mount_table() -> None:
     assert mount_points(DOCKER_V2) == {"": "/sys/fs/cgroup"}
     v1 = mount_points(DOCKER_V1)
     assert v1["memory"] == "/sys/fs/cgroup/memory"
@@ -44,7 +44,7 @@ def test_the_trees_are_found_in_the_mount_table() -> None:
     ("data", "limit"),
     [(b"536870912\n", 536870912), (b"max\n", None), (b"9223372036854771712\n", None), (b"", None)],
 )
-def test_both_ways_to_say_no_memory_limit(data: bytes, limit: int | None) -> None:
+def test_a_memory_limit_may_be_absent_in_v2_and_v1(data: bytes, limit: int | None) -> None:
     assert parse_limit(data) == limit
 
 
@@ -52,31 +52,39 @@ def test_both_ways_to_say_no_memory_limit(data: bytes, limit: int | None) -> Non
     ("data", "cores"),
     [(b"150000 100000\n", 1.5), (b"max 100000\n", None), (b"-1 100000\n", None), (b"", None)],
 )
-def test_both_ways_to_say_no_cpu_limit(data: bytes, cores: float | None) -> None:
+def test_a_cpu_limit_may_be_absent_in_v2_and_v1(data: bytes, cores: float | None) -> None:
     assert parse_cpu_max(data) == cores
 
 
-def test_used_memory_leaves_out_the_cache_that_can_go() -> None:
+def test_used_memory_is_without_the_inactive_file_cache() -> None:
     use = memory_use(b"536870912\n", b"167772160\n", MEMORY_STAT_V2, b"max\n", b"4096\n")
     assert use == MemoryUse(536870912, 167772160 - 20971520, 52428800, None, 4096)
 
 
-def test_v1_counts_the_groups_below_too() -> None:
+def test_v1_includes_the_groups_below() -> None:
     use = memory_use(b"536870912\n", b"167772160\n", MEMORY_STAT_V1, None, None)
     assert use == MemoryUse(536870912, 167772160 - 20971520, 52428800, None, None)
 
 
-def test_no_limit_is_no_use_to_report() -> None:
+def test_there_is_no_use_without_a_limit() -> None:
     assert memory_use(b"max\n", b"1\n", b"", None, None) is None
     assert cpu_use_v2(b"max 100000\n", CPU_STAT_V2) is None
     assert cpu_use_v1(b"-1\n", b"100000\n", b"1\n", b"") is None
 
 
-def test_cpu_use_is_in_seconds_whatever_the_version() -> None:
+def test_cpu_use_is_in_seconds_in_both_versions() -> None:
     assert cpu_use_v2(b"150000 100000\n", CPU_STAT_V2) == CpuUse(1.5, 5.5, 4.0, 1.5)
     stat = b"user 400\nsystem 150\n"
     v1 = cpu_use_v1(b"150000\n", b"100000\n", b"5500000000\n", stat)
     assert v1 == CpuUse(1.5, 5.5, 4.0, 1.5)
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> bytes:
+    """Write the files of a fake cgroup tree; its path, for a mount table."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return bytes(folder)
 
 
 def test_a_container_with_v2_is_read_from_its_files(tmp_path: Path) -> None:
@@ -87,13 +95,12 @@ def test_a_container_with_v2_is_read_from_its_files(tmp_path: Path) -> None:
         "cpu.max": b"150000 100000\n",
         "cpu.stat": CPU_STAT_V2,
     }
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
-    cgroup = find_cgroup(b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n" % bytes(tmp_path))
+    tree = write_files(tmp_path, files)
+    cgroup = find_cgroup(b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n" % tree)
     assert cgroup.memory() == MemoryUse(536870912, 146800640, 52428800, None, None)
     assert cgroup.cpu() == CpuUse(1.5, 5.5, 4.0, 1.5)
     (tmp_path / "memory.max").write_bytes(b"max\n")
-    assert cgroup.memory() is None, "a limit that is lifted is followed"
+    assert cgroup.memory() is None, "a limit that is removed is followed"
 
 
 def test_a_container_with_v1_is_read_from_its_files(tmp_path: Path) -> None:
@@ -106,42 +113,34 @@ def test_a_container_with_v1_is_read_from_its_files(tmp_path: Path) -> None:
         "cpu/cpuacct.usage": b"2000000000\n",
         "cpu/cpuacct.stat": b"user 100\nsystem 100\n",
     }
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(content)
-    here = bytes(tmp_path)
+    tree = write_files(tmp_path, files)
     cgroup = find_cgroup(
-        b"1 0 0:33 /docker/4f2b %b/memory ro - cgroup cgroup rw,memory\n" % here
-        + b"2 0 0:34 /docker/4f2b %b/cpu ro - cgroup cgroup rw,cpu,cpuacct\n" % here
+        b"1 0 0:33 /docker/4f2b %b/memory ro - cgroup cgroup rw,memory\n" % tree
+        + b"2 0 0:34 /docker/4f2b %b/cpu ro - cgroup cgroup rw,cpu,cpuacct\n" % tree
     )
     assert cgroup.memory() == MemoryUse(536870912, 146800640, 52428800, None, None)
     assert cgroup.cpu() == CpuUse(0.5, 2.0, 1.0, 1.0)
 
 
-def test_a_host_whose_root_group_has_no_limit_files_has_no_limits(tmp_path: Path) -> None:
-    (tmp_path / "cpu.stat").write_bytes(CPU_STAT_V2)
-    (tmp_path / "memory.stat").write_bytes(MEMORY_STAT_V2)
-    cgroup = find_cgroup(b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n" % bytes(tmp_path))
-    assert (cgroup.memory(), cgroup.cpu()) == (None, None)
-
-
-def test_a_mixture_takes_each_controller_from_where_it_is(tmp_path: Path) -> None:
-    (tmp_path / "unified").mkdir()
-    (tmp_path / "memory").mkdir()
-    for name, content in {
-        "limit_in_bytes": b"1000\n",
-        "usage_in_bytes": b"600\n",
-        "stat": b"total_inactive_file 100\n",
-    }.items():
-        (tmp_path / "memory" / f"memory.{name}").write_bytes(content)
-    here = bytes(tmp_path)
+def test_a_mixture_reads_each_controller_from_its_own_tree(tmp_path: Path) -> None:
+    files = {
+        "unified/cgroup.procs": b"",
+        "memory/memory.limit_in_bytes": b"1000\n",
+        "memory/memory.usage_in_bytes": b"600\n",
+        "memory/memory.stat": b"total_inactive_file 100\n",
+    }
+    tree = write_files(tmp_path, files)
     cgroup = find_cgroup(
-        b"1 0 0:38 / %b/unified rw - cgroup2 cgroup2 rw\n" % here
-        + b"2 0 0:33 / %b/memory rw - cgroup cgroup rw,memory\n" % here
+        b"1 0 0:38 / %b/unified rw - cgroup2 cgroup2 rw\n" % tree
+        + b"2 0 0:33 / %b/memory rw - cgroup cgroup rw,memory\n" % tree
     )
     assert cgroup.memory() == MemoryUse(1000, 500, 0, None, None)
 
 
-def test_no_cgroups_at_all_is_no_limit() -> None:
-    cgroup = find_cgroup(b"22 27 0:21 / /proc rw,relatime - proc proc rw\n")
+@pytest.mark.parametrize(
+    "mountinfo", [b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n", b"22 27 0:21 / %b rw - proc proc rw\n"]
+)
+def test_a_root_group_or_no_group_has_no_limits(tmp_path: Path, mountinfo: bytes) -> None:
+    tree = write_files(tmp_path, {"cpu.stat": CPU_STAT_V2, "memory.stat": MEMORY_STAT_V2})
+    cgroup = find_cgroup(mountinfo % tree)
     assert (cgroup.memory(), cgroup.cpu()) == (None, None)

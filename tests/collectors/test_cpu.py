@@ -12,7 +12,7 @@ from nodnod_agent.collectors.cpu import (
 )
 from nodnod_agent.core.stats.rates import CpuTimes
 
-# A virtual machine with a guest of its own: the guest columns (9, 10) are in user and nice already.
+# A machine with a guest: the guest columns (9, 10) are included in user and nice.
 STAT = b"""\
 cpu  2182 10 1630 161781 116 3 22 12 700 5
 cpu0 466 4 679 81626 8 1 3 3 200 5
@@ -31,7 +31,7 @@ def test_the_cpu_lines_are_read_and_nothing_after_them() -> None:
     assert times[ALL] == CpuTimes(2182, 10, 1630, 161781, 116, 3, 22, 12)
 
 
-def test_columns_that_an_old_kernel_lacks_are_0() -> None:
+def test_columns_that_an_old_kernel_does_not_have_are_0() -> None:
     assert parse_stat(OLD_STAT)[0] == CpuTimes(100, 0, 50, 850, 0, 0, 0, 0)
 
 
@@ -48,7 +48,7 @@ def test_each_core_has_its_own_share() -> None:
     assert (section.used, section.cores, section.frequency) == (50, [100, 0], 2400.0)
 
 
-def test_a_core_that_came_online_waits_for_its_second_reading() -> None:
+def test_a_core_that_came_online_is_absent_until_its_second_reading() -> None:
     before = {ALL: CpuTimes(), 0: CpuTimes()}
     after = {ALL: CpuTimes(idle=10), 0: CpuTimes(idle=10), 1: CpuTimes(user=9000)}
     assert compute(before, after, None).cores == [0]
@@ -65,23 +65,23 @@ def test_a_burst_over_the_quota_is_still_100_percent() -> None:
     assert compute_quota(CpuUse(0.5, 0, 0, 0), CpuUse(0.5, 4, 4, 0), 1.0, 8, None).used == 100
 
 
-def test_a_quota_above_what_the_machine_has_means_all_of_the_machine() -> None:
+def test_a_quota_above_the_cores_of_the_machine_counts_all_of_them() -> None:
     assert compute_quota(CpuUse(64, 0, 0, 0), CpuUse(64, 1, 1, 0), 1.0, 2, None).used == 50
 
 
-def test_readings_are_compared_with_the_one_before() -> None:
-    looks = iter([{ALL: CpuTimes(idle=0)}, {ALL: CpuTimes(user=5, idle=5)}] * 2)
-    reading = CpuCollector(Cgroup(), lambda: next(looks))
-    assert reading.read(1.0).used == 0
-    assert reading.read(2.0).used == 50
-    assert reading.read(3.0).used == 0, "a counter that went back"
-    assert reading.read(4.0).used == 50
+def test_shares_are_since_the_previous_reading() -> None:
+    times = iter([{ALL: CpuTimes(idle=0)}, {ALL: CpuTimes(user=5, idle=5)}] * 2)
+    collector = CpuCollector(Cgroup(), lambda: next(times))
+    assert collector.read(1.0).used == 0
+    assert collector.read(2.0).used == 50
+    assert collector.read(3.0).used == 0, "a counter that went back"
+    assert collector.read(4.0).used == 50
 
 
-def test_a_quota_divides_by_the_real_time_after_a_stop_of_five_seconds() -> None:
+def test_shares_of_a_quota_are_of_the_elapsed_time() -> None:
     uses = iter([CpuUse(1, 0, 0, 0), CpuUse(1, 0.5, 0.5, 0), CpuUse(1, 3.0, 3.0, 0)])
-    reading = CpuCollector(Cgroup(cpu=lambda: next(uses)), lambda: {ALL: CpuTimes()})
-    assert [reading.read(when).used for when in (0.0, 1.0, 6.0)] == [0, 50, 50]
+    collector = CpuCollector(Cgroup(cpu=lambda: next(uses)), lambda: {ALL: CpuTimes()})
+    assert [collector.read(when).used for when in (0.0, 1.0, 6.0)] == [0, 50, 50]
 
 
 def test_the_frequency_is_that_of_the_first_core_or_unknown() -> None:
@@ -90,7 +90,7 @@ def test_the_frequency_is_that_of_the_first_core_or_unknown() -> None:
     assert parse_frequency(b"processor\t: 0\nBogoMIPS\t: 108.00\n") is None
 
 
-def test_psutil_gives_the_same_shape_where_there_is_no_proc() -> None:
+def test_psutil_gives_the_same_times_without_proc() -> None:
     times = psutil_times()
     assert {ALL, 0} <= times.keys()
     assert sum(times[ALL]) > 0

@@ -4,7 +4,7 @@ from nodnod_agent.collectors.diskio import (
     DiskCounters,
     DiskIoCollector,
     compute,
-    is_whole,
+    is_disk,
     parse_diskstats,
     psutil_counters,
 )
@@ -26,7 +26,7 @@ def test_bytes_are_sectors_of_512_and_busy_is_in_seconds() -> None:
     assert found == {"vda": DiskCounters(8526, 1056562 * 512, 1420, 529832 * 512, 1.884)}
 
 
-def test_only_what_is_a_disk_is_read() -> None:
+def test_only_disks_are_read() -> None:
     asked: list[str] = []
     found = parse_diskstats(DISKSTATS, lambda name: asked.append(name) or name == "dm-0")
     assert asked == ["loop0", "vda", "vda1", "dm-0", "sr0"]
@@ -38,21 +38,21 @@ def test_a_machine_with_many_disks_has_a_row_for_each() -> None:
     assert len(parse_diskstats(lines, lambda _: True)) == 500
 
 
-def test_rates_are_per_second_of_the_time_that_really_passed() -> None:
+def test_rates_are_per_second_of_the_elapsed_time() -> None:
     after = {"sda": DiskCounters(50, 5000, 100, 10_000, 2.5)}
     assert compute({"sda": NOTHING}, after, 5.0) == {"sda": DiskIo(1000, 2000, 10, 20, 50)}
 
 
-def test_a_disk_that_was_plugged_in_waits_for_its_second_reading() -> None:
+def test_a_new_disk_is_absent_until_its_second_reading() -> None:
     assert compute({}, {"sdb": NOTHING}, 1.0) == {}
 
 
-def test_a_disk_whose_counters_start_anew_stands_still() -> None:
+def test_rates_are_0_after_the_counters_are_reset() -> None:
     before = {"sda": DiskCounters(1000, 1e6, 1000, 1e6, 9)}
     assert compute(before, {"sda": NOTHING}, 1.0) == {"sda": DiskIo(0, 0, 0, 0, 0)}
 
 
-def test_busy_is_never_more_than_all_the_time_and_may_be_unknown() -> None:
+def test_busy_is_at_most_100_percent_and_may_be_unknown() -> None:
     assert (
         compute({"a": NOTHING}, {"a": DiskCounters(0, 0, 0, 0, 1.02)}, 1.0)["a"].busy_percent == 100
     )
@@ -60,15 +60,15 @@ def test_busy_is_never_more_than_all_the_time_and_may_be_unknown() -> None:
     assert compute({"a": unknown}, {"a": unknown}, 1.0)["a"].busy_percent is None
 
 
-def test_a_machine_that_counts_no_disks_has_no_section() -> None:
+def test_a_machine_without_disk_counters_has_no_section() -> None:
     assert DiskIoCollector(lambda: None).read(1.0) is None
 
 
-def test_readings_are_compared_with_the_one_before() -> None:
-    looks = iter([{"a": NOTHING}, {"a": DiskCounters(2, 0, 0, 0, 0)}])
-    reading = DiskIoCollector(lambda: next(looks))
-    assert reading.read(1.0) == {}
-    section = reading.read(3.0)
+def test_rates_are_since_the_previous_reading() -> None:
+    counters = iter([{"a": NOTHING}, {"a": DiskCounters(2, 0, 0, 0, 0)}])
+    collector = DiskIoCollector(lambda: next(counters))
+    assert collector.read(1.0) == {}
+    section = collector.read(3.0)
     assert section is not None
     assert section["a"].reads == 1
 
@@ -76,10 +76,10 @@ def test_readings_are_compared_with_the_one_before() -> None:
 def test_this_machines_disks_are_whole_devices() -> None:
     section = DiskIoCollector().read(0.0)
     assert section is None or isinstance(section, dict)
-    assert not is_whole("no-such-device")
+    assert not is_disk("no-such-device")
 
 
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
-def test_psutil_counts_where_there_is_no_proc() -> None:
-    counted = psutil_counters()
-    assert counted is None or all(one.busy is None for one in counted.values())
+def test_psutil_counts_without_proc() -> None:
+    disks = psutil_counters()
+    assert disks is None or all(disk.busy is None for disk in disks.values())

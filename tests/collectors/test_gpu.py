@@ -8,9 +8,9 @@ from nodnod_client.sections import Gpu
 
 
 class FakeNvml:
-    """The functions of nvidia-ml-py that are used, over GPUs that are told to it.
+    """The functions of nvidia-ml-py that the collector calls, over given GPUs.
 
-    Written from the library's documentation; no real GPU has been asked.
+    Written from the documentation of the library, without a real GPU.
     """
 
     NVML_TEMPERATURE_GPU = 0
@@ -70,17 +70,17 @@ H100 = {
 
 
 def test_every_gpu_has_a_row_with_power_in_watts() -> None:
-    reading = GpuCollector(lambda: FakeNvml(H100, H100))
+    collector = GpuCollector(lambda: FakeNvml(H100, H100))
     row = Gpu("NVIDIA H100 80GB HBM3", 0, 85899345920, 1024, 31, 69.12)
-    assert reading.read(0.0) == [row, row]
+    assert collector.read(0.0) == [row, row]
 
 
-def test_what_a_model_does_not_say_is_none() -> None:
-    reading = GpuCollector(lambda: FakeNvml({"name": b"GeForce GT 710"}))
-    assert reading.read(0.0) == [Gpu("GeForce GT 710", None, None, None, None, None)]
+def test_values_that_a_model_does_not_report_are_none() -> None:
+    collector = GpuCollector(lambda: FakeNvml({"name": b"GeForce GT 710"}))
+    assert collector.read(0.0) == [Gpu("GeForce GT 710", None, None, None, None, None)]
 
 
-def test_names_of_old_libraries_are_bytes() -> None:
+def test_a_name_may_be_bytes() -> None:
     assert compute(b"Tesla\xff", None, None, None, None).name == "Tesla\ufffd"
 
 
@@ -91,11 +91,11 @@ def test_without_the_package_there_is_no_section() -> None:
         loads.append(1)
         raise ImportError("pynvml")
 
-    reading = GpuCollector(absent)
-    assert [reading.read(0.0), reading.read(1.0)] == [None, None]
-    assert len(loads) == 1, "it is not looked for at every tick"
-    reading.forget()
-    reading.read(2.0)
+    collector = GpuCollector(absent)
+    assert [collector.read(0.0), collector.read(1.0)] == [None, None]
+    assert len(loads) == 1, "it is not loaded again at every tick"
+    collector.reset()
+    collector.read(2.0)
     assert len(loads) == 2
 
 
@@ -104,15 +104,15 @@ def test_without_a_driver_or_a_gpu_there_is_no_section() -> None:
     assert GpuCollector(lambda: FakeNvml()).read(0.0) is None
 
 
-def test_the_library_is_opened_once_and_closed_when_nobody_asks() -> None:
+def test_the_library_is_opened_once_and_closed_by_reset() -> None:
     nvml = FakeNvml(H100)
-    reading = GpuCollector(lambda: nvml)
-    reading.read(0.0)
-    reading.read(1.0)
-    reading.forget()
-    reading.forget()
+    collector = GpuCollector(lambda: nvml)
+    collector.read(0.0)
+    collector.read(1.0)
+    collector.reset()
+    collector.reset()
     assert nvml.calls == ["init", "shutdown"]
-    reading.read(2.0)
+    collector.read(2.0)
     assert nvml.calls == ["init", "shutdown", "init"]
 
 

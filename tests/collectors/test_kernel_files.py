@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there, text
+from nodnod_agent.collectors.kernel_files import KernelFile, open_optional, text
 
 
-def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_each_read_returns_the_current_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
     file = KernelFile(str(path))
@@ -16,7 +16,7 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
     assert file.head(2) == b"th"
 
 
-def test_a_file_of_many_pages_is_read_to_its_end(tmp_path: Path) -> None:
+def test_a_large_file_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "file"
     content = os.urandom(300_000)
     path.write_bytes(content)
@@ -24,16 +24,16 @@ def test_a_file_of_many_pages_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/kallsyms"), reason="needs /proc")
-def test_a_kernel_file_that_comes_in_pages_is_read_to_its_end() -> None:
+def test_a_kernel_file_of_many_pages_is_read_to_its_end() -> None:
     file = KernelFile("/proc/self/smaps")
     assert file.read().rstrip().split(b"\n")[-1].startswith(b"VmFlags")
 
 
-def test_a_file_that_is_not_there_is_none(tmp_path: Path) -> None:
-    assert open_if_there(str(tmp_path / "none")) is None
+def test_an_absent_file_is_none(tmp_path: Path) -> None:
+    assert open_optional(str(tmp_path / "none")) is None
 
 
-def test_a_file_that_is_closed_or_forgotten_gives_its_descriptor_back(tmp_path: Path) -> None:
+def test_a_file_that_is_closed_or_collected_releases_its_descriptor(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
     file = KernelFile(str(path))
@@ -46,6 +46,6 @@ def test_a_file_that_is_closed_or_forgotten_gives_its_descriptor_back(tmp_path: 
     assert len(os.listdir("/dev/fd")) == before - 1
 
 
-def test_names_that_are_no_utf_8_become_text() -> None:
+def test_bytes_that_are_not_utf_8_become_replacement_characters() -> None:
     assert text(b"a\xffb") == text("a\udcffb") == "a\ufffdb"
     assert text("ü") == "ü"

@@ -3,9 +3,9 @@ from pathlib import Path
 from nodnod_agent.collectors.cgroup import Cgroup, MemoryUse
 from nodnod_agent.collectors.memory import (
     MemoryCollector,
+    limited,
     parse_meminfo,
     psutil_memory,
-    within,
 )
 from nodnod_client.sections import Memory
 
@@ -36,36 +36,36 @@ def test_used_is_total_minus_available() -> None:
     assert (memory.swap_total, memory.swap_used) == (2097148 * 1024, 97148 * 1024)
 
 
-def test_a_kernel_that_does_not_estimate_what_is_available_counts_free_and_cached() -> None:
+def test_without_an_estimate_free_and_cached_memory_is_available() -> None:
     memory = parse_meminfo(b"MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\n")
     assert memory.available == 35 * 1024
 
 
-def test_in_a_container_total_is_the_limit() -> None:
+def test_in_a_container_the_total_is_the_limit() -> None:
     use = MemoryUse(limit=2000, used=500, cached=300, swap_limit=None, swap_used=7)
-    memory = within(HOST, use)
+    memory = limited(HOST, use)
     assert (memory.total, memory.used, memory.available) == (2000, 500, 1500)
     assert (memory.cached, memory.buffers) == (300, None)
     assert (memory.swap_total, memory.swap_used) == (400, 7)
 
 
-def test_a_limit_above_what_the_host_has_is_no_limit() -> None:
-    assert within(HOST, MemoryUse(9000, 100, 0, None, None)) is HOST
-    assert within(HOST, None) is HOST
+def test_a_limit_above_the_total_of_the_host_is_ignored() -> None:
+    assert limited(HOST, MemoryUse(9000, 100, 0, None, None)) is HOST
+    assert limited(HOST, None) is HOST
 
 
 def test_use_over_the_limit_leaves_nothing_available() -> None:
-    memory = within(HOST, MemoryUse(2000, 2100, 0, 0, 0))
+    memory = limited(HOST, MemoryUse(2000, 2100, 0, 0, 0))
     assert (memory.used, memory.available, memory.swap_total) == (2000, 0, 0)
 
 
-def test_reading_this_machine_agrees_with_psutil() -> None:
+def test_the_memory_of_this_machine_agrees_with_psutil() -> None:
     ours, theirs = MemoryCollector(Cgroup()).read(0.0), psutil_memory()
     assert ours.total == theirs.total
     assert abs(ours.available - theirs.available) < ours.total / 20
 
 
-def test_a_limit_that_changes_is_followed(tmp_path: Path) -> None:
+def test_a_new_limit_is_followed(tmp_path: Path) -> None:
     uses = iter([None, MemoryUse(2000, 500, 0, None, None)])
-    reading = MemoryCollector(Cgroup(memory=lambda: next(uses)), lambda: HOST)
-    assert [reading.read(0.0).total, reading.read(1.0).total] == [8000, 2000]
+    collector = MemoryCollector(Cgroup(memory=lambda: next(uses)), lambda: HOST)
+    assert [collector.read(0.0).total, collector.read(1.0).total] == [8000, 2000]

@@ -2,7 +2,7 @@ import pytest
 
 from nodnod_agent.collectors.mounts import (
     Kind,
-    Mounted,
+    MountEntry,
     choose,
     from_partitions,
     kind,
@@ -11,7 +11,7 @@ from nodnod_agent.collectors.mounts import (
 )
 
 
-def shown(table: list[Mounted]) -> list[tuple[str, bool]]:
+def shown(table: list[MountEntry]) -> list[tuple[str, bool]]:
     return [(mount.point, mount.counted) for mount in choose(table)]
 
 
@@ -37,7 +37,7 @@ SERVER = rb"""22 27 0:21 / /proc rw,relatime - proc proc rw
 """
 
 
-def test_a_server_counts_each_disk_once_and_shows_what_belongs_to_others() -> None:
+def test_a_server_counts_each_disk_once_and_shows_remote_filesystems() -> None:
     assert shown(parse_mountinfo(SERVER)) == [
         ("/", True),
         ("/srv/disk 1", True),
@@ -53,7 +53,7 @@ def test_a_server_counts_each_disk_once_and_shows_what_belongs_to_others() -> No
 def test_a_server_with_many_disks_counts_them_all() -> None:
     lines = [b"1 0 8:0 / / rw - ext4 /dev/sda rw"]
     lines += [b"%d 1 65:%d / /data/%d rw - xfs /dev/sd%d rw" % (n, n, n, n) for n in range(60)]
-    # Each of them is bound into three containers as well.
+    # Each of them is also bind-mounted in three containers.
     lines += [
         b"%d 1 65:%d /vol /run/c%d/%d rw - xfs /dev/sd%d rw" % (n, n, c, n, n)
         for n in range(60)
@@ -75,7 +75,7 @@ def test_btrfs_subvolumes_of_one_device_are_one_filesystem() -> None:
     assert shown(table) == [("/", True), ("/backup", True), ("/boot", True)]
 
 
-def test_a_docker_container_counts_the_disk_that_its_files_come_from() -> None:
+def test_a_docker_container_counts_the_disk_of_its_files() -> None:
     table = parse_mountinfo(
         b"1200 900 0:120 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/a:b\n"
         b"1201 1200 0:121 / /proc rw - proc proc rw\n"
@@ -96,7 +96,7 @@ def test_a_container_without_a_device_counts_its_root() -> None:
     assert shown(table) == [("/", True), ("/data", False)]
 
 
-def test_a_later_mount_hides_an_earlier_one_at_the_same_place() -> None:
+def test_a_later_mount_hides_an_earlier_one_at_the_same_path() -> None:
     table = parse_mountinfo(
         b"1 0 0:2 / / rw - rootfs rootfs rw\n"
         b"2 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
@@ -113,13 +113,13 @@ def test_a_machine_without_any_mounts_shows_none() -> None:
     assert choose([]) == []
 
 
-def test_a_path_that_is_no_utf_8_goes_to_the_system_as_it_is_and_to_json_as_text() -> None:
+def test_a_path_that_is_not_utf_8_is_kept_for_the_system_and_printable_for_json() -> None:
     (mount,) = choose(parse_mountinfo(b"1 0 8:1 / /a\\134\\012\\377b rw - ext4 /dev/s\xff rw\n"))
     assert mount.point == "/a\\\n\udcffb"
-    assert mount.shown == ("/a\\\n\ufffdb", "/dev/s\ufffd", "ext4")
+    assert mount.printable == ("/a\\\n\ufffdb", "/dev/s\ufffd", "ext4")
 
 
-def test_lines_that_are_no_mounts_are_passed_over() -> None:
+def test_malformed_lines_are_skipped() -> None:
     assert parse_mountinfo(b"\ngarbage\n") == []
 
 
@@ -138,8 +138,10 @@ def test_lines_that_are_no_mounts_are_passed_over() -> None:
         ("autofs", "0:44", "systemd-1", Kind.OTHER),
     ],
 )
-def test_what_counts_as_storage(type_: str, device: str, source: str, expected: Kind) -> None:
-    assert kind(Mounted(device, "/", "/x", type_, source)) is expected
+def test_the_kind_follows_from_type_and_device(
+    type_: str, device: str, source: str, expected: Kind
+) -> None:
+    assert kind(MountEntry(device, "/", "/x", type_, source)) is expected
 
 
 MACBOOK = [
@@ -154,7 +156,7 @@ MACBOOK = [
 ]
 
 
-def test_a_macbook_counts_the_disk_behind_all_its_apfs_volumes_once() -> None:
+def test_a_macbook_counts_the_disk_of_its_apfs_volumes_once() -> None:
     assert shown(from_partitions(MACBOOK)) == [
         ("/", True),
         ("/Volumes/Stick", True),
@@ -162,5 +164,5 @@ def test_a_macbook_counts_the_disk_behind_all_its_apfs_volumes_once() -> None:
     ]
 
 
-def test_psutil_finds_mounts_where_there_is_no_proc() -> None:
+def test_psutil_finds_mounts_without_proc() -> None:
     assert any(mount.counted for mount in psutil_mounts())

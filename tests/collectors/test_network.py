@@ -28,24 +28,24 @@ def test_both_directions_are_read_from_their_columns() -> None:
     assert found["eth0"] == InterfaceCounters(59093942, 101487, 1484 + 951, 1 + 3, 2 + 4)
 
 
-def test_a_name_that_is_no_utf_8_is_still_text() -> None:
+def test_a_name_that_is_not_utf_8_is_still_text() -> None:
     header = b"\n".join(NET_DEV.split(b"\n")[:2])
     line = b"\n ve\xff0: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n"
     assert list(parse_net_dev(header + line)) == ["ve\ufffd0"]
 
 
-def test_rates_are_per_second_of_the_time_that_really_passed() -> None:
+def test_rates_are_per_second_of_the_elapsed_time() -> None:
     section = compute({"eth0": ZERO}, {"eth0": InterfaceCounters(5000, 500, 50, 5, 10)}, 5.0)
     assert section == {"eth0": NetworkIo(1000, 100, 10, 1, 2)}
 
 
-def test_an_interface_made_anew_under_its_old_name_stands_still() -> None:
+def test_rates_are_0_after_an_interface_is_recreated() -> None:
     assert compute({"tun0": InterfaceCounters(9, 9, 9, 9, 9)}, {"tun0": ZERO}, 1.0) == {
         "tun0": NetworkIo(0, 0, 0, 0, 0)
     }
 
 
-def test_a_new_interface_waits_for_its_second_reading() -> None:
+def test_a_new_interface_is_absent_until_its_second_reading() -> None:
     assert compute({}, {"eth1": ZERO}, 1.0) == {}
 
 
@@ -53,7 +53,7 @@ def row(received: float, sent: float) -> NetworkIo:
     return NetworkIo(received, sent, 0, 0, 0)
 
 
-def test_traffic_is_that_of_the_hardware_and_not_of_the_bridges_on_top() -> None:
+def test_traffic_is_that_of_the_hardware_without_bridges() -> None:
     section = {"lo": row(9, 9), "eth0": row(1, 2), "eth1": row(10, 20), "docker0": row(1, 2)}
     assert traffic(section, ["eth0", "eth1", "eth7"]) == Traffic(11, 22)
 
@@ -63,25 +63,25 @@ def test_a_container_without_hardware_sums_all_but_the_loopback() -> None:
     assert traffic({}, []) == Traffic(0, 0)
 
 
-def test_hardware_is_looked_up_once_for_each_set_of_interfaces() -> None:
-    looks = iter([{"lo": ZERO, "eth0": ZERO}] * 3 + [{"lo": ZERO, "eth1": ZERO}])
+def test_hardware_is_determined_once_for_each_set_of_interfaces() -> None:
+    counters = iter([{"lo": ZERO, "eth0": ZERO}] * 3 + [{"lo": ZERO, "eth1": ZERO}])
     asked: list[str] = []
-    reading = NetworkCollector(
-        lambda: next(looks), lambda name: asked.append(name) or name.startswith("eth")
+    collector = NetworkCollector(
+        lambda: next(counters), lambda name: asked.append(name) or name.startswith("eth")
     )
     for now in range(3):
-        reading.read(float(now))
-    assert (asked, reading.hardware()) == (["lo", "eth0"], ["eth0"])
-    reading.read(3.0)
-    assert reading.hardware() == ["eth1"]
+        collector.read(float(now))
+    assert (asked, collector.hardware()) == (["lo", "eth0"], ["eth0"])
+    collector.read(3.0)
+    assert collector.hardware() == ["eth1"]
 
 
-def test_the_loopback_of_this_machine_is_no_hardware() -> None:
+def test_the_loopback_of_this_machine_is_not_hardware() -> None:
     assert not has_device("lo")
-    reading = NetworkCollector()
-    reading.read(0.0)
-    assert reading.read(1.0) is not None
+    collector = NetworkCollector()
+    collector.read(0.0)
+    assert collector.read(1.0) is not None
 
 
-def test_psutil_counts_where_there_is_no_proc() -> None:
+def test_psutil_counts_without_proc() -> None:
     assert all(len(one) == 5 for one in psutil_counters().values())

@@ -17,7 +17,7 @@ def test_the_last_ten_seconds_are_read() -> None:
     assert parse_pressure(MEMORY) == Stall(1.53, 0.26)
 
 
-def test_an_older_kernel_knows_no_full_stall_of_the_cpu() -> None:
+def test_the_full_stall_of_the_cpu_may_be_absent() -> None:
     assert parse_pressure(OLD_CPU) == Stall(7.0, None)
     assert parse_pressure(b"") is None
 
@@ -45,6 +45,6 @@ def test_a_kernel_booted_with_psi_off_has_no_section(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(KernelFile, "read", not_supported)
-    reading = PressureCollector(str(tmp_path))
-    assert [reading.read(0.0), reading.read(1.0)] == [None, None]
-    assert len(reads) == 3, "and is not asked again"
+    collector = PressureCollector(str(tmp_path))
+    assert [collector.read(0.0), collector.read(1.0)] == [None, None]
+    assert len(reads) == 3, "it is not read again"

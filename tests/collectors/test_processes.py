@@ -4,11 +4,11 @@ import time
 import msgspec
 import pytest
 
-from nodnod_agent.collectors.on_demand import LATER
 from nodnod_agent.collectors.processes import (
     TOP,
-    Found,
+    NotReady,
     ProcessesCollector,
+    ProcessStat,
     compute,
     list_proc,
     list_psutil,
@@ -30,8 +30,8 @@ broken
 """
 
 
-def found(pid: int, cpu: float = 0.0, rss: int = 0, born: float = 1.0) -> Found:
-    return Found(pid, born, f"p{pid}", cpu, rss)
+def process_stat(pid: int, cpu: float = 0.0, rss: int = 0, started: float = 1.0) -> ProcessStat:
+    return ProcessStat(pid, started, f"p{pid}", cpu, rss)
 
 
 def nobody(pid: int) -> str:
@@ -40,7 +40,7 @@ def nobody(pid: int) -> str:
 
 def test_a_process_is_read_from_its_stat_file() -> None:
     process = parse_stat(STAT, 100, 4096)
-    assert process == Found(8249, 1819.42, "python", 2.0, 6068 * 4096)
+    assert process == ProcessStat(8249, 1819.42, "python", 2.0, 6068 * 4096)
 
 
 def test_a_hostile_name_is_just_data() -> None:
@@ -51,55 +51,55 @@ def test_a_hostile_name_is_just_data() -> None:
     assert msgspec.json.decode(msgspec.json.encode(section))["byCpu"][0]["name"] == process.name
 
 
-def test_the_first_name_of_a_user_id_is_its_name() -> None:
+def test_the_first_name_of_a_user_id_counts() -> None:
     assert parse_users(PASSWD) == {0: "root", 33: "www-data"}
 
 
-def test_cpu_is_percent_of_one_core_over_the_time_that_really_passed() -> None:
+def test_cpu_is_percent_of_one_core_over_the_elapsed_time() -> None:
     before = {(1, 1.0): 10.0, (2, 1.0): 10.0}
-    section = compute(before, [found(1, 20.0), found(2, 11.0)], 5.0, nobody)
+    section = compute(before, [process_stat(1, 20.0), process_stat(2, 11.0)], 5.0, nobody)
     assert [(row.pid, row.cpu) for row in section.by_cpu] == [(1, 200.0), (2, 20.0)]
 
 
-def test_a_process_that_took_an_old_pid_is_a_new_one() -> None:
-    section = compute({(1, 1.0): 500.0}, [found(1, 0.5, born=9.0)], 1.0, nobody)
+def test_a_process_with_a_reused_pid_is_a_new_one() -> None:
+    section = compute({(1, 1.0): 500.0}, [process_stat(1, 0.5, started=9.0)], 1.0, nobody)
     assert section.by_cpu[0].cpu == 50.0
 
 
-def test_the_two_tops_are_of_fifteen_each_and_ordered_by_their_own_measure() -> None:
-    many = [found(n, cpu=float(n), rss=1000 - n) for n in range(100)]
+def test_the_top_fifteen_by_cpu_and_by_memory_are_sorted() -> None:
+    many = [process_stat(n, cpu=float(n), rss=1000 - n) for n in range(100)]
     section = compute({}, many, 1.0, nobody)
     assert section.count == 100
     assert [row.pid for row in section.by_cpu] == list(range(99, 99 - TOP, -1))
     assert [row.pid for row in section.by_memory] == list(range(TOP))
 
 
-def test_two_looks_are_needed_and_they_must_not_follow_too_closely() -> None:
-    reading = ProcessesCollector()
-    assert reading.read(100.0) is LATER
-    assert reading.read(100.05) is LATER
-    section = reading.read(101.0)
-    assert section is not LATER
+def test_two_readings_are_needed_with_a_least_interval_between_them() -> None:
+    collector = ProcessesCollector()
+    assert isinstance(collector.read(100.0), NotReady)
+    assert isinstance(collector.read(100.05), NotReady)
+    section = collector.read(101.0)
+    assert not isinstance(section, NotReady)
     assert section.count > 0
-    reading.forget()
-    assert reading.read(200.0) is LATER
+    collector.reset()
+    assert isinstance(collector.read(200.0), NotReady)
 
 
-def test_this_process_is_seen_with_its_user_and_its_work() -> None:
-    reading = ProcessesCollector()
+def test_this_process_is_listed_with_its_user_and_cpu() -> None:
+    collector = ProcessesCollector()
     begun = time.process_time()
-    reading.read(0.0)
+    collector.read(0.0)
     while time.process_time() - begun < 0.15:
         pass
-    section = reading.read(0.2)
-    assert section is not LATER
+    section = collector.read(0.2)
+    assert not isinstance(section, NotReady)
     mine = next(row for row in section.by_cpu if row.pid == os.getpid())
     assert mine.cpu > 40
     assert mine.rss > 1_000_000
     assert mine.user
 
 
-def test_psutil_lists_the_same_processes_where_there_is_no_proc() -> None:
+def test_psutil_lists_the_processes_without_proc() -> None:
     mine = next(one for one in list_psutil() if one.pid == os.getpid())
     assert mine.rss > 1_000_000
 

@@ -11,40 +11,40 @@ import pytest
 from collectors import private_mounts
 from eventually import SLACK
 from nodnod_agent.collectors.machine import Moment, Timing
-from nodnod_agent.collectors.sampler import WARM_UP, Sampler, due_after
+from nodnod_agent.collectors.sampler import WARM_UP, Sampler, next_tick
 from nodnod_agent.core.stats.sample import Sample
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 class FakeMachine:
-    """Numbers its samples; costly sections are told by ``costly``, and by default there at once."""
+    """Numbers its samples. ``read`` returns expensive sections, by default at once."""
 
     def __init__(self) -> None:
-        self.taken: list[Moment] = []
-        self.looked: list[tuple[str, ...]] = []
-        self.forgotten = asyncio.Queue[str]()
+        self.moments: list[Moment] = []
+        self.readings: list[tuple[str, ...]] = []
+        self.resets = asyncio.Queue[str]()
         self.loop = asyncio.get_running_loop()
-        self.costly: Callable[[Iterable[str]], dict[str, bytes]] = lambda names: dict.fromkeys(
+        self.read: Callable[[Iterable[str]], dict[str, bytes]] = lambda names: dict.fromkeys(
             names, b"1"
         )
-        self.gate: threading.Event | None = None
+        self.release: threading.Event | None = None
         self.entered = asyncio.Event()
         self.stopped = False
 
-    def take(self, at: Moment) -> Sample:
-        self.taken.append(at)
-        if self.gate is not None:
+    def sample(self, at: Moment) -> Sample:
+        self.moments.append(at)
+        if self.release is not None:
             self.loop.call_soon_threadsafe(self.entered.set)
-            assert self.gate.wait(PATIENCE)
-        return Sample(at.unix, float(len(self.taken)), sections={"cpu": b"{}"}, clock=at.clock)
+            assert self.release.wait(TIMEOUT)
+        return Sample(at.unix, float(len(self.moments)), sections={"cpu": b"{}"}, clock=at.clock)
 
-    def take_costly(self, names: Iterable[str], now: float) -> dict[str, bytes]:
-        self.looked.append(tuple(names))
-        return self.costly(self.looked[-1])
+    def read_expensive(self, names: Iterable[str], now: float) -> dict[str, bytes]:
+        self.readings.append(tuple(names))
+        return self.read(self.readings[-1])
 
-    def forget(self, name: str) -> None:
-        self.loop.call_soon_threadsafe(self.forgotten.put_nowait, name)
+    def reset(self, name: str) -> None:
+        self.loop.call_soon_threadsafe(self.resets.put_nowait, name)
 
     def timings(self) -> dict[str, Timing]:
         return {"cpu": Timing(0.001, 2)}
@@ -53,8 +53,8 @@ class FakeMachine:
         self.stopped = True
 
 
-class Run:
-    """A sampler over a fake machine, and what it has delivered."""
+class SamplerHarness:
+    """A sampler over a fake machine, and the samples that it delivers."""
 
     def __init__(self, interval: float) -> None:
         self.machine = FakeMachine()
@@ -66,205 +66,217 @@ class Run:
             machine=self.machine,  # type: ignore[arg-type]
         )
 
-    async def until(self, fits: Callable[[Sample], bool]) -> Sample:
-        async with asyncio.timeout(PATIENCE):
+    async def next(self, fits: Callable[[Sample], bool] = lambda _: True) -> Sample:
+        """The next sample that fits."""
+        async with asyncio.timeout(TIMEOUT):
             while not fits(sample := await self.samples.get()):
                 pass
         return sample
 
+    async def next_with(self, section: str) -> Sample:
+        return await self.next(lambda sample: section in sample.sections)
+
 
 @asynccontextmanager
-async def running(interval: float = 60.0) -> AsyncIterator[Run]:
-    run = Run(interval)
-    run.sampler.start()
+async def running(interval: float) -> AsyncIterator[SamplerHarness]:
+    harness = SamplerHarness(interval)
+    harness.sampler.start()
     try:
-        yield run
+        yield harness
     finally:
-        run.sampler.stop()
+        harness.sampler.stop()
 
 
-async def test_the_first_sample_comes_after_two_readings() -> None:
-    async with running() as run:
-        sample = await run.until(lambda _: True)
-        assert sample.cpu_used == 2, "the second reading"
-        first, second = run.machine.taken
-        assert second.mono - first.mono >= WARM_UP
+@pytest.fixture
+async def slow() -> AsyncIterator[SamplerHarness]:
+    """A sampler that delivers one sample."""
+    async with running(60.0) as harness:
+        yield harness
 
 
-async def test_a_sample_comes_every_interval() -> None:
-    async with running(0.02) as run:
-        samples = [await run.until(lambda _: True) for _ in range(5)]
-        assert [sample.cpu_used for sample in samples] == [2, 3, 4, 5, 6]
+@pytest.fixture
+async def fast() -> AsyncIterator[SamplerHarness]:
+    """A sampler that delivers a sample every 20 ms."""
+    async with running(0.02) as harness:
+        yield harness
+
+
+async def test_the_first_sample_comes_after_two_readings(slow: SamplerHarness) -> None:
+    sample = await slow.next()
+    assert sample.cpu_used == 2, "the second reading"
+    first, second = slow.machine.moments
+    assert second.mono - first.mono >= WARM_UP
+
+
+async def test_a_sample_comes_every_interval(fast: SamplerHarness) -> None:
+    samples = [await fast.next() for _ in range(5)]
+    assert [sample.cpu_used for sample in samples] == [2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
     ("due", "now", "following"),
     [
         (100.0, 100.01, 101.0),
-        (100.0, 100.49, 101.0),  # a little late: the schedule stands
+        (100.0, 100.49, 101.0),  # a little late: the schedule is kept
         (100.0, 100.5, 101.5),  # late by half an interval: a new schedule
-        (100.0, 105.0, 106.0),  # stopped for five seconds: one tick, and no volley after it
+        (100.0, 105.0, 106.0),  # stopped for five seconds: no burst of ticks
     ],
 )
-def test_ticks_keep_to_a_schedule_unless_they_come_far_too_late(
+def test_ticks_keep_to_a_schedule_unless_one_is_very_late(
     due: float, now: float, following: float
 ) -> None:
-    assert due_after(due, now, 1.0) == following
+    assert next_tick(due, now, 1.0) == following
 
 
-async def test_a_wanted_section_comes_at_once_with_the_sample_there_is() -> None:
-    async with running() as run:
-        before = await run.until(lambda _: True)
-        run.sampler.want(["gpu"], 60)
-        after = await run.until(lambda _: True)
-        assert after.sections == {"cpu": b"{}", "gpu": b"1"}
-        assert (after.time, after.cpu_used) == (before.time, before.cpu_used)
-        assert len(run.machine.taken) == 2, "the cheap sections were not read again"
-
-
-async def test_a_wanted_section_comes_with_every_tick() -> None:
-    async with running(0.02) as run:
-        run.sampler.want(["gpu", "sensors"], 60)
-        await run.until(lambda sample: "gpu" in sample.sections)
-        last = len(run.machine.looked)
-        seen = [await run.until(lambda _: True) for _ in range(10)]
-        assert all({"gpu", "sensors"} < sample.sections.keys() for sample in seen)
-        assert len(run.machine.looked) > last
-
-
-async def test_a_section_that_needs_two_looks_gets_them() -> None:
-    async with running() as run:
-        looks: list[float] = []
-
-        def costly(names: Iterable[str]) -> dict[str, bytes]:
-            looks.append(time.monotonic())
-            return {} if len(looks) == 1 else dict.fromkeys(names, b"2")
-
-        run.machine.costly = costly
-        run.sampler.want(["processes"], 60)
-        sample = await run.until(lambda sample: "processes" in sample.sections)
-        assert sample.sections["processes"] == b"2"
-        assert looks[1] - looks[0] >= WARM_UP
-
-
-async def test_a_section_that_nobody_wants_any_more_costs_nothing() -> None:
-    async with running(0.02) as run:
-        await run.until(lambda _: True)
-        run.sampler.want(["processes"], 0.1)
-        await run.until(lambda sample: "processes" in sample.sections)
-        async with asyncio.timeout(PATIENCE):
-            assert await run.machine.forgotten.get() == "processes"
-        looked = len(run.machine.looked)
-        await run.until(lambda sample: "processes" not in sample.sections)
-        for _ in range(5):
-            assert "processes" not in (await run.until(lambda _: True)).sections
-        assert len(run.machine.looked) == looked
-
-
-async def test_wanting_longer_extends_and_wanting_shorter_does_not_cut() -> None:
-    async with running(0.02) as run:
-        run.sampler.want(["processes"], 0.05)
-        run.sampler.want(["processes"], 60)
-        run.sampler.want(["processes"], 0.01)
-        for _ in range(10):
-            await run.until(lambda sample: "processes" in sample.sections)
-        assert run.machine.forgotten.empty()
-
-
-async def test_wanting_a_cheap_or_unknown_section_changes_nothing() -> None:
-    async with running() as run:
-        await run.until(lambda _: True)
-        threads = threading.active_count()
-        run.sampler.want(["cpu", "nonsense"], 60)
-        assert threading.active_count() == threads
-        assert run.machine.looked == []
-
-
-async def test_a_costly_section_that_hangs_does_not_stop_the_cheap_ones() -> None:
-    async with running(0.02) as run:
-        gate = threading.Event()
-
-        def hangs(names: Iterable[str]) -> dict[str, bytes]:
-            assert gate.wait(PATIENCE)
-            return dict.fromkeys(names, b"1")
-
-        run.machine.costly = hangs
-        run.sampler.want(["gpu"], 60)
-        for _ in range(5):
-            assert "gpu" not in (await run.until(lambda _: True)).sections
-        assert len(run.machine.looked) == 1
-        gate.set()
-        await run.until(lambda sample: "gpu" in sample.sections)
-
-
-async def test_a_reading_that_raises_does_not_end_the_sampler(
-    caplog: pytest.LogCaptureFixture,
+async def test_a_demanded_section_comes_at_once_with_the_newest_sample(
+    slow: SamplerHarness,
 ) -> None:
-    async with running(0.02) as run:
-        take = run.machine.take
-
-        def fails_once(at: Moment) -> Sample:
-            run.machine.take = take  # type: ignore[method-assign]
-            raise ValueError("odd")
-
-        run.machine.take = fails_once  # type: ignore[method-assign]
-        await run.until(lambda _: True)
-        assert "the sampler failed" in caplog.text
+    before = await slow.next()
+    slow.sampler.demand(["gpu"], 60)
+    after = await slow.next()
+    assert after.sections == {"cpu": b"{}", "gpu": b"1"}
+    assert (after.time, after.cpu_used) == (before.time, before.cpu_used)
+    assert len(slow.machine.moments) == 2, "the other sections are not read again"
 
 
-async def test_stopping_returns_at_once_and_nothing_comes_after() -> None:
-    async with running(0.02) as run:
-        await run.until(lambda _: True)
-        run.machine.gate = threading.Event()
-        async with asyncio.timeout(PATIENCE):
-            await run.machine.entered.wait()
-        begun = time.monotonic()
-        run.sampler.stop()
-        assert time.monotonic() - begun < SLACK, "though a reading hangs"
-        assert run.machine.stopped
-        while not run.samples.empty():
-            run.samples.get_nowait()
-        sampler = next(t for t in threading.enumerate() if t.name == "nodnod-sampler")
-        run.machine.gate.set()
-        await asyncio.to_thread(sampler.join, PATIENCE)
-        await asyncio.sleep(0)
-        assert run.samples.empty()
+async def test_a_demanded_section_comes_with_every_tick(fast: SamplerHarness) -> None:
+    fast.sampler.demand(["gpu", "sensors"], 60)
+    await fast.next_with("gpu")
+    last = len(fast.machine.readings)
+    samples = [await fast.next() for _ in range(10)]
+    assert all({"gpu", "sensors"} < sample.sections.keys() for sample in samples)
+    assert len(fast.machine.readings) > last
 
 
-async def test_a_sample_on_its_way_when_the_sampler_stops_is_dropped() -> None:
-    run = Run(60.0)
-    handed: list[Sample] = []
-    run.sampler._deliver = handed.append
-    run.sampler.stop()
-    run.sampler._receive(Sample(1.0))
-    assert handed == []
+async def test_a_section_that_needs_two_readings_gets_them(slow: SamplerHarness) -> None:
+    times: list[float] = []
+
+    def read(names: Iterable[str]) -> dict[str, bytes]:
+        times.append(time.monotonic())
+        return {} if len(times) == 1 else dict.fromkeys(names, b"2")
+
+    slow.machine.read = read
+    slow.sampler.demand(["processes"], 60)
+    sample = await slow.next_with("processes")
+    assert sample.sections["processes"] == b"2"
+    assert times[1] - times[0] >= WARM_UP
 
 
-def test_a_closed_loop_is_survived_in_silence() -> None:
-    async def main() -> Run:
-        run = Run(0.01)
-        run.sampler.start()
-        await run.until(lambda _: True)
-        return run
+async def test_a_section_is_reset_and_not_read_after_its_demand_ends(
+    fast: SamplerHarness,
+) -> None:
+    await fast.next()
+    fast.sampler.demand(["processes"], 0.1)
+    await fast.next_with("processes")
+    async with asyncio.timeout(TIMEOUT):
+        assert await fast.machine.resets.get() == "processes"
+    readings = len(fast.machine.readings)
+    await fast.next(lambda sample: "processes" not in sample.sections)
+    for _ in range(5):
+        assert "processes" not in (await fast.next()).sections
+    assert len(fast.machine.readings) == readings
 
-    run = asyncio.run(main())
-    taken = len(run.machine.taken)
-    deadline = time.monotonic() + PATIENCE
-    while len(run.machine.taken) < taken + 3 and time.monotonic() < deadline:
+
+async def test_a_longer_demand_extends_and_a_shorter_one_does_not_shorten(
+    fast: SamplerHarness,
+) -> None:
+    for seconds in (0.05, 60, 0.01):
+        fast.sampler.demand(["processes"], seconds)
+    for _ in range(10):
+        await fast.next_with("processes")
+    assert fast.machine.resets.empty()
+
+
+async def test_a_demand_for_a_cheap_or_unknown_section_is_ignored(slow: SamplerHarness) -> None:
+    await slow.next()
+    threads = threading.active_count()
+    slow.sampler.demand(["cpu", "nonsense"], 60)
+    assert threading.active_count() == threads
+    assert slow.machine.readings == []
+
+
+async def test_an_expensive_section_that_hangs_does_not_stop_the_ticks(
+    fast: SamplerHarness,
+) -> None:
+    release = threading.Event()
+
+    def hang(names: Iterable[str]) -> dict[str, bytes]:
+        assert release.wait(TIMEOUT)
+        return dict.fromkeys(names, b"1")
+
+    fast.machine.read = hang
+    fast.sampler.demand(["gpu"], 60)
+    for _ in range(5):
+        assert "gpu" not in (await fast.next()).sections
+    assert len(fast.machine.readings) == 1
+    release.set()
+    await fast.next_with("gpu")
+
+
+async def test_a_sample_that_raises_does_not_end_the_sampler(
+    fast: SamplerHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    sample = fast.machine.sample
+
+    def fail_once(at: Moment) -> Sample:
+        fast.machine.sample = sample  # type: ignore[method-assign]
+        raise ValueError("odd")
+
+    fast.machine.sample = fail_once  # type: ignore[method-assign]
+    await fast.next()
+    assert "the sampler failed" in caplog.text
+
+
+async def test_stop_returns_at_once_and_no_sample_comes_after_it(fast: SamplerHarness) -> None:
+    await fast.next()
+    fast.machine.release = threading.Event()
+    async with asyncio.timeout(TIMEOUT):
+        await fast.machine.entered.wait()
+    start = time.monotonic()
+    fast.sampler.stop()
+    assert time.monotonic() - start < SLACK, "although a reading hangs"
+    assert fast.machine.stopped
+    while not fast.samples.empty():
+        fast.samples.get_nowait()
+    sampler = next(t for t in threading.enumerate() if t.name == "nodnod-sampler")
+    fast.machine.release.set()
+    await asyncio.to_thread(sampler.join, TIMEOUT)
+    await asyncio.sleep(0)
+    assert fast.samples.empty()
+
+
+async def test_a_sample_scheduled_before_stop_is_dropped() -> None:
+    harness = SamplerHarness(60.0)
+    harness.sampler.stop()
+    harness.sampler._receive(Sample(1.0))
+    assert harness.samples.empty()
+
+
+def test_the_sampler_survives_a_closed_loop() -> None:
+    async def main() -> SamplerHarness:
+        harness = SamplerHarness(0.01)
+        harness.sampler.start()
+        await harness.next()
+        return harness
+
+    harness = asyncio.run(main())
+    count = len(harness.machine.moments)
+    deadline = time.monotonic() + TIMEOUT
+    while len(harness.machine.moments) < count + 3 and time.monotonic() < deadline:
         threading.Event().wait(0.01)
-    run.sampler.stop()
-    assert len(run.machine.taken) >= taken + 3
+    harness.sampler.stop()
+    assert len(harness.machine.moments) >= count + 3
 
 
 async def test_timings_are_those_of_the_machine() -> None:
-    assert Run(60.0).sampler.timings() == {"cpu": (0.001, 2)}
+    assert SamplerHarness(60.0).sampler.timings() == {"cpu": (0.001, 2)}
 
 
-REAL = """
+SETUP = """
 import asyncio, json, os, sys, threading, time
-from collectors.private_mounts import bind, mute
+from collectors.private_mounts import bind, mount_mute
 from nodnod_agent.collectors.filesystems import FilesystemsCollector
-from nodnod_agent.collectors.machine import Machine, collectors_here
+from nodnod_agent.collectors.machine import Machine, open_collectors
 from nodnod_agent.collectors.mount_watch import MountWatch
 from nodnod_agent.collectors.sampler import Sampler
 
@@ -275,8 +287,8 @@ class Shift:
 
 async def main():
     shift = Shift()
-    watch = FilesystemsCollector(watch=MountWatch(clock=shift))
-    machine = Machine(collectors_here()._replace(filesystems=watch))
+    filesystems = FilesystemsCollector(watch=MountWatch(clock=shift))
+    machine = Machine(open_collectors()._replace(filesystems=filesystems))
     samples = asyncio.Queue()
     sampler = Sampler(0.05, samples.put_nowait, loop=asyncio.get_running_loop(), machine=machine)
 
@@ -290,15 +302,15 @@ async def main():
 """
 
 
-def program(body: str) -> dict[str, Any]:
+def run_program(body: str) -> dict[str, Any]:
     indented = "".join(f"    {line}\n" for line in body.strip().splitlines())
-    done = private_mounts.run(f"{REAL}\n{indented}\nasyncio.run(main())")
+    done = private_mounts.run(f"{SETUP}\n{indented}\nasyncio.run(main())")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_a_device_that_is_mounted_three_times_is_counted_once() -> None:
-    counts = program("""
+def test_a_device_with_three_mounts_is_counted_once() -> None:
+    counts = run_program("""
 before = await until(lambda sample, rows: sample.disk_total)
 points = [bind("/"), bind("/usr")]
 for _ in range(4):
@@ -311,11 +323,11 @@ print(json.dumps([before.disk_total, after.disk_total, [row["mount"] for row in 
     assert not set(points) & set(shown)
 
 
-def test_a_mount_that_never_answers_harms_nothing_and_recovers() -> None:
+def test_a_mount_that_never_answers_does_not_affect_the_others_and_recovers() -> None:
     private_mounts.need_fuse()
-    seen = program("""
+    result = run_program("""
 await until(lambda sample, rows: rows)
-point, device = mute()
+point, device = mount_mute()
 mine = lambda rows: [row for row in rows if row["mount"] == point]
 others = lambda rows: [row for row in rows if row["mount"] != point]
 began = time.time()
@@ -337,21 +349,21 @@ print(json.dumps({
     "recovered": mine(json.loads(recovered.sections["filesystems"]))[0],
 }))
 """)
-    assert seen["waiting"] == []
-    assert seen["stuck"]["stuckSince"] == pytest.approx(seen["began"], abs=2)
-    assert (seen["stuck"]["type"], seen["stuck"]["counted"]) == ("fuse", False)
-    assert seen["error"] == ""
-    assert seen["disk"] > 0
-    assert seen["others"]
-    assert not any("stuckSince" in row for row in seen["others"])
-    assert len(set(seen["threads"])) == 1, "the thread count is flat"
-    assert seen["recovered"]["error"]
+    assert result["waiting"] == []
+    assert result["stuck"]["stuckSince"] == pytest.approx(result["began"], abs=2)
+    assert (result["stuck"]["type"], result["stuck"]["counted"]) == ("fuse", False)
+    assert result["error"] == ""
+    assert result["disk"] > 0
+    assert result["others"]
+    assert not any("stuckSince" in row for row in result["others"])
+    assert len(set(result["threads"])) == 1, "the thread count is flat"
+    assert result["recovered"]["error"]
 
 
-def test_a_process_with_a_stuck_mount_ends_at_once() -> None:
+def test_a_process_with_a_stuck_mount_exits_at_once() -> None:
     private_mounts.need_fuse()
-    seen = program("""
-point, device = mute()
+    result = run_program("""
+point, device = mount_mute()
 shift.by = 0.0
 await until(lambda sample, rows: rows)
 shift.by = 5.0
@@ -359,4 +371,4 @@ await until(lambda sample, rows: any("stuckSince" in row for row in rows))
 sampler.stop()
 print(json.dumps({"stopped": time.time()}))
 """)
-    assert time.time() - seen["stopped"] < 2 + SLACK
+    assert time.time() - result["stopped"] < 2 + SLACK

@@ -3,12 +3,12 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from nodnod_agent.collectors.sensors import Sensed, SensorsCollector, compute, psutil_sensors
+from nodnod_agent.collectors.sensors import Readings, SensorsCollector, compute, psutil_sensors
 from nodnod_client.sections import Battery, Fan, Sensors, Temperature
 
 
 class Thermometer(NamedTuple):
-    """As psutil has it."""
+    """The named tuple of psutil."""
 
     label: str
     current: float | None
@@ -16,24 +16,24 @@ class Thermometer(NamedTuple):
     critical: float | None
 
 
-class Rotor(NamedTuple):
+class FanSpeed(NamedTuple):
     label: str
     current: int
 
 
-class Accu(NamedTuple):
+class PowerSource(NamedTuple):
     percent: float
     secsleft: int | None
     power_plugged: bool | None
 
 
-LAPTOP = Sensed(
+LAPTOP = Readings(
     temperatures={
         "coretemp": [Thermometer("Package id 0", 52.0, 100.0, 100.0)],
         "acpitz": [Thermometer("", 48.5, 0.0, 0.0), Thermometer("broken", None, None, None)],
     },
-    fans={"thinkpad": [Rotor("", 2903)]},
-    battery=Accu(81.2345, 7260, False),
+    fans={"thinkpad": [FanSpeed("", 2903)]},
+    battery=PowerSource(81.2345, 7260, False),
 )
 
 
@@ -46,24 +46,24 @@ def test_a_laptop_has_temperatures_a_fan_and_a_battery() -> None:
 
 
 @pytest.mark.parametrize("left", [psutil.POWER_TIME_UNKNOWN, psutil.POWER_TIME_UNLIMITED, None, -1])
-def test_how_long_a_battery_lasts_may_be_unknown(left: int | None) -> None:
-    section = compute(Sensed({}, {}, Accu(100, left, True)))
+def test_the_time_left_of_a_battery_may_be_unknown(left: int | None) -> None:
+    section = compute(Readings({}, {}, PowerSource(100, left, True)))
     assert section == Sensors([], [], Battery(100, True, None))
 
 
 def test_an_empty_battery_has_no_time_left() -> None:
-    section = compute(Sensed({}, {}, Accu(0, 0, False)))
+    section = compute(Readings({}, {}, PowerSource(0, 0, False)))
     assert section == Sensors([], [], Battery(0, False, 0))
 
 
 def test_a_machine_without_sensors_has_no_section() -> None:
-    assert compute(Sensed({}, {}, None)) is None
-    assert SensorsCollector(lambda: Sensed({}, {}, None)).read(0.0) is None
+    assert compute(Readings({}, {}, None)) is None
+    assert SensorsCollector(lambda: Readings({}, {}, None)).read(0.0) is None
 
 
-def test_a_system_for_which_psutil_lacks_functions_senses_what_is_left(
+def test_functions_that_psutil_lacks_on_a_system_are_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("sensors_temperatures", "sensors_fans", "sensors_battery"):
         monkeypatch.delattr(psutil, name, raising=False)
-    assert psutil_sensors() == Sensed({}, {}, None)
+    assert psutil_sensors() == Readings({}, {}, None)

@@ -16,7 +16,7 @@ LIMITED = MemoryUse(1000, 0, 0, None, None)
         ("Darwin", {}, "14.5", "macOS 14.5"),
     ],
 )
-def test_the_system_has_the_name_its_users_know(
+def test_the_system_has_the_name_of_its_distribution(
     system: str, release: dict[str, str], mac: str, name: str
 ) -> None:
     assert os_name(system, release, mac) == name
@@ -32,17 +32,17 @@ def test_the_system_has_the_name_its_users_know(
         (MemoryUse(9000, 0, 0, None, None), None, ("host", None, None)),
     ],
 )
-def test_the_scope_is_the_container_where_one_of_its_limits_holds(
+def test_the_scope_is_a_container_if_a_limit_applies(
     memory: MemoryUse | None, cpu: CpuUse | None, expected: tuple[str, float | None, int | None]
 ) -> None:
     assert scope(memory, cpu, host_memory=8000, host_cores=4) == expected
 
 
-def test_everything_is_looked_up_once() -> None:
+def test_the_section_is_read_once() -> None:
     asked = []
-    reading = SystemCollector(Cgroup(memory=lambda: asked.append(1)), "1.2.3")
-    section = reading.read(0.0)
-    assert reading.read(100.0) is section
+    collector = SystemCollector(Cgroup(memory=lambda: asked.append(1)), "1.2.3")
+    section = collector.read(0.0)
+    assert collector.read(100.0) is section
     assert len(asked) == 1
     assert section.agent_version == "1.2.3"
     assert section.cores.logical >= 1

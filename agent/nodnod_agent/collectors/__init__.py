@@ -1,1 +1,1 @@
-"""The readings of this machine: one file per section, and what several of them share."""
+"""The collectors: one file per section of this machine's stats, and what they share."""

@@ -1,19 +1,18 @@
-"""What the cgroup of this container allows and uses; v2, v1 and the mixture of both.
+"""The limits and the use of this container's cgroup; v2, v1 and the mixture of both.
 
-The files looked at are those where the cgroup tree is *mounted*, not those of the agent's own
-group: in a container that is the container's own group (by a cgroup namespace, or by a bind
-mount), and on a host it is the root, which has no limits. So an agent that runs on a host as a
-service with a memory limit of its own still reports the host.
+The files read are those where the cgroup tree is *mounted*, not those of the agent's own group. In
+a container that is the group of the container (by a cgroup namespace or a bind mount); on a host it
+is the root, which has no limits. So an agent that is a service with a memory limit reports the host.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there
+from nodnod_agent.collectors.kernel_files import KernelFile, open_optional
 
 
 class MemoryUse(NamedTuple):
-    """Bytes; ``used`` leaves out the file cache that can be dropped at once."""
+    """Bytes; ``used`` is without the file cache that can be dropped at once."""
 
     limit: int
     used: int
@@ -23,7 +22,7 @@ class MemoryUse(NamedTuple):
 
 
 class CpuUse(NamedTuple):
-    """``cores`` that the quota allows; seconds of CPU time used so far, and in which mode."""
+    """The quota in ``cores``; the CPU seconds used so far: all, in user and in system mode."""
 
     cores: float
     used: float
@@ -32,7 +31,7 @@ class CpuUse(NamedTuple):
 
 
 def mount_points(mountinfo: bytes) -> dict[str, str]:
-    """Where each controller is mounted: ``""`` for v2's one tree, else v1's controller names."""
+    """Controller -> its mount point; ``""`` is the single tree of v2."""
     found: dict[str, str] = {}
     for line in mountinfo.decode("utf-8", "surrogateescape").splitlines():
         left, separator, right = line.partition(" - ")
@@ -49,7 +48,7 @@ def mount_points(mountinfo: bytes) -> dict[str, str]:
 def parse_limit(data: bytes) -> int | None:
     """``memory.max`` or ``memory.limit_in_bytes``: bytes, or None for no limit.
 
-    v1 has no word for "none" and says the largest number of pages instead.
+    In v1, no limit is the largest possible number of pages.
     """
     word = data.strip()
     return int(word) if word.isdigit() and int(word) < 2**62 else None
@@ -62,7 +61,7 @@ def parse_cpu_max(data: bytes) -> float | None:
 
 
 def parse_flat(data: bytes) -> dict[bytes, int]:
-    """``memory.stat``, ``cpu.stat``: a name and a number a line."""
+    """``memory.stat``, ``cpu.stat``: a name and a number per line."""
     words = data.split()
     return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
@@ -71,15 +70,15 @@ def memory_use(
     limit: bytes, usage: bytes, stat: bytes, swap_max: bytes | None, swap: bytes | None
 ) -> MemoryUse | None:
     """The memory of a cgroup from its files (v2, or v1 without the swap ones); None: no limit."""
-    most = parse_limit(limit)
-    if most is None:
+    maximum = parse_limit(limit)
+    if maximum is None:
         return None
     stats = parse_flat(stat)
-    # v1 counts the group alone without, the groups below it too with, the prefix.
+    # In v1 the prefix "total_" includes the groups below this one.
     inactive = stats.get(b"total_inactive_file", stats.get(b"inactive_file", 0))
     cached = stats.get(b"file", stats.get(b"total_cache", 0))
     return MemoryUse(
-        limit=most,
+        limit=maximum,
         used=max(0, int(usage) - inactive),
         cached=cached,
         swap_limit=None if swap_max is None else parse_limit(swap_max),
@@ -111,7 +110,7 @@ def cpu_use_v1(quota: bytes, period: bytes, usage: bytes, stat: bytes) -> CpuUse
 
 
 class Cgroup:
-    """The limits over this process; both readings are None where there is none."""
+    """The limits of this container; ``memory`` and ``cpu`` return None if there is no limit."""
 
     def __init__(
         self,
@@ -123,7 +122,7 @@ class Cgroup:
 
 
 def find_cgroup(mountinfo: bytes) -> Cgroup:
-    """Open the cgroup files that the mount table leads to; each controller may be v2 or v1."""
+    """Open the cgroup files by the mount table; each controller may be v2 or v1."""
     points = mount_points(mountinfo)
     v2 = points.get("")
     memory = _memory(v2, ("memory.max", "memory.current", "memory.stat")) or _memory(
@@ -141,12 +140,12 @@ def _memory(
     if files is None:
         return None
     limit, usage, stat = files
-    swap_max = open_if_there(f"{point}/memory.swap.max")
-    swap = open_if_there(f"{point}/memory.swap.current")
+    swap_max = open_optional(f"{point}/memory.swap.max")
+    swap = open_optional(f"{point}/memory.swap.current")
 
     def read() -> MemoryUse | None:
         maximum = limit.read()
-        if parse_limit(maximum) is None:  # spare the costly rest
+        if parse_limit(maximum) is None:  # the other files are slow to read
             return None
         return memory_use(
             maximum,
@@ -178,6 +177,6 @@ def _cpu_v1(cpu: str | None, cpuacct: str | None) -> Callable[[], CpuUse | None]
 def _open(point: str | None, names: tuple[str, ...]) -> list[KernelFile] | None:
     if point is None:
         return None
-    files = [open_if_there(f"{point}/{name}") for name in names]
+    files = [open_optional(f"{point}/{name}") for name in names]
     opened = [file for file in files if file is not None]
     return opened if len(opened) == len(files) else None

@@ -1,4 +1,4 @@
-"""The ``cpu`` section: how the cores spent the last interval."""
+"""The ``cpu`` section: how the cores spent the time since the previous reading."""
 
 import os
 from collections.abc import Callable
@@ -6,19 +6,19 @@ from collections.abc import Callable
 import psutil
 
 from nodnod_agent.collectors.cgroup import Cgroup, CpuUse
-from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there
+from nodnod_agent.collectors.kernel_files import KernelFile, open_optional
 from nodnod_agent.core.stats.rates import CpuShares, CpuTimes, cpu_shares, percent
 from nodnod_client.sections import Cpu
 
 ALL = -1
-"""The key of all cores together, among the numbers of the cores."""
+"""The key of all cores together."""
 
 Times = dict[int, CpuTimes]
 Source = Callable[[], Times]
 
 
 def parse_stat(data: bytes) -> Times:
-    """The cpu lines at the head of /proc/stat, in ticks; cores that are offline are not there."""
+    """The cpu lines at the start of /proc/stat, in ticks; cores that are offline are absent."""
     times: Times = {}
     for line in data.split(b"\n"):
         if not line.startswith(b"cpu"):
@@ -29,7 +29,7 @@ def parse_stat(data: bytes) -> Times:
 
 
 def compute(before: Times, after: Times, frequency: float | None) -> Cpu:
-    """The section, from two readings; a core that one of them lacks is left out."""
+    """The section from two readings; a core that is in only one of them is left out."""
     whole = cpu_shares(before.get(ALL, after[ALL]), after[ALL])
     cores = [
         round(cpu_shares(before[core], times).used, 2)
@@ -42,9 +42,9 @@ def compute(before: Times, after: Times, frequency: float | None) -> Cpu:
 def compute_quota(
     before: CpuUse, after: CpuUse, elapsed: float, count: int, frequency: float | None
 ) -> Cpu:
-    """The section of a container: shares of the cores that its quota allows (at most ``count``).
+    """The section of a container: percent of the cores in its quota, at most ``count`` cores.
 
-    A burst may exceed the quota for a moment; that is still 100.
+    A burst may exceed the quota for a moment; it counts as 100.
     """
     allowed = min(after.cores, count) * elapsed
     used, user, system = (
@@ -55,7 +55,7 @@ def compute_quota(
 
 
 def parse_frequency(cpuinfo: bytes) -> float | None:
-    """MHz of the first core in /proc/cpuinfo; None where the architecture does not say."""
+    """MHz of the first core in /proc/cpuinfo; None if the architecture has no such field."""
     for line in cpuinfo.split(b"\n"):
         name, colon, value = line.partition(b":")
         if colon and name.strip() == b"cpu MHz":
@@ -64,7 +64,7 @@ def parse_frequency(cpuinfo: bytes) -> float | None:
 
 
 class CpuCollector:
-    """Reads /proc/stat where there is one, psutil elsewhere; the quota where there is one."""
+    """Reads /proc/stat (psutil on other systems), and the CPU quota of the cgroup."""
 
     def __init__(self, cgroup: Cgroup, source: Source | None = None) -> None:
         self._cgroup = cgroup
@@ -76,15 +76,14 @@ class CpuCollector:
         self._when = 0.0
 
     def read(self, now: float) -> Cpu:
-        """The section since the reading before; the very first one is all 0."""
+        """The section since the previous reading; the first one is all 0."""
         frequency = self._frequency()
-        use, before = self._cgroup.cpu(), self._use
-        elapsed, self._when, self._use = now - self._when, now, use
-        times, earlier = self._source(), self._times
-        self._times = times
-        if use is not None and before is not None:
-            return compute_quota(before, use, elapsed, self._count, frequency)
-        return compute(earlier, times, frequency)
+        last_use, self._use = self._use, self._cgroup.cpu()
+        last_times, self._times = self._times, self._source()
+        elapsed, self._when = now - self._when, now
+        if last_use is not None and self._use is not None:
+            return compute_quota(last_use, self._use, elapsed, self._count, frequency)
+        return compute(last_times, self._times, frequency)
 
 
 def _section(shares: CpuShares, cores: list[float], frequency: float | None) -> Cpu:
@@ -100,31 +99,29 @@ def _section(shares: CpuShares, cores: list[float], frequency: float | None) -> 
 
 
 def _source() -> Source:
-    file = open_if_there("/proc/stat")
-    return psutil_times if file is None else _stat_source(file)
-
-
-def _stat_source(file: KernelFile) -> Source:
-    # The lines after the cores (interrupts) are many kilobytes on a large machine.
+    file = open_optional("/proc/stat")
+    if file is None:
+        return psutil_times
+    # The lines after the cores (interrupts) have many kilobytes on a large machine.
     size = 4096 + 256 * (os.cpu_count() or 1)
     return lambda: parse_stat(file.head(size))
 
 
 def psutil_times() -> Times:
-    """The same from psutil, in seconds, for systems without /proc; what they lack is 0."""
-    everything = [psutil.cpu_times(), *psutil.cpu_times(percpu=True)]
+    """The same from psutil, in seconds, for systems without /proc; missing columns are 0."""
+    rows = [psutil.cpu_times(), *psutil.cpu_times(percpu=True)]
     return {
         number: CpuTimes(*(getattr(times, field, 0.0) for field in CpuTimes._fields))
-        for number, times in enumerate(everything, start=ALL)
+        for number, times in enumerate(rows, start=ALL)
     }
 
 
 def _frequency_source() -> Callable[[], float | None]:
-    file = open_if_there("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    file = open_optional("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
     if file is not None:
         return lambda: _khz(file)
-    # Without frequency scaling it does not change, and /proc/cpuinfo is slow: once is enough.
-    info = open_if_there("/proc/cpuinfo")
+    # Without frequency scaling it is constant. /proc/cpuinfo is slow, so it is read once.
+    info = open_optional("/proc/cpuinfo")
     fixed = None if info is None else parse_frequency(info.head(8192))
     return lambda: fixed
 
@@ -132,5 +129,5 @@ def _frequency_source() -> Callable[[], float | None]:
 def _khz(file: KernelFile) -> float | None:
     try:
         return round(int(file.read()) / 1000, 1)
-    except (OSError, ValueError):  # the core went offline, or the driver does not know
+    except (OSError, ValueError):  # the core is offline, or the driver has no value
         return None

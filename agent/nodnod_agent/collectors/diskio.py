@@ -1,23 +1,24 @@
-"""The ``diskio`` section: what each whole disk reads and writes a second."""
+"""The ``diskio`` section: what each whole disk reads and writes per second."""
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import psutil
 
-from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there, text
+from nodnod_agent.collectors.kernel_files import file_source, text
 from nodnod_agent.core.stats.rates import per_second
 from nodnod_client.sections import DiskIo
 
 SECTOR = 512
-"""Bytes; /proc/diskstats counts in these, whatever the disk's own sector size."""
+"""Bytes of one unit of /proc/diskstats, whatever the sector size of the disk."""
 
 _NO_DISKS = ("loop", "ram", "zram", "fd", "sr")
 
 
 class DiskCounters(NamedTuple):
-    """Since boot: operations, bytes, and seconds with I/O under way (None where not counted)."""
+    """Since boot: operations, bytes, and seconds with I/O in progress (None if not counters)."""
 
     reads: float
     read_bytes: float
@@ -26,12 +27,12 @@ class DiskCounters(NamedTuple):
     busy: float | None
 
 
-Counted = dict[str, DiskCounters]
+Counters = dict[str, DiskCounters]
 
 
-def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Counted:
-    """/proc/diskstats (the kernel's admin-guide/iostats), of the devices that ``is_disk`` takes."""
-    found: Counted = {}
+def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Counters:
+    """/proc/diskstats (the kernel's admin-guide/iostats), of the devices that are ``is_disk``."""
+    found: Counters = {}
     for line in data.split(b"\n"):
         columns = line.split()
         if len(columns) < 13:
@@ -47,8 +48,8 @@ def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Counted:
     return found
 
 
-def compute(before: Counted, after: Counted, elapsed: float) -> dict[str, DiskIo]:
-    """The section; a disk that one of the readings lacks is left out."""
+def compute(before: Counters, after: Counters, elapsed: float) -> dict[str, DiskIo]:
+    """The section from two readings; a disk that is in only one of them is left out."""
     return {
         name: DiskIo(
             read_bytes=round(per_second(then.read_bytes, now.read_bytes, elapsed), 1),
@@ -65,46 +66,34 @@ def compute(before: Counted, after: Counted, elapsed: float) -> dict[str, DiskIo
 
 
 class DiskIoCollector:
-    """Reads /proc/diskstats where there is one, psutil elsewhere."""
+    """Reads /proc/diskstats; psutil on other systems."""
 
-    def __init__(self, source: Callable[[], Counted | None] | None = None) -> None:
-        self._source = source or _source()
-        self._counted: Counted = {}
+    def __init__(self, source: Callable[[], Counters | None] | None = None) -> None:
+        disk = cache(is_disk)
+        self._source = source or file_source(
+            "/proc/diskstats", lambda data: parse_diskstats(data, disk), psutil_counters
+        )
+        self._counters: Counters = {}
         self._when = 0.0
 
     def read(self, now: float) -> dict[str, DiskIo] | None:
-        """The section since the reading before; None on a machine that counts no disks."""
-        counted, before = self._source(), self._counted
-        if counted is None:
+        """The section since the previous reading; None on a machine without disk counters."""
+        counters, before = self._source(), self._counters
+        if counters is None:
             return None
-        elapsed, self._when, self._counted = now - self._when, now, counted
-        return compute(before, counted, elapsed)
+        elapsed, self._when, self._counters = now - self._when, now, counters
+        return compute(before, counters, elapsed)
 
 
-def _source() -> Callable[[], Counted | None]:
-    file = open_if_there("/proc/diskstats")
-    return psutil_counters if file is None else _diskstats_source(file)
-
-
-def _diskstats_source(file: KernelFile) -> Callable[[], Counted]:
-    known: dict[str, bool] = {}
-
-    def is_disk(name: str) -> bool:
-        answer = known.get(name)
-        if answer is None:
-            answer = known[name] = not name.startswith(_NO_DISKS) and is_whole(name)
-        return answer
-
-    return lambda: parse_diskstats(file.read(), is_disk)
-
-
-def is_whole(name: str) -> bool:
-    """Whether a block device is no partition: /sys/block lists whole devices only."""
+def is_disk(name: str) -> bool:
+    """Whether a block device is a whole disk: /sys/block does not list partitions."""
+    if name.startswith(_NO_DISKS):
+        return False
     return os.path.exists(f"/sys/block/{name.replace('/', '!')}") or not os.path.isdir("/sys/block")
 
 
-def psutil_counters() -> Counted | None:
-    """The same from psutil, for systems without /proc."""
+def psutil_counters() -> Counters | None:
+    """The same from psutil, for systems without /proc; None without disks."""
     disks = psutil.disk_io_counters(perdisk=True)
     if not disks:
         return None

@@ -1,4 +1,4 @@
-"""The ``filesystems`` section, and the sums of the disks that a node reports."""
+"""The ``filesystems`` section, and the disk totals of the node."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nodnod_agent.collectors.mount_watch import MountWatch, Seen
+from nodnod_agent.collectors.mount_watch import MountState, MountWatch
 from nodnod_agent.collectors.mounts import Mount, mount_table
 from nodnod_client.sections import Filesystem
 
 
 class DiskSums(NamedTuple):
-    """Bytes of all counted filesystems together."""
+    """Bytes of all counted filesystems."""
 
     total: int
     used: int
 
 
-def section(seen: Iterable[Seen]) -> list[Filesystem]:
-    """The section; a mount that has answered neither well nor badly yet is left out."""
+def compute(states: Iterable[MountState]) -> list[Filesystem]:
+    """The section; a mount without any answer yet is left out."""
     rows = []
-    for mount, usage, stuck_since, error in seen:
+    for mount, usage, stuck_since, error in states:
         if usage is None and stuck_since is None and not error:
             continue
-        point, source, type_ = mount.shown
+        point, source, type_ = mount.printable
         rows.append(
             Filesystem(
                 mount=point,
@@ -43,10 +43,10 @@ def section(seen: Iterable[Seen]) -> list[Filesystem]:
 
 
 def disk_sums(rows: Iterable[Filesystem]) -> DiskSums:
-    """Sum up what is counted.
+    """Sum the counted filesystems.
 
-    The datasets of a ZFS pool each show the pool's free space as theirs, so all but the first of
-    a pool add only what they use.
+    Each dataset of a ZFS pool reports the free space of the pool. So only the first dataset of a
+    pool adds its total; the others add what they use.
     """
     total = used = 0
     pools = set()
@@ -61,13 +61,13 @@ def disk_sums(rows: Iterable[Filesystem]) -> DiskSums:
     return DiskSums(total, used)
 
 
-def silent(rows: Iterable[Filesystem]) -> list[str]:
-    """Counted mounts of which nothing is known: what the sums lack."""
+def unread_mounts(rows: Iterable[Filesystem]) -> list[str]:
+    """The counted mounts that have no numbers, so that the sums are incomplete."""
     return [row.mount for row in rows if row.counted and not row.total]
 
 
 class FilesystemsCollector:
-    """Follows the mount table; mounts may come and go while it runs."""
+    """Follows the mount table; mounts may appear and disappear."""
 
     def __init__(
         self,
@@ -76,25 +76,25 @@ class FilesystemsCollector:
     ) -> None:
         self._table = table or mount_table()
         self._watch = watch or MountWatch()
-        self._problem: Exception | None = None
+        self._error: Exception | None = None
 
     def refresh(self) -> None:
-        """Ask all mounts anew. Their answers come in while the other sections are read."""
-        self._problem = None
+        """Start to read all mounts. They answer while the other sections are read."""
+        self._error = None
         try:
             mounts = self._table()
             if mounts is not None:
                 self._watch.watch(mounts)
             self._watch.refresh()
-        except Exception as problem:  # noqa: BLE001 - told by read(), where it is reported
-            self._problem = problem
+        except Exception as error:  # noqa: BLE001 - raised by read()
+            self._error = error
 
     def read(self, now: float) -> list[Filesystem]:
-        """The section as far as it is known; never waits. Raises what ``refresh`` met."""
-        if self._problem is not None:
-            raise self._problem
-        return section(self._watch.seen())
+        """The section as far as it is known, without waiting. Raises the error of ``refresh``."""
+        if self._error is not None:
+            raise self._error
+        return compute(self._watch.states())
 
     def stop(self) -> None:
-        """Let the reading threads go."""
+        """End the threads that read mounts, without waiting for them."""
         self._watch.stop()

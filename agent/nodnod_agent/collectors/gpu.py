@@ -28,12 +28,12 @@ def compute(
 
 
 def load_nvml() -> Any:
-    """The module of nvidia-ml-py. Raises ImportError where it is not installed."""
+    """The module of nvidia-ml-py. Raises ImportError if it is not installed."""
     return importlib.import_module("pynvml")
 
 
 class GpuCollector:
-    """Opens NVIDIA's library at the first reading, and closes it when nobody asks any more."""
+    """Opens NVIDIA's library at the first reading, and closes it at ``reset``."""
 
     def __init__(self, load: Callable[[], Any] = load_nvml) -> None:
         self._load = load
@@ -41,17 +41,17 @@ class GpuCollector:
         self._absent = False
 
     def read(self, now: float) -> list[Gpu] | None:
-        """The section as it is now; None without the package, the driver, or a GPU."""
+        """The current section; None without the package, the driver, or a GPU."""
         if not self._open():
             return None
         nvml = self._nvml
         return [
-            self._look(nvml.nvmlDeviceGetHandleByIndex(index))
+            self._read_device(nvml.nvmlDeviceGetHandleByIndex(index))
             for index in range(nvml.nvmlDeviceGetCount())
         ] or None
 
-    def forget(self) -> None:
-        """Close the library; the next reading looks again whether there is one."""
+    def reset(self) -> None:
+        """Close the library; the next reading opens it again."""
         nvml, self._nvml, self._absent = self._nvml, None, False
         if nvml is not None:
             nvml.nvmlShutdown()
@@ -65,27 +65,27 @@ class GpuCollector:
                 return False
             try:
                 nvml.nvmlInit()
-            except nvml.NVMLError:  # no driver, or none that answers
+            except nvml.NVMLError:  # no driver, or one that does not answer
                 self._absent = True
                 return False
             self._nvml = nvml
         return self._nvml is not None
 
-    def _look(self, handle: Any) -> Gpu:
+    def _read_device(self, handle: Any) -> Gpu:
         nvml = self._nvml
 
-        def known(ask: Callable[..., Any], *arguments: Any) -> Any:
+        def optional(query: Callable[..., Any], *arguments: Any) -> Any:
             try:
-                return ask(handle, *arguments)
-            except nvml.NVMLError:  # this model does not say
+                return query(handle, *arguments)
+            except nvml.NVMLError:  # not supported by this model
                 return None
 
-        utilisation = known(nvml.nvmlDeviceGetUtilizationRates)
-        memory = known(nvml.nvmlDeviceGetMemoryInfo)
+        utilisation = optional(nvml.nvmlDeviceGetUtilizationRates)
+        memory = optional(nvml.nvmlDeviceGetMemoryInfo)
         return compute(
-            known(nvml.nvmlDeviceGetName) or "",
+            optional(nvml.nvmlDeviceGetName) or "",
             utilisation and utilisation.gpu,
             memory and (memory.total, memory.used),
-            known(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
-            known(nvml.nvmlDeviceGetPowerUsage),
+            optional(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+            optional(nvml.nvmlDeviceGetPowerUsage),
         )

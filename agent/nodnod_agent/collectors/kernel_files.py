@@ -1,17 +1,19 @@
-"""Files of the kernel (/proc, /sys), opened once and read anew from their start at each reading."""
+"""Files of the kernel (/proc, /sys): opened once, and read from their start at each reading."""
 
 import os
 import select
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _CHUNK = 65536
 
 
 class KernelFile:
-    """One open kernel file.
+    """One open kernel file; the constructor raises OSError if there is no such file.
 
-    Keeping it open spares the path walk, and still works when the agent has no file
-    descriptors left for new ones. Raises OSError from the constructor where there is no such
-    file.
+    An open file needs no path lookup, and can be read when the agent has no free file descriptor.
     """
 
     def __init__(self, path: str) -> None:
@@ -19,9 +21,9 @@ class KernelFile:
         self._poll: select.poll | None = None
 
     def read(self) -> bytes:
-        """The whole content as it is now."""
+        """The whole current content."""
         first = os.pread(self._fd, _CHUNK, 0)
-        # Most of /proc comes in pages: a short read is not the end, only an empty one is.
+        # /proc returns pages: a short read is not the end of the file, only an empty one is.
         chunks = [first]
         offset = len(first)
         while chunks[-1]:
@@ -34,9 +36,9 @@ class KernelFile:
         return os.pread(self._fd, size, 0)
 
     def changed(self) -> bool:
-        """Whether the kernel says that the content has changed since the last call.
+        """Whether the kernel reports a change since the last call; true at the first call.
 
-        Only some files know (the mount table does); the first call may say so for nothing.
+        Only some files report changes (the mount table does).
         """
         if self._poll is None:
             self._poll = select.poll()
@@ -46,7 +48,7 @@ class KernelFile:
         return bool(self._poll.poll(0))
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the file; may be called again."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -56,15 +58,23 @@ class KernelFile:
             self.close()
 
 
-def open_if_there(path: str) -> KernelFile | None:
-    """The file, or None where this machine or this user has no such thing."""
+def open_optional(path: str) -> KernelFile | None:
+    """The file, or None if it does not exist or cannot be read."""
     try:
         return KernelFile(path)
     except OSError:
         return None
 
 
+def file_source(
+    path: str, parse: Callable[[bytes], T], fallback: Callable[[], T]
+) -> Callable[[], T]:
+    """A function that parses a kernel file; ``fallback`` on a system without that file."""
+    file = open_optional(path)
+    return fallback if file is None else lambda: parse(file.read())
+
+
 def text(raw: str | bytes) -> str:
-    """A name as given by the kernel, made fit for JSON: bytes that are no UTF-8 become U+FFFD."""
+    """A name from the kernel as text for JSON; bytes that are not UTF-8 become U+FFFD."""
     data = raw if isinstance(raw, bytes) else os.fsencode(raw)
     return data.decode("utf-8", "replace")

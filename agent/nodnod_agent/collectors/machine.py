@@ -1,8 +1,8 @@
-"""All readings of this machine: takes them one by one, times each, survives the failure of any."""
+"""This machine: its table of collectors, which are run one by one, timed, and may fail alone."""
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,32 +10,31 @@ import msgspec
 from nodnod_agent.collectors.cgroup import Cgroup, find_cgroup
 from nodnod_agent.collectors.cpu import CpuCollector
 from nodnod_agent.collectors.diskio import DiskIoCollector
-from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_sums, silent
+from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_sums, unread_mounts
 from nodnod_agent.collectors.gpu import GpuCollector
-from nodnod_agent.collectors.kernel_files import open_if_there
+from nodnod_agent.collectors.kernel_files import open_optional
 from nodnod_agent.collectors.load import LoadCollector
 from nodnod_agent.collectors.memory import MemoryCollector
 from nodnod_agent.collectors.network import NetworkCollector, traffic
-from nodnod_agent.collectors.on_demand import LATER, OnDemand
 from nodnod_agent.collectors.pressure import PressureCollector
-from nodnod_agent.collectors.processes import ProcessesCollector
+from nodnod_agent.collectors.processes import NotReady, ProcessesCollector
 from nodnod_agent.collectors.sensors import SensorsCollector
 from nodnod_agent.collectors.system import SystemCollector
 from nodnod_agent.core.stats.rates import percent
 from nodnod_agent.core.stats.sample import Sample
-from nodnod_client.sections import Filesystem
+from nodnod_client.sections import EXPENSIVE, Filesystem
 
 logger = logging.getLogger(__name__)
 
-_HEADLINE = ("cpu", "memory", "filesystems")
-"""Without these sections the node's own numbers are not whole."""
+_REQUIRED = ("cpu", "memory", "filesystems")
+"""The sections that the stats of the node itself are computed from."""
 
 
 class Moment(NamedTuple):
-    """One moment on three clocks.
+    """One moment on three clocks, in seconds.
 
-    ``mono`` (seconds) is what rates divide by; ``clock`` too never goes back, but also runs while
-    the machine sleeps; ``unix`` is the wall's.
+    ``mono`` is monotonic, for rates. ``clock`` is monotonic too, and also runs while the machine
+    is suspended. ``unix`` is the wall clock.
     """
 
     mono: float
@@ -44,94 +43,89 @@ class Moment(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """What a section cost last time, in seconds, and how often it has failed."""
+    """The duration of a section's last reading, in seconds, and the number of its failures."""
 
     seconds: float
     failures: int
 
 
-# Linux' monotonic clock stands still in suspend, and so does Python's on macOS.
-_AWAKE_OR_NOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+# The monotonic clock of Linux stops during suspend, and so does Python's on macOS.
+_SUSPEND_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def moment() -> Moment:
-    """Now."""
-    return Moment(time.monotonic(), time.clock_gettime(_AWAKE_OR_NOT), time.time())
+    """The current moment."""
+    return Moment(time.monotonic(), time.clock_gettime(_SUSPEND_CLOCK), time.time())
 
 
 class Collectors(NamedTuple):
-    """One reading for each section."""
+    """The collector of each section, in the order in which they run. A new one is added here.
+
+    Each has ``read(now)``: the section as of ``now`` (monotonic seconds), or None if the machine
+    does not have it; it raises if the section cannot be read. Those in EXPENSIVE run on demand, the
+    others at every tick; they also have ``reset()``, which releases what they keep between two
+    readings. The filesystems are last, so that the mounts have had time to answer.
+    """
 
     system: SystemCollector
     cpu: CpuCollector
     memory: MemoryCollector
     load: LoadCollector
-    filesystems: FilesystemsCollector
     diskio: DiskIoCollector
     network: NetworkCollector
     pressure: PressureCollector
-    costly: dict[str, OnDemand]
-
-    def cheap(self) -> dict[str, Callable[[float], Any]]:
-        """Section -> its reading, in the order in which to take them.
-
-        The disks come last: the mounts, asked before, have had time to answer.
-        """
-        return {
-            "system": self.system.read,
-            "cpu": self.cpu.read,
-            "memory": self.memory.read,
-            "load": self.load.read,
-            "diskio": self.diskio.read,
-            "network": self.network.read,
-            "pressure": self.pressure.read,
-            "filesystems": self.filesystems.read,
-        }
+    processes: ProcessesCollector
+    sensors: SensorsCollector
+    gpu: GpuCollector
+    filesystems: FilesystemsCollector
 
 
-def collectors_here(agent_version: str = "") -> Collectors:
-    """The readings of this machine, their files open."""
-    mountinfo = open_if_there("/proc/self/mountinfo")
+def open_collectors(agent_version: str = "") -> Collectors:
+    """The collectors of this machine, with their kernel files open."""
+    mountinfo = open_optional("/proc/self/mountinfo")
     cgroup = find_cgroup(mountinfo.read()) if mountinfo else Cgroup()
     return Collectors(
-        SystemCollector(cgroup, agent_version),
-        CpuCollector(cgroup),
-        MemoryCollector(cgroup),
-        LoadCollector(),
-        FilesystemsCollector(),
-        DiskIoCollector(),
-        NetworkCollector(),
-        PressureCollector(),
-        {"processes": ProcessesCollector(), "sensors": SensorsCollector(), "gpu": GpuCollector()},
+        system=SystemCollector(cgroup, agent_version),
+        cpu=CpuCollector(cgroup),
+        memory=MemoryCollector(cgroup),
+        load=LoadCollector(),
+        diskio=DiskIoCollector(),
+        network=NetworkCollector(),
+        pressure=PressureCollector(),
+        processes=ProcessesCollector(),
+        sensors=SensorsCollector(),
+        gpu=GpuCollector(),
+        filesystems=FilesystemsCollector(),
     )
 
 
 class Machine:
-    """This machine, asked by one thread; its costly sections may be asked by another."""
+    """Runs the collectors: those of every tick in one thread, those on demand in another."""
 
-    def __init__(self, readings: Collectors) -> None:
-        self._readings = readings
-        self._cheap = readings.cheap()
-        self._timings = {name: Timing(0.0, 0) for name in (*self._cheap, *readings.costly)}
+    def __init__(self, collectors: Collectors) -> None:
+        self._collectors = collectors
+        self._by_name: dict[str, Any] = collectors._asdict()
+        self._timings = dict.fromkeys(collectors._fields, Timing(0.0, 0))
         self._failing: dict[str, str] = {}
         self._encode = msgspec.json.Encoder().encode
 
-    def take(self, at: Moment) -> Sample:
-        """Take all cheap sections. Rates are since the call before; so the first has none."""
-        self._readings.filesystems.refresh()
+    def sample(self, at: Moment) -> Sample:
+        """Read all sections but the expensive ones. Rates are since the previous sample."""
+        self._collectors.filesystems.refresh()
         values: dict[str, Any] = {}
         sections: dict[str, bytes] = {}
-        for name, read in self._cheap.items():
-            values[name], sections[name] = self._attempt(name, read, at.mono)
+        for name in self._by_name:
+            if name not in EXPENSIVE:
+                values[name], sections[name] = self._read(name, at.mono)
         cpu, memory, load = values["cpu"], values["memory"], values["load"]
         disks = disk_sums(values["filesystems"] or ())
-        net = traffic(values["network"] or {}, self._readings.network.hardware())
+        total = traffic(values["network"] or {}, self._collectors.network.hardware())
         series = {
             "cpuUsed": cpu and cpu.used,
             "memoryUsedPercent": memory and round(percent(memory.used, memory.total), 2),
             "diskUsedPercent": round(percent(disks.used, disks.total), 2) if disks.total else None,
-            "recvBytes": net.recv_bytes if values["network"] else None,
-            "sentBytes": net.sent_bytes if values["network"] else None,
+            "recvBytes": total.recv_bytes if values["network"] else None,
+            "sentBytes": total.sent_bytes if values["network"] else None,
             "load1": load and load.load1,
         }
         return Sample(
@@ -147,38 +141,38 @@ class Machine:
             series={name: value for name, value in series.items() if value is not None},
         )
 
-    def take_costly(self, names: Iterable[str], now: float) -> dict[str, bytes]:
-        """Take these costly sections; one that needs a second look is missing from the answer."""
-        taken = {}
-        for name in names:
-            value, encoded = self._attempt(name, self._readings.costly[name].read, now)
-            if value is not LATER:
-                taken[name] = encoded
-        return taken
+    def read_expensive(self, names: Iterable[str], now: float) -> dict[str, bytes]:
+        """Read these sections; one that needs a second reading is absent from the result."""
+        results = {name: self._read(name, now) for name in names}
+        return {
+            name: encoded
+            for name, (value, encoded) in results.items()
+            if not isinstance(value, NotReady)
+        }
 
-    def forget(self, name: str) -> None:
-        """Let a costly section cost nothing again."""
+    def reset(self, name: str) -> None:
+        """Release what an expensive section keeps between two readings."""
         try:
-            self._readings.costly[name].forget()
-        except Exception as problem:  # noqa: BLE001 - the thread has other sections to read
-            logger.warning("cannot let go of the %s section: %s", name, problem)
+            self._by_name[name].reset()
+        except Exception as error:  # noqa: BLE001 - the thread has other sections to read
+            logger.warning("cannot release the %s section: %s", name, error)
 
     def timings(self) -> dict[str, Timing]:
-        """Section -> what it cost last time, and its failures so far."""
+        """Section -> the duration of its last reading, and its failures."""
         return dict(self._timings)
 
     def stop(self) -> None:
-        """Let the threads that read mounts go; waits for none."""
-        self._readings.filesystems.stop()
+        """End the threads that read mounts, without waiting for them."""
+        self._collectors.filesystems.stop()
 
-    def _attempt(self, name: str, read: Callable[[float], Any], now: float) -> tuple[Any, bytes]:
-        begun = time.perf_counter()
+    def _read(self, name: str, now: float) -> tuple[Any, bytes]:
+        start = time.perf_counter()
         failures = self._timings[name].failures
         try:
-            value = read(now)
-            encoded = b"" if value is LATER else self._encode(value)
-        except Exception as problem:  # noqa: BLE001 - one section must not take the others along
-            value, text = None, f"{type(problem).__name__}: {problem}"[:200]
+            value = self._by_name[name].read(now)
+            encoded = b"" if isinstance(value, NotReady) else self._encode(value)
+        except Exception as error:  # noqa: BLE001 - one section must not fail the others
+            value, text = None, f"{type(error).__name__}: {error}"[:200]
             encoded = self._encode({"error": text})
             failures += 1
             if name not in self._failing:
@@ -187,10 +181,10 @@ class Machine:
         else:
             if self._failing.pop(name, None) is not None:
                 logger.info("the %s section can be read again", name)
-        self._timings[name] = Timing(time.perf_counter() - begun, failures)
+        self._timings[name] = Timing(time.perf_counter() - start, failures)
         return value, encoded
 
     def _error(self, filesystems: Iterable[Filesystem]) -> str:
-        problems = [f"{name}: {self._failing[name]}" for name in _HEADLINE if name in self._failing]
-        problems += [f"disk: {mount} does not answer" for mount in silent(filesystems)]
-        return "; ".join(problems)
+        faults = [f"{name}: {self._failing[name]}" for name in _REQUIRED if name in self._failing]
+        faults += [f"disk: {mount} does not answer" for mount in unread_mounts(filesystems)]
+        return "; ".join(faults)

@@ -1,29 +1,29 @@
-"""The ``memory`` section: what is used, what is available, swap."""
+"""The ``memory`` section: used and available memory, and swap."""
 
 from collections.abc import Callable
 
 import psutil
 
 from nodnod_agent.collectors.cgroup import Cgroup, MemoryUse
-from nodnod_agent.collectors.kernel_files import open_if_there
+from nodnod_agent.collectors.kernel_files import file_source
 from nodnod_client.sections import Memory
 
-_WANTED = frozenset(
+_FIELDS = frozenset(
     b"MemTotal MemFree MemAvailable Buffers Cached SReclaimable SwapTotal SwapFree".split()
 )
 
 
 def parse_meminfo(data: bytes) -> Memory:
-    """/proc/meminfo (kB) -> bytes. ``cached`` counts reclaimable slabs, as free(1) does."""
+    """The section from /proc/meminfo (kB). ``cached`` includes reclaimable slabs, as in free(1)."""
     found: dict[bytes, int] = {}
     for line in data.split(b"\n"):
         name, _, rest = line.partition(b":")
-        if name in _WANTED:
+        if name in _FIELDS:
             found[name] = int(rest.split()[0]) * 1024
     total = found[b"MemTotal"]
     cached = found.get(b"Cached", 0) + found.get(b"SReclaimable", 0)
     buffers = found.get(b"Buffers", 0)
-    # Kernels before 3.14 do not estimate what is available.
+    # Kernels before 3.14 have no MemAvailable.
     available = found.get(b"MemAvailable", found.get(b"MemFree", 0) + cached + buffers)
     available = min(available, total)
     swap = found.get(b"SwapTotal", 0)
@@ -38,8 +38,8 @@ def parse_meminfo(data: bytes) -> Memory:
     )
 
 
-def within(host: Memory, use: MemoryUse | None) -> Memory:
-    """The memory of the container, if its limit is below what the host has; else the host's."""
+def limited(host: Memory, use: MemoryUse | None) -> Memory:
+    """The memory of the container if its limit is below the host's total, else the host's."""
     if use is None or use.limit >= host.total:
         return host
     used = min(use.used, use.limit)
@@ -57,25 +57,20 @@ def within(host: Memory, use: MemoryUse | None) -> Memory:
 def _swap_total(host: Memory, use: MemoryUse) -> int | None:
     if use.swap_used is None:
         return None
-    most = host.swap_total or 0
-    return most if use.swap_limit is None else min(most, use.swap_limit)
+    total = host.swap_total or 0
+    return total if use.swap_limit is None else min(total, use.swap_limit)
 
 
 class MemoryCollector:
-    """Reads /proc/meminfo where there is one, psutil elsewhere; the cgroup where it limits."""
+    """Reads /proc/meminfo (psutil on other systems), and the memory limit of the cgroup."""
 
     def __init__(self, cgroup: Cgroup, source: Callable[[], Memory] | None = None) -> None:
         self._cgroup = cgroup
-        self._source = source or _source()
+        self._source = source or file_source("/proc/meminfo", parse_meminfo, psutil_memory)
 
     def read(self, now: float) -> Memory:
-        """The section as it is now."""
-        return within(self._source(), self._cgroup.memory())
-
-
-def _source() -> Callable[[], Memory]:
-    file = open_if_there("/proc/meminfo")
-    return psutil_memory if file is None else lambda: parse_meminfo(file.read())
+        """The current section."""
+        return limited(self._source(), self._cgroup.memory())
 
 
 def psutil_memory() -> Memory:

@@ -1,14 +1,13 @@
-"""The mounts under watch, and the threads that may hang in one.
+"""The usage of all mounts, read by threads that may hang.
 
-``statvfs`` on a dead mount never returns and cannot be interrupted. One thread for each mount
-would be safe, but a machine with a hundred disks would pay for a hundred thread switches a
-second. So one *reader* thread goes through all of them; a call that does not answer keeps that
-thread, and the next round starts a new reader for the rest. A mount with a call under way is
-left alone until that call returns; the thread that made it then ends. So there are never more
-threads than stuck mounts and one, in the usual case exactly one, and a stuck mount delays the
-others once, by one round at most.
+``statvfs`` on a dead mount never returns and cannot be interrupted. One thread per mount would be
+safe, but a machine with a hundred disks would pay for a hundred thread switches per second. So one
+*reader* thread reads all mounts in turn. If a call does not return, it keeps that thread, and the
+next round starts a new reader for the other mounts. A mount with a pending call is skipped until
+the call returns; the thread of the call then ends. So there is at most one thread more than stuck
+mounts, usually exactly one, and a stuck mount delays the others once, by at most one round.
 
-Readers are daemon threads that nobody joins: the process may exit with any number of them stuck.
+Readers are daemon threads that are never joined: the process can exit while they hang.
 """
 
 import os
@@ -20,17 +19,17 @@ from typing import NamedTuple
 
 from nodnod_agent.collectors.mounts import Mount
 
-HAND_OVER = 0.1
-"""Seconds that one call may take before the rest of the round goes to a new reader."""
+TAKE_OVER_AFTER = 0.1
+"""Seconds of one call after which a new reader takes over the other mounts."""
 
 STUCK_AFTER = 2.0
-"""Seconds after which a call that has not returned is called stuck."""
+"""Seconds after which a mount whose call has not returned counts as stuck."""
 
 
 class Usage(NamedTuple):
-    """Bytes as df has them: ``free`` is what users may fill, ``used`` is total - all that is free.
+    """Bytes as in df: ``free`` is what unprivileged users can fill, ``used`` counts all free blocks.
 
-    ``inodes_used_percent`` is None where the filesystem has no fixed number of inodes.
+    ``inodes_used_percent`` is None if the filesystem has no fixed number of inodes.
     """
 
     total: int
@@ -39,8 +38,8 @@ class Usage(NamedTuple):
     inodes_used_percent: float | None
 
 
-class Seen(NamedTuple):
-    """What is known of a mount: the last good usage, if any; what is wrong with it, if anything."""
+class MountState(NamedTuple):
+    """A mount with its last good usage or None, when it got stuck or None, and its error or ""."""
 
     mount: Mount
     usage: Usage | None
@@ -49,7 +48,7 @@ class Seen(NamedTuple):
 
 
 def measure(path: str) -> Usage:
-    """Ask the system. May never return. Raises OSError."""
+    """The usage of a mount. May never return. Raises OSError."""
     stat = os.statvfs(path)
     size, files = stat.f_frsize or stat.f_bsize, stat.f_files
     return Usage(
@@ -60,20 +59,20 @@ def measure(path: str) -> Usage:
     )
 
 
-class _State:
-    """One mount under watch; ``asked`` is when the call under way began (both clocks)."""
+class _Watched:
+    """One mount; ``called`` is when the pending call began, on both clocks."""
 
-    __slots__ = ("asked", "error", "mount", "usage")
+    __slots__ = ("called", "error", "mount", "usage")
 
     def __init__(self, mount: Mount) -> None:
         self.mount = mount
         self.usage: Usage | None = None
         self.error = ""
-        self.asked: tuple[float, float] | None = None
+        self.called: tuple[float, float] | None = None
 
 
 class MountWatch:
-    """Keeps the usage of mounts fresh; no method of it ever waits for a mount."""
+    """Keeps the usage of mounts up to date; its methods never wait for a mount."""
 
     def __init__(
         self,
@@ -85,28 +84,28 @@ class MountWatch:
         self._clock = clock
         self._wall = wall
         self._changed = threading.Condition()
-        self._states: dict[tuple[str, str], _State] = {}
-        self._due: deque[_State] = deque()
-        self._current: _State | None = None
+        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._due: deque[_Watched] = deque()
+        self._current: _Watched | None = None
         self._reader: threading.Thread | None = None
         self._stopped = False
 
     def watch(self, mounts: Iterable[Mount]) -> None:
-        """Watch these from now on; one that was watched before keeps what is known of it."""
+        """Set the mounts to watch; one that was watched before keeps its state."""
         with self._changed:
-            old, self._states = self._states, {}
+            old, self._watched = self._watched, {}
             for mount in mounts:
                 key = (mount.device, mount.point)
-                state = self._states[key] = old.get(key) or _State(mount)
+                state = self._watched[key] = old.get(key) or _Watched(mount)
                 state.mount = mount
 
     def refresh(self) -> None:
-        """Begin a round: ask every mount that has no call under way."""
+        """Start a round: read every mount that has no pending call."""
         with self._changed:
             if self._stopped:
                 return
-            self._due = deque(state for state in self._states.values() if state.asked is None)
-            if self._reader is None or not self._reader.is_alive() or self._is_held():
+            self._due = deque(state for state in self._watched.values() if state.called is None)
+            if self._reader is None or not self._reader.is_alive() or self._reader_hangs():
                 self._current = None
                 self._reader = threading.Thread(
                     target=self._read, name="nodnod-mounts", daemon=True
@@ -114,53 +113,53 @@ class MountWatch:
                 self._reader.start()
             self._changed.notify_all()
 
-    def seen(self) -> list[Seen]:
-        """What is known now, in the order of ``watch``."""
+    def states(self) -> list[MountState]:
+        """The state of each mount, in the order of ``watch``."""
         now = self._clock()
         with self._changed:
             return [
-                Seen(
+                MountState(
                     state.mount,
                     state.usage,
-                    state.asked[1]
-                    if state.asked is not None and now - state.asked[0] >= STUCK_AFTER
+                    state.called[1]
+                    if state.called is not None and now - state.called[0] >= STUCK_AFTER
                     else None,
                     state.error,
                 )
-                for state in self._states.values()
+                for state in self._watched.values()
             ]
 
     def stop(self) -> None:
-        """End the readers, as soon as each can; waits for none."""
+        """End the readers as soon as they return, without waiting."""
         with self._changed:
             self._stopped = True
             self._due.clear()
             self._changed.notify_all()
 
-    def _is_held(self) -> bool:
-        asked = self._current.asked if self._current else None
-        return asked is not None and self._clock() - asked[0] >= HAND_OVER
+    def _reader_hangs(self) -> bool:
+        called = self._current.called if self._current else None
+        return called is not None and self._clock() - called[0] >= TAKE_OVER_AFTER
 
     def _read(self) -> None:
         me = threading.current_thread()
         while True:
             with self._changed:
-                # Another reader may have taken over while this one was in a call.
+                # Another reader may have taken over during the call of this one.
                 self._changed.wait_for(lambda: self._due or self._stopped or self._reader is not me)
                 if self._stopped or self._reader is not me:
                     return
                 state = self._due.popleft()
-                state.asked = (self._clock(), self._wall())
+                state.called = (self._clock(), self._wall())
                 self._current = state
             usage, error = None, ""
             try:
                 usage = self._measure(state.mount.point)
             except PermissionError:
-                pass  # not ours to see; df passes over it too
+                pass  # not accessible to this user; df skips it too
             except (OSError, ValueError) as problem:
                 error = getattr(problem, "strerror", None) or str(problem)
             with self._changed:
-                state.asked = None
+                state.called = None
                 state.error = error
                 state.usage = usage or state.usage
                 if self._current is state:

@@ -1,8 +1,8 @@
-"""The mount table: which mounts are storage, which of them are shown, which are counted.
+"""The mount table: which mounts are shown, and which are counted in the disk total.
 
-A machine's disk total counts every device once. So of all mounts of a device (bind mounts,
-btrfs subvolumes, APFS volumes) only one is kept, and what is no storage of its own (memory,
-images, overlays, loop devices, other machines) is not counted.
+The disk total counts every device once. So only one mount of a device is kept (of bind mounts,
+btrfs subvolumes, APFS volumes), and filesystems without storage of their own (memory, images,
+overlays, loop devices, other machines) are not counted.
 """
 
 import os
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import psutil
 
-from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there, text
+from nodnod_agent.collectors.kernel_files import open_optional, text
 
 
-class Mounted(NamedTuple):
-    """One line of the mount table; ``device`` is what tells two filesystems apart."""
+class MountEntry(NamedTuple):
+    """One line of the mount table; ``device`` identifies the filesystem."""
 
     device: str
     root: str
@@ -27,7 +27,7 @@ class Mounted(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """A mount that is shown; ``point`` is its path, ``counted`` whether it is in the disk total."""
+    """A mount to show; ``point`` is its path, ``counted`` whether it is in the disk total."""
 
     point: str
     source: str
@@ -36,40 +36,40 @@ class Mount(NamedTuple):
     counted: bool
 
     @property
-    def shown(self) -> tuple[str, str, str]:
-        """Mount point, source and type, fit for JSON."""
+    def printable(self) -> tuple[str, str, str]:
+        """Mount point, source and type as text for JSON."""
         return text(self.point), text(self.source), text(self.type)
 
 
 class Kind(Enum):
-    """What a filesystem is to us."""
+    """How a filesystem is treated."""
 
     STORAGE = "shown and counted"
     REMOTE = "shown: the bytes belong to another machine, or to another filesystem"
     OTHER = "not shown, unless it is the root"
 
 
-# Filesystems on block devices are storage. These have an anonymous device (major 0) instead.
+# Storage with an anonymous device (major 0). Other filesystems on block devices are storage too.
 _DEVICELESS = frozenset({"btrfs", "zfs", "bcachefs", "ubifs", "apfs"})
-# Read-only images: full by nature, and their bytes lie on another filesystem.
+# Read-only images: always full, and stored on another filesystem.
 _IMAGES = frozenset({"squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs", "cd9660"})
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "afs", "ncpfs"})
 _CLUSTER = frozenset({"ceph", "lustre", "beegfs", "gpfs", "pvfs2", "orangefs", "coda"})
-_OF_THE_HOST = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"})
-_REMOTE = _NETWORK | _CLUSTER | _OF_THE_HOST
-# Helpers of desktops and containers that only look like filesystems.
+_SHARED_BY_HOST = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"})
+_REMOTE = _NETWORK | _CLUSTER | _SHARED_BY_HOST
+# Helpers of desktops and containers that are no filesystems for users.
 _DESKTOP = frozenset({"fuse.portal", "fuse.gvfsd-fuse", "fuse.vmware-vmblock", "fuse.rofiles-fuse"})
 _WRAPPERS = frozenset({"fuse.lxcfs", "fuse.snapfuse", "fuse.squashfuse", "fuse.fuse-overlayfs"})
-_TOYS = _DESKTOP | _WRAPPERS
-# Block devices that are memory (1), files of another filesystem (7), floppies, CDs.
+_HELPERS = _DESKTOP | _WRAPPERS
+# Major numbers of memory (1), floppies (2), files of another filesystem (7), CDs (11).
 _NO_STORAGE = frozenset({"1", "2", "7", "11"})
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
-def kind(mounted: Mounted) -> Kind:
-    """What this filesystem is to us, by its type and device alone."""
-    type_, major = mounted.type, mounted.device.partition(":")[0]
-    if type_ in _IMAGES or type_ in _TOYS:
+def kind(entry: MountEntry) -> Kind:
+    """The kind of a filesystem, by its type and device."""
+    type_, major = entry.type, entry.device.partition(":")[0]
+    if type_ in _IMAGES or type_ in _HELPERS:
         return Kind.OTHER
     if type_ in _REMOTE or type_ == "fuse" or type_.startswith("fuse."):
         return Kind.REMOTE
@@ -77,51 +77,51 @@ def kind(mounted: Mounted) -> Kind:
         return Kind.STORAGE
     if major == "0":
         return Kind.OTHER
-    if major in _NO_STORAGE or mounted.source.startswith("/dev/zram"):
+    if major in _NO_STORAGE or entry.source.startswith("/dev/zram"):
         return Kind.REMOTE
     return Kind.STORAGE
 
 
-def choose(table: Iterable[Mounted]) -> list[Mount]:
-    """The mounts to show, each device once, storage first, the root always.
+def choose(table: Iterable[MountEntry]) -> list[Mount]:
+    """The mounts to show: each device once, counted ones first, always with the root.
 
-    Of a device's mounts the one of the whole filesystem is taken, and of those the one with the
-    shortest path, as df does. If nothing at all is storage (a container on an overlay, a diskless
-    machine), the root is counted, so that the total is never 0 for want of a device.
+    Of the mounts of a device, one of the whole filesystem is preferred, then the one with the
+    shortest path, as in df. If no mount is storage (a container on an overlay, a diskless machine),
+    the root is counted, so that the total is not 0.
     """
-    # A later mount hides an earlier one at the same place.
-    visible = {mounted.point: mounted for mounted in table}
-    kinds = {point: kind(mounted) for point, mounted in visible.items()}
-    best: dict[str, Mounted] = {}
-    for point, mounted in visible.items():
+    # A later mount hides an earlier one at the same path.
+    visible = {entry.point: entry for entry in table}
+    kinds = {point: kind(entry) for point, entry in visible.items()}
+    best: dict[str, MountEntry] = {}
+    for point, entry in visible.items():
         if kinds[point] is Kind.OTHER:
             continue
-        rival = best.get(mounted.device)
-        if rival is None or _rank(mounted) < _rank(rival):
-            best[mounted.device] = mounted
+        rival = best.get(entry.device)
+        if rival is None or _rank(entry) < _rank(rival):
+            best[entry.device] = entry
     root = visible.get("/")
     if root is not None:
         best[root.device] = root
-    storage = any(kinds[mounted.point] is Kind.STORAGE for mounted in best.values())
+    storage = any(kinds[entry.point] is Kind.STORAGE for entry in best.values())
     mounts = [
         Mount(
-            mounted.point,
-            mounted.source,
-            mounted.type,
-            mounted.device,
-            kinds[mounted.point] is Kind.STORAGE or (not storage and mounted is root),
+            entry.point,
+            entry.source,
+            entry.type,
+            entry.device,
+            kinds[entry.point] is Kind.STORAGE or (not storage and entry is root),
         )
-        for mounted in best.values()
+        for entry in best.values()
     ]
     return sorted(mounts, key=lambda mount: (not mount.counted, mount.point))
 
 
-def _rank(mounted: Mounted) -> tuple[bool, int, str]:
-    return mounted.root != "/", len(mounted.point), mounted.point
+def _rank(entry: MountEntry) -> tuple[bool, int, str]:
+    return entry.root != "/", len(entry.point), entry.point
 
 
-def parse_mountinfo(data: bytes) -> list[Mounted]:
-    """/proc/self/mountinfo, as proc(5) describes it; paths as they go to the system."""
+def parse_mountinfo(data: bytes) -> list[MountEntry]:
+    """/proc/self/mountinfo (proc(5)); undecodable bytes of paths are kept as surrogates."""
     table = []
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
         left, separator, right = line.partition(" - ")
@@ -129,22 +129,24 @@ def parse_mountinfo(data: bytes) -> list[Mounted]:
             continue
         _id, _parent, device, root, point, *_ = left.split(" ")
         type_, source, *_ = [*right.split(" "), ""]
-        table.append(Mounted(device, _plain(root), _plain(point), type_, _plain(source)))
+        table.append(
+            MountEntry(device, _unescape(root), _unescape(point), type_, _unescape(source))
+        )
     return table
 
 
-def _plain(escaped: str) -> str:
+def _unescape(escaped: str) -> str:
     if "\\" not in escaped:
         return escaped
-    # The escapes are bytes of the path, not characters of it.
+    # An escape stands for a byte, not for a character.
     return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), os.fsencode(escaped)))
 
 
-def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[Mounted]:
-    """The same from psutil's (device, mount point, type, options), as macOS has them.
+def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[MountEntry]:
+    """The same from the partitions of psutil on macOS: (device, mount point, type, options).
 
-    All volumes of an APFS container share its space: their device is the container's disk. What
-    is mounted from a device read-only and is not the root is a disk image.
+    All volumes of an APFS container share its space: their device is the disk of the container. A
+    read-only mount of a device, other than the root, is a disk image.
     """
     table = []
     for source, point, type_, options in partitions:
@@ -153,7 +155,7 @@ def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[Mou
         image = local and point != "/" and "ro" in options.split(",")
         device = disk[0] if disk else source
         table.append(
-            Mounted(
+            MountEntry(
                 f"1:{device}" if image else f"d:{device}" if local else f"0:{point}",
                 "/",
                 point,
@@ -165,13 +167,11 @@ def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[Mou
 
 
 def mount_table() -> Callable[[], list[Mount] | None]:
-    """A function that gives the mounts to show, or None while they are what they were."""
-    file = open_if_there("/proc/self/mountinfo")
-    return psutil_mounts if file is None else _mountinfo_source(file)
-
-
-def _mountinfo_source(file: KernelFile) -> Callable[[], list[Mount] | None]:
-    # Parsing the table of a container host takes milliseconds; the kernel tells when to.
+    """A function that returns the mounts to show, or None if they have not changed."""
+    file = open_optional("/proc/self/mountinfo")
+    if file is None:
+        return psutil_mounts
+    # Parsing the table of a container host takes milliseconds, so it is parsed after a change.
     return lambda: choose(parse_mountinfo(file.read())) if file.changed() else None
 
 

@@ -1,4 +1,4 @@
-"""The ``network`` section: what each interface receives and sends a second."""
+"""The ``network`` section: what each interface receives and sends per second."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import psutil
 
-from nodnod_agent.collectors.kernel_files import open_if_there, text
+from nodnod_agent.collectors.kernel_files import file_source, text
 from nodnod_agent.core.stats.rates import per_second
 from nodnod_client.sections import NetworkIo
 
 
 class InterfaceCounters(NamedTuple):
-    """Since the interface came up; packets, errors and drops of both directions together."""
+    """Since the interface came up; packets, errors and drops are sums of both directions."""
 
     recv_bytes: int
     sent_bytes: int
@@ -28,12 +28,12 @@ class Traffic(NamedTuple):
     sent_bytes: float
 
 
-Counted = dict[str, InterfaceCounters]
+Counters = dict[str, InterfaceCounters]
 
 
-def parse_net_dev(data: bytes) -> Counted:
-    """/proc/net/dev: eight columns received, eight sent. An interface name may hold colons."""
-    found: Counted = {}
+def parse_net_dev(data: bytes) -> Counters:
+    """/proc/net/dev: eight columns received, eight sent. An interface name may have colons."""
+    found: Counters = {}
     for line in data.split(b"\n")[2:]:
         name, colon, rest = line.rpartition(b":")
         if not colon:
@@ -49,8 +49,8 @@ def parse_net_dev(data: bytes) -> Counted:
     return found
 
 
-def compute(before: Counted, after: Counted, elapsed: float) -> dict[str, NetworkIo]:
-    """The section; an interface that one of the readings lacks is left out."""
+def compute(before: Counters, after: Counters, elapsed: float) -> dict[str, NetworkIo]:
+    """The section from two readings; an interface in only one of them is left out."""
     return {
         name: NetworkIo(
             *(
@@ -64,10 +64,10 @@ def compute(before: Counted, after: Counted, elapsed: float) -> dict[str, Networ
 
 
 def traffic(section: dict[str, NetworkIo], hardware: Iterable[str]) -> Traffic:
-    """What goes in and out of the machine.
+    """The traffic in and out of the machine: the sum of its ``hardware`` interfaces.
 
-    Bridges, bonds, tunnels and containers' pairs carry what a hardware interface carries too, so
-    where there is ``hardware`` it alone is summed; else all but the loopback.
+    Bridges, bonds, tunnels and container interfaces carry the same bytes again. Without hardware
+    interfaces it is the sum of all but the loopback.
     """
     names = [name for name in hardware if name in section] or [
         name for name in section if name not in ("lo", "lo0")
@@ -79,45 +79,40 @@ def traffic(section: dict[str, NetworkIo], hardware: Iterable[str]) -> Traffic:
 
 
 class NetworkCollector:
-    """Reads /proc/net/dev where there is one, psutil elsewhere."""
+    """Reads /proc/net/dev; psutil on other systems."""
 
     def __init__(
         self,
-        source: Callable[[], Counted] | None = None,
+        source: Callable[[], Counters] | None = None,
         is_hardware: Callable[[str], bool] | None = None,
     ) -> None:
-        self._source = source or _source()
+        self._source = source or file_source("/proc/net/dev", parse_net_dev, psutil_counters)
         self._is_hardware = is_hardware or has_device
-        self._counted: Counted = {}
+        self._counters: Counters = {}
         self._when = 0.0
         self._hardware: dict[str, bool] = {}
 
     def read(self, now: float) -> dict[str, NetworkIo]:
-        """The section since the reading before."""
-        counted, before = self._source(), self._counted
-        elapsed, self._when, self._counted = now - self._when, now, counted
-        if counted.keys() != self._hardware.keys():
-            self._hardware = {name: self._is_hardware(name) for name in counted}
-        return compute(before, counted, elapsed)
+        """The section since the previous reading."""
+        counters, before = self._source(), self._counters
+        elapsed, self._when, self._counters = now - self._when, now, counters
+        if counters.keys() != self._hardware.keys():
+            self._hardware = {name: self._is_hardware(name) for name in counters}
+        return compute(before, counters, elapsed)
 
     def hardware(self) -> list[str]:
-        """The interfaces of the last reading that are a piece of hardware."""
+        """The hardware interfaces of the last reading."""
         return [name for name, is_hardware in self._hardware.items() if is_hardware]
 
 
 def has_device(name: str) -> bool:
-    """Whether hardware stands behind an interface: by /sys, or by macOS' naming."""
+    """Whether an interface is hardware: by /sys, or by its name on macOS."""
     if os.path.isdir("/sys/class/net"):
         return os.path.exists(f"/sys/class/net/{name}/device")
     return name.startswith("en")
 
 
-def _source() -> Callable[[], Counted]:
-    file = open_if_there("/proc/net/dev")
-    return psutil_counters if file is None else lambda: parse_net_dev(file.read())
-
-
-def psutil_counters() -> Counted:
+def psutil_counters() -> Counters:
     """The same from psutil, for systems without /proc."""
     return {
         name: InterfaceCounters(

@@ -1,6 +1,6 @@
-"""The ``pressure`` section: how much work waits for CPU, memory and I/O (Linux PSI)."""
+"""The ``pressure`` section: the share of time that tasks wait for CPU, memory and I/O."""
 
-from nodnod_agent.collectors.kernel_files import KernelFile, open_if_there
+from nodnod_agent.collectors.kernel_files import KernelFile, open_optional
 from nodnod_client.sections import Pressure, Stall
 
 _RESOURCES = ("cpu", "memory", "io")
@@ -23,13 +23,13 @@ def parse_pressure(data: bytes) -> Stall | None:
 
 
 class PressureCollector:
-    """Reads /proc/pressure; a kernel without PSI, or with it switched off, has no section."""
+    """Reads /proc/pressure of Linux; there is no section if the kernel has no PSI."""
 
     def __init__(self, directory: str = "/proc/pressure") -> None:
-        self._files = {name: open_if_there(f"{directory}/{name}") for name in _RESOURCES}
+        self._files = {name: open_optional(f"{directory}/{name}") for name in _RESOURCES}
 
     def read(self, now: float) -> Pressure | None:
-        """The section as it is now."""
+        """The current section."""
         stalls = {name: self._stall(name, file) for name, file in self._files.items()}
         return Pressure(**stalls) if any(stalls.values()) else None
 
@@ -39,6 +39,6 @@ class PressureCollector:
         try:
             return parse_pressure(file.read())
         except OSError:
-            # The kernel has PSI but was booted with psi=0: the file opens and cannot be read.
+            # Booted with psi=0: the file can be opened, but not read.
             self._files[name] = None
             return None

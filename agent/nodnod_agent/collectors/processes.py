@@ -1,4 +1,4 @@
-"""The ``processes`` section: the top by CPU and the top by memory."""
+"""The ``processes`` section: the top processes by CPU and by memory."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -8,37 +8,40 @@ from typing import NamedTuple
 import psutil
 
 from nodnod_agent.collectors.kernel_files import text
-from nodnod_agent.collectors.on_demand import LATER, Later
 from nodnod_agent.core.stats.rates import percent
 from nodnod_client.sections import Process, Processes
 
 TOP = 15
 
-SETTLE = 0.1
-"""Seconds that must lie between two looks: the CPU time of a process counts in steps of 10 ms."""
+MIN_INTERVAL = 0.1
+"""Least seconds between two readings: CPU time is counted in steps of 10 ms."""
 
 
-class Found(NamedTuple):
-    """One process at one moment; ``born`` tells it from a later one with the same ``pid``.
+class NotReady:
+    """Returned in place of a section that needs a second reading, ``MIN_INTERVAL`` later."""
 
-    ``cpu`` is the seconds used since it began.
+
+class ProcessStat(NamedTuple):
+    """One process at one moment; ``cpu`` is the CPU seconds that it has used.
+
+    ``started`` distinguishes it from a later process with the same ``pid``.
     """
 
     pid: int
-    born: float
+    started: float
     name: str
     cpu: float
     rss: int
 
 
-def parse_stat(data: bytes, tick: float, page: int) -> Found:
-    """/proc/PID/stat (proc(5)); the name may hold anything, spaces and parentheses too."""
+def parse_stat(data: bytes, tick: float, page: int) -> ProcessStat:
+    """/proc/PID/stat (proc(5)); the name may have any characters, spaces and parentheses too."""
     head, _, tail = data.rpartition(b")")
     pid, _, name = head.partition(b"(")
     columns = tail.split()
-    return Found(
+    return ProcessStat(
         pid=int(pid),
-        born=int(columns[19]) / tick,
+        started=int(columns[19]) / tick,
         name=text(name),
         cpu=(int(columns[11]) + int(columns[12])) / tick,
         rss=int(columns[21]) * page,
@@ -46,7 +49,7 @@ def parse_stat(data: bytes, tick: float, page: int) -> Found:
 
 
 def parse_users(passwd: bytes) -> dict[int, str]:
-    """/etc/passwd: names by user id; the first name of an id is the one."""
+    """/etc/passwd: user id -> name; the first name of an id counts."""
     users: dict[int, str] = {}
     for line in passwd.split(b"\n"):
         name, _, number, *_ = [*line.split(b":"), b"", b"", b""]
@@ -57,22 +60,22 @@ def parse_users(passwd: bytes) -> dict[int, str]:
 
 def compute(
     before: Mapping[tuple[int, float], float],
-    after: Iterable[Found],
+    after: Iterable[ProcessStat],
     elapsed: float,
     user_of: Callable[[int], str],
 ) -> Processes:
-    """The section; ``before`` maps (pid, born) to CPU seconds. A new process began at 0."""
+    """The section; ``before`` maps (pid, started) to CPU seconds, which are 0 for a new process."""
     found = list(after)
     shares = {
         process.pid: percent(
-            max(0.0, process.cpu - before.get((process.pid, process.born), 0.0)), elapsed
+            max(0.0, process.cpu - before.get((process.pid, process.started), 0.0)), elapsed
         )
         for process in found
     }
     by_cpu = nlargest(TOP, found, key=lambda process: (shares[process.pid], process.rss))
     by_memory = nlargest(TOP, found, key=lambda process: process.rss)
 
-    def row(process: Found) -> Process:
+    def row(process: ProcessStat) -> Process:
         return Process(
             process.pid,
             process.name,
@@ -85,33 +88,33 @@ def compute(
 
 
 class ProcessesCollector:
-    """Reads /proc where there is one, psutil elsewhere."""
+    """Reads /proc; psutil on other systems."""
 
     def __init__(self) -> None:
         proc = os.path.exists("/proc/self/stat")
-        self._list: Callable[[], Iterable[Found]] = list_proc if proc else list_psutil
+        self._list: Callable[[], Iterable[ProcessStat]] = list_proc if proc else list_psutil
         self._before: dict[tuple[int, float], float] = {}
         self._when: float | None = None
         self._users: dict[int, str] | None = None
 
-    def read(self, now: float) -> Processes | Later:
-        """The section since the reading before; LATER at the first."""
+    def read(self, now: float) -> Processes | NotReady:
+        """The section since the previous reading; NotReady at the first."""
         when = self._when
-        if when is not None and now - when < SETTLE:
-            return LATER
+        if when is not None and now - when < MIN_INTERVAL:
+            return NotReady()
         found = list(self._list())
         before, self._when = self._before, now
-        self._before = {(process.pid, process.born): process.cpu for process in found}
+        self._before = {(process.pid, process.started): process.cpu for process in found}
         if when is None:
-            return LATER
+            return NotReady()
         return compute(before, found, now - when, self._user_of)
 
-    def forget(self) -> None:
-        """Drop the reading before, and the user list."""
+    def reset(self) -> None:
+        """Drop the previous reading, and the list of users."""
         self._before, self._when, self._users = {}, None, None
 
     def _user_of(self, pid: int) -> str:
-        # Not through the C library: where users live on a server, it may wait for the network.
+        # Not by the C library: if users are on a server, it may wait for the network.
         try:
             uid = os.stat(f"/proc/{pid}").st_uid
         except OSError:
@@ -121,8 +124,8 @@ class ProcessesCollector:
         return self._users.get(uid, str(uid))
 
 
-def list_proc() -> Iterable[Found]:
-    """All processes in /proc, but those that end while they are being read."""
+def list_proc() -> Iterable[ProcessStat]:
+    """All processes in /proc, without those that end while they are read."""
     tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -139,13 +142,13 @@ def list_proc() -> Iterable[Found]:
             os.close(fd)
 
 
-def list_psutil() -> Iterable[Found]:
-    """The same from psutil, for systems without /proc: what this user may see."""
+def list_psutil() -> Iterable[ProcessStat]:
+    """The same from psutil, for systems without /proc: the processes visible to this user."""
     for process in psutil.process_iter(["create_time", "name", "cpu_times", "memory_info"]):
         info = process.info
         times, memory = info["cpu_times"], info["memory_info"]
         if times is not None and memory is not None:
-            yield Found(
+            yield ProcessStat(
                 process.pid,
                 info["create_time"] or 0.0,
                 text(info["name"] or ""),

@@ -1,8 +1,8 @@
-"""The sampler: the threads that read this machine, so that the event loop never does.
+"""The sampler: the threads that run the collectors, so that the event loop never does.
 
-One thread takes all cheap sections every interval. The costly ones have a second thread, which
-starts when somebody first wants one: a driver that hangs must not stop the numbers that everybody
-asks for. Both are daemon threads that nobody joins.
+One thread reads all cheap sections every interval. A second one reads the expensive sections; it
+starts with the first demand. So a driver that hangs does not stop the numbers of every tick. Both
+are daemon threads that are never joined.
 """
 
 import asyncio
@@ -13,36 +13,34 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from nodnod_agent.collectors.machine import Machine, Moment, Timing, collectors_here, moment
+from nodnod_agent.collectors.machine import Machine, Moment, Timing, moment, open_collectors
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.sections import EXPENSIVE
 
 logger = logging.getLogger(__name__)
 
 WARM_UP = 0.15
-"""Seconds between the first two readings, before which there is no share of anything.
+"""Seconds between two readings from which the first rates are computed.
 
 Long enough for 15 steps of the kernel's CPU counters on each core.
 """
 
 
-def due_after(due: float, now: float, interval: float) -> float:
-    """When the tick after the one that was due at ``due`` and is over at ``now`` is due.
+def next_tick(due: float, now: float, interval: float) -> float:
+    """The time of the tick after the one that was due at ``due`` and ended at ``now``.
 
-    On schedule while ticks keep up. One that came late by half an interval or more (the agent
-    was stopped, the machine slept) starts the schedule anew, so that the next interval is not a
-    tiny one.
+    Ticks keep to a schedule. A tick that is late by half an interval or more (the agent was
+    stopped, the machine slept) starts a new schedule, so that the next interval is not too short.
     """
-    following = due + interval
-    return following if following - now > interval / 2 else now + interval
+    scheduled = due + interval
+    return scheduled if scheduled - now > interval / 2 else now + interval
 
 
 class Sampler:
     """Delivers a Sample to the event loop every ``interval`` seconds.
 
-    ``deliver`` is called on ``loop``; never after ``stop``. ``want`` and ``timings`` may be called
-    from any thread. The thread that takes the readings never waits for a mount or a costly
-    section.
+    ``deliver`` is called on ``loop``, never after ``stop``. ``demand`` and ``timings`` may be
+    called from any thread. The thread of the ticks never waits for a mount or an expensive section.
     """
 
     def __init__(
@@ -58,25 +56,25 @@ class Sampler:
         self._interval = interval
         self._deliver = deliver
         self._loop = loop
-        self._machine = machine or Machine(collectors_here(version))
+        self._machine = machine or Machine(open_collectors(version))
         self._now = now
         self._changed = threading.Condition()
         self._stopped = False
         self._newest: Sample | None = None
-        self._wanted: dict[str, float] = {}  # section -> until when
-        self._costly: dict[str, bytes] = {}  # what the newest look at each gave
-        self._due: set[str] = set()  # to be looked at now
-        self._costly_thread: threading.Thread | None = None
+        self._demanded: dict[str, float] = {}  # section -> the end of its demand
+        self._expensive: dict[str, bytes] = {}  # section -> its newest value
+        self._due: set[str] = set()  # expensive sections to read now
+        self._expensive_thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; the first Sample comes after two readings, 0.15 s apart."""
+        """Start; the first Sample comes after two readings, 0.15 s apart."""
         threading.Thread(target=self._run, name="nodnod-sampler", daemon=True).start()
 
-    def want(self, sections: Iterable[str], seconds: float) -> None:
-        """Sample these costly sections now, and with each tick for ``seconds`` from now.
+    def demand(self, sections: Iterable[str], seconds: float) -> None:
+        """Read these expensive sections now, and at every tick for ``seconds`` from now.
 
-        They come with a Sample of the same ``time`` as the one before, as soon as they are read
-        (``processes`` takes two looks, 0.15 s apart). Names of other sections are ignored.
+        As soon as they are read they are delivered with the newest Sample, whose ``time`` stays the
+        same (``processes`` takes two readings, 0.15 s apart). Other sections are ignored.
         """
         names = EXPENSIVE.intersection(sections)
         if not names:
@@ -84,23 +82,23 @@ class Sampler:
         now = self._now().mono
         with self._changed:
             for name in names:
-                until = self._wanted.get(name, now)
-                if until <= now:
+                end = self._demanded.get(name, now)
+                if end <= now:
                     self._due.add(name)
-                self._wanted[name] = max(until, now + seconds)
-            if self._costly_thread is None and not self._stopped:
-                self._costly_thread = threading.Thread(
-                    target=self._run_costly, name="nodnod-costly", daemon=True
+                self._demanded[name] = max(end, now + seconds)
+            if self._expensive_thread is None and not self._stopped:
+                self._expensive_thread = threading.Thread(
+                    target=self._run_expensive, name="nodnod-ondemand", daemon=True
                 )
-                self._costly_thread.start()
+                self._expensive_thread.start()
             self._changed.notify_all()
 
     def timings(self) -> dict[str, Timing]:
-        """Section -> (seconds that it took last, how often it has failed)."""
+        """Section -> the duration of its last reading, and its failures."""
         return self._machine.timings()
 
     def stop(self) -> None:
-        """End the threads; returns at once, and whatever is stuck stays so."""
+        """End the threads; returns at once, even if a thread hangs."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -108,27 +106,27 @@ class Sampler:
 
     def _run(self) -> None:
         due = self._now().mono
-        self._take(deliver=False)
+        self._tick(deliver=False)
         due += WARM_UP
         while self._sleep_until(due):
-            self._take(deliver=True)
-            due = due_after(due, self._now().mono, self._interval)
+            self._tick(deliver=True)
+            due = next_tick(due, self._now().mono, self._interval)
 
-    def _take(self, *, deliver: bool) -> None:
+    def _tick(self, *, deliver: bool) -> None:
         try:
-            sample = self._machine.take(self._now())
+            sample = self._machine.sample(self._now())
         except Exception:
-            logger.exception("the sampler failed; it goes on")
+            logger.exception("the sampler failed; it continues")
             return
         with self._changed:
             if deliver:
                 self._newest = sample
-                self._hand_over()
-            self._due.update(self._wanted)
+                self._publish()
+            self._due.update(self._demanded)
             self._changed.notify_all()
 
     def _sleep_until(self, due: float) -> bool:
-        """Whether it is time; False once stopped."""
+        """True when it is time; False once stopped."""
         with self._changed:
             while not self._stopped:
                 left = due - self._now().mono
@@ -137,13 +135,13 @@ class Sampler:
                 self._changed.wait(left)
         return False
 
-    def _hand_over(self) -> None:
-        """With the lock held, so that a newer sample never comes before an older one."""
+    def _publish(self) -> None:
+        """Send the newest sample to the loop, with the lock held so that the order is kept."""
         sample = self._newest
         if sample is None or self._stopped:
             return
-        if self._costly:
-            sample = msgspec.structs.replace(sample, sections=sample.sections | self._costly)
+        if self._expensive:
+            sample = msgspec.structs.replace(sample, sections=sample.sections | self._expensive)
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._receive, sample)
 
@@ -151,40 +149,36 @@ class Sampler:
         if not self._stopped:
             self._deliver(sample)
 
-    def _run_costly(self) -> None:
-        while (names := self._next_costly()) is not None:
-            taken = self._machine.take_costly(sorted(names), self._now().mono)
+    def _run_expensive(self) -> None:
+        while (names := self._next_expensive()) is not None:
+            sections = self._machine.read_expensive(sorted(names), self._now().mono)
             with self._changed:
-                self._costly.update(taken)
-                if taken:
-                    self._hand_over()
-            if missing := names - taken.keys():
-                self._again(missing)
+                self._expensive.update(sections)
+                if sections:
+                    self._publish()
+            not_ready = names - sections.keys()
+            if not_ready and self._sleep_until(self._now().mono + WARM_UP):
+                with self._changed:
+                    self._due |= not_ready
 
-    def _again(self, names: set[str]) -> None:
-        """Look a second time at what cannot be told from one look."""
-        if self._sleep_until(self._now().mono + WARM_UP):
-            with self._changed:
-                self._due |= names
-
-    def _next_costly(self) -> set[str] | None:
-        """Wait until sections are to be looked at; None once stopped. Forgets the unwanted."""
+    def _next_expensive(self) -> set[str] | None:
+        """Wait until sections are due; None once stopped. Resets those without a demand."""
         while True:
             with self._changed:
                 if self._stopped:
                     return None
                 now = self._now().mono
-                over = {name for name, until in self._wanted.items() if until <= now}
-                for name in over:
-                    del self._wanted[name]
-                    self._costly.pop(name, None)
-                names = self._due & self._wanted.keys()
+                ended = {name for name, end in self._demanded.items() if end <= now}
+                for name in ended:
+                    del self._demanded[name]
+                    self._expensive.pop(name, None)
+                names = self._due & self._demanded.keys()
                 self._due.clear()
-                if not names and not over:
-                    nearest = min(self._wanted.values(), default=None)
+                if not names and not ended:
+                    nearest = min(self._demanded.values(), default=None)
                     self._changed.wait(None if nearest is None else max(0.0, nearest - now))
                     continue
-            for name in over:
-                self._machine.forget(name)
+            for name in ended:
+                self._machine.reset(name)
             if names:
                 return names

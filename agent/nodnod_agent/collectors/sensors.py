@@ -1,4 +1,4 @@
-"""The ``sensors`` section: temperatures, fans, battery; as psutil finds them."""
+"""The ``sensors`` section: temperatures, fans and battery, by psutil."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,28 +9,28 @@ from nodnod_agent.collectors.kernel_files import text
 from nodnod_client.sections import Battery, Fan, Sensors, Temperature
 
 
-class Sensed(NamedTuple):
-    """What psutil gives: chips with their sensors (its named tuples), and a battery or None."""
+class Readings(NamedTuple):
+    """The results of psutil: sensors by chip (its named tuples), and a battery or None."""
 
     temperatures: Mapping[str, Sequence[Any]]
     fans: Mapping[str, Sequence[Any]]
     battery: Any
 
 
-def compute(sensed: Sensed) -> Sensors | None:
-    """The section; None for a machine that senses nothing."""
+def compute(readings: Readings) -> Sensors | None:
+    """The section; None for a machine without sensors."""
     temperatures = [
         Temperature(_name(chip, one.label), one.current, one.critical or None)
-        for chip, sensors in sensed.temperatures.items()
+        for chip, sensors in readings.temperatures.items()
         for one in sensors
         if one.current is not None
     ]
     fans = [
         Fan(_name(chip, one.label), one.current)
-        for chip, sensors in sensed.fans.items()
+        for chip, sensors in readings.fans.items()
         for one in sensors
     ]
-    battery = _battery(sensed.battery) if sensed.battery is not None else None
+    battery = _battery(readings.battery) if readings.battery is not None else None
     if not temperatures and not fans and battery is None:
         return None
     return Sensors(temperatures, fans, battery)
@@ -41,7 +41,7 @@ def _battery(battery: Any) -> Battery:
     return Battery(
         percent=round(battery.percent, 1),
         plugged_in=battery.power_plugged,
-        # psutil says "unknown" and "unlimited" with negative numbers.
+        # Negative numbers of psutil mean unknown or unlimited.
         seconds_left=left if left is not None and left >= 0 else None,
     )
 
@@ -51,22 +51,22 @@ def _name(chip: str, label: str) -> str:
 
 
 class SensorsCollector:
-    """Asks psutil for what it knows on this system."""
+    """Reads the sensors with psutil."""
 
-    def __init__(self, source: Callable[[], Sensed] | None = None) -> None:
+    def __init__(self, source: Callable[[], Readings] | None = None) -> None:
         self._source = source or psutil_sensors
 
     def read(self, now: float) -> Sensors | None:
-        """The section as it is now."""
+        """The current section."""
         return compute(self._source())
 
-    def forget(self) -> None:
-        """There is nothing to forget."""
+    def reset(self) -> None:
+        """Nothing is kept between two readings."""
 
 
-def psutil_sensors() -> Sensed:
-    """What psutil senses; it lacks some of the functions on some systems."""
-    return Sensed(
+def psutil_sensors() -> Readings:
+    """The readings of psutil, which lacks some of the functions on some systems."""
+    return Readings(
         temperatures=getattr(psutil, "sensors_temperatures", dict)(),
         fans=getattr(psutil, "sensors_fans", dict)(),
         battery=getattr(psutil, "sensors_battery", lambda: None)(),

@@ -1,4 +1,4 @@
-"""The ``system`` section: what this machine is; read once."""
+"""The ``system`` section: facts about this machine, read once."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from nodnod_client.sections import Cores, System
 
 
 def os_name(system: str, release: Mapping[str, str], mac: str) -> str:
-    """The name of the operating system: of the distribution, of macOS, or of the kernel."""
+    """The name of the distribution, or of macOS with its version, or of the kernel."""
     if mac:
         return f"macOS {mac}"
     return release.get("PRETTY_NAME") or release.get("NAME") or system
@@ -20,15 +20,15 @@ def os_name(system: str, release: Mapping[str, str], mac: str) -> str:
 def scope(
     memory: MemoryUse | None, cpu: CpuUse | None, host_memory: int, host_cores: int
 ) -> tuple[str, float | None, int | None]:
-    """Whose numbers are reported, and the limits (cores, bytes) that make them a container's."""
+    """``"host"`` or ``"container"``, and the limits of the container (cores, bytes)."""
     cores = cpu.cores if cpu and cpu.cores < host_cores else None
     limit = memory.limit if memory and memory.limit < host_memory else None
-    held = cpu is not None or limit is not None
-    return ("container" if held else "host"), cores, limit
+    limited = cpu is not None or limit is not None
+    return ("container" if limited else "host"), cores, limit
 
 
 class SystemCollector:
-    """Reads everything at the first call and never again."""
+    """Reads the section once, at the first call."""
 
     def __init__(self, cgroup: Cgroup, agent_version: str) -> None:
         self._cgroup = cgroup
@@ -38,12 +38,12 @@ class SystemCollector:
     def read(self, now: float) -> System:
         """The section."""
         if self._system is None:
-            self._system = self._look()
+            self._system = self._read()
         return self._system
 
-    def _look(self) -> System:
+    def _read(self) -> System:
         cores = os.cpu_count() or 1
-        whose, cpu_limit, memory_limit = scope(
+        scope_, cpu_limit, memory_limit = scope(
             self._cgroup.memory(), self._cgroup.cpu(), psutil.virtual_memory().total, cores
         )
         return System(
@@ -54,7 +54,7 @@ class SystemCollector:
             boot_time=float(psutil.boot_time()),
             agent_version=self._version,
             python_version=platform.python_version(),
-            scope=whose,
+            scope=scope_,
             cpu_limit=cpu_limit,
             memory_limit=memory_limit,
         )
