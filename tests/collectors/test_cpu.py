@@ -8,7 +8,6 @@ from nodnod_agent.collectors.cpu import (
     compute_quota,
     parse_frequency,
     parse_stat,
-    psutil_times,
 )
 from nodnod_agent.core.stats.rates import CpuTimes
 
@@ -88,9 +87,3 @@ def test_the_frequency_is_that_of_the_first_core_or_unknown() -> None:
     x86 = b"processor\t: 0\ncpu MHz\t\t: 2596.122\n\nprocessor\t: 1\ncpu MHz\t\t: 800.0\n"
     assert parse_frequency(x86) == 2596.1
     assert parse_frequency(b"processor\t: 0\nBogoMIPS\t: 108.00\n") is None
-
-
-def test_psutil_gives_the_same_times_without_proc() -> None:
-    times = psutil_times()
-    assert {ALL, 0} <= times.keys()
-    assert sum(times[ALL]) > 0

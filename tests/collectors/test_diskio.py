@@ -1,12 +1,9 @@
-import pytest
-
 from nodnod_agent.collectors.diskio import (
     DiskCounters,
     DiskIoCollector,
     compute,
     is_disk,
     parse_diskstats,
-    psutil_counters,
 )
 from nodnod_client.sections import DiskIo
 
@@ -77,9 +74,3 @@ def test_this_machines_disks_are_whole_devices() -> None:
     section = DiskIoCollector().read(0.0)
     assert section is None or isinstance(section, dict)
     assert not is_disk("no-such-device")
-
-
-@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
-def test_psutil_counts_without_proc() -> None:
-    disks = psutil_counters()
-    assert disks is None or all(disk.busy is None for disk in disks.values())

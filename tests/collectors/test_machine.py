@@ -1,9 +1,12 @@
 import logging
+import os
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
+from nodnod_agent.collectors.kernel_files import KernelFile
 from nodnod_agent.collectors.machine import Collectors, Machine, Moment, moment, open_collectors
 from nodnod_agent.collectors.processes import NotReady
 from nodnod_client.messages import SECTIONS
@@ -149,7 +152,15 @@ def test_a_section_that_cannot_be_reset_does_no_harm(caplog: pytest.LogCaptureFi
     assert here.timings().keys() == SECTIONS
 
 
-def test_this_machine_has_every_section_in_its_shape() -> None:
+@pytest.mark.parametrize("proc", [True, False])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:psutil")
+def test_this_machine_has_every_section_in_its_shape(
+    monkeypatch: pytest.MonkeyPatch, proc: bool
+) -> None:
+    if not proc:  # as on a system where psutil is the only source
+        monkeypatch.setattr(KernelFile, "__init__", Mock(side_effect=FileNotFoundError))
+        exists = os.path.exists
+        monkeypatch.setattr(os.path, "exists", lambda p: p != "/proc/self/stat" and exists(p))
     here = Machine(open_collectors("1.2.3"))
     sections = dict(here.sample(moment()).sections)
     sections |= here.read_expensive(EXPENSIVE, 1.0)
