@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
@@ -17,8 +17,8 @@ from nodnod_client.address import parse_address
 from nodnod_client.attempt import ConnectAttempt
 from nodnod_client.connection import AgentConnection
 from nodnod_client.errors import AddressError, NotConnectedError, StatFailedError
-from nodnod_client.messages import Answer, Members, Request, RequestType, StatType
-from nodnod_client.requests import Texts, build_request
+from nodnod_client.messages import Answer, Members, Request, RequestType
+from nodnod_client.requests import StatOptions, Texts, build_request
 from nodnod_client.stream import StreamAnswer, follow
 from nodnod_client.tls import client_context
 
@@ -125,14 +125,7 @@ class Client:
     ) -> None:
         await self.disconnect()
 
-    async def stat(
-        self,
-        *,
-        stat_type: int = StatType.ALL,
-        detail: Texts = None,
-        history: float | None = None,
-        deadline: float | None = None,
-    ) -> Answer:
+    async def stat(self, **options: Unpack[StatOptions]) -> Answer:
         """Request the stats of the agent's own node.
 
         ``stat_type``: a StatType, all stats or only CPU, memory or disk.
@@ -140,40 +133,15 @@ class Client:
         ``history``: seconds of history to add, at most 3600.
         ``deadline``: seconds that the agent may take, from 0.05 to 30.
         """
-        return await self._request(
-            build_request(
-                RequestType.STAT,
-                stat_type=stat_type,
-                detail=detail,
-                history=history,
-                deadline=deadline,
-            )
-        )
+        return await self._request(build_request(RequestType.STAT, **options))
 
-    async def stat_all(
-        self,
-        *,
-        nodes: Texts = None,
-        stat_type: int = StatType.ALL,
-        detail: Texts = None,
-        history: float | None = None,
-        deadline: float | None = None,
-    ) -> Answer:
+    async def stat_all(self, *, nodes: Texts = None, **options: Unpack[StatOptions]) -> Answer:
         """Request the stats of all nodes, or of those that match a name or pattern in ``nodes``.
 
         The other arguments are those of ``stat``. At the ``deadline`` the agent answers with what
         it has; each node that has not answered has an ``error``.
         """
-        return await self._request(
-            build_request(
-                RequestType.STAT_ALL,
-                nodes=nodes,
-                stat_type=stat_type,
-                detail=detail,
-                history=history,
-                deadline=deadline,
-            )
-        )
+        return await self._request(build_request(RequestType.STAT_ALL, nodes, **options))
 
     async def members(self) -> Members:
         """Request the members that the agent knows, with their states; its own row is first."""
@@ -188,11 +156,8 @@ class Client:
         all: bool = True,  # noqa: A002
         every: float = 1.0,
         nodes: Texts = None,
-        stat_type: int = StatType.ALL,
-        detail: Texts = None,
-        history: float | None = None,
-        deadline: float | None = None,
         reconnect: bool = True,
+        **options: Unpack[StatOptions],
     ) -> AsyncGenerator[StreamAnswer, None]:
         """Subscribe to stats: an answer now, and one every ``every`` seconds (0.25 to 3600)::
 
@@ -206,15 +171,7 @@ class Client:
         ``disconnect`` ends it with NotConnectedError or ConnectError.
         """
         scope = RequestType.STAT_ALL if all else RequestType.STAT
-        request = build_request(
-            scope,
-            nodes=nodes,
-            stat_type=stat_type,
-            detail=detail,
-            history=history,
-            deadline=deadline,
-            every=every,
-        )
+        request = build_request(scope, nodes, every, **options)
         return follow(
             request,
             self._current,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import TypedDict
 
 import msgspec
 
@@ -11,21 +12,36 @@ from nodnod_client.messages import Request, RequestType, StatType
 Texts = str | Iterable[str] | None
 """Some strings; a single one needs no list."""
 
+
+class StatOptions(TypedDict, total=False):
+    """The keywords of all requests for stats. Each may be absent."""
+
+    stat_type: int
+    """A StatType: all stats (the default), or only CPU, memory or disk."""
+    detail: Texts
+    """Names of sections to add to each node (see nodnod_client.sections)."""
+    history: float | None
+    """Seconds of history to add to each node, at most 3600."""
+    deadline: float | None
+    """Seconds that the agent may take, from 0.05 to 30."""
+
+
 # A version-1 agent ignores these fields, and so would answer another request than the one sent.
 _VERSION_2 = ("nodes", "detail", "history", "every")
 
 
 def build_request(
     scope: RequestType,
+    nodes: Texts = None,
+    every: float | None = None,
+    /,
     *,
     stat_type: int = StatType.ALL,
     detail: Texts = None,
     history: float | None = None,
-    nodes: Texts = None,
     deadline: float | None = None,
-    every: float | None = None,
 ) -> Request:
-    """Build a request; the agent checks the values.
+    """Build a request, with the keywords of StatOptions; the agent checks the values.
 
     Raises ValueError for numbers that JSON does not have (NaN, infinity) and for ``nodes`` in a
     request to one node.

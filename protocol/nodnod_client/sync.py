@@ -9,12 +9,12 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from nodnod_client.client import DEFAULT_SERVER, Client
 from nodnod_client.errors import NotConnectedError
-from nodnod_client.messages import Answer, Members, StatType
-from nodnod_client.requests import Texts
+from nodnod_client.messages import Answer, Members
+from nodnod_client.requests import StatOptions, Texts
 from nodnod_client.stream import StreamAnswer
 
 T = TypeVar("T")
@@ -99,40 +99,13 @@ class SyncClient:
     ) -> None:
         self.disconnect()
 
-    def stat(
-        self,
-        *,
-        stat_type: int = StatType.ALL,
-        detail: Texts = None,
-        history: float | None = None,
-        deadline: float | None = None,
-    ) -> Answer:
+    def stat(self, **options: Unpack[StatOptions]) -> Answer:
         """Request the stats of the agent's own node: ``Client.stat``."""
-        return self._run(
-            self._client.stat(
-                stat_type=stat_type, detail=detail, history=history, deadline=deadline
-            )
-        )
+        return self._run(self._client.stat(**options))
 
-    def stat_all(
-        self,
-        *,
-        nodes: Texts = None,
-        stat_type: int = StatType.ALL,
-        detail: Texts = None,
-        history: float | None = None,
-        deadline: float | None = None,
-    ) -> Answer:
+    def stat_all(self, *, nodes: Texts = None, **options: Unpack[StatOptions]) -> Answer:
         """Request the stats of all nodes: ``Client.stat_all``."""
-        return self._run(
-            self._client.stat_all(
-                nodes=nodes,
-                stat_type=stat_type,
-                detail=detail,
-                history=history,
-                deadline=deadline,
-            )
-        )
+        return self._run(self._client.stat_all(nodes=nodes, **options))
 
     def members(self) -> Members:
         """Request the members that the agent knows: ``Client.members``."""
@@ -144,22 +117,12 @@ class SyncClient:
         all: bool = True,  # noqa: A002
         every: float = 1.0,
         nodes: Texts = None,
-        stat_type: int = StatType.ALL,
-        detail: Texts = None,
-        history: float | None = None,
-        deadline: float | None = None,
         reconnect: bool = True,
+        **options: Unpack[StatOptions],
     ) -> Iterator[StreamAnswer]:
         """Subscribe to stats: ``Client.stream``, as a plain iterator."""
         ticks = self._client.stream(
-            all=all,
-            every=every,
-            nodes=nodes,
-            stat_type=stat_type,
-            detail=detail,
-            history=history,
-            deadline=deadline,
-            reconnect=reconnect,
+            all=all, every=every, nodes=nodes, reconnect=reconnect, **options
         )
 
         async def tick() -> StreamAnswer:

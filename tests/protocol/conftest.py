@@ -1,20 +1,34 @@
-"""The client is run on every loop that a program of its users may have."""
+"""Servers of both versions, and the event loops on which the tests of the client run."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from doubles.v1_server import V1Server
+from doubles.v2_server import V2Server
 from loops import LOOPS
 
-CLIENTS = ("test_client", "test_connecting", "test_secure_client", "test_stream.")
+CLIENT_TESTS = ("test_client", "test_connecting", "test_secure_client", "test_stream")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Which loops a test is to be run on."""
-    if item.path.name.startswith(CLIENTS):
+    """Run the tests of the client on every loop that a program may use."""
+    if item.path.name.startswith(CLIENT_TESTS):
         return LOOPS
     return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+async def v1() -> AsyncIterator[V1Server]:
+    async with V1Server() as server:
+        yield server
+
+
+@pytest.fixture
+async def v2() -> AsyncIterator[V2Server]:
+    async with V2Server() as server:
+        yield server

@@ -25,12 +25,12 @@ PORT = "port must be 1–65535, got "  # noqa: RUF001
         ("a:07070", "a", 7070),
     ],
 )
-def test_an_address_is_read_into_host_and_port(text: str, host: str, port: int) -> None:
+def test_an_address_has_a_host_and_a_port(text: str, host: str, port: int) -> None:
     assert parse_address(text) == Address(host, port)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("", "host is missing in ''"),
         (":7070", "host is missing in ':7070'"),
@@ -64,10 +64,10 @@ def test_an_address_is_read_into_host_and_port(text: str, host: str, port: int) 
         ("münchen", "not a host name: 'münchen'"),
     ],
 )
-def test_what_is_no_address_is_refused_with_what_was_expected(text: str, complaint: str) -> None:
+def test_an_invalid_address_is_refused_with_what_was_expected(text: str, message: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse_address(text)
-    assert str(caught.value) == complaint
+    assert str(caught.value) == message
 
 
 def test_port_0_is_for_listening_only() -> None:
@@ -98,7 +98,7 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         ("255.255.255.255", False),
     ],
 )
-def test_an_address_of_no_machine_or_of_many_cannot_be_dialled(host: str, dialable: bool) -> None:
+def test_an_address_of_no_machine_or_of_many_is_not_dialable(host: str, dialable: bool) -> None:
     assert parse_address(host).dialable is dialable
 
 
@@ -109,7 +109,7 @@ def test_an_address_error_is_a_nodnod_error_and_a_value_error() -> None:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text() | st.from_regex(r"\A[\[\]:a-f0-9.%/-]{0,40}\Z"))
-def test_any_text_is_an_address_that_reads_back_or_one_short_line(text: str) -> None:
+def test_any_text_is_an_address_that_parses_back_or_a_short_error(text: str) -> None:
     fault = ""
     try:
         address = parse_address(text)

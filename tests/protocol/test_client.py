@@ -1,8 +1,10 @@
-"""Questions and answers of the client with an event loop, against both versions."""
+"""Requests and answers of the asyncio client, against both versions."""
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,18 +18,7 @@ from nodnod_client.errors import (
     RequestTimeoutError,
     StatFailedError,
 )
-
-
-@pytest.fixture
-async def v1() -> AsyncIterator[V1Server]:
-    async with V1Server() as server:
-        yield server
-
-
-@pytest.fixture
-async def v2() -> AsyncIterator[V2Server]:
-    async with V2Server() as server:
-        yield server
+from nodnod_client.messages import Answer
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])
@@ -41,19 +32,19 @@ async def test_an_answer_is_typed(server_kind: type[V1Server]) -> None:
         assert list((await client.stat()).nodes) == ["kyle"]
 
 
-async def test_a_question_before_connect_is_not_connected() -> None:
+async def test_a_request_before_connect_is_not_connected() -> None:
     with pytest.raises(NotConnectedError, match=r"connect\(\)"):
         await Client().stat()
 
 
-async def test_a_question_after_disconnect_is_not_connected(v2: V2Server) -> None:
+async def test_a_request_after_disconnect_is_not_connected(v2: V2Server) -> None:
     async with Client(v2.address) as client:
         pass
     with pytest.raises(NotConnectedError):
         await client.stat_all()
 
 
-async def test_version_1_is_asked_in_its_own_words(v1: V1Server) -> None:
+async def test_a_version_1_agent_gets_only_the_type(v1: V1Server) -> None:
     async with Client(v1.address) as client:
         await client.stat()
         await client.stat_all(deadline=1.0, stat_type=1)
@@ -61,7 +52,7 @@ async def test_version_1_is_asked_in_its_own_words(v1: V1Server) -> None:
 
 
 @pytest.mark.parametrize("wish", [{"nodes": "a"}, {"detail": ["cpu"]}, {"history": 60}])
-async def test_version_1_is_not_asked_for_what_it_would_ignore(
+async def test_fields_that_version_1_ignores_are_refused(
     v1: V1Server, wish: dict[str, Any]
 ) -> None:
     async with Client(v1.address) as client:
@@ -70,9 +61,9 @@ async def test_version_1_is_not_asked_for_what_it_would_ignore(
         assert (await client.stat()).host == "kyle"
 
 
-async def test_version_2_is_asked_with_an_id_and_all_fields(v2: V2Server) -> None:
+async def test_a_version_2_agent_gets_an_id_and_all_fields(v2: V2Server) -> None:
     async with Client(v2.address) as client:
-        await client.stat_all(nodes=["db-*"], detail=["cpu"], history=60, deadline=1.5, stat_type=2)
+        await client.stat_all(nodes="db-*", detail=("cpu",), history=60, deadline=1.5, stat_type=2)
     (request,) = v2.requests
     assert isinstance(request.pop("id"), int)
     assert request == {
@@ -102,7 +93,7 @@ async def test_an_answer_with_an_error_is_stat_failed(
         assert caught.value.code == code
 
 
-async def test_answers_out_of_order_reach_their_askers(v2: V2Server) -> None:
+async def test_answers_out_of_order_reach_their_requests(v2: V2Server) -> None:
     v2.hold()
     v2.nodes = [node_object("kyle"), node_object("kenny")]
     async with Client(v2.address) as client:
@@ -117,12 +108,24 @@ async def test_answers_out_of_order_reach_their_askers(v2: V2Server) -> None:
 async def test_many_coroutines_share_one_client(server_kind: type[V1Server]) -> None:
     nodes = [node_object("kyle"), node_object("kenny")]
     async with server_kind(nodes=nodes) as server, Client(server.address) as client:
-        questions = [client.stat_all() if i % 3 else client.stat() for i in range(200)]
-        answers = await asyncio.gather(*questions)
+        requests = [client.stat_all() if i % 3 else client.stat() for i in range(200)]
+        answers = await asyncio.gather(*requests)
         assert [len(answer.nodes) for answer in answers] == [2 if i % 3 else 1 for i in range(200)]
 
 
-# Answers that do not come
+@pytest.mark.parametrize("field", ["history", "deadline", "every"])
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_does_not_have_are_refused(field: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"`{field}`"):
+        Client().stream(**{field: seconds})  # type: ignore[arg-type]
+
+
+def test_nodes_are_refused_in_a_request_to_one_node() -> None:
+    with pytest.raises(ValueError, match="`nodes`"):
+        Client().stream(all=False, nodes="kyle")
+
+
+# Requests without an answer
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])
@@ -135,7 +138,7 @@ async def test_no_answer_in_time_is_a_request_timeout(server_kind: type[V1Server
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])
-async def test_a_late_answer_is_not_handed_to_the_next_question(
+async def test_a_late_answer_is_not_given_to_the_next_request(
     server_kind: type[V1Server],
 ) -> None:
     nodes = [node_object("kyle"), node_object("kenny")]
@@ -152,22 +155,24 @@ async def test_a_late_answer_is_not_handed_to_the_next_question(
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])
-async def test_a_cancelled_question_is_like_one_timed_out(server_kind: type[V1Server]) -> None:
+async def test_the_answer_to_a_cancelled_request_is_not_given_to_another(
+    server_kind: type[V1Server],
+) -> None:
     nodes = [node_object("kyle"), node_object("kenny")]
     async with server_kind(nodes=nodes) as server, Client(server.address) as client:
         server.freeze()
-        asked = [asyncio.create_task(client.stat()) for _ in range(3)]
+        requests = [asyncio.create_task(client.stat()) for _ in range(3)]
         await server.arrived(1)
-        asked[0].cancel()
-        asked[1].cancel()
+        requests[0].cancel()
+        requests[1].cancel()
         following = asyncio.create_task(client.stat_all())
         await asyncio.sleep(0)
         server.thaw()
-        assert len((await asked[2]).nodes) == 1
+        assert len((await requests[2]).nodes) == 1
         assert len((await following).nodes) == 2
 
 
-async def test_a_longer_deadline_is_waited_for(v2: V2Server) -> None:
+async def test_a_deadline_longer_than_the_timeout_is_waited_for(v2: V2Server) -> None:
     v2.delay = 0.1
     async with Client(v2.address, timeout=5.0) as client:
         client.timeout = 0.05
@@ -175,46 +180,51 @@ async def test_a_longer_deadline_is_waited_for(v2: V2Server) -> None:
 
 
 @pytest.mark.parametrize("server_kind", [V1Server, V2Server])
-async def test_a_lost_connection_fails_all_who_wait_at_once(server_kind: type[V1Server]) -> None:
+async def test_a_lost_connection_fails_pending_requests_at_once(
+    server_kind: type[V1Server],
+) -> None:
     async with server_kind() as server, Client(server.address) as client:
         server.freeze()
-        asked = [asyncio.create_task(client.stat()) for _ in range(5)]
+        requests = [asyncio.create_task(client.stat()) for _ in range(5)]
         await server.arrived(1)
         await server.drop()
-        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        outcomes = await asyncio.gather(*requests, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ConnectError] * 5
         assert not client.connected
         with pytest.raises(ConnectError):
             await client.stat()
 
 
-async def test_disconnect_fails_all_who_wait_at_once(v2: V2Server) -> None:
-    client = Client(v2.address)
-    await client.connect()
-    v2.freeze()
-    asked = asyncio.create_task(client.stat())
-    await v2.arrived(1)
-    await client.disconnect()
-    with pytest.raises(ConnectError, match="disconnected"):
-        await asked
+@asynccontextmanager
+async def pending(server: V2Server) -> AsyncIterator[tuple[Client, asyncio.Task[Answer]]]:
+    """A client, and its request that the server has received and not answered."""
+    async with Client(server.address) as client:
+        server.hold()
+        request = asyncio.create_task(client.stat())
+        await server.arrived(1)
+        yield client, request
 
 
-async def test_connect_again_works_after_a_loss(v2: V2Server) -> None:
+async def test_disconnect_fails_pending_requests_at_once(v2: V2Server) -> None:
+    async with pending(v2) as (client, request):
+        await client.disconnect()
+        with pytest.raises(ConnectError, match="disconnected"):
+            await request
+
+
+async def test_connect_works_again_after_a_lost_connection(v2: V2Server) -> None:
     async with Client(v2.address) as client:
         await v2.drop()
         await client.connect()
         assert (await client.stat()).host == "kyle"
 
 
-async def test_a_goodbye_of_the_agent_reaches_all_who_wait(v2: V2Server) -> None:
-    async with Client(v2.address) as client:
-        v2.hold()
-        asked = asyncio.create_task(client.stat())
-        await v2.arrived(1)
+async def test_a_close_by_the_agent_fails_pending_requests_with_its_reason(v2: V2Server) -> None:
+    async with pending(v2) as (client, request):
         (connection,) = v2.connections
         await connection.close(1001, "shutting down")
         with pytest.raises(ConnectError, match=r"1001 .* shutting down"):
-            await asked
+            await request
         assert not client.connected
 
 
@@ -222,20 +232,15 @@ async def test_a_goodbye_of_the_agent_reaches_all_who_wait(v2: V2Server) -> None
     "nonsense",
     ["hello", "[]", '{"nodes": 3}', '{"host": "k", "nodes": {"k": {"name": 1}}}', b"\x00\x01"],
 )
-async def test_a_message_that_is_no_answer_ends_the_connection(
-    v2: V2Server, nonsense: str | bytes
-) -> None:
-    async with Client(v2.address) as client:
-        v2.hold()
-        asked = asyncio.create_task(client.stat())
-        await v2.arrived(1)
+async def test_an_invalid_answer_ends_the_connection(v2: V2Server, nonsense: str | bytes) -> None:
+    async with pending(v2) as (client, request):
         await v2.say(nonsense)
         with pytest.raises(ConnectError, match=r"invalid answer|binary"):
-            await asked
+            await request
         assert not client.connected
 
 
-async def test_an_answer_to_no_question_ends_a_version_1_connection(v1: V1Server) -> None:
+async def test_an_answer_without_a_request_ends_a_version_1_connection(v1: V1Server) -> None:
     async with Client(v1.address) as client:
         await client.stat()
         (connection,) = v1.connections
@@ -244,42 +249,36 @@ async def test_an_answer_to_no_question_ends_a_version_1_connection(v1: V1Server
         assert not client.connected
 
 
-async def test_a_fragmented_answer_is_put_together(v2: V2Server) -> None:
-    async with Client(v2.address) as client:
-        v2.hold()
-        asked = asyncio.create_task(client.stat())
-        await v2.arrived(1)
+async def test_a_fragmented_answer_is_assembled(v2: V2Server) -> None:
+    async with pending(v2) as (_client, request):
         (connection,) = v2.connections
         text = json.dumps({**(v2.answer({}) or {}), "id": v2.requests[0]["id"]})
         await connection.send(iter([text[:20], text[20:40], text[40:]]))
-        assert (await asked).host == "kyle"
+        assert (await request).host == "kyle"
 
 
 async def test_an_answer_beyond_4_mib_ends_the_connection(v2: V2Server) -> None:
-    async with Client(v2.address) as client:
-        v2.hold()
-        asked = asyncio.create_task(client.stat())
-        await v2.arrived(1)
+    async with pending(v2) as (_client, request):
         await v2.say("x" * (4 * 2**20 + 1))
         with pytest.raises(ConnectError, match="broke the protocol"):
-            await asked
+            await request
 
 
-async def test_an_answer_of_4_mib_is_taken(v2: V2Server) -> None:
+async def test_an_answer_of_almost_4_mib_is_accepted(v2: V2Server) -> None:
     v2.nodes = [node_object(f"node-{i}", error="x" * 600) for i in range(5000)]
     async with Client(v2.address) as client:
         assert len((await client.stat_all()).nodes) == 5000
 
 
-async def test_an_agent_that_stops_reading_is_given_up(
+async def test_an_agent_that_stops_reading_counts_as_lost(
     v2: V2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodnod_client.websocket.MAX_UNSENT", 1000)
     async with Client(v2.address) as client:
         (connection,) = v2.connections
         connection.transport.pause_reading()
-        questions = [client.stat_all(nodes=["x" * 100] * 100) for _ in range(2000)]
-        outcomes = await asyncio.gather(*questions, return_exceptions=True)
+        requests = [client.stat_all(nodes=["x" * 100] * 100) for _ in range(2000)]
+        outcomes = await asyncio.gather(*requests, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {ConnectError}
         assert "stopped reading" in str(outcomes[0])
         assert not client.connected

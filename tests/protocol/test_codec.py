@@ -1,4 +1,4 @@
-"""Bytes to messages: whatever comes in, only our own errors come out."""
+"""Any bytes are decoded or raise an error of the protocol."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ requests = st.dictionaries(fields | st.text(max_size=5), json_values, max_size=6
 def refusal(
     decode: Callable[[bytes], object], data: bytes, kind: type[Exception]
 ) -> Exception | None:
-    """The error of this kind with which ``data`` is refused, if it is; no other is borne."""
+    """The error of this kind that ``data`` causes, or None; another kind is raised."""
     try:
         decode(data)
     except kind as error:
@@ -43,22 +43,22 @@ repeated = st.builds(
     st.sampled_from([b"[", b'{"a":', b"9"]),
     st.integers(0, 5000),
 )
-anything = documents(requests) | st.binary(max_size=300) | repeated
+any_bytes = documents(requests) | st.binary(max_size=300) | repeated
 
 
 @examples(300)
-@given(data=anything)
+@given(data=any_bytes)
 @example(data=b'{"timeout":' + b"[" * 600 + b"]" * 600 + b"}")
 @example(data=b'{"id":"\\ud800"}')
 @example(data=b'{"type":' + b"1" * 5000 + b"}")
 @example(data=b'{"nodes":["' + "☃".encode() * 5000 + b'"],"timeout":0}')
 @example(data=b'{"\xff":1,"timeout":0}')
-def test_whatever_comes_is_a_request_or_refused_in_few_words(data: bytes) -> None:
+def test_any_bytes_are_a_request_or_a_short_error(data: bytes) -> None:
     error = refusal(decode_request, data, RequestError)
     if isinstance(error, RequestError):
         assert error.code in ("bad_json", "bad_request")
         assert len(str(error)) <= 300
-        encode(str(error))  # it can be sent
+        encode(str(error))  # it can be encoded
 
 
 @examples(300)
@@ -66,7 +66,7 @@ def test_whatever_comes_is_a_request_or_refused_in_few_words(data: bytes) -> Non
     field=fields,
     value=st.text(st.characters(codec="ascii", categories=["L"]), min_size=201, max_size=9000),
 )
-def test_no_more_than_200_characters_of_the_senders_own_come_back(field: str, value: str) -> None:
+def test_an_error_repeats_at_most_200_characters_of_the_sender(field: str, value: str) -> None:
     for document in ({field: value}, {field: [value]}, {field: {value: 1}}, value, [value]):
         with pytest.raises(RequestError) as e:
             decode_request(json.dumps(document).encode())
@@ -74,8 +74,8 @@ def test_no_more_than_200_characters_of_the_senders_own_come_back(field: str, va
 
 
 @examples(300)
-@given(data=anything, stat_type=st.integers(0, 3))
-def test_whatever_comes_is_an_answer_or_a_wire_error(data: bytes, stat_type: int) -> None:
+@given(data=any_bytes, stat_type=st.integers(0, 3))
+def test_any_bytes_are_an_answer_or_a_wire_error(data: bytes, stat_type: int) -> None:
     def decode_nodes(data: bytes) -> None:
         answer = decode_peer_answer(b'{"nodes":{"x":%b}}' % data)
         assert all(
@@ -104,7 +104,7 @@ def test_whatever_comes_is_an_answer_or_a_wire_error(data: bytes, stat_type: int
         (b'{"every":3601}', "`every` must be between 0.25 and 3600, got 3601"),
     ],
 )
-def test_a_refusal_says_what_where_and_what_was_expected(data: bytes, message: str) -> None:
+def test_an_error_names_the_field_and_what_was_expected(data: bytes, message: str) -> None:
     with pytest.raises(RequestError) as e:
         decode_request(data)
     assert str(e.value) == message
@@ -129,7 +129,7 @@ def test_a_refusal_says_what_where_and_what_was_expected(data: bytes, message: s
         {"type": None, "id": None, "timeout": None, "nodes": None, "every": None},
     ],
 )
-def test_what_is_just_allowed_is_allowed(document: dict[str, Any]) -> None:
+def test_values_at_their_limits_are_accepted(document: dict[str, Any]) -> None:
     assert isinstance(decode_request(json.dumps(document).encode()), Request)
 
 
@@ -157,7 +157,7 @@ def test_what_is_just_allowed_is_allowed(document: dict[str, Any]) -> None:
         {"detail": ["x" * 65]},
     ],
 )
-def test_what_is_just_too_much_is_refused_by_its_name(document: dict[str, Any]) -> None:
+def test_values_beyond_their_limits_are_refused_by_name(document: dict[str, Any]) -> None:
     with pytest.raises(RequestError) as e:
         decode_request(json.dumps(document).encode())
     (field,) = document
@@ -180,13 +180,13 @@ def test_the_first_wrong_field_is_named_and_the_id_is_kept() -> None:
         (b'{"type":-1e999,"id":[]}', None),
     ],
 )
-def test_the_id_is_kept_beside_a_number_that_nobody_can_hold(data: bytes, id_: object) -> None:
+def test_the_id_is_kept_beside_a_number_out_of_range(data: bytes, id_: object) -> None:
     with pytest.raises(RequestError, match="got one out of range") as e:
         decode_request(data)
     assert e.value.id == id_
 
 
-def test_an_id_that_is_wrong_itself_is_not_kept() -> None:
+def test_an_invalid_id_is_not_kept() -> None:
     with pytest.raises(RequestError) as e:
         decode_request(b'{"id":[5],"timeout":0}')
     assert e.value.id is None
@@ -196,20 +196,20 @@ def test_unknown_fields_are_ignored() -> None:
     assert decode_request(b'{"type":1,"colour":"red"}') == Request(type=1)
 
 
-def test_of_a_field_named_twice_the_last_counts() -> None:
+def test_the_last_of_repeated_fields_counts() -> None:
     assert decode_request(b'{"type":1,"type":0}') == Request(type=0)
 
 
-def test_what_a_client_leaves_out_is_not_sent() -> None:
+def test_absent_fields_are_not_sent() -> None:
     assert json.loads(encode(Request(type=1, stat_type=2))) == {"type": 1, "statType": 2}
 
 
-def test_an_answer_with_more_than_we_know_can_be_read() -> None:
+def test_unknown_fields_of_an_answer_are_ignored() -> None:
     answer = decode_answer(b'{"host":"kyle","nodes":{},"error":"","planet":"earth","id":"x"}')
     assert (answer.host, answer.id) == ("kyle", "x")
 
 
-def test_a_node_that_is_nested_as_deeply_as_others_can_read_is_fine() -> None:
+def test_a_deeply_nested_node_is_accepted() -> None:
     node = b'{"name":"x","cpuUsed":1,"error":"","more":' + b"[" * 300 + b"]" * 300 + b"}"
     (raw,) = decode_peer_answer(b'{"nodes":{"x":' + node + b"}}").nodes.values()
     assert check_node(raw, 1) == ("x", node)

@@ -1,9 +1,8 @@
-"""Connecting, not being able to, and disconnecting."""
+"""Connecting, failures to connect, and disconnecting."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,18 +17,6 @@ from nodnod_client.errors import (
 from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
 
 
-@pytest.fixture
-async def v1() -> AsyncIterator[V1Server]:
-    async with V1Server() as server:
-        yield server
-
-
-@pytest.fixture
-async def v2() -> AsyncIterator[V2Server]:
-    async with V2Server() as server:
-        yield server
-
-
 @pytest.mark.parametrize(
     ("server", "url"),
     [
@@ -40,39 +27,32 @@ async def v2() -> AsyncIterator[V2Server]:
         ("wss://kyle:7070/path", "wss://kyle:7070/path"),
     ],
 )
-def test_url_is_where_questions_go(server: str, url: str) -> None:
+def test_url_is_that_of_the_agent(server: str, url: str) -> None:
     assert Client(server).url == url
 
 
 @pytest.mark.parametrize(
     "server", ["", "a:b:c", "kyle:0", "http://kyle", "wss://", "ws://", "ws://kyle:99999999"]
 )
-def test_a_server_that_is_no_address_is_refused_at_once(server: str) -> None:
+def test_an_invalid_server_is_refused_at_once(server: str) -> None:
     with pytest.raises(AddressError):
         Client(server)
 
 
-async def test_connect_and_disconnect_show_in_connected(v2: V2Server) -> None:
-    client = Client(v2.address)
-    assert not client.connected
-    assert client.version == 0
-    await client.connect()
-    assert client.connected
-    assert client.version == 2
-    await client.disconnect()
-    assert not client.connected
-    await v2.connected(0)
+@pytest.mark.parametrize(("server_kind", "version"), [(V1Server, 1), (V2Server, 2)])
+async def test_the_context_manager_connects_and_disconnects(
+    server_kind: type[V1Server], version: int
+) -> None:
+    async with server_kind() as server:
+        client = Client(server.address)
+        assert (client.connected, client.version) == (False, 0)
+        async with client:
+            assert (client.connected, client.version) == (True, version)
+        assert not client.connected
+        await server.connected(0)
 
 
-async def test_the_context_manager_connects_and_disconnects(v1: V1Server) -> None:
-    async with Client(v1.address) as client:
-        assert client.connected
-        assert client.version == 1
-    assert not client.connected
-    await v1.connected(0)
-
-
-async def test_disconnect_is_harmless_when_not_connected() -> None:
+async def test_disconnect_without_a_connection_does_nothing() -> None:
     await Client().disconnect()
 
 
@@ -90,7 +70,7 @@ async def test_concurrent_connects_share_a_failure() -> None:
     assert len({id(outcome) for outcome in outcomes}) == 3
 
 
-async def test_a_cancelled_connect_leaves_the_attempt_to_the_others(v2: V2Server) -> None:
+async def test_a_cancelled_connect_does_not_cancel_the_attempt_of_others(v2: V2Server) -> None:
     client = Client(v2.address)
     leaver, stayer = (asyncio.create_task(client.connect()) for _ in range(2))
     await asyncio.sleep(0)
@@ -100,7 +80,7 @@ async def test_a_cancelled_connect_leaves_the_attempt_to_the_others(v2: V2Server
     await client.disconnect()
 
 
-async def test_an_attempt_that_nobody_waits_for_is_given_up() -> None:
+async def test_an_attempt_ends_when_its_last_caller_is_cancelled() -> None:
     async with canned(None) as address:
         client = Client(address)
         with pytest.raises(TimeoutError):
@@ -109,7 +89,7 @@ async def test_an_attempt_that_nobody_waits_for_is_given_up() -> None:
         assert len(asyncio.all_tasks()) <= 2  # this test and, for one more turn, the attempt
 
 
-async def test_disconnect_ends_an_attempt_under_way() -> None:
+async def test_disconnect_cancels_a_pending_attempt() -> None:
     async with canned(None) as address:
         client = Client(address)
         connecting = asyncio.create_task(client.connect())
@@ -126,7 +106,7 @@ async def test_a_closed_port_is_a_connect_error() -> None:
         await Client("127.0.0.1:1").connect()
 
 
-async def test_a_name_that_nobody_has_is_a_connect_error() -> None:
+async def test_an_unknown_name_is_a_connect_error() -> None:
     with pytest.raises(ConnectError, match="cannot connect"):
         await Client("nobody.invalid").connect()
 
@@ -136,6 +116,7 @@ async def test_a_name_that_nobody_has_is_a_connect_error() -> None:
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "HTTP 403"),
+        (b"HTTP/1.1 403 No\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", "HTTP 403"),
         (
             b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
             "HTTP 302",
@@ -155,7 +136,7 @@ async def test_a_server_of_another_kind_is_a_connect_error(reply: bytes, why: st
 
 
 @pytest.mark.parametrize("cut", [False, True])
-async def test_one_who_hangs_up_without_a_word_may_have_no_room(cut: bool) -> None:
+async def test_a_server_that_closes_before_any_byte_may_be_full(cut: bool) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1 if cut else 4096)
         if cut:
@@ -187,13 +168,13 @@ async def test_proxy_settings_are_not_followed(
         assert (await client.stat()).host == "kyle"
 
 
-async def test_a_server_that_says_nothing_is_a_connect_error_after_timeout() -> None:
+async def test_a_silent_server_is_a_connect_error_after_the_timeout() -> None:
     async with canned(None) as address:
         with pytest.raises(ConnectError, match=r"no handshake within 0.05 s"):
             await Client(address, timeout=0.05).connect()
 
 
-def test_a_client_can_be_used_in_one_loop_after_the_other() -> None:
+def test_a_client_can_be_used_in_another_loop_after_disconnect() -> None:
     client: Client
 
     async def use() -> None:
@@ -205,13 +186,13 @@ def test_a_client_can_be_used_in_one_loop_after_the_other() -> None:
             await again(server)
 
     async def again(server: V2Server) -> None:
-        def elsewhere() -> str:
+        def in_another_loop() -> str:
             async def ask() -> str:
                 async with client:
                     return (await client.stat()).host
 
             return asyncio.run(ask())
 
-        assert await asyncio.to_thread(elsewhere) == "kyle"
+        assert await asyncio.to_thread(in_another_loop) == "kyle"
 
     asyncio.run(use())

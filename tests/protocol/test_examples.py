@@ -1,4 +1,4 @@
-"""The examples do what their first lines say."""
+"""The example programs."""
 
 import json
 import re
@@ -17,7 +17,7 @@ NODES = [node_object("kyle"), node_object("kenny", error="connection refused")]
 
 
 @pytest.mark.parametrize("dash", ["-", "--"])
-def test_client_prints_the_stats_and_says_goodbye(dash: str) -> None:
+def test_client_prints_the_stats_and_disconnects(dash: str) -> None:
     flags = [f"{dash}server", "{}", f"{dash}count", "1"]
     with Threaded(V1Server(nodes=NODES)) as agent:
         flags[1] = agent.address
@@ -34,7 +34,7 @@ def test_client_prints_the_stats_and_says_goodbye(dash: str) -> None:
 
 
 @pytest.mark.parametrize("server", [V1Server, V2Server])
-def test_dial_asks_with_nothing_but_a_websocket(server: type[V1Server]) -> None:
+def test_dial_works_with_only_a_websocket(server: type[V1Server]) -> None:
     with (
         Threaded(server(nodes=NODES)) as agent,
         command(
@@ -63,7 +63,7 @@ def test_stream_prints_a_line_per_node_and_tick() -> None:
 
 
 @pytest.mark.parametrize("example", ["client.py", "dial.py", "stream.py"])
-def test_nobody_there_is_one_line(example: str) -> None:
+def test_an_unreachable_agent_is_a_one_line_error(example: str) -> None:
     with command([str(EXAMPLES / example), "--server", "127.0.0.1:1"]) as process:
         _, err = process.communicate()
     assert process.returncode == 1

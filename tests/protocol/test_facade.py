@@ -1,4 +1,4 @@
-"""What `import nodnod` costs and offers."""
+"""The public names of `nodnod_client`, and what its import loads."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 import nodnod_client
 
 
-def test_messages_come_without_asyncio_or_websockets() -> None:
+def test_messages_do_not_import_asyncio_or_websockets() -> None:
     code = (
         "import sys, nodnod_client.messages, nodnod_client.codec, nodnod_client.address;"
         "print(sorted({'asyncio', 'websockets', 'socket', 'threading'} & set(sys.modules)))"
@@ -20,7 +20,7 @@ def test_messages_come_without_asyncio_or_websockets() -> None:
 
 
 @pytest.mark.parametrize("name", nodnod_client.__all__)
-def test_every_public_name_is_there(name: str) -> None:
+def test_every_public_name_exists(name: str) -> None:
     assert getattr(nodnod_client, name) is not None
     assert name in dir(nodnod_client)
 
@@ -30,7 +30,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         nodnod_client.Klient  # noqa: B018
 
 
-def test_the_version_is_a_plain_one() -> None:
+def test_the_version_is_2() -> None:
     assert nodnod_client.__version__.split(".")[0] == "2"
 
 
@@ -42,6 +42,6 @@ def test_the_version_is_a_plain_one() -> None:
         (nodnod_client.AddressError, ValueError),
     ],
 )
-def test_errors_are_also_the_builtin_ones(error: type[Exception], builtin: type[Exception]) -> None:
+def test_errors_are_also_builtin_errors(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, builtin)
     assert issubclass(error, nodnod_client.NodNodError)

@@ -1,4 +1,4 @@
-"""Every struct on the wire: the fields it has, their order, and what it needs of the other side."""
+"""The structs of the protocol: their fields, the order of these, and which are required."""
 
 import json
 
@@ -25,7 +25,7 @@ DISK = ["diskTotal", "diskUsed", "diskUsedPercent"]
 MEMORY = ["memoryTotal", "memoryUsed", "memoryUsedPercent"]
 
 
-def test_the_fields_of_a_version_1_node_object_stand_in_its_order() -> None:
+def test_the_fields_of_a_node_object_are_in_the_order_of_version_1() -> None:
     node = FullStats("kyle", 5.0, 1, 1, 1.0, 1, 1, 1.0, "")
     assert list(json.loads(encode(node))) == [*NAMED, *CPU, *DISK, *MEMORY, "error"]
 
@@ -71,11 +71,11 @@ def test_a_client_can_read_a_granular_answer_as_a_full_one() -> None:
     assert node.detail is msgspec.UNSET
 
 
-def test_ids_are_what_every_json_reader_can_hold() -> None:
+def test_ids_are_within_the_integers_of_every_json_reader() -> None:
     assert MAX_INT == 2**53 - 1
 
 
-def test_a_row_of_members_says_null_where_nothing_is_known() -> None:
+def test_unknown_values_of_a_member_are_null() -> None:
     row = MemberInfo("kyle", "10.0.0.2:7070", "", "down", None, None, None, "down: gone")
     assert json.loads(encode(Members("own", [row])))["members"][0] == {
         "name": "kyle",

@@ -1,4 +1,4 @@
-"""The client where a cluster has a secret, or TLS, or both."""
+"""The client with a token, and over TLS."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.abc-_123"
 
 
 class Agent:
-    """What there is of an agent before a question is asked."""
+    """An agent up to the handshake."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -68,32 +68,32 @@ async def failure(client: Client) -> str:
     return str(caught.value)
 
 
-# Tokens.
+# Tokens
 
 
-async def test_a_token_goes_along_in_a_header() -> None:
+async def test_a_token_is_sent_in_a_header() -> None:
     async with agent() as found, Client(found.address, token=TOKEN):
         assert found.requests[0].headers.get_all("Authorization") == [f"Bearer {TOKEN}"]
         assert TOKEN not in found.requests[0].path
 
 
-async def test_without_a_token_there_is_no_such_header() -> None:
+async def test_without_a_token_there_is_no_authorization_header() -> None:
     async with agent() as found, Client(found.address):
         assert "Authorization" not in found.requests[0].headers
 
 
-async def test_a_token_goes_before_the_user_of_a_url() -> None:
+async def test_a_token_overrides_the_user_of_a_url() -> None:
     async with agent() as found, Client(f"ws://user:word@{found.address}/", token=TOKEN):
         assert found.requests[0].headers.get_all("Authorization") == [f"Bearer {TOKEN}"]
 
 
-def test_a_sync_client_takes_a_token_and_an_authority_too(authority: Authority) -> None:
+def test_the_blocking_client_accepts_a_token_and_an_authority(authority: Authority) -> None:
     client = SyncClient("127.0.0.1", token=TOKEN, ca=authority.ca)
     assert client.url == "wss://127.0.0.1:7070/"
 
 
 @pytest.mark.parametrize("token", ["a b", "a\r\nX: y", "é", "a,b", 'a"b', "a\0"])
-def test_what_cannot_be_sent_as_a_token_is_refused_and_not_shown(token: str) -> None:
+def test_an_invalid_token_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(ValueError) as caught:
         Client(token=token)
     assert token not in str(caught.value)
@@ -105,7 +105,7 @@ def test_a_token_in_a_url_is_refused(query: str) -> None:
         Client(f"ws://127.0.0.1/?{query}")
 
 
-async def test_nobody_logs_the_token(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     for logger in ("", "websockets", "websockets.client"):
         caplog.set_level(logging.DEBUG, logger)
     async with agent() as found, Client(found.address, token=TOKEN):
@@ -114,7 +114,7 @@ async def test_nobody_logs_the_token(caplog: pytest.LogCaptureFixture) -> None:
     assert not any(TOKEN in record.getMessage() for record in ours)
 
 
-async def test_why_an_agent_refuses_is_told_in_its_words() -> None:
+async def test_the_reason_of_a_refusal_is_shown() -> None:
     async with agent() as found:
         found.refusal = lambda connection: connection.respond(401, "the token has expired\n")
 
@@ -125,18 +125,18 @@ async def test_why_an_agent_refuses_is_told_in_its_words() -> None:
 
 
 @pytest.mark.parametrize("repeated", ["{}", "no {}!", "{:.60}", "what is {}x and {}"])
-async def test_who_repeats_our_token_does_not_have_it_shown(repeated: str) -> None:
+async def test_a_token_repeated_by_the_server_is_not_shown(repeated: str) -> None:
     token = jwt.encode({"role": "read", "exp": 2**31}, "x" * 32, "HS256")
     async with agent() as found:
         found.refusal = lambda connection: connection.respond(401, repeated.format(token, token))
 
-        said = await failure(Client(found.address, token=token))
+        text = await failure(Client(found.address, token=token))
 
-    assert "it refuses us: " in said
-    assert not any(part in said for part in (token[:30], *token.split(".")))
+    assert "it refuses us: " in text
+    assert not any(part in text for part in (token[:30], *token.split(".")))
 
 
-async def test_all_who_connect_at_once_learn_the_status_of_a_refusal() -> None:
+async def test_concurrent_connects_get_the_status_of_a_refusal() -> None:
     async with agent() as found:
         found.refusal = lambda connection: connection.respond(401, "one token is needed\n")
         client = Client(found.address)
@@ -146,10 +146,10 @@ async def test_all_who_connect_at_once_learn_the_status_of_a_refusal() -> None:
     assert [getattr(error, "status", None) for error in errors] == [401, 401]
 
 
-# TLS.
+# TLS
 
 
-async def test_with_an_authority_an_address_is_asked_over_tls(authority: Authority) -> None:
+async def test_with_an_authority_an_address_uses_tls(authority: Authority) -> None:
     async with agent(serving(authority)) as found:
         for ca in (authority.ca, Path(authority.ca), client_context(authority.ca)):
             async with Client(found.address, ca=ca) as client:
@@ -157,7 +157,7 @@ async def test_with_an_authority_an_address_is_asked_over_tls(authority: Authori
                 assert client.connected
 
 
-async def test_tls_ends_in_good_order(authority: Authority) -> None:
+async def test_disconnect_closes_tls(authority: Authority) -> None:
     async with agent(serving(authority)) as found:
         client = Client(found.address, ca=authority.ca)
         await client.connect()
@@ -167,7 +167,7 @@ async def test_tls_ends_in_good_order(authority: Authority) -> None:
         assert not client.connected
 
 
-async def test_the_systems_authorities_do_not_know_ours(authority: Authority) -> None:
+async def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority) -> None:
     async with agent(serving(authority)) as found:
         text = await failure(Client(f"wss://{found.address}/"))
     assert "its certificate is not accepted: " in text
@@ -182,36 +182,34 @@ async def test_a_certificate_for_another_host_is_refused(authority: Authority) -
     assert "its certificate is not accepted: IP address mismatch" in text
 
 
-async def test_tls_to_a_plain_agent_is_told_so(authority: Authority) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@pytest.mark.parametrize(
+    ("answer", "endings"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", (": it does not speak TLS",)),
+        (b"", (f": {CLOSED_DURING_HANDSHAKE}", ": closed during the TLS handshake")),
+    ],
+)
+async def test_a_failed_tls_handshake_is_explained(
+    authority: Authority, answer: bytes, endings: tuple[str, ...]
+) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.write(answer)
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         text = await failure(Client(f"127.0.0.1:{port}", ca=authority.ca))
-    assert text.endswith(": it does not speak TLS")
+    assert text.endswith(endings)
 
 
-async def test_one_who_hangs_up_on_tls_is_told_so(authority: Authority) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1000)
-        writer.close()
-
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        text = await failure(Client(f"127.0.0.1:{port}", ca=authority.ca))
-    assert text.endswith((f": {CLOSED_DURING_HANDSHAKE}", ": closed during the TLS handshake"))
-
-
-async def test_who_needs_a_certificate_is_told_so(authority: Authority) -> None:
+async def test_a_missing_client_certificate_is_explained(authority: Authority) -> None:
     async with agent(serving(authority, client=True)) as found:
         text = await failure(Client(found.address, ca=authority.ca))
     assert text.endswith((CLOSED_AFTER_TLS, "it requires a certificate"))
 
 
-async def test_a_certificate_of_ones_own_comes_in_a_context(authority: Authority) -> None:
+async def test_a_client_certificate_is_given_in_a_context(authority: Authority) -> None:
     context = client_context(authority.ca)
     context.load_cert_chain(*authority.issue("client"))
     async with (
@@ -221,7 +219,7 @@ async def test_a_certificate_of_ones_own_comes_in_a_context(authority: Authority
         assert client.connected
 
 
-def test_an_authority_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
+def test_an_unreadable_authority_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(FileNotFoundError):
         Client(ca=tmp_path / "gone")
@@ -243,6 +241,6 @@ def test_secure_means_tls(server: str, url: str) -> None:
 
 
 @pytest.mark.parametrize("server", ["ws://kyle", "ws://kyle:7070/"])
-def test_secure_does_not_mean_a_plain_url(server: str) -> None:
+def test_secure_refuses_a_plain_url(server: str) -> None:
     with pytest.raises(AddressError, match="wss://"):
         server_url(server, secure=True)

@@ -1,4 +1,4 @@
-"""Streams: ticks, gaps, and going on after a loss."""
+"""Streams: ticks, gaps, and reconnections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,8 @@ from nodnod_client.stream import Gaps, StreamAnswer
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[V2Server]:
-    async with V2Server() as server:
-        yield server
+def server(v2: V2Server) -> V2Server:
+    return v2
 
 
 @pytest.fixture
@@ -28,8 +27,8 @@ async def client(server: V2Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         yield client
 
 
-async def begin(server: V2Server, stream: Any, streams: int = 1) -> asyncio.Task[StreamAnswer]:
-    """Ask for the next answer, and wait until the agent knows of the stream."""
+async def subscribed(server: V2Server, stream: Any, streams: int = 1) -> asyncio.Task[StreamAnswer]:
+    """Wait for the next answer in a task, once the agent runs so many streams."""
     task = asyncio.create_task(anext(stream))
     await server.streaming_count(streams)
     return task
@@ -38,7 +37,7 @@ async def begin(server: V2Server, stream: Any, streams: int = 1) -> asyncio.Task
 async def test_each_tick_is_an_answer(server: V2Server, client: Client) -> None:
     server.nodes = [node_object("kyle"), node_object("kenny")]
     stream = client.stream(every=0.25)
-    first = await begin(server, stream)
+    first = await subscribed(server, stream)
     await server.tick()
     assert list((await first).nodes) == ["kyle", "kenny"]
     await server.tick()
@@ -47,9 +46,9 @@ async def test_each_tick_is_an_answer(server: V2Server, client: Client) -> None:
     await stream.aclose()
 
 
-async def test_the_question_carries_what_was_asked(server: V2Server, client: Client) -> None:
+async def test_the_request_has_all_fields(server: V2Server, client: Client) -> None:
     stream = client.stream(all=False, every=2, detail="load", history=60, deadline=1, stat_type=3)
-    await begin(server, stream)
+    await subscribed(server, stream)
     (request,) = server.streams.values()
     assert isinstance(request.pop("id"), int)
     assert request == {"every": 2, "detail": ["load"], "history": 60, "timeout": 1, "statType": 3}
@@ -66,16 +65,16 @@ async def test_leaving_the_loop_stops_the_stream(server: V2Server, client: Clien
 
 
 async def test_cancelling_the_reader_stops_the_stream(server: V2Server, client: Client) -> None:
-    reader = await begin(server, client.stream())
+    reader = await subscribed(server, client.stream())
     reader.cancel()
     await server.streaming_count(0)
 
 
-async def test_streams_and_questions_share_one_connection(server: V2Server, client: Client) -> None:
+async def test_streams_and_requests_share_one_connection(server: V2Server, client: Client) -> None:
     cluster, own = client.stream(), client.stream(all=False)
     server.nodes = [node_object("a"), node_object("b")]
-    first = await begin(server, cluster)
-    second = await begin(server, own, 2)
+    first = await subscribed(server, cluster)
+    second = await subscribed(server, own, 2)
     await server.tick()
     assert len((await first).nodes) == 2
     assert len((await second).nodes) == 1
@@ -87,7 +86,7 @@ async def test_streams_and_questions_share_one_connection(server: V2Server, clie
 
 async def test_ticks_that_the_agent_skips_are_counted(server: V2Server, client: Client) -> None:
     stream = client.stream()
-    first = await begin(server, stream)
+    first = await subscribed(server, stream)
     await server.tick()
     await first
     await server.tick(skip=3)
@@ -97,7 +96,7 @@ async def test_ticks_that_the_agent_skips_are_counted(server: V2Server, client: 
 
 async def test_a_slow_reader_gets_the_newest_tick_next(server: V2Server, client: Client) -> None:
     stream = client.stream()
-    first = await begin(server, stream)
+    first = await subscribed(server, stream)
     await server.tick()
     await first
     for _ in range(5):
@@ -108,14 +107,16 @@ async def test_a_slow_reader_gets_the_newest_tick_next(server: V2Server, client:
     await stream.aclose()
 
 
-async def test_a_stream_goes_on_after_a_loss_and_says_so(server: V2Server, client: Client) -> None:
+async def test_a_stream_continues_after_a_lost_connection_and_reports_it(
+    server: V2Server, client: Client
+) -> None:
     stream = client.stream()
-    first = await begin(server, stream)
+    first = await subscribed(server, stream)
     await server.tick()
     assert not (await first).reconnected
     await server.drop()
     await server.streaming_count(0)
-    again = await begin(server, stream)
+    again = await subscribed(server, stream)
     await server.tick()
     answer = await again
     assert answer.reconnected
@@ -124,16 +125,27 @@ async def test_a_stream_goes_on_after_a_loss_and_says_so(server: V2Server, clien
     await stream.aclose()
 
 
-async def test_a_stream_keeps_trying_while_the_agent_is_away(
-    server: V2Server, client: Client
+async def test_a_stream_reconnects_until_an_agent_answers(
+    server: V2Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    connect, failed = client._connect, asyncio.Event()
+
+    async def recorded() -> None:
+        try:
+            await connect()
+        except ConnectError:
+            failed.set()
+            raise
+
+    monkeypatch.setattr(client, "_connect", recorded)
     stream = client.stream()
-    first = await begin(server, stream)
+    first = await subscribed(server, stream)
     await server.tick()
     await first
     port = server.port
     await server.__aexit__(None, None, None)
     waiting = asyncio.create_task(anext(stream))
+    await failed.wait()
     async with V2Server("kenny", port=port) as successor:
         await successor.streaming_count(1)
         await successor.tick()
@@ -142,25 +154,33 @@ async def test_a_stream_keeps_trying_while_the_agent_is_away(
     await server.__aenter__()
 
 
-async def test_without_reconnect_a_loss_is_raised(server: V2Server, client: Client) -> None:
-    waiting = await begin(server, client.stream(reconnect=False))
+async def test_without_reconnect_a_silent_agent_is_a_connect_error(client: Client) -> None:
+    client.timeout = 0.05
+    with pytest.raises(ConnectError, match="no tick"):
+        await anext(client.stream(every=0.01, reconnect=False))
+
+
+async def test_without_reconnect_a_lost_connection_is_raised(
+    server: V2Server, client: Client
+) -> None:
+    waiting = await subscribed(server, client.stream(reconnect=False))
     await server.drop()
     with pytest.raises(ConnectError):
         await waiting
 
 
 async def test_disconnect_ends_a_stream(server: V2Server, client: Client) -> None:
-    waiting = await begin(server, client.stream())
+    waiting = await subscribed(server, client.stream())
     await client.disconnect()
     with pytest.raises(NotConnectedError):
         await waiting
 
 
-async def test_disconnect_ends_a_stream_that_waits_to_connect_again(
+async def test_disconnect_ends_a_stream_that_waits_to_reconnect(
     server: V2Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodnod_client.stream.FIRST_DELAY", 1000.0)
-    waiting = await begin(server, client.stream())
+    waiting = await subscribed(server, client.stream())
     await server.drop()
     await client.disconnect()
     with pytest.raises(NotConnectedError):
@@ -187,7 +207,7 @@ async def test_a_refused_stream_raises_and_is_not_stopped_again(
     assert [request.get("type", 0) for request in server.requests] == [1, 0]
 
 
-async def test_an_agent_that_shuts_down_is_asked_again_later(
+async def test_a_stream_continues_after_its_agent_shuts_down(
     server: V2Server, client: Client
 ) -> None:
     server.refusal = {"error": "shutting down", "code": "shutting_down"}
@@ -214,9 +234,7 @@ async def test_version_1_does_not_stream() -> None:
         assert (await client.stat()).host == "kyle"
 
 
-async def test_an_agent_that_falls_silent_is_taken_for_lost(
-    server: V2Server, client: Client
-) -> None:
+async def test_a_silent_agent_counts_as_lost(server: V2Server, client: Client) -> None:
     client.timeout = 0.05
     stream = client.stream(every=0.01)
     waiting = asyncio.create_task(anext(stream))
@@ -227,7 +245,7 @@ async def test_an_agent_that_falls_silent_is_taken_for_lost(
     await server.streaming_count(0)
 
 
-# The parts
+# Units
 
 
 def test_gaps_count_by_seq_on_one_connection() -> None:
@@ -239,7 +257,7 @@ def test_gaps_count_by_seq_on_one_connection() -> None:
 @pytest.mark.parametrize(
     ("away", "seq", "missed"), [(0.4, 0, 0), (1.4, 0, 0), (10.0, 0, 9), (2.0, 7, 7)]
 )
-def test_gaps_count_by_the_clock_over_a_loss(away: float, seq: int, missed: int) -> None:
+def test_gaps_count_by_time_over_a_reconnection(away: float, seq: int, missed: int) -> None:
     gaps = Gaps(1.0)
     gaps.mark(Answer(seq=0), now=100.0)
     gaps.reset()
@@ -265,7 +283,7 @@ async def test_a_mailbox_holds_the_newest_answer_only() -> None:
         await mailbox.take(0.001)
 
 
-async def test_a_mailbox_gives_its_last_answer_before_the_loss() -> None:
+async def test_a_mailbox_returns_its_last_answer_before_the_error() -> None:
     mailbox = Mailbox()
     mailbox.put(Answer(seq=1))
     mailbox.close("gone")

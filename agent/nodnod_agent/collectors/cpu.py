@@ -7,7 +7,7 @@ import psutil
 
 from nodnod_agent.collectors.cgroup import Cgroup, CpuUse
 from nodnod_agent.collectors.kernel_files import KernelFile, open_optional
-from nodnod_agent.core.stats.rates import CpuShares, CpuTimes, cpu_shares, percent
+from nodnod_agent.core.stats.rates import CpuTimes, cpu_shares, percent
 from nodnod_client.sections import Cpu
 
 ALL = -1
@@ -36,7 +36,8 @@ def compute(before: Times, after: Times, frequency: float | None) -> Cpu:
         for core, times in sorted(after.items())
         if core != ALL and core in before
     ]
-    return _section(whole, cores, frequency)
+    used, user, system, iowait, steal = (round(share, 2) for share in whole)
+    return Cpu(used, user, system, iowait, steal, cores, frequency)
 
 
 def compute_quota(
@@ -84,18 +85,6 @@ class CpuCollector:
         if last_use is not None and self._use is not None:
             return compute_quota(last_use, self._use, elapsed, self._count, frequency)
         return compute(last_times, self._times, frequency)
-
-
-def _section(shares: CpuShares, cores: list[float], frequency: float | None) -> Cpu:
-    return Cpu(
-        used=round(shares.used, 2),
-        user=round(shares.user, 2),
-        system=round(shares.system, 2),
-        iowait=round(shares.iowait, 2),
-        steal=round(shares.steal, 2),
-        cores=cores,
-        frequency=frequency,
-    )
 
 
 def _source() -> Source:
