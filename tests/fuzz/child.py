@@ -7,8 +7,8 @@ from pathlib import Path
 import atheris
 
 TESTS = Path(__file__).parent.parent
-# What the fuzzer sees the way through; what is compiled it cannot look into.
-INSTRUMENTED = ["nodnod", "nodnod_agent", "websockets"]
+# The fuzzer follows coverage in these packages; it cannot look into compiled modules.
+INSTRUMENTED = ["nodnod_client", "nodnod_agent", "websockets"]
 
 sys.path.insert(0, str(TESTS))
 with atheris.instrument_imports(include=INSTRUMENTED):
@@ -23,9 +23,9 @@ def main(name: str, arguments: list[str]) -> None:
     mutator = Mutator(corpus.read_all(name))
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-        chance = random.Random(seed)
-        if chance.random() < 0.5:
-            changed = mutator(data, chance)
+        rng = random.Random(seed)
+        if rng.random() < 0.5:
+            changed = mutator(data, rng)
             if changed is not None and len(changed) <= max_size:
                 return changed
         return bytes(atheris.Mutate(data, max_size))

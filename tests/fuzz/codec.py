@@ -1,7 +1,8 @@
-"""The target ``codec``: bytes into everything that makes messages of bytes.
+"""The target ``codec``: bytes into everything that decodes messages.
 
-The first byte of an input says what reads the rest; see ``READERS``. Whatever the rest is, only our
-own errors come out, in few words; and what was read is the same when it is written and read again.
+The first byte of an input selects a reader (``READERS``) for the rest. Whatever the rest is, the
+reader raises only errors of this project, with short texts. A message that was read is the same
+when it is written and read again.
 """
 
 from collections.abc import Callable
@@ -28,39 +29,39 @@ from nodnod_client.messages import MAX_NAME_LENGTH, MemberEntry, Request
 from simulation.table_invariants import check_table
 
 SHORT = 300
-"""Characters of an error, at most."""
+"""Characters of an error text, at most."""
 
 LISTED = "kyle@10.0.0.2:7070"
 OWN = MemberEntry("own", "10.0.0.1:7070", "i-own", 1000)
 
 
 def run(data: bytes) -> None:
-    """Read one input. AssertionError, or any other but our own, is a fault in what reads."""
+    """Read one input. Any error that comes out is a fault of the reader."""
     if data:
         readers = list(READERS.values())
         READERS.get(data[:1], readers[data[0] % len(readers)])(data[1:])
 
 
-def _in_few_words(error: Exception, start: str = "") -> None:
-    told = str(error)
-    assert 0 < len(told) <= SHORT
-    assert told.startswith(start)
-    codec.encode(told)  # it can be sent
+def _check_text(error: Exception, start: str = "") -> None:
+    text = str(error)
+    assert 0 < len(text) <= SHORT
+    assert text.startswith(start)
+    codec.encode(text)  # it can be sent
 
 
-def _in_a_line(error: Exception, start: str = "") -> None:
-    _in_few_words(error, start)
+def _check_line(error: Exception, start: str = "") -> None:
+    _check_text(error, start)
     assert str(error).isprintable()
 
 
-def _with_a_code(error: RequestError) -> None:
-    _in_few_words(error)
+def _check_code(error: RequestError) -> None:
+    _check_text(error)
     assert error.code in ("bad_json", "bad_request", "unknown_section")
     assert codec.decode_request(codec.encode(Request(id=error.id))).id == error.id
 
 
-def _again(decode: Callable[[bytes], Any], message: Any) -> None:
-    """What was read says the same when written; so it can be compared, raw parts and all."""
+def _check_round_trip(decode: Callable[[bytes], Any], message: Any) -> None:
+    """A message is the same when it is written and read again, raw parts included."""
     text = codec.encode(message)
     assert codec.encode(decode(text)) == text
 
@@ -70,9 +71,9 @@ def _message(decode: Callable[[bytes], Any]) -> Callable[[bytes], None]:
         try:
             message = decode(data)
         except WireError as error:
-            _in_few_words(error)
+            _check_text(error)
         else:
-            _again(decode, message)
+            _check_round_trip(decode, message)
 
     return read
 
@@ -82,7 +83,7 @@ def _request(data: bytes) -> None:
         request = codec.decode_request(data)
         question = Question.of(request)
     except RequestError as error:
-        _with_a_code(error)
+        _check_code(error)
         return
     assert codec.decode_request(codec.encode(request)) == request
     asked = Question.of(codec.decode_request(question.to_peer(1, request.timeout or 2.0)))
@@ -94,18 +95,18 @@ def _join(data: bytes) -> None:
         request = codec.decode_request(data)
         join = codec.decode_join(data, request)
     except RequestError as error:
-        _in_few_words(error)
+        _check_text(error)
         return
     assert join.id == request.id
-    _again(lambda text: codec.decode_join(text, request), join)
+    _check_round_trip(lambda text: codec.decode_join(text, request), join)
 
 
 def _entries(data: bytes) -> None:
-    """A list of members, into two views: in its order, and in the other."""
+    """A list of members, merged in its order into one table, in the reverse order into another."""
     try:
         answer = codec.decode_peer_answer(b'{"members":%b}' % data)
     except WireError as error:
-        _in_few_words(error)
+        _check_text(error)
         return
     entries, wrong = codec.decode_entries(answer.members or [])
     assert len(wrong) <= SHORT
@@ -118,7 +119,7 @@ def _entries(data: bytes) -> None:
 
 
 def _node(stat_type: int, version: int) -> Callable[[bytes], None]:
-    """A peer's node object, into an answer under another name than its own."""
+    """The node object of a peer, for an answer under another name."""
     question = Question(stat_type=stat_type)
 
     def read(data: bytes) -> None:
@@ -126,7 +127,7 @@ def _node(stat_type: int, version: int) -> Callable[[bytes], None]:
             answer = codec.decode_peer_answer(b'{"nodes":{"kyle":%b}}' % data)
             entry = peer_node(answer, question, name="kyle", listed="kyle", version=version)
         except WireError as error:
-            _in_few_words(error)
+            _check_text(error)
             return
         for name, text in (("kyle", entry), (LISTED, renamed_node(Raw(entry), LISTED))):
             node = parse(text)
@@ -144,23 +145,23 @@ def _address(data: bytes) -> None:
     try:
         address = parse_address(text, any_port=True)
     except AddressError as error:
-        _in_a_line(error)
+        _check_line(error)
     else:
         assert parse_address(str(address), any_port=True) == address
         assert str(address).isprintable()
 
 
 def _hello(data: bytes) -> None:
-    """The headers by which agents name themselves, as lines."""
-    names = ("NodNod-Name", "NodNod-Instance", "NodNod-Address")
+    """Lines, as the headers by which agents name themselves."""
+    fields = ("NodNod-Name", "NodNod-Instance", "NodNod-Address")
     lines = data.decode("ascii", "surrogateescape").split("\n")
     try:
-        headers = Headers(list(zip(names, lines, strict=False)))
-    except InvalidHeaderValue:  # so says the library, and it never comes to us
+        headers = Headers(list(zip(fields, lines, strict=False)))
+    except InvalidHeaderValue:  # the library raises it before the agent gets a request
         return
     hello = read_hello(headers, SUBPROTOCOL)
-    told = (hello.name, hello.instance, hello.address)
-    assert all(text.isprintable() and len(text) <= MAX_NAME_LENGTH for text in told)
+    names = (hello.name, hello.instance, hello.address)
+    assert all(name.isprintable() and len(name) <= MAX_NAME_LENGTH for name in names)
     headers = Headers()
     write_hello(headers, hello)
     assert all(value.isascii() and value.isprintable() for _, value in headers.raw_items())
@@ -172,7 +173,7 @@ def _settings(data: bytes) -> None:
         given = gather({}, {}, data, "conf.json")
         Settings(**{"name": "kyle", **given.values})
     except ConfigError as error:
-        _in_a_line(error, "conf.json: ")
+        _check_line(error, "conf.json: ")
 
 
 READERS: dict[bytes, Callable[[bytes], None]] = {
@@ -191,4 +192,4 @@ READERS: dict[bytes, Callable[[bytes], None]] = {
     b"h": _hello,
     b"c": _settings,
 }
-"""What reads, by the first byte of an input; another first byte chooses one too."""
+"""Readers by the first byte of an input; any other byte selects one of them too."""

@@ -1,10 +1,10 @@
-"""Fuzzes the targets with atheris, each for a time; ``make fuzz`` runs it.
+"""Fuzzes each target with atheris for a time; ``make fuzz`` runs it.
 
-    run.py [--seconds N] [--keep] [TARGET ...]       fuzz, and say what was found
-    run.py --replay TARGET INPUT                     play one input, written as in the corpus
+    run.py [--seconds N] [--keep] [TARGET ...]       fuzz, and report what was found
+    run.py --replay TARGET INPUT                     play one input, escaped as in the corpus
 
-Exits with 1 where a target raised, and prints the input, as small as it could be made. ``--keep``
-adds what reached something new to the corpus, and drops from it what no longer does.
+Exits with 1 if a target raised, and prints the input, minimized. ``--keep`` adds inputs that reach
+something new to the corpus, and drops those that no longer do.
 """
 
 import argparse
@@ -27,16 +27,16 @@ CHILD = Path(__file__).with_name("child.py")
 
 SECONDS = 60.0
 LONGEST = 1024
-"""Bytes of an input."""
+"""Bytes of an input, at most."""
 
 SLOWEST = 10
 """Seconds that one input may take; most take a millisecond."""
 
 MEMORY = 1024
-"""MiB that may be in use."""
+"""MiB of memory that the fuzzer may use."""
 
 ATTEMPTS = 1000
-"""Inputs that are tried to make one that raises smaller."""
+"""Inputs that are tried to minimize one."""
 
 STATUS = re.compile(r"#(\d+)\s+(\w+)\s+cov: (\d+) ft: (\d+) corp: (\d+)/.* exec/s: (\d+)")
 
@@ -46,14 +46,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Fuzz NodNod with atheris.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each (default: 60)")
-    parser.add_argument("--keep", action="store_true", help="keep what reached something new")
+    parser.add_argument("--keep", action="store_true", help="keep inputs that reach something new")
     parser.add_argument("--replay", nargs=2, metavar=("TARGET", "INPUT"), help="play one input")
     options = parser.parse_args()
     unknown = {*options.targets, *(options.replay or [])[:1]} - TARGETS.keys()
     if unknown:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     if options.replay:
-        TARGETS[options.replay[0]](corpus.unshown(options.replay[1]))
+        TARGETS[options.replay[0]](corpus.from_line(options.replay[1]))
         return 0
     names = options.targets or list(TARGETS)
     return max([fuzz(name, options.seconds, keep=options.keep) for name in names])
@@ -62,9 +62,9 @@ def main() -> int:
 def fuzz(name: str, seconds: float, *, keep: bool) -> int:
     """Fuzz one target; 1 if it raised."""
     with tempfile.TemporaryDirectory(prefix="nodnod-fuzz-") as folder:
-        seeds, inputs, faults = (Path(folder, kind) for kind in ("seeds", "inputs", "faults"))
-        unpack(seeds, corpus.seeds(name))
-        unpack(inputs, corpus.found(name))
+        seeds, inputs, faults = (Path(folder, name) for name in ("seeds", "inputs", "faults"))
+        write_inputs(seeds, corpus.seeds(name))
+        write_inputs(inputs, corpus.found(name))
         faults.mkdir()
         dictionary = Path(folder, "words")
         dictionary.write_text("".join(f'"{_hex(word)}"\n' for word in words(corpus.seeds(name))))
@@ -75,19 +75,21 @@ def fuzz(name: str, seconds: float, *, keep: bool) -> int:
             *("-use_value_profile=1", inputs, seeds),
         ]
         status, log = start(folder, name, run)
-        bad = [path.read_bytes() for path in sorted(faults.iterdir()) if "slow" not in path.name]
-        failed = bool(status or bad)
+        failing = [
+            path.read_bytes() for path in sorted(faults.iterdir()) if "slow" not in path.name
+        ]
+        failed = bool(status or failing)
         if failed:
-            report(name, bad, log)
+            report(name, failing, log)
         if keep:
             merge(folder, name, seeds, inputs)
     return int(failed)
 
 
 def start(folder: str, name: str, arguments: Iterable[object]) -> tuple[int, list[str]]:
-    """Run the fuzzer to its end; its status, and all that it said."""
+    """Run the fuzzer to its end; its status and output."""
     log: list[str] = []
-    # For some of its work libFuzzer starts itself anew, and knows no more of itself than a path.
+    # libFuzzer starts itself again for a part of its work, by a path without arguments.
     command = Path(folder, "fuzzer")
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{CHILD}" {name} "$0" "$@"\n')
     command.chmod(0o755)
@@ -106,9 +108,9 @@ def start(folder: str, name: str, arguments: Iterable[object]) -> tuple[int, lis
 
 
 def merge(folder: str, name: str, seeds: Path, inputs: Path) -> None:
-    """Keep of all inputs those few that reach, with the seeds, all that is reached."""
+    """Keep the few inputs that reach, together with the seeds, everything that all reach."""
     merged = Path(folder, "merged")
-    unpack(merged, corpus.seeds(name))
+    write_inputs(merged, corpus.seeds(name))
     status, log = start(folder, name, ["-set_cover_merge=1", f"-max_len={LONGEST}", merged, inputs])
     if status:
         raise SystemExit("\n".join(log[-20:]))
@@ -117,22 +119,22 @@ def merge(folder: str, name: str, seeds: Path, inputs: Path) -> None:
     print(f"  kept {kept} inputs beside {len(written)} seeds")
 
 
-def report(name: str, bad: list[bytes], log: list[str]) -> None:
-    """Say what raised, and with what."""
+def report(name: str, failing: list[bytes], log: list[str]) -> None:
+    """Print the errors, and an input for each."""
     begin = next((at for at, line in enumerate(log) if "Uncaught Python exception" in line), -30)
     print("\n".join(log[begin:]))
-    for data in bad:
-        small = corpus.shown(smaller(data, TARGETS[name]))
+    for data in failing:
+        small = corpus.to_line(minimize(data, TARGETS[name]))
         again = shlex.join([sys.executable, __file__, "--replay", name, small])
         print(
             f"\n{name} fails with this input, which belongs among the seeds:\n\n{small}\n\n{again}"
         )
 
 
-def smaller(data: bytes, target: Callable[[bytes], None]) -> bytes:
-    """An input that fails in the same way, without what it does not need for that."""
-    fault = kind(data, target)
-    if fault is None:  # too slow, or too much: not to be tried again and again
+def minimize(data: bytes, target: Callable[[bytes], None]) -> bytes:
+    """A part of an input that fails in the same way."""
+    fault = failure(data, target)
+    if fault is None:  # it took too much time or memory
         return data
     size, attempts = max(1, len(data) // 2), 0
     while size and attempts < ATTEMPTS:
@@ -140,7 +142,7 @@ def smaller(data: bytes, target: Callable[[bytes], None]) -> bytes:
         while at < len(data) and attempts < ATTEMPTS:
             attempts += 1
             shorter = data[:at] + data[at + size :]
-            if kind(shorter, target) == fault:
+            if failure(shorter, target) == fault:
                 data = shorter
             else:
                 at += size
@@ -148,7 +150,7 @@ def smaller(data: bytes, target: Callable[[bytes], None]) -> bytes:
     return data
 
 
-def kind(data: bytes, target: Callable[[bytes], None]) -> object:
+def failure(data: bytes, target: Callable[[bytes], None]) -> object:
     """In which way a target fails, or ``None``."""
     try:
         target(data)
@@ -160,8 +162,8 @@ def kind(data: bytes, target: Callable[[bytes], None]) -> object:
     return None
 
 
-def unpack(folder: Path, inputs: Iterable[bytes]) -> None:
-    """Inputs as the fuzzer wants them: files of their own."""
+def write_inputs(folder: Path, inputs: Iterable[bytes]) -> None:
+    """Write each input into a file of its own, as the fuzzer reads them."""
     folder.mkdir()
     for data in inputs:
         (folder / sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)

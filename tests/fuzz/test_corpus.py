@@ -1,4 +1,4 @@
-"""All that fuzzing has found once, played again; and that a fault would be noticed."""
+"""All inputs of the corpus are played again; and the targets notice faults."""
 
 import random
 from collections.abc import Callable
@@ -17,65 +17,66 @@ from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.empty_frames import FrameTracker
 
 
-def played(name: str) -> list[str]:
-    """The inputs with which a target fails, and how."""
-    faults = []
+def failing_inputs(name: str) -> list[str]:
+    """The inputs with which a target fails, and the errors."""
+    failing = []
     for data in corpus.read_all(name):
         try:
             TARGETS[name](data)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is to be shown
-            faults.append(f"{corpus.shown(data)}: {error!r}")
-    return faults
+        except Exception as error:  # noqa: BLE001  # all errors are reported
+            failing.append(f"{corpus.to_line(data)}: {error!r}")
+    return failing
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_was_found_once_does_no_harm_any_more(name: str) -> None:
-    assert played(name) == []
+def test_no_input_of_the_corpus_fails(name: str) -> None:
+    assert failing_inputs(name) == []
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_corpus_is_small_and_no_input_stands_there_twice(name: str) -> None:
+def test_a_corpus_is_small_and_has_no_input_twice(name: str) -> None:
     inputs = corpus.read_all(name)
     assert len(corpus.seeds(name)) > 50
     assert len(inputs) == len(set(inputs))
-    assert sum(len(corpus.shown(data)) + 1 for data in corpus.found(name)) <= corpus.ROOM
+    size = sum(len(corpus.to_line(data)) + 1 for data in corpus.found(name))
+    assert size <= corpus.MAX_CHARACTERS
 
 
-def test_of_what_is_found_the_shortest_is_kept(
+def test_the_shortest_of_the_found_inputs_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpus, "FOLDER", tmp_path)
-    monkeypatch.setattr(corpus, "ROOM", 9)
+    monkeypatch.setattr(corpus, "MAX_CHARACTERS", 9)
     assert corpus.keep("codec", [b"r{}", b"long", b"\xff", b"r{}"]) == 2
     assert corpus.found("codec") == [b"\xff", b"r{}"]
 
 
 @given(st.binary())
-def test_any_input_can_be_written_in_a_line_and_read_back(data: bytes) -> None:
-    line = corpus.shown(data)
+def test_any_input_can_be_written_as_a_line_and_read_back(data: bytes) -> None:
+    line = corpus.to_line(data)
     assert line.isprintable()
     assert line.isascii()
     assert not line.startswith("#")
-    assert corpus.unshown(line) == data
+    assert corpus.from_line(line) == data
 
 
 FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
-    "an error that is not ours": ("codec", codec, "peer_node", lambda *_, **__: {}["x"]),
-    "a node under another's name": ("codec", codec, "renamed_node", lambda raw, _: bytes(raw)),
-    "a message lost": ("connection", Session, "_answer", lambda *_: None),
-    "a message twice": (
+    "an error of another library": ("codec", codec, "peer_node", lambda *_, **__: {}["x"]),
+    "a node under another name": ("codec", codec, "renamed_node", lambda raw, _: bytes(raw)),
+    "a lost message": ("connection", Session, "_answer", lambda *_: None),
+    "a repeated message": (
         "connection",
         Connection,
         "send",
         lambda self, text: self.out.extend([self.framer(text)] * 2),
     ),
-    "half a frame": (
+    "an incomplete frame": (
         "connection",
         Connection,
         "send",
         lambda self, text: self.out.append(self.framer(text)[:-1]),
     ),
-    "a ping taken for a pong": ("connection", FrameTracker, "reply", lambda *_: b""),
+    "a ping without a pong": ("connection", FrameTracker, "reply", lambda *_: b""),
 }
 
 
@@ -88,16 +89,16 @@ def test_a_fault_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(where, what, instead)
-    assert played(name) != []
+    assert failing_inputs(name) != []
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_a_mutator_makes_is_something_else_that_does_no_harm(name: str) -> None:
-    inputs, chance = corpus.seeds(name), random.Random(7)
+def test_mutated_inputs_differ_and_do_not_fail(name: str) -> None:
+    inputs, rng = corpus.seeds(name), random.Random(7)
     mutator = Mutator(inputs)
     changed = 0
     for data in inputs * 2:
-        made = mutator(data, chance)
+        made = mutator(data, rng)
         if made is not None:
             changed += 1
             assert made != data
@@ -105,5 +106,5 @@ def test_what_a_mutator_makes_is_something_else_that_does_no_harm(name: str) -> 
     assert changed > len(inputs)
 
 
-def test_the_dictionary_holds_names_and_moves() -> None:
+def test_the_dictionary_has_names_and_steps() -> None:
     assert {b'"statType":', b"\nT", b"Host: "} <= set(words(corpus.seeds("connection")))

@@ -1,4 +1,4 @@
-"""Reads what was written, as the other side of a connection would, with no help of the agent's."""
+"""Parses what one side of a connection wrote, as the other side would, without the agent's code."""
 
 import re
 from typing import Any
@@ -11,13 +11,14 @@ from bench.harness.invariants.form import parse
 _LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) [ -~]*")
 _REQUEST = re.compile(rb"GET / HTTP/1\.1")
+_UNREADABLE_REQUEST = (400, 414, 431)
 
 
 class Wire:
-    """All that one side of a connection wrote: the head, then a page or frames."""
+    """All output of one side: the head, then a page or frames."""
 
     def __init__(self, written: bytes, side: Side, *, head: bool = False) -> None:
-        """``side`` is whose writing it is; ``head``: no page was asked for, only its head.
+        """``side`` wrote it; ``head``: only the head of a page was requested.
 
         AssertionError where it is not well-formed.
         """
@@ -43,24 +44,25 @@ class Wire:
             self._read_page(rest, head=head)
 
     def _read_page(self, rest: bytes, *, head: bool) -> None:
-        """The page, as long as is announced; nothing after a HEAD, if it was one that could be read."""
+        """A page has its announced length; none follows the response to a readable HEAD request."""
         self.body = rest
         values = [value for name, value in self.headers if name == b"Content-Length"]
         assert len(values) == 1, values
-        right = [0 if head else int(values[0])]
-        if head and self.status in UNREADABLE:
-            right.append(int(values[0]))
-        assert len(rest) in right
+        lengths = [0 if head else int(values[0])]
+        if head and self.status in _UNREADABLE_REQUEST:
+            lengths.append(int(values[0]))
+        assert len(rest) in lengths
         if rest and (b"Content-Type", b"application/json") in self.headers:
             parse(rest if rest.startswith(b"{") else b'{"list":%b}' % rest)
 
     def _read_frames(self, rest: bytes, side: Side) -> None:
         self.frames, behind = _frames(rest, side)
-        assert all(frame.opcode in (*CONTROL, Opcode.TEXT) and frame.fin for frame in self.frames)
-        # Who has said goodbye still answers pings, until the other side has said it too.
+        control = (Opcode.PING, Opcode.PONG, Opcode.CLOSE)
+        assert all(frame.opcode in (*control, Opcode.TEXT) and frame.fin for frame in self.frames)
+        # Until the other side sends its close frame, pings are answered behind this side's.
         while behind:
             more, behind = _frames(behind, side)
-            assert {frame.opcode for frame in more} == {Opcode.PONG}, "more than a pong after all"
+            assert {frame.opcode for frame in more} == {Opcode.PONG}, "more than a pong behind"
 
     @property
     def texts(self) -> list[bytes]:
@@ -69,24 +71,18 @@ class Wire:
 
     @property
     def messages(self) -> list[Any]:
-        """What can be compared with another time: answers and pongs are in no order of each other's."""
-        rest = [
-            (one.opcode, bytes(one.data)) for one in self.frames if one.opcode is not Opcode.TEXT
-        ]
-        return [*self.texts, *rest]
+        """The texts, then the other frames: the order between answers and pongs may vary."""
+        others = [frame for frame in self.frames if frame.opcode is not Opcode.TEXT]
+        return [*self.texts, *((frame.opcode, bytes(frame.data)) for frame in others)]
 
 
 def _frames(data: bytes, side: Side) -> tuple[list[Frame], bytes]:
-    """The frames up to a close frame, and what is behind that one."""
+    """The frames up to a close frame, and the bytes behind that one."""
     reader = Protocol(side, state=OPEN, max_size=None)
     reader.receive_data(data)
     assert reader.parser_exc is None, reader.parser_exc
     frames = [event for event in reader.events_received() if isinstance(event, Frame)]
-    read = sum(len(frame.serialize(mask=side is SERVER)) for frame in frames)
+    size = sum(len(frame.serialize(mask=side is SERVER)) for frame in frames)
     closed = frames and frames[-1].opcode is Opcode.CLOSE
-    assert read == len(data) or closed, "half a frame"
-    return frames, data[read:]
-
-
-UNREADABLE = (400, 414, 431)
-CONTROL = (Opcode.PING, Opcode.PONG, Opcode.CLOSE)
+    assert size == len(data) or closed, "an incomplete frame"
+    return frames, data[size:]

@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
 
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
-from nodnod_agent.transport.empty_frames import FrameTracker
+from nodnod_agent.transport.empty_frames import MAX_EMPTY_FRAME, FrameTracker
 from nodnod_agent.transport.fair_queue import TIME_SLICE, CpuBudget, FairQueue
 from nodnod_agent.transport.writer import (
     BURST,
@@ -152,7 +152,8 @@ class Connection(ConnectionWriter):
             self._update_reading()
             self._enqueue()
         else:
-            reply = self._tracker.reply(data) if self.ws.state is OPEN else None
+            may_be_empty = len(data) <= MAX_EMPTY_FRAME and self.ws.state is OPEN
+            reply = self._tracker.reply(data) if may_be_empty else None
             if reply is None:
                 self._unread = data
                 self._process()

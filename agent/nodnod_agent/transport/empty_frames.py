@@ -10,6 +10,9 @@ from typing import NamedTuple
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol, Side
 
+MAX_EMPTY_FRAME = 6
+"""Bytes of an empty frame, with a mask."""
+
 UNKNOWN = 1 << 62
 """In place of a number of bytes; no sum of real ones reaches it."""
 
