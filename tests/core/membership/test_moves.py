@@ -1,316 +1,198 @@
-"""Nodes that come to another address: each is one node, and its old ones are no ghosts for anybody."""
+"""Nodes that come to another address: each is one node, and its old addresses are not missed."""
 
 import pytest
 
-from core.harness import CoreHarness, FakePeer
-from core.unverified import A, B, C, entry, errors, lines, states, tell
+from core.harness import CoreHarness
+from core.unverified import A, B, Story, entry, errors, lines, tell
 from nodnod_agent.core.interfaces import Hello
-from nodnod_agent.core.membership.keepalive import SILENCE
 from nodnod_client.address import Address
+from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
 
+KYLE_MOVES = ["up kyle A 1", "ends A", "up kyle B 2"]
+SWAPPED = ["up kyle A 1", "up stan B 1", "ends A", "ends B", "up stan A 2"]
+SILENT_THEN_B = ["up kyle A 1", "silent A", "up kyle B 2"]
+CONFIGURED_MOVES = ["configured kyle K 1", "ends K", "up kyle B 2"]
 
-def met(stage: CoreHarness, name: str, address: Address, incarnation: int = 1) -> FakePeer:
-    """A node whose process number ``incarnation`` we are told of, and that answers."""
-    instance = f"{name} {incarnation}"
-    tell(stage, entry(name, address, incarnation, instance=instance))
-    stage.clock.advance(1)
-    return stage.welcome(name, stage.attempt(address), instance=instance)
+STORIES: dict[str, tuple[list[str], set[str]]] = {
+    "an unverified node that comes elsewhere is listed once": (
+        ["told kyle A 1", "refused A", "up kyle B 2"],
+        {"kyle B up"},
+    ),
+    "all unverified addresses of a name may be the node that answers": (
+        ["told kyle A 1", "refused A", "told kyle B 2", "refused B", "up kyle C 3"],
+        {"kyle C up"},
+    ),
+    "a namesake that was up beside a node does not replace it": (
+        ["up kyle A 1", "up kyle B 2", "ends A", "ends B", "up kyle B 3"],
+        {"kyle A down", "kyle B up"},
+    ),
+    "of two namesakes that are down the one lost last has moved": (
+        ["up kyle A 1", "up kyle B 2", "ends A", "wait 1", "ends B", "up kyle C 3"],
+        {"kyle A down", "kyle C up"},
+    ),
+    "a node that was said to have moved, and answers there, is listed": (
+        [*KYLE_MOVES, "told kyle A 2", "wait 1", "answers kyle A 1"],
+        {"kyle A up", "kyle B up"},
+    ),
+    "a node that came elsewhere before it was missed has moved": (
+        [*SILENT_THEN_B, "wait 6"],
+        {"kyle B up"},
+    ),
+    "a node whose end is reported late has moved": (
+        [*SILENT_THEN_B, "wait 2", "ends A"],
+        {"kyle B up"},
+    ),
+    "a node that ends as soon as its namesake has come is down": (
+        [*SILENT_THEN_B, "ends A"],
+        {"kyle A down", "kyle B up"},
+    ),
+    "a silent node that was up beside its namesake is down": (
+        ["up kyle A 1", "up kyle B 2", "wait 1", "silent A", "wait 6"],
+        {"kyle A down", "kyle B up"},
+    ),
+    "a namesake that restarts where it was does not replace a silent node": (
+        ["up kyle A 1", "up kyle B 2", "silent A", "ends B", "up kyle B 3", "wait 6"],
+        {"kyle A down", "kyle B up"},
+    ),
+    "a node that moves to where another was replaces it": (SWAPPED, {"stan A up"}),
+    "two nodes may exchange their addresses": (
+        [*SWAPPED, "up kyle B 2"],
+        {"stan A up", "kyle B up"},
+    ),
+    "a process that is there before the end of the last one is reported is listed": (
+        [
+            *("up kyle A 1", "goodbye kyle A 2 1", "told kyle A 3", "ends A", "wait 1"),
+            "answers kyle A 3",
+        ],
+        {"kyle A up"},
+    ),
+    "another node at the old address of one that has moved is listed": (
+        ["up kyle A 1", "told stan A 2", "ends A", "up kyle B 3", "wait 1", "answers stan A 2"],
+        {"kyle B up", "stan A up"},
+    ),
+    "a goodbye said elsewhere does not take the next process along": (
+        ["up kyle A 1", "told kyle B 5", "goodbye kyle A 1 1", "ends A"],
+        {"kyle A left", "kyle B down"},
+    ),
+    "a configured address that a node has left is not listed": (CONFIGURED_MOVES, {"kyle B up"}),
+    "a node that moves back to its configured address is listed once": (
+        [*CONFIGURED_MOVES, "ends B", "wait 20", "answers kyle K 3"],
+        {"kyle K up"},
+    ),
+    "a node that moves back, and is told of first, is listed once": (
+        [*CONFIGURED_MOVES, "ends B", "told kyle K 3", "wait 20", "answers kyle K 3"],
+        {"kyle K up"},
+    ),
+    "a configured address that a node has left stays hidden when the node is renamed": (
+        [*CONFIGURED_MOVES, "ends B", "up stan B 3"],
+        {"kyle K left", "stan B up"},
+    ),
+    "a node that moved and then says goodbye is down nowhere": (
+        [*KYLE_MOVES, "goodbye kyle B 3 2", "ends B"],
+        {"kyle A left", "kyle B left"},
+    ),
+    "a node that left is listed as left": (["goodbye kyle A 1 1"], {"kyle A left"}),
+    "a node that left is not listed as left once its name is back": (
+        ["goodbye kyle A 1 1", "up kyle B 2"],
+        {"kyle B up"},
+    ),
+    "our own name at a configured address is not missed": (
+        ["told own A 1", "refused A"],
+        set(),
+    ),
+    "that a node has moved is not believed while it is up": (
+        ["up kyle A 1", "goodbye kyle A 1 1"],
+        {"kyle A up"},
+    ),
+}
 
 
-def said(stage: CoreHarness) -> dict[str, tuple[str, str]]:
-    """What a newcomer would be told: name and state by address."""
-    entries = stage.cluster.peers.gossip.table.entries.values()
-    return {one.address: (one.name, one.state) for one in entries if one.name != "teller"}
+@pytest.mark.parametrize(("steps", "listed"), STORIES.values(), ids=STORIES)
+def test_where_a_node_is(harness: CoreHarness, steps: list[str], listed: set[str]) -> None:
+    assert Story(harness, *steps).listed() == listed
 
 
-def test_where_a_node_was_before_it_crashed_it_is_for_nobody_any_more(stage: CoreHarness) -> None:
-    met(stage, "kyle", A).hang_up()
-    met(stage, "kyle", B, 2).hang_up()
-    met(stage, "kyle", C, 3)
+@pytest.mark.parametrize(
+    ("steps", "table"),
+    [
+        ([*KYLE_MOVES, "ends B", "up kyle C 3"], {"kyle A left", "kyle B left", "kyle C up"}),
+        (["told kyle A 1", "refused A", "up kyle B 2"], {"kyle A up", "kyle B up"}),
+        ([*SILENT_THEN_B, "wait 6"], {"kyle A left", "kyle B up"}),
+        (
+            ["up kyle A 1", "up kyle B 2", "ends A", "ends B", "up kyle B 3"],
+            {"kyle A up", "kyle B up"},
+        ),
+        (
+            ["up kyle A 1", "up kyle B 2", "ends A", "wait 1", "ends B", "up kyle C 3"],
+            {"kyle A up", "kyle B left", "kyle C up"},
+        ),
+    ],
+    ids=["moved twice", "unverified", "moved unnoticed", "was up beside", "was lost last"],
+)
+def test_newcomers_are_told_that_a_node_has_left_where_we_have_seen_it_move(
+    harness: CoreHarness, steps: list[str], table: set[str]
+) -> None:
+    assert Story(harness, *steps).table() == table
 
-    assert said(stage) == {
-        str(A): ("kyle", "left"),
-        str(B): ("kyle", "left"),
-        str(C): ("kyle", "up"),
-    }
-    assert list(errors(stage)) == ["kyle"]
-    assert states(stage) == {str(C): "up"}
-    dialled = len(stage.dial.to(A))
-    stage.clock.advance(60)
-    assert len(stage.dial.to(A)) == dialled
+
+def test_the_address_that_a_node_has_left_is_not_dialed_any_more(harness: CoreHarness) -> None:
+    Story(harness, *KYLE_MOVES)
+    dialed = len(harness.dial.to(A))
+    harness.clock.advance(60)
+    assert len(harness.dial.to(A)) == dialed
 
 
 def test_two_agents_that_see_a_node_move_say_the_same_of_it() -> None:
-    digests = set()
-    for late in (0.0, 5.0):
-        stage = CoreHarness()
-        met(stage, "kyle", A).hang_up()
-        stage.clock.advance(late)
-        met(stage, "kyle", B, 2)
-        entries = stage.cluster.peers.gossip.table.entries
-        digests.add(entries[str(A)])
-    assert len(digests) == 1
+    entries = set()
+    for late in ("wait 0", "wait 5"):
+        harness = CoreHarness()
+        Story(harness, "up kyle A 1", "ends A", late, "up kyle B 2")
+        entries.add(harness.node.peers.gossip.table.entries[str(A)])
+    assert len(entries) == 1
 
 
-def test_of_what_we_were_only_told_nobody_is_told_that_it_has_moved(stage: CoreHarness) -> None:
-    tell(stage, entry("kyle", A, instance="i"))
-    stage.attempt(A).refuse()
-    met(stage, "kyle", B, 2)
-
-    assert said(stage)[str(A)] == ("kyle", "up")
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_all_that_we_were_only_told_of_may_be_the_one_that_comes(stage: CoreHarness) -> None:
-    for number, address in enumerate((A, B), 1):
-        tell(stage, entry("kyle", address, number, instance=f"i{number}"))
-        stage.clock.advance(1)
-        stage.attempt(address).refuse()
-    met(stage, "kyle", C, 3)
-
-    assert list(errors(stage)) == ["kyle"]
-
-
-def test_a_node_that_was_up_beside_its_namesake_is_missed_when_it_is_down(
-    stage: CoreHarness,
+def test_a_move_is_logged_and_leaves_the_new_link_alone(
+    harness: CoreHarness, log: pytest.LogCaptureFixture
 ) -> None:
-    first, second = met(stage, "kyle", A), met(stage, "kyle", B, 2)
-    first.hang_up()
-    second.hang_up()
-    met(stage, "kyle", B, 3)
-
-    assert list(errors(stage)) == ["kyle", f"kyle@{B}"]
-    assert said(stage)[str(A)] == ("kyle", "up")
-
-
-def test_of_two_namesakes_that_are_down_the_one_lost_last_has_moved(stage: CoreHarness) -> None:
-    first, second = met(stage, "kyle", A), met(stage, "kyle", B, 2)
-    first.hang_up()
-    stage.clock.advance(1)
-    second.hang_up()
-    met(stage, "kyle", C, 3)
-
-    assert states(stage) == {str(A): "down", str(C): "up"}
-    assert said(stage)[str(A)] == ("kyle", "up")
-
-
-def test_who_is_said_to_have_moved_and_is_there_all_the_same_is_taken_in_again(
-    stage: CoreHarness,
-) -> None:
-    met(stage, "kyle", A).hang_up()
-    met(stage, "kyle", B, 2)
-    tell(stage, entry("kyle", A, 2, instance="kyle 1"))
-    stage.clock.advance(1)
-    stage.welcome("kyle", stage.attempt(A), instance="kyle 1")
-
-    assert states(stage) == {str(A): "up", str(B): "up"}
-
-
-def test_a_node_that_came_elsewhere_before_it_was_missed_has_moved(
-    stage: CoreHarness, log: pytest.LogCaptureFixture
-) -> None:
-    before = met(stage, "kyle", A)
-    before.wire.silence()
-    after = met(stage, "kyle", B, 2)
-    stage.clock.advance(SILENCE + 1)
-
-    assert states(stage) == {str(B): "up"}
-    assert list(errors(stage)) == ["kyle"]
-    assert said(stage)[str(A)] == ("kyle", "left")
+    story = Story(harness, *SILENT_THEN_B, "wait 6")
     assert f"Node [kyle : {B}] was at {A} before" in lines(log)
-    assert after.wire.open
+    assert story.peers["B"].wire.open
 
 
-def test_a_node_whose_end_reached_us_late_has_moved_likewise(stage: CoreHarness) -> None:
-    before = met(stage, "kyle", A)
-    before.wire.silence()
-    met(stage, "kyle", B, 2)
-    stage.clock.advance(2)
-    before.hang_up("connection reset by peer")
-
-    assert states(stage) == {str(B): "up"}
-
-
-def test_one_that_dies_as_soon_as_its_namesake_has_come_is_down(stage: CoreHarness) -> None:
-    first = met(stage, "kyle", A)
-    first.wire.silence()  # for as long as from one ping to the next
-    met(stage, "kyle", B, 2)
-    first.hang_up("connection reset by peer")
-
-    assert states(stage) == {str(A): "down", str(B): "up"}
-
-
-def test_one_that_falls_silent_and_was_up_beside_its_namesake_is_down(stage: CoreHarness) -> None:
-    first = met(stage, "kyle", A)
-    met(stage, "kyle", B, 2)
-    stage.clock.advance(1)
-    first.wire.silence()
-    stage.clock.advance(SILENCE + 1)
-
-    assert states(stage) == {str(A): "down", str(B): "up"}
-
-
-def test_a_namesake_that_restarts_where_it_was_is_not_another_that_fell_silent(
-    stage: CoreHarness,
+def test_nodes_that_exchange_their_addresses_have_their_names_alone(
+    harness: CoreHarness, log: pytest.LogCaptureFixture
 ) -> None:
-    first, second = met(stage, "kyle", A), met(stage, "kyle", B, 2)
-    first.wire.silence()
-    second.hang_up()
-    met(stage, "kyle", B, 3)
-    stage.clock.advance(SILENCE + 1)
-
-    assert states(stage) == {str(A): "down", str(B): "up"}
-
-
-def test_a_node_that_moves_to_where_another_was_is_there_once_and_has_its_name_alone(
-    stage: CoreHarness, log: pytest.LogCaptureFixture
-) -> None:
-    kyle, stan = met(stage, "kyle", A), met(stage, "stan", B)
-    kyle.hang_up()
-    stan.hang_up()
-    met(stage, "stan", A, 2)
-    assert errors(stage).keys() == {"stan"}
-    met(stage, "kyle", B, 2)
-
-    assert errors(stage).keys() == {"kyle", "stan"}
-    assert states(stage) == {str(A): "up", str(B): "up"}
+    Story(harness, *SWAPPED, "up kyle B 2")
+    assert errors(harness).keys() == {"kyle", "stan"}
     assert not any("Two nodes have the name" in line for line in lines(log))
 
 
-def test_one_that_was_there_before_the_end_of_another_reached_us_is_there(
-    stage: CoreHarness,
-) -> None:
-    before = met(stage, "kyle", A)
-    tell(stage, entry("kyle", A, 2, instance="kyle 1", state="left", since=1_700_000_000.0))
-    tell(stage, entry("kyle", A, 3, instance="kyle 3"))
-    before.hang_up()
-    stage.clock.advance(1)
-    stage.welcome("kyle", stage.attempt(A), instance="kyle 3")
-
-    assert states(stage) == {str(A): "up"}
+def test_our_own_name_is_not_missed_at_a_configured_address(harness: CoreHarness) -> None:
+    address = harness.configure()
+    tell(harness, entry("own", address, instance="before"))
+    harness.attempt(address).refuse()
+    assert errors(harness) == {}
 
 
-def test_another_at_the_old_address_of_one_that_has_moved_is_there_too(stage: CoreHarness) -> None:
-    before = met(stage, "kyle", A)
-    tell(stage, entry("stan", A, 2, instance="stan 2"))  # while its end is under way to us
-    before.hang_up()
-    met(stage, "kyle", B, 3)
-    stage.clock.advance(1)
-    stage.welcome("stan", stage.attempt(A), instance="stan 2")
-
-    assert errors(stage).keys() == {"kyle", "stan"}
+def test_the_move_of_a_version_1_node_is_not_told(harness: CoreHarness) -> None:
+    harness.peer("kyle", version=1).hang_up()
+    harness.peer("kyle", version=1)
+    assert list(errors(harness)) == ["kyle"]
+    assert Story(harness).table() == set()
 
 
-def test_a_goodbye_said_elsewhere_does_not_take_the_next_process_along(stage: CoreHarness) -> None:
-    before = met(stage, "kyle", A)
-    tell(stage, entry("kyle", B, 5, instance="kyle 5"))  # taken for the same, while A is up
-    tell(stage, entry("kyle", A, 1, instance="kyle 1", state="left", since=1_700_000_000.0))
-    before.hang_up()
-
-    assert list(errors(stage)) == ["kyle"]
-    assert states(stage)[str(B)] == "down"
+def test_a_node_may_move_to_an_address_of_ip_version_6(harness: CoreHarness) -> None:
+    story = Story(harness, "up kyle A 1", "ends A")
+    story.places["B"] = Address("fd00::1", 7070)
+    story.play("up kyle B 2")
+    assert story.listed() == {"kyle B up"}
 
 
-def test_a_configured_address_where_a_node_was_before_is_no_node(stage: CoreHarness) -> None:
-    kyle = stage.peer("kyle", instance="kyle 1")
-    tell(stage, entry("kyle", kyle.address, instance="kyle 1"))
-    kyle.hang_up()
-    after = met(stage, "kyle", B, 2)
-    assert states(stage) == {str(B): "up"}
-
-    after.hang_up()
-    assert list(errors(stage)) == ["kyle"]
-    stage.clock.advance(20)
-    stage.welcome("kyle", stage.attempt(kyle.address), instance="kyle 3")
-    assert list(errors(stage)) == ["kyle"]
-    assert states(stage)[str(kyle.address)] == "up"
-
-
-def test_one_that_comes_back_to_where_it_was_before_is_one_node_though_we_hear_of_it_first(
-    stage: CoreHarness,
-) -> None:
-    kyle = stage.peer("kyle", instance="kyle 1")
-    tell(stage, entry("kyle", kyle.address, instance="kyle 1"))
-    kyle.hang_up()
-    met(stage, "kyle", B, 2).hang_up()
-    tell(stage, entry("kyle", kyle.address, 3, instance="kyle 3"))
-    stage.clock.wait_for(lambda: len(stage.dial.to(kyle.address)) > 1, 20)
-    stage.welcome("kyle", stage.attempt(kyle.address), instance="kyle 3")
-
-    assert list(errors(stage)) == ["kyle"]
-    assert states(stage) == {str(kyle.address): "up"}
-
-
-def test_a_configured_address_of_one_that_has_moved_stays_hidden_when_it_is_renamed(
-    stage: CoreHarness,
-) -> None:
-    kyle = stage.peer("kyle", instance="kyle 1")
-    tell(stage, entry("kyle", kyle.address, instance="kyle 1"))
-    kyle.hang_up()
-    met(stage, "kyle", B, 2).hang_up()
-    met(stage, "stan", B, 3)
-
-    assert list(errors(stage)) == ["stan"]
-
-
-def test_who_moved_and_then_says_goodbye_is_down_for_nobody(stage: CoreHarness) -> None:
-    met(stage, "kyle", A).hang_up()
-    after = met(stage, "kyle", B, 2)
-    tell(stage, entry("kyle", B, 3, instance="kyle 2", state="left", since=1_700_000_000.0))
-    after.hang_up()
-
-    assert errors(stage) == {}
-    assert said(stage) == {str(A): ("kyle", "left"), str(B): ("kyle", "left")}
-
-
-def test_that_one_has_left_is_told_until_one_of_its_name_is_back(stage: CoreHarness) -> None:
-    left = entry("kyle", A, state="left", since=stage.clock.now + 1_700_000_000.0)
-    tell(stage, left)
-    assert states(stage) == {str(A): "left"}
-    met(stage, "kyle", B, 2)
-    assert states(stage) == {str(B): "up"}
-
-
-def test_an_agent_is_not_missed_where_it_was_though_that_is_configured(stage: CoreHarness) -> None:
-    address = stage.configure()
-    tell(stage, entry("own", address, instance="before"))
-    stage.attempt(address).refuse()
-
-    assert errors(stage) == {}
-
-
-def test_a_move_of_a_node_of_version_1_is_nothing_to_tell(stage: CoreHarness) -> None:
-    old = stage.peer("kyle", version=1)
-    old.hang_up()
-    stage.peer("kyle", version=1)
-
-    assert list(errors(stage)) == ["kyle"]
-    assert said(stage) == {}
-
-
-def test_whoever_has_moved_to_an_address_of_version_6_is_one_node(stage: CoreHarness) -> None:
-    met(stage, "kyle", A).hang_up()
-    met(stage, "kyle", Address("fd00::1", 7070), 2)
-
-    assert states(stage) == {"[fd00::1]:7070": "up"}
-
-
-def test_nobody_can_say_of_one_that_is_there_that_it_has_moved(stage: CoreHarness) -> None:
-    kyle = met(stage, "kyle", A)
-    tell(stage, entry("kyle", A, 1, instance="kyle 1", state="left", since=1_700_000_000.0))
-
-    assert states(stage) == {str(A): "up"}
-    assert kyle.wire.open
-
-
-def test_who_is_told_that_it_has_moved_refutes_it(stage: CoreHarness) -> None:
-    own = stage.cluster.peers.gossip.table.own
-    client = stage.client(Hello(2, "kyle", "i", str(A)))
+def test_we_refute_that_we_have_moved(harness: CoreHarness) -> None:
+    own = harness.node.peers.gossip.table.own
     moved = MemberEntry(own.name, own.address, own.instance, own.incarnation, "left", 1.7e9)
-    fields = {"name": own.name, "address": own.address, "instance": own.instance}
-    told = {**fields, "incarnation": moved.incarnation, "state": "left", "since": moved.since}
-    client.ask(type=4, id=1, member=entry("kyle", A), digest="0", members=[told])
-
-    now = stage.cluster.peers.gossip.table.own
+    client = harness.client(Hello(2, "kyle", "i", str(A)))
+    client.say(encode({"type": 4, "id": 1, "member": entry("kyle", A), "members": [moved]}))
+    now = harness.node.peers.gossip.table.own
     assert (now.state, now.incarnation) == ("up", own.incarnation + 1)
