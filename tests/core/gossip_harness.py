@@ -30,7 +30,7 @@ class GossipAgent:
 
     def __init__(self, number: int, clock: FakeClock) -> None:
         self._learned: list[MemberEntry] = []
-        self.links: list[Wire] = []
+        self.links: list[FakeLink] = []
         self.rooms = 0
         """How many members it could do without."""
         self.table = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
@@ -53,9 +53,9 @@ class GossipAgent:
         for one in entries:
             self.table.merge(one)
 
-    def connect(self, other: "GossipAgent") -> "Wire":
+    def connect(self, other: "GossipAgent") -> "FakeLink":
         """Link it to another, as if it had dialled."""
-        wire = Wire(self, other)
+        wire = FakeLink(self, other)
         self.links.append(wire)
         self.gossip.link_up(cast(Link, wire))
         return wire
@@ -76,7 +76,7 @@ class GossipAgent:
         return cast(dict[str, Any], json.loads(encode(answer)))
 
 
-class Wire:
+class FakeLink:
     """A link between two sides that delivers at once, and remembers what went each way."""
 
     def __init__(self, side: GossipAgent, other: GossipAgent) -> None:

@@ -1,4 +1,4 @@
-"""How views spread: who tells whom what, and how much of it."""
+"""How membership tables spread: which agent sends what, and how much of it."""
 
 from core.gossip_harness import NOW, GossipAgent, entry
 from nodnod_agent.core.membership.gossip import CALM_EVERY, COMPARED_FOR, LISTS_PER_TICK
@@ -11,9 +11,7 @@ def test_a_link_that_comes_up_is_an_introduction_without_lists(
     own: GossipAgent, peer: GossipAgent
 ) -> None:
     own.knows(*map(entry, range(10, 20)))
-
     wire = own.connect(peer)
-
     (request,), (answer,) = wire.requests, wire.answers
     assert request["member"]["name"] == "n1"
     assert answer["member"]["name"] == "n2"
@@ -22,14 +20,12 @@ def test_a_link_that_comes_up_is_an_introduction_without_lists(
     assert peer.learned == [own.table.own]
 
 
-def test_a_link_to_one_whose_view_is_ours_needs_no_introduction(
+def test_a_link_to_a_peer_whose_table_equals_ours_needs_no_introduction(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     own.knows(peer.table.own)
     peer.knows(own.table.own)
-
     wire = own.connect(peer)
-
     assert wire.requests == []
     own.gossip.start()
     clock.advance(CALM_EVERY + 1)
@@ -46,30 +42,26 @@ def test_while_all_agree_an_exchange_is_two_digests_every_ten_seconds(
     clock.advance(5)
     assert own.table.digest == peer.table.digest
     del wire.requests[:], wire.answers[:]
-
     clock.advance(10 * CALM_EVERY)
-
     assert len(wire.requests) == 10
     assert not any("members" in said for said in wire.requests + wire.answers)
     assert max(len(encode(said)) for said in wire.requests + wire.answers) < 256
 
 
-def test_where_digests_differ_each_side_gets_what_it_lacks(
+def test_if_digests_differ_each_side_gets_what_it_lacks(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     own.knows(entry(10), entry(11), entry(12, 5))
     peer.knows(entry(11), entry(12, 4), entry(13))
     wire = own.connect(peer)
     own.gossip.start()
-
     clock.advance(1)
-
     assert own.table.digest == peer.table.digest
     assert len(own.table.entries) == len(peer.table.entries) == 5
     assert [one["name"] for one in wire.answers[-1]["members"]] == ["n13"]
 
 
-def test_news_are_told_to_several_and_not_passed_on_like_a_baton(
+def test_news_is_told_to_several_peers_and_not_passed_on_like_a_baton(
     own: GossipAgent, clock: FakeClock
 ) -> None:
     peers = [GossipAgent(number, clock) for number in range(10, 26)]
@@ -78,13 +70,11 @@ def test_news_are_told_to_several_and_not_passed_on_like_a_baton(
     own.gossip.start()
     clock.advance(30)
     own.ask(entry(50), teller=entry(51))
-
     clock.advance(7)
-
     assert sum(entry(50).address in peer.table.entries for peer in peers) >= 4
 
 
-def test_one_that_lacks_only_the_latest_news_is_told_only_these(
+def test_a_peer_that_lacks_only_the_latest_news_is_sent_only_that(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     for side in (own, peer):
@@ -103,15 +93,13 @@ def test_one_that_lacks_only_the_latest_news_is_told_only_these(
     assert own.table.digest == peer.table.digest
 
 
-def test_news_reach_the_listener_once(
+def test_an_agent_learns_the_same_only_once(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     peer.knows(entry(13))
     own.connect(peer)
     own.gossip.start()
-
     clock.advance(60)
-
     assert [one.name for one in own.learned] == ["n2", "n13"]
 
 
@@ -131,9 +119,8 @@ def test_no_more_than_eight_lists_are_given_in_a_tick(own: GossipAgent, clock: F
     assert given() == LISTS_PER_TICK
 
 
-def test_who_sends_no_list_gets_none(own: GossipAgent) -> None:
+def test_a_peer_that_sends_no_list_gets_none(own: GossipAgent) -> None:
     own.knows(entry(10))
-
     assert "members" not in own.ask(teller=entry(9))
 
 
@@ -144,19 +131,17 @@ def test_an_agent_sends_one_list_a_second_however_many_links_come_up(
     wires = [own.connect(GossipAgent(number, clock)) for number in range(10, 40)]
     introductions = sum(len(wire.requests) for wire in wires)
     own.gossip.start()
-
     clock.advance(5)
-
     lists = sum("members" in request for wire in wires for request in wire.requests)
     assert introductions == 30
     assert 1 <= lists <= 6
     assert sum(len(wire.requests) for wire in wires) - introductions <= 12
 
 
-def test_lists_that_brought_nothing_are_sent_once_a_minute_until_something_changes(
+def test_lists_that_brought_no_news_are_sent_once_a_minute_until_something_changes(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
-    # As where one has configured, and keeps, what the other has forgotten.
+    # As if one has configured, and keeps, what the other has forgotten.
     own.knows(entry(10), entry(11))
     peer.knows(entry(10), entry(11))
     peer.table.forget(entry(11).address)
@@ -176,7 +161,7 @@ def test_lists_that_brought_nothing_are_sent_once_a_minute_until_something_chang
     assert "10.1.0.12:7070" in own.table.entries
 
 
-def test_what_was_refused_for_a_clock_that_was_wrong_is_taken_once_it_is_right(
+def test_an_entry_that_was_refused_for_a_wrong_clock_is_taken_once_it_is_right(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     peer.knows(*(entry(number, int(NOW * 1000)) for number in range(10, 15)))
@@ -186,10 +171,8 @@ def test_what_was_refused_for_a_clock_that_was_wrong_is_taken_once_it_is_right(
     own.gossip.start()
     clock.advance(30)
     assert list(own.table.entries) == [peer.table.own.address]
-
     behind = 0.0
     clock.advance(COMPARED_FOR + CALM_EVERY)
-
     assert len(own.table.entries) == 6
 
 
@@ -197,26 +180,22 @@ def test_leaving_is_told_to_every_peer(own: GossipAgent, clock: FakeClock) -> No
     peers = [GossipAgent(number, clock) for number in range(10, 15)]
     for peer in peers:
         own.connect(peer)
-
     own.gossip.leave()
-
     for peer in peers:
         known = peer.table.entries[own.table.own.address]
         assert known.state == "left"
         assert known.since == NOW + clock.now
 
 
-def test_after_stop_nobody_is_asked(own: GossipAgent, peer: GossipAgent, clock: FakeClock) -> None:
+def test_after_stop_no_peer_is_asked(own: GossipAgent, peer: GossipAgent, clock: FakeClock) -> None:
     wire = own.connect(peer)
     own.gossip.start()
     own.gossip.stop()
-
     clock.advance(60)
-
     assert len(wire.requests) == 1
 
 
-def test_one_that_was_forgotten_refutes_it_and_is_learned_again(
+def test_an_agent_that_was_forgotten_refutes_it_and_is_learned_of_again(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
     third = GossipAgent(3, clock)

@@ -22,115 +22,119 @@ from nodnod_client.address import Address
 from simulation.clock import FakeClock, HastyClock
 
 KYLE = Hello(2, "kyle")
-NOBODY: Any = None
-"""What takes the reports of connections: here the test reports to the links itself."""
+NO_HANDLER: Any = None
 
 
-class Bench:
-    """Links that are up, and the keepalive that watches them."""
+class Scenario:
+    """Links that are up for 10 s, and the keepalive that watches them."""
 
     def __init__(self, links: int = 1, clock: FakeClock | None = None, hello: Hello = KYLE) -> None:
         self.clock = clock or FakeClock()
         self.down: list[tuple[float, Link, str]] = []
         self.links: list[Link] = []
-        self.wires: dict[Link, FakeWire] = {}
-        rng = random.Random(1)
-        self.inbound: dict[Link, float] = {}
+        self.wires: list[FakeWire] = []
+        self.inbound_heard = 0.0
+        rng, dial = random.Random(1), FakeDial(self.clock)
         self.keepalive = Keepalive(
-            self.clock, rng, lambda: self.links, self.drop, lambda link: self.inbound.get(link, 0.0)
+            self.clock, rng, lambda: self.links, self.drop, lambda link: self.inbound_heard
         )
         self.keepalive.start()
-        dial = FakeDial(self.clock)
         for number in range(links):
             address = Address(f"10.0.0.{number}", 7070)
-            link = Link(address, NOBODY, clock=self.clock, rng=rng, dial=dial)
-            link.dial()
-            self.wires[link] = wire = FakeWire(self.clock)
-            link.opened(wire, hello)
+            link = Link(address, NO_HANDLER, clock=self.clock, rng=rng, dial=dial)
             self.links.append(link)
+            self.wires.append(FakeWire(self.clock))
+            link.opened(self.wires[-1], hello)
+        if hello.version >= 2:
+            self.clock.advance(10)
 
     def drop(self, link: Link, reason: str) -> None:
         link.drop()
         self.down.append((self.clock.now, link, reason))
 
-    @property
-    def wire(self) -> FakeWire:
-        (wire,) = self.wires.values()
-        return wire
+    def silence(self) -> float:
+        """Silence the first link; returns when."""
+        self.wires[0].silence()
+        return self.clock.now
 
-    def stall(self, seconds: float) -> None:
-        """Stand still: time passes and no call is made."""
-        self.clock.now += seconds
+    def down_after(self, moment: float) -> float:
+        """The seconds from a moment until the first link, and no other, was down."""
+        self.clock.advance(25)
+        ((when, link, _),) = self.down
+        assert link is self.links[0]
+        return when - moment
+
+    def pings(self, seconds: float) -> list[float]:
+        """The moments of all pings in the next seconds."""
+        begin = self.clock.now
+        self.clock.advance(seconds)
+        return [ping for wire in self.wires for ping in wire.pings if ping > begin]
 
 
-def test_a_link_is_pinged_several_times_in_the_silence_that_is_borne() -> None:
-    bench = Bench()
-    bench.clock.advance(61)
-    pings = bench.wire.pings[1:]
-    gaps = [later - earlier for earlier, later in pairwise(pings)]
+def test_a_link_is_pinged_several_times_in_the_silence_that_is_tolerated() -> None:
+    gaps = [later - earlier for earlier, later in pairwise(Scenario().pings(60))]
     assert all(PING_EVERY <= gap <= PING_EVERY + TICK for gap in gaps)
 
 
-def test_the_first_pings_of_many_links_do_not_come_in_one_burst() -> None:
-    bench = Bench(100)
-    bench.clock.advance(20)
-    moments: dict[float, int] = {}
-    for wire in bench.wires.values():
-        for ping in wire.pings[2:]:
-            moments[ping] = moments.get(ping, 0) + 1
-    assert max(moments.values()) < 40
+@pytest.mark.parametrize(
+    ("links", "pings", "most"), [(100, 1000, 40), (200, 2000, 80), (1000, 2000, 50)]
+)
+def test_many_links_are_pinged_at_the_stretched_pace_and_not_in_bursts(
+    links: int, pings: int, most: int
+) -> None:
+    scenario = Scenario(links)
+    scenario.clock.advance(90)
+    moments = scenario.pings(40 if links > 100 else 20)
+    assert 0.9 * pings <= len(moments) <= 1.1 * pings
+    assert max(moments.count(moment) for moment in set(moments)) < most
 
 
 def test_a_link_that_is_heard_stays_up() -> None:
-    bench = Bench()
-    bench.clock.advance(3600)
-    assert bench.down == []
+    scenario = Scenario()
+    scenario.clock.advance(3600)
+    assert scenario.down == []
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.1, 0.7, 1.3, 1.9])
 def test_a_silent_link_is_down_within_five_seconds(phase: float) -> None:
-    bench = Bench()
-    bench.clock.advance(10 + phase)
-    silent = bench.clock.now
-    bench.wire.silence()
-    bench.clock.advance(10)
-    ((when, _, reason),) = bench.down
-    assert 5 - 2 * TICK <= when - silent <= 5
-    assert reason == "no sign of life for 5 s"
-    assert bench.wire.aborted
-
-
-def test_who_was_heard_elsewhere_meanwhile_has_five_seconds_more() -> None:
-    bench = Bench()
-    bench.clock.advance(10)
-    silent = bench.clock.now
-    bench.wire.silence()
-    bench.clock.advance(3)
-    bench.inbound[bench.links[0]] = bench.clock.now
-    bench.clock.advance(10)
-    ((when, _, _),) = bench.down
-    assert 7.5 <= when - silent <= 8
-
-
-def test_a_connection_that_is_dead_is_dropped_though_its_peer_speaks_elsewhere() -> None:
-    bench = Bench()
-    bench.clock.advance(10)
-    silent = bench.clock.now
-    bench.wire.silence()
-    for _ in range(40):
-        bench.inbound[bench.links[0]] = bench.clock.now
-        bench.clock.advance(0.5)
-    ((when, _, reason),) = bench.down
-    assert 9.5 <= when - silent <= 10
-    assert reason == "no sign of life for 9.9 s"
+    scenario = Scenario()
+    scenario.clock.advance(phase)
+    assert 5 - 2 * TICK <= scenario.down_after(scenario.silence()) <= 5
+    assert scenario.down[0][2] == "no sign of life for 5 s"
+    assert scenario.wires[0].aborted
 
 
 def test_a_silent_link_takes_no_other_down() -> None:
-    bench = Bench(10)
-    silent = bench.links[3]
-    bench.wires[silent].silence()
-    bench.clock.advance(60)
-    assert [link for _, link, _ in bench.down] == [silent]
+    scenario = Scenario(10)
+    assert scenario.down_after(scenario.silence()) <= 5
+
+
+def test_a_silent_link_among_many_is_down_after_a_stretched_silence() -> None:
+    scenario = Scenario(200)
+    assert 9.5 <= scenario.down_after(scenario.silence()) <= 10
+
+
+def test_a_clock_that_calls_a_little_early_is_no_busy_loop() -> None:
+    scenario = Scenario(clock=HastyClock())
+    assert 4.9 <= scenario.down_after(scenario.silence()) <= 5
+
+
+def test_a_peer_that_is_heard_once_on_its_own_connection_has_five_seconds_more() -> None:
+    scenario = Scenario()
+    silent = scenario.silence()
+    scenario.clock.advance(3)
+    scenario.inbound_heard = scenario.clock.now
+    assert 7.5 <= scenario.down_after(silent) <= 8
+
+
+def test_a_dead_link_is_dropped_although_its_peer_is_heard_on_its_own_connection() -> None:
+    scenario = Scenario()
+    silent = scenario.silence()
+    for _ in range(40):
+        scenario.inbound_heard = scenario.clock.now
+        scenario.clock.advance(0.5)
+    assert 9.5 <= scenario.down_after(silent) <= 10
+    assert scenario.down[0][2] == "no sign of life for 9.9 s"
 
 
 @pytest.mark.parametrize("links", [0, 1, 2, 100, 500, 501, 1000, 5000])
@@ -140,110 +144,63 @@ def test_pings_stay_under_half_a_percent_of_a_core(links: int) -> None:
     assert silence >= 2.4 * ping, "two pings may be lost before a link is"
 
 
-@pytest.mark.parametrize("links", [0, 1, 20, 37])
-def test_while_links_are_few_the_pace_is_the_usual(links: int) -> None:
-    assert pace(links) == (0.75, 4.95)
-
-
-@pytest.mark.parametrize("links", [40, 100])
-def test_with_more_links_pings_are_fewer_and_the_silence_borne_the_same(links: int) -> None:
-    assert pace(links) == (pytest.approx(links * 0.02), 4.95)
-
-
-def test_beyond_that_the_pace_stretches_with_the_number_of_links() -> None:
-    assert pace(200) == (4.0, 9.9)
-    assert pace(1000) == (20.0, 49.5)
-
-
-def test_many_links_are_pinged_at_the_stretched_pace() -> None:
-    bench = Bench(200)
-    bench.clock.advance(1)
-    before = sum(len(wire.pings) for wire in bench.wires.values())
-    bench.clock.advance(40)
-    pings = sum(len(wire.pings) for wire in bench.wires.values()) - before
-    assert 0.9 * 200 * 10 <= pings <= 200 * 10 * 1.1
-    bench.wires[bench.links[0]].silence()
-    silent = bench.clock.now
-    bench.clock.advance(20)
-    assert 9.5 <= bench.down[0][0] - silent <= 10
+@pytest.mark.parametrize(
+    ("links", "ping", "silence"),
+    [
+        *((0, 0.75, 4.95), (1, 0.75, 4.95), (20, 0.75, 4.95), (37, 0.75, 4.95)),
+        *((40, 0.8, 4.95), (100, 2.0, 4.95), (200, 4.0, 9.9), (1000, 20.0, 49.5)),
+    ],
+)
+def test_pings_and_then_the_silence_stretch_with_the_number_of_links(
+    links: int, ping: float, silence: float
+) -> None:
+    assert pace(links) == (pytest.approx(ping), silence)
 
 
 @pytest.mark.parametrize("stall", [1.5, 5.0, 10.0, 3600.0])
-def test_after_standing_still_ourselves_nobody_is_declared_down(stall: float) -> None:
-    bench = Bench(5)
-    bench.clock.advance(10)
-    for wire in bench.wires.values():
+def test_after_we_stood_still_no_link_is_down_before_five_more_seconds(stall: float) -> None:
+    scenario = Scenario(5)
+    for wire in scenario.wires:
         wire.silence()
-    bench.stall(stall)
-    bench.clock.advance(0.5)
-    assert bench.down == []
-    assert all(wire.pings[-1] >= bench.clock.now - 0.5 for wire in bench.wires.values())
-
-
-def test_the_pings_of_very_many_links_are_spread_over_all_ticks() -> None:
-    bench = Bench(1000)
-    bench.clock.advance(100)
-    begin = bench.clock.now
-    bench.clock.advance(40)
-    pings = [ping for wire in bench.wires.values() for ping in wire.pings if ping > begin]
-    assert 0.9 * 2000 <= len(pings) <= 2000 * 1.1
-    assert max(pings.count(moment) for moment in set(pings)) < 50
-
-
-def test_after_standing_still_who_stays_silent_is_down_five_seconds_later() -> None:
-    bench = Bench()
-    bench.clock.advance(10)
-    bench.wire.silence()
-    bench.stall(10)
-    woke = bench.clock.now
-    bench.clock.advance(10)
-    assert 4.5 <= bench.down[0][0] - woke <= 5
-
-
-def test_a_clock_that_calls_a_little_early_is_no_busy_loop() -> None:
-    bench = Bench(clock=HastyClock())
-    bench.clock.advance(10)
-    silent = bench.clock.now
-    bench.wire.silence()
-    bench.clock.advance(10)
-    assert 4.9 <= bench.down[0][0] - silent <= 5
+    scenario.clock.now += stall
+    woke = scenario.clock.now
+    scenario.clock.advance(0.5)
+    assert scenario.down == []
+    assert all(wire.pings[-1] >= woke for wire in scenario.wires)
+    scenario.clock.advance(10)
+    assert all(4.5 <= when - woke <= 5 for when, _, _ in scenario.down)
+    assert len(scenario.down) == 5
 
 
 def test_a_version_1_peer_that_skips_a_question_is_dropped_but_not_for_our_own_stall() -> None:
-    bench = Bench(hello=Hello(version=1))
-    bench.stall(2 * OVERDUE)
-    bench.clock.advance(OVERDUE - 1)
-    assert bench.down == []
-    bench.clock.advance(2)
-    assert [reason for _, _, reason in bench.down] == ["an answer that it owed never came"]
-    assert bench.wire.aborted
+    scenario = Scenario(hello=Hello(version=1))
+    scenario.clock.now += 2 * OVERDUE
+    scenario.clock.advance(OVERDUE - 1)
+    assert scenario.down == []
+    scenario.clock.advance(2)
+    assert [reason for _, _, reason in scenario.down] == ["an answer that it owed never came"]
+    assert scenario.wires[0].aborted
 
 
-def test_links_that_are_down_are_not_pinged() -> None:
-    bench = Bench()
-    bench.clock.advance(10)
-    bench.links[0].ended()
-    pings = len(bench.wire.pings)
-    bench.clock.advance(10)
-    assert len(bench.wire.pings) == pings
+@pytest.mark.parametrize("stop", [False, True])
+def test_neither_a_link_that_is_down_nor_any_link_after_stop_is_pinged(stop: bool) -> None:
+    scenario = Scenario()
+    if stop:
+        scenario.keepalive.stop()
+    else:
+        scenario.links[0].ended()
+    assert scenario.pings(10) == []
 
 
-def test_one_links_end_may_take_others_with_it() -> None:
-    bench = Bench(3)
+def test_the_end_of_one_link_may_take_others_with_it() -> None:
+    scenario = Scenario(3)
 
     def take_all_down(link: Link, reason: str) -> None:
-        for other in bench.links:
+        for other in scenario.links:
             other.rest()
 
-    bench.keepalive._drop = take_all_down
-    for wire in bench.wires.values():
+    scenario.keepalive._drop = take_all_down
+    for wire in scenario.wires:
         wire.silence()
-    bench.clock.advance(20)
-    assert not any(link.up for link in bench.links)
-
-
-def test_after_stop_nothing_is_pinged() -> None:
-    bench = Bench()
-    bench.keepalive.stop()
-    bench.clock.advance(10)
-    assert bench.wire.pings == []
+    scenario.clock.advance(20)
+    assert not any(link.up for link in scenario.links)

@@ -1,9 +1,9 @@
-"""What is believed of the membership, and how two beliefs become one."""
+"""The membership table: what an agent believes, and how two tables become one."""
 
 import random
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.table import (
@@ -19,6 +19,7 @@ from nodnod_client.messages import MemberEntry
 
 NOW = 1_000_000.0
 OWN = MemberEntry("self", "10.0.0.1:7070", "i-self", 1000)
+FIRST = "10.0.1.1:7070"
 
 
 class Wall:
@@ -35,7 +36,7 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def view(wall: Wall) -> MembershipTable:
+def table(wall: Wall) -> MembershipTable:
     return MembershipTable(OWN, wall)
 
 
@@ -44,173 +45,160 @@ def entry(number: int, incarnation: int = 1, **more: object) -> MemberEntry:
     return MemberEntry(incarnation=incarnation, **(fields | more))  # type: ignore[arg-type]
 
 
-def left(number: int, incarnation: int = 2, since: float = NOW) -> MemberEntry:
-    return entry(number, incarnation, state="left", since=since)
+def left(number: int, incarnation: int = 2, since: float = NOW, **more: object) -> MemberEntry:
+    return entry(number, incarnation, state="left", since=since, **more)
 
 
-def test_a_new_member_is_news_once(view: MembershipTable) -> None:
-    assert view.merge(entry(1)) == entry(1)
-    assert view.merge(entry(1)) is None
+def told(*entries: MemberEntry, own: MemberEntry = OWN, now: float = NOW) -> MembershipTable:
+    """A table that has taken these entries."""
+    table = MembershipTable(own, lambda: now)
+    for one in entries:
+        table.merge(one)
+    return table
 
 
-def test_the_higher_incarnation_is_right_whatever_comes_first(view: MembershipTable) -> None:
-    view.merge(entry(1, 5, instance="new"))
-
-    assert view.merge(entry(1, 4, instance="old")) is None
-    assert view.entries["10.0.1.1:7070"].instance == "new"
+def test_a_new_member_is_news_once(table: MembershipTable) -> None:
+    assert table.merge(entry(1)) == entry(1)
+    assert table.merge(entry(1)) is None
 
 
-def test_views_that_heard_the_same_agree_in_whatever_order(wall: Wall) -> None:
+@pytest.mark.parametrize(
+    ("known", "news", "is_news"),
+    [
+        (entry(1, 5, instance="new"), entry(1, 4, instance="old"), False),
+        (left(1, 2), entry(1, 1), False),
+        (left(1, 2), entry(1, 3), True),
+    ],
+    ids=["older", "older than its goodbye", "newer than its goodbye"],
+)
+def test_the_entry_with_the_higher_incarnation_is_right(
+    table: MembershipTable, known: MemberEntry, news: MemberEntry, is_news: bool
+) -> None:
+    table.merge(known)
+    assert table.merge(news) == (news if is_news else None)
+    assert table.entries[FIRST] == (news if is_news else known)
+
+
+def test_tables_that_took_the_same_agree_in_any_order() -> None:
     rng = random.Random(7)
-    told = [entry(n, i) for n in range(20) for i in range(3)] + [left(n, 2) for n in range(5)]
-    views = []
+    entries = [entry(n, i) for n in range(20) for i in range(3)] + [left(n, 2) for n in range(5)]
+    tables = []
     for _ in range(5):
-        rng.shuffle(told)
-        view = MembershipTable(OWN, wall)
-        for one in told:
-            view.merge(one)
-        views.append(view)
-
-    assert len({view.digest for view in views}) == 1
-    assert all(view.entries == views[0].entries for view in views)
+        rng.shuffle(entries)
+        tables.append(told(*entries))
+    assert len({table.digest for table in tables}) == 1
+    assert all(table.entries == tables[0].entries for table in tables)
 
 
 @pytest.mark.parametrize("since", [0.0, -0.0, 5.0])
-def test_when_who_is_here_has_left_is_nothing_to_differ_in(wall: Wall, since: float) -> None:
-    views = [MembershipTable(OWN, wall), MembershipTable(OWN, wall)]
-    for view, told in zip(views, (entry(1), entry(1, since=since)), strict=True):
-        view.merge(told)
-
-    assert views[0].digest == views[1].digest
+def test_tables_do_not_differ_in_when_a_member_that_is_up_has_left(since: float) -> None:
+    assert told(entry(1)).digest == told(entry(1, since=since)).digest
 
 
-def test_of_two_moments_at_which_one_left_all_take_the_same(wall: Wall) -> None:
-    views = [MembershipTable(OWN, wall), MembershipTable(OWN, wall)]
-    told = [left(1, since=NOW), left(1, since=NOW - 1)]
-    for view, order in zip(views, (told, told[::-1]), strict=True):
-        for one in order:
-            view.merge(one)
-
-    assert views[0].digest == views[1].digest
+def test_of_two_moments_at_which_a_member_left_all_tables_take_the_same() -> None:
+    moments = left(1, since=NOW), left(1, since=NOW - 1)
+    assert told(*moments).digest == told(*moments[::-1]).digest
 
 
-def test_views_that_differ_have_different_digests(view: MembershipTable, wall: Wall) -> None:
-    other = MembershipTable(OWN, wall)
-    view.merge(entry(1))
-    other.merge(entry(1, 2))
-
-    assert view.digest != other.digest
+def test_tables_that_differ_have_different_digests() -> None:
+    assert told(entry(1)).digest != told(entry(1, 2)).digest
 
 
-def test_a_member_that_left_does_not_come_back_by_old_news(view: MembershipTable) -> None:
-    view.merge(left(1, 2))
-
-    assert view.merge(entry(1, 1)) is None
-    assert view.entries["10.0.1.1:7070"].state == "left"
-
-
-def test_a_member_that_left_comes_back_by_its_own_new_word(view: MembershipTable) -> None:
-    view.merge(left(1, 2))
-
-    assert view.merge(entry(1, 3)) is not None
-
-
-def test_who_left_long_ago_is_forgotten_and_not_learnt_again(
-    view: MembershipTable, wall: Wall
+def test_a_member_that_left_long_ago_is_forgotten_and_not_learned_again(
+    table: MembershipTable, wall: Wall
 ) -> None:
-    view.merge(left(1, 2))
-    empty = MembershipTable(OWN, wall).digest
+    table.merge(left(1, 2))
     wall.now += REMEMBERED + 1
-    view.expire()
-
-    assert view.entries == {}
-    assert view.digest == empty
-    assert view.merge(left(1, 2)) is None
-
-
-def test_a_clock_that_was_far_ahead_and_is_set_back_takes_our_own_word_with_it(wall: Wall) -> None:
-    view = MembershipTable(
-        msgspec.structs.replace(OWN, incarnation=int((NOW + 2 * AHEAD) * 1000)), wall
-    )
-    view.expire()
-
-    assert view.own.incarnation == int(NOW * 1000)
-    assert view.digest == MembershipTable(view.own, wall).digest
+    table.expire()
+    assert table.entries == {}
+    assert table.digest == told().digest
+    assert table.merge(left(1, 2)) is None
 
 
-def test_a_clock_that_is_an_hour_behind_what_it_was_changes_nothing(wall: Wall) -> None:
-    own = msgspec.structs.replace(OWN, incarnation=int((NOW + 3600) * 1000))
-    view = MembershipTable(own, wall)
-    view.expire()
+@pytest.mark.parametrize(("ahead", "kept"), [(2 * AHEAD, False), (3600, True)])
+def test_our_own_entry_is_renewed_only_if_its_clock_was_far_ahead(ahead: float, kept: bool) -> None:
+    own = replace(OWN, incarnation=int((NOW + ahead) * 1000))
+    table = told(own=own)
+    table.expire()
+    assert table.own == (own if kept else replace(own, incarnation=int(NOW * 1000)))
+    assert table.digest == told(own=table.own).digest
 
-    assert view.own == own
 
-
-def test_a_forgotten_member_is_not_learnt_again_from_those_who_have_it_still(
-    view: MembershipTable,
+def test_a_forgotten_member_is_not_learned_again_from_tables_that_still_have_it(
+    table: MembershipTable,
 ) -> None:
-    view.merge(entry(1, 4))
-    view.forget("10.0.1.1:7070")
-
-    assert view.merge(entry(1, 4)) is None
-    assert view.merge(entry(1, 5)) is not None
-
-
-def test_what_is_newer_than_our_own_word_about_us_is_refuted(view: MembershipTable) -> None:
-    view.merge(MemberEntry("self", OWN.address, "i-before", OWN.incarnation + 7, "left", NOW))
-
-    assert view.own.incarnation == OWN.incarnation + 8
-    assert view.own.state == "up"
-    assert OWN.address not in view.entries
+    table.merge(entry(1, 4))
+    table.forget(FIRST)
+    assert table.merge(entry(1, 4)) is None
+    assert table.merge(entry(1, 5)) is not None
 
 
-def test_what_others_say_of_us_again_and_again_is_refuted_now_and_then(
-    view: MembershipTable, wall: Wall
+# Entries about ourselves.
+
+
+def claim(table: MembershipTable, ahead: int = 1, **fields: object) -> MemberEntry:
+    """An entry of our own address that we did not make."""
+    entry = MemberEntry("self", OWN.address, "i-twin", table.own.incarnation + ahead)
+    return replace(entry, **fields)
+
+
+def test_an_entry_about_us_that_is_newer_than_our_own_is_refuted(table: MembershipTable) -> None:
+    table.merge(claim(table, 7, state="left", since=NOW))
+    assert table.own.incarnation == OWN.incarnation + 8
+    assert table.own.state == "up"
+    assert OWN.address not in table.entries
+
+
+def test_repeated_entries_about_us_are_refuted_now_and_then(
+    table: MembershipTable, wall: Wall
 ) -> None:
-    def claim() -> MemberEntry:
-        return MemberEntry("self", OWN.address, "i-twin", view.own.incarnation + 1)
-
-    view.merge(claim())
-    refuted = view.own.incarnation
+    table.merge(claim(table))
+    refuted = table.own.incarnation
     for _ in range(100):
         with pytest.raises(EntryRefused, match="do two agents advertise it"):
-            view.merge(claim())
-    assert view.own.incarnation == refuted
+            table.merge(claim(table))
+    assert table.own.incarnation == refuted
 
     wall.now += REFUTE_EVERY
-    claimed = claim()
+    last = claim(table)
     with pytest.raises(EntryRefused, match=r"self claims .*do two agents advertise it"):
-        view.merge(claimed)
-    assert view.own.incarnation > claimed.incarnation
+        table.merge(last)
+    assert table.own.incarnation > last.incarnation
 
 
-def test_that_we_have_left_is_refuted_each_time_without_a_word(
-    view: MembershipTable, wall: Wall
+def test_that_we_have_left_is_refuted_each_time_without_a_complaint(
+    table: MembershipTable, wall: Wall
 ) -> None:
     for _ in range(3):
-        gone = MemberEntry("self", OWN.address, "i-self", view.own.incarnation + 1, "left", NOW)
-        view.merge(gone)
-        assert view.own.incarnation > gone.incarnation
+        gone = claim(table, instance="i-self", state="left", since=NOW)
+        table.merge(gone)
+        assert table.own.incarnation > gone.incarnation
         wall.now += REFUTE_EVERY
 
 
-def test_our_own_word_with_another_name_in_it_is_refuted_too(
-    view: MembershipTable, wall: Wall
-) -> None:
-    lie = MemberEntry("zoe", OWN.address, OWN.instance, OWN.incarnation)
-    other = MembershipTable(MemberEntry("o", "10.0.0.2:7070", "i-o", 1), wall)
-    other.merge(lie)
-
+def test_our_own_entry_under_another_name_is_refuted(table: MembershipTable) -> None:
+    lie = claim(table, 0, name="zoe", instance=OWN.instance)
+    other = told(lie, own=MemberEntry("o", "10.0.0.2:7070", "i-o", 1))
     with pytest.raises(EntryRefused, match="which is our own address"):
-        view.merge(lie)
+        table.merge(lie)
+    assert other.merge(table.own) == table.own
 
-    assert other.merge(view.own) == view.own
 
-
-def test_our_own_address_under_another_name_is_refused(view: MembershipTable) -> None:
+def test_another_node_at_our_own_address_is_refused(table: MembershipTable) -> None:
     with pytest.raises(EntryRefused, match="which is our own address"):
-        view.merge(MemberEntry("thief", OWN.address, "i9", 1))
-    assert view.own.incarnation == OWN.incarnation
+        table.merge(MemberEntry("thief", OWN.address, "i9", 1))
+    assert table.own.incarnation == OWN.incarnation
+
+
+def test_our_goodbye_is_newer_than_everything_before(table: MembershipTable) -> None:
+    other = told(table.own, own=MemberEntry("o", "10.0.0.2:7070", "i-o", 1))
+    table.leave()
+    other.merge(table.own)
+    assert other.entries[OWN.address].state == "left"
+    assert other.entries[OWN.address].since == NOW
+
+
+# What is refused, and how much is taken.
 
 
 @pytest.mark.parametrize(
@@ -219,148 +207,132 @@ def test_our_own_address_under_another_name_is_refused(view: MembershipTable) ->
         ({"address": "10.0.0.9:99999"}, "port must be"),
         ({"address": "http://evil/"}, "not a URL"),
         ({"address": ""}, "host is missing"),
+        ({"address": "10.0.0.9\n:70"}, "not an? .*"),
         ({"address": "0.0.0.0:7070"}, "nobody can dial"),
         ({"address": "[::]:7070"}, "nobody can dial"),
         ({"address": "224.0.0.1:9"}, "nobody can dial"),
         ({"address": "255.255.255.255:9"}, "nobody can dial"),
         ({"name": "a\nb"}, "not a printable name"),
+        ({"name": "a\x1b[2J"}, "not a printable name"),
         ({"name": " "}, "there is a space at its end"),
         ({"name": "n9 "}, "there is a space at its end"),
-        ({"incarnation": int((NOW + AHEAD) * 1000) + 2000}, "more than a day in the future"),
+        (
+            {"incarnation": int((NOW + AHEAD) * 1000) + 2000},
+            "started more than a day in the future",
+        ),
+        ({"state": "left", "since": NOW + AHEAD + 2}, "left more than a day in the future"),
     ],
 )
-def test_nonsense_is_refused_with_a_reason(
-    view: MembershipTable, wrong: dict[str, object], why: str
+def test_an_invalid_entry_is_refused_with_a_reason(
+    table: MembershipTable, wrong: dict[str, object], why: str
 ) -> None:
     fields = {"number": 9, "incarnation": 1} | wrong
     with pytest.raises(EntryRefused, match=why):
-        view.merge(entry(**fields))  # type: ignore[arg-type]
-    assert view.entries == {}
+        table.merge(entry(**fields))  # type: ignore[arg-type]
+    assert table.entries == {}
 
 
-def test_memory_is_bounded_whatever_others_tell(view: MembershipTable) -> None:
-    for number in range(MAX_MEMBERS):
-        view.merge(entry(1, address=f"10.{number >> 8}.{number & 255}.1:7071"))
+def addresses(count: int) -> list[str]:
+    return [f"10.{number >> 8}.{number & 255}.1:7071" for number in range(count)]
 
+
+def test_the_number_of_entries_is_bounded(table: MembershipTable) -> None:
+    for address in addresses(MAX_MEMBERS):
+        table.merge(entry(1, address=address))
     with pytest.raises(EntryRefused, match="are known already"):
-        view.merge(entry(2))
-    assert len(view.entries) == MAX_MEMBERS
+        table.merge(entry(2))
+    assert len(table.entries) == MAX_MEMBERS
 
 
-def test_what_somebody_lacks_is_known_by_the_digest_that_was_ours_too(
-    view: MembershipTable,
-) -> None:
-    view.merge(entry(1))
-    before = view.digest
-    for one in (entry(2), entry(1, 2), entry(3), entry(3, 2)):
-        view.merge(one)
-
-    lacking = view.since(before)
-
-    assert lacking is not None
-    assert {one.address: one for one in lacking} == view.entries
-    assert view.since(view.digest) is None
-    assert view.since("0" * 16) is None
-
-
-def test_what_we_have_forgotten_since_is_not_told_by_a_digest_from_before(
-    view: MembershipTable,
-) -> None:
-    view.merge(entry(1))
-    before = view.digest
-    view.merge(entry(2))
-    view.forget("10.0.1.1:7070")
-
-    assert view.since(before) is None
-
-
-def test_our_own_news_are_nobody_elses_entry(view: MembershipTable) -> None:
-    before = view.digest
-    view.leave()
-
-    assert view.since(before) == []
-
-
-def test_changes_are_not_remembered_without_end(view: MembershipTable) -> None:
-    before = view.digest
-    for number in range(1000):
-        view.merge(entry(1, number + 1))
-
-    assert view.since(before) is None
-
-
-def test_one_who_lacks_something_is_told_just_that(view: MembershipTable) -> None:
-    for number in (1, 2, 3):
-        view.merge(entry(number, 5))
-
-    assert view.beyond([OWN, entry(1, 5), entry(2, 4)]) == [entry(2, 5), entry(3, 5)]
-
-
-def test_leaving_outranks_all_that_was_said_before(view: MembershipTable, wall: Wall) -> None:
-    other = MembershipTable(MemberEntry("o", "10.0.0.2:7070", "i-o", 1), wall)
-    other.merge(view.own)
-    view.leave()
-    other.merge(view.own)
-
-    assert other.entries[OWN.address].state == "left"
-    assert other.entries[OWN.address].since == NOW
-
-
-def test_where_a_process_is_no_more_it_has_left_under_its_own_word(
-    view: MembershipTable, wall: Wall
-) -> None:
-    view.merge(entry(1, 4))
-
-    assert view.moved("10.0.1.1:7070", "i1")
-    assert not view.moved("10.0.1.1:7070", "i1")
-    other = MembershipTable(entry(1, 4), wall)
-    other.merge(view.entries["10.0.1.1:7070"])
-    assert view.merge(other.own) == other.own
-
-
-def test_of_another_process_at_an_address_nothing_is_said(view: MembershipTable) -> None:
-    view.merge(entry(1, 4))
-
-    assert not view.moved("10.0.1.1:7070", "another")
-    assert not view.moved("10.0.1.2:7070", "i1")
-    assert view.entries["10.0.1.1:7070"].state == "up"
-
-
-def test_one_that_we_gave_up_is_told_so_above_its_own_word(view: MembershipTable) -> None:
-    view.merge(entry(1, 4))
-    view.forget("10.0.1.1:7070")
-
-    told = view.recall(entry(1, 4))
-
-    assert told is not None
-    assert (told.state, told.incarnation) == ("left", 5)
-    other = MembershipTable(entry(1, 4), lambda: NOW)
-    other.merge(told)
-    assert view.merge(other.own) == other.own
-
-
-def test_one_that_we_have_not_given_up_is_told_nothing(view: MembershipTable) -> None:
-    assert view.recall(entry(1, 4)) is None
-    view.merge(entry(1, 4))
-    assert view.recall(entry(1, 4)) is None
-
-
-def test_those_that_left_make_room_the_first_first(view: MembershipTable) -> None:
-    for number in range(MAX_MEMBERS):
-        address = f"10.{number >> 8}.{number & 255}.1:7071"
-        view.merge(entry(1, address=address, state="left", since=NOW - number))
-
-    assert view.merge(entry(2)) is not None
-    assert len(view.entries) <= MAX_MEMBERS
-    since = [one.since for one in view.entries.values() if one.state == "left"]
+def test_the_members_that_left_first_make_room(table: MembershipTable) -> None:
+    for number, address in enumerate(addresses(MAX_MEMBERS)):
+        table.merge(left(1, 1, NOW - number, address=address))
+    assert table.merge(entry(2)) is not None
+    assert len(table.entries) <= MAX_MEMBERS
+    since = [one.since for one in table.entries.values() if one.state == "left"]
     assert min(since) > NOW - MAX_MEMBERS + 1
     assert max(since) == NOW
 
 
-def test_the_longest_list_is_a_message_that_agents_take(view: MembershipTable) -> None:
+def test_the_longest_list_is_a_message_that_agents_take(table: MembershipTable) -> None:
     fields = {"name": "\U0001f600" * 128, "instance": "\U0001f600" * 64}
     with pytest.raises(EntryRefused, match="longer than 1000 bytes"):
-        view.merge(entry(1, address=".".join(["a" * 60] * 4), **fields))
-
-    assert view.merge(entry(1, **fields)) is not None
+        table.merge(entry(1, address=".".join(["a" * 60] * 4), **fields))
+    assert table.merge(entry(1, **fields)) is not None
     assert Limits().peer_message > MAX_MEMBERS * (MAX_ENTRY + 1) + 1024
+
+
+# What another table lacks.
+
+
+def test_a_table_with_an_earlier_digest_of_ours_lacks_the_changes_since(
+    table: MembershipTable,
+) -> None:
+    table.merge(entry(1))
+    before = table.digest
+    for one in (entry(2), entry(1, 2), entry(3), entry(3, 2)):
+        table.merge(one)
+    lacking = table.since(before)
+    assert lacking is not None
+    assert {one.address: one for one in lacking} == table.entries
+    assert table.since(table.digest) is None
+    assert table.since("0" * 16) is None
+
+
+def test_a_digest_from_before_a_member_was_forgotten_is_of_no_use(table: MembershipTable) -> None:
+    table.merge(entry(1))
+    before = table.digest
+    table.merge(entry(2))
+    table.forget(FIRST)
+    assert table.since(before) is None
+
+
+def test_a_change_of_our_own_entry_is_none_of_the_others(table: MembershipTable) -> None:
+    before = table.digest
+    table.leave()
+    assert table.since(before) == []
+
+
+def test_only_the_latest_changes_are_remembered(table: MembershipTable) -> None:
+    before = table.digest
+    for number in range(1000):
+        table.merge(entry(1, number + 1))
+    assert table.since(before) is None
+
+
+def test_a_table_whose_entries_are_known_lacks_what_is_newer_here(table: MembershipTable) -> None:
+    for number in (1, 2, 3):
+        table.merge(entry(number, 5))
+    assert table.beyond([OWN, entry(1, 5), entry(2, 4)]) == [entry(2, 5), entry(3, 5)]
+
+
+# Members that have moved, or were forgotten by mistake.
+
+
+def test_a_process_that_has_moved_has_left_until_it_refutes_that(table: MembershipTable) -> None:
+    table.merge(entry(1, 4))
+    assert table.moved(FIRST, "i1")
+    assert not table.moved(FIRST, "i1")
+    other = told(table.entries[FIRST], own=entry(1, 4))
+    assert table.merge(other.own) == other.own
+
+
+def test_the_move_of_a_process_does_not_concern_another_at_its_address(
+    table: MembershipTable,
+) -> None:
+    table.merge(entry(1, 4))
+    assert not table.moved(FIRST, "another")
+    assert not table.moved("10.0.1.2:7070", "i1")
+    assert table.entries[FIRST].state == "up"
+
+
+def test_a_forgotten_member_is_told_so_and_refutes_it(table: MembershipTable) -> None:
+    assert table.recall(entry(1, 4)) is None
+    table.merge(entry(1, 4))
+    assert table.recall(entry(1, 4)) is None
+    table.forget(FIRST)
+    recalled = table.recall(entry(1, 4))
+    assert recalled is not None
+    assert (recalled.state, recalled.incarnation) == ("left", 5)
+    other = told(recalled, own=entry(1, 4))
+    assert table.merge(other.own) == other.own
