@@ -30,7 +30,7 @@ class Log:
 
     def __init__(self, **options: object) -> None:
         self.source, self.sink = os.pipe()
-        self.writer = LogWriter(self.sink, lambda e: f"{e.level} {e.message}", **options)  # type: ignore[arg-type]
+        self.writer = LogWriter(self.sink, lambda line: f"{line.level} {line.message}", **options)  # type: ignore[arg-type]
         self.logger = logging.Logger("test", logging.DEBUG)
         self.logger.addHandler(self.writer)
         self.rest = b""
@@ -259,7 +259,7 @@ def test_lines_lost_to_a_full_disk_are_counted_once_there_is_room(
     assert disk.content == b"INFO one\nINF\nWARNING 2 log lines dropped\nINFO four\n"
 
 
-def test_a_closed_pipe_ends_nothing(log: Log) -> None:
+def test_the_writer_survives_a_closed_pipe(log: Log) -> None:
     os.close(log.source)
     for number in range(1000):
         log.logger.info("line %d", number)
@@ -271,9 +271,9 @@ def test_a_closed_pipe_ends_nothing(log: Log) -> None:
 
 
 @pytest.fixture
-def root() -> Iterator[tuple[logging.Logger, int, int]]:
+def pipe() -> Iterator[tuple[int, int]]:
     source, sink = os.pipe()
-    yield logging.getLogger(), source, sink
+    yield source, sink
     os.close(source)
     os.close(sink)
 
@@ -283,22 +283,22 @@ def _written(source: int) -> list[str]:
     return os.read(source, 65536).decode().splitlines()
 
 
-def test_all_loggers_write_to_the_descriptor(root: tuple[logging.Logger, int, int]) -> None:
+def test_all_loggers_write_to_the_descriptor(pipe: tuple[int, int]) -> None:
     before = (logging.getLogger().level, threading.excepthook, sys.unraisablehook)
-    with to_descriptor(root[2], log_format="json"):
+    with to_descriptor(pipe[1], log_format="json"):
         logging.getLogger("nodnod.server").info("hello")
         logging.getLogger("nodnod.server").debug("details")
     logging.getLogger("nodnod.server").info("goodbye")
-    assert [json.loads(line)["message"] for line in _written(root[1])] == ["hello"]
+    assert [json.loads(line)["message"] for line in _written(pipe[0])] == ["hello"]
     assert before == (logging.getLogger().level, threading.excepthook, sys.unraisablehook)
 
 
-def test_debug_shows_details_of_the_agent_only(root: tuple[logging.Logger, int, int]) -> None:
-    with to_descriptor(root[2], debug=True):
+def test_debug_shows_details_of_the_agent_only(pipe: tuple[int, int]) -> None:
+    with to_descriptor(pipe[1], debug=True):
         logging.getLogger("nodnod.server").debug("details")
         logging.getLogger("websockets.server").error("handshake failed")
         logging.getLogger("asyncio").debug("Using selector: EpollSelector")
-    (line,) = _written(root[1])
+    (line,) = _written(pipe[0])
     assert re.fullmatch(r"[0-9-]{10}T[0-9:.]{12}Z DEBUG details", line)
 
 
@@ -320,8 +320,8 @@ def _fail() -> None:
     raise ValueError("in a thread")
 
 
-def test_messages_that_python_would_print_are_logged(root: tuple[logging.Logger, int, int]) -> None:
-    with to_descriptor(root[2], log_format="json"):
+def test_messages_that_python_would_print_are_logged(pipe: tuple[int, int]) -> None:
+    with to_descriptor(pipe[1], log_format="json"):
         thread = threading.Thread(target=_fail, name="sampler")
         thread.start()
         thread.join()
@@ -330,7 +330,7 @@ def test_messages_that_python_would_print_are_logged(root: tuple[logging.Logger,
         with warnings.catch_warnings():
             warnings.simplefilter("default")
             warnings.warn("old", DeprecationWarning, stacklevel=1)
-    thread_line, unraisable, warning = (json.loads(line) for line in _written(root[1]))
+    thread_line, unraisable, warning = (json.loads(line) for line in _written(pipe[0]))
     assert thread_line["message"] == "Thread sampler ended with an error"
     assert "ValueError: in a thread" in thread_line["traceback"]
     assert "ValueError: in __del__" in unraisable["traceback"]
