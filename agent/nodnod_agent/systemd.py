@@ -15,10 +15,10 @@ from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.membership.roster import Roster
 
 RETRY_DELAY = 0.1
-"""Seconds until a message is sent again for which the socket had no room."""
+"""Seconds until a message is sent again after the socket had no room for it."""
 
 MAX_UNSENT = 16
-"""Queued messages. The oldest are dropped first: the newest state the current status."""
+"""Messages that may be queued. The oldest are dropped first, as newer ones supersede them."""
 
 CHECK_INTERVAL = 10.0
 """Seconds between two checks of the sampler, if no watchdog sets the interval."""
