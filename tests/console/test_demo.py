@@ -1,19 +1,14 @@
 """``nodnod demo``: starts agents, shows them, and leaves no process behind."""
 
-import contextlib
 import os
-import pty
 import re
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from doubles.command import command, read_until
+from doubles.command import command, on_terminal, read_terminal, read_until
 
 FIRST_PORT = 20000 + os.getpid() * 101 % 10000
 """Differs between processes, so that suites that run at the same time use different ports."""
@@ -21,28 +16,15 @@ FIRST_PORT = 20000 + os.getpid() * 101 % 10000
 SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
 
 
-def start(
-    count: int, *flags: str, terminal: int | None = None, real: bool = False
-) -> AbstractContextManager[subprocess.Popen[str]]:
-    """Run the demo with fake agents, or with real ones."""
+def demo(count: int, *flags: str, real: bool = False) -> str:
+    """Return code that runs the demo with real agents, or with fake ones that get ``flags``."""
     agents = "demo.AGENT" if real else f"[sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
-    code = (
+    return (
         "import sys; from nodnod_agent.console import demo, main;"
         "demo.PLAIN_INTERVAL = 0.2;"
         f"run = lambda args: demo.demonstrate({count}, {agents}, {FIRST_PORT});"
         "main.COMMANDS = (demo.COMMAND._replace(run=run),);"
         "sys.exit(main.main(['demo']))"
-    )
-    if terminal is None:
-        return command(["-c", code])
-    # The controlling terminal of a new session, so that closing it hangs up.
-    owning = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    return command(
-        ["-c", owning + code],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
     )
 
 
@@ -60,7 +42,7 @@ def assert_all_gone(processes: list[psutil.Process]) -> None:
 
 
 def test_real_agents_see_each_other_and_end_with_the_demo() -> None:
-    with start(2, real=True) as process:
+    with command(["-c", demo(2, real=True)]) as process:
         text = read_until(process, "answered by")
         agents = agents_of(text)
         assert "All agents see each other." in text
@@ -76,7 +58,7 @@ def test_real_agents_see_each_other_and_end_with_the_demo() -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_demo_prints_hints_and_leaves_no_process_behind(end: signal.Signals) -> None:
-    with start(2, real=end is signal.SIGKILL) as process:
+    with command(["-c", demo(2, real=end is signal.SIGKILL)]) as process:
         text = read_until(process, "Ctrl-C")
         agents = agents_of(text)
         address = re.findall(r"cartman +(\S+)", text)[0]
@@ -90,7 +72,7 @@ def test_the_demo_prints_hints_and_leaves_no_process_behind(end: signal.Signals)
 
 
 def test_an_agent_that_does_not_start_ends_the_demo_and_its_log_is_shown() -> None:
-    with start(2, "--dies") as process:
+    with command(["-c", demo(2, "--dies")]) as process:
         _, err = process.communicate()
         assert process.returncode == 3
     assert "did not start: exit status 4" in err
@@ -99,7 +81,7 @@ def test_an_agent_that_does_not_start_ends_the_demo_and_its_log_is_shown() -> No
 
 
 def test_the_demo_ends_with_its_last_agent() -> None:
-    with start(2) as process:
+    with command(["-c", demo(2)]) as process:
         agents = agents_of(read_until(process, "answered by"))
         agents[0].kill()
         assert process.stderr is not None
@@ -111,41 +93,18 @@ def test_the_demo_ends_with_its_last_agent() -> None:
     assert "all agents have ended" in err
 
 
-# On a terminal
-
-
-def read_terminal(master: int, words: bytes) -> str:
-    seen = b""
-    while words not in seen:
-        seen += os.read(master, 4096)
-    return seen.decode(errors="replace")
-
-
-@contextlib.contextmanager
-def on_terminal() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run the demo on a terminal; gives its process, and where to read from and write to."""
-    master, slave = pty.openpty()
-    try:
-        with start(2, terminal=slave) as process:
-            os.close(slave)  # else the end of the demo is not seen
-            yield process, master
-    finally:
-        with contextlib.suppress(OSError):
-            os.close(master)
-
-
 def test_on_a_terminal_the_table_is_redrawn_in_place() -> None:
-    with on_terminal() as (process, master):
-        assert "node at 127.0.0.1" in read_terminal(master, b"answered by")
-        assert "\x1b[1A" in read_terminal(master, b"answered by")  # up, over the first table
-        os.write(master, b"\x03")
+    with on_terminal(demo(2)) as (process, screen):
+        assert "node at 127.0.0.1" in read_terminal(screen, b"answered by")
+        assert "\x1b[1A" in read_terminal(screen, b"answered by")  # up, over the first table
+        screen.write(b"\x03")
         assert process.wait() == 0
-        read_terminal(master, b"\x1b[?25h")  # the cursor is visible again
+        read_terminal(screen, b"\x1b[?25h")  # the cursor is visible again
 
 
 def test_a_terminal_that_hangs_up_ends_the_demo_and_all_agents() -> None:
-    with on_terminal() as (process, master):
-        agents = agents_of(read_terminal(master, b"answered by"))
-        os.close(master)
+    with on_terminal(demo(2)) as (process, screen):
+        agents = agents_of(read_terminal(screen, b"answered by"))
+        screen.close()
         assert process.wait() == 0
     assert_all_gone(agents)

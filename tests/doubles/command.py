@@ -1,5 +1,8 @@
-"""Runs a command as a process that ends with its test."""
+"""Runs a command as a process that ends with its test, on pipes or on a pseudo-terminal."""
 
+import io
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -38,3 +41,31 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
         assert line, f"ended early: {text}"
         text += line
     return text
+
+
+@contextmanager
+def on_terminal(code: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], io.FileIO]]:
+    """Run Python code on a terminal; gives its process and the other side of the terminal.
+
+    It is the controlling terminal of a new session, so that closing it hangs up.
+    """
+    master, slave = pty.openpty()
+    control = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    options = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    env = {**os.environ, "TERM": "xterm-256color"}
+    with (
+        io.FileIO(master, "r+") as terminal,
+        command(
+            ["-c", control + code, *arguments], env=env, start_new_session=True, **options
+        ) as process,
+    ):
+        os.close(slave)  # else the end of the process is not seen
+        yield process, terminal
+
+
+def read_terminal(terminal: io.FileIO, words: bytes) -> str:
+    """Read the output on a terminal until it contains these words."""
+    seen = b""
+    while words not in seen:
+        seen += terminal.read(4096) or b""
+    return seen.decode(errors="replace")

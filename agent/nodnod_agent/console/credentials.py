@@ -2,6 +2,7 @@
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from functools import partial
 from ssl import SSLContext, SSLError
 
@@ -43,15 +44,16 @@ def add_credentials(parser: ArgumentParser) -> None:
         help="token for a cluster with a secret, made by `nodnod token` (default: NODNOD_TOKEN, "
         "which is safer: it does not appear in process lists)",
     )
+    readable = _file(_read)  # OpenSSL does not say which of its files it cannot read
     for name, kind, text in (
-        ("ca", _authority, "connect over TLS and trust the CA in this PEM file"),
+        ("ca", _file(client_context), "connect over TLS and trust the CA in this PEM file"),
         (
             "cert",
-            _readable,
+            readable,
             "connect over TLS and present the client certificate in this PEM file, for agents "
             "with tls.requireClientCert",
         ),
-        ("key", _readable, "private key of that certificate (PEM), if in a separate file"),
+        ("key", readable, "private key of that certificate (PEM), if in a separate file"),
     ):
         variable = f"NODNOD_{name.upper()}"
         parser.add_argument(
@@ -95,21 +97,21 @@ def _token(text: str) -> str:
         raise ArgumentTypeError(str(error)) from None
 
 
-def _authority(path: str) -> str:
-    try:
-        client_context(path)
-    except SSLError:
-        raise ArgumentTypeError(f"{path[:80]!r}: no certificates in PEM form") from None
-    except (OSError, ValueError) as error:
-        raise ArgumentTypeError(f"{path[:80]!r}: {reason(error)}") from None
-    return path
+def _file(check: Callable[[str], object]) -> Callable[[str], str]:
+    """Make an argparse type: the path of a file that ``check`` accepts."""
+
+    def read(path: str) -> str:
+        try:
+            check(path)
+        except SSLError:
+            raise ArgumentTypeError(f"{path[:80]!r}: no certificates in PEM form") from None
+        except (OSError, ValueError) as error:
+            raise ArgumentTypeError(f"{path[:80]!r}: {reason(error)}") from None
+        return path
+
+    return read
 
 
-def _readable(path: str) -> str:
-    # OpenSSL does not say which of its files cannot be read.
-    try:
-        with open(path, "rb") as file:
-            file.read(1)
-    except (OSError, ValueError) as error:
-        raise ArgumentTypeError(f"{path[:80]!r}: {reason(error)}") from None
-    return path
+def _read(path: str) -> None:
+    with open(path, "rb") as file:
+        file.read(1)

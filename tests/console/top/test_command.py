@@ -2,19 +2,18 @@
 
 import contextlib
 import io
-import os
-import pty
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from bench.harness.agents import Agents
-from doubles.command import command
+from doubles.command import on_terminal, read_terminal
 from doubles.members import row, wire
 from doubles.terminal import Terminal, terminal
 from doubles.v1_server import V1Server, node_object
@@ -269,60 +268,31 @@ def test_a_missing_requirement_is_one_line_and_status_2(
     assert "pip install textual;" in err
 
 
-# The controlling terminal of a new session, so that closing it hangs up.
-MAIN = (
-    "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    "from nodnod_agent.console.main import main; sys.exit(main())"
-)
-
-
-@contextlib.contextmanager
-def on_terminal(address: str) -> Iterator[tuple[subprocess.Popen[str], io.FileIO]]:
-    """Run the command on a pseudo-terminal; gives its process and the other side of the terminal."""
-    master, slave = pty.openpty()
-    with (
-        io.FileIO(master, "r+") as terminal,
-        command(
-            ["-c", MAIN, "top", "--server", address],
-            env={**os.environ, "TERM": "xterm-256color"},
-            start_new_session=True,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-        ) as process,
-    ):
-        os.close(slave)
-        yield process, terminal
-
-
-def read_until(terminal: io.FileIO, words: bytes) -> None:
-    seen = b""
-    while words not in seen:
-        seen += terminal.read(65536) or b""
+def top(address: str) -> AbstractContextManager[tuple[subprocess.Popen[str], io.FileIO]]:
+    code = "import sys; from nodnod_agent.console.main import main; sys.exit(main())"
+    return on_terminal(code, "top", "--server", address)
 
 
 def test_a_failure_to_connect_is_status_3() -> None:
-    with on_terminal("127.0.0.1:1") as (process, terminal):
-        read_until(terminal, b"connection refused")
+    with top("127.0.0.1:1") as (process, screen):
+        read_terminal(screen, b"connection refused")
         assert process.wait() == 3
 
 
 @pytest.mark.parametrize("end", [b"q", b"\x03", signal.SIGTERM, signal.SIGHUP])
 def test_the_terminal_is_restored_at_the_end(agents: Agents, end: bytes | signal.Signals) -> None:
-    agent = agents.start("kyle")
-    with on_terminal(agent.address) as (process, terminal):
-        read_until(terminal, b"answered by kyle")
+    with top(agents.start("kyle").address) as (process, screen):
+        read_terminal(screen, b"answered by kyle")
         if isinstance(end, bytes):
-            terminal.write(end)
+            screen.write(end)
         else:
             process.send_signal(end)
-        read_until(terminal, b"\x1b[?1049l")  # back from the alternate screen
+        read_terminal(screen, b"\x1b[?1049l")  # back from the alternate screen
         assert process.wait() == 0
 
 
 def test_a_terminal_that_hangs_up_ends_the_command(agents: Agents) -> None:
-    agent = agents.start("kyle")
-    with on_terminal(agent.address) as (process, terminal):
-        read_until(terminal, b"answered by kyle")
-        terminal.close()
+    with top(agents.start("kyle").address) as (process, screen):
+        read_terminal(screen, b"answered by kyle")
+        screen.close()
         assert process.wait() in (0, 128 + signal.SIGHUP)

@@ -42,29 +42,33 @@ class ViewModel:
     """Collects answers. ``now`` is when the last one came, by a monotonic clock."""
 
     def __init__(self, every: float) -> None:
-        self.rows: list[Row] = []
         self.host = ""
         self.now = 0.0
         self._slot = slot_length(every)
+        self._nodes: dict[str, NodeStats] = {}
         self._histories: dict[str, RecentHistory] = {}
         self._since: dict[str, float] = {}
 
+    @property
+    def rows(self) -> list[Row]:
+        """The nodes of the last answer."""
+        return [
+            Row(node, self._histories[name], self._since.get(name))
+            for name, node in self._nodes.items()
+        ]
+
     def update(self, answer: Answer, now: float, wall: float) -> bool:
         """Take an answer; return whether other nodes than before have an error."""
+        self.host, self.now, self._nodes = answer.host, now, answer.nodes
         failed = {name for name, node in answer.nodes.items() if node.error}
         changed = failed != set(self._since)
         self._since = {name: self._since.get(name, wall) for name in failed}
         self._histories = {
             name: self._histories.get(name) or RecentHistory(self._slot) for name in answer.nodes
         }
-        for name, node in answer.nodes.items():
-            if not node.error:
-                self._histories[name].add(now, [getattr(node, metric) for metric in METRICS])
-        self.host, self.now = answer.host, now
-        self.rows = [
-            Row(node, self._histories[name], self._since.get(name))
-            for name, node in answer.nodes.items()
-        ]
+        for name in answer.nodes.keys() - failed:
+            node = answer.nodes[name]
+            self._histories[name].add(now, [getattr(node, metric) for metric in METRICS])
         return changed
 
     def backfill(self, answer: Answer, now: float) -> None:
@@ -76,11 +80,7 @@ class ViewModel:
 
     def set_since(self, since: Mapping[str, float]) -> None:
         """Take since when nodes are down, as the agent knows it."""
-        for name in self._since.keys() & since.keys():
-            self._since[name] = since[name]
-        self.rows = [
-            Row(row.node, row.history, self._since.get(row.node.name)) for row in self.rows
-        ]
+        self._since |= {name: since[name] for name in self._since.keys() & since.keys()}
 
     def snapshot(self) -> list[Row]:
         """Return copies of the rows that later answers do not change."""
