@@ -13,7 +13,7 @@ CONCURRENCY = 32
 """Agents asked at the same time; a higher value uses more sockets and less time."""
 
 TIME_LIMIT = 30.0
-"""Seconds for each round of requests to have ended, counted from the first."""
+"""Seconds in which all agents must answer."""
 
 MAX_ADDRESSES = 4096
 """Addresses asked at most: the lists come from other machines and cannot be trusted."""
