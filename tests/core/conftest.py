@@ -15,11 +15,6 @@ def harness() -> CoreHarness:
 
 
 @pytest.fixture
-def stage(harness: CoreHarness) -> CoreHarness:
-    return harness
-
-
-@pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, "nodnod")
     return caplog

@@ -110,7 +110,7 @@ def _key(name: str, labels: Mapping[str, str]) -> str:
 
 def scrape(harness: CoreHarness) -> Scrape:
     """The page of the node."""
-    return Scrape(Metrics(harness.cluster, lambda: TIMINGS).of_node())
+    return Scrape(Metrics(harness.node, lambda: TIMINGS).of_node())
 
 
 def scrape_cluster(harness: CoreHarness, *answering: FakePeer, **request: Any) -> Scrape:
@@ -119,7 +119,7 @@ def scrape_cluster(harness: CoreHarness, *answering: FakePeer, **request: Any) -
     for peer in answering:
         peer.answer()
     harness.clock.advance(3)
-    return Scrape(Metrics(harness.cluster, dict).of_cluster(client.wire.sent[-1]))
+    return Scrape(Metrics(harness.node, dict).of_cluster(client.wire.sent[-1]))
 
 
 def scrape_peer(harness: CoreHarness, **fields: Any) -> Scrape:
@@ -127,4 +127,4 @@ def scrape_peer(harness: CoreHarness, **fields: Any) -> Scrape:
     peer = harness.peer("kyle")
     client = harness.ask_all(detail=["load", "filesystems", "cpu"])
     peer.answer(**fields)
-    return Scrape(Metrics(harness.cluster, dict).of_cluster(client.wire.sent[-1]))
+    return Scrape(Metrics(harness.node, dict).of_cluster(client.wire.sent[-1]))

@@ -9,7 +9,7 @@ from doubles.samples import Scrape, full_sample, scrape
 @pytest.fixture
 def harness() -> CoreHarness:
     harness = CoreHarness()
-    harness.cluster.sampled(full_sample())
+    harness.node.sampled(full_sample())
     return harness
 
 

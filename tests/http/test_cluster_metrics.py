@@ -151,7 +151,7 @@ _sections = st.dictionaries(
 @given(_json | _sections)
 def test_any_detail_of_a_peer_gives_a_valid_page(detail: object) -> None:
     harness = CoreHarness()
-    harness.cluster.sampled(full_sample())
+    harness.node.sampled(full_sample())
 
     page = scrape_peer(harness, detail=detail)
 

@@ -104,7 +104,7 @@ def test_two_sensors_with_one_name_are_two_series(own: Scrape) -> None:
 def test_a_filesystem_that_is_listed_twice_is_one_series(harness: CoreHarness) -> None:
     one = b'{"mount":"/","device":"d","type":"t","total":%d,"used":1,"free":1,'
     one += b'"inodesUsedPercent":null,"counted":true}'
-    harness.cluster.sampled(full_sample(sections={"filesystems": b"[%b,%b]" % (one % 1, one % 2)}))
+    harness.node.sampled(full_sample(sections={"filesystems": b"[%b,%b]" % (one % 1, one % 2)}))
 
     labels = {"mountpoint": "/", "device": "d", "fstype": "t"}
     assert scrape(harness)("nodnod_filesystem_total_bytes", **labels) == 2
@@ -113,7 +113,7 @@ def test_a_filesystem_that_is_listed_twice_is_one_series(harness: CoreHarness) -
 @pytest.mark.parametrize("section", [b"null", b'{"error":"no"}', b"[]", b"5"])
 def test_an_invalid_section_leaves_the_others(harness: CoreHarness, section: bytes) -> None:
     load = b'{"load1":1,"load5":2,"load15":3}'
-    harness.cluster.sampled(full_sample(sections={"cpu": section, "load": load}))
+    harness.node.sampled(full_sample(sections={"cpu": section, "load": load}))
 
     own = scrape(harness)
 
@@ -181,7 +181,7 @@ def test_no_label_value_comes_from_a_client(harness: CoreHarness) -> None:
         client.ask(**request)
     client.say(word.encode())
     harness.clock.advance(3)
-    metrics = Metrics(harness.cluster, lambda: TIMINGS)
+    metrics = Metrics(harness.node, lambda: TIMINGS)
     answer = next(text for text in client.wire.sent if b"unknown node" in text)
 
     assert word not in metrics.of_node().decode()
@@ -293,7 +293,7 @@ def test_a_broadcast_for_several_requests_is_counted_once(harness: CoreHarness) 
 
 
 def test_pages_are_counted_by_name_and_status_and_loop_lag_by_seconds(harness: CoreHarness) -> None:
-    counters = harness.cluster.counters
+    counters = harness.node.counters
     for name, status in (("/stat", 200), ("/stat", 200), ("other", 404)):
         counters.page(name, status)
     for lag in (0.0, 0.0, 0.3):

@@ -20,7 +20,7 @@ class Browser:
     """Requests pages; ``responses`` are in the order of their arrival."""
 
     def __init__(self, harness: CoreHarness) -> None:
-        self.pages = Pages(harness.cluster, dict, self._later)
+        self.pages = Pages(harness.node, dict, self._later)
         self.responses: list[Response] = []
         self.harness = harness
 
@@ -98,7 +98,7 @@ def test_pages_are_counted_by_known_names_only(browser: Browser) -> None:
         browser.get(path)
     browser.get("/stat", "BREW")
 
-    assert browser.harness.cluster.counters.pages == {
+    assert browser.harness.node.counters.pages == {
         ("/stat", 200): 1,
         ("/stat", 400): 1,
         ("other", 404): 2,
@@ -263,7 +263,7 @@ def test_an_expensive_section_is_waited_for_only_if_requested() -> None:
     harness.clock.advance(1)
     assert len(browser.responses) == 1, "it waits"
     assert "sensors" in wanted
-    harness.cluster.sampled(full_sample())
+    harness.node.sampled(full_sample())
     harness.clock.turn()
 
     page = Scrape(browser.responses[1].body)
@@ -307,7 +307,7 @@ def test_waiting_requests_are_refused_when_the_agent_stops(browser: Browser) -> 
     browser.request("/metrics/cluster?timeout=30")
     browser.harness.clock.advance(1)
 
-    browser.harness.cluster.stop()
+    browser.harness.node.stop()
     browser.pages.stop()
 
     assert [response.status_code for response in browser.responses] == [503, 503]

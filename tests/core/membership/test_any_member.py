@@ -1,4 +1,4 @@
-"""Whatever agents are told of members: they bear it, stay who they are, and agree in the end."""
+"""Property tests of membership: whatever agents are told, they answer, and agree in the end."""
 
 import json
 import random
@@ -31,18 +31,18 @@ names = st.sampled_from(
     ["kyle", "stan", "n1", " ", "☃" * 128, "\U0001f600" * 128, "a\nb", "a\u202e"]
 )
 instances = st.sampled_from(["i1", "i2", "i3", "\U0001f600" * 64, "\x1b[2J"])
-# From the first to the last that is taken, and beyond.
+# From the first to the last that is accepted, and beyond.
 incarnations = st.sampled_from([0, 1, 2, 999, 1000, 1001, int((WALL + AHEAD) * 1000), MAX_INT])
 moments = st.sampled_from(
     [0.0, -0.0, 1, WALL, WALL - REMEMBERED - 1, WALL + 2 * DAY, 1e308, -1e308]
 )
-# Of who left longer ago than anybody remembers, nobody hears again.
+# A member that left longer ago than agents remember is never heard of again.
 lately = st.sampled_from([WALL, WALL - 1, WALL - DAY, WALL + 2 * DAY, 1e308])
 states = st.sampled_from(["up", "left"])
 
 
 def entry(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """An entry as JSON has it; ``fields`` say what some of its fields are drawn from."""
+    """An entry as in JSON; ``fields`` are the strategies of some of its fields."""
     usual = {
         "name": names | st.text(min_size=1, max_size=MAX_NAME_LENGTH),
         "address": st.sampled_from(AGENTS + OTHERS) | WRONG,
@@ -54,13 +54,13 @@ def entry(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def heard(entries: list[dict[str, Any]]) -> list[MemberEntry]:
-    """Entries as they come over the wire."""
+    """Entries as they are decoded from a message."""
     raw = msgspec.json.decode(json.dumps(entries), type=list[msgspec.Raw])
     return decode_entries(raw)[0]
 
 
 def tell(view: MembershipTable, entries: list[MemberEntry]) -> int:
-    """Have all be taken that can be; how many of them were news."""
+    """Merge all valid entries; returns how many were news."""
     news = 0
     for one in entries:
         with suppress(EntryRefused):
@@ -77,7 +77,7 @@ def agent(number: int, now: list[float]) -> MembershipTable:
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.lists(entry(since=lately), max_size=4)), max_size=9)
 )
-def test_agents_that_have_heard_anything_agree_after_they_have_told_each_other(
+def test_agents_agree_once_they_have_told_each_other_whatever_they_were_told(
     told: list[tuple[int, list[dict[str, Any]]]],
 ) -> None:
     now = [WALL]
@@ -86,7 +86,7 @@ def test_agents_that_have_heard_anything_agree_after_they_have_told_each_other(
     for who, entries in told:
         tell(views[who], heard(entries))
     for _ in range(3):
-        now[0] += 1  # what was refuted at the end of time is no longer beyond it
+        now[0] += 1  # an incarnation refuted at the limit is accepted now
         for view in views:
             for other in views:
                 tell(other, view.all())
@@ -96,13 +96,13 @@ def test_agents_that_have_heard_anything_agree_after_they_have_told_each_other(
         check_table(view, own)
 
 
-# Our own address is another matter: of that we know more than we are told.
+# Entries about an agent itself depend on the order: it refutes them.
 others = entry(address=st.sampled_from(OTHERS), since=lately)
 
 
 @examples(300)
 @given(st.lists(others, max_size=12), st.randoms())
-def test_in_whatever_order_and_however_often_the_same_is_believed(
+def test_entries_make_the_same_table_in_any_order_and_any_number_of_times(
     told: list[dict[str, Any]], chance: random.Random
 ) -> None:
     entries = heard(told)
@@ -118,7 +118,7 @@ def test_in_whatever_order_and_however_often_the_same_is_believed(
 
 @examples(100)
 @given(st.lists(entry(address=st.integers(1, 20).map("10.1.0.{}:7070".format)), max_size=40))
-def test_of_any_number_of_members_as_many_are_taken_as_there_is_room(
+def test_the_table_takes_as_many_members_as_it_has_room_for(
     told: list[dict[str, Any]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -156,27 +156,27 @@ def say(client: FakeClient, ledger: Ledger, text: bytes) -> None:
     hello=st.sampled_from(HELLOS),
     mode=st.sampled_from(["pull", "push"]),
 )
-def test_an_agent_that_is_told_anything_answers_and_asks_on(
+def test_an_agent_that_is_told_anything_goes_on_answering_and_asking(
     texts: list[bytes], hello: Hello, mode: str
 ) -> None:
-    stage = CoreHarness(mode=mode)
-    own = stage.cluster.peers.gossip.table.own
-    caller, peer, ledger = stage.client(hello), stage.peer("kyle"), Ledger()
+    harness = CoreHarness(mode=mode)
+    own = harness.node.peers.gossip.table.own
+    caller, peer, ledger = harness.client(hello), harness.peer("kyle"), Ledger()
     for text in texts:
         say(caller, ledger, text.decode(errors="replace").encode())
         peer.say(text.replace(b'"id": 0', b'"id": -1'))
-        stage.clock.advance(0.1)
-    stage.clock.advance(31)
+        harness.clock.advance(0.1)
+    harness.clock.advance(31)
     for answer in caller.wire.sent:
         ledger.answer(answer)
     ledger.check()
-    check_table(stage.cluster.peers.gossip.table, own)
-    client = stage.client()
+    check_table(harness.node.peers.gossip.table, own)
+    client = harness.client()
     client.ask(type=3)
     rows = client.answer["members"]
     assert (rows[0]["name"], rows[0]["address"]) == ("own", "10.0.0.1:7070")
     listed = [row["name"] for row in rows if row["state"] != "left"]
     assert len(listed) == len(set(listed))
     client.ask(type=1)
-    stage.clock.advance(3)
+    harness.clock.advance(3)
     assert sorted(client.nodes) == sorted(listed)

@@ -1,13 +1,13 @@
-"""How long to wait before dialling again."""
+"""How long to wait before dialing again."""
 
 from nodnod_agent.core.interfaces import Random
 
 
 class Backoff:
-    """Doubles from ``first`` to ``most`` seconds, each wait drawn anew from 0 to that (full jitter).
+    """Waits from 0 to a ceiling that doubles from ``first`` to ``most`` seconds (full jitter).
 
-    Full jitter, so that a cluster that restarts as one does not dial as one; see "Exponential
-    Backoff And Jitter", AWS Architecture Blog, 2015.
+    The jitter keeps a cluster that restarts at once from dialing at once; see "Exponential Backoff
+    And Jitter", AWS Architecture Blog, 2015.
     """
 
     def __init__(self, rng: Random, *, first: float = 0.25, most: float = 15.0) -> None:
@@ -22,7 +22,7 @@ class Backoff:
         return self._rng.uniform(0, ceiling)
 
     def longest(self) -> float:
-        """The longest wait, and so it stays until ``reset``."""
+        """The longest wait; all following ones have that ceiling, until ``reset``."""
         self._ceiling = self._most
         return self._most
 

@@ -18,7 +18,7 @@ SILENCE = 4.95
 """Seconds of silence: just under 5, so that a silent peer is down within 5."""
 TICK = 0.25
 PING_COST = 100e-6
-"""Seconds of CPU for a ping sent, its pong, and the same requested by the peer.
+"""Seconds of CPU for a ping sent, its pong, and the same for a ping of the peer.
 
 Measured by bench/mesh.py, between processes that sleep meanwhile: nearly all of it is waking up, the
 kernel, and cold caches. In a loop it would be 4 us.
@@ -26,7 +26,7 @@ kernel, and cold caches. In a loop it would be 4 us.
 PING_SHARE = 0.005
 """Share of one core for all pings together."""
 STALL = 1.0
-"""A tick this many seconds late means that this process stood still and could hear nobody."""
+"""Seconds by which a tick is late if this process stood still, and could hear no peer."""
 
 
 class Pace(NamedTuple):
@@ -37,7 +37,7 @@ class Pace(NamedTuple):
 
 
 def pace(links: int) -> Pace:
-    """Pings as often as their share allows; with more than 100 links, silence stretches too."""
+    """Ping as often as ``PING_SHARE`` allows; with more than 100 links, silence stretches too."""
     affordable = links * PING_COST / PING_SHARE
     stretch = max(1.0, affordable / PING_EVERY_AT_MOST)
     return Pace(max(PING_EVERY, affordable), SILENCE * stretch)

@@ -1,29 +1,29 @@
-"""The nodes of the configuration: which addresses each of them stands for."""
+"""The configured nodes, and the addresses that each of them stands for."""
 
 from nodnod_client.address import Address
 
 
 class Seeds:
-    """What was configured, and what was found when it was looked up last.
+    """The configured addresses and host names, with the result of the last look-up of each.
 
-    A host name with several addresses stands for each of them. One with a single address stands
-    for itself, so that every dial looks it up anew; so does what is an address already.
+    A host name with several addresses stands for each of them. A host name with one address stands
+    for itself, so that every dial looks it up anew; so does an address.
     """
 
     def __init__(self) -> None:
         self._found: dict[Address, frozenset[Address] | None] = {}
-        """``None`` until the first look-up ends; empty where it has failed."""
+        """``None`` until the first look-up ends; empty if it has failed."""
 
     def add(self, seed: Address) -> None:
-        """Take in an address, or a name that is still to be looked up."""
+        """Add an address, or a host name that is still to be looked up."""
         self._found.setdefault(seed, None)
 
     def resolved(
         self, seed: Address, addresses: list[Address]
     ) -> tuple[set[Address], set[Address]]:
-        """Note what a look-up has found; tells whom to dial, and who is configured no more.
+        """Note a look-up; returns the addresses to dial, and those that are configured no more.
 
-        An empty list says that it failed: what was found before stands.
+        An empty list means that the look-up failed: the addresses found before stay.
         """
         known, found = self._found.get(seed), frozenset(addresses)
         if known == found or (known and not found):
@@ -31,12 +31,12 @@ class Seeds:
         before = _stands_for(seed, known) if seed in self._found else set()
         self._found[seed] = found
         after = _stands_for(seed, found)
-        # A name that leads to one place, and that elsewhere now, is dialled again.
+        # A name whose only address has changed is dialed again.
         added = after - before if len(found) > 1 else after
         return added, self._without_others(before - after)
 
     def remove(self, seed: Address) -> set[Address]:
-        """Strike a seed out; tells whom nobody else has configured."""
+        """Remove a seed; returns the addresses that no other seed stands for."""
         return self._without_others(_stands_for(seed, self._found.pop(seed, None)))
 
     def _without_others(self, addresses: set[Address]) -> set[Address]:

@@ -1,8 +1,8 @@
-"""What this agent believes of the membership, and how two such beliefs become one.
+"""The membership table: what this agent believes, and how two tables become one.
 
-Every member vouches for itself under an incarnation that only grows; of two entries for an address
-the one with the higher incarnation is right, whoever tells it. So merging is the same in any order
-and any number of times, and all views that have heard the same agree.
+Every member makes its own entry, under an incarnation that only grows. Of two entries for an address
+the one with the higher incarnation is right, whichever agent tells it. So entries can be merged in
+any order and any number of times, and all tables that have taken the same entries agree.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from heapq import nsmallest
 
-import msgspec
+from msgspec.structs import replace
 
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.address import parse_address
@@ -19,37 +19,37 @@ from nodnod_client.errors import AddressError, NodNodError
 from nodnod_client.messages import MAX_INT, MemberEntry, MemberInfo
 
 MAX_MEMBERS = 4096
-"""Members known besides this one, those that left included; each costs about 1 KB."""
+"""Entries besides our own, members that left included; each costs about 1 KB."""
 
 DAY = 24 * 3600.0
 REMEMBERED = 2 * DAY
-"""Seconds for which a member that left is remembered, so that old news do not bring it back."""
+"""Seconds for which a member that left is remembered, so that old news does not bring it back."""
 
 REFUTE_EVERY = 10.0
-"""Seconds between two refutations: two agents that advertise one address never agree whose it is."""
+"""Seconds between two refutations: two agents that advertise one address would never stop."""
 
 RECENT = 64
-"""Changes remembered, to tell a peer that lacks the last of them no more than these."""
+"""Changes remembered, so that a peer that lacks only the latest of them is sent no more."""
 
 AHEAD = DAY
-"""Seconds that an incarnation may lie in the future, for clocks that differ."""
+"""Seconds by which an incarnation may lie in the future: clocks differ."""
 
 MAX_ENTRY = 1000
-"""Bytes of one entry as it is sent: so the longest list is a message that agents take, 4 MiB."""
+"""Bytes of one entry as it is sent: so the longest list fits into a message, 4 MiB."""
 
 _DIGEST_RANGE = 1 << 64
 
 
-class EntryRefused(NodNodError):  # noqa: N818  # it reads as what happened: an entry was refused
-    """An entry that cannot be taken, and why."""
+class EntryRefused(NodNodError):  # noqa: N818  # it says what happened
+    """An entry is not taken; the text says why."""
 
 
 class TableFull(EntryRefused):
-    """There is no room for one more."""
+    """There is no room for one more entry."""
 
 
 class MembershipTable:
-    """The entries of all members by address, and a digest that is equal where views are equal."""
+    """The entries of all members by address, and a digest that is equal for equal tables."""
 
     def __init__(self, own: MemberEntry, wall: Callable[[], float]) -> None:
         self.own = own
@@ -60,9 +60,9 @@ class MembershipTable:
         self._refuted = False
         self._refutations = RateLimit(1, per=REFUTE_EVERY)
         self._left = 0
-        """How many of the entries are of members that left."""
+        """The number of entries of members that left."""
         self._recent: deque[tuple[str, str]] = deque(maxlen=RECENT)
-        """The last changes: the digest before each, and the address whose entry changed."""
+        """The latest changes: the digest before each, and the address whose entry changed."""
 
     @property
     def digest(self) -> str:
@@ -74,7 +74,7 @@ class MembershipTable:
         return [self.own, *self.entries.values()]
 
     def gone(self) -> list[MemberInfo]:
-        """Those that left, as rows of the answer to type 3."""
+        """The members that left, as rows of the answer to type 3."""
         return [
             MemberInfo(one.name, one.address, one.instance, "left", one.since, None, 2, "")
             for one in self.entries.values()
@@ -82,7 +82,7 @@ class MembershipTable:
         ]
 
     def beyond(self, known: Iterable[MemberEntry]) -> list[MemberEntry]:
-        """What somebody lacks who knows ``known``."""
+        """The entries that an agent lacks whose entries are ``known``."""
         theirs = {entry.address: entry for entry in known}
         return [
             entry
@@ -91,9 +91,9 @@ class MembershipTable:
         ]
 
     def since(self, digest: str) -> list[MemberEntry] | None:
-        """What somebody lacks who knows what we knew when our digest was this; ``None``: who knows.
+        """The entries that an agent lacks whose table equals ours at an earlier digest, else ``None``.
 
-        It is what nearly everybody lacks while one piece of news goes round.
+        While one piece of news spreads, nearly every agent lacks just that.
         """
         digests = [before for before, _ in self._recent]
         if digest not in digests:
@@ -102,14 +102,14 @@ class MembershipTable:
         return [one for address in changed if (one := self.entries.get(address)) is not None]
 
     def knows(self, entry: MemberEntry) -> bool:
-        """Whether this is no news, at a glance."""
+        """Whether an entry is certainly no news; cheaper than ``merge``."""
         known = self.entries.get(entry.address)
         if known is not None:
             return known == entry or not _newer(entry, known)
         return entry.incarnation <= self._forgotten.get(entry.address, -1)
 
     def merge(self, entry: MemberEntry) -> MemberEntry | None:
-        """Take an entry in; tells it as it now stands, if it was news. Raises Refused."""
+        """Take an entry; returns it as it now stands if it was news. Raises EntryRefused."""
         if self.knows(entry):
             return None
         entry = self._checked(entry)
@@ -125,7 +125,7 @@ class MembershipTable:
         ):
             return None
         elif len(self.entries) >= MAX_MEMBERS:
-            if entry.state == "left":  # nobody misses it
+            if entry.state == "left":  # it was never known here
                 return None
             self._make_room()
         self._forgotten.pop(entry.address, None)
@@ -133,63 +133,55 @@ class MembershipTable:
         return entry
 
     def forget(self, address: str) -> None:
-        """Drop an entry, and do not learn it again from those who have it still."""
+        """Drop an entry, and do not take it again from agents that still have it."""
         entry = self.entries.pop(address, None)
         if entry is not None:
             self._left -= entry.state == "left"
             self._sum = (self._sum - _hash(entry)) % _DIGEST_RANGE
-            self._recent.clear()  # who knew what we knew then lacks nothing: we do
+            self._recent.clear()  # no older table lacks just the changes
             if len(self._forgotten) >= MAX_MEMBERS:
                 self._forgotten.clear()
             self._forgotten[address] = entry.incarnation
 
     def moved(self, address: str, instance: str) -> bool:
-        """Say of a process that it is not at an address any more, for it is at another one now.
+        """Note that a process has left an address, since it is at another one now.
 
-        All who have seen it move say the same, of the same minute, so it is news to few. Who is
-        there all the same refutes it. Tells whether it is news.
+        All agents that see it move note the same, with the same minute, so it is news to few. A
+        process that is there after all refutes it. Returns whether it is news.
         """
         entry = self.entries.get(address)
         if entry is None or entry.state == "left" or entry.instance != instance:
             return False
         since = self._wall() // 60 * 60
-        self._put(msgspec.structs.replace(entry, state="left", since=since))
+        self._put(replace(entry, state="left", since=since))
         return True
 
     def recall(self, entry: MemberEntry) -> MemberEntry | None:
-        """What to tell a member that calls and that we have given up; ``None`` if we have not.
+        """The entry that tells a member that it was forgotten here; ``None`` if it was not.
 
-        Its refutation is news to all who have forgotten it, and they learn of it again.
+        The member refutes it, and its refutation is news to all agents that have forgotten it.
         """
         if entry.incarnation > self._forgotten.get(entry.address, -1):
             return None
         incarnation = min(self._forgotten[entry.address] + 1, MAX_INT)
-        return msgspec.structs.replace(
-            entry, incarnation=incarnation, state="left", since=self._wall()
-        )
+        return replace(entry, incarnation=incarnation, state="left", since=self._wall())
 
     def expire(self) -> None:
-        """Drop those that left so long ago that nobody can bring them back.
+        """Drop members that left so long ago that no agent can bring them back.
 
-        And our own word, if our clock was so far ahead when we gave it that nobody has taken it.
+        Renew our own entry if our clock was so far ahead that no agent has taken it.
         """
         now = self._wall()
         if self.own.incarnation > (now + AHEAD) * 1000:
-            self._become(msgspec.structs.replace(self.own, incarnation=int(now * 1000)))
+            self._become(replace(self.own, incarnation=int(now * 1000)))
         for entry in list(self.entries.values()):
             if entry.state == "left" and now - entry.since > REMEMBERED:
                 self.forget(entry.address)
 
     def leave(self) -> None:
-        """Say of ourselves that we leave."""
-        self._become(
-            msgspec.structs.replace(
-                self.own,
-                incarnation=self.own.incarnation + 1,
-                state="left",
-                since=self._wall(),
-            )
-        )
+        """Note in our own entry that we leave."""
+        incarnation = self.own.incarnation + 1
+        self._become(replace(self.own, incarnation=incarnation, state="left", since=self._wall()))
 
     def _checked(self, entry: MemberEntry) -> MemberEntry:
         try:
@@ -203,15 +195,11 @@ class MembershipTable:
         if entry.name != entry.name.strip():
             raise EntryRefused(f"{entry.name!r} is no name: there is a space at its end")
         limit = (self._wall() + AHEAD) * 1000
-        if entry.incarnation > limit:
-            raise EntryRefused(
-                f"{entry.name} has started more than a day in the future; is a clock wrong?"
-            )
-        if entry.since * 1000 > limit:
-            raise EntryRefused(
-                f"{entry.name} left more than a day in the future; is a clock wrong?"
-            )
-        # One way to say a thing: the digest is made of what is said. Only who left did so some time.
+        for moment, what in ((entry.incarnation, "has started"), (entry.since * 1000, "left")):
+            if moment > limit:
+                why = f"{entry.name} {what} more than a day in the future; is a clock wrong?"
+                raise EntryRefused(why)
+        # Digests are made of entries, so equal ones must look equal: only a member that left has a time.
         when = {"since": entry.since} if entry.state == "left" and entry.since else {}
         entry = MemberEntry(
             entry.name, str(address), entry.instance, entry.incarnation, entry.state, **when
@@ -221,15 +209,15 @@ class MembershipTable:
         return entry
 
     def _refute(self, entry: MemberEntry) -> None:
-        """Somebody speaks for our address: what is newer than our word was not said by us."""
+        """Refute an entry for our address that is newer than our own: we did not make it."""
         claim = f"{entry.name} claims {entry.address}, which is our own address"
         if _newer(entry, self.own):
             again, due = self._refuted, self._refutations.take(self._wall())
             if due:
                 self._refuted = True
                 incarnation = min(entry.incarnation + 1, MAX_INT)
-                self._become(msgspec.structs.replace(self.own, incarnation=incarnation))
-            # Once it may be our own word, of before a restart or of a clock that has been set back.
+                self._become(replace(self.own, incarnation=incarnation))
+            # The first may be our own, from before a restart or before the clock was set back.
             if not due or (again and entry.state != "left"):
                 raise EntryRefused(f"{claim}; do two agents advertise it?")
         elif entry.instance == self.own.instance:
@@ -238,7 +226,7 @@ class MembershipTable:
             raise EntryRefused(claim)
 
     def _make_room(self) -> None:
-        """Forget some of those that left, the first first: addresses may change with each start."""
+        """Forget the members that left first: addresses may change with each start."""
         if not self._left:
             raise TableFull(f"{MAX_MEMBERS} members are known already")
         left = (entry for entry in self.entries.values() if entry.state == "left")
@@ -262,7 +250,7 @@ class MembershipTable:
 
 
 def _newer(entry: MemberEntry, known: MemberEntry) -> bool:
-    # Equal incarnations that differ come from no honest member: all must still choose alike.
+    # Different entries with equal incarnations are not honest, but all agents must choose the same.
     return _rank(entry) > _rank(known)
 
 
