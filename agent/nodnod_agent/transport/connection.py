@@ -21,13 +21,7 @@ from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
 from nodnod_agent.transport.empty_frames import MAX_EMPTY_FRAME, FrameTracker
 from nodnod_agent.transport.fair_queue import TIME_SLICE, CpuBudget, FairQueue
-from nodnod_agent.transport.writer import (
-    BURST,
-    STALL_LIMIT,
-    UNSENT_LIMIT,
-    ConnectionWriter,
-    Framer,
-)
+from nodnod_agent.transport.writer import BURST, ConnectionWriter, Framer
 
 FEED_SIZE = 512
 """Bytes that the library parses at a time: input that waits is bytes, not objects."""
@@ -75,18 +69,10 @@ class Connection(ConnectionWriter):
     """Seconds of CPU after which it makes room for other connections."""
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        ws: Protocol,
-        framer: Framer,
-        queue: FairQueue,
-        *,
-        control_frames: int = CONTROL_FRAMES,
-        unsent_limit: int = UNSENT_LIMIT,
-        stall_limit: float = STALL_LIMIT,
+        self, loop: asyncio.AbstractEventLoop, ws: Protocol, framer: Framer, queue: FairQueue
     ) -> None:
-        """``queue`` is shared by all connections of the loop; ``control_frames`` is per second."""
-        super().__init__(loop, ws, framer, unsent_limit=unsent_limit, stall_limit=stall_limit)
+        """``queue`` is shared by all connections of the loop."""
+        super().__init__(loop, ws, framer)
         self.heard = loop.time()
         self.rtt: float | None = None
         self.queue = queue
@@ -99,7 +85,7 @@ class Connection(ConnectionWriter):
         self._tracker = FrameTracker(ws)
         self._fragments: bytearray | None = None
         self._reading_paused = False
-        self._control_frames = ControlFrameLimit(control_frames)
+        self._control_frames = ControlFrameLimit(CONTROL_FRAMES)
 
     # What a subclass decides.
 
@@ -118,7 +104,7 @@ class Connection(ConnectionWriter):
         raise NotImplementedError
 
     def bad_handshake(self, error: Exception) -> None:
-        """The other side sent something else than a handshake."""
+        """Answer an invalid handshake."""
         raise NotImplementedError
 
     # What the event loop calls.

@@ -20,6 +20,7 @@ from nodnod_agent.core.interfaces import DialHandler, Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import ConnectionTable
+from nodnod_agent.transport.control_frames import ControlFrameLimit
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.transport.writer import STALL_LIMIT, Framer
@@ -69,13 +70,8 @@ class PeerConnection(Connection):
             max_size=context.limits.peer_message,
             logger=wire_log,
         )
-        super().__init__(
-            context.loop,
-            ws,
-            context.framer,
-            context.queue,
-            control_frames=context.limits.control_frames,
-        )
+        super().__init__(context.loop, ws, context.framer, context.queue)
+        self._control_frames = ControlFrameLimit(context.limits.control_frames)
         self._context = context
         self._address = address
         self._proof = ""

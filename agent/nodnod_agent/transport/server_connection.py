@@ -20,6 +20,7 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import Entry, ServerTable
+from nodnod_agent.transport.control_frames import ControlFrameLimit
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.transport.writer import Framer
@@ -100,15 +101,11 @@ class ServerConnection(Connection):
         tls_handshake: Entry | None = None,
     ) -> None:
         limits = context.limits
-        super().__init__(
-            context.loop,
-            _Protocol(max_size=limits.client_message, logger=wire_log),
-            context.framer,
-            context.queue,
-            control_frames=limits.control_frames,
-            unsent_limit=limits.unread,
-            stall_limit=limits.unread_for,
-        )
+        ws = _Protocol(max_size=limits.client_message, logger=wire_log)
+        super().__init__(context.loop, ws, context.framer, context.queue)
+        self._control_frames = ControlFrameLimit(limits.control_frames)
+        self._unsent_limit = limits.unread
+        self._stall_limit = limits.unread_for
         self.session: Session | None = None
         self._context = context
         self._accepted_at = self.heard if accepted_at is None else accepted_at

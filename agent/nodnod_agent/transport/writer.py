@@ -101,16 +101,7 @@ class ConnectionWriter(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        ws: Protocol,
-        framer: Framer,
-        *,
-        unsent_limit: int = UNSENT_LIMIT,
-        stall_limit: float = STALL_LIMIT,
-    ) -> None:
-        """``stall_limit`` holds while there is no receiver."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, ws: Protocol, framer: Framer) -> None:
         self.loop = loop
         self.ws = ws
         self.framer = framer
@@ -118,8 +109,9 @@ class ConnectionWriter(asyncio.Protocol):
         self.cut = ""
         """Why the connection was cut by this side, if it was."""
         self.out: list[bytes] = []
-        self._unsent_limit = unsent_limit
-        self._stall_limit = stall_limit
+        self._unsent_limit = UNSENT_LIMIT
+        self._stall_limit = STALL_LIMIT
+        """Holds while there is no receiver."""
         self._flush_scheduled = False
         self._writing_paused = False
         self._ping_sent_at = 0.0
