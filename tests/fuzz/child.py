@@ -10,7 +10,7 @@ TESTS = Path(__file__).parent.parent
 # The fuzzer follows coverage in these packages; it cannot look into compiled modules.
 INSTRUMENTED = ["nodnod_client", "nodnod_agent", "websockets"]
 
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 with atheris.instrument_imports(include=INSTRUMENTED):
     from fuzz.targets import TARGETS
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable
 from hashlib import sha1
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
 from fuzz import corpus
 from fuzz.mutator import words

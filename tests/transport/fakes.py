@@ -2,39 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from simulation.clock import FakeClock, Timer
 
 READ_SIZE = 20 * 1024
 """Bytes that a transport reads at a time, at most: more than a connection parses in one go."""
-
-
-class FakeFuture:
-    """As much of a future as a dial needs."""
-
-    def __init__(self) -> None:
-        self._result: Any = None
-        self._exception: BaseException | None = None
-        self._done = False
-
-    def done(self) -> bool:
-        return self._done
-
-    def cancelled(self) -> bool:
-        return False
-
-    def exception(self) -> BaseException | None:
-        assert self._done
-        return self._exception
-
-    def set_result(self, result: Any) -> None:
-        assert not self._done
-        self._done, self._result = True, result
-
-    def set_exception(self, exception: BaseException) -> None:
-        assert not self._done
-        self._done, self._exception = True, exception
 
 
 class FakeLoop(FakeClock):
@@ -50,8 +23,14 @@ class FakeLoop(FakeClock):
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Timer:
         return self.call_at(self.now + delay, callback, *args)
 
-    def create_future(self) -> FakeFuture:
-        return FakeFuture()
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=cast(Any, self))
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """An exception of a future that nothing waits for."""
 
     def add_reader(self, sock: object, callback: Callable[[], None]) -> None:
         self.readers[sock] = callback

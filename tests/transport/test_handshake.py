@@ -26,20 +26,6 @@ def test_one_agent_reads_what_another_writes(hello: Hello) -> None:
     assert read_hello(headers, SUBPROTOCOL) == hello
 
 
-def test_a_name_that_is_not_ascii_is_percent_encoded() -> None:
-    headers = Headers()
-
-    write_hello(headers, Hello(2, "kåre"))
-
-    assert headers["NodNod-Name"] == "k%C3%A5re"
-
-
-def test_without_the_subprotocol_the_version_is_1_and_the_headers_are_ignored() -> None:
-    headers = Headers({"NodNod-Name": "kyle", "NodNod-Instance": "x"})
-
-    assert read_hello(headers, None) == Hello(1)
-
-
 @pytest.mark.parametrize(
     ("values", "name"),
     [(["kyle", "kenny"], "kyle"), (["x" * 1000], "x" * MAX_NAME_LENGTH)],
