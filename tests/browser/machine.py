@@ -5,6 +5,26 @@ import random
 import time
 from typing import Any
 
+import msgspec
+
+from nodnod_client.sections import (
+    Cores,
+    Cpu,
+    DiskIo,
+    Fan,
+    Filesystem,
+    Load,
+    Memory,
+    NetworkIo,
+    Pressure,
+    Process,
+    Processes,
+    Sensors,
+    Stall,
+    System,
+    Temperature,
+)
+
 GIB = 2**30
 
 
@@ -91,102 +111,52 @@ class SimulatedNode:
         }
 
     def _sections(self, now: float) -> dict[str, Any]:
-        cpu = self.cpu_at(now)
+        cpu, traffic = self.cpu_at(now), self.traffic_at(now)
         used = int(self.memory * self._memory)
+        used_disk = int(self.disk * self._disk)
+        available = self.memory - used
+        cores = [min(100, max(0, cpu + 12 * math.sin(now / 7 + i))) for i in range(self.cores)]
         processes = [
-            {
-                "pid": 1200 + i,
-                "name": f"worker-{i}",
-                "user": "app",
-                "cpu": cpu / (i + 1),
-                "rss": used // (i + 3),
-            }
+            Process(1200 + i, f"worker-{i}", "app", cpu / (i + 1), used // (i + 3))
             for i in range(15)
         ]
-        return {
-            "system": {
-                "os": "Debian GNU/Linux 12 (bookworm)",
-                "kernel": "Linux 6.1.0",
-                "architecture": "x86_64",
-                "cores": {"logical": self.cores, "physical": self.cores // 2},
-                "bootTime": self.since,
-                "agentVersion": "2.0.0",
-                "pythonVersion": "3.11.7",
-                "scope": "host",
-                "cpuLimit": None,
-                "memoryLimit": None,
-            },
-            "cpu": {
-                "used": cpu,
-                "user": cpu * 0.8,
-                "system": cpu * 0.2,
-                "iowait": 0.4,
-                "steal": 0.0,
-                "cores": [
-                    min(100, max(0, cpu + 12 * math.sin(now / 7 + i))) for i in range(self.cores)
-                ],
-                "frequency": 2596.1,
-            },
-            "load": {"load1": 1.2, "load5": 1.0, "load15": 0.8},
-            "memory": {
-                "total": self.memory,
-                "used": used,
-                "available": self.memory - used,
-                "cached": (self.memory - used) // 2,
-                "buffers": self.memory // 50,
-                "swapTotal": 2 * GIB,
-                "swapUsed": 300 * 2**20,
-            },
+        sections = {
+            "system": System(
+                "Debian GNU/Linux 12 (bookworm)",
+                "Linux 6.1.0",
+                "x86_64",
+                Cores(self.cores, self.cores // 2),
+                self.since,
+                "2.0.0",
+                "3.11.7",
+                "host",
+            ),
+            "cpu": Cpu(cpu, cpu * 0.8, cpu * 0.2, 0.4, 0.0, cores, 2596.1),
+            "load": Load(1.2, 1.0, 0.8),
+            "memory": Memory(
+                self.memory,
+                used,
+                available,
+                available // 2,
+                self.memory // 50,
+                2 * GIB,
+                300 * 2**20,
+            ),
             "filesystems": [
-                {
-                    "mount": "/",
-                    "device": "/dev/vda",
-                    "type": "ext4",
-                    "total": self.disk,
-                    "used": int(self.disk * self._disk),
-                    "free": int(self.disk * (1 - self._disk)),
-                    "inodesUsedPercent": 4.2,
-                    "counted": True,
-                },
-                {
-                    "mount": "/boot/efi",
-                    "device": "/dev/vdb",
-                    "type": "vfat",
-                    "total": 2**29,
-                    "used": 2**23,
-                    "free": 2**29 - 2**23,
-                    "inodesUsedPercent": None,
-                    "counted": True,
-                },
+                Filesystem(
+                    "/", "/dev/vda", "ext4", self.disk, used_disk, self.disk - used_disk, 4.2, True
+                ),
+                Filesystem(
+                    "/boot/efi", "/dev/vdb", "vfat", 2**29, 2**23, 2**29 - 2**23, None, True
+                ),
             ],
-            "diskio": {
-                "vda": {
-                    "readBytes": 82e3,
-                    "writeBytes": 2.3e6,
-                    "reads": 4.0,
-                    "writes": 61.0,
-                    "busyPercent": 7.1,
-                }
-            },
-            "network": {
-                "eth0": {
-                    "recvBytes": self.traffic_at(now),
-                    "sentBytes": self.traffic_at(now) * 0.4,
-                    "packets": 812.0,
-                    "errors": 0.0,
-                    "drops": 0.0,
-                }
-            },
-            "pressure": {
-                "cpu": {"some": 4.12, "full": 0.0},
-                "memory": {"some": 0.0, "full": 0.0},
-                "io": {"some": 0.3, "full": 0.1},
-            },
-            "sensors": {
-                "temperatures": [{"name": "Package id 0", "value": 61.0, "critical": 100.0}],
-                "fans": [{"name": "fan1", "rpm": 2300.0}],
-                "battery": None,
-            },
-            "processes": {"count": 311, "byCpu": processes, "byMemory": processes},
+            "diskio": {"vda": DiskIo(82e3, 2.3e6, 4.0, 61.0, 7.1)},
+            "network": {"eth0": NetworkIo(traffic, traffic * 0.4, 812.0, 0.0, 0.0)},
+            "pressure": Pressure(Stall(4.12, 0.0), Stall(0.0, 0.0), Stall(0.3, 0.1)),
+            "sensors": Sensors(
+                [Temperature("Package id 0", 61.0, 100.0)], [Fan("fan1", 2300.0)], None
+            ),
+            "processes": Processes(311, processes, processes),
             "gpu": None,
-        } | self.detail
+        }
+        return {name: msgspec.to_builtins(value) for name, value in sections.items()} | self.detail
