@@ -1,5 +1,6 @@
 """The system's Chromium and the package that drives it. Both are optional."""
 
+import json
 import os
 import shutil
 from typing import Any
@@ -34,3 +35,8 @@ def what_is_missing() -> str:
     if missing and os.environ.get("CI") == "true":
         raise AssertionError(f"CI must have {missing}")
     return missing and f"needs {missing}"
+
+
+def card(page: Page, name: str) -> Locator:
+    """The card or row of a node in the overview."""
+    return page.locator(f"[data-node={json.dumps(name)}]")

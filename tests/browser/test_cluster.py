@@ -1,6 +1,5 @@
 """The page over real agents: it shows their numbers, and survives the loss of its agent."""
 
-import json
 import re
 import signal
 import time
@@ -10,7 +9,7 @@ import pytest
 
 from bench.harness.agents import Agent, Agents
 from bench.harness.processes import free_ports
-from browser.chromium import Locator, Page, expect
+from browser.chromium import Page, card, expect
 from eventually import eventually
 from nodnod_agent.auth.tokens import Tokens
 
@@ -21,10 +20,6 @@ SOUTH_PARK = ("cartman", "kenny", "kyle")
 
 def url(agent: Agent, path: str = "") -> str:
     return f"http://{agent.address}/{path}"
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator(f"[data-node={json.dumps(name)}]")
 
 
 async def open_three(page: Page, agents: Agents) -> list[Agent]:

@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from browser.chromium import Locator, Page, expect
+from browser.chromium import Page, card, expect
 from browser.simulated import SimulatedCluster
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator(f"[data-node={json.dumps(name)}]")
 
 
 async def order(page: Page) -> list[Any]:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from nodnod_agent.collectors.cgroup import (
+    Cgroup,
     CpuUse,
     MemoryUse,
     cpu_use_v1,
@@ -79,68 +80,59 @@ def test_cpu_use_is_in_seconds_in_both_versions() -> None:
     assert v1 == CpuUse(1.5, 5.5, 4.0, 1.5)
 
 
-def write_files(folder: Path, files: dict[str, bytes]) -> bytes:
-    """Write the files of a fake cgroup tree; its path, for a mount table."""
+V2_FILES = {
+    "memory.max": b"536870912\n",
+    "memory.current": b"167772160\n",
+    "memory.stat": MEMORY_STAT_V2,
+    "cpu.max": b"150000 100000\n",
+    "cpu.stat": CPU_STAT_V2,
+}
+V1_FILES = {
+    "memory/memory.limit_in_bytes": b"536870912\n",
+    "memory/memory.usage_in_bytes": b"167772160\n",
+    "memory/memory.stat": MEMORY_STAT_V1,
+    "cpu/cpu.cfs_quota_us": b"150000\n",
+    "cpu/cpu.cfs_period_us": b"100000\n",
+    "cpu/cpuacct.usage": b"5500000000\n",
+    "cpu/cpuacct.stat": b"user 400\nsystem 150\n",
+}
+V2_LINE = b"1 0 0:30 / TREE rw - cgroup2 cgroup rw\n"
+V1_MEMORY_LINE = b"2 0 0:33 /docker/4f2b TREE/memory ro - cgroup cgroup rw,memory\n"
+V1_CPU_LINE = b"3 0 0:34 /docker/4f2b TREE/cpu ro - cgroup cgroup rw,cpu,cpuacct\n"
+MEMORY = MemoryUse(536870912, 146800640, 52428800, None, None)
+CPU = CpuUse(1.5, 5.5, 4.0, 1.5)
+
+
+def open_tree(folder: Path, files: dict[str, bytes], mountinfo: bytes) -> Cgroup:
+    """The cgroup of a fake tree in this folder."""
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    return bytes(folder)
-
-
-def test_a_container_with_v2_is_read_from_its_files(tmp_path: Path) -> None:
-    files = {
-        "memory.max": b"536870912\n",
-        "memory.current": b"167772160\n",
-        "memory.stat": MEMORY_STAT_V2,
-        "cpu.max": b"150000 100000\n",
-        "cpu.stat": CPU_STAT_V2,
-    }
-    tree = write_files(tmp_path, files)
-    cgroup = find_cgroup(b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n" % tree)
-    assert cgroup.memory() == MemoryUse(536870912, 146800640, 52428800, None, None)
-    assert cgroup.cpu() == CpuUse(1.5, 5.5, 4.0, 1.5)
-    (tmp_path / "memory.max").write_bytes(b"max\n")
-    assert cgroup.memory() is None, "a limit that is removed is followed"
-
-
-def test_a_container_with_v1_is_read_from_its_files(tmp_path: Path) -> None:
-    files = {
-        "memory/memory.limit_in_bytes": b"536870912\n",
-        "memory/memory.usage_in_bytes": b"167772160\n",
-        "memory/memory.stat": MEMORY_STAT_V1,
-        "cpu/cpu.cfs_quota_us": b"50000\n",
-        "cpu/cpu.cfs_period_us": b"100000\n",
-        "cpu/cpuacct.usage": b"2000000000\n",
-        "cpu/cpuacct.stat": b"user 100\nsystem 100\n",
-    }
-    tree = write_files(tmp_path, files)
-    cgroup = find_cgroup(
-        b"1 0 0:33 /docker/4f2b %b/memory ro - cgroup cgroup rw,memory\n" % tree
-        + b"2 0 0:34 /docker/4f2b %b/cpu ro - cgroup cgroup rw,cpu,cpuacct\n" % tree
-    )
-    assert cgroup.memory() == MemoryUse(536870912, 146800640, 52428800, None, None)
-    assert cgroup.cpu() == CpuUse(0.5, 2.0, 1.0, 1.0)
-
-
-def test_a_mixture_reads_each_controller_from_its_own_tree(tmp_path: Path) -> None:
-    files = {
-        "unified/cgroup.procs": b"",
-        "memory/memory.limit_in_bytes": b"1000\n",
-        "memory/memory.usage_in_bytes": b"600\n",
-        "memory/memory.stat": b"total_inactive_file 100\n",
-    }
-    tree = write_files(tmp_path, files)
-    cgroup = find_cgroup(
-        b"1 0 0:38 / %b/unified rw - cgroup2 cgroup2 rw\n" % tree
-        + b"2 0 0:33 / %b/memory rw - cgroup cgroup rw,memory\n" % tree
-    )
-    assert cgroup.memory() == MemoryUse(1000, 500, 0, None, None)
+    return find_cgroup(mountinfo.replace(b"TREE", bytes(folder)))
 
 
 @pytest.mark.parametrize(
-    "mountinfo", [b"1 0 0:30 / %b rw - cgroup2 cgroup rw\n", b"22 27 0:21 / %b rw - proc proc rw\n"]
+    ("files", "mountinfo", "memory", "cpu"),
+    [
+        (V2_FILES, V2_LINE, MEMORY, CPU),
+        (V1_FILES, V1_MEMORY_LINE + V1_CPU_LINE, MEMORY, CPU),
+        (V1_FILES, V2_LINE + V1_MEMORY_LINE, MEMORY, None),  # each controller from its own tree
+        ({"cpu.stat": CPU_STAT_V2, "memory.stat": MEMORY_STAT_V2}, V2_LINE, None, None),  # a host
+        (V2_FILES, b"22 27 0:21 / TREE rw - proc proc rw\n", None, None),
+    ],
 )
-def test_a_root_group_or_no_group_has_no_limits(tmp_path: Path, mountinfo: bytes) -> None:
-    tree = write_files(tmp_path, {"cpu.stat": CPU_STAT_V2, "memory.stat": MEMORY_STAT_V2})
-    cgroup = find_cgroup(mountinfo % tree)
-    assert (cgroup.memory(), cgroup.cpu()) == (None, None)
+def test_the_limits_are_read_from_the_mounted_trees(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    mountinfo: bytes,
+    memory: MemoryUse | None,
+    cpu: CpuUse | None,
+) -> None:
+    cgroup = open_tree(tmp_path, files, mountinfo)
+    assert (cgroup.memory(), cgroup.cpu()) == (memory, cpu)
+
+
+def test_a_limit_that_is_removed_is_followed(tmp_path: Path) -> None:
+    cgroup = open_tree(tmp_path, V2_FILES, V2_LINE)
+    (tmp_path / "memory.max").write_bytes(b"max\n")
+    assert cgroup.memory() is None

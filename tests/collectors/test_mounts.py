@@ -36,17 +36,52 @@ SERVER = rb"""22 27 0:21 / /proc rw,relatime - proc proc rw
 """
 
 
-def test_a_server_counts_each_disk_once_and_shows_remote_filesystems() -> None:
-    assert shown(parse_mountinfo(SERVER)) == [
-        ("/", True),
-        ("/srv/disk 1", True),
-        ("/srv/disk2", True),
-        ("/srv/lvm", True),
-        ("/srv/compressed", False),
-        ("/srv/image", False),
-        ("/srv/nfs", False),
-        ("/srv/ssh", False),
-    ]
+BTRFS = b"""\
+1 0 0:30 /@ / rw - btrfs /dev/nvme0n1p2 rw,subvol=/@
+2 1 0:30 /@home /home rw - btrfs /dev/nvme0n1p2 rw,subvol=/@home
+3 1 0:31 / /backup rw - btrfs /dev/sdb rw
+4 1 259:1 / /boot rw - ext4 /dev/nvme0n1p1 rw
+"""
+DOCKER = b"""\
+1200 900 0:120 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/a:b
+1201 1200 0:121 / /proc rw - proc proc rw
+1203 1200 0:122 / /dev rw - tmpfs tmpfs rw,size=65536k
+1210 1200 8:1 /docker/4f/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw
+1211 1200 8:1 /docker/4f/hostname /etc/hostname rw - ext4 /dev/sda1 rw
+1212 1200 8:1 /docker/4f/hosts /etc/hosts rw - ext4 /dev/sda1 rw
+"""
+DISKLESS = b"""\
+1 0 0:120 / / rw - overlay overlay rw
+2 1 0:121 / /proc rw - proc proc rw
+3 1 0:122 / /data rw - nfs files.example:/data rw
+"""
+SHOWN = {
+    "a server counts each disk once and shows remote filesystems": (
+        SERVER,
+        [
+            ("/", True),
+            ("/srv/disk 1", True),
+            ("/srv/disk2", True),
+            ("/srv/lvm", True),
+            ("/srv/compressed", False),
+            ("/srv/image", False),
+            ("/srv/nfs", False),
+            ("/srv/ssh", False),
+        ],
+    ),
+    "btrfs subvolumes of one device are one filesystem": (
+        BTRFS,
+        [("/", True), ("/backup", True), ("/boot", True)],
+    ),
+    "a container counts the disk of its files": (DOCKER, [("/etc/hosts", True), ("/", False)]),
+    "a machine without a device counts its root": (DISKLESS, [("/", True), ("/data", False)]),
+    "malformed lines are skipped": (b"\ngarbage\n", []),
+}
+
+
+@pytest.mark.parametrize(("table", "expected"), SHOWN.values(), ids=SHOWN)
+def test_each_device_is_shown_once(table: bytes, expected: list[tuple[str, bool]]) -> None:
+    assert shown(parse_mountinfo(table)) == expected
 
 
 def test_a_server_with_many_disks_counts_them_all() -> None:
@@ -64,37 +99,6 @@ def test_a_server_with_many_disks_counts_them_all() -> None:
     assert not any(mount.point.startswith("/run") for mount in mounts)
 
 
-def test_btrfs_subvolumes_of_one_device_are_one_filesystem() -> None:
-    table = parse_mountinfo(
-        b"1 0 0:30 /@ / rw - btrfs /dev/nvme0n1p2 rw,subvol=/@\n"
-        b"2 1 0:30 /@home /home rw - btrfs /dev/nvme0n1p2 rw,subvol=/@home\n"
-        b"3 1 0:31 / /backup rw - btrfs /dev/sdb rw\n"
-        b"4 1 259:1 / /boot rw - ext4 /dev/nvme0n1p1 rw\n"
-    )
-    assert shown(table) == [("/", True), ("/backup", True), ("/boot", True)]
-
-
-def test_a_docker_container_counts_the_disk_of_its_files() -> None:
-    table = parse_mountinfo(
-        b"1200 900 0:120 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/a:b\n"
-        b"1201 1200 0:121 / /proc rw - proc proc rw\n"
-        b"1203 1200 0:122 / /dev rw - tmpfs tmpfs rw,size=65536k\n"
-        b"1210 1200 8:1 /docker/4f/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw\n"
-        b"1211 1200 8:1 /docker/4f/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n"
-        b"1212 1200 8:1 /docker/4f/hosts /etc/hosts rw - ext4 /dev/sda1 rw\n"
-    )
-    assert shown(table) == [("/etc/hosts", True), ("/", False)]
-
-
-def test_a_container_without_a_device_counts_its_root() -> None:
-    table = parse_mountinfo(
-        b"1 0 0:120 / / rw - overlay overlay rw\n"
-        b"2 1 0:121 / /proc rw - proc proc rw\n"
-        b"3 1 0:122 / /data rw - nfs files.example:/data rw\n"
-    )
-    assert shown(table) == [("/", True), ("/data", False)]
-
-
 def test_a_later_mount_hides_an_earlier_one_at_the_same_path() -> None:
     table = parse_mountinfo(
         b"1 0 0:2 / / rw - rootfs rootfs rw\n"
@@ -108,18 +112,10 @@ def test_a_later_mount_hides_an_earlier_one_at_the_same_path() -> None:
     ]
 
 
-def test_a_machine_without_any_mounts_shows_none() -> None:
-    assert choose([]) == []
-
-
 def test_a_path_that_is_not_utf_8_is_kept_for_the_system_and_printable_for_json() -> None:
     (mount,) = choose(parse_mountinfo(b"1 0 8:1 / /a\\134\\012\\377b rw - ext4 /dev/s\xff rw\n"))
     assert mount.point == "/a\\\n\udcffb"
     assert mount.printable == ("/a\\\n\ufffdb", "/dev/s\ufffd", "ext4")
-
-
-def test_malformed_lines_are_skipped() -> None:
-    assert parse_mountinfo(b"\ngarbage\n") == []
 
 
 @pytest.mark.parametrize(
