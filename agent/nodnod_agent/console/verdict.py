@@ -4,7 +4,7 @@ Severities, thresholds and performance data follow the monitoring plugins' conve
 the threshold ``90``, or below the threshold ``3:``, crosses it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 
 from msgspec import Struct
@@ -80,20 +80,31 @@ def evaluate(answer: Answer, thresholds: Thresholds) -> Verdict:
     if not nodes and thresholds.nodes is None:
         return Verdict(Severity.UNKNOWN, "there are no nodes to check")
     up = [node for node in nodes if _usable(node, thresholds.stale)]
-    problems = [*_missing(nodes, up, thresholds.nodes), *_crossed(up, thresholds)]
+    down = [node for node in nodes if not _usable(node, thresholds.stale)]
+    highest = {name: max(up, key=lambda node: _value(node, name)) for name in METRICS if up}
+    problems = [*_missing(up, down, thresholds.nodes), *_crossed(up, thresholds.metrics)]
     problems.sort(key=lambda problem: -problem[0])
-    severity = problems[0][0] if problems else Severity.OK
     parts = [f"{len(up)} of {counted(len(nodes), 'node')} up"]
     parts += [text for _, text in problems[:MAX_PROBLEMS]]
     if len(problems) > MAX_PROBLEMS:
         parts.append(f"and {counted(len(problems) - MAX_PROBLEMS, 'more problem')}")
     if not problems:
         parts += [
-            f"highest {name} {percent(_value(top, name))} ({top.name})"
-            for name in METRICS
-            for top in _highest(up, name)
+            f"highest {name} {percent(_value(node, name))} ({node.name})"
+            for name, node in highest.items()
         ]
-    return Verdict(severity, ", ".join(parts), " ".join(_perfdata(nodes, up, thresholds)))
+    required = thresholds.nodes or Levels()
+    # Of the cluster, not of each node: monitoring systems graph labels that do not change.
+    perfdata = [
+        f"up={len(up)};{_bound(required.warning, ':')};{_bound(required.critical, ':')};0",
+        f"nodes={len(nodes)};;;0",
+    ]
+    for name, node in highest.items():
+        levels = thresholds.metrics.get(name, Levels())
+        bounds = f"{_bound(levels.warning)};{_bound(levels.critical)}"
+        perfdata.append(f"{name}_max={_value(node, name):.2f}%;{bounds};0;100")
+    severity = problems[0][0] if problems else Severity.OK
+    return Verdict(severity, ", ".join(parts), " ".join(perfdata))
 
 
 def _usable(node: NodeStats, stale: float) -> bool:
@@ -102,40 +113,22 @@ def _usable(node: NodeStats, stale: float) -> bool:
 
 
 def _missing(
-    nodes: list[NodeStats], up: list[NodeStats], required: Levels | None
+    up: list[NodeStats], down: list[NodeStats], required: Levels | None
 ) -> Iterator[tuple[Severity, str]]:
     if required is not None and (crossed := required.crossed(len(up), falling=True)):
         severity, level = crossed
         yield severity, f"fewer than {level:g}"
-    severity = Severity.CRITICAL if required is None else Severity.WARNING
-    names = {node.name for node in up}
-    for node in nodes:
-        if node.name not in names:
-            yield severity, f"{node.name}: {node.error}"
+    for node in down:
+        severity = Severity.CRITICAL if required is None else Severity.WARNING
+        yield severity, f"{node.name}: {node.error}"
 
 
-def _crossed(up: list[NodeStats], thresholds: Thresholds) -> Iterator[tuple[Severity, str]]:
-    for name, levels in thresholds.metrics.items():
+def _crossed(up: list[NodeStats], metrics: Mapping[str, Levels]) -> Iterator[tuple[Severity, str]]:
+    for name, levels in metrics.items():
         for node in up:
             if crossed := levels.crossed(_value(node, name)):
                 severity, level = crossed
                 yield severity, f"{node.name} {name} {percent(_value(node, name))} > {level:g} %"
-
-
-def _perfdata(nodes: list[NodeStats], up: list[NodeStats], thresholds: Thresholds) -> Iterator[str]:
-    # Of the cluster, not of each node: monitoring systems graph labels that do not change.
-    required = thresholds.nodes or Levels()
-    yield f"up={len(up)};{_bound(required.warning, ':')};{_bound(required.critical, ':')};0"
-    yield f"nodes={len(nodes)};;;0"
-    for name in METRICS:
-        levels = thresholds.metrics.get(name, Levels())
-        for top in _highest(up, name):
-            bounds = f"{_bound(levels.warning)};{_bound(levels.critical)}"
-            yield f"{name}_max={_value(top, name):.2f}%;{bounds};0;100"
-
-
-def _highest(up: list[NodeStats], name: str) -> list[NodeStats]:
-    return [max(up, key=lambda node: _value(node, name))] if up else []
 
 
 def _value(node: NodeStats, name: str) -> float:

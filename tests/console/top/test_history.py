@@ -64,13 +64,6 @@ def test_a_backfill_adds_earlier_cells_and_changes_no_later_ones() -> None:
     assert some.cells(CPU, SLOTS, 300)[-4:] == [7, None, 8, 10]
 
 
-def test_a_copy_does_not_change() -> None:
-    some = recent(t300=10)
-    copy = some.copy()
-    some.add(305.0, (99.0, 0.0, 0.0))
-    assert copy.cells(CPU, SLOTS, 305)[-2:] == [10, None]
-
-
 @pytest.mark.parametrize(("every", "slot"), [(0.25, 5.0), (1.0, 5.0), (60.0, 60.0)])
 def test_every_slot_gets_at_least_one_answer(every: float, slot: float) -> None:
     assert slot_length(every) == slot

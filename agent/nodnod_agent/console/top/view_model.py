@@ -111,9 +111,9 @@ def totals(rows: Iterable[Row]) -> Totals:
     return Totals(
         nodes=len(rows),
         problems={
-            kind: kinds.count(kind)
+            kind: count
             for kind in reversed(Condition)
-            if kind in kinds and kind is not Condition.FINE
+            if kind is not Condition.FINE and (count := kinds.count(kind))
         },
         cpu_used=sum(node.cpu_used for node in fine) / max(1, len(fine)),
         memory_used=sum(node.memory_used for node in fine),
