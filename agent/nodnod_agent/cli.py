@@ -15,8 +15,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from nodnod_agent.config import validators
 from nodnod_agent.config.settings import SETTINGS, Setting, Settings
@@ -140,56 +139,48 @@ def _default(row: Setting) -> str:
 # One run.
 
 
-class Sources(Struct, frozen=True):
-    """Where settings come from; kept so that they can be read again."""
-
-    flags: Mapping[str, str]
-    environment: Mapping[str, str]
-    path: str
-    must_exist: bool
-
-    def read(self) -> tuple[Given, bool]:
-        """Return what is set, and whether there is a file. Raises ConfigError."""
-        data = self._read_file()
-        return gather(self.flags, self.environment, data, self.path), data is not None
-
-    def _read_file(self) -> bytes | None:
-        try:
-            with open(self.path, "rb") as file:
-                data = file.read(MAX_FILE + 1)
-        except (OSError, ValueError) as error:
-            if not self.must_exist and isinstance(error, FileNotFoundError | NotADirectoryError):
-                return None
-            raise ConfigError(f"{self.path}: {_reason(error)}") from None
-        if len(data) > MAX_FILE:
-            raise ConfigError(f"{self.path}: larger than 1 MiB")
-        return data
-
-
 def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
     if flags.get("config") == "":
         raise ConfigError("--config: expected the path of a file, got ''")
-    path = flags.get("config") or environment.get("NODNOD_CONFIG")
-    sources = Sources(flags, environment, path or DEFAULT_PATH, must_exist=bool(path))
-    given, has_file = sources.read()
+    named = flags.get("config") or environment.get("NODNOD_CONFIG")
+    path = named or DEFAULT_PATH
+    file = _read_file(path, must_exist=bool(named))
+    given = gather(flags, environment, file, path)
     settings = _settings(given)
-    # A file that has been there must still be there: its removal does not mean to run alone.
-    reload_sources = replace(sources, must_exist=has_file)
+
+    def reload() -> Settings:
+        # A file that has been there must still be there: its removal does not mean to run alone.
+        data = _read_file(path, must_exist=file is not None)
+        return _settings(gather(flags, environment, data, path))
 
     from nodnod_agent.daemon import run  # help and errors start faster without
 
     with handler.to_descriptor(2, debug=settings.debug, log_format=settings.log_format):
         if "name" not in given.values:
             log.info("Using host name as NodNod name: %s", settings.name)
-        if not has_file:
+        if file is None:
             alone = "" if settings.nodes or settings.join else ": running alone"
-            log.info("No configuration file at %s%s", sources.path, alone)
+            log.info("No configuration file at %s%s", path, alone)
         try:
-            return run(settings, lambda: _settings(reload_sources.read()[0]))
+            return run(settings, reload)
         except OSError as error:
             place = given.places.get("listen", "--listen")
             what = f"cannot listen on {settings.listen}: {_reason(error)}"
             raise ConfigError(f"{place}: {what}") from None
+
+
+def _read_file(path: str, *, must_exist: bool) -> bytes | None:
+    """Return the content of the configuration file; None if it may be absent and is."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except (OSError, ValueError) as error:
+        if not must_exist and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return None
+        raise ConfigError(f"{path}: {_reason(error)}") from None
+    if len(data) > MAX_FILE:
+        raise ConfigError(f"{path}: larger than 1 MiB")
+    return data
 
 
 def _settings(given: Given) -> Settings:

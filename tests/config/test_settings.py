@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import fields
 
 from config.documents import FULL, keys
-from nodnod_agent.config import validators
-from nodnod_agent.config.settings import SETTINGS, Setting, Settings
+from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.sources import Given, gather
 from nodnod_agent.config.validators import ConfigError
 from nodnod_client.address import Address
@@ -220,6 +219,10 @@ def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -
         ('{"NODES": []}', "unknown key 'NODES' (did you mean nodes?)"),
         ('{"": 1}', "unknown key ''"),
         ('{"\\u001b[2J": 1}', "unknown key '\\x1b[2J'"),
+        ('{"limits": 1}', "limits: expected an object, got 1"),
+        ('{"limits": {"name": 1}}', "unknown key 'limits.name'"),
+        ('{"limits": {"steams": 1}}', "unknown key 'limits.steams' (did you mean limits.streams?)"),
+        ('{"limits.streams": 1}', "unknown key 'limits.streams' (did you mean limits?)"),
         ('{"name": "a", "name": "b"}', "duplicate key 'name'"),
         ("[]", "expected an object of settings, got an array"),
         ("null", "expected an object of settings, got null"),
@@ -243,37 +246,3 @@ def test_a_file_that_is_not_utf_8_is_refused_with_the_line_number() -> None:
 
 def test_a_byte_order_mark_is_ignored() -> None:
     assert read(b"\xef\xbb\xbf" + TUTORIAL) == read(TUTORIAL)
-
-
-NESTED = (
-    Setting("limits.streams", "", validators.switch, ""),
-    Setting("name", "string", validators.name, ""),
-)
-
-
-def test_a_dot_in_a_key_means_a_nested_object() -> None:
-    found = gather({}, {}, b'{"limits": {"streams": true}}', "c", NESTED)
-    assert found == Given({"limits_streams": True}, {"limits_streams": "c: limits.streams"})
-    assert gather({}, {"NODNOD_LIMITS_STREAMS": "1"}, None, "c", NESTED).values == found.values
-    assert gather({"limits_streams": "on"}, {}, None, "c", NESTED).places == {
-        "limits_streams": "--limits-streams"
-    }
-
-
-@pytest.mark.parametrize(
-    ("file", "says"),
-    [
-        (b'{"limits": 1}', "c: limits: expected an object, got 1"),
-        (
-            b'{"limits": {"stream": 1}}',
-            "c: unknown key 'limits.stream' (did you mean limits.streams?)",
-        ),
-        (b'{"limits.streams": true}', "c: unknown key 'limits.streams' (did you mean limits?)"),
-        (b'{"limits": {"streams": 1}}', "c: limits.streams: expected true or false, got 1"),
-        (b'{"limits": {"name": "a"}}', "c: unknown key 'limits.name'"),
-    ],
-)
-def test_an_error_in_a_nested_object_names_the_whole_key(file: bytes, says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        gather({}, {}, file, "c", NESTED)
-    assert str(caught.value) == says

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nodnod_agent.config.settings import SETTINGS, Setting
+from nodnod_agent.config.settings import SETTINGS
 from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
 
 
@@ -23,19 +23,15 @@ class Given(Struct, frozen=True):
 
 
 def gather(
-    flags: Mapping[str, str],
-    environment: Mapping[str, str],
-    file: bytes | None,
-    path: str,
-    table: tuple[Setting, ...] = SETTINGS,
+    flags: Mapping[str, str], environment: Mapping[str, str], file: bytes | None, path: str
 ) -> Given:
     """Read all settings that are set: flags by field, variables by name, and the file's content.
 
     ``path`` names the file in errors. Raises ConfigError at the first fault.
     """
-    in_file = {} if file is None else _read_file(file, path, [row.key for row in table])
+    in_file = {} if file is None else _read_file(file, path)
     given = Given({}, {})
-    for row in table:
+    for row in SETTINGS:
         # In order of priority: the last one overrides the others.
         found: list[tuple[str, Any]] = []
         if row.key in in_file:
@@ -50,7 +46,7 @@ def gather(
     return given
 
 
-def _read_file(data: bytes, path: str, keys: list[str]) -> dict[str, Any]:
+def _read_file(data: bytes, path: str) -> dict[str, Any]:
     """Return the values by dotted key, not yet checked."""
     try:
         # utf-8-sig: some editors write a byte order mark.
@@ -70,7 +66,7 @@ def _read_file(data: bytes, path: str, keys: list[str]) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected an object of settings, got {shown(document)}")
-    return dict(_flattened(document, "", path, keys))
+    return dict(_flattened(document, "", path))
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,23 +78,24 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _flattened(
-    document: dict[str, Any], prefix: str, path: str, keys: list[str]
-) -> list[tuple[str, Any]]:
+_KEYS = [row.key for row in SETTINGS]
+
+
+def _flattened(document: dict[str, Any], prefix: str, path: str) -> list[tuple[str, Any]]:
     values: list[tuple[str, Any]] = []
     for name, value in document.items():
         key = prefix + name
-        # A dot stands for nesting in ``keys``, and never occurs in a key of the file.
-        if "." not in name and key in keys:
+        # A dot stands for nesting in ``_KEYS``, and never occurs in a key of the file.
+        if "." not in name and key in _KEYS:
             values.append((key, value))
-        elif "." not in name and any(other.startswith(f"{key}.") for other in keys):
+        elif "." not in name and any(other.startswith(f"{key}.") for other in _KEYS):
             if not isinstance(value, dict):
                 # Text in place of ``auth`` may be a secret.
                 got = "text" if isinstance(value, str) else shown(value)
                 raise ConfigError(f"{path}: {key}: expected an object, got {got}")
-            values += _flattened(value, f"{key}.", path, keys)
+            values += _flattened(value, f"{key}.", path)
         else:
-            here = {k.removeprefix(prefix).split(".")[0] for k in keys if k.startswith(prefix)}
+            here = {k.removeprefix(prefix).split(".")[0] for k in _KEYS if k.startswith(prefix)}
             hint = did_you_mean(name, here, prefix)
             raise ConfigError(f"{path}: unknown key {shown(key)}{hint}")
     return values
