@@ -1,8 +1,8 @@
-"""Load on a running agent, and whether every answer was right.
+"""Put load on a running agent, and check every answer.
 
     python bench/concurrent.py --concurrent 20 --number 200 --nodes 2 [--pipeline 16]
 
-Exit status: 0 fine, 1 an answer was missing, failed or invalid, 2 usage, 3 cannot connect.
+Exit status: 0 fine, 1 an answer was missing, failed or invalid, 2 wrong usage, 3 cannot connect.
 """
 
 import sys
@@ -10,14 +10,12 @@ import sys
 sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
-import asyncio
 import logging
 
-from bench.harness.caller import new_loop
+from bench.harness.caller import run
 from bench.harness.load import Load, Outcome, Plan
-from bench.harness.options import add_load, add_server, plan_of
+from bench.harness.options import add_load, add_server, plan_of, run_program
 from bench.harness.report import summary
-from nodnod_client.errors import ConnectError
 
 log = logging.getLogger("bench")
 
@@ -30,21 +28,14 @@ def main() -> int:
     add_server(parser)
     parser.add_argument("--ids", "-ids", action="store_true", help="match answers by id, not order")
     plan = plan_of(parser, parser.parse_args())
-    try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            outcome = runner.run(run(plan))
-    except ConnectError as error:
-        print(error, file=sys.stderr)
-        return 3
-    except KeyboardInterrupt:
-        return 130
+    outcome = run(measure(plan))
     for line in summary(outcome):
         log.info(line)
     return 0 if outcome.good else 1
 
 
-async def run(plan: Plan) -> Outcome:
-    """Carry out the plan and say how far it is."""
+async def measure(plan: Plan) -> Outcome:
+    """Put on the load and log the progress."""
     load = Load(plan)
     await load.connect()
     log.info("Launched all clients!")
@@ -55,4 +46,4 @@ async def run(plan: Plan) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

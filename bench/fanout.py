@@ -1,10 +1,10 @@
-"""Many subscribers of one stream: how late its ticks come, and what they cost the agent.
+"""Many subscribers of one stream: the lag of its ticks, and their cost for the agent.
 
     python bench/fanout.py --subscribers 5000 --nodes 20 --every 1
 
-Starts and stops a cluster of its own, subscribes to the whole of it at one agent, and listens.
-The lag of a message is counted from the tick's first moment: the schedule is regular, so that is
-the earliest phase at which any message of the run came in.
+Starts and stops a cluster of its own, subscribes to all of it at one agent, and listens. The lag of a
+message is counted from the begin of its tick. The schedule is regular, so that is the earliest phase
+at which any message of the run arrived.
 """
 
 import sys
@@ -20,12 +20,11 @@ from array import array
 from itertools import pairwise
 
 from bench.harness.agents import Agent, cluster
-from bench.harness.caller import Caller, allow_files, connect_all, framed, new_loop
-from bench.harness.options import flag, positive, seconds
-from bench.harness.report import percentile, table
+from bench.harness.caller import Caller, allow_files, connect_all, framed, run
+from bench.harness.options import flag, positive, run_program, seconds
+from bench.harness.report import percentile, print_table
 from bench.harness.usage import Meter, rss
 from nodnod_client.address import Address
-from nodnod_client.errors import ConnectError
 
 HEAD = (
     "subscribers",
@@ -39,7 +38,7 @@ HEAD = (
     "agent RSS MB",
 )
 WARM_UP = 2.0
-"""Ticks that pass before anything is counted."""
+"""Ticks before anything is counted."""
 
 SLOW_RATE = 1024
 """Bytes a second that a slow subscriber reads."""
@@ -48,7 +47,7 @@ _SEQ = re.compile(rb'"seq":(\d+)\}$')
 
 
 class Subscriber(Caller):
-    """Notes when each tick came, and which ones did not."""
+    """Notes when each tick came, and how many were skipped."""
 
     __slots__ = ("bytes_in", "last", "skipped", "times")
 
@@ -60,7 +59,7 @@ class Subscriber(Caller):
         self.bytes_in = 0
 
     def received(self, text: bytes) -> None:
-        """See User."""
+        """Note a tick."""
         self.times.append(time.perf_counter())
         self.bytes_in += len(text)
         found = _SEQ.search(text, max(0, len(text) - 40))
@@ -74,25 +73,18 @@ class Subscriber(Caller):
         self.schedule_flush()
 
     def forget(self) -> None:
-        """What came up to now was the warm-up."""
+        """Drop what came during the warm-up."""
         del self.times[:]
         self.skipped = 0
 
 
-def main() -> int:
+def main() -> None:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--subscribers",
-        "-subscribers",
-        type=positive,
-        nargs="+",
-        default=[1, 1000, 5000],
-        help="numbers of subscribers, one row each (default 1 1000 5000)",
-    )
+    flag(parser, "subscribers", positive, [1, 1000, 5000], "numbers of subscribers, one row each")
     flag(parser, "nodes", positive, 20, "agents in the cluster")
     flag(parser, "every", seconds, 1.0, "seconds from tick to tick")
-    flag(parser, "seconds", seconds, 15.0, "how long each number is listened to")
+    flag(parser, "seconds", seconds, 15.0, "seconds of each measurement")
     parser.add_argument(
         "--slow",
         "-slow",
@@ -100,25 +92,19 @@ def main() -> int:
         nargs="?",
         const=1,
         default=0,
-        help="add so many subscribers that read 1 KB/s (1 if no number is given), and watch",
+        help="add this many subscribers that read 1 KB/s (1 without a number), in a further row",
     )
     options = parser.parse_args()
     numbers = sorted(set(options.subscribers))
     allow_files(2 * (numbers[-1] + options.slow))
-    with cluster(options.nodes) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
-        try:
-            rows = runner.run(watch(agents[0], numbers, options))
-        except ConnectError as error:
-            print(error, file=sys.stderr)
-            return 3
+    with cluster(options.nodes) as agents:
+        rows = run(watch(agents[0], numbers, options))
     print(f"One agent of {options.nodes}, every {options.every:g} s, {options.seconds:g} s each.")
-    for line in table(HEAD, rows):
-        print(line)
-    return 0
+    print_table(HEAD, rows)
 
 
 async def watch(agent: Agent, numbers: list[int], options: argparse.Namespace) -> list[list[str]]:
-    """One row per number of subscribers, and one more with a slow one."""
+    """One row for each number of subscribers, and one more with slow ones."""
     rows = []
     subscribers: list[Subscriber] = []
     loop = asyncio.get_running_loop()
@@ -149,7 +135,7 @@ async def watch(agent: Agent, numbers: list[int], options: argparse.Namespace) -
 async def listen(
     agent: Agent, subscribers: list[Subscriber], options: argparse.Namespace, label: str
 ) -> list[str]:
-    """Listen for a while; the row of the table."""
+    """Listen for some time; the row of the table."""
     await asyncio.sleep(WARM_UP * options.every)
     meter, queries = Meter(agent.pid), await broadcasts(agent.endpoint)
     for subscriber in subscribers:
@@ -176,10 +162,10 @@ async def listen(
 
 
 def lags_of(times: "array[float]", every: float) -> list[float]:
-    """How long after its tick each message came in."""
+    """The seconds from its tick to each message."""
     if not times:
         return [0.0]
-    # The tick's phase: the earliest one, on a circle cut open where no message comes.
+    # Phases form a circle: the tick begins with the first one after the widest gap.
     phases = sorted(moment % every for moment in times)
     gaps = [(after - before, after) for before, after in pairwise(phases)]
     gaps.append((phases[0] + every - phases[-1], phases[0]))
@@ -188,7 +174,7 @@ def lags_of(times: "array[float]", every: float) -> list[float]:
 
 
 async def broadcasts(server: Address) -> int | None:
-    """How many queries the agent has sent to its peers so far, by its own count."""
+    """The queries that the agent has sent to its peers so far, by its own count."""
     try:
         reader, writer = await asyncio.open_connection(*server)
     except OSError:
@@ -201,7 +187,7 @@ async def broadcasts(server: Address) -> int | None:
 
 
 async def read_slowly(server: Address, every: float) -> None:
-    """One subscriber that takes 1 KB a second, through a small window."""
+    """Subscribe, and read 1 KB a second through a small window."""
     loop = asyncio.get_running_loop()
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -220,4 +206,4 @@ async def read_slowly(server: Address, every: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -3,8 +3,8 @@
     python bench/footprint.py [--clients 1000 3000] [--streaming 1000] [--seconds 30]
     python bench/footprint.py --clients 9000 --streaming 5000
 
-Starts and stops two agents of its own, sampling at 1 s, and watches the first. The last idle clients
-stay when `--streaming` of them begin to listen to the whole cluster, once a second.
+Starts and stops two agents of its own, which sample every second, and measures the first. The last
+idle clients stay when `--streaming` of them subscribe to the whole cluster, with a tick a second.
 """
 
 import sys
@@ -20,33 +20,26 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from bench.harness.agents import Agent, cluster
-from bench.harness.caller import Caller, allow_files, connect_all, new_loop
+from bench.harness.caller import Caller, allow_files, connect_all, run
 from bench.harness.load import Plan, measure
-from bench.harness.options import flag, positive, seconds
-from bench.harness.report import table
+from bench.harness.options import flag, positive, run_program, seconds
+from bench.harness.report import print_table
 from bench.harness.usage import Meter, pss, rss
 from nodnod_client.errors import ConnectError
 
 SETTLE = 2.0
-"""Seconds in which a new state may settle before it is measured."""
+"""Seconds between a change and the measurement."""
 
 HEAD = ("state", "RSS MB", "PSS MB", "CPU %", "bytes per client", "requests/s")
 STREAM = b'{"type":1,"every":1,"id":"s"}'
 
 
-def main() -> int:
+def main() -> None:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--clients",
-        "-clients",
-        type=positive,
-        nargs="+",
-        default=[1000, 3000],
-        help="numbers of idle clients, one row each (default 1000 3000)",
-    )
-    flag(parser, "streaming", positive, 1000, "how many of the last of them then stream")
-    flag(parser, "seconds", seconds, 30.0, "how long each state is watched")
+    flag(parser, "clients", positive, [1000, 3000], "numbers of idle clients, one row each")
+    flag(parser, "streaming", positive, 1000, "how many of the last of them then subscribe")
+    flag(parser, "seconds", seconds, 30.0, "seconds of each measurement")
     options = parser.parse_args()
     numbers = sorted(set(options.clients))
     if options.streaming > numbers[-1]:
@@ -54,19 +47,13 @@ def main() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     print(f"open files: at first {soft:,}, {hard:,} allowed; the agent raises its own limit")
     allow_files(numbers[-1])
-    with cluster(2) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
-        try:
-            rows = runner.run(watch(agents[0], numbers, options.streaming, options.seconds))
-        except ConnectError as error:
-            print(error, file=sys.stderr)
-            return 3
-    for line in table(HEAD, rows):
-        print(line)
-    return 0
+    with cluster(2) as agents:
+        rows = run(watch(agents[0], numbers, options.streaming, options.seconds))
+    print_table(HEAD, rows)
 
 
 async def watch(agent: Agent, numbers: list[int], streaming: int, span: float) -> list[list[str]]:
-    """One row per state."""
+    """One row for each state."""
     rows = [await idle(agent, "idle, one peer", span)]
     loop = asyncio.get_running_loop()
     clients: list[Caller] = []
@@ -92,7 +79,7 @@ async def watch(agent: Agent, numbers: list[int], streaming: int, span: float) -
 async def idle(
     agent: Agent, state: str, span: float, empty: int = 0, clients: int = 0
 ) -> list[str]:
-    """Watch an agent that nobody asks anything."""
+    """Measure an agent without requests."""
     await asyncio.sleep(SETTLE)
     meter, began = Meter(agent.pid), time.perf_counter()
     await asyncio.sleep(span)
@@ -102,7 +89,7 @@ async def idle(
 
 
 async def loaded(agent: Agent, state: str, plan: Plan, span: float) -> list[str]:
-    """Watch an agent that is asked all the time."""
+    """Measure an agent under constant load."""
     meter, began, answers = Meter(agent.pid), time.perf_counter(), 0
     busy = 0.0
     while time.perf_counter() - began < span:
@@ -116,11 +103,11 @@ async def loaded(agent: Agent, state: str, plan: Plan, span: float) -> list[str]
 
 
 def memory(agent: Agent) -> Iterator[str]:
-    """RSS and, where there is such a thing, PSS."""
+    """RSS and, on Linux, PSS."""
     shared = pss(agent.pid)
     yield f"{rss(agent.pid) / 1e6:.1f}"
     yield "-" if shared is None else f"{shared / 1e6:.1f}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

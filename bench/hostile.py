@@ -1,8 +1,9 @@
-"""Connections that mean harm: each kind does one wrong thing to an agent, for as long as it is let.
+"""Hostile connections: each kind does one wrong thing to an agent until it is cut off.
 
-Run by bench/siege.py in a process of its own: `python bench/hostile.py --server HOST:PORT --count 500
---seconds 20`. Sends to loopback only, and only to the server that it is told. Whoever is cut off
-comes again after `--pause` seconds. Prints how often each kind came, and was cut off, as JSON.
+bench/siege.py and bench/soak.py run it in a process of its own: `python bench/hostile.py --server
+HOST:PORT --count 500 --seconds 20`. It sends to loopback only, and only to that server. A connection
+that is cut off connects again after `--pause` seconds. Prints as JSON how often each kind connected
+and was cut off.
 """
 
 import sys
@@ -22,8 +23,8 @@ from itertools import count
 
 from websockets.frames import Frame, Opcode
 
-from bench.harness.caller import allow_files, new_loop
-from bench.harness.options import add_server, flag, positive, seconds
+from bench.harness.caller import allow_files, run
+from bench.harness.options import add_server, flag, positive, run_program, seconds
 from nodnod_client.address import Address
 
 AT_ONCE = 20
@@ -39,14 +40,14 @@ _numbers = count()
 
 
 class Intruder:
-    """One connection, with no more manners than a kind gives it."""
+    """One connection, for one kind to misuse."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._loop = asyncio.get_running_loop()
 
     async def send(self, data: bytes) -> None:
-        """Send it all, however long that takes."""
+        """Send all of it, however long that takes."""
         await self._loop.sock_sendall(self._sock, data)
 
     async def take(self) -> bytes:
@@ -62,7 +63,7 @@ class Intruder:
         await self.take()
 
     async def wait(self) -> None:
-        """Until the other side has had enough."""
+        """Read until the other side closes."""
         while True:
             await self.take()
 
@@ -77,7 +78,7 @@ class Intruder:
                 reader.cancel()
                 await asyncio.wait([reader])
                 if not reader.cancelled():
-                    reader.exception()  # it was cut off; looked at, or it would be logged
+                    reader.exception()  # it was cut off; fetched, or asyncio would log it
 
 
 def frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:
@@ -85,7 +86,7 @@ def frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> byt
     return Frame(opcode, data, fin).serialize(mask=True)
 
 
-# -- what they do ----------------------------------------------------------------------------------
+# -- the kinds -------------------------------------------------------------------------------------
 
 
 async def slow_handshake(one: Intruder) -> None:
@@ -101,19 +102,19 @@ async def silent(one: Intruder) -> None:
 
 
 async def no_websocket(one: Intruder) -> None:
-    """Sends what is no HTTP."""
+    """Sends bytes that are not HTTP."""
     await one.send(bytes(range(256)) * 16)
     await one.wait()
 
 
 async def foreign_page(one: Intruder) -> None:
-    """Is a web page of somebody else's."""
+    """Comes from a web page of another origin."""
     await one.shake("Origin: https://evil.example\r\n")
     await one.wait()
 
 
 async def unread_stream(one: Intruder) -> None:
-    """Subscribes to streams and reads none."""
+    """Subscribes to streams and reads no tick."""
     await one.shake()
     for number in range(16):
         await one.send(frame(b'{"type":1,"every":0.25,"id":%d}' % number))
@@ -139,41 +140,41 @@ async def ping_flood(one: Intruder) -> None:
 
 
 async def empty_pieces(one: Intruder) -> None:
-    """Sends a message in pieces that hold nothing, and never ends."""
+    """Sends a message in empty fragments, and never ends it."""
     await one.shake()
     await one.send(frame(b"", fin=False))
     await one.flood(frame(b"", Opcode.CONT, fin=False) * 1000, read=True)
 
 
 async def endless_pieces(one: Intruder) -> None:
-    """Sends a message in pieces that outgrows every limit."""
+    """Sends a message in fragments that exceeds every limit."""
     await one.shake()
     await one.send(frame(b"x", fin=False))
     await one.flood(frame(b"x" * 1000, Opcode.CONT, fin=False), read=True)
 
 
 async def half_a_frame(one: Intruder) -> None:
-    """Begins a frame and falls silent."""
+    """Sends half a frame and nothing more."""
     await one.shake()
     await one.send(frame(b'{"type":1}' * 100)[:500])
     await one.wait()
 
 
 async def wrong_requests(one: Intruder) -> None:
-    """Asks what nobody can answer."""
+    """Sends requests that are invalid."""
     await one.shake()
     await one.flood(frame(b'{"type":99}') + frame(b"[") + frame(b'{"timeout":-1}'), read=True)
 
 
 async def binary(one: Intruder) -> None:
-    """Sends what is no text."""
+    """Sends a binary message."""
     await one.shake()
     await one.send(frame(bytes(1000), Opcode.BINARY))
     await one.wait()
 
 
 async def false_join(one: Intruder) -> None:
-    """Says that it is an agent, and tells of members that do not exist."""
+    """Claims to be an agent, and announces members that do not exist."""
     number = next(_numbers)
     me = f"10.66.{number // 250 % 250}.{number % 250}:1"
     await one.shake(
@@ -188,7 +189,7 @@ async def false_join(one: Intruder) -> None:
 
 
 async def costly_questions(one: Intruder) -> None:
-    """Asks for the longest past, each time a little different, so that no answer is known."""
+    """Asks for the longest history, each time a little different, so that no answer is cached."""
     await one.shake()
     for number in _numbers:
         question = b'{"type":1,"history":%.3f,"id":%d}' % (3600 - number % 3000, number)
@@ -197,7 +198,7 @@ async def costly_questions(one: Intruder) -> None:
 
 
 async def costly_patterns(one: Intruder) -> None:
-    """Asks for nodes by patterns that nobody has asked before."""
+    """Asks for nodes by patterns that are new each time."""
     await one.shake()
     for number in _numbers:
         patterns = [f"*{number}?{n}*[a-z]*" for n in range(256)]
@@ -229,17 +230,17 @@ KINDS: dict[str, Callable[[Intruder], Awaitable[None]]] = {
 }
 
 
-# -- how they come ---------------------------------------------------------------------------------
+# -- the connections -------------------------------------------------------------------------------
 
 
 async def besiege(
     server: Address, kinds: list[str], number: int, span: float, pause: float
 ) -> dict[str, dict[str, int]]:
-    """Keep ``number`` connections of these kinds in turn for so many seconds; what came of them."""
+    """Keep ``number`` connections of these kinds in turn for so many seconds; their counts."""
     counts = {kind: {"came": 0, "cut": 0} for kind in kinds}
     gate = asyncio.Semaphore(AT_ONCE)
     tasks = [
-        asyncio.create_task(_come_again(server, kinds[n % len(kinds)], counts, gate, pause))
+        asyncio.create_task(_keep_connecting(server, kinds[n % len(kinds)], counts, gate, pause))
         for n in range(number)
     ]
     await asyncio.wait(tasks, timeout=span)
@@ -249,7 +250,7 @@ async def besiege(
     return counts
 
 
-async def _come_again(
+async def _keep_connecting(
     server: Address,
     kind: str,
     counts: dict[str, dict[str, int]],
@@ -271,33 +272,37 @@ async def _come_again(
 
 
 def give_way() -> None:
-    """Run only where nobody else would."""
+    """Run only when no other process wants to."""
     try:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     except (AttributeError, OSError):  # Linux's own, or not allowed here
         os.nice(19)
 
 
-def main() -> int:
+def main() -> None:
     """Parse, run, print the counts as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_server(parser)
     flag(parser, "count", positive, 500, "connections")
-    flag(parser, "seconds", seconds, 10.0, "how long")
-    flag(parser, "pause", seconds, 0.2, "seconds before one that was cut off comes again")
-    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    flag(parser, "seconds", seconds, 10.0, "seconds of the attack")
+    flag(parser, "pause", seconds, 0.2, "seconds before a cut connection connects again")
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=list(KINDS),
+        default=list(KINDS),
+        help="kinds of connections (default all)",
+    )
     options = parser.parse_args()
     if not ipaddress.ip_address(options.server.host).is_loopback:
-        parser.error("--server must be an address of loopback: this is a weapon")
+        parser.error("--server must be a loopback address: this program attacks it")
     allow_files(options.count)
     give_way()
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        counts = runner.run(
-            besiege(options.server, options.kinds, options.count, options.seconds, options.pause)
-        )
+    counts = run(
+        besiege(options.server, options.kinds, options.count, options.seconds, options.pause)
+    )
     print(json.dumps(counts))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

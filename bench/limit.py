@@ -23,11 +23,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bench.harness.agents import cluster
-from bench.harness.caller import Caller, allow_files, connect_all, new_loop
+from bench.harness.caller import Requester, allow_files, run
 from bench.harness.load import Plan, measure
-from bench.harness.options import add_load, flag, plan_of, positive
+from bench.harness.options import add_load, flag, plan_of, positive, run_program
 from bench.harness.processes import free_ports, serving
-from bench.harness.report import milliseconds, table
+from bench.harness.report import milliseconds, print_table
 from bench.harness.usage import Meter
 from nodnod_client.address import Address
 
@@ -57,7 +57,7 @@ class Run(NamedTuple):
 def main() -> int:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flag(parser, "rounds", positive, 5, "times that each load is put on each server")
+    flag(parser, "rounds", positive, 5, "how often each load is put on each server")
     add_load(parser, concurrent=20, number=50_000, pipeline=16)
     options = parser.parse_args()
     plan = replace(plan_of(parser, options), nodes=NODES if options.type else 1)
@@ -65,12 +65,11 @@ def main() -> int:
     with cluster(NODES) as agents, static(agents[0].endpoint, plan) as most:
         real = (agents[0].endpoint, agents[0].pid)
         pairs = [
-            (load, [(run(load, *most), run(load, *real)) for _ in range(options.rounds)])
+            (load, [(put_on(load, *most), put_on(load, *real)) for _ in range(options.rounds)])
             for load in loads(plan)
         ]
     print("Load: connections x requests in flight. Pairs of columns: static answer, cluster.")
-    for line in table(HEAD, [row(load, rounds) for load, rounds in pairs]):
-        print(line)
+    print_table(HEAD, [row(load, rounds) for load, rounds in pairs])
     good = all(one.good for _, rounds in pairs for pair in rounds for one in pair)
     if not good:
         print("An answer was missing, failed or invalid", file=sys.stderr)
@@ -86,11 +85,10 @@ def loads(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, number=2 * plan.number)
 
 
-def run(plan: Plan, server: Address, pid: int) -> Run:
+def put_on(plan: Plan, server: Address, pid: int) -> Run:
     """Put one load on one server."""
     meter = Meter(pid)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        outcome = runner.run(measure(replace(plan, server=server)))
+    outcome = run(measure(replace(plan, server=server)))
     server_cpu = 1e6 * meter.seconds() / plan.number
     p50, p99 = milliseconds(outcome, 50, 99)
     return Run(outcome.rate, p50, p99, server_cpu, 100 * outcome.cpu, outcome.good)
@@ -118,8 +116,7 @@ def row(load: Plan, rounds: list[tuple[Run, Run]]) -> list[str]:
 @contextmanager
 def static(agent: Address, plan: Plan) -> Iterator[tuple[Address, int]]:
     """The server that always gives the answer that ``agent`` gives now: address and process."""
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        answer = runner.run(ask_once(agent, plan.type))
+    answer = run(ask_once(agent, b'{"type":%d,"statType":0}' % plan.type))
     (port,) = free_ports(1)
     address = Address("127.0.0.1", port)
     script = Path(__file__).with_name("static.py")
@@ -130,31 +127,14 @@ def static(agent: Address, plan: Plan) -> Iterator[tuple[Address, int]]:
             yield address, child.pid
 
 
-class Once(Caller):
-    """Keeps the first answer."""
-
-    __slots__ = ("answer",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
-        super().__init__(loop, server)
-        self.answer: asyncio.Future[bytes] = loop.create_future()
-
-    def received(self, text: bytes) -> None:
-        """See User."""
-        if not self.answer.done():
-            self.answer.set_result(text)
-
-
-async def ask_once(server: Address, type_: int) -> bytes:
+async def ask_once(server: Address, request: bytes) -> bytes:
     """One answer, as it came. Raises ConnectError, TimeoutError."""
-    loop = asyncio.get_running_loop()
-    (caller,) = await connect_all(lambda: Once(loop, server), server, 1)
-    caller.send(b'{"type":%d,"statType":0}' % type_)
+    requester = await Requester.connect(server)
     try:
-        return await asyncio.wait_for(caller.answer, 5)
+        return await asyncio.wait_for(requester.ask(request), 5)
     finally:
-        caller.abort()
+        requester.abort()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

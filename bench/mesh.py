@@ -1,11 +1,11 @@
-"""Clusters of growing size, real processes: how soon they are whole, what an answer and a link cost.
+"""Clusters of real processes, of growing size: the time until all are linked, the cost of an answer.
 
     python bench/mesh.py [--agents 10 25 50 100] [--seconds 10] [--plot docs/images/mesh.png]
 
-Every agent is told of the first one alone. Each cluster is started, watched while nobody asks it
-anything, asked for the whole of it by one client, and stopped, before the next one. All share this
-machine: the CPU of one answer is that of all agents together, where real ones would take it each on
-a machine of its own. `--plot` needs the Python package matplotlib.
+Every agent has the first as its only configured peer. Each cluster is started, measured while idle,
+asked for all its nodes by one client, and stopped, before the next one starts. All agents share this
+machine: the CPU of one answer is that of all agents together; real ones have a machine each. `--plot`
+needs the Python package matplotlib.
 """
 
 import sys
@@ -25,22 +25,21 @@ from statistics import fmean, linear_regression
 from msgspec import Struct
 
 from bench.harness.agents import Agent, Agents
-from bench.harness.caller import Caller, connect_all, framed, new_loop
+from bench.harness.caller import Requester, run
 from bench.harness.load import Plan, measure
-from bench.harness.options import flag, positive, seconds
-from bench.harness.report import milliseconds, table
+from bench.harness.options import flag, positive, run_program, seconds
+from bench.harness.report import milliseconds, print_table
 from bench.harness.usage import Meter, pss, rss
-from nodnod_client.address import Address
 from nodnod_client.codec import decode_members
 from nodnod_client.errors import ConnectError
 
 AT_ONCE = 4
-"""Agents that start at the same time; more would only wait for the same cores."""
+"""Agents that start at the same time; more would wait for the same cores."""
 
 MESH_LIMIT = 60.0
 LOOK_EVERY = 0.1
 SETTLE = 3.0
-"""Seconds after the last news before anything is measured."""
+"""Seconds after all links are up before anything is measured."""
 
 WARM_UP = 20
 HEAD = (
@@ -57,7 +56,7 @@ HEAD = (
 
 
 class Measured(Struct, frozen=True):
-    """One cluster. Memory and idle CPU are those of the mean agent.
+    """One cluster. Memory and idle CPU are the mean over its agents.
 
     ``starting`` is from the first process started to the last one that listens, ``whole`` from then
     until every agent has a link to every other. ``cpu_per_answer`` is that of all agents together.
@@ -74,7 +73,7 @@ class Measured(Struct, frozen=True):
     pss_bytes: float
 
     def row(self) -> list[str]:
-        """Its line of the table."""
+        """Its row of the table."""
         return [
             f"{self.agents}",
             f"{self.starting:.1f}",
@@ -88,69 +87,34 @@ class Measured(Struct, frozen=True):
         ]
 
 
-class Viewer(Caller):
-    """Asks an agent whom it can reach."""
-
-    __slots__ = ("up",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
-        super().__init__(loop, server)
-        self.up = 0
-
-    def look(self) -> None:
-        """Ask; ``up`` has the answer once it is there."""
-        self.out.append(framed(b'{"type":3}'))
-        self.schedule_flush()
-
-    def received(self, text: bytes) -> None:
-        """See User."""
-        self.up = sum(member.state == "up" for member in decode_members(text).members)
-
-
-def main() -> int:
+def main() -> None:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--agents",
-        "-agents",
-        type=positive,
-        nargs="+",
-        default=[10, 25, 50, 100],
-        help="sizes of clusters, one row each (default 10 25 50 100)",
-    )
-    flag(parser, "seconds", seconds, 10.0, "how long each cluster is watched while idle")
-    flag(parser, "number", positive, 300, "answers of the whole cluster to ask for")
+    flag(parser, "agents", positive, [10, 25, 50, 100], "sizes of clusters, one row each")
+    flag(parser, "seconds", seconds, 10.0, "seconds that each cluster is measured while idle")
+    flag(parser, "number", positive, 300, "number of requests for the whole cluster")
     flag(parser, "plot", str, "", "a PNG file to draw the figures into")
     options = parser.parse_args()
     sizes = sorted(set(options.agents))
     if sizes[0] < 2:
-        parser.error("a mesh takes at least 2 agents")
+        parser.error("a mesh needs at least 2 agents")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
-    all_measured = []
-    for size in sizes:
-        try:
-            all_measured.append(watch(size, options.seconds, options.number))
-        except (ConnectError, RuntimeError) as error:
-            print(error, file=sys.stderr)
-            return 3
-    for line in table(HEAD, [measured.row() for measured in all_measured]):
-        print(line)
+    all_measured = [watch(size, options.seconds, options.number) for size in sizes]
+    print_table(HEAD, [measured.row() for measured in all_measured])
     if len(all_measured) > 1:
-        for line in growth(all_measured):
-            print(line)
+        print("\n".join(growth(all_measured)))
     if options.plot:
         from bench.harness.plot import draw
 
         draw(all_measured, options.plot)
-    return 0
 
 
 def watch(size: int, span: float, number: int) -> Measured:
     """Start a cluster, measure it, and end it."""
     began = time.perf_counter()
-    with mesh(size) as agents, asyncio.Runner(loop_factory=new_loop) as runner:
+    with mesh(size) as agents:
         up = time.perf_counter()
-        whole = runner.run(until_whole(agents))
+        whole = run(until_whole(agents))
         time.sleep(SETTLE)
         meters = [Meter(agent.pid) for agent in agents]
         then = time.perf_counter()
@@ -159,11 +123,11 @@ def watch(size: int, span: float, number: int) -> Measured:
         resident = fmean(rss(agent.pid) for agent in agents)
         shared = fmean(pss(agent.pid) or 0 for agent in agents)
         plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=WARM_UP)
-        runner.run(measure(plan))
+        run(measure(plan))
         for meter in meters:
             meter.seconds()
         plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=number)
-        outcome = runner.run(measure(plan))
+        outcome = run(measure(plan))
         busy = sum(meter.seconds() for meter in meters) - idle * outcome.duration
         if not outcome.good:
             raise ConnectError(f"{plan.server}: an answer was missing, failed or invalid")
@@ -183,7 +147,7 @@ def watch(size: int, span: float, number: int) -> Measured:
 
 @contextmanager
 def mesh(size: int) -> Iterator[list[Agent]]:
-    """Run so many agents that were told of the first of them; all listen when the block begins."""
+    """Run so many agents, the first as peer of all; all listen when the block begins."""
     with (
         tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder,
         Agents(Path(folder)) as agents,
@@ -199,41 +163,41 @@ def mesh(size: int) -> Iterator[list[Agent]]:
 
 
 async def until_whole(agents: Sequence[Agent]) -> float:
-    """Wait until every agent can ask every other; the seconds that took. Raises RuntimeError."""
-    began, loop = time.perf_counter(), asyncio.get_running_loop()
-    viewers = []
-    for agent in agents:
-
-        def viewer(address: Address = agent.endpoint) -> Viewer:
-            return Viewer(loop, address)
-
-        viewers += await connect_all(viewer, agent.endpoint, 1)
+    """Wait until every agent has a link to every other; the seconds. Raises RuntimeError."""
+    began = time.perf_counter()
+    requesters = [await Requester.connect(agent.endpoint) for agent in agents]
     try:
-        while lacking := [one for one in viewers if one.up < len(agents)]:
+        incomplete = requesters
+        while incomplete:
             if time.perf_counter() - began > MESH_LIMIT:
-                least = min(viewer.up for viewer in lacking)
                 raise RuntimeError(
-                    f"{len(lacking)} agents do not reach all {len(agents)} after {MESH_LIMIT:g} s; "
-                    f"one reaches {least}"
+                    f"{len(incomplete)} agents do not reach all {len(agents)} after {MESH_LIMIT:g} s"
                 )
-            for one in lacking:
-                one.look()
+            up = await asyncio.gather(*map(links_up, incomplete))
+            pairs = zip(incomplete, up, strict=True)
+            incomplete = [one for one, number in pairs if number < len(agents)]
             await asyncio.sleep(LOOK_EVERY)
         return time.perf_counter() - began
     finally:
-        for one in viewers:
+        for one in requesters:
             one.abort()
 
 
+async def links_up(requester: Requester) -> int:
+    """The number of members that an agent lists as up, itself included."""
+    answer = await requester.ask(b'{"type":3}')
+    return sum(member.state == "up" for member in decode_members(answer).members)
+
+
 def growth(all_measured: Sequence[Measured]) -> Iterator[str]:
-    """What one more agent costs, by the straight line through all sizes."""
+    """The cost of one more agent, by linear regression over all sizes."""
     sizes = [float(measured.agents) for measured in all_measured]
 
     def slope(field: str) -> float:
         return linear_regression(sizes, [getattr(one, field) for one in all_measured]).slope
 
     memory = slope("rss_bytes")
-    yield "Each agent more, by least squares:"
+    yield "One more agent, by least squares:"
     yield f"  p50 of an answer: {1000 * slope('p50_ms'):+.0f} µs"
     yield f"  CPU of an answer, all agents together: {1000 * slope('cpu_per_answer_ms'):+.0f} µs"
     yield f"  idle CPU of each agent: {slope('idle_cpu_percent'):+.4f} % of a core"
@@ -244,4 +208,4 @@ def growth(all_measured: Sequence[Measured]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

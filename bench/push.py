@@ -1,4 +1,4 @@
-"""Pull mode against push mode: latency, freshness, CPU, bytes on the wire, and a peer that hangs.
+"""Pull mode and push mode compared: latency, freshness, CPU, bytes on the wire, a peer that hangs.
 
     python bench/push.py [--nodes 5] [--rounds 5] [--number 4000] [--seconds 30]
 
@@ -25,14 +25,13 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench.harness.agents import Agent, Agents, cluster, whole
-from bench.harness.caller import Caller, connect_all, new_loop
+from bench.harness.caller import Requester, run
 from bench.harness.load import Plan, measure
-from bench.harness.options import flag, positive, seconds
+from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.proxy import Passed, Proxy
-from bench.harness.report import milliseconds, percentile, table
+from bench.harness.report import milliseconds, percentile, print_table
 from bench.harness.threaded import Threaded
 from bench.harness.usage import Meter
-from nodnod_client.address import Address
 from nodnod_client.codec import decode_answer
 from nodnod_client.messages import NodeStats
 
@@ -40,35 +39,14 @@ MODES = ("pull", "push")
 LATENCY = ("mode", "node-only p50 ms", "cluster p50 ms", "ratio", "cluster p99 ms")
 COST = ("", "pull", "push")
 LOOK_EVERY = 0.02
-"""Seconds between two looks at the numbers of every node."""
+"""Seconds between two requests for the numbers of every node."""
 
 VIEW = b'{"type":1,"every":1,"id":"v"}'
 SETTLE = 3.0
-"""Seconds in which links, streams and views of a new cluster settle."""
+"""Seconds in which the links and streams of a new cluster come up."""
 
 
 Numbers = tuple[float, int, int]
-
-
-class Ear(Caller):
-    """Takes answers, one at a time where it is asked for one."""
-
-    __slots__ = ("answer",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
-        super().__init__(loop, server)
-        self.answer: asyncio.Future[bytes] | None = None
-
-    def received(self, text: bytes) -> None:
-        """See User."""
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_result(text)
-
-    async def ask(self, request: bytes) -> dict[str, NodeStats]:
-        """The nodes of one answer."""
-        self.answer = self.loop.create_future()
-        self.send(request)
-        return decode_answer(await self.answer).nodes
 
 
 class Latency(NamedTuple):
@@ -79,13 +57,13 @@ class Latency(NamedTuple):
     worst: float
 
 
-def main() -> int:
+def main() -> None:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flag(parser, "nodes", positive, 5, "agents in each of the two clusters")
-    flag(parser, "rounds", positive, 5, "times that each latency is measured")
-    flag(parser, "number", positive, 4000, "requests in a round, one at a time")
-    flag(parser, "seconds", seconds, 30.0, "how long CPU and bytes are counted")
+    flag(parser, "rounds", positive, 5, "how often each latency is measured")
+    flag(parser, "number", positive, 4000, "requests in a round, sent one at a time")
+    flag(parser, "seconds", seconds, 30.0, "seconds that CPU and bytes are counted")
     options = parser.parse_args()
     span = options.seconds
     with ExitStack() as stack:
@@ -95,37 +73,32 @@ def main() -> int:
             [latency(agents[0], options) for agents in clusters] for _ in range(options.rounds)
         ]
         idle = cpu(clusters, span)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            viewed = runner.run(with_viewers([agents[0] for agents in clusters], clusters, span))
-            ages = [runner.run(age(agents, span)) for agents in clusters]
-            hung = [runner.run(hang(agents)) for agents in clusters]
+        viewed = run(with_viewers([agents[0] for agents in clusters], clusters, span))
+        ages = [run(age(agents, span)) for agents in clusters]
+        hung = [run(hang(agents)) for agents in clusters]
     with ExitStack() as stack:
         links = [stack.enter_context(link(mode)) for mode in MODES]
         time.sleep(SETTLE)
         quiet = wire([one for _, one in links], span)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            asked = runner.run(wire_viewed(links, span))
+        asked = run(wire_viewed(links, span))
     print(f"Latency, one connection, {options.nodes} nodes, medians of {options.rounds} rounds:")
-    for line in table(LATENCY, map(latency_row, MODES, zip(*rounds, strict=True))):
-        print(line)
+    print_table(LATENCY, map(latency_row, MODES, zip(*rounds, strict=True)))
     print(f"\nCost and freshness at 1 s, over {span:g} s:")
     rows = [
-        ["CPU of each agent, nobody asks, %", *(f"{each:.2f}" for _, each in idle)],
+        ["CPU of each agent, no requests, %", *(f"{each:.2f}" for _, each in idle)],
         ["CPU of the agent asked, one viewer, %", *(f"{asked:.2f}" for asked, _ in viewed)],
         ["CPU of each other agent, one viewer, %", *(f"{each:.2f}" for _, each in viewed)],
-        ["numbers reach the viewer late by p50 ms", *(f"{p50:.0f}" for p50, _ in ages)],
-        ["numbers reach the viewer late by max ms", *(f"{most:.0f}" for _, most in ages)],
-        ["a peer hangs: answer after ms", *(f"{took:.1f}" for took, _ in hung)],
-        ["bytes/s on a link, nobody asks: payload", *(f"{p.payload / span:.0f}" for p in quiet)],
+        ["delay of numbers at the viewer, p50 ms", *(f"{p50:.0f}" for p50, _ in ages)],
+        ["delay of numbers at the viewer, max ms", *(f"{most:.0f}" for _, most in ages)],
+        ["latency while a peer hangs, ms", *(f"{took:.1f}" for took, _ in hung)],
+        ["bytes/s on a link, no requests: payload", *(f"{p.payload / span:.0f}" for p in quiet)],
         ["  with IP and TCP headers", *(f"{p.on_wire / span:.0f}" for p in quiet)],
         ["bytes/s on a link, one viewer: payload", *(f"{p.payload / span:.0f}" for p in asked)],
         ["  with IP and TCP headers", *(f"{p.on_wire / span:.0f}" for p in asked)],
     ]
-    for line in table(COST, rows):
-        print(line)
+    print_table(COST, rows)
     for mode, (_, error) in zip(MODES, hung, strict=True):
-        print(f"What {mode} says of a peer that hangs: {error}")
-    return 0
+        print(f"The error of a peer that hangs, in {mode} mode: {error}")
 
 
 def latency(agent: Agent, options: argparse.Namespace) -> Latency:
@@ -135,8 +108,7 @@ def latency(agent: Agent, options: argparse.Namespace) -> Latency:
         plan = Plan(
             server=agent.endpoint, concurrent=1, number=options.number, nodes=nodes, type=type_
         )
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            outcome = runner.run(measure(plan))
+        outcome = run(measure(plan))
         if not outcome.good:
             raise SystemExit(f"{agent.endpoint}: an answer was missing, failed or invalid")
         outcomes.append(milliseconds(outcome, 50, 99))
@@ -145,20 +117,20 @@ def latency(agent: Agent, options: argparse.Namespace) -> Latency:
 
 
 def latency_row(mode: str, rounds: tuple[Latency, ...]) -> list[str]:
-    """One line: medians over the rounds, and the median of the rounds' ratios."""
+    """One row: medians over the rounds, and the median of the rounds' ratios."""
     alone, together, worst = (median(column) for column in zip(*rounds, strict=True))
     ratio = median(one.together / one.alone for one in rounds)
     return [mode, f"{alone:.3f}", f"{together:.3f}", f"{ratio:.2f}", f"{worst:.3f}"]
 
 
 class Usage:
-    """The CPU of a cluster from one look to the next."""
+    """The CPU of a cluster from one reading to the next."""
 
     def __init__(self, agents: list[Agent]) -> None:
         self._meters = [Meter(agent.pid) for agent in agents]
 
     def percent(self, span: float) -> tuple[float, float]:
-        """Of the first agent, and of each other one in the mean."""
+        """Of the first agent, and the mean over the others."""
         first, *others = (100 * meter.seconds() / span for meter in self._meters)
         return first, mean(others or [first])
 
@@ -174,39 +146,38 @@ async def with_viewers(
     asked: list[Agent], clusters: list[list[Agent]], span: float
 ) -> list[tuple[float, float]]:
     """What they use while one client of each streams the whole cluster."""
-    ears = [await _ear(agent.endpoint) for agent in asked]
-    for ear in ears:
-        ear.send(VIEW)
+    viewers = [await Requester.connect(agent.endpoint) for agent in asked]
+    for viewer in viewers:
+        viewer.send(VIEW)
     await asyncio.sleep(SETTLE)
     usage = [Usage(agents) for agents in clusters]
     await asyncio.sleep(span)
-    for ear in ears:
-        ear.abort()
+    for viewer in viewers:
+        viewer.abort()
     return [one.percent(span) for one in usage]
 
 
 async def age(agents: list[Agent], span: float) -> tuple[float, float]:
-    """How much later a new sample of a node is told by the first agent than by the node itself.
+    """How much later the first agent has a new sample of a node than the node itself.
 
-    Milliseconds: the median and the most, over all nodes but the first. Everybody is looked at
-    every 20 ms, which is how exact it is.
+    Milliseconds: the median and the maximum, over all nodes but the first. Exact to LOOK_EVERY.
     """
-    viewer = await _ear(agents[0].endpoint)
-    ears = [await _ear(agent.endpoint) for agent in agents[1:]]
+    viewer = await Requester.connect(agents[0].endpoint)
+    others = [await Requester.connect(agent.endpoint) for agent in agents[1:]]
     known: dict[tuple[str, Numbers], float] = {}
     told: dict[tuple[str, Numbers], float] = {}
     end = time.perf_counter() + span
     while (now := time.perf_counter()) < end:
         answers = await asyncio.gather(
-            viewer.ask(b'{"type":1}'), *(ear.ask(b'{"type":0}') for ear in ears)
+            _nodes(viewer, b'{"type":1}'), *(_nodes(other, b'{"type":0}') for other in others)
         )
         for place, answer in enumerate(answers):
             for name, node in answer.items():
                 (known if place else told).setdefault((name, _numbers(node)), now)
         await asyncio.sleep(LOOK_EVERY)
-    for ear in (viewer, *ears):
-        ear.abort()
-    # What was there at the first look may be of any age.
+    for one in (viewer, *others):
+        one.abort()
+    # The numbers of the first answers may be of any age.
     begin = min(known.values())
     lags = sorted(
         1000 * max(0.0, told[sample] - when)
@@ -217,15 +188,15 @@ async def age(agents: list[Agent], span: float) -> tuple[float, float]:
 
 
 async def hang(agents: list[Agent]) -> tuple[float, str]:
-    """How long an answer takes while a peer is stopped, in milliseconds; and what is said of it."""
-    viewer = await _ear(agents[0].endpoint)
+    """Milliseconds of an answer while a peer is stopped, and the error that it shows."""
+    viewer = await Requester.connect(agents[0].endpoint)
     os.kill(agents[-1].pid, signal.SIGSTOP)
     try:
         took = []
         end = time.perf_counter() + 4.0  # after 5 s the link is given up
         while time.perf_counter() < end:
             asked = time.perf_counter()
-            nodes = await viewer.ask(b'{"type":1}')
+            nodes = await _nodes(viewer, b'{"type":1}')
             took.append(1000 * (time.perf_counter() - asked))
             await asyncio.sleep(LOOK_EVERY)
     finally:
@@ -248,7 +219,7 @@ def link(mode: str) -> Iterator[tuple[Agent, Proxy]]:
 
 
 def wire(relays: list[Proxy], span: float) -> list[Passed]:
-    """What passes while nobody asks."""
+    """What passes without requests."""
     before = [one.passed() for one in relays]
     time.sleep(span)
     return [one.passed().since(then) for one, then in zip(relays, before, strict=True)]
@@ -256,20 +227,18 @@ def wire(relays: list[Proxy], span: float) -> list[Passed]:
 
 async def wire_viewed(links: list[tuple[Agent, Proxy]], span: float) -> list[Passed]:
     """What passes while one client streams the whole cluster."""
-    ears = [await _ear(agent.endpoint) for agent, _ in links]
-    for ear in ears:
-        ear.send(VIEW)
+    viewers = [await Requester.connect(agent.endpoint) for agent, _ in links]
+    for viewer in viewers:
+        viewer.send(VIEW)
     await asyncio.sleep(1.0)
     passed = await asyncio.to_thread(wire, [one for _, one in links], span)
-    for ear in ears:
-        ear.abort()
+    for viewer in viewers:
+        viewer.abort()
     return passed
 
 
-async def _ear(server: Address) -> Ear:
-    loop = asyncio.get_running_loop()
-    (ear,) = await connect_all(lambda: Ear(loop, server), server, 1)
-    return ear
+async def _nodes(requester: Requester, request: bytes) -> dict[str, NodeStats]:
+    return decode_answer(await requester.ask(request)).nodes
 
 
 def _numbers(node: NodeStats) -> Numbers:
@@ -277,4 +246,4 @@ def _numbers(node: NodeStats) -> Numbers:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

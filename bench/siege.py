@@ -23,16 +23,15 @@ from msgspec import Struct
 
 from bench.harness.agents import Agent, cluster
 from bench.harness.attack_process import Attack
-from bench.harness.caller import Caller, connect_all, framed, new_loop
+from bench.harness.caller import Caller, connect_all, framed, run
 from bench.harness.invariants.answers import Judge
 from bench.harness.invariants.conversation import Conversation, Counts, Violation
 from bench.harness.invariants.ground_truth import GroundTruth, KnownNode
-from bench.harness.options import flag, positive, seconds
-from bench.harness.report import percentile, table
+from bench.harness.options import flag, positive, run_program, seconds
+from bench.harness.report import percentile, print_table
 from bench.harness.usage import Meter, rss
 from bench.hostile import KINDS
 from nodnod_client.address import Address
-from nodnod_client.errors import ConnectError
 
 HEAD = ("", "asked", "wrong", "p50 ms", "p99 ms", "max ms", "agent CPU %", "agent RSS MB")
 NAMES = ("node-0", "node-1", "node-2")
@@ -104,7 +103,7 @@ class Seen(Struct, frozen=True):
         ]
 
 
-def main() -> int:
+def main() -> None:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flag(parser, "count", positive, 500, "hostile connections")
@@ -121,17 +120,8 @@ def main() -> int:
     )
     parser.add_argument("--each", action="store_true", help="attack with one kind after the other")
     options = parser.parse_args()
-    with (
-        cluster(len(NAMES)) as agents,
-        cluster(1) as [bystander],
-        asyncio.Runner(loop_factory=new_loop) as runner,
-    ):
-        try:
-            runner.run(watch(agents[0], bystander, options))
-        except ConnectError as error:
-            print(error, file=sys.stderr)
-            return 3
-    return 0
+    with cluster(len(NAMES)) as agents, cluster(1) as [bystander]:
+        run(watch(agents[0], bystander, options))
 
 
 async def watch(agent: Agent, bystander: Agent, options: argparse.Namespace) -> None:
@@ -156,8 +146,7 @@ async def watch(agent: Agent, bystander: Agent, options: argparse.Namespace) -> 
         f"{options.count} hostile connections, {options.rate} requests a second, load "
         f"{os.getloadavg()[0]:.1f}"
     )
-    for line in table(HEAD, rows):
-        print(line)
+    print_table(HEAD, rows)
     print(
         f"p99 of siege, median of {len(to_calm)}: {median(to_calm):.2f} times that of calm, "
         f"{median(to_bystander):.2f} times that of the same attack on the bystander"
@@ -205,4 +194,4 @@ async def listen(agent: Agent, clients: list[Client], options: argparse.Namespac
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -25,7 +25,7 @@ from pathlib import Path
 from time import monotonic
 
 from bench.harness.agent_process import AgentProcess
-from bench.harness.caller import new_loop
+from bench.harness.caller import run
 from bench.harness.clients import Clients
 from bench.harness.fault_injector import FaultInjector
 from bench.harness.gauges import HEAD, LONG, Gauge, grown, rows
@@ -278,8 +278,7 @@ def main() -> int:
         parser.error(f"a soak needs at least {MIN_AGENTS} agents")
     print(f"soak: seed {options.seed}, load of the machine {os.getloadavg()[0]:.1f}")
     soak = Soak(options)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(until_signal(soak.run()))
+    run(until_signal(soak.run()))
     for line in soak.verdict():
         print(line)
     print(

@@ -2,7 +2,7 @@
 
     python bench/static.py 127.0.0.1:7080 answer.json
 
-limit.py runs it; by hand, it lets any other load generator find its own limit.
+limit.py runs it; run by hand, it shows the limit of any other load generator.
 """
 
 import sys
@@ -18,7 +18,7 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from bench.harness.caller import allow_files, new_loop
+from bench.harness.caller import allow_files, run
 from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.server import Server
@@ -29,7 +29,7 @@ MAX_CLIENTS = 10_000
 
 
 class Session:
-    """Whatever is asked, the answer is the same."""
+    """Gives the same answer to every request."""
 
     full = False
     stall_limit = 5.0
@@ -77,8 +77,7 @@ def main() -> None:
     """Parse and serve."""
     address, file = sys.argv[1:]
     allow_files(MAX_CLIENTS)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(serve(parse_address(address), Path(file).read_bytes()))
+    run(serve(parse_address(address), Path(file).read_bytes()))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""A client connection on the agent's own transport, and how many of them are opened."""
+"""Client connections of the benchmarks, on the agent's own transport."""
 
 import asyncio
 import os
 import resource
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -21,7 +21,7 @@ from nodnod_client.errors import ConnectError
 MAX_ANSWER = 16 * 1024 * 1024
 DIAL_LIMIT = 10.0
 AT_ONCE = 100
-"""Connections that are opened side by side; more would only queue in the listener's backlog."""
+"""Connections that are opened at the same time; more would wait in the listener's backlog."""
 
 STALL_LIMIT = 5.0
 
@@ -30,7 +30,7 @@ FRAMER = Framer(mask=True)
 
 
 class Caller(Connection):
-    """One client connection that takes text messages; what it does with them, a subclass says."""
+    """One client connection; a subclass decides what to do with its messages."""
 
     __slots__ = ("opened",)
 
@@ -86,7 +86,36 @@ class Caller(Connection):
             self.opened.set_exception(ConnectionError(f"no WebSocket there: {what}"))
 
 
+class Requester(Caller):
+    """Sends one request at a time and waits for its answer."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
+        super().__init__(loop, server)
+        self._answer: asyncio.Future[bytes] | None = None
+
+    async def ask(self, request: bytes) -> bytes:
+        """The answer to a request, as it came."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.send(request)
+        return await self._answer
+
+    def received(self, text: bytes) -> None:
+        """Take an answer; what comes without a request, as of a stream, is dropped."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(text)
+
+    @classmethod
+    async def connect(cls, server: Address) -> "Requester":
+        """Open one. Raises ConnectError."""
+        loop = asyncio.get_running_loop()
+        (requester,) = await connect_all(lambda: cls(loop, server), server, 1)
+        return requester
+
+
 AnyCaller = TypeVar("AnyCaller", bound=Caller)
+Result = TypeVar("Result")
 
 
 async def connect_all(
@@ -128,6 +157,12 @@ def allow_files(connections: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on the fastest event loop there is here."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(coroutine)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

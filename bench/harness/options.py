@@ -1,12 +1,24 @@
-"""The flags that say what load to put on whom; the same in every benchmark that has them."""
+"""The command lines of the benchmarks: flags that several of them have, and exit statuses."""
 
 import argparse
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from bench.harness.load import Plan
 from nodnod_client.address import Address, parse_address
-from nodnod_client.errors import AddressError
+from nodnod_client.errors import AddressError, ConnectError
+
+
+def run_program(main: Callable[[], int | None]) -> NoReturn:
+    """Run a benchmark and exit: with its status, 3 for an agent that fails, 130 after Ctrl-C."""
+    try:
+        sys.exit(main())
+    except (ConnectError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def add_load(
@@ -15,19 +27,26 @@ def add_load(
     """Add the flags of a load."""
     flag(parser, "concurrent", positive, concurrent, "number of concurrent connections")
     flag(parser, "number", positive, number, "total number of requests")
-    flag(parser, "pipeline", positive, pipeline, "requests under way on each connection")
-    flag(parser, "type", int, 1, "0 asks the one node, 1 the whole cluster", choices=(0, 1))
+    flag(parser, "pipeline", positive, pipeline, "requests in flight on each connection")
+    flag(
+        parser,
+        "type",
+        int,
+        1,
+        "0 asks for the node itself, 1 for the whole cluster",
+        choices=(0, 1),
+    )
     flag(parser, "timeout", seconds, 10.0, "seconds without an answer before giving up")
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a server that runs already."""
+    """Add the flags of an agent that runs already."""
     flag(parser, "server", address, "127.0.0.1:7070", "agent to connect to")
     flag(parser, "nodes", positive, 1, "number of nodes that an answer must have")
 
 
 def plan_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
-    """The plan in a command line; one that makes no sense ends the process with status 2."""
+    """The load that a command line describes; an impossible one ends the process with status 2."""
     given = {field: value for field, value in vars(options).items() if field in _FIELDS}
     plan = Plan(**{"server": Address("127.0.0.1", 0), **given})
     if plan.number < plan.concurrent:
@@ -43,13 +62,16 @@ def flag(
     text: str,
     **more: Any,
 ) -> None:
-    """Add a flag that may have one dash or two."""
+    """Add a flag that may have one dash or two; with a list as default it takes several values."""
+    shown = default
+    if isinstance(default, list):
+        shown, more["nargs"] = " ".join(map(str, default)), "+"
     parser.add_argument(
         f"--{name}",
         f"-{name}",
         type=kind,
         default=default,
-        help=f"{text} (default {default})",
+        help=f"{text} (default {shown})",
         **more,
     )
 
