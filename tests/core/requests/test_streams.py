@@ -194,14 +194,3 @@ def test_missed_ticks_are_not_made_up_for(
     clock.advance(2.5)
 
     assert source.asked <= 4
-
-
-def test_all_subscribers_are_served_if_there_are_more_than_one_batch(
-    streams: Streams, clock: FakeClock
-) -> None:
-    readers = [Reader() for _ in range(5 * BATCH + 1)]
-    for reader in readers:
-        subscribe(streams, reader)
-    clock.advance(1.01)
-
-    assert all(reader.seqs == [0, 1] for reader in readers)

@@ -39,7 +39,7 @@ def errors(harness: CoreHarness) -> dict[str, str]:
 
 def reconnect(harness: CoreHarness, peer: FakePeer, name: str = "kenny") -> FakePeer:
     """Have a peer that has hung up answer the next dial."""
-    harness.clock.wait_for(lambda: len(harness.dial.to(peer.address)) == 2, 20)
+    harness.await_dial(peer.address)
     return harness.welcome(name, harness.attempt(peer.address))
 
 
