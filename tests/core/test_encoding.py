@@ -1,4 +1,4 @@
-"""One node's object: checked once, then spliced; a bad one is an error of that node alone."""
+"""Node objects: checked and spliced if they are valid, else an error of that node alone."""
 
 import json
 from typing import Any
@@ -47,16 +47,12 @@ def answered(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stat_type", [0, 1, 2, 3])
-def test_a_granular_object_has_the_fields_asked_for_in_their_order(stat_type: int) -> None:
+def test_a_node_object_has_the_fields_asked_for_in_their_order(stat_type: int) -> None:
     assert tuple(parse(encode_node(STATS, stat_type))) == FIELDS[stat_type]
-
-
-@pytest.mark.parametrize("stat_type", [0, 1, 2, 3])
-def test_a_node_that_could_not_be_read_is_zeros_and_a_reason(stat_type: int) -> None:
-    entry = parse(error_node("kyle", "down: gone", stat_type))
-    assert tuple(entry) == FIELDS[stat_type]
-    assert (entry.pop("name"), entry.pop("error")) == ("kyle", "down: gone")
-    assert set(entry.values()) == {0}
+    failed = parse(error_node("kyle", "down: gone", stat_type))
+    assert tuple(failed) == FIELDS[stat_type]
+    assert (failed.pop("name"), failed.pop("error")) == ("kyle", "down: gone")
+    assert set(failed.values()) == {0}
 
 
 def test_a_peers_object_is_spliced_as_it_came() -> None:
@@ -65,7 +61,7 @@ def test_a_peers_object_is_spliced_as_it_came() -> None:
     assert splice(b'{"nodes":{"kyle":' + text + b'},"id":3}') == text
 
 
-def test_what_some_could_not_read_is_written_anew() -> None:
+def test_an_object_with_a_field_twice_is_encoded_again() -> None:
     twice = json.dumps(answered(node(more=[{"a": 1}])))
     twice = twice.replace('"error"', '"error": "x", "error"').replace('"a"', '"a": 2, "a"')
     entry = splice(twice.encode())
@@ -73,39 +69,24 @@ def test_what_some_could_not_read_is_written_anew() -> None:
     assert (entry.count(b'"error"'), entry.count(b'"a"')) == (1, 1)
 
 
-def test_a_peer_may_say_more_than_was_asked() -> None:
-    assert parse(splice(answered(node(extra={"a": [1]}))))["extra"] == {"a": [1]}
+def test_more_fields_than_were_asked_for_and_an_own_error_stay() -> None:
+    answer = answered(node(extra={"a": [1]}, error="disk on fire"))
+    assert parse(splice(answer)) == node(extra={"a": [1]}, error="disk on fire")
+    entry = parse(splice(answer, listed="kyle@10.0.0.2:7070"))
+    assert entry == node(extra={"a": [1]}, error="disk on fire", name="kyle@10.0.0.2:7070")
 
 
-def test_a_peer_that_is_listed_under_another_name_stands_there_under_it() -> None:
-    entry = parse(splice(answered(node()), listed="kyle@10.0.0.2:7070"))
-    assert entry == node(name="kyle@10.0.0.2:7070")
-
-
-def test_an_error_that_a_peer_reports_of_itself_stands() -> None:
-    assert parse(splice(answered(node(error="disk on fire"))))["error"] == "disk on fire"
-
-
-def test_a_refusal_becomes_the_error_of_the_peer() -> None:
-    with pytest.raises(WireError, match="shutting down"):
-        splice({"host": "kyle", "nodes": {}, "error": "shutting down", "code": "shutting_down"})
-
-
-def test_a_peers_long_refusal_is_cut() -> None:
+@pytest.mark.parametrize("error", ["shutting down", "x" * 10_000])
+def test_a_refusal_becomes_the_error_of_the_peer_with_at_most_200_characters(error: str) -> None:
     with pytest.raises(WireError) as e:
-        splice({"host": "kyle", "nodes": {}, "error": "x" * 10_000})
-    assert len(str(e.value)) == 200
+        splice({"host": "kyle", "nodes": {}, "error": error, "code": "shutting_down"})
+    assert str(e.value) == error[:200]
 
 
 @pytest.mark.parametrize("stat_type", [1, 2, 3])
-def test_a_version_1_peer_that_gives_all_is_cut_to_what_was_asked(stat_type: int) -> None:
-    entry = splice(answered(node()), question=Question(stat_type=stat_type), version=1)
-    assert tuple(parse(entry)) == FIELDS[stat_type]
-    assert entry == encode_node(STATS, stat_type)
-
-
-def test_a_version_1_peer_cut_to_what_was_asked_keeps_its_listed_name() -> None:
-    question = Question(stat_type=1)
+def test_the_object_of_a_version_1_peer_is_cut_to_the_fields_asked_for(stat_type: int) -> None:
+    question = Question(stat_type=stat_type)
+    assert splice(answered(node()), question=question, version=1) == encode_node(STATS, stat_type)
     entry = splice(answered(node()), question=question, version=1, listed="other")
     assert parse(entry)["name"] == "other"
 
@@ -116,16 +97,16 @@ def without(field: str) -> dict[str, Any]:
     return fields
 
 
-SPOILT: dict[str, tuple[object, str]] = {
+INVALID: dict[str, tuple[object, str]] = {
     "no node": (answered(), "expected one node, got 0"),
     "two nodes": (answered(node(), node(name="stan")), "expected one node, got 2"),
     "another's name": (answered(node(name="stan")), "it is about node 'stan'"),
     "a long other name": (answered(node(name="x" * 9000)), "about node 'xxx"),
     "a negative share": (answered(node(cpuUsed=-1)), "`$.cpuUsed`"),
     "a negative size": (answered(node(diskTotal=-5)), "`$.diskTotal`"),
-    "a size in words": (answered(node(memoryTotal="much")), "`$.memoryTotal`"),
+    "a size that is a string": (answered(node(memoryTotal="much")), "`$.memoryTotal`"),
     "a size that is null": (answered(node(memoryUsed=None)), "`$.memoryUsed`"),
-    "a broken size": (answered(node(memoryUsed=1.5)), "`$.memoryUsed`"),
+    "a fraction of a byte": (answered(node(memoryUsed=1.5)), "`$.memoryUsed`"),
     "a boolean": (answered(node(cpuUsed=True)), "`$.cpuUsed`"),
     "a name that is a number": (b'{"nodes":{"kyle":{"name":5}}}', "`$.name`"),
     "no error field": ({"nodes": {"kyle": without("error")}}, "`error`"),
@@ -142,7 +123,7 @@ SPOILT: dict[str, tuple[object, str]] = {
         json.dumps(answered(node(more=0))).replace('"more": 0', '"more": ' + "1" * 5000).encode(),
         "out of range",
     ),
-    "what is nested too deeply for others": (
+    "values nested too deeply for other parsers": (
         json.dumps(answered(node(more=0))).replace("0}", "[" * 950 + "]" * 950 + "}").encode(),
         "recursion",
     ),
@@ -154,10 +135,8 @@ SPOILT: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize(("answer", "why"), SPOILT.values(), ids=SPOILT.keys())
-def test_what_is_no_such_object_is_refused_with_a_reason(
-    answer: object, why: str, version: int
-) -> None:
+@pytest.mark.parametrize(("answer", "why"), INVALID.values(), ids=INVALID.keys())
+def test_an_invalid_object_is_refused_with_a_reason(answer: object, why: str, version: int) -> None:
     with pytest.raises(WireError, match=r".") as e:
         splice(answer, version=version)
     assert why in str(e.value)
@@ -165,24 +144,19 @@ def test_what_is_no_such_object_is_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "05", "5.", "+5", "0x5", "'5'"])
-def test_what_is_no_json_number_spoils_the_answer(text: str) -> None:
+def test_a_number_that_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(WireError):
         splice(json.dumps(answered(node())).replace("5.0", text, 1).encode())
 
 
-def test_detail_may_make_an_object_larger() -> None:
-    entry = splice(answered(node(detail={"x": "y" * 20_000})), question=Question(detail=("cpu",)))
-    assert len(entry) > 20_000
-
-
-def test_detail_and_history_have_a_limit_too() -> None:
-    answer = answered(node(detail={"x": "y" * 300_000}))
+def test_detail_and_history_may_make_an_object_larger_up_to_a_limit() -> None:
     for question in (Question(detail=("cpu",)), Question(history=60)):
+        assert len(splice(answered(node(detail="y" * 20_000)), question=question)) > 20_000
         with pytest.raises(WireError, match="more than 262144 bytes"):
-            splice(answer, question=question)
+            splice(answered(node(detail="y" * 300_000)), question=question)
 
 
-def test_of_a_field_named_twice_the_check_and_the_reader_take_the_same() -> None:
+def test_of_a_field_that_is_there_twice_the_last_counts() -> None:
     twice = json.dumps(answered(node())).replace('"error"', '"name": "stan", "error"', 1)
     with pytest.raises(WireError, match="about node 'stan'"):
         splice(twice.encode())
@@ -191,19 +165,20 @@ def test_of_a_field_named_twice_the_check_and_the_reader_take_the_same() -> None
 @pytest.mark.parametrize(
     "more", ['":{": "a:b"', '"a" : {"b":[{"b":1e0}]}', r'"\"": "\\", ":":"\u003c"']
 )
-def test_what_is_written_otherwise_than_by_us_is_read_all_the_same(more: str) -> None:
+def test_any_valid_json_is_read(more: str) -> None:
     text = json.dumps(answered(node())).replace('"error"', f'{more}, "error"', 1)
     assert parse(splice(text.encode()))["name"] == "kyle"
 
 
-def test_an_object_can_be_told_again_with_an_error() -> None:
-    entry = relabeled_node(encode(STATS), "kyle@x", "stale", 0)
-    assert parse(entry) == node(name="kyle@x", error="stale")
-
-
-def test_an_object_told_again_keeps_its_own_error_where_there_is_no_other() -> None:
-    raw = json.dumps(node(error="disk on fire")).encode()
-    assert parse(relabeled_node(raw, "kyle", "", 1))["error"] == "disk on fire"
+@pytest.mark.parametrize(
+    ("own", "error", "expected"),
+    [("", "stale", "stale"), ("on fire", "stale", "stale"), ("on fire", "", "on fire")],
+)
+def test_a_relabeled_object_has_the_given_error_or_else_its_own(
+    own: str, error: str, expected: str
+) -> None:
+    raw = json.dumps(node(error=own)).encode()
+    assert parse(relabeled_node(raw, "kyle@x", error, 0)) == node(name="kyle@x", error=expected)
 
 
 def test_renaming_changes_nothing_but_the_name() -> None:
@@ -227,7 +202,7 @@ odd_answers = json_values | st.fixed_dictionaries(
     listed=st.sampled_from(["kyle", "kyle@10.0.0.2:7070"]),
     version=st.sampled_from([1, 2]),
 )
-def test_whatever_a_peer_says_its_entry_is_right_or_refused(
+def test_whatever_a_peer_sends_its_entry_is_valid_or_refused(
     answer: bytes, stat_type: int, listed: str, version: int
 ) -> None:
     question = Question(stat_type=stat_type)

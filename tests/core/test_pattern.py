@@ -1,4 +1,4 @@
-"""Names of nodes against shell-style patterns."""
+"""Shell-style patterns for node names."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from nodnod_agent.core.pattern import is_pattern, matcher
 
 
 @pytest.mark.parametrize(
-    ("name", "patterns", "fits"),
+    ("name", "patterns", "matches"),
     [
         ("kenny", ("kenny",), True),
         ("kenny", ("kyle", "kenny"), True),
@@ -22,14 +22,14 @@ from nodnod_agent.core.pattern import is_pattern, matcher
         ("a\nb", ("a*",), True),
     ],
 )
-def test_a_name_fits_itself_and_shell_style_patterns(
-    name: str, patterns: tuple[str, ...], fits: bool
+def test_a_name_matches_itself_and_shell_style_patterns(
+    name: str, patterns: tuple[str, ...], matches: bool
 ) -> None:
-    assert matcher(patterns)(name) is fits
+    assert matcher(patterns)(name) is matches
 
 
 @pytest.mark.parametrize(
-    ("name", "wild"),
+    ("name", "pattern"),
     [
         ("kenny", False),
         ("db-*", True),
@@ -40,5 +40,5 @@ def test_a_name_fits_itself_and_shell_style_patterns(
         ("[fe80::1%eth0]", False),
     ],
 )
-def test_an_address_of_ipv6_is_no_pattern_for_all_its_brackets(name: str, wild: bool) -> None:
-    assert is_pattern(name) is wild
+def test_an_ipv6_address_is_no_pattern_in_spite_of_its_brackets(name: str, pattern: bool) -> None:
+    assert is_pattern(name) is pattern

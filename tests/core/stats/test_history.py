@@ -1,3 +1,5 @@
+"""The ring of this node's own numbers."""
+
 import sys
 from typing import Any
 
@@ -25,6 +27,7 @@ def values(history: HistoryRing, seconds: float = 3600, points: int = 600) -> li
 
 def test_an_answer_holds_every_series_and_when_it_ends() -> None:
     history = HistoryRing(1.0)
+    assert history.answer(60) == {"every": 1.0, "end": 0.0}
     for clock in (5.0, 6.0, 7.0):
         history.add(clock, WALL + clock, {"cpuUsed": clock, "load1": 0.5})
     assert history.answer(60) == {
@@ -35,10 +38,6 @@ def test_an_answer_holds_every_series_and_when_it_ends() -> None:
     }
 
 
-def test_an_empty_history_has_an_empty_answer() -> None:
-    assert HistoryRing(1.0).answer(60) == {"every": 1.0, "end": 0.0}
-
-
 def test_only_the_seconds_asked_for_are_answered() -> None:
     history = filled(1.0, *range(1, 101))
     assert values(history, 3) == [98, 99, 100]
@@ -46,13 +45,13 @@ def test_only_the_seconds_asked_for_are_answered() -> None:
     assert len(values(history, 3600)) == 100, "what was before the first sample is not there"
 
 
-@pytest.mark.parametrize(("gap", "hole"), [(1.5, 0), (1.6, 1), (2.0, 1), (5.0, 4), (60.0, 59)])
-def test_a_gap_of_more_than_one_and_a_half_intervals_is_a_hole(gap: float, hole: int) -> None:
-    history = filled(1.0, 1.0, 2.0, 2.0 + gap)
+@pytest.mark.parametrize(("pause", "gap"), [(1.5, 0), (1.6, 1), (2.0, 1), (5.0, 4), (60.0, 59)])
+def test_a_pause_of_more_than_one_and_a_half_intervals_is_a_gap(pause: float, gap: int) -> None:
+    history = filled(1.0, 1.0, 2.0, 2.0 + pause)
     got = values(history)
     assert got[:2] == [1.0, 2.0]
-    assert got.count(None) == hole
-    assert got[-1] == pytest.approx(2.0 + gap, abs=0.01)
+    assert got.count(None) == gap
+    assert got[-1] == pytest.approx(2.0 + pause, abs=0.01)
 
 
 def test_thinning_averages_and_never_exceeds_the_points() -> None:
@@ -65,7 +64,7 @@ def test_thinning_averages_and_never_exceeds_the_points() -> None:
     assert history.answer(1199, 600)["cpuUsed"][0] == 2, "the oldest is a mean of fewer"
 
 
-def test_thinning_draws_no_line_across_a_hole() -> None:
+def test_thinning_keeps_gaps() -> None:
     history = filled(1.0, *range(1, 101), *range(301, 1001))
     answer = history.answer(1000, 100)
     assert answer["every"] == 10.0
@@ -74,7 +73,7 @@ def test_thinning_draws_no_line_across_a_hole() -> None:
     assert answer["cpuUsed"][30] == 305.5
 
 
-def test_a_point_that_is_partly_a_hole_is_the_mean_of_the_rest() -> None:
+def test_a_point_with_part_of_a_gap_is_the_mean_of_the_rest() -> None:
     history = filled(1.0, 1, 2, 3, 8, 9, 10)
     assert values(history, 10, 2) == [2.0, 9.0]
 
@@ -94,14 +93,14 @@ def test_a_sleep_longer_than_the_span_leaves_only_what_came_after() -> None:
     assert set(values(history)[:-2]) == {None}
 
 
-def test_setting_the_wall_clock_makes_no_hole() -> None:
+def test_setting_the_wall_clock_makes_no_gap() -> None:
     history = HistoryRing(1.0)
     for clock, wall in ((1, WALL), (2, WALL + 3601), (3, WALL - 3598), (4, WALL - 3597)):
         history.add(clock, wall, {"cpuUsed": clock})
     assert history.answer(60) == {"every": 1.0, "end": WALL - 3597, "cpuUsed": [1, 2, 3, 4]}
 
 
-def test_a_sample_that_comes_again_is_passed_over() -> None:
+def test_a_repeated_sample_is_ignored() -> None:
     history = filled(1.0, 1, 2)
     history.add(2, WALL + 2, {"cpuUsed": 99.0})
     history.add(2.4, WALL + 2, {"cpuUsed": 99.0})
@@ -109,14 +108,14 @@ def test_a_sample_that_comes_again_is_passed_over() -> None:
     assert values(history) == [1, 2]
 
 
-def test_jitter_makes_no_hole_and_no_drift() -> None:
+def test_jitter_makes_neither_gap_nor_drift() -> None:
     clocks = [n + (0.3 if n % 2 else -0.15) for n in range(1, 3001)]
     got = values(filled(1.0, *clocks), 3600, 3600)
     assert len(got) == 3000
     assert None not in got
 
 
-def test_a_rhythm_that_is_slower_than_the_slots_makes_no_hole() -> None:
+def test_an_interval_a_little_longer_than_the_slots_makes_no_gap() -> None:
     got = values(filled(1.0, *(n * 1.01 for n in range(1, 2001))), 3600, 3600)
     assert None not in got
     assert len(got) == pytest.approx(2020, abs=2)
@@ -160,7 +159,7 @@ def test_an_interval_below_the_slot_keeps_the_hour() -> None:
     st.floats(0.01, 3600),
     st.integers(1, 50),
 )
-def test_whatever_the_rhythm_an_answer_is_bounded_and_ends_with_the_newest(
+def test_whatever_the_intervals_an_answer_is_bounded_and_ends_with_the_newest(
     gaps: list[float], seconds: float, points: int
 ) -> None:
     history, clock = HistoryRing(1.0, span=100), 0.0

@@ -1,3 +1,5 @@
+"""Percentages and rates from two readings."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def test_stolen_time_is_busy_time() -> None:
     assert cpu_shares(CpuTimes(), CpuTimes(idle=90, steal=10)).used == pytest.approx(10)
 
 
-def test_an_idle_counter_that_goes_backwards_counts_as_standing_still() -> None:
+def test_an_idle_counter_that_goes_backwards_counts_as_unchanged() -> None:
     before = CpuTimes(user=100, idle=1000, iowait=50)
     after = CpuTimes(user=110, idle=1030, iowait=40)
     assert cpu_shares(before, after).used == pytest.approx(25)
