@@ -4,8 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench.harness.invariants.form import FIELDS, parse
 from nodnod_agent.core.encoding import (
@@ -19,7 +17,6 @@ from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_peer_answer, encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import FullStats
-from strategies import examples, json_values
 
 STATS = FullStats("kyle", 5.0, 100, 25, 25.0, 1000, 500, 50.0, "")
 
@@ -184,34 +181,3 @@ def test_a_relabeled_object_has_the_given_error_or_else_its_own(
 def test_renaming_changes_nothing_but_the_name() -> None:
     raw = json.dumps(node(more=[1, {"name": "kyle"}])).encode()
     assert parse(renamed_node(raw, "stan")) == node(name="stan", more=[1, {"name": "kyle"}])
-
-
-odd_nodes = json_values | st.dictionaries(
-    st.sampled_from([*FIELDS[0], "more"]), json_values | st.just("kyle")
-).map(lambda fields: node() | fields)
-odd_answers = json_values | st.fixed_dictionaries(
-    {"nodes": st.dictionaries(st.sampled_from(["kyle", "stan"]), odd_nodes)},
-    optional={"error": json_values, "host": json_values, "id": json_values},
-)
-
-
-@examples(400)
-@given(
-    answer=odd_answers.map(lambda value: json.dumps(value).encode()) | st.binary(),
-    stat_type=st.integers(0, 3),
-    listed=st.sampled_from(["kyle", "kyle@10.0.0.2:7070"]),
-    version=st.sampled_from([1, 2]),
-)
-def test_whatever_a_peer_sends_its_entry_is_valid_or_refused(
-    answer: bytes, stat_type: int, listed: str, version: int
-) -> None:
-    question = Question(stat_type=stat_type)
-    try:
-        entry = splice(answer, question=question, listed=listed, version=version)
-    except WireError:
-        return
-    read = parse(entry)
-    assert read["name"] == listed
-    assert set(FIELDS[stat_type]) <= set(read)
-    numbers = [read[field] for field in FIELDS[stat_type][1:-1]]
-    assert all(isinstance(number, int | float) and number >= 0 for number in numbers)

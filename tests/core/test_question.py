@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nodnod_agent.core.pattern import MAX_PATTERNS
-from nodnod_agent.core.question import V1_REQUEST, Question
+from nodnod_agent.core.question import Question
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import Request
 
@@ -43,15 +43,6 @@ def test_requests_that_ask_something_else_have_another_question(fields: dict[str
     assert Question.of(Request(type=1, **fields)) != Question.of(Request(type=1))
 
 
-def test_an_unknown_section_is_refused() -> None:
-    with pytest.raises(
-        RequestError, match=r"`detail` must name sections .*cpu.*got 'weather'"
-    ) as e:
-        Question.of(Request(detail=["cpu", "weather"], id=7))
-    assert e.value.code == "unknown_section"
-    assert e.value.id == 7
-
-
 def test_a_peer_is_asked_for_itself_with_the_id_of_the_query() -> None:
     request = json.loads(Question(stat_type=2, nodes=("a",)).to_peer(17, 1.5))
     assert request == {"type": 0, "statType": 2, "id": 17}
@@ -73,10 +64,6 @@ def test_the_timeout_for_a_peer_stays_in_the_range_of_the_protocol(
     timeout: float, sent: float
 ) -> None:
     assert json.loads(Question(detail=("cpu",)).to_peer(1, timeout))["timeout"] == sent
-
-
-def test_a_version_1_agent_is_asked_with_a_version_1_request() -> None:
-    assert json.loads(V1_REQUEST) == {"type": 0, "statType": 0}
 
 
 def test_too_many_patterns_are_refused() -> None:

@@ -142,7 +142,8 @@ class Cluster:
             self._check_nodes(client.nodes, question)
         links = self.harness.node.peers.links.members
         assert all(link.unanswered <= MAX_UNANSWERED for link in links)
-        assert self.harness.node.responder.queries._under_way == {}
+        queries = self.harness.node.responder.queries
+        assert (queries._under_way, queries._groups) == ({}, {}), "nothing is kept"
 
     def _check_nodes(self, found: dict[str, Any], question: dict[str, Any]) -> None:
         fields = FIELDS[question.get("statType", 0)]

@@ -86,6 +86,19 @@ def test_a_request_that_expires_before_its_turn_is_answered_by_its_deadline(
     assert asked(kyle)[-1] == 3000
 
 
+def test_after_the_last_waiting_request_has_expired_the_next_goes_out_at_once(
+    harness: CoreHarness, kyle: FakePeer
+) -> None:
+    for seconds in (1, 2, 3):
+        ask(harness, seconds)
+    client = ask(harness, 4, timeout=0.05)
+    harness.clock.advance(5 * SPACING)
+    assert client.nodes["kyle"]["error"] == "no answer within 0.05 s"
+    ask(harness, 5)
+    harness.clock.turn()
+    assert asked(kyle) == [1, 2, 3, 5]
+
+
 def test_a_question_about_this_node_alone_does_not_wait(
     harness: CoreHarness, kyle: FakePeer
 ) -> None:

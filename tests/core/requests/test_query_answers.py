@@ -1,6 +1,5 @@
 """Answers of peers: late, wrong and misplaced ones, and nodes that change during a broadcast."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -91,23 +90,12 @@ BAD_ANSWERS: dict[str, Callable[[FakePeer], None]] = {
     "a list": lambda peer: peer.say(b"[]"),
     "deep nesting": lambda peer: peer.say(b"[" * 100_000),
     "NaN": lambda peer: peer.answer(cpuUsed=float("nan")),
-    "infinity": lambda peer: peer.answer(cpuUsed=float("inf")),
-    "negative numbers": lambda peer: peer.answer(diskUsed=-1),
     "two nodes": lambda peer: peer.answer_nodes({"bad": peer.node(), "own": peer.node(name="own")}),
     "no nodes": lambda peer: peer.answer_nodes({}),
     "nodes that are a list": lambda peer: peer.answer_nodes([peer.node()]),
-    "a missing field": lambda peer: peer.answer_nodes({"bad": {"name": "bad", "error": ""}}),
-    "another name": lambda peer: peer.answer(name="stan"),
-    "our name": lambda peer: peer.answer_nodes({"own": peer.node(name="own")}),
     "a huge object": lambda peer: peer.answer(more="x" * 100_000),
     "a refusal": lambda peer: peer.answer_nodes({}, error="go away", code="forbidden"),
-    "numbers too large": lambda peer: peer.say(huge_numbers(peer)),
 }
-
-
-def huge_numbers(peer: FakePeer) -> bytes:
-    answer = {"nodes": {"bad": peer.node(cpuUsed=0)}, "id": peer.queries[-1].get("id")}
-    return json.dumps(answer).replace('"cpuUsed": 0', '"cpuUsed": 1e999').encode()
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -90,24 +90,6 @@ def test_a_refusal_has_no_id_if_that_is_invalid(client: FakeClient) -> None:
     assert "id" not in client.answer
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(b'{"%b":"%b"}' % (field, b"x" * 16_000) for field in (b"type", b"id")),
-        b'"%b"' % (b"x" * 16_000),
-        b'{"nodes":["%b"]}' % (b"x" * 16_000),
-        b'{"type":%b}' % (b"1" * 4_000),
-        b"x" * 16_000,
-    ],
-)
-def test_a_refusal_quotes_no_more_than_200_characters_of_a_request(
-    client: FakeClient, text: bytes
-) -> None:
-    client.say(text)
-    assert "x" * 201 not in client.answer["error"]
-    assert len(client.answer["error"]) < 300
-
-
 @pytest.mark.parametrize("bad", [{"type": "nonsense"}, {"type": 99}, {"type": 2, "id": 5}])
 def test_ten_refusals_in_a_row_close_the_connection_with_1008(
     client: FakeClient, bad: dict[str, Any]

@@ -66,14 +66,6 @@ def test_the_interval_of_the_stream_stays_in_the_range_of_the_protocol(
     assert [query["every"] for query in kenny.queries] == [every]
 
 
-def test_in_pull_mode_no_peer_is_asked_for_a_stream() -> None:
-    harness = CoreHarness()
-    kenny = harness.peer("kenny")
-    harness.clock.advance(10)
-
-    assert kenny.queries == []
-
-
 def test_a_version_1_peer_is_polled_every_interval_until_the_end(harness: CoreHarness) -> None:
     kyle = harness.peer("kyle", version=1)
     before = len(kyle.queries)

@@ -216,18 +216,16 @@ class Queries:
             self._delivery.answer(late, self._body(broadcast, no_answer(timeout)))
 
     def _count(self, waiters: list[Waiter]) -> None:
-        """Note how long they have waited; those of one turn of the loop stand together, alike."""
+        """Note how long they have waited; those of one turn of the loop stand side by side."""
         now = self._clock.time()
-        deadline, timeout, alike = NEVER, 0.0, 0
+        deadline, timeout, alike = waiters[0].deadline, waiters[0].timeout, 0
         for waiter in waiters:
             if waiter.deadline == deadline and waiter.timeout == timeout:
                 alike += 1
                 continue
-            if alike:
-                self.durations.add(round(now - deadline + timeout, 6), alike)
-            deadline, timeout, alike = waiter.deadline, waiter.timeout, 1
-        if alike:
             self.durations.add(round(now - deadline + timeout, 6), alike)
+            deadline, timeout, alike = waiter.deadline, waiter.timeout, 1
+        self.durations.add(round(now - deadline + timeout, 6), alike)
 
     def _body(self, broadcast: Broadcast, error: str = "") -> bytes:
         own = self._local.entry(broadcast.question) if broadcast.own else None
