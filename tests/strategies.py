@@ -1,4 +1,4 @@
-"""Anything at all: what is thrown at those who read what others sent."""
+"""Hypothesis strategies for input from others: valid, nearly valid, and arbitrary."""
 
 import json
 import re
@@ -15,7 +15,7 @@ json_values: Strategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-"""What JSON can say, and NaN and infinity, which it cannot."""
+"""All JSON values, with NaN and infinity, which are no JSON."""
 
 odd_values: Strategy[Any] = st.sampled_from(
     [
@@ -25,20 +25,20 @@ odd_values: Strategy[Any] = st.sampled_from(
         *(None, True, [], {}, [[]], [{}], {"": {}}),
     ]
 )
-"""What is just beyond a limit, and what somebody may have forgotten."""
+"""Values at and beyond limits, and values that are easily forgotten."""
 
 _FIELD = re.compile(rb'"\w+": ')
 _PIECES = (b"", b",", b'"', b"}", b"[" * 600, b"1" * 5000, b"NaN", b"\xff", b"\xed\xa0\x80", b"\0")
 
 
 def examples(count: int) -> Callable[[Any], Any]:
-    """Try so many; more under a profile that tries more than the usual hundred."""
+    """Try ``count`` examples; more in proportion under a profile with more than 100."""
     return settings(max_examples=count * settings.default.max_examples // 100)
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, valid: Strategy[dict[str, Any]]) -> dict[str, Any]:
-    """A document some of whose fields hold what they should not."""
+def with_wrong_fields(draw: st.DrawFn, valid: Strategy[dict[str, Any]]) -> dict[str, Any]:
+    """A document with wrong values in some fields."""
     document = draw(valid)
     names = [*document, "more"]
     for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=2)):
@@ -47,8 +47,8 @@ def spoilt(draw: st.DrawFn, valid: Strategy[dict[str, Any]]) -> dict[str, Any]:
 
 
 @st.composite
-def torn(draw: st.DrawFn, texts: Strategy[bytes]) -> bytes:
-    """A text of which a part is missing, stands there twice, or is something else."""
+def corrupted(draw: st.DrawFn, texts: Strategy[bytes]) -> bytes:
+    """A text with a part that is missing, doubled or replaced."""
     text = draw(texts)
     start = draw(st.integers(0, len(text)))
     end = draw(st.integers(start, min(len(text), start + 40)))
@@ -57,8 +57,8 @@ def torn(draw: st.DrawFn, texts: Strategy[bytes]) -> bytes:
 
 
 @st.composite
-def doubled(draw: st.DrawFn, texts: Strategy[bytes]) -> bytes:
-    """A document in which a field stands twice, at whatever depth."""
+def with_duplicate_field(draw: st.DrawFn, texts: Strategy[bytes]) -> bytes:
+    """A document with a duplicate field, at any depth."""
     text = draw(texts)
     fields = list(_FIELD.finditer(text))
     if not fields:
@@ -69,13 +69,13 @@ def doubled(draw: st.DrawFn, texts: Strategy[bytes]) -> bytes:
 
 
 def documents(valid: Strategy[dict[str, Any]]) -> Strategy[bytes]:
-    """Documents as bytes: such as are right, such as are nearly so, and anything."""
+    """Documents as bytes: valid, nearly valid, and arbitrary."""
     right = valid.map(_encode)
-    wrong = spoilt(valid).map(_encode)
-    # JSON has no word for infinity, but numbers that no float can hold.
+    wrong = with_wrong_fields(valid).map(_encode)
+    # JSON has no infinity, but it has numbers beyond all floats.
     large = wrong.map(lambda text: text.replace(b"Infinity", b"1e999"))
-    broken = torn(right | wrong) | json_values.map(_encode) | st.binary(max_size=50)
-    return right | wrong | large | doubled(right) | broken
+    broken = corrupted(right | wrong) | json_values.map(_encode) | st.binary(max_size=50)
+    return right | wrong | large | with_duplicate_field(right) | broken
 
 
 def _encode(value: object) -> bytes:
