@@ -110,7 +110,7 @@ class AcceptedEndpoint(Endpoint):
 
     def stop(self) -> None:
         if not self.stopped and self._agent and self.live:
-            self.ledger.due(JOIN)  # the goodbye
+            self.ledger.due(JOIN)  # the announcement that the agent leaves
         super().stop()
         self.server.close()
         self.pages.stop()

@@ -54,14 +54,11 @@ class DialedEndpoint(Endpoint):
 
     def upgrade(self, kind_and_headers: bytes) -> bytes:
         """As an agent of version 2 (``2``), or 1, and any headers."""
+        names = (OFFER, "NodNod-Name: kyle", "NodNod-Instance: i3")
         lines = [
             *("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"),
             f"Sec-WebSocket-Accept: {ACCEPT}",
-            *(
-                (OFFER, "NodNod-Name: kyle", "NodNod-Instance: i3")
-                if kind_and_headers[:1] == b"2"
-                else ()
-            ),
+            *(names if kind_and_headers[:1] == b"2" else ()),
             *filter(None, kind_and_headers[1:].decode("latin-1").split("\t")),
         ]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -110,7 +107,5 @@ class DialedEndpoint(Endpoint):
     def finish(self) -> None:
         super().finish()
         assert not self.context.table
-        assert (
-            self.peer_connection.handler is None
-            or self.peer_connection.opened.exception() is not None
-        )
+        connection = self.peer_connection
+        assert connection.handler is None or connection.opened.exception() is not None

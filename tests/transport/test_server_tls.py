@@ -54,13 +54,6 @@ async def shake(port: int, context: ssl.SSLContext) -> bytes:
         return await reader.readuntil(b"hello")
 
 
-@pytest.mark.usefixtures("tls")
-async def test_a_websocket_goes_over_tls(server: Server, port: int, trust: ssl.SSLContext) -> None:
-    assert (await shake(port, trust)).startswith(b"HTTP/1.1 101 ")
-    await eventually(lambda: not server.context.table)
-    assert not server.context.table.handshaking
-
-
 @pytest.mark.parametrize(
     ("writes", "last"),
     [

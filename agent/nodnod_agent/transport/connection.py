@@ -198,7 +198,7 @@ class Connection(ConnectionWriter):
 
     @property
     def _held(self) -> bool:
-        """Whether waiting input has to wait on: for the receiver, the other side, or a mute."""
+        """Whether input must wait: the receiver is full, output is stuck, or the side is muted."""
         full = self.receiver is not None and self.receiver.full
         return full or self._writing_paused or self._control_frames.muted or bool(self.cut)
 
@@ -215,7 +215,7 @@ class Connection(ConnectionWriter):
                 self.transport.resume_reading()
 
     def _process(self) -> None:
-        """Process waiting input for one time slice, at least one frame or feed of the parser."""
+        """Process waiting input for one time slice: at least one frame, or one piece of bytes."""
         if self._ignores_close(0, len(self._unread) - self._unread_start):
             self._end_stream()
             return

@@ -17,7 +17,7 @@ from time import perf_counter
 ITERATION_BUDGET = 0.00025
 """Seconds of each loop iteration for the whole queue.
 
-An answer of the cluster takes four iterations: a higher value delays all who do not queue.
+An answer of the cluster takes four iterations: a higher value delays the connections that do not queue.
 """
 
 TIME_SLICE = 0.0001
@@ -36,6 +36,7 @@ MAX_DEBT = 10.0
 """Seconds after which even the largest debt is forgiven."""
 
 Serve = Callable[[], bool]
+"""Works for one time slice. Returns true if it can go on at once."""
 
 
 class FairQueue:
@@ -77,10 +78,7 @@ class FairQueue:
         return self._credit
 
     def enqueue(self, serve: Serve, budget: "CpuBudget") -> None:
-        """Add an entry, unless it waits already. It is served in the next iteration at the earliest.
-
-        ``serve`` works for one time slice. It returns true if it can go on at once.
-        """
+        """Add an entry, unless it waits already. It is served in the next iteration at the earliest."""
         if serve not in self._queued:
             self._queued.add(serve)
             self._incoming.append((serve, budget))

@@ -60,13 +60,13 @@ class TlsHandshake:
                 self._sock.shutdown(socket.SHUT_RDWR)
 
     async def _run(self, sock: socket.socket) -> None:
-        ours: socket.socket | None = sock
+        to_close: socket.socket | None = sock
         try:
             async with asyncio.timeout_at(self._deadline):
                 first = await self._first_byte(sock)
             if first == _TLS_RECORD:
                 await self._wait_in_queue()
-                ours = None  # from here on the transport closes it, in any case
+                to_close = None  # from here on the transport closes it, in any case
                 await self._loop.connect_accepted_socket(
                     lambda: ServerConnection(self._context, self._accepted_at, self),
                     sock,
@@ -85,8 +85,8 @@ class TlsHandshake:
             log.debug("TLS handshake with client %s failed: %r", self.name, error)
         finally:
             self._sock = None
-            if ours is not None:
-                ours.close()
+            if to_close is not None:
+                to_close.close()
             self._context.table.remove(self)
 
     async def _wait_in_queue(self) -> None:
