@@ -24,9 +24,9 @@ def test_bytes_are_sectors_of_512_and_busy_is_in_seconds() -> None:
 
 
 def test_only_disks_are_read() -> None:
-    asked: list[str] = []
-    found = parse_diskstats(DISKSTATS, lambda name: asked.append(name) or name == "dm-0")
-    assert asked == ["loop0", "vda", "vda1", "dm-0", "sr0"]
+    names: list[str] = []
+    found = parse_diskstats(DISKSTATS, lambda name: names.append(name) or name == "dm-0")
+    assert names == ["loop0", "vda", "vda1", "dm-0", "sr0"]
     assert found.keys() == {"dm-0"}
 
 

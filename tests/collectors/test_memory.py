@@ -60,9 +60,9 @@ def test_use_over_the_limit_leaves_nothing_available() -> None:
 
 
 def test_the_memory_of_this_machine_agrees_with_psutil() -> None:
-    ours, theirs = MemoryCollector(Cgroup()).read(0.0), psutil_memory()
-    assert ours.total == theirs.total
-    assert abs(ours.available - theirs.available) < ours.total / 20
+    memory, expected = MemoryCollector(Cgroup()).read(0.0), psutil_memory()
+    assert memory.total == expected.total
+    assert abs(memory.available - expected.available) < memory.total / 20
 
 
 def test_a_new_limit_is_followed(tmp_path: Path) -> None:

@@ -64,13 +64,13 @@ def test_a_container_without_hardware_sums_all_but_the_loopback() -> None:
 
 def test_hardware_is_determined_once_for_each_set_of_interfaces() -> None:
     counters = iter([{"lo": ZERO, "eth0": ZERO}] * 3 + [{"lo": ZERO, "eth1": ZERO}])
-    asked: list[str] = []
+    names: list[str] = []
     collector = NetworkCollector(
-        lambda: next(counters), lambda name: asked.append(name) or name.startswith("eth")
+        lambda: next(counters), lambda name: names.append(name) or name.startswith("eth")
     )
     for now in range(3):
         collector.read(float(now))
-    assert (asked, collector.hardware()) == (["lo", "eth0"], ["eth0"])
+    assert (names, collector.hardware()) == (["lo", "eth0"], ["eth0"])
     collector.read(3.0)
     assert collector.hardware() == ["eth1"]
 

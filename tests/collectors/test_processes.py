@@ -34,8 +34,8 @@ def process_stat(pid: int, cpu: float = 0.0, rss: int = 0, started: float = 1.0)
     return ProcessStat(pid, started, f"p{pid}", cpu, rss)
 
 
-def nobody(pid: int) -> str:
-    return "nobody"
+def user_of(pid: int) -> str:
+    return "app"
 
 
 def test_a_process_is_read_from_its_stat_file() -> None:
@@ -47,7 +47,7 @@ def test_a_hostile_name_is_just_data() -> None:
     process = parse_stat(HOSTILE, 100, 4096)
     assert (process.pid, process.rss) == (8249, 6068 * 4096)
     assert process.name == ') R 0 0 (\ufffd\n\x1b[2J"'
-    section = compute({}, [process], 1.0, nobody)
+    section = compute({}, [process], 1.0, user_of)
     assert msgspec.json.decode(msgspec.json.encode(section))["byCpu"][0]["name"] == process.name
 
 
@@ -57,18 +57,18 @@ def test_the_first_name_of_a_user_id_counts() -> None:
 
 def test_cpu_is_percent_of_one_core_over_the_elapsed_time() -> None:
     before = {(1, 1.0): 10.0, (2, 1.0): 10.0}
-    section = compute(before, [process_stat(1, 20.0), process_stat(2, 11.0)], 5.0, nobody)
+    section = compute(before, [process_stat(1, 20.0), process_stat(2, 11.0)], 5.0, user_of)
     assert [(row.pid, row.cpu) for row in section.by_cpu] == [(1, 200.0), (2, 20.0)]
 
 
 def test_a_process_with_a_reused_pid_is_a_new_one() -> None:
-    section = compute({(1, 1.0): 500.0}, [process_stat(1, 0.5, started=9.0)], 1.0, nobody)
+    section = compute({(1, 1.0): 500.0}, [process_stat(1, 0.5, started=9.0)], 1.0, user_of)
     assert section.by_cpu[0].cpu == 50.0
 
 
 def test_the_top_fifteen_by_cpu_and_by_memory_are_sorted() -> None:
     many = [process_stat(n, cpu=float(n), rss=1000 - n) for n in range(100)]
-    section = compute({}, many, 1.0, nobody)
+    section = compute({}, many, 1.0, user_of)
     assert section.count == 100
     assert [row.pid for row in section.by_cpu] == list(range(99, 99 - TOP, -1))
     assert [row.pid for row in section.by_memory] == list(range(TOP))

@@ -39,11 +39,11 @@ def test_the_scope_is_a_container_if_a_limit_applies(
 
 
 def test_the_section_is_read_once() -> None:
-    asked = []
-    collector = SystemCollector(Cgroup(memory=lambda: asked.append(1)), "1.2.3")
+    readings = []
+    collector = SystemCollector(Cgroup(memory=lambda: readings.append(1)), "1.2.3")
     section = collector.read(0.0)
     assert collector.read(100.0) is section
-    assert len(asked) == 1
+    assert len(readings) == 1
     assert section.agent_version == "1.2.3"
     assert section.cores.logical >= 1
     assert section.boot_time > 0

@@ -1,6 +1,6 @@
 // The cluster as this page knows it: its nodes, and the totals over them.
 
-import { Node, HISTORY_SECONDS } from "./node.js";
+import { HISTORY_SECONDS, Node } from "./node.js";
 import { Series } from "./series.js";
 
 export class Cluster {

@@ -2,16 +2,16 @@
 
 import { reason } from "./card.js";
 import { Chart, binaryTop, roundTop } from "./chart.js";
-import { toggleGroup } from "./togglegroup.js";
-import { preferences, setPreferences } from "./preferences.js";
 import { Crosshair } from "./crosshair.js";
 import { arrange, changeIcon, el, icon, mark, show, write } from "./dom.js";
 import { Facts } from "./facts.js";
 import { Panel } from "./panel.js";
 import { PANELS } from "./panels.js";
+import { preferences, setPreferences } from "./preferences.js";
 import { pattern } from "./route.js";
 import { Series } from "./series.js";
 import { STATES } from "./state.js";
+import { toggleGroup } from "./togglegroup.js";
 import { duration, moment, number, percent, rate } from "./units.js";
 
 const HOUR = 3600;
@@ -199,7 +199,7 @@ function addressOf({ member, state, since }, now) {
 
 function whyNoDetail(node) {
   if (node.member?.version === 1) {
-    return "This agent speaks version 1 of the protocol, which tells CPU, memory and disk only.";
+    return "This agent speaks version 1 of the protocol, which reports only CPU, memory and disk.";
   }
   const unreachable = "It reports no details while it cannot be reached.";
   return node.fresh ? "Waiting for its details…" : unreachable;

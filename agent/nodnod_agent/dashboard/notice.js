@@ -1,7 +1,7 @@
 // The notice above the page: a problem with the connection, and what the page does about it.
 
-import { el, icon, mark, show, unseen, write } from "./dom.js";
 import { lossText } from "./connection.js";
+import { el, icon, mark, show, unseen, write } from "./dom.js";
 import { moment } from "./units.js";
 
 export class Notice {

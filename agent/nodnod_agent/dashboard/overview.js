@@ -1,9 +1,9 @@
 // The overview: the totals, and every node as a card or a row.
 
 import { Card } from "./card.js";
-import { preferences, setPreferences } from "./preferences.js";
 import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
 import { SORTS, inOrder } from "./order.js";
+import { preferences, setPreferences } from "./preferences.js";
 import { Totals } from "./totals.js";
 import { count, moment } from "./units.js";
 
@@ -19,7 +19,7 @@ export class Overview {
     this.cards = new Map();
     this.state = null;
     this.sortedAt = 0;
-    this.totals = new Totals((state) => this.#change(() => (this.state = state)));
+    this.totals = new Totals((state) => this.#update(() => (this.state = state)));
     this.list = el("ul", { class: "nodes", "aria-label": "Nodes" });
     this.list.addEventListener("keydown", (event) => this.#moveFocus(event));
     this.empty = el("p", { class: "empty" });
@@ -74,7 +74,7 @@ export class Overview {
   }
 
   #sort(now) {
-    // Rows do not move either while the keyboard focus is among them.
+    // Rows do not move while the keyboard focus is among them.
     const held = this.list.contains(document.activeElement) && this.sortedAt > 0;
     if (held || Math.abs(now - this.sortedAt) < SORT_INTERVAL) {
       return;
@@ -120,7 +120,7 @@ export class Overview {
       autocomplete: "off",
       spellcheck: "false",
     });
-    this.filter.addEventListener("input", () => this.#change());
+    this.filter.addEventListener("input", () => this.#update());
     this.shown = el("span", { class: "shown" });
     this.densities = {
       cards: this.#densityButton("cards", "Cards"),
@@ -141,7 +141,7 @@ export class Overview {
   #densityButton(density, word) {
     const button = el("button", { type: "button", class: "quiet", title: word }, icon(density));
     button.append(unseen(word));
-    button.addEventListener("click", () => this.#change(() => setPreferences({ density })));
+    button.addEventListener("click", () => this.#update(() => setPreferences({ density })));
     return button;
   }
 
@@ -149,12 +149,12 @@ export class Overview {
     const button = el("button", { type: "button", class: `sort-key by-${sort}` }, SORTS[sort].word);
     button.addEventListener("click", () => {
       const reverse = preferences.sort === sort && !preferences.reverse;
-      this.#change(() => setPreferences({ sort, reverse }));
+      this.#update(() => setPreferences({ sort, reverse }));
     });
     return button;
   }
 
-  #change(change = () => {}) {
+  #update(change = () => {}) {
     change();
     this.sortedAt = 0;
     this.repaint();

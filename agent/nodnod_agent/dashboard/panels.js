@@ -1,10 +1,10 @@
 // The panels of the node view: the title and the drawing of each section.
 
-import { toggleGroup } from "./togglegroup.js";
 import { el, write } from "./dom.js";
 import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
 import { Table } from "./table.js";
+import { toggleGroup } from "./togglegroup.js";
 import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
 
 const shareUsed = ({ used, free }) => (used + free > 0 ? (100 * used) / (used + free) : null);
