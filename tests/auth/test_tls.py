@@ -92,35 +92,25 @@ def test_client_certificates_require_an_authority(files: tuple[str, str]) -> Non
     assert error_for(*files, None, client=True) == says
 
 
-def encrypted(key: Path, _: str) -> None:
-    secret = load_pem_private_key(key.read_bytes(), None)
-    key.write_bytes(
-        secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
-    )
-
-
-def garbage(key: Path, _: str) -> None:
-    key.write_text("garbage")
-
-
-def another(key: Path, other: str) -> None:
-    key.write_bytes(Path(other).read_bytes())
+def encrypted(key: bytes) -> bytes:
+    secret = load_pem_private_key(key, None)
+    return secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
 
 
 @pytest.mark.parametrize(
     ("corrupt", "says"),
     [
-        (encrypted, "the key is encrypted"),
-        (garbage, "expected a certificate and its key in PEM form"),
-        (another, "is not the key of the certificate"),
+        (lambda key, other: encrypted(key), "the key is encrypted"),
+        (lambda key, other: b"garbage", "expected a certificate and its key in PEM form"),
+        (lambda key, other: other, "is not the key of the certificate"),
     ],
 )
 def test_an_unusable_key_is_named_in_the_error(
-    authority: Authority, corrupt: Callable[[Path, str], None], says: str
+    authority: Authority, corrupt: Callable[[bytes, bytes], bytes], says: str
 ) -> None:
     cert, key = authority.issue("corrupt")
     _, other = authority.issue("other")
-    corrupt(Path(key), other)
+    Path(key).write_bytes(corrupt(Path(key).read_bytes(), Path(other).read_bytes()))
     assert error_for(cert, key, None).startswith(f"tls.key: {key}: {says}")
 
 
