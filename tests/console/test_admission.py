@@ -19,7 +19,7 @@ from nodnod_agent.auth.secrets import MIN_BYTES, read_secrets
 from nodnod_agent.console.main import main
 
 SECRET = "a secret of this cluster, and no other"
-Output = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SECRET", SECRET)
 
 
-def run(capsys: Output, *argv: str) -> tuple[int, str, str]:
+def run(capsys: Capture, *argv: str) -> tuple[int, str, str]:
     status = main(argv)
     return status, *capsys.readouterr()
 
@@ -39,7 +39,7 @@ def run(capsys: Output, *argv: str) -> tuple[int, str, str]:
 # Secrets
 
 
-def test_secrets_are_unique_and_long_enough_for_an_agent(capsys: Output) -> None:
+def test_secrets_are_unique_and_long_enough_for_an_agent(capsys: Capture) -> None:
     made = {run(capsys, "secret") for _ in range(10)}
     assert len(made) == 10
     for status, out, err in made:
@@ -48,7 +48,7 @@ def test_secrets_are_unique_and_long_enough_for_an_agent(capsys: Output) -> None
         assert len(out.strip()) >= MIN_BYTES
 
 
-def test_a_secret_file_is_private_and_never_overwritten(capsys: Output) -> None:
+def test_a_secret_file_is_private_and_never_overwritten(capsys: Capture) -> None:
     assert run(capsys, "secret", "--file", "s") == (0, "", "")
     assert stat.S_IMODE(Path("s").stat().st_mode) == 0o600
     before = Path("s").read_text()
@@ -65,7 +65,7 @@ def test_a_secret_file_is_private_and_never_overwritten(capsys: Output) -> None:
     [("45s", 45), ("90m", 5400), ("12h", 43200), ("30d", 30 * 86400), ("2w", 1209600)],
 )
 def test_a_token_has_the_role_name_and_lifetime_given(
-    capsys: Output, ttl: str, seconds: int
+    capsys: Capture, ttl: str, seconds: int
 ) -> None:
     argv = ["token", "--role", "read", "--ttl", ttl, "--for", "grafana", "--secret", "env:SECRET"]
     status, out, err = run(capsys, *argv)
@@ -98,7 +98,7 @@ def test_a_token_has_the_role_name_and_lifetime_given(
     ],
 )
 def test_a_token_that_cannot_be_made_is_one_line_and_status_2(
-    capsys: Output, argv: list[str], error: str
+    capsys: Capture, argv: list[str], error: str
 ) -> None:
     status, out, err = run(capsys, "token", *argv)
     assert (status, out) == (2, "")
@@ -108,7 +108,7 @@ def test_a_token_that_cannot_be_made_is_one_line_and_status_2(
 
 
 def test_the_secret_is_searched_where_an_agent_searches(
-    capsys: Output, monkeypatch: pytest.MonkeyPatch
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "abcd":
         monkeypatch.setenv(f"SECRET_{name}", f"{name} secret, which has to be rather long")
@@ -134,7 +134,7 @@ def test_the_secret_is_searched_where_an_agent_searches(
 
 
 @pytest.mark.parametrize("token", ["a b", "é", "a\nb"])
-def test_an_invalid_token_is_refused_and_not_shown(capsys: Output, token: str) -> None:
+def test_an_invalid_token_is_refused_and_not_shown(capsys: Capture, token: str) -> None:
     status, _, err = run(capsys, "stat", "--token", token)
     assert status == 2
     assert "--token: a token consists of letters" in err
@@ -151,7 +151,7 @@ def test_an_invalid_token_is_refused_and_not_shown(capsys: Output, token: str) -
     ],
 )
 def test_an_unusable_file_is_refused(
-    capsys: Output, flag: str, content: str | None, error: str
+    capsys: Capture, flag: str, content: str | None, error: str
 ) -> None:
     if content is not None:
         Path("file.pem").write_text(content)
@@ -178,7 +178,7 @@ def test_an_unusable_file_is_refused(
 )
 @pytest.mark.parametrize(("command", "misused"), [("stat", 2), ("members", 2), ("check", 3)])
 def test_a_certificate_without_its_key_is_an_error_of_one_line(
-    capsys: Output, tmp_path: Path, command: str, misused: int, flags: list[str], error: str
+    capsys: Capture, tmp_path: Path, command: str, misused: int, flags: list[str], error: str
 ) -> None:
     authority = Authority(tmp_path)
     for name in ("me", "other"):
@@ -198,7 +198,7 @@ def lock(key: str, to: str) -> None:
 
 
 def test_credentials_from_flags_or_the_environment_mean_tls(
-    capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def assert_tls(*flags: str) -> None:
         status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1", *flags)
@@ -218,7 +218,7 @@ def test_credentials_from_flags_or_the_environment_mean_tls(
     assert_tls()
 
 
-def test_a_plain_url_contradicts_a_ca(capsys: Output, tmp_path: Path) -> None:
+def test_a_plain_url_contradicts_a_ca(capsys: Capture, tmp_path: Path) -> None:
     argv = ["stat", "--server", "ws://127.0.0.1:1", "--ca", Authority(tmp_path).ca]
     status, _, err = run(capsys, *argv)
     assert status == 2

@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parent.parent / "doubles" / "fake_agent.py"
 
 def demo(count: int, *flags: str, real: bool = False) -> str:
     """Return code that runs the demo with real agents, or with fake ones that get ``flags``."""
-    agents = "demo.AGENT" if real else f"[sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
+    agents = "demo.AGENT_COMMAND" if real else f"[sys.executable, {str(SCRIPT)!r}, *{flags!r}]"
     return (
         "import sys; from nodnod_agent.console import demo, main;"
         "demo.PLAIN_INTERVAL = 0.2;"

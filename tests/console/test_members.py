@@ -30,7 +30,7 @@ ROWS = [
     row("kenny", "down", since=870.0),
     row("butters", "left", rtt=None),
 ]
-Output = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 
 
 def printed(width: int, rows: list[MemberInfo] = ROWS) -> str:
@@ -109,7 +109,7 @@ def cluster(stack: contextlib.ExitStack) -> Cluster:
     return Cluster(stack, "kyle", "stan", "kenny")
 
 
-def test_members_are_listed_as_a_table_or_as_json(cluster: Cluster, capsys: Output) -> None:
+def test_members_are_listed_as_a_table_or_as_json(cluster: Cluster, capsys: Capture) -> None:
     agent = cluster.agents["stan"]
     assert main(["members", "--server", agent.address]) == 0
     out, err = capsys.readouterr()
@@ -122,7 +122,7 @@ def test_members_are_listed_as_a_table_or_as_json(cluster: Cluster, capsys: Outp
 
 @pytest.mark.parametrize("flags", [[], ["--agree"]])
 def test_version_1_is_status_1_and_no_connection_is_status_3(
-    flags: list[str], capsys: Output
+    flags: list[str], capsys: Capture
 ) -> None:
     with Threaded(V1Server()) as agent:
         assert main(["members", "--server", agent.address, *flags]) == 1
@@ -154,7 +154,7 @@ def test_version_1_is_status_1_and_no_connection_is_status_3(
 )
 def test_every_difference_is_a_line_and_makes_the_status_1(
     cluster: Cluster,
-    capsys: Output,
+    capsys: Capture,
     name: str,
     sees: dict[str, str],
     status: int,
@@ -165,7 +165,7 @@ def test_every_difference_is_a_line_and_makes_the_status_1(
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def test_differences_can_be_json(cluster: Cluster, capsys: Output) -> None:
+def test_differences_can_be_json(cluster: Cluster, capsys: Capture) -> None:
     cluster.sees("kenny", stan="up")
     assert cluster.agree("--json") == 1
     document = json.loads(capsys.readouterr().out)
@@ -177,7 +177,7 @@ def test_differences_can_be_json(cluster: Cluster, capsys: Output) -> None:
 
 
 def test_both_halves_of_a_partitioned_cluster_are_asked(
-    stack: contextlib.ExitStack, capsys: Output
+    stack: contextlib.ExitStack, capsys: Capture
 ) -> None:
     cluster = Cluster(stack, "a", "b", "c", "d")
     for name, up, down in (("a", "b", "cd"), ("b", "a", "cd"), ("c", "d", "ab"), ("d", "c", "ab")):
@@ -190,7 +190,7 @@ def test_both_halves_of_a_partitioned_cluster_are_asked(
 
 
 def test_an_agent_that_refuses_or_cannot_be_reached_is_named(
-    cluster: Cluster, capsys: Output
+    cluster: Cluster, capsys: Capture
 ) -> None:
     cluster.agents["stan"].server.refusal = {"error": "token needed", "code": "forbidden"}
     gone = row("wendy", address="127.0.0.1:1")
@@ -203,7 +203,7 @@ def test_an_agent_that_refuses_or_cannot_be_reached_is_named(
     assert "✗ tweek is up for kyle, but could not be asked: " in out
 
 
-def test_a_version_1_agent_is_named_and_not_asked(cluster: Cluster, capsys: Output) -> None:
+def test_a_version_1_agent_is_named_and_not_asked(cluster: Cluster, capsys: Capture) -> None:
     with Threaded(V1Server("old")) as old:
         line = row("old", address=old.address, version=1, instance="")
         for name in cluster.agents:
@@ -254,7 +254,7 @@ async def test_an_empty_view_is_a_failure() -> None:
 # Real agents
 
 
-def test_real_agents_agree_until_one_is_frozen(agents: Agents, capsys: Output) -> None:
+def test_real_agents_agree_until_one_is_frozen(agents: Agents, capsys: Capture) -> None:
     cluster = asyncio.run(agents.cluster("kyle", "stan", "kenny"))
 
     def agree(*flags: str) -> tuple[int, list[str]]:

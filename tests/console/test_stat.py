@@ -19,7 +19,7 @@ from nodnod_agent.console.main import main
 
 FINE = [node_object("kyle"), node_object("stan")]
 FAILING = [node_object("kyle"), node_object("kenny", error="connection refused")]
-Output = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(params=[V1Server, V2Server])
@@ -34,7 +34,7 @@ def v2() -> Iterator[Threaded[V2Server]]:
         yield running
 
 
-def test_a_cluster_is_a_table(agent: Threaded[V1Server], capsys: Output) -> None:
+def test_a_cluster_is_a_table(agent: Threaded[V1Server], capsys: Capture) -> None:
     assert main(["stat", "--server", agent.address]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -43,7 +43,9 @@ def test_a_cluster_is_a_table(agent: Threaded[V1Server], capsys: Output) -> None
     assert "2 nodes · answered by kyle" in out
 
 
-def test_a_node_with_an_error_makes_the_status_1(agent: Threaded[V1Server], capsys: Output) -> None:
+def test_a_node_with_an_error_makes_the_status_1(
+    agent: Threaded[V1Server], capsys: Capture
+) -> None:
     agent.server.nodes = FAILING
     assert main(["stat", "--server", agent.address]) == 1
     assert "✗ kenny: connection refused" in capsys.readouterr().out
@@ -56,7 +58,7 @@ def test_a_node_with_an_error_makes_the_status_1(agent: Threaded[V1Server], caps
 
 
 def test_json_is_the_answer_of_the_server_in_the_environment(
-    agent: Threaded[V1Server], monkeypatch: pytest.MonkeyPatch, capsys: Output
+    agent: Threaded[V1Server], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setenv("NODNOD_SERVER", agent.address)
     assert main(["stat", "--json"]) == 0
@@ -71,19 +73,19 @@ def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server]) -> 
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
 
 
-def test_patterns_fail_on_version_1_with_status_1(capsys: Output) -> None:
+def test_patterns_fail_on_version_1_with_status_1(capsys: Capture) -> None:
     with Threaded(V1Server()) as agent:
         assert main(["stat", "--server", agent.address, "--nodes", "k*"]) == 1
     assert "needs a version-2 agent" in capsys.readouterr().err
 
 
-def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: Output) -> None:
+def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: Capture) -> None:
     v2.server.refusal = {"error": "token needed", "code": "forbidden"}
     assert main(["stat", "--server", v2.address]) == 1
     assert capsys.readouterr().err == "nodnod: token needed\n"
 
 
-def test_no_answer_in_time_is_status_3(v2: Threaded[V2Server], capsys: Output) -> None:
+def test_no_answer_in_time_is_status_3(v2: Threaded[V2Server], capsys: Capture) -> None:
     v2.server.hold()
     assert main(["stat", "--server", v2.address, "--timeout", "0.1"]) == 3
     assert "no answer" in capsys.readouterr().err
@@ -154,7 +156,7 @@ def test_watch_ends_with_the_status_of_the_last_answer(v2: Threaded[V2Server]) -
     assert process.returncode == 1
 
 
-def test_watch_is_status_3_if_it_cannot_connect_at_first(capsys: Output) -> None:
+def test_watch_is_status_3_if_it_cannot_connect_at_first(capsys: Capture) -> None:
     assert main(["stat", "--server", "127.0.0.1:1", "--watch", "1"]) == 3
     assert "connection refused" in capsys.readouterr().err
 

@@ -45,13 +45,13 @@ class NodeRows:
                 self.name = self.label = row.name
 
 
-Test = Callable[[NodeRows, MemberInfo], bool]
+_Test = Callable[[NodeRows, MemberInfo], bool]
 
 # Tests for whether a row is about a node, if the instance does not tell; all rows of a view are
 # tried with one test before the next. The same name and address is another run of the same node. An
 # observer that has never reached a node knows only its address. The name alone matches a node that
 # has moved; two nodes that are up with the same name are two.
-_TESTS: tuple[Test, ...] = (
+_TESTS: tuple[_Test, ...] = (
     lambda node, row: (row.name, row.address) == (node.name, node.address),
     lambda node, row: row.address == node.address and not (row.instance and node.instance),
     lambda node, row: row.name == node.name and (row.state != "up" or not row.instance),
@@ -111,5 +111,5 @@ def _match(observer: NodeRows, rows: Sequence[MemberInfo], nodes: list[NodeRows]
             nodes[-1].add(observer, row)
 
 
-def _first(nodes: Iterable[NodeRows], test: Test, row: MemberInfo) -> NodeRows | None:
+def _first(nodes: Iterable[NodeRows], test: _Test, row: MemberInfo) -> NodeRows | None:
     return next((node for node in nodes if test(node, row)), None)

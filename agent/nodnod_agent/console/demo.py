@@ -10,8 +10,12 @@ from pathlib import Path
 
 from nodnod_agent.console.command import Command, Status, number
 from nodnod_agent.console.hints import hints
-from nodnod_agent.console.local_cluster import COMMAND as AGENT
-from nodnod_agent.console.local_cluster import LocalAgent, free_addresses, local_cluster
+from nodnod_agent.console.local_cluster import (
+    AGENT_COMMAND,
+    LocalAgent,
+    free_addresses,
+    local_cluster,
+)
 from nodnod_agent.console.output import print_error, table
 from nodnod_agent.console.signals import until_signal
 from nodnod_agent.console.units import counted
@@ -47,7 +51,9 @@ def run(args: Namespace) -> int:
     return demonstrate(int(args.nodes))
 
 
-def demonstrate(count: int, command: Sequence[str] = AGENT, first_port: int = DEFAULT_PORT) -> int:
+def demonstrate(
+    count: int, command: Sequence[str] = AGENT_COMMAND, first_port: int = DEFAULT_PORT
+) -> int:
     """Run ``count`` agents, each started by ``command``, until a signal; return the exit status."""
     status = asyncio.run(until_signal(_demonstrate(count, command, first_port)))
     return Status.OK if status is None else status

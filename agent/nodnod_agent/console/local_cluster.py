@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from nodnod_client.address import DEFAULT_PORT, Address
 
-COMMAND = (sys.executable, "-m", "nodnod_agent.console.parent_watchdog")
+AGENT_COMMAND = (sys.executable, "-m", "nodnod_agent.console.parent_watchdog")
 """Starts one agent; its flags follow."""
 
 HOST = "127.0.0.1"
@@ -88,7 +88,7 @@ class LocalAgent(NamedTuple):
 
 @contextmanager
 def local_cluster(
-    addresses: Sequence[Address], folder: Path, command: Sequence[str] = COMMAND
+    addresses: Sequence[Address], folder: Path, command: Sequence[str] = AGENT_COMMAND
 ) -> Iterator[list[LocalAgent]]:
     """Start an agent at each address; stop them all at the end, whatever happens.
 

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nodnod_agent.console.units import counted, human_part, level, meter, percent, plain
+from nodnod_agent.console.units import counted, human_part, level_style, meter, percent, plain
 from nodnod_client.messages import Answer, NodeStats
 
 METER_WIDTH = 10
@@ -78,7 +78,7 @@ def _row(node: NodeStats, *, bars: bool, sizes: bool) -> list[Text]:
     ):
         if bars:
             cells.append(Text("") if unread else meter(share, METER_WIDTH))
-        cells.append(Text("-", "dim") if unread else Text(percent(share), level(share)))
+        cells.append(Text("-", "dim") if unread else Text(percent(share), level_style(share)))
         if sizes and part is not None:
             cells.append(Text("" if unread else human_part(*part)))
     return cells

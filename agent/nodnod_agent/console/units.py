@@ -45,7 +45,7 @@ def percent(value: float) -> str:
     return f"{value:.1f} %"
 
 
-def level(value: float) -> str:
+def level_style(value: float) -> str:
     """Return the style of a percentage: green, yellow from 75, red from 90."""
     return next((style for least, style in _LEVELS if value >= least), "green")
 
@@ -53,7 +53,7 @@ def level(value: float) -> str:
 def meter(value: float, width: int) -> Text:
     """Draw a bar of ``width`` characters, filled to ``value`` percent and colored by level."""
     filled = max(0, min(width, round(width * value / 100)))
-    return Text.assemble(("━" * filled, level(value)), ("─" * (width - filled), "dim"))
+    return Text.assemble(("━" * filled, level_style(value)), ("─" * (width - filled), "dim"))
 
 
 def plain(text: str, longest: int = 300) -> str:

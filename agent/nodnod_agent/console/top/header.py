@@ -7,7 +7,7 @@ from rich.text import Text
 
 from nodnod_agent.console.top.lines import TAGS
 from nodnod_agent.console.top.view_model import Totals
-from nodnod_agent.console.units import counted, human_part, human_span, level, percent, plain
+from nodnod_agent.console.units import counted, human_part, human_span, level_style, percent, plain
 
 MAX_MISSED = 3
 """Missed answers after which the numbers are outdated."""
@@ -51,13 +51,13 @@ def heading(state: ConnectionState, total: Totals) -> Text:
 def totals_line(total: Totals) -> Text:
     """Show the mean CPU of all nodes, and the sums of memory and disks."""
     text = Text("All  CPU ", "dim")
-    text.append(percent(total.cpu_used), level(total.cpu_used))
+    text.append(percent(total.cpu_used), level_style(total.cpu_used))
     for name, used, whole in (
         ("memory", total.memory_used, total.memory_total),
         ("disk", total.disk_used, total.disk_total),
     ):
         share = 100 * used / whole if whole else 0.0
-        text.append(f"   {name} ", "dim").append(percent(share), level(share))
+        text.append(f"   {name} ", "dim").append(percent(share), level_style(share))
         text.append(f" {human_part(used, whole)}")
     return text
 

@@ -10,7 +10,7 @@ from nodnod_client.messages import History
 
 T = TypeVar("T", bound=History)
 
-METRICS = ("cpu_used", "memory_used_percent", "disk_used_percent")
+FIELDS = ("cpu_used", "memory_used_percent", "disk_used_percent")
 """The metrics kept: fields of NodeStats and of History."""
 
 SLOTS = 60
@@ -33,7 +33,7 @@ class RecentHistory:
         """By slot number: the number of samples and their means."""
 
     def add(self, now: float, values: Sequence[float | None]) -> None:
-        """Add the values at ``now``, in the order of METRICS."""
+        """Add the values at ``now``, in the order of FIELDS."""
         number = floor(now / self._slot)
         count, means = self._means.get(number, (0, values))
         self._means[number] = (
@@ -49,7 +49,7 @@ class RecentHistory:
         Its newest point is taken as being of ``now``: the clocks of machines differ.
         """
         before = RecentHistory(self._slot)
-        columns = [getattr(history, metric) for metric in METRICS]
+        columns = [getattr(history, metric) for metric in FIELDS]
         count = max(map(len, columns))
         for index in range(max(0, count - ceil(self._slot * SLOTS / history.every)), count):
             values = [column[index] if index < len(column) else None for column in columns]

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from rich.text import Text
 
 from nodnod_agent.console.node_condition import Condition, error_detail
-from nodnod_agent.console.top.history import METRICS
+from nodnod_agent.console.top.history import FIELDS
 from nodnod_agent.console.top.view_model import Row
-from nodnod_agent.console.units import human_part, human_span, level, meter, plain
+from nodnod_agent.console.units import human_part, human_span, level_style, meter, plain
 from nodnod_client.messages import NodeStats
 
 TAGS = {
@@ -91,7 +91,7 @@ def node_line(row: Row, layout: Sequence[Column], *, now: float, wall: float) ->
         cells = []
         if column.bar:
             cells.append(meter(share, column.bar))
-        cells.append(Text(f"{share:.1f}%".rjust(_PERCENT), level(share)))
+        cells.append(Text(f"{share:.1f}%".rjust(_PERCENT), level_style(share)))
         if column.spark:
             cells.append(Text(sparkline(row.history.cells(metric, column.spark, now)), "cyan"))
         if column.sizes:
@@ -126,7 +126,7 @@ def _problem(row: Row, wall: float) -> Text:
 
 
 def _shares(node: NodeStats) -> list[float]:
-    return [getattr(node, metric) for metric in METRICS]
+    return [getattr(node, metric) for metric in FIELDS]
 
 
 def _padded(text: Text, width: int) -> Text:

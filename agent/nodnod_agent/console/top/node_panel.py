@@ -13,7 +13,7 @@ from nodnod_agent.console.node_condition import Condition, condition, error_deta
 from nodnod_agent.console.top.history import downsample, parse_history
 from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS, rate
-from nodnod_agent.console.units import human_span, level, meter, percent, plain
+from nodnod_agent.console.units import human_span, level_style, meter, percent, plain
 from nodnod_client.messages import History, NodeStats
 from nodnod_client.sections import SHAPES
 
@@ -57,7 +57,7 @@ def head(node: NodeStats, since: float | None, now: float) -> Text:
     shares = (node.cpu_used, node.memory_used_percent, node.disk_used_percent)
     for name, share in zip(("CPU", "memory", "disk"), shares, strict=True):
         text.append(f"{name} ", "dim").append_text(meter(share, 8))
-        text.append(f" {percent(share)}   ", level(share))
+        text.append(f" {percent(share)}   ", level_style(share))
     return text
 
 

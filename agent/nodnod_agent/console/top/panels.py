@@ -12,7 +12,7 @@ from nodnod_agent.console.units import (
     human_bytes,
     human_part,
     human_span,
-    level,
+    level_style,
     meter,
     percent,
     plain,
@@ -75,7 +75,7 @@ def _memory(memory: Memory, _width: int, _: float) -> RenderableType:
 
 def _used(name: str, used: int, total: int) -> Text:
     share = 100 * used / total if total else 0.0
-    number = (f" {percent(share):>7}", level(share))
+    number = (f" {percent(share):>7}", level_style(share))
     return Text.assemble(f"{name:<6}", meter(share, 20), number, f"  {human_part(used, total)}")
 
 
@@ -89,7 +89,7 @@ def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableTy
         elif row.error is not UNSET:
             note = plain(row.error, 40)
         device = [Text(plain(f"{row.device} ({row.type})"))] if width >= 70 else []
-        numbers = [Text(percent(share), level(share)), Text(human_bytes(row.free))]
+        numbers = [Text(percent(share), level_style(share)), Text(human_bytes(row.free))]
         mount = Text(plain(row.mount), "bold" if row.counted else "")
         table.add_row(mount, *device, meter(share, 8), *numbers, Text(note, "bold red"))
     return table
@@ -111,7 +111,7 @@ def _diskio(rows: dict[str, DiskIo], _width: int, _: float) -> RenderableType:
         table.add_row(
             Text(plain(name)),
             *(rate(row.read_bytes), rate(row.write_bytes), f"{row.reads:.0f}", f"{row.writes:.0f}"),
-            Text("-") if busy is None else Text(percent(busy), level(busy)),
+            Text("-") if busy is None else Text(percent(busy), level_style(busy)),
         )
     return table
 
@@ -122,7 +122,7 @@ def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
         stall = getattr(pressure, name)
         if stall is not None:
             full = "-" if stall.full is None else percent(stall.full)
-            table.add_row(name, Text(percent(stall.some), level(stall.some)), full)
+            table.add_row(name, Text(percent(stall.some), level_style(stall.some)), full)
     return table
 
 
@@ -156,7 +156,7 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
     for row in rows:
         text = Text(plain(row.name), "bold")
         if row.utilisation is not None:
-            text.append(f"  {percent(row.utilisation)}", level(row.utilisation))
+            text.append(f"  {percent(row.utilisation)}", level_style(row.utilisation))
         if row.memory_total:
             text.append(f"  {human_part(row.memory_used or 0, row.memory_total)}", "not bold")
         if row.temperature is not None:

@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 
 from nodnod_agent.console.node_condition import Condition, condition
-from nodnod_agent.console.top.history import METRICS, RecentHistory, parse_history, slot_length
+from nodnod_agent.console.top.history import FIELDS, RecentHistory, parse_history, slot_length
 from nodnod_client.messages import Answer, History, NodeStats
 
-ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), METRICS, strict=True))}
+ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), FIELDS, strict=True))}
 """The sort keys and, of numbers, the field. Numbers are sorted from high to low."""
 
 
@@ -68,7 +68,7 @@ class ViewModel:
         }
         for name in answer.nodes.keys() - failed:
             node = answer.nodes[name]
-            self._histories[name].add(now, [getattr(node, metric) for metric in METRICS])
+            self._histories[name].add(now, [getattr(node, metric) for metric in FIELDS])
         return changed
 
     def backfill(self, answer: Answer, now: float) -> None:
