@@ -3,8 +3,8 @@
     python bench/dashboard.py [--nodes 200] [--ticks 30] [--view cards|rows|node]
 
 Needs Chromium and the Python package playwright. Each tick is sent alone and its repaint waited
-for, so the figures are of one tick each, on a screen of 1920 by 1080. Compare: the script of a
-tick is meant to stay under 50 ms.
+for, so the figures are of one tick each, on a screen of 1920 by 1080. The limit for the script of a
+tick is 50 ms.
 """
 
 import sys
@@ -16,7 +16,8 @@ import asyncio
 import statistics
 from typing import Any
 
-from bench.harness.report import table
+from bench.harness.options import flag, positive
+from bench.harness.report import print_table
 from browser.chromium import ARGUMENTS, Page, async_playwright, find_chromium, what_is_missing
 from browser.simulated import SimulatedCluster
 
@@ -26,7 +27,7 @@ PARTS = {
     "layout": "LayoutDuration",
     "all": "TaskDuration",
 }
-"""What is reported -> what Chromium calls it; `all` is everything that the page's thread does."""
+"""Part of the report -> Chromium's name of it; `all` is everything that the page's thread does."""
 
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 WARM = 5
@@ -35,9 +36,9 @@ WARM = 5
 async def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=200)
-    parser.add_argument("--ticks", type=int, default=30)
-    parser.add_argument("--view", choices=("cards", "rows", "node"), default="rows")
+    flag(parser, "nodes", positive, 200, "nodes of the simulated cluster")
+    flag(parser, "ticks", positive, 30, "ticks to measure")
+    flag(parser, "view", str, "rows", "page to measure", choices=("cards", "rows", "node"))
     options = parser.parse_args()
     missing = what_is_missing()
     if missing:
@@ -58,7 +59,7 @@ async def main() -> None:
         [part, f"{statistics.median(times):.1f}", f"{max(times):.1f}"]
         for part, times in taken.items()
     ]
-    print("\n".join(table(["", "median", "most"], rows)))
+    print_table(["", "median", "max"], rows)
 
 
 async def measure(page: Page, cluster: SimulatedCluster, ticks: int) -> dict[str, list[float]]:
@@ -78,7 +79,7 @@ async def measure(page: Page, cluster: SimulatedCluster, ticks: int) -> dict[str
 
 
 async def metrics(session: Any) -> dict[str, float]:
-    """What the page has cost until now, in seconds."""
+    """The cost of the page so far, in seconds."""
     answer = await session.send("Performance.getMetrics")
     return {metric["name"]: metric["value"] for metric in answer["metrics"]}
 

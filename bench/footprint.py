@@ -27,7 +27,7 @@ from bench.harness.report import print_table
 from bench.harness.usage import Meter, pss, rss
 from nodnod_client.errors import ConnectError
 
-SETTLE = 2.0
+PAUSE = 2.0
 """Seconds between a change and the measurement."""
 
 HEAD = ("state", "RSS MB", "PSS MB", "CPU %", "bytes per client", "requests/s")
@@ -68,7 +68,7 @@ async def watch(agent: Agent, numbers: list[int], streaming: int, span: float) -
     rows.append(await idle(agent, f"{streaming:,} of them stream", span, quiet, streaming))
     for client in clients:
         client.abort()
-    await asyncio.sleep(SETTLE)
+    await asyncio.sleep(PAUSE)
     plan = Plan(server=agent.endpoint, nodes=2, concurrent=20, number=20_000)
     rows.append(await loaded(agent, "20 connections, one at a time", plan, span))
     plan = replace(plan, pipeline=16, number=100_000)
@@ -80,7 +80,7 @@ async def idle(
     agent: Agent, state: str, span: float, empty: int = 0, clients: int = 0
 ) -> list[str]:
     """Measure an agent without requests."""
-    await asyncio.sleep(SETTLE)
+    await asyncio.sleep(PAUSE)
     meter, began = Meter(agent.pid), time.perf_counter()
     await asyncio.sleep(span)
     share = meter.seconds() / (time.perf_counter() - began)

@@ -238,9 +238,9 @@ async def besiege(
 ) -> dict[str, dict[str, int]]:
     """Keep ``number`` connections of these kinds in turn for so many seconds; their counts."""
     counts = {kind: {"came": 0, "cut": 0} for kind in kinds}
-    gate = asyncio.Semaphore(AT_ONCE)
+    dialing = asyncio.Semaphore(AT_ONCE)
     tasks = [
-        asyncio.create_task(_keep_connecting(server, kinds[n % len(kinds)], counts, gate, pause))
+        asyncio.create_task(_keep_connecting(server, kinds[n % len(kinds)], counts, dialing, pause))
         for n in range(number)
     ]
     await asyncio.wait(tasks, timeout=span)
@@ -254,7 +254,7 @@ async def _keep_connecting(
     server: Address,
     kind: str,
     counts: dict[str, dict[str, int]],
-    gate: asyncio.Semaphore,
+    dialing: asyncio.Semaphore,
     pause: float,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -263,7 +263,7 @@ async def _keep_connecting(
             sock.setblocking(False)
             if kind.startswith("unread"):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
-            async with gate:
+            async with dialing:
                 await loop.sock_connect(sock, tuple(server))
             counts[kind]["came"] += 1
             await KINDS[kind](Intruder(sock))

@@ -38,7 +38,7 @@ AT_ONCE = 4
 
 MESH_LIMIT = 60.0
 LOOK_EVERY = 0.1
-SETTLE = 3.0
+PAUSE = 3.0
 """Seconds after all links are up before anything is measured."""
 
 WARM_UP = 20
@@ -115,13 +115,13 @@ def watch(size: int, span: float, number: int) -> Measured:
     with mesh(size) as agents:
         up = time.perf_counter()
         whole = run(until_whole(agents))
-        time.sleep(SETTLE)
+        time.sleep(PAUSE)
         meters = [Meter(agent.pid) for agent in agents]
         then = time.perf_counter()
         time.sleep(span)
         idle = sum(meter.seconds() for meter in meters) / (time.perf_counter() - then)
-        resident = fmean(rss(agent.pid) for agent in agents)
-        shared = fmean(pss(agent.pid) or 0 for agent in agents)
+        mean_rss = fmean(rss(agent.pid) for agent in agents)
+        mean_pss = fmean(pss(agent.pid) or 0 for agent in agents)
         plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=WARM_UP)
         run(measure(plan))
         for meter in meters:
@@ -140,8 +140,8 @@ def watch(size: int, span: float, number: int) -> Measured:
             p99_ms=p99,
             cpu_per_answer_ms=1000 * max(0.0, busy) / number,
             idle_cpu_percent=100 * idle / size,
-            rss_bytes=resident,
-            pss_bytes=shared,
+            rss_bytes=mean_rss,
+            pss_bytes=mean_pss,
         )
 
 

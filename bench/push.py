@@ -3,7 +3,7 @@
     python bench/push.py [--nodes 5] [--rounds 5] [--number 4000] [--seconds 30]
 
 Starts and stops two clusters, one in each mode, sampling at 1 s; what can be is measured on both
-at once, the rest in turn. Bytes are counted by a proxy on the one link that each of two more
+at the same time, the rest in turn. Bytes are counted by a proxy on the one link that each of two more
 clusters of two has from the agent asked to the other: TCP payload, both directions, and, on
 Linux, the same with the IP and TCP headers of every segment, as the kernel counts them.
 """
@@ -42,7 +42,7 @@ LOOK_EVERY = 0.02
 """Seconds between two requests for the numbers of every node."""
 
 VIEW = b'{"type":1,"every":1,"id":"v"}'
-SETTLE = 3.0
+PAUSE = 3.0
 """Seconds in which the links and streams of a new cluster come up."""
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     span = options.seconds
     with ExitStack() as stack:
         clusters = [stack.enter_context(cluster(options.nodes, {"mode": mode})) for mode in MODES]
-        time.sleep(SETTLE)
+        time.sleep(PAUSE)
         rounds = [
             [latency(agents[0], options) for agents in clusters] for _ in range(options.rounds)
         ]
@@ -78,7 +78,7 @@ def main() -> None:
         hung = [run(hang(agents)) for agents in clusters]
     with ExitStack() as stack:
         links = [stack.enter_context(link(mode)) for mode in MODES]
-        time.sleep(SETTLE)
+        time.sleep(PAUSE)
         quiet = wire([one for _, one in links], span)
         asked = run(wire_viewed(links, span))
     print(f"Latency, one connection, {options.nodes} nodes, medians of {options.rounds} rounds:")
@@ -136,7 +136,7 @@ class Usage:
 
 
 def cpu(clusters: list[list[Agent]], span: float) -> list[tuple[float, float]]:
-    """What the clusters use while nobody asks."""
+    """The CPU of the clusters without requests."""
     usage = [Usage(agents) for agents in clusters]
     time.sleep(span)
     return [one.percent(span) for one in usage]
@@ -145,11 +145,11 @@ def cpu(clusters: list[list[Agent]], span: float) -> list[tuple[float, float]]:
 async def with_viewers(
     asked: list[Agent], clusters: list[list[Agent]], span: float
 ) -> list[tuple[float, float]]:
-    """What they use while one client of each streams the whole cluster."""
+    """The same while one client of each streams the whole cluster."""
     viewers = [await Requester.connect(agent.endpoint) for agent in asked]
     for viewer in viewers:
         viewer.send(VIEW)
-    await asyncio.sleep(SETTLE)
+    await asyncio.sleep(PAUSE)
     usage = [Usage(agents) for agents in clusters]
     await asyncio.sleep(span)
     for viewer in viewers:
@@ -165,7 +165,7 @@ async def age(agents: list[Agent], span: float) -> tuple[float, float]:
     viewer = await Requester.connect(agents[0].endpoint)
     others = [await Requester.connect(agent.endpoint) for agent in agents[1:]]
     known: dict[tuple[str, Numbers], float] = {}
-    told: dict[tuple[str, Numbers], float] = {}
+    reported: dict[tuple[str, Numbers], float] = {}
     end = time.perf_counter() + span
     while (now := time.perf_counter()) < end:
         answers = await asyncio.gather(
@@ -173,16 +173,16 @@ async def age(agents: list[Agent], span: float) -> tuple[float, float]:
         )
         for place, answer in enumerate(answers):
             for name, node in answer.items():
-                (known if place else told).setdefault((name, _numbers(node)), now)
+                (known if place else reported).setdefault((name, _numbers(node)), now)
         await asyncio.sleep(LOOK_EVERY)
     for one in (viewer, *others):
         one.abort()
     # The numbers of the first answers may be of any age.
     begin = min(known.values())
     lags = sorted(
-        1000 * max(0.0, told[sample] - when)
+        1000 * max(0.0, reported[sample] - when)
         for sample, when in known.items()
-        if sample in told and when > begin
+        if sample in reported and when > begin
     )
     return percentile(lags, 50), lags[-1]
 

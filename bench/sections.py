@@ -3,8 +3,8 @@
     python bench/sections.py [--samples 500] [--pause 0.02]
 
 CPU time of the whole process (so the thread that reads the mounts is in it), reading, computing
-and encoding, in microseconds per sample. The pause between two samples lets caches go as cold as
-they do in an agent. Compare: all cheap sections together are meant to stay under 2,000.
+and encoding, in microseconds per sample. The pause between two samples lets caches get as cold as
+they do in an agent. The limit for all cheap sections together is 2,000.
 """
 
 import sys
@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from bench.harness.options import flag, positive, seconds
 from nodnod_agent.collectors.machine import Machine, moment, open_collectors
 from nodnod_agent.collectors.processes import NotReady
 from nodnod_client.sections import EXPENSIVE
@@ -27,8 +28,8 @@ from nodnod_client.sections import EXPENSIVE
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--pause", type=float, default=0.02, help="seconds between two samples")
+    flag(parser, "samples", positive, 500, "samples of each section")
+    flag(parser, "pause", seconds, 0.02, "seconds between two samples")
     options = parser.parse_args()
     collectors = open_collectors("bench")
 

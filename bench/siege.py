@@ -37,7 +37,7 @@ HEAD = ("", "asked", "wrong", "p50 ms", "p99 ms", "max ms", "agent CPU %", "agen
 NAMES = ("node-0", "node-1", "node-2")
 REQUEST = {"type": 1}
 FRAME = framed(b'{"type":1}')
-SETTLE = 2.0
+PAUSE = 2.0
 """Seconds of attack before anything is counted."""
 
 PATIENCE = 5.0
@@ -163,13 +163,13 @@ async def besieged(
     options: argparse.Namespace,
 ) -> Seen:
     """Have the clients ask the agent while the victim is attacked."""
-    attack = Attack(victim.endpoint, kinds, options.count, options.seconds + SETTLE + PATIENCE)
-    await asyncio.sleep(SETTLE)
+    attack = Attack(victim.endpoint, kinds, options.count, options.seconds + PAUSE + PATIENCE)
+    await asyncio.sleep(PAUSE)
     seen = await listen(agent, clients, options)
     counts = await asyncio.to_thread(attack.end)
     came = ", ".join(f"{kind} {one['came']}/{one['cut']}" for kind, one in counts.items())
     print(f"{'siege' if victim is agent else 'bystander'}: connected/cut: {came}", flush=True)
-    await asyncio.sleep(SETTLE)
+    await asyncio.sleep(PAUSE)
     return seen
 
 

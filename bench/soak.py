@@ -169,7 +169,7 @@ class Soak:
                     self._complain(one.name, died)
                 elif one.up:
                     gauge = self._gauges[one.name]
-                    gauge.look(monotonic())
+                    gauge.read(monotonic())
                     if leap := gauge.leap:
                         self._log(f"memory of {one.name} leaps from {leap}")
             for clients in self._clients:

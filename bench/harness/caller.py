@@ -121,7 +121,7 @@ Result = TypeVar("Result")
 async def connect_all(
     make: Callable[[], AnyCaller], server: Address, count: int
 ) -> list[AnyCaller]:
-    """Open ``count`` connections. Raises ConnectError, whose text says where and why."""
+    """Open ``count`` connections. Raises ConnectError with the address and the reason."""
     loop = asyncio.get_running_loop()
 
     async def connect(_: int) -> AnyCaller:
@@ -135,7 +135,7 @@ async def connect_all(
         while len(callers) < count:
             several = min(AT_ONCE, count - len(callers))
             async with asyncio.timeout(DIAL_LIMIT):
-                # All are waited for: a failure that nobody fetches would be logged.
+                # All are awaited: asyncio would log a failure that is never fetched.
                 opened = await asyncio.gather(*map(connect, range(several)), return_exceptions=True)
             for caller in opened:
                 if isinstance(caller, BaseException):

@@ -80,7 +80,7 @@ class Clients:
         self._where = where
         self._names = names
         self._converse = converse
-        self._rng = random.Random(f"guests {seed}")
+        self._rng = random.Random(f"guests {seed}")  # the text is part of the seed
         self._clients: set[Client] = set()
         self._stopping = False
 

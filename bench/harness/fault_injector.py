@@ -43,7 +43,7 @@ class FaultInjector:
         self._log = log
         self._complain = complain
         self._started = started
-        self._rng = random.Random(f"marshal {seed}")
+        self._rng = random.Random(f"marshal {seed}")  # the text is part of the seed
         self._attacks: set[Attack] = set()
         self.done = 0
 

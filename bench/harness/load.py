@@ -1,7 +1,7 @@
-"""The load: connections that ask one question again and again, and what came of it.
+"""The load: connections that send one request again and again, and the outcome.
 
-Built on the agent's own transport, requests framed beforehand. An answer that is, byte for byte, the
-last one that was found good is good: only what differs is parsed.
+It runs on the agent's own transport, with requests framed beforehand. An answer that equals the last
+good one byte for byte is good; only one that differs is parsed.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from nodnod_client.codec import decode_answer
 from nodnod_client.errors import WireError
 
 WATCH = 0.1
-"""Seconds between two looks at who is not answered any more."""
+"""Seconds between two checks for connections without answers."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to ask whom, and how hard. ``timeout`` is in seconds without any answer."""
+    """What to send to which server, and how much. ``timeout``: seconds without any answer."""
 
     server: Address
     concurrent: int = 10
@@ -35,11 +35,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, kw_only=True):
-    """What came of a load: counts, seconds, and the latency of every answer in seconds.
+    """The outcome of a load: counts, seconds, and the latency of every answer in seconds.
 
     ``failed`` are answers that carry an error; ``invalid`` those with the wrong number of nodes, a
-    node with an error, no answer at all, or one that nobody asked for. ``cpu`` is the share of one
-    core that the load itself has used: near 1 it is the load that is measured.
+    node with an error, texts that are no answer, and answers without a request. ``cpu`` is the share of
+    one core that the load itself used: near 1, the load is measured, not the agent.
     """
 
     requests: int
@@ -66,8 +66,8 @@ class Outcome(Struct, kw_only=True):
         return self.responses / self.duration if self.duration else 0.0
 
 
-class Asker(Caller):
-    """Keeps ``pipeline`` requests under way until its share is asked and answered, in order."""
+class Sender(Caller):
+    """Keeps ``pipeline`` requests in flight until its share is sent and answered, in order."""
 
     __slots__ = ("answered", "asked", "left", "load")
 
@@ -77,10 +77,10 @@ class Asker(Caller):
         self.asked: deque[float] = deque()
         self.left = 0
         self.answered = 0.0
-        """When it was answered last, or began."""
+        """When the last answer came, or it began."""
 
     def begin(self, share: int) -> None:
-        """Ask the first requests of ``share``."""
+        """Send the first of ``share`` requests."""
         first = min(share, self.load.plan.pipeline)
         self.left = share - first
         self.answered = now = perf_counter()
@@ -90,11 +90,11 @@ class Asker(Caller):
         self.schedule_flush()
 
     def note(self, slot: int, now: float) -> None:
-        """A request goes out."""
+        """A request is sent."""
         self.asked.append(now)
 
     def received(self, text: bytes) -> None:
-        """See User."""
+        """Note an answer."""
         load = self.load
         if not self.asked:
             load.outcome.invalid += 1
@@ -102,7 +102,7 @@ class Asker(Caller):
         self.answered = now = perf_counter()
         load.latencies.append(now - self.asked.popleft())
         if text != load.known_good:
-            load.judge(text)
+            load.check(text)
         if self.left:
             self.left -= 1
             self.asked.append(now)
@@ -111,89 +111,89 @@ class Asker(Caller):
             load.finished(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol: what it has not been answered is missing."""
+        """Count what is not answered as missing."""
         super().connection_lost(exc)
         self.load.finished(self)
 
 
-class IdAsker(Asker):
+class IdSender(Sender):
     """The same with an ``id`` in each request, and answers in any order."""
 
-    __slots__ = ("under_way",)
+    __slots__ = ("in_flight",)
 
     def __init__(self, load: "Load", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(load, loop)
-        self.under_way: dict[int, float] = {}
+        self.in_flight: dict[int, float] = {}
 
     def note(self, slot: int, now: float) -> None:
-        """See Asker."""
-        self.under_way[slot] = now
+        """A request is sent."""
+        self.in_flight[slot] = now
 
     def received(self, text: bytes) -> None:
-        """See User."""
+        """Note an answer."""
         load = self.load
         head, _, tail = text.rpartition(b',"id":')
         slot = int(tail[:-1]) if tail[:-1].isdigit() else -1
-        asked = self.under_way.pop(slot, None)
+        asked = self.in_flight.pop(slot, None)
         if asked is None:
             load.outcome.invalid += 1
             return
         self.answered = now = perf_counter()
         load.latencies.append(now - asked)
         if head != load.known_good:
-            load.judge(text, head)
+            load.check(text, head)
         if self.left:
             self.left -= 1
-            self.under_way[slot] = now
+            self.in_flight[slot] = now
             self.out.append(load.frames[slot])
-        elif not self.under_way:
+        elif not self.in_flight:
             load.finished(self)
 
 
 class Load:
-    """One plan, carried out: connect, launch, wait."""
+    """Carries out one plan: connect, launch, wait."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.frames = [framed(_question(plan, slot)) for slot in range(plan.pipeline)]
+        self.frames = [framed(_request(plan, slot)) for slot in range(plan.pipeline)]
         self.known_good = b""
         self.latencies = array("d")
         self.outcome = Outcome(requests=plan.number, latencies=self.latencies)
-        self._askers: list[Asker] = []
-        self._busy: set[Asker] = set()
+        self._senders: list[Sender] = []
+        self._busy: set[Sender] = set()
         self._ended = asyncio.Event()
         self._began = self._cpu_began = 0.0
 
     async def connect(self) -> None:
         """Open all connections. Raises ConnectError."""
         allow_files(self.plan.concurrent)
-        kind = IdAsker if self.plan.ids else Asker
+        kind = IdSender if self.plan.ids else Sender
         loop = asyncio.get_running_loop()
-        self._askers = await connect_all(
+        self._senders = await connect_all(
             lambda: kind(self, loop), self.plan.server, self.plan.concurrent
         )
 
     def launch(self) -> None:
-        """Begin to ask, on all connections."""
-        self._busy.update(self._askers)
+        """Begin to send, on all connections."""
+        self._busy.update(self._senders)
         self._began, self._cpu_began = perf_counter(), process_time()
         share, rest = divmod(self.plan.number, self.plan.concurrent)
-        for place, asker in enumerate(self._askers):
-            asker.begin(share + (place < rest))
+        for place, sender in enumerate(self._senders):
+            sender.begin(share + (place < rest))
 
     async def wait(self) -> Outcome:
-        """Until all is answered or given up; closes the connections."""
+        """Wait until all is answered or given up, and close the connections."""
         while self._busy:
             try:
                 await asyncio.wait_for(self._ended.wait(), WATCH)
             except TimeoutError:
                 self._give_up()
-        for asker in self._askers:
-            asker.abort()
+        for sender in self._senders:
+            sender.abort()
         return self.outcome
 
-    def judge(self, text: bytes, head: bytes = b"") -> None:
-        """Look into an answer that is not the one known to be good."""
+    def check(self, text: bytes, head: bytes = b"") -> None:
+        """Check an answer that differs from the last good one."""
         try:
             answer = decode_answer(text)
         except WireError:
@@ -207,9 +207,9 @@ class Load:
         else:
             self.known_good = head or text
 
-    def finished(self, asker: Asker) -> None:
-        """A connection has its share, or is gone."""
-        self._busy.discard(asker)
+    def finished(self, sender: Sender) -> None:
+        """A connection has all its answers, or is gone."""
+        self._busy.discard(sender)
         if not self._busy and not self._ended.is_set():
             outcome = self.outcome
             outcome.duration = perf_counter() - self._began
@@ -219,10 +219,10 @@ class Load:
 
     def _give_up(self) -> None:
         now = perf_counter()
-        for asker in tuple(self._busy):
-            if now - asker.answered > self.plan.timeout:
-                asker.abort()
-                self.finished(asker)
+        for sender in tuple(self._busy):
+            if now - sender.answered > self.plan.timeout:
+                sender.abort()
+                self.finished(sender)
 
 
 async def measure(plan: Plan) -> Outcome:
@@ -233,7 +233,7 @@ async def measure(plan: Plan) -> Outcome:
     return await load.wait()
 
 
-def _question(plan: Plan, slot: int) -> bytes:
+def _request(plan: Plan, slot: int) -> bytes:
     if plan.ids:
         return b'{"type":%d,"statType":0,"id":%d}' % (plan.type, slot)
     return b'{"type":%d,"statType":0}' % plan.type

@@ -1,17 +1,17 @@
-"""Draws what bench/mesh.py has measured."""
+"""Draws the measurements of bench/mesh.py."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import matplotlib as mpl
 
-mpl.use("agg")  # draws into files, and needs no screen
+mpl.use("agg")  # draws into files and needs no screen
 
 from matplotlib import pyplot
 
 
 class Measured(Protocol):
-    """One size of cluster; see bench/mesh.py."""
+    """The measurements of one cluster size."""
 
     agents: int
 
@@ -36,11 +36,11 @@ PANELS: tuple[tuple[str, dict[str, Callable[[Any], float]]], ...] = (
     ),
     ("idle CPU of an agent, % of a core", {"": _scaled("idle_cpu_percent")}),
 )
-"""What each panel is called -> its lines."""
+"""The title of each panel -> its lines."""
 
 
 def draw(all_measured: Sequence[Measured], path: str) -> None:
-    """Draw one panel per figure over the number of agents, into a PNG file."""
+    """Draw one panel for each figure, over the number of agents, into a PNG file."""
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
     sizes = [one.agents for one in all_measured]
     for axis, (title, lines) in zip(axes.flat, PANELS, strict=True):

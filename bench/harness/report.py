@@ -1,4 +1,4 @@
-"""The report of a load: percentiles, the summary, tables."""
+"""The report of a load: percentiles, summary, tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -6,7 +6,7 @@ from bench.harness.load import Outcome
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:
-    """The smallest value that at least ``share`` percent of all are not above; 0.0 of none."""
+    """The smallest value that ``share`` percent of the values do not exceed; 0.0 without values."""
     if not ascending:
         return 0.0
     rank = -(-len(ascending) * share // 100)  # rounded up
@@ -35,14 +35,14 @@ def summary(outcome: Outcome) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """As Go writes it, to four digits."""
+    """In the format of Go, with four digits."""
     if seconds >= 1:
         return f"{seconds:.4g}s"
     return f"{seconds * 1000:.4g}ms"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Lines with aligned columns, the first to the left, the others to the right."""
+    """Lines with aligned columns: the first to the left, the others to the right."""
     lines = [head, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:

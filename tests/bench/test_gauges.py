@@ -21,14 +21,14 @@ def gauge(seconds: float, agent: str = "kenny", **per_second: Any) -> Gauge:
     return Gauge(agent, 1, samples)
 
 
-def test_a_slope_is_that_of_most_pairs_and_not_of_single_leaps() -> None:
+def test_a_slope_is_the_median_of_all_pairs() -> None:
     assert slope([(float(x), 2.0 * x) for x in range(10)]) == 2.0
     assert slope([(float(x), 2.0 * x if x != 5 else 1000.0) for x in range(10)]) == 2.0
     assert slope([(1.0, 1.0)]) == slope([]) == 0.0
     assert slope([(float(x), 3.0 * x) for x in range(3000)]) == 3.0
 
 
-def test_growth_is_looked_for_in_the_second_half_of_a_life() -> None:
+def test_growth_is_measured_in_the_second_half_of_a_life() -> None:
     early = gauge(300)
     early.samples = [
         Sample(one.moment, 1000 * min(150, int(one.moment)), one.threads, one.files)
@@ -39,14 +39,14 @@ def test_growth_is_looked_for_in_the_second_half_of_a_life() -> None:
 
 
 @pytest.mark.parametrize("what", ["rss", "threads", "files"])
-def test_who_lives_long_and_grows_is_told(what: str) -> None:
+def test_a_long_lived_process_that_grows_is_reported(what: str) -> None:
     much = {"rss": MEGABYTE / 10, "threads": 0.1, "files": 0.2}
     assert list(grown([gauge(LONG + 60)])) == []
-    (told,) = grown([gauge(LONG + 60, **{what: much[what]})])
-    assert told.startswith(f"kenny (1): {what} grew by ")
+    (line,) = grown([gauge(LONG + 60, **{what: much[what]})])
+    assert line.startswith(f"kenny (1): {what} grew by ")
 
 
-def test_who_has_not_lived_long_is_not_judged() -> None:
+def test_a_short_lived_process_is_not_judged() -> None:
     assert list(grown([gauge(LONG - 1, rss=MEGABYTE)])) == []
 
 
@@ -55,11 +55,11 @@ def test_the_table_has_the_longest_lived_process_of_each_agent() -> None:
     assert [line[:3] for line in lines] == [["kenny", "2", "20"], ["kyle", "1", "5"]]
 
 
-def test_a_process_is_looked_at_while_it_is_there() -> None:
-    own, nobody = Gauge("me", os.getpid()), Gauge("nobody", 2**22 + 1)
-    for one in (own, nobody):
-        one.look(1.0)
+def test_a_process_is_read_while_it_runs() -> None:
+    own, gone = Gauge("me", os.getpid()), Gauge("gone", 2**22 + 1)
+    for one in (own, gone):
+        one.read(1.0)
     assert own.samples[0].rss > MEGABYTE
     assert own.samples[0].threads >= 1
     assert own.samples[0].files >= 3
-    assert nobody.samples == []
+    assert gone.samples == []

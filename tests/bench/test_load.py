@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from bench.harness.load import Asker, IdAsker, Load, Plan
+from bench.harness.load import IdSender, Load, Plan, Sender
 from nodnod_client.address import Address
 
 NODE = (
@@ -31,41 +31,41 @@ async def load_of(**plan: object) -> Load:
         (b"not JSON", 0, 1),
     ],
 )
-async def test_an_answer_is_judged_by_its_error_its_nodes_and_theirs(text, failed, invalid):
+async def test_an_answer_is_checked_for_errors_and_for_the_number_of_nodes(text, failed, invalid):
     load = await load_of()
-    load.judge(text)
+    load.check(text)
     assert (load.outcome.failed, load.outcome.invalid) == (failed, invalid)
 
 
-async def test_only_a_good_answer_lets_the_same_bytes_pass_unread():
+async def test_only_bytes_that_equal_a_good_answer_are_not_parsed():
     load = await load_of()
-    load.judge(answer("a"))
+    load.check(answer("a"))
     assert load.known_good == b""
-    load.judge(answer("a", "b"))
+    load.check(answer("a", "b"))
     assert load.known_good == answer("a", "b")
 
 
-async def test_an_answer_that_nobody_asked_for_is_invalid():
+async def test_an_answer_without_a_request_is_invalid():
     load = await load_of()
-    asker = Asker(load, asyncio.get_running_loop())
-    asker.received(answer("a", "b"))
+    sender = Sender(load, asyncio.get_running_loop())
+    sender.received(answer("a", "b"))
     assert (load.outcome.invalid, len(load.latencies)) == (1, 0)
 
 
-async def test_an_answer_with_an_id_that_is_not_under_way_is_invalid():
+async def test_an_answer_with_an_id_that_is_not_in_flight_is_invalid():
     load = await load_of(ids=True, pipeline=2)
-    asker = IdAsker(load, asyncio.get_running_loop())
-    asker.note(1, 0.0)
+    sender = IdSender(load, asyncio.get_running_loop())
+    sender.note(1, 0.0)
     for tail in (',"id":0', ',"id":"1"', ""):
-        asker.received(answer("a", "b", tail=tail))
+        sender.received(answer("a", "b", tail=tail))
     assert (load.outcome.invalid, len(load.latencies)) == (3, 0)
 
 
 async def test_answers_with_ids_may_come_in_any_order():
     load = await load_of(ids=True, pipeline=2)
-    asker = IdAsker(load, asyncio.get_running_loop())
-    asker.note(0, 0.0)
-    asker.note(1, 0.0)
+    sender = IdSender(load, asyncio.get_running_loop())
+    sender.note(0, 0.0)
+    sender.note(1, 0.0)
     for slot in (1, 0):
-        asker.received(answer("a", "b", tail=f',"id":{slot}'))
+        sender.received(answer("a", "b", tail=f',"id":{slot}'))
     assert (load.outcome.invalid, len(load.latencies)) == (0, 2)

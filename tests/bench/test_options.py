@@ -14,13 +14,13 @@ def parse(*words: str) -> Plan:
     return plan_of(parser, parser.parse_args(words))
 
 
-def test_without_flags_the_load_is_that_of_the_original():
+def test_the_defaults_are_those_of_the_original():
     plan = parse()
     assert (plan.concurrent, plan.number, plan.nodes, plan.pipeline) == (10, 100, 1, 1)
     assert plan.server == Address("127.0.0.1", 7070)
 
 
-def test_one_dash_is_as_good_as_two():
+def test_a_flag_may_have_one_dash_or_two():
     words = ("concurrent", "20"), ("number", "200"), ("nodes", "2"), ("server", "[::1]:7071")
     one = [part for name, value in words for part in (f"-{name}", value)]
     two = [part for name, value in words for part in (f"--{name}", value)]
@@ -39,7 +39,7 @@ def test_one_dash_is_as_good_as_two():
         (["--type", "3"], "invalid choice"),
     ],
 )
-def test_a_load_that_makes_no_sense_is_refused_with_its_reason(words, complaint, capsys):
+def test_an_impossible_load_is_refused_with_the_reason(words, complaint, capsys):
     with pytest.raises(SystemExit) as ended:
         parse(*words)
     assert ended.value.code == 2

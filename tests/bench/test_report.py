@@ -17,16 +17,16 @@ from bench.harness.report import duration, milliseconds, percentile, summary, ta
         ([float(n) for n in range(1, 1001)], 99.9, 999.0),
     ],
 )
-def test_a_percentile_is_a_value_that_was_measured(values, share, expected):
+def test_a_percentile_is_one_of_the_values(values, share, expected):
     assert percentile(values, share) == expected
 
 
-def test_latencies_are_told_in_milliseconds_whatever_their_order():
+def test_percentiles_of_latencies_are_in_milliseconds():
     outcome = Outcome(requests=3, latencies=[0.003, 0.001, 0.002])
     assert milliseconds(outcome, 50, 100) == [2.0, 3.0]
 
 
-def test_the_summary_tells_what_is_missing_failed_and_invalid():
+def test_the_summary_counts_missing_failed_and_invalid_responses():
     outcome = Outcome(
         requests=10, responses=8, failed=1, invalid=3, duration=0.5, latencies=[0.001] * 8
     )
@@ -44,7 +44,7 @@ def test_the_summary_tells_what_is_missing_failed_and_invalid():
     ]
 
 
-def test_a_summary_of_no_answers_at_all_is_still_a_summary():
+def test_a_summary_without_answers_has_a_rate_of_zero():
     assert "Requests per second: 0" in list(summary(Outcome(requests=5)))
 
 

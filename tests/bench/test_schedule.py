@@ -12,7 +12,7 @@ def test_the_same_seed_gives_the_same_faults_and_another_gives_others() -> None:
     assert schedule(7, 600, AGENTS) != schedule(8, 600, AGENTS)
 
 
-def test_there_is_a_fault_every_few_seconds_and_each_kind_in_ten_minutes() -> None:
+def test_a_fault_begins_every_few_seconds_and_each_kind_in_ten_minutes() -> None:
     faults = schedule(1, 600, AGENTS)
     moments = [0.0, *(fault.at for fault in faults), 600.0]
     assert max(late - early for early, late in pairwise(moments)) < 10

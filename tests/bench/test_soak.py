@@ -1,4 +1,4 @@
-"""The soak itself, for some seconds: that it ends well, and leaves nobody behind."""
+"""The soak itself, for some seconds: it ends well and leaves no process behind."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ def test_a_short_soak_ends_with_its_verdict() -> None:
     assert f"seed 5, push, {AGENTS} agents, 1 faults" in out
 
 
-def test_what_ends_it_early_has_the_verdict_so_far_and_leaves_nobody() -> None:
+def test_ctrl_c_ends_it_with_the_verdict_so_far_and_no_process_left() -> None:
     with soak(60) as process:
         read_until(process, "all agree")
         agents = children(process)
@@ -48,7 +48,7 @@ def test_what_ends_it_early_has_the_verdict_so_far_and_leaves_nobody() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a death signal is Linux's alone")
-def test_no_agent_outlives_a_soak_that_is_killed_not_even_a_frozen_one() -> None:
+def test_no_agent_outlives_a_killed_soak_not_even_a_frozen_one() -> None:
     with soak(60) as process:
         read_until(process, "all agree")
         agents = children(process)
@@ -59,7 +59,7 @@ def test_no_agent_outlives_a_soak_that_is_killed_not_even_a_frozen_one() -> None
 
 
 @pytest.mark.parametrize("flags", [["--agents", "3"], ["--seconds", "0"]])
-def test_a_soak_that_makes_no_sense_is_refused(flags: list[str]) -> None:
+def test_an_impossible_soak_is_refused(flags: list[str]) -> None:
     with command([str(SCRIPT), *flags]) as process:
         process.communicate()
     assert process.returncode == 2

@@ -114,15 +114,15 @@ def test_a_ping_is_answered_only_where_the_way_is_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("how", "events"),
     [("kill", ["connection reset by peer"]), ("lose_power", [])],
 )
-def test_a_killed_process_is_noticed_and_a_lost_machine_is_not(what: str, told: list[str]) -> None:
+def test_a_killed_process_is_noticed_and_a_lost_machine_is_not(how: str, events: list[str]) -> None:
     with World(1) as world:
         line = Line(world)
-        getattr(line.listener, what)()
+        getattr(line.listener, how)()
         world.run(1)
-        assert [event for _, event in line.dialer.events[1:]] == told
+        assert [event for _, event in line.dialer.events[1:]] == events
 
 
 def test_the_end_of_a_lost_machine_is_noticed_when_it_is_up_again() -> None:

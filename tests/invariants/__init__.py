@@ -1,1 +1,1 @@
-"""Who watches agents while something is wrong: what clients saw of them, and what must stay true."""
+"""The tests of the judge, and the clients that watch real agents for it while something is wrong."""

@@ -37,7 +37,7 @@ OPEN = Pass()
 
 
 class Numbered(Agents):
-    """Agents whose history can be told apart: each has an interval of its own.
+    """Agents whose histories differ: each has an interval of its own.
 
     At the end each is told to stop, and must end with status 0 within STOP_LIMIT.
     """
@@ -182,11 +182,11 @@ class FaultHarness(Numbered):
 
 
 def known_node(agent: Agent, also_at: str = "") -> KnownNode:
-    """What is known of an agent, which can be reached at one more address than it tells."""
+    """What is known of an agent, which may be listed at one more address."""
     every = json.loads(agent.config.read_text()).get("interval", 1.0)
     flags = list(agent.flags)
-    told = flags[flags.index("--advertise") + 1] if "--advertise" in flags else ""
-    addresses = list(filter(None, (agent.address, told, also_at)))
+    advertised = flags[flags.index("--advertise") + 1] if "--advertise" in flags else ""
+    addresses = list(filter(None, (agent.address, advertised, also_at)))
     return KnownNode(name=agent.name, addresses=addresses, every=every)
 
 

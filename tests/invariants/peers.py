@@ -1,4 +1,4 @@
-"""Doubles in the place of agents, whose numbers tell whose they are and of when; they can lie."""
+"""Doubles of agents, whose numbers show the node and the time; they can also lie."""
 
 import asyncio
 import json

@@ -19,7 +19,7 @@ from bench.harness.invariants.ground_truth import GRACE, GroundTruth, KnownNode
 from eventually import SLACK, eventually
 
 PACE = 0.05
-"""Seconds from one burst of requests to the next, unless told otherwise."""
+"""Seconds from one burst of requests to the next, by default."""
 
 MAX_IN_FLIGHT = 40
 """Fewer than an agent reads ahead, so that a deadline begins when the request is sent."""

@@ -17,7 +17,7 @@ ALL = {"type": 1}
 OWN = {"type": 0}
 
 
-def world(*, push: bool = False, **options: Any) -> GroundTruth:
+def truth(*, push: bool = False, **options: Any) -> GroundTruth:
     """Three nodes, of which the first is asked."""
     nodes = [
         KnownNode(name=name, every=1.0 + place, addresses=[f"127.0.0.1:{place + 1}"], push=push)
@@ -35,7 +35,7 @@ def faulty(
     away: tuple[float, float] = (inf, inf),
     push: bool = False,
 ) -> GroundTruth:
-    found = world(push=push)
+    found = truth(push=push)
     fault = found.begin(kind, found.owners(victim)[0], since)
     fault.until, fault.away = until, away
     return found
@@ -90,7 +90,7 @@ def violations(
     until: float = NOW + 0.1,
     known: frozenset[str] = frozenset(),
 ) -> list[str]:
-    of = of or world()
+    of = of or truth()
     asked = Asked(of.owners("cartman")[0], request, since, until, known)
     return list(Judge(of).violations(asked, said))
 
@@ -197,7 +197,7 @@ WRONG = {
     "by its address": (
         answer(node("cartman"), node("127.0.0.1:2"), node("kyle")),
         ALL,
-        "kenny has told its name long ago",
+        "kenny is known by name",
     ),
     "a member down": (members(*NAMES, kenny="down"), {"type": 3}, "nothing is wrong with kenny"),
     "a member missing": (members("cartman", "kyle"), {"type": 3}, "kenny is not in it"),
@@ -329,12 +329,12 @@ def test_a_name_that_the_agent_has_told_may_neither_be_unknown_nor_missing_in_a_
     assert "kenny is not in it" in violations(answer(), pattern, of=bad_link, known=known)[0]
 
 
-def test_an_agent_that_was_told_to_stop_may_say_so() -> None:
+def test_an_agent_that_was_told_to_stop_may_refuse() -> None:
     assert violations(refusal("shutting_down"), of=faulty("stop", "cartman")) == []
 
 
 def test_nodes_that_a_short_deadline_passed_by_are_counted() -> None:
-    judge = Judge(world())
+    judge = Judge(truth())
     said, request = RIGHT["passed by"]
     asked = Asked(judge.truth.nodes[0], request, NOW, NOW + 0.25)
     assert list(judge.violations(asked, said)) == []
@@ -343,8 +343,8 @@ def test_nodes_that_a_short_deadline_passed_by_are_counted() -> None:
 
 def test_strangers_may_be_listed_where_anyone_can_join() -> None:
     crowd = answer(*map(node, NAMES), node("mallory"))
-    assert violations(crowd, of=world(strangers=True)) == []
-    assert violations(DOWN, of=world(strangers=True)) != []
+    assert violations(crowd, of=truth(strangers=True)) == []
+    assert violations(DOWN, of=truth(strangers=True)) != []
 
 
 # Numbers: whose they are, and how old.
@@ -371,8 +371,8 @@ def test_numbers_beside_an_error_are_those_of_push_mode_or_called_stale() -> Non
 
 
 def marked(*, push: bool = False, **marks: Any) -> GroundTruth:
-    """A world in which kenny can be told by its numbers."""
-    found = world(push=push)
+    """A ground truth in which kenny is recognized by its numbers."""
+    found = truth(push=push)
     kenny = found.owners("kenny")[0]
     for name, value in marks.items():
         setattr(kenny, name, value)

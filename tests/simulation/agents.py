@@ -27,7 +27,7 @@ EPOCH = 1_700_000_000.0
 
 
 def sample(number: int, life: int, moment: float) -> Sample:
-    """A sample that tells whose it is, from which of its lives, and from when (milliseconds)."""
+    """A sample that shows the agent, its life and the time (milliseconds) it was taken in."""
     return Sample(
         time=moment,
         cpu_used=number % 100,
@@ -39,7 +39,7 @@ def sample(number: int, life: int, moment: float) -> Sample:
 
 
 class SimulatedAgent(ABC):
-    """One agent of either version, through all its lives; the ground truth knows what befalls it."""
+    """One agent of either version, through all its lives; its faults go into the ground truth."""
 
     version: int
 
@@ -113,7 +113,7 @@ class SimulatedAgent(ABC):
         self.process.kill()
 
     def lose_power(self) -> None:
-        """The machine is gone, and no connection is closed."""
+        """The machine is gone, and its connections are not closed."""
         self._world.note(self.name, "loses power")
         self._die()
         self.process.lose_power()
@@ -176,9 +176,9 @@ class Agent(SimulatedAgent):
         world.note(self.name, "starts, life %d", self.lives)
 
     def stop(self) -> None:
-        """SIGTERM: it announces that it leaves, says goodbye a moment later, and ends."""
+        """SIGTERM: it announces that it leaves, and ends a moment later."""
         self._world.note(self.name, "stops")
-        # An agent that was told may not have heard yet that it is back: this lasts.
+        # Some agents learn late that it is back, so the fault has no end.
         self._world.truth.begin("leave", self.node, self._world.clock.now)
         self._die(LEAVE_AHEAD)
         self.cluster.leave()
@@ -190,7 +190,7 @@ class Agent(SimulatedAgent):
         process.kill()
 
     def move(self, address: Address) -> None:
-        """Have the next life be at another address, on the machine that is there or on a new one."""
+        """Have the next life at another address, on the machine there or on a new one."""
         self._world.note(self.name, "moves to %s", address)
         self.host, self.address = self._world.place(self, address), address
 

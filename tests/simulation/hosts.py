@@ -13,8 +13,8 @@ from simulation.clock import FakeClock, Timer
 if TYPE_CHECKING:
     from simulation.wires import End
 
-TURN = 1e-6
-"""Seconds that a turn of an event loop takes."""
+ITERATION = 1e-6
+"""Seconds that an iteration of an event loop takes."""
 
 
 class Accepted(NamedTuple):
@@ -26,7 +26,7 @@ class Accepted(NamedTuple):
 
 
 class Host:
-    """A machine with one address. ``side`` tells the halves of a split network apart."""
+    """A machine with one address. ``side`` is its side of a split network."""
 
     def __init__(self, name: str, address: Address, number: int) -> None:
         self.name = name
@@ -74,10 +74,10 @@ class Process:
         return int(self._clock.now * 1000 + 0.001) / 1000 + self.offset
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        """What is due by now is called in the next turn of the loop."""
+        """What is due by now is called in the next iteration of the loop."""
         now = self._clock.now
         wait = round((when - self.time()) * 1000)
-        due = (int(now * 1000 + 0.001) + wait) / 1000 if wait > 0 else now + TURN
+        due = (int(now * 1000 + 0.001) + wait) / 1000 if wait > 0 else now + ITERATION
         return self._clock.plan(max(due, now), self, False, callback, args)
 
     def greeting(self) -> Hello:

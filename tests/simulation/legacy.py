@@ -60,7 +60,7 @@ class LegacyAgent(SimulatedAgent):
         self._world.note(self.name, "starts, version 1, life %d", self.lives)
 
     def stop(self) -> None:
-        """SIGTERM: it ends without a goodbye."""
+        """SIGTERM: it ends without an announcement."""
         self.crash()
 
     def own_node(self) -> Node:

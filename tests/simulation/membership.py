@@ -155,13 +155,13 @@ def day(seed: int, count: int, hours: float) -> dict[str, Any]:
         world.wait_for(world.whole, 30)
         dials = world.network.dials
         spacing = 3600.0 / count
-        for turn in range(int(hours * count)):
-            agent = agents[turn % count]
+        for number in range(int(hours * count)):
+            agent = agents[number % count]
             agent.freeze()
             world.run(3.0)
             agent.thaw()
             world.run(spacing - 3.0)
-        assert world.network.dials == dials, "a link went down and was dialled again"
+        assert world.network.dials == dials, "a link went down and was dialed again"
         assert world.whole()
         return {"hours": hours, "agents": count, "false downs": world.network.dials - dials}
 

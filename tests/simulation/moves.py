@@ -42,7 +42,7 @@ class Moves:
         going = [one, other] if what == "swap" else [one]
         for agent in going:
             getattr(agent, "crash" if how == "rename" else how)()
-        self._world.run(self._rng.uniform(0.2, PAUSE))  # a goodbye takes a tenth of a second
+        self._world.run(self._rng.uniform(0.2, PAUSE))  # an announced end takes a tenth of a second
         if what == "swap":
             place = one.address
             one.move(other.address)

@@ -1,4 +1,4 @@
-"""What must be true of a membership table, whatever it was told."""
+"""What must be true of a membership table, whatever it received."""
 
 from msgspec.structs import replace
 

@@ -127,13 +127,13 @@ class End:
         self._heard = self._network.clock.now
 
     def reset(self) -> None:
-        """Its process was killed: the kernel tells the other side."""
+        """Its process was killed: the kernel resets the connection."""
         self.open = False
         self._push(self.peer._finish, "connection reset by peer")
         self._watch_half_open()
 
     def vanish(self) -> None:
-        """Its machine is gone; the other side is not told, unless it was on it too."""
+        """Its machine is gone; the other side gets no reset, unless it was on it too."""
         if self.process.host is self.peer.process.host:
             self.reset()
         else:
@@ -249,7 +249,7 @@ class End:
         self.process.ends.pop(self, None)
         self._push(self.peer._finish, said)
         self._watch_half_open()
-        if self.accepted:  # an accepted end is told of every end, also of its own
+        if self.accepted:  # an accepted side learns of every end, also of its own
             clock = self._network.clock
             clock.plan(clock.now, self.process, True, self.ended, (said,))
 
@@ -260,7 +260,7 @@ class End:
             self.ended(reason)
 
     def _watch_half_open(self, *, lost: bool = False) -> None:
-        """The other side may never be told of the end: then its own keepalive finds out.
+        """The other side may get no reset: then its own keepalive notices.
 
         The keepalive of a dialed end is part of the core; that of an accepted one, of the server.
         """

@@ -5,6 +5,7 @@
 * Each node stands in an answer exactly once: as its own numbers, or as an error that says why.
 * Answers without an id come in the order of their requests; the ``seq`` of a stream only grows.
 
-A client tells its ``Conversation`` what it sends and receives. The ``GroundTruth`` holds what
-is known of the cluster and of the faults in it. The ``Judge`` compares both; what it finds are sentences.
+A client reports to its ``Conversation`` what it sends and receives. The ``GroundTruth`` holds what is
+known of the cluster and of the faults in it. The ``Judge`` compares the two; it finds violations, as
+sentences. Everything here is pure: time is an argument, and each caller has its own transport.
 """

@@ -1,4 +1,4 @@
-"""Whether an answer is right: told from the request, the agent asked and the faults meanwhile."""
+"""Whether an answer is right, given the request, the agent asked and the faults meanwhile."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from nodnod_agent.core.requests.pacing import TOO_MANY
 DEFAULT_TIMEOUT = 2.0
 
 HISTORY_WAIT = 1.0
-"""Seconds that a request for the history may wait for its turn, where there are many."""
+"""Seconds that a request for the history may be queued, where there are many."""
 
 STALE = 3
 """Intervals after which an agent in push mode calls numbers stale."""
@@ -24,7 +24,7 @@ TYPES = (0, 1, 3)
 class Asked(NamedTuple):
     """A request, its agent, and the times of the request and of the answer.
 
-    ``known``: names of nodes that the agent has told this client before the request.
+    ``known``: names of nodes that this client had seen in an answer before the request.
     """
 
     agent: KnownNode
@@ -111,7 +111,7 @@ class Judge:
         for key in listed:
             owners = self.truth.owners(key)
             if owners:
-                # A name that two nodes share is that of the one which no other key stands for.
+                # A name that two nodes share stands for the one that no other key stands for.
                 counts[min(owners, key=lambda one: counts[one])] += 1
             literal = patterns is not None and key in patterns
             if not (owners or literal or self.truth.strangers) or not _fits(key, patterns):
@@ -166,7 +166,7 @@ class Judge:
                 yield from found[0]
 
     def _failed(self, asked: Asked, key: str, error: str, numbers: dict[str, float]) -> Violations:
-        """A node with an error: there is a reason, and no numbers but those that may be old."""
+        """A node with an error: it has a reason, and no numbers but allowed old ones."""
         owners = self.truth.owners(key)
         excuses = [one for owner in owners for one in self._excuses(asked, owner)]
         if not self._excused(asked, key) and not self._passed_by(asked, error):
@@ -189,7 +189,7 @@ class Judge:
         node: dict[str, Any],
         numbers: dict[str, float],
     ) -> Violations:
-        """A node with numbers: they are its own, and new."""
+        """A node with numbers: they are its own, and new enough."""
         if owner.stats:
             if _foreign(owner, numbers):
                 yield f"numbers of another node as {key}: {numbers}"
@@ -200,10 +200,10 @@ class Judge:
         if key == owner.name:
             self.truth.is_well(asked.agent, owner, asked.since, asked.until)
         elif len(self.truth.owners(owner.name)) == 1 and not self._excuses(asked, owner):
-            yield f"{owner.name} has told its name long ago, but is listed as {key}"
+            yield f"{owner.name} is known by name, but is listed as {key}"
 
     def _old(self, asked: Asked, owner: KnownNode, numbers: dict[str, float]) -> Violations:
-        """A node was not there to take these numbers, or took them before the request."""
+        """Numbers that a node could not take, for it did not run, or that it took too early."""
         since = asked.since
         if asked.agent.push and owner is not asked.agent:
             if owner.every is None:
@@ -235,7 +235,7 @@ class Judge:
             yield f"the history of {owner.name} has the interval {history['every']} of another"
 
     def _passed_by(self, asked: Asked, error: str) -> bool:
-        """Whether the deadline was short, or the agent did not have all that time."""
+        """Whether the deadline was short, or the agent stood still before it."""
         if error == TOO_MANY:
             return self._crowded(asked)
         allowed = time_allowed(asked.request)
@@ -254,7 +254,7 @@ class Judge:
         )
 
     def _excused(self, asked: Asked, key: str) -> bool:
-        """Whether something may be wrong with what is listed so, or nothing is known of it."""
+        """Whether a fault may explain an error of this entry, or the entry is no known node."""
         owners = self.truth.owners(key)
         return not owners or any(self._excuses(asked, one) for one in owners)
 

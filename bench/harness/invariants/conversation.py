@@ -13,7 +13,7 @@ from bench.harness.invariants.form import parse
 from bench.harness.invariants.ground_truth import GRACE, KnownNode
 
 REMEMBERED_IDS = 1000
-"""Answered requests whose ids are remembered, to name a second answer as one."""
+"""Answered requests whose ids are kept, to recognize a second answer."""
 
 
 class Counts(Struct):
@@ -51,7 +51,7 @@ class _Request(Struct, eq=False):
     request: dict[str, Any]
     known: frozenset[str]
     missed: bool = False
-    """It has been reported already that there is no answer."""
+    """It has been reported that there is no answer."""
 
 
 class _Stream(Struct, eq=False):
@@ -108,7 +108,7 @@ class Conversation:
             self._in_order.append(one)
 
     def received(self, text: bytes | str, moment: float) -> dict[str, Any]:
-        """A message has come. The answer in it, empty if it is none."""
+        """A message has come; returns the answer in it, empty if it is none."""
         said = text if isinstance(text, str) else text.decode(errors="replace")
         try:
             answer = parse(text)

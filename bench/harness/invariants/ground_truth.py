@@ -1,4 +1,4 @@
-"""What is known of a cluster from outside: its nodes, and what was done to which of them, and when.
+"""The ground truth of a cluster: its nodes, and the faults that were caused in them, with times.
 
 A *pair* is an agent that is asked and a node that it answers about. A fault touches some pairs. It
 excuses errors in them while it lasts, and after its end until the node has stood in an answer with
@@ -28,7 +28,7 @@ class KnownNode(Struct, eq=False, kw_only=True):
 
     name: str
     addresses: list[str] = field(default_factory=list)
-    """All that it has ever had."""
+    """All addresses that it has ever had."""
     every: float | None = None
     """Seconds between its samples, by which its history is known as its own; ``None`` if unknown."""
     push: bool = False
@@ -69,15 +69,15 @@ class Effect(Struct, frozen=True, kw_only=True):
     moves: bool = False
     """It may be listed twice for a moment, under an old and a new address."""
     freezes: bool = False
-    """It does nothing meanwhile, so its answers come late."""
+    """It stands still, so its answers come late."""
     harmless: bool = False
     """No error is excused by it."""
     by_others: bool = False
     """It touches what others say of the victim, not what the victim says of itself."""
     answers_first: bool = False
-    """It answers what it was asked before, or says why not."""
+    """It answers earlier requests before it ends."""
     crowds: bool = False
-    """So many requests for the history come in that some wait, or go without."""
+    """So many requests for the history come in that some are queued or refused."""
 
 
 EFFECTS = {
@@ -95,7 +95,7 @@ EFFECTS = {
 
 
 class Fault(Struct, eq=False):
-    """One thing that is done to one node; ``away`` is when it certainly sent nothing."""
+    """One fault in one node; ``away``: when the node certainly sent nothing."""
 
     kind: str
     victim: KnownNode | None
@@ -119,7 +119,7 @@ class Fault(Struct, eq=False):
 
 
 class GroundTruth:
-    """The nodes, and what has been done to them lately.
+    """The nodes of a cluster, and their recent faults.
 
     ``slack``: seconds that may be added to GRACE. ``transit``: seconds that a message between agents
     in push mode may take. ``short``: a deadline of less may pass a healthy node by. ``prompt``: a
@@ -149,7 +149,7 @@ class GroundTruth:
             self.add(node)
 
     def add(self, node: KnownNode) -> None:
-        """Have one node more."""
+        """Add a node."""
         self.nodes.append(node)
         self._index(node)
 
@@ -163,20 +163,20 @@ class GroundTruth:
         return self._owners.get(key, [])
 
     def begin(self, kind: str, victim: KnownNode | None, now: float) -> Fault:
-        """Something is about to be done to a node. Faults that ended long ago are forgotten."""
+        """A fault is about to be caused in a node. Faults that ended long ago are forgotten."""
         fault = Fault(kind, victim, now)
         recent = [one for one in self.faults(victim) if one.until > now - REMEMBERED]
         self._faults[victim] = [*recent, fault]
         return fault
 
     def faults(self, victim: KnownNode | None) -> list[Fault]:
-        """What was done to a node lately."""
+        """The recent faults of a node."""
         return self._faults.get(victim, [])
 
     def excuses(
         self, asked: KnownNode, about: KnownNode, since: float, until: float
     ) -> list[Fault]:
-        """What may make an answer of ``asked`` wrong in this time, as far as ``about`` goes."""
+        """The faults that may explain what ``asked`` said wrong of ``about`` in this time."""
         well = self._well.get((asked, about), -inf)
         return [
             one
@@ -205,7 +205,7 @@ class GroundTruth:
         )
 
     def disconnects(self, node: KnownNode, now: float) -> Fault | None:
-        """What ends the connections of a node's clients now."""
+        """The fault that ends the connections of a node's clients now."""
         for one in self.faults(node):
             if one.effect.disconnects and one.since <= now <= one.until + self.slack:
                 return one
