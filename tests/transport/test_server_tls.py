@@ -21,37 +21,45 @@ from transport.access import contexts
 from transport.sessions import MOMENT, OFFER
 
 
-@pytest.fixture
-def tls(server: Server, authority: Authority) -> None:
-    """The server speaks TLS."""
-    server.context.tls = contexts(authority).server
+class TlsServer:
+    """A server that speaks TLS, and what its clients need."""
+
+    def __init__(self, server: Server, port: int, authority: Authority) -> None:
+        self.context = server.context
+        self.context.tls = contexts(authority).server
+        self.table = server.context.table
+        self.server = server
+        self.port = port
+        self.authority = authority
+        self.trust = client_context(authority.ca)
+
+    @asynccontextmanager
+    async def connected(
+        self, trust: ssl.SSLContext | None = None
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A client's end of a TLS connection."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=trust or self.trust, server_hostname="127.0.0.1"
+        )
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+    async def shake(self, trust: ssl.SSLContext | None = None) -> bytes:
+        """The response to an upgrade, and the echo of one message behind it."""
+        async with self.connected(trust) as (reader, writer):
+            writer.write(upgrade("/", OFFER) + frame("hello"))
+            return await reader.readuntil(b"hello")
+
+    async def empty(self) -> None:
+        """Wait until no connection is open."""
+        await eventually(lambda: not self.table)
 
 
 @pytest.fixture
-def trust(authority: Authority) -> ssl.SSLContext:
-    """What a client needs to trust the server."""
-    return client_context(authority.ca)
-
-
-@asynccontextmanager
-async def connected(
-    port: int, context: ssl.SSLContext
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A client's end of a TLS connection."""
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="127.0.0.1"
-    )
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-
-
-async def shake(port: int, context: ssl.SSLContext) -> bytes:
-    """The response to an upgrade, and the echo of one message behind it."""
-    async with connected(port, context) as (reader, writer):
-        writer.write(upgrade("/", OFFER) + frame("hello"))
-        return await reader.readuntil(b"hello")
+def tls(server: Server, port: int, authority: Authority) -> TlsServer:
+    return TlsServer(server, port, authority)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +70,10 @@ async def shake(port: int, context: ssl.SSLContext) -> bytes:
     ],
     ids=["page", "close frame"],
 )
-@pytest.mark.usefixtures("tls")
 async def test_a_tls_connection_ends_behind_its_last_output(
-    server: Server, port: int, trust: ssl.SSLContext, writes: list[bytes], last: bytes
+    tls: TlsServer, writes: list[bytes], last: bytes
 ) -> None:
-    async with connected(port, trust) as (reader, writer):
+    async with tls.connected() as (reader, writer):
         writer.write(writes[0])
         for data in writes[1:]:
             await reader.readuntil(b"\r\n\r\n")
@@ -75,29 +82,27 @@ async def test_a_tls_connection_ends_behind_its_last_output(
         assert (await reader.read()).endswith(last)
         writer.close()
         await writer.wait_closed()
-    await eventually(lambda: not server.context.table)
+    await tls.empty()
 
 
-@pytest.mark.usefixtures("tls")
 async def test_plain_http_at_a_tls_port_is_answered_in_plain_text(
-    server: Server, client: RawClient, caplog: pytest.LogCaptureFixture
+    tls: TlsServer, client: RawClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.send(upgrade())
 
     assert await client.status() == 400
     assert await client.rest() == b"this port speaks TLS: dial it with wss:// or https\n"
     assert "did not use TLS" in caplog.text
-    assert not server.context.table.handshaking
+    assert not tls.table.handshaking
 
 
-@pytest.mark.usefixtures("tls")
-async def test_tls_older_than_1_2_is_refused(port: int, trust: ssl.SSLContext) -> None:
+async def test_tls_older_than_1_2_is_refused(tls: TlsServer) -> None:
     with pytest.warns(DeprecationWarning, match="TLS"):
-        trust.minimum_version = trust.maximum_version = ssl.TLSVersion.TLSv1_1
-    trust.set_ciphers("ALL:@SECLEVEL=0")
+        tls.trust.minimum_version = tls.trust.maximum_version = ssl.TLSVersion.TLSv1_1
+    tls.trust.set_ciphers("ALL:@SECLEVEL=0")
 
     with pytest.raises(OSError):
-        await shake(port, trust)
+        await tls.shake()
 
 
 @pytest.mark.parametrize(
@@ -106,52 +111,41 @@ async def test_tls_older_than_1_2_is_refused(port: int, trust: ssl.SSLContext) -
     ids=["no certificate", "a certificate of another authority"],
 )
 async def test_a_client_needs_a_certificate_of_the_authority_where_one_is_required(
-    server: Server,
-    port: int,
-    authority: Authority,
-    directory: Path,
-    trust: ssl.SSLContext,
-    caplog: pytest.LogCaptureFixture,
-    other: bool,
-    reason: str,
+    tls: TlsServer, directory: Path, caplog: pytest.LogCaptureFixture, other: bool, reason: str
 ) -> None:
-    found = contexts(authority, client=True)
-    server.context.tls = found.server
+    found = contexts(tls.authority, client=True)
+    tls.context.tls = found.server
     if other:
-        trust.load_cert_chain(*Authority(directory, "other-ca").issue("other"))
+        tls.trust.load_cert_chain(*Authority(directory, "other-ca").issue("other"))
 
     with pytest.raises((OSError, EOFError)):
-        await shake(port, trust)
+        await tls.shake()
     await eventually(lambda: reason in caplog.text)
 
-    assert (await shake(port, found.client)).startswith(b"HTTP/1.1 101 ")
+    assert (await tls.shake(found.client)).startswith(b"HTTP/1.1 101 ")
 
 
-@pytest.mark.usefixtures("tls")
 async def test_new_certificates_hold_for_new_connections_and_open_ones_stay(
-    server: Server, port: int, trust: ssl.SSLContext, directory: Path
+    tls: TlsServer, directory: Path
 ) -> None:
     new = Authority(directory, "new-ca")
-    async with connected(port, trust) as (reader, writer):
+    async with tls.connected() as (reader, writer):
         writer.write(upgrade("/", OFFER))
         await reader.readuntil(b"\r\n\r\n")
 
-        server.context.tls = contexts(new).server
+        tls.context.tls = contexts(new).server
 
         with pytest.raises(ssl.SSLCertVerificationError):
-            await shake(port, trust)
-        assert (await shake(port, client_context(new.ca))).startswith(b"HTTP/1.1 101 ")
+            await tls.shake()
+        assert (await tls.shake(client_context(new.ca))).startswith(b"HTTP/1.1 101 ")
         writer.write(frame("still here"))
         assert (await reader.readexactly(12)).endswith(b"still here")
 
 
-@pytest.mark.usefixtures("tls")
-async def test_tls_can_be_turned_off_for_new_connections(
-    server: Server, client: RawClient, port: int
-) -> None:
-    server.context.tls = None
+async def test_tls_can_be_turned_off_for_new_connections(tls: TlsServer, client: RawClient) -> None:
+    tls.context.tls = None
 
-    async with RawClient(port) as plain:
+    async with RawClient(tls.port) as plain:
         assert "101" in await plain.shake()
 
 
@@ -159,86 +153,70 @@ async def test_tls_can_be_turned_off_for_new_connections(
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
-@pytest.mark.usefixtures("tls")
 async def test_an_incomplete_tls_handshake_is_cut_at_the_limit(
-    server: Server, port: int, begin: bytes
+    tls: TlsServer, begin: bytes
 ) -> None:
-    server.context.limits = Limits(handshake=MOMENT)
-    async with RawClient(port) as client:
+    tls.context.limits = Limits(handshake=MOMENT)
+    async with RawClient(tls.port) as client:
         await client.send(begin)
 
         assert await client.rest() == b""
-    await eventually(lambda: not server.context.table.handshaking)
+    await eventually(lambda: not tls.table.handshaking)
 
 
-@pytest.mark.usefixtures("tls")
-async def test_a_tls_connection_without_a_request_is_cut_at_the_limit(
-    server: Server, port: int, trust: ssl.SSLContext
-) -> None:
-    server.context.limits = Limits(handshake=10 * MOMENT)
+async def test_a_tls_connection_without_a_request_is_cut_at_the_limit(tls: TlsServer) -> None:
+    tls.context.limits = Limits(handshake=10 * MOMENT)
     with pytest.raises((OSError, EOFError)):
-        async with connected(port, trust) as (reader, _):
+        async with tls.connected() as (reader, _):
             await reader.readexactly(1)
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x16\x03\x01"])
-@pytest.mark.usefixtures("tls")
-async def test_one_tls_handshake_too_many_cuts_the_oldest(
-    server: Server, port: int, trust: ssl.SSLContext, begin: bytes
-) -> None:
-    server.context.table.max_handshaking = 1
-    async with RawClient(port) as old:
+async def test_one_tls_handshake_too_many_cuts_the_oldest(tls: TlsServer, begin: bytes) -> None:
+    tls.table.max_handshaking = 1
+    async with RawClient(tls.port) as old:
         await old.send(begin)
-        await eventually(lambda: server.context.table.handshaking)
+        await eventually(lambda: tls.table.handshaking)
 
-        assert (await shake(port, trust)).startswith(b"HTTP/1.1 101 ")
+        assert (await tls.shake()).startswith(b"HTTP/1.1 101 ")
         assert await old.rest() == b""
 
 
-@pytest.mark.usefixtures("tls")
-async def test_tls_handshakes_count_as_open_connections(
-    server: Server, port: int, trust: ssl.SSLContext
-) -> None:
-    table = server.context.table
-    async with RawClient(port), RawClient(port):
-        await eventually(lambda: len(table.handshaking) == 2)
-        assert (await shake(port, trust)).startswith(b"HTTP/1.1 101 ")
-        await eventually(lambda: len(table) == 2)
-        async with RawClient(port) as third:
-            await eventually(lambda: len(table.handshaking) == 3)
-            async with RawClient(port) as fourth:
+async def test_tls_handshakes_count_as_open_connections(tls: TlsServer) -> None:
+    async with RawClient(tls.port), RawClient(tls.port):
+        await eventually(lambda: len(tls.table.handshaking) == 2)
+        assert (await tls.shake()).startswith(b"HTTP/1.1 101 ")
+        await eventually(lambda: len(tls.table) == 2)
+        async with RawClient(tls.port) as third:
+            await eventually(lambda: len(tls.table.handshaking) == 3)
+            async with RawClient(tls.port) as fourth:
                 assert await fourth.rest() == b""
             third.socket.close()
 
 
-@pytest.mark.usefixtures("tls")
 async def test_clients_that_come_and_go_leave_no_open_files(
-    server: Server, port: int, trust: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+    tls: TlsServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    table = server.context.table
-    table.max_open = 1000
-    await shake(port, trust)  # the first connection makes the loop keep one file for itself
-    await eventually(lambda: not table)
+    tls.table.max_open = 1000
+    await tls.shake()  # the first connection makes the loop keep one file for itself
+    await eventually(lambda: not tls.table)
     before = len(os.listdir("/proc/self/fd"))
     for begin in (b"", b"\x16", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n", b"\x00") * 10:
-        with socket.create_connection(("127.0.0.1", port)) as sock:
+        with socket.create_connection(("127.0.0.1", tls.port)) as sock:
             sock.sendall(begin)
     for _ in range(10):
-        await shake(port, trust)
+        await tls.shake()
 
-    await eventually(lambda: not table.handshaking and not table)
+    await eventually(lambda: not tls.table)
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
-@pytest.mark.usefixtures("tls")
-async def test_a_closed_server_ends_tls_handshakes(
-    server: Server, client: RawClient, port: int
-) -> None:
-    async with RawClient(port) as waiting:
+async def test_a_closed_server_ends_tls_handshakes(tls: TlsServer, client: RawClient) -> None:
+    async with RawClient(tls.port) as waiting:
         await waiting.send(b"\x16\x03\x01")
-        await eventually(lambda: len(server.context.table.handshaking) == 2)
+        await eventually(lambda: len(tls.table.handshaking) == 2)
 
-        server.close()
+        tls.server.close()
 
         assert await waiting.rest() == b""
