@@ -177,7 +177,7 @@ def test_levels_are_parsed_or_refused(text: str, falling: bool, expected: Levels
         (["--min-nodes", "1", "--memory", "60"], 2, "CRITICAL"),
     ],
 )
-def test_the_exit_status_and_the_first_word_are_the_state(
+def test_the_exit_status_and_the_first_word_are_the_severity(
     server: type[V1Server],
     flags: list[str],
     status: int,

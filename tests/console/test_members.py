@@ -152,7 +152,7 @@ def test_version_1_is_status_1_and_no_connection_is_status_3(
         ),
     ],
 )
-def test_every_difference_is_a_line_and_makes_the_status_1(
+def test_a_difference_is_a_line_and_status_1_and_agreement_status_0(
     cluster: Cluster,
     capsys: Capture,
     name: str,
