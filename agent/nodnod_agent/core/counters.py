@@ -23,8 +23,6 @@ CODES = (
 class Histogram:
     """Counts values by upper bound; the last of ``counts`` is for values above all bounds."""
 
-    __slots__ = ("bounds", "counts", "sum")
-
     def __init__(self, bounds: tuple[float, ...] = DURATIONS) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
@@ -38,18 +36,6 @@ class Histogram:
 
 class Counters:
     """Totals since the agent started. Queries, streams and gossip have counters of their own."""
-
-    __slots__ = (
-        "answered_at_once",
-        "connections_accepted",
-        "connections_cut",
-        "connections_ended",
-        "connections_refused",
-        "loop_lag",
-        "pages",
-        "refusals",
-        "requests",
-    )
 
     def __init__(self) -> None:
         self.requests = [0] * len(RequestType)

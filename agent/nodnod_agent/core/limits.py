@@ -7,7 +7,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Each limit with its default; conf/README.md says what raising it costs."""
 
     connections: int | None = None
-    """Connections per listening address; ``None``: by the limit of open files of the process."""
+    """Accepted connections open at once; ``None``: by the limit of open files of the process."""
     handshake: float = 5.0
     """Seconds from connecting to the end of the handshake, with TLS."""
     unauthenticated: int = 256

@@ -58,7 +58,7 @@ class Node:
         cache: StatsCache | None = None
         if mode == "push":
             cache = StatsCache(self.peers.roster, self.local, encoder, clock, interval)
-            self.push = Push(cache, clock, interval)
+            self.push = Push(cache, self.peers.links.up, clock, interval)
         self.responder = Responder(
             self.peers,
             self.local,
@@ -74,7 +74,7 @@ class Node:
         self.peers.start()
         self.local.start()
         if self.push is not None:
-            self.push.start(self.peers.links.up)
+            self.push.start()
 
     def leave(self) -> None:
         """Tell the peers that this node leaves on purpose, a moment before ``stop``.

@@ -16,19 +16,6 @@ class Broadcast:
     have answered, and is not asked all the same.
     """
 
-    __slots__ = (
-        "_entries",
-        "_members",
-        "_unknown",
-        "_version",
-        "awaits_sample",
-        "id",
-        "own",
-        "pending",
-        "question",
-        "waiters",
-    )
-
     def __init__(
         self,
         id: int,  # noqa: A002

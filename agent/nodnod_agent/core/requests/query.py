@@ -30,8 +30,6 @@ NEVER = float("inf")
 class _Group:
     """The requests with one question: those that wait for the next broadcast, and those of it."""
 
-    __slots__ = ("broadcasts", "planned", "question", "sent", "waiting")
-
     def __init__(self, question: Question) -> None:
         self.question = question
         self.waiting: list[Waiter] = []
@@ -97,10 +95,8 @@ class Queries:
 
     def failed(self, member: Member, query: int | None, reason: str) -> None:
         """Note that a peer will not answer a query, or (``None``) any that is under way."""
-        broadcasts = (
-            list(self._under_way.values()) if query is None else [self._under_way.get(query)]
-        )
-        for broadcast in broadcasts:
+        for id_ in tuple(self._under_way) if query is None else (query,):
+            broadcast = self._under_way.get(id_)
             if broadcast is not None and member in broadcast.pending:
                 entry = member.failure(reason, broadcast.question.stat_type)
                 self._take(broadcast, member, entry)

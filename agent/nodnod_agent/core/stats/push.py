@@ -22,18 +22,27 @@ log = logging.getLogger("nodnod")
 class Push:
     """Fills the stats cache: asks version-2 peers for a stream, and polls version-1 peers."""
 
-    def __init__(self, cache: StatsCache, clock: Clock, interval: float) -> None:
+    def __init__(
+        self,
+        cache: StatsCache,
+        peers: Callable[[], Iterable[Member]],
+        clock: Clock,
+        interval: float,
+    ) -> None:
+        """``peers`` gives the members that are up."""
         self.cache = cache
+        self._peers = peers
         self._clock = clock
         self._every = min(max(interval, MIN_EVERY), MAX_EVERY)
         self._request = encode(Request(id=STREAM_ID, every=self._every))
-        self._peers: Callable[[], Iterable[Member]] = tuple
         self._timer: Timer | None = None
 
-    def start(self, peers: Callable[[], Iterable[Member]]) -> None:
-        """Begin to poll those of ``peers()``, all of them up, that cannot stream."""
-        self._peers = peers
-        self._poll()
+    def start(self) -> None:
+        """Poll the peers that cannot stream, now and every interval."""
+        for member in self._peers():
+            if member.version < 2 and member.link is not None and not member.link.unanswered:
+                member.link.ask(STREAM_ID, b"")
+        self._timer = self._clock.call_at(self._clock.time() + self._every, self.start)
 
     def stop(self) -> None:
         """Poll no more."""
@@ -53,9 +62,3 @@ class Push:
             key = {"key": f"stats {member.address}"}
             log.warning("%s sent no stats: %s", member, error, extra=key)
             self.cache.fail(member, str(error))
-
-    def _poll(self) -> None:
-        for member in self._peers():
-            if member.version < 2 and member.link is not None and not member.link.unanswered:
-                member.link.ask(STREAM_ID, b"")
-        self._timer = self._clock.call_at(self._clock.time() + self._every, self._poll)
