@@ -22,6 +22,9 @@ from nodnod_agent.log.format import LogLine, as_json, as_text, on_terminal, prin
 from nodnod_agent.log.handler import LogWriter, to_descriptor
 from nodnod_agent.log.rate_limit import LogRateLimit
 
+PATIENCE = 60.0
+"""Seconds to wait for a thread that is about to end, on a busy machine."""
+
 LINE = LogLine("WARNING", "nodnod.links", "no answer", time=1767322985.678, since=5.9)
 
 
@@ -44,7 +47,7 @@ class Log:
 
     def end(self) -> list[str]:
         """Stop the writer; return all remaining lines."""
-        self.writer.stop()
+        self.writer.stop(within=PATIENCE)
         os.close(self.sink)
         with open(self.source, "rb", closefd=False) as source:
             return (self.rest + source.read()).decode().splitlines()
@@ -58,10 +61,12 @@ def log() -> Iterator[Log]:
 
 
 def _close(log: Log) -> None:
-    for fd in (log.source, log.sink):  # the reader first: that ends a blocked write
-        with suppress(OSError):  # a test may have closed it
-            os.close(fd)
-    log.writer.stop()
+    with suppress(OSError):  # a test may have closed it
+        os.close(log.source)  # ends a blocked write
+    # The thread must end before the number of its descriptor is used again.
+    log.writer.stop(within=PATIENCE)
+    with suppress(OSError):
+        os.close(log.sink)
 
 
 # Formats.
@@ -153,9 +158,11 @@ def test_a_warning_is_written_ten_times_a_minute_then_counted(log: Log) -> None:
 
 
 def test_the_count_is_written_when_the_window_ends() -> None:
-    log = Log(limiter=LogRateLimit(most=1, window=0.02))
+    now = [0.0]
+    log = Log(limiter=LogRateLimit(most=1, window=0.02), clock=lambda: now[0])
     log.logger.warning("again")
     log.logger.warning("again")
+    now[0] = 0.02
     assert [log.line(), log.line()] == ["WARNING again", "WARNING again … and 1 more like it"]
     _close(log)
 
@@ -255,7 +262,7 @@ def test_lines_lost_to_a_full_disk_are_counted_once_there_is_room(
     assert disk.failed.acquire(timeout=10)  # the line
     disk.room = 1000
     log.logger.info("four")
-    log.writer.stop()
+    log.writer.stop(within=PATIENCE)
     assert disk.content == b"INFO one\nINF\nWARNING 2 log lines dropped\nINFO four\n"
 
 
@@ -263,7 +270,7 @@ def test_the_writer_survives_a_closed_pipe(log: Log) -> None:
     os.close(log.source)
     for number in range(1000):
         log.logger.info("line %d", number)
-    log.writer.stop()
+    log.writer.stop(within=PATIENCE)
     assert not log.writer._thread.is_alive()
 
 
@@ -279,6 +286,9 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def _written(source: int) -> list[str]:
+    for thread in threading.enumerate():
+        if thread.name == "log-writer":
+            thread.join(PATIENCE)
     os.set_blocking(source, False)
     return os.read(source, 65536).decode().splitlines()
 
