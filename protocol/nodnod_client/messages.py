@@ -14,23 +14,6 @@ MAX_ID_LENGTH = 64
 MAX_NAME_LENGTH = 128
 MAX_PATTERNS = 256
 
-SECTIONS = frozenset(
-    {
-        "cpu",
-        "diskio",
-        "filesystems",
-        "gpu",
-        "load",
-        "memory",
-        "network",
-        "pressure",
-        "processes",
-        "sensors",
-        "system",
-    }
-)
-"""The names of the detail sections."""
-
 RequestId = (
     Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
 )

@@ -215,5 +215,8 @@ SHAPES: dict[str, Any] = {
 }
 """Section name -> its type, apart from ``None`` and ``{"error": ...}``."""
 
+SECTIONS = frozenset(SHAPES)
+"""The names of the sections."""
+
 EXPENSIVE = frozenset({"processes", "sensors", "gpu"})
 """Sections that an agent samples on demand: only while they are requested."""

@@ -47,15 +47,9 @@ class KernelFile:
             return True
         return bool(self._poll.poll(0))
 
-    def close(self) -> None:
-        """Close the file; may be called again."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
     def __del__(self) -> None:
-        if hasattr(self, "_fd"):
-            self.close()
+        if hasattr(self, "_fd"):  # opened
+            os.close(self._fd)
 
 
 def open_optional(path: str) -> KernelFile | None:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from nodnod_agent.core.pattern import MAX_PATTERNS, is_pattern
 from nodnod_client.codec import encode
 from nodnod_client.errors import RequestError
-from nodnod_client.messages import SECTIONS, Request, RequestType
+from nodnod_client.messages import Request, RequestType
+from nodnod_client.sections import SECTIONS
 
 V1_REQUEST = b'{"type":0,"statType":0}'
 """The only request that asks a version-1 agent for itself."""

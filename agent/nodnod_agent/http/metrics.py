@@ -28,8 +28,8 @@ from nodnod_agent.core.question import Question
 from nodnod_agent.http.metric_table import STATS, NodeSections, gauges
 from nodnod_client import __version__
 from nodnod_client.codec import decode_node, decode_peer_answer
-from nodnod_client.messages import SECTIONS, FullStats, RequestType
-from nodnod_client.sections import SHAPES
+from nodnod_client.messages import FullStats, RequestType
+from nodnod_client.sections import SECTIONS, SHAPES
 
 STALE = "stale:"
 """How the error of a node with old numbers begins; docs/protocol.md defines it."""

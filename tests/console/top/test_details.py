@@ -8,7 +8,7 @@ from doubles.terminal import Terminal, terminal
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
-from nodnod_client.messages import SECTIONS
+from nodnod_client.sections import SECTIONS
 
 LOAD = {"load": {"load1": 3.13, "load5": 2.5, "load15": 1.25}}
 OTHER = {"load": {"load1": 9.99, "load5": 2.5, "load15": 1.25}}

@@ -9,8 +9,8 @@ from rich.console import Console, RenderableType
 
 from doubles.samples import SECTIONS as SAMPLES
 from nodnod_agent.console.top.node_panel import body, head
-from nodnod_client.messages import SECTIONS, NodeStats
-from nodnod_client.sections import Filesystem, Pressure, Process, Processes, Stall
+from nodnod_client.messages import NodeStats
+from nodnod_client.sections import SECTIONS, Filesystem, Pressure, Process, Processes, Stall
 
 NOW = 1.7e9 + 900
 

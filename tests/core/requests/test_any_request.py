@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.harness import CoreHarness
 from nodnod_agent.core.interfaces import Hello
-from nodnod_client.messages import SECTIONS
+from nodnod_client.sections import SECTIONS
 from simulation.ledger import Ledger, read
 from strategies import documents, examples
 

@@ -20,7 +20,8 @@ from nodnod_agent.console.top.node_panel import HISTORY, body, head
 from nodnod_agent.console.units import plain
 from nodnod_client.client import Client
 from nodnod_client.errors import StatFailedError
-from nodnod_client.messages import SECTIONS, Answer, NodeStats
+from nodnod_client.messages import Answer, NodeStats
+from nodnod_client.sections import SECTIONS
 
 
 class _Body:
