@@ -60,7 +60,9 @@ def many_files() -> Iterator[None]:
 async def test_a_thousand_stuck_clients_do_not_delay_the_end(
     many_files: None, ward: FaultHarness
 ) -> None:
-    cartman, kenny = await ward.cluster("cartman", "kenny")
+    # On a busy machine it takes longer to connect them all than an agent waits for one of them.
+    patient = {"limits": {"handshake": 60, "unreadFor": 60}}
+    cartman, kenny = await ward.cluster("cartman", "kenny", settings=patient)
     await ward.watch(cartman, harmed=[kenny])
     stuck = {
         "in the handshake": upgrade()[:-1],
