@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import resource
+import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.harness.processes import Child, free_ports
+from bench.harness.usage import cpu_wait
 from nodnod_client.address import Address
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
@@ -101,12 +103,24 @@ class Agent(Child):
         await asyncio.to_thread(self.listening)
 
     async def exited(self, *, within: float = 20.0) -> int:
-        """Wait until the process is gone; gives its exit status. Raises TimeoutError."""
+        """Wait until the process is gone; gives its exit status. Raises TimeoutError.
+
+        Time for which it was ready to run and had no CPU does not count.
+        """
         self.over = True
-        async with asyncio.timeout(within):
-            while self.status is None:  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(LOOK_EVERY)
+        began, waited = monotonic(), cpu_wait(self.pid)
+        while self.status is None:
+            if monotonic() - began > within + max(0.0, cpu_wait(self.pid) - waited):
+                raise TimeoutError(f"{self.name} still runs after {monotonic() - began:.3f} s")
+            await asyncio.sleep(LOOK_EVERY)
         return self.running.returncode
+
+    async def stopped(
+        self, number: signal.Signals = signal.SIGTERM, *, within: float = 20.0
+    ) -> int:
+        """Send it a signal that ends it and wait for its end, like ``exited``."""
+        self.signal(number)
+        return await self.exited(within=within)
 
     def messages(self) -> list[str]:
         """The lines of its log without time and level."""

@@ -22,6 +22,14 @@ class Meter:
         return float(times.user + times.system)
 
 
+def cpu_wait(pid: int) -> float:
+    """Seconds for which the main thread was ready to run and had no CPU; 0 but on Linux."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 def rss(pid: int) -> int:
     """Bytes resident."""
     return int(psutil.Process(pid).memory_info().rss)

@@ -1,6 +1,7 @@
-"""Several agents that know each other, and clients that ask any of them."""
+"""Several agents that know each other, of both versions, and clients that ask any of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from bench.harness.agents import Agent, Agents, whole
 from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
+from doubles.v1_server import STATS, V1Server, node_object
 from eventually import eventually
 from live.asking import ask, errors
 
@@ -20,21 +22,7 @@ async def cartman(shared_agents: Agents) -> Agent:
     return shared_agents.started[0]
 
 
-async def test_any_agent_answers_for_all(agents: Agents) -> None:
-    names = ("cartman", "kenny", "kyle")
-
-    cluster = await agents.cluster(*names)
-
-    answers = [await ask(agent, {"type": 1}) for agent in cluster]
-    assert [answer["host"] for answer in answers] == list(names)
-    assert [errors(answer) for answer in answers] == [dict.fromkeys(names, "")] * 3
-
-
-async def test_an_agent_answers_for_itself_alone(cartman: Agent) -> None:
-    assert list((await ask(cartman, {"type": 0}))["nodes"]) == ["cartman"]
-
-
-async def test_the_log_tells_the_story_of_the_tutorial(agents: Agents) -> None:
+async def test_the_log_has_the_lines_of_the_tutorial(agents: Agents) -> None:
     here, there = (f"127.0.0.1:{port}" for port in free_ports(2))
     cartman = agents.start("cartman", listen=here, nodes=[here, there])
     await eventually(lambda: f"Could not connect to node: {there}" in cartman.log())
@@ -42,9 +30,7 @@ async def test_the_log_tells_the_story_of_the_tutorial(agents: Agents) -> None:
     await whole(cartman, "cartman", "kenny")
     await whole(kenny, "cartman", "kenny")
 
-    story = [line for line in cartman.messages() if "client" not in line]
-
-    assert story == [
+    assert [line for line in cartman.messages() if "client" not in line] == [
         f"Starting NodNod websocket server: [cartman : {here}]",
         "Starting discovery service",
         f"Could not connect to node: {there}. Error: connection refused",
@@ -71,7 +57,12 @@ async def test_pipelined_requests_without_id_are_answered_in_order(cartman: Agen
         await client.send(*requests)
         answers = await client.receive(len(requests))
 
-    assert [_shape(answer) for answer in answers] == [_expected(request) for request in requests]
+    for request, answer in zip(requests, answers, strict=True):
+        nodes = ["cartman", "kenny"] if request["type"] == 1 else ["cartman"]
+        assert list(answer["nodes"]) == (request["nodes"] or nodes if request["type"] else nodes)
+        assert {len(node) for node in answer["nodes"].values()} == {
+            [9, 3, 5, 5][request["statType"]]
+        }
 
 
 @pytest.mark.parametrize("type_", [0, 1])
@@ -85,7 +76,7 @@ async def test_each_of_many_pipelined_requests_gets_exactly_one_answer(
             ids = [f"{connection}/{number}" for number in range(count)]
             await client.send(*({"type": type_, "id": id_} for id_ in ids), {"id": "last"})
             answers = [answer["id"] for answer in await client.receive(count + 1)]
-            # Whatever were answered twice would come before this one.
+            # A second answer to any of them would come before this one.
             await client.send({"id": "end"})
             assert [answer["id"] for answer in await client.receive()] == ["end"]
             return sorted(set(answers)) == sorted([*ids, "last"])
@@ -93,17 +84,79 @@ async def test_each_of_many_pipelined_requests_gets_exactly_one_answer(
     assert all(await asyncio.gather(*(one(connection) for connection in range(20))))
 
 
-def _shape(answer: dict[str, Any]) -> tuple[list[str], set[str]]:
-    nodes = answer["nodes"]
-    return list(nodes), set(nodes[next(iter(nodes))])
+# Version 1.
 
 
-def _expected(request: dict[str, Any]) -> tuple[list[str], set[str]]:
-    cpu = ["cpuUsed"]
-    memory = ["memoryTotal", "memoryUsed", "memoryUsedPercent"]
-    disk = ["diskTotal", "diskUsed", "diskUsedPercent"]
-    stats = [cpu + memory + disk, cpu, memory, disk][request["statType"]]
-    nodes = ["cartman"]
-    if request["type"] == 1:
-        nodes = ["kenny"] if request["nodes"] else ["cartman", "kenny"]
-    return nodes, {"name", "error", *stats}
+@pytest.fixture
+async def kyle() -> AsyncIterator[V1Server]:
+    async with V1Server("kyle") as server:
+        yield server
+
+
+@pytest.fixture
+async def stan(agents: Agents, kyle: V1Server) -> Agent:
+    """An agent of ours that knows the version-1 agent kyle."""
+    stan = agents.start("stan", nodes=[kyle.address])
+    await whole(stan, "kyle", "stan")
+    return stan
+
+
+async def test_a_version_1_peer_is_asked_for_itself_and_listed_with_its_numbers(
+    stan: Agent, kyle: V1Server
+) -> None:
+    answer = await ask(stan, {"type": 1, "timeout": 3})
+    granular = await ask(stan, {"type": 1, "statType": 1, "id": 7})
+
+    assert answer["nodes"]["kyle"] == {"name": "kyle", **STATS, "error": ""}
+    assert granular["nodes"]["kyle"] == {"name": "kyle", "cpuUsed": 5.0, "error": ""}
+    assert kyle.requests == [{"type": 0, "statType": 0}] * len(kyle.requests)
+
+
+async def test_the_late_answer_of_a_frozen_version_1_peer_is_not_taken_for_the_next(
+    stan: Agent, kyle: V1Server
+) -> None:
+    kyle.freeze()
+    asked = len(kyle.requests)
+    async with V1Client(stan.address) as client:
+        kyle.stats = {"cpuUsed": 1.0}
+        await client.send({"type": 1, "timeout": 0.1})
+        (late,) = await client.receive()
+        await kyle.arrived(asked + 1)
+        kyle.stats = {"cpuUsed": 2.0}
+        await client.send({"type": 1, "timeout": 10})
+        kyle.thaw()
+        (answer,) = await client.receive()
+
+    assert errors(late) == {"kyle": "no answer within 0.1 s", "stan": ""}
+    assert answer["nodes"]["kyle"]["cpuUsed"] == 2.0
+
+
+async def test_a_version_1_peer_that_was_lost_is_found_again(stan: Agent, kyle: V1Server) -> None:
+    await kyle.drop()
+
+    await whole(stan, "kyle", "stan")
+
+
+async def test_both_versions_are_one_cluster(stan: Agent, agents: Agents, kyle: V1Server) -> None:
+    kenny = agents.start("kenny", nodes=[stan.address, kyle.address])
+
+    await whole(kenny, "kenny", "kyle", "stan")
+
+
+async def test_a_version_1_client_gets_the_fields_of_version_1_in_their_order(
+    cartman: Agent,
+) -> None:
+    async with V1Client(cartman.address) as client:
+        await client.send('{"type": 0, "statType": 0}')
+        (answer,) = await client.receive()
+
+        assert client.subprotocol is None
+    assert list(answer) == ["host", "nodes", "error"]
+    assert list(answer["nodes"]["cartman"]) == list(node_object("cartman"))
+
+
+async def test_a_version_1_agent_that_dials_ours_gets_our_numbers(stan: Agent) -> None:
+    async with V1Client(stan.address) as dialer:
+        answers: list[dict[str, Any]] = await dialer.ask(0, 0, 0)
+
+    assert [list(answer["nodes"]) for answer in answers] == [["stan"]] * 3
