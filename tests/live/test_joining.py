@@ -1,15 +1,12 @@
-"""Joining: what an agent is told of itself and of others, right, doubtful or wrong."""
+"""Joining a cluster by seeds and advertised addresses, right and wrong ones."""
 
-import asyncio
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
 
 import pytest
 
 from bench.harness.agents import Agent, Agents, whole
-from bench.harness.closing import stop_accepting
 from bench.harness.processes import free_ports
+from doubles.canned import canned
 from eventually import eventually
 from live.asking import ask, errors
 from live.namespaces import Machines
@@ -17,50 +14,23 @@ from live.views import all_see, members
 
 HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TLS_ALERT = b"\x15\x03\x03\x00\x02\x02\x46"
-"""What a TLS server says to bytes that are no TLS: an alert, "protocol version"."""
+"""What a TLS server answers to bytes that are not TLS: an alert, "protocol version"."""
 
 
-class Stranger:
-    """A server that says one thing, knows no better, and counts who calls."""
-
-    def __init__(self, reply: bytes) -> None:
-        self.address = ""
-        self.calls = 0
-        self._reply = reply
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.calls += 1
-        await reader.read(4096)
-        writer.write(self._reply)
-        await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def stranger(reply: bytes) -> AsyncIterator[Stranger]:
-    stranger = Stranger(reply)
-    server = await asyncio.start_server(stranger.serve, "127.0.0.1", 0)
-    async with server:
-        stranger.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield stranger
-        finally:
-            await stop_accepting(server.sockets)
-
-
-async def test_addresses_that_are_no_agents_are_named_once_retried_and_harm_nobody(
+async def test_addresses_without_an_agent_are_logged_once_and_dialed_again_and_again(
     agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RES_OPTIONS", "attempts:1 timeout:1")
     kenny = agents.start("kenny")
     closed = f"127.0.0.1:{free_ports(1)[0]}"
-    nobody = "nobody.invalid:7070"
-    async with stranger(HTTP) as web, stranger(TLS_ALERT) as tls:
-        seeds = [web.address, tls.address, closed, nobody, kenny.address]
+    unknown = "nobody.invalid:7070"
+    calls: Counter[bytes] = Counter()
+    async with canned(HTTP, calls) as web, canned(TLS_ALERT, calls) as tls:
+        seeds = [web, tls, closed, unknown, kenny.address]
         cartman = agents.start("cartman", flags=["--join", ",".join(seeds)])
         await whole(kenny, "cartman", "kenny")
-        await eventually(lambda: web.calls >= 4 and tls.calls >= 4)
-        await eventually(lambda: f"node: {nobody}. Error: " in cartman.log())
+        await eventually(lambda: calls[HTTP] >= 4 and calls[TLS_ALERT] >= 4)
+        await eventually(lambda: f"node: {unknown}. Error: " in cartman.log())
 
         async def all_down() -> bool:
             answer = errors(await ask(cartman, {"type": 1}))
@@ -70,19 +40,19 @@ async def test_addresses_that_are_no_agents_are_named_once_retried_and_harm_nobo
         answer = errors(await ask(cartman, {"type": 1}))
     said = cartman.messages()
     reasons = {
-        web.address: "not a NodNod agent: HTTP 200",
-        tls.address: "closed during the handshake",
+        web: "not a NodNod agent: HTTP 200",
+        tls: "closed during the handshake",
         closed: "connection refused",
     }
     for seed, reason in reasons.items():
-        complaints = [line for line in said if seed in line]
-        assert complaints == [f"Could not connect to node: {seed}. Error: {reason}"]
+        lines = [line for line in said if seed in line]
+        assert lines == [f"Could not connect to node: {seed}. Error: {reason}"]
         assert answer[seed] == f"down: {reason}"
-    assert len([line for line in said if nobody in line]) == 1
+    assert len([line for line in said if unknown in line]) == 1
     assert answer["cartman"] == answer["kenny"] == ""
 
 
-async def test_a_new_machine_needs_the_address_of_one_agent_and_nothing_else(
+async def test_a_new_machine_needs_only_the_address_of_one_agent(
     machines: Machines, agents: Agents
 ) -> None:
     seed, other, new = (f"{machines.host(number)}:7070" for number in range(3))
@@ -94,12 +64,12 @@ async def test_a_new_machine_needs_the_address_of_one_agent_and_nothing_else(
             prefix=machines.prefix(number),
         )
 
-    def known_to_all() -> bool:
+    def all_listed() -> bool:
         answers = [machines.get(number, 7070, "/stat/all")["nodes"] for number in range(3)]
         errors = [{name: node["error"] for name, node in nodes.items()} for nodes in answers]
         return errors == [{"kenny": "", "kyle": "", "stan": ""}] * 3
 
-    await eventually(known_to_all)
+    await eventually(all_listed)
     rows = machines.get(0, 7070, "/members")["members"]
     assert {row["address"] for row in rows} == {seed, other, new}
 
@@ -114,7 +84,7 @@ async def test_one_seed_that_is_alive_is_enough(agents: Agents) -> None:
     await eventually(lambda: f"Connected to node: [kenny : {kenny.address}]" in stan.messages())
 
 
-async def test_a_cluster_of_ipv6_is_joined_likewise(agents: Agents) -> None:
+async def test_agents_join_over_ipv6(agents: Agents) -> None:
     seed = agents.start("seed", listen="[::1]:0")
     flags = ["--join", seed.address]
     others = [agents.start(name, listen="[::1]:0", flags=flags) for name in ("stan", "wendy")]
@@ -124,7 +94,7 @@ async def test_a_cluster_of_ipv6_is_joined_likewise(agents: Agents) -> None:
     assert set(await members(others[0])) == {agent.address for agent in (seed, *others)}
 
 
-async def test_the_advertised_address_is_the_one_that_others_learn(agents: Agents) -> None:
+async def test_other_agents_learn_the_advertised_address(agents: Agents) -> None:
     seed = agents.start("seed")
     port = free_ports(1)[0]
     advertised = f"127.0.0.2:{port}"
@@ -142,7 +112,7 @@ async def test_the_advertised_address_is_the_one_that_others_learn(agents: Agent
     await eventually(lambda: f"Connected to node: [stan : {advertised}]" in wendy.messages())
 
 
-async def test_an_agent_that_listens_everywhere_says_which_address_it_advertises(
+async def test_an_agent_that_listens_on_all_addresses_logs_the_one_that_it_advertises(
     agents: Agents,
 ) -> None:
     stan = agents.start("stan", listen="0.0.0.0:0")
@@ -155,23 +125,23 @@ async def test_an_agent_that_listens_everywhere_says_which_address_it_advertises
     assert list(await members(stan)) == [f"{host}:{port}"]
 
 
-async def test_an_agent_that_is_told_its_own_address_notices(agents: Agents) -> None:
+async def test_an_agent_recognizes_its_own_address_among_its_seeds(agents: Agents) -> None:
     port = free_ports(1)[0]
-    other_way = f"127.0.0.7:{port}"
+    loopback = f"127.0.0.7:{port}"
     stan = agents.start(
         "stan",
         listen=f"0.0.0.0:{port}",
-        flags=["--advertise", f"127.0.0.1:{port}", "--join", f"{other_way},127.0.0.1:{port}"],
+        flags=["--advertise", f"127.0.0.1:{port}", "--join", f"{loopback},127.0.0.1:{port}"],
     )
 
-    await eventually(lambda: f"Address {other_way} is this node itself" in stan.messages())
+    await eventually(lambda: f"Address {loopback} is this node itself" in stan.messages())
 
     assert errors(await ask(stan, {"type": 1})) == {"stan": ""}
     assert list(await members(stan)) == [f"127.0.0.1:{port}"]
     assert "WARNING Could not connect" not in stan.log()
 
 
-async def test_of_two_with_one_name_the_second_has_it_alone_once_the_first_has_left(
+async def test_of_two_nodes_with_one_name_the_second_keeps_it_when_the_first_leaves(
     agents: Agents,
 ) -> None:
     seed = agents.start("seed")
@@ -180,14 +150,15 @@ async def test_of_two_with_one_name_the_second_has_it_alone_once_the_first_has_l
     two = agents.start("kyle", label="two", flags=["--join", seed.address])
     await all_see([seed], **{"kyle": "up", f"kyle@{two.address}": "up", "seed": "up"})
 
-    one.signal(signal.SIGTERM)
-    assert await one.exited() == 0
+    assert await one.stopped() == 0
 
     await whole(seed, "kyle", "seed")
     await whole(two, "kyle", "seed")
 
 
-async def test_an_address_that_others_cannot_dial_is_named_where_it_is_seen(agents: Agents) -> None:
+async def test_an_advertised_address_that_cannot_be_dialed_is_an_error_at_the_other_agent(
+    agents: Agents,
+) -> None:
     seed = agents.start("seed")
     nowhere = f"127.0.0.9:{free_ports(1)[0]}"
 
@@ -201,7 +172,7 @@ async def test_an_address_that_others_cannot_dial_is_named_where_it_is_seen(agen
     await whole(stan, "seed", "stan")
 
 
-async def test_two_that_advertise_one_address_are_told_so(agents: Agents) -> None:
+async def test_two_agents_that_advertise_one_address_log_it(agents: Agents) -> None:
     seed = agents.start("seed")
     wrong = f"127.0.0.9:{free_ports(1)[0]}"
     flags = ["--advertise", wrong, "--join", seed.address]
@@ -217,8 +188,8 @@ async def test_two_that_advertise_one_address_are_told_so(agents: Agents) -> Non
     await whole(two, "seed", "two")
 
 
-async def test_a_name_that_is_still_looked_up_is_listed_already(agents: Agents) -> None:
-    # Listed from the first answer on: as looked up, as down, or under the name of who is there.
+async def test_a_seed_is_listed_while_its_name_is_looked_up(agents: Agents) -> None:
+    # From the first answer on: as being looked up, as down, or under the name of the node.
     kenny = agents.start("kenny")
     stan = agents.start("stan", flags=["--join", f"localhost:{kenny.port}"])
 

@@ -1,23 +1,62 @@
-"""A node that comes to other ports, as containers do: what those see who join later."""
+"""Nodes under several addresses, at new ones, or with one name: each node is listed once."""
 
-import signal
+import pytest
 
-from bench.harness.agents import Agent, Agents, whole
+from bench.harness.agents import Agents, whole
 from bench.harness.processes import free_ports
 from eventually import eventually
 from live.asking import ask, errors
 from live.views import all_see
 
 
-async def move(agent: Agent) -> None:
-    """Kill it, and start it at another port."""
-    agent.kill()
-    agent.listen = f"127.0.0.1:{free_ports(1)[0]}"
-    agent.start()
-    agent.listening()
+@pytest.mark.parametrize(
+    ("listen", "nodes"),
+    [
+        ("127.0.0.1:{}", ["127.0.0.1:{}", "localhost:{}"]),
+        ("0.0.0.0:{}", ["127.0.0.1:{}", "127.0.0.2:{}", "localhost:{}"]),
+        ("localhost:{}", ["localhost:{}", "127.0.0.1:{}"]),
+        ("[::1]:{}", ["[::1]:{}"]),
+        ("[::]:{}", ["[::1]:{}", "[::]:{}"]),
+    ],
+)
+async def test_an_agent_that_is_configured_with_itself_is_listed_once(
+    agents: Agents, listen: str, nodes: list[str]
+) -> None:
+    (port,) = free_ports(1)
+
+    cartman = agents.start(
+        "cartman", listen=listen.format(port), nodes=[node.format(port) for node in nodes]
+    )
+
+    await whole(cartman, "cartman")
 
 
-async def test_a_node_that_moves_again_and_again_and_is_then_stopped_is_no_ghost_for_a_newcomer(
+async def test_a_node_that_is_configured_with_three_addresses_is_listed_once(
+    agents: Agents,
+) -> None:
+    kenny = agents.start("kenny", listen="0.0.0.0:0")
+    names = ["127.0.0.1", "127.0.0.2", "localhost"]
+
+    cartman = agents.start("cartman", nodes=[f"{name}:{kenny.port}" for name in names])
+
+    await whole(cartman, "cartman", "kenny")
+
+
+async def test_a_node_that_moves_to_another_configured_address_is_listed_once(
+    agents: Agents,
+) -> None:
+    nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    kenny = agents.start("kenny", listen=nodes[0])
+    cartman = agents.start("cartman", nodes=nodes)
+    await eventually(lambda: f"Connected to node: [kenny : {nodes[0]}]" in cartman.messages())
+    kenny.kill()
+    kenny.listen = nodes[1]
+    await kenny.restart()
+
+    await whole(cartman, "cartman", "kenny")
+
+
+async def test_a_node_that_moved_twice_and_is_stopped_is_unknown_to_a_new_agent(
     agents: Agents,
 ) -> None:
     cartman = agents.start("cartman")
@@ -25,21 +64,22 @@ async def test_a_node_that_moves_again_and_again_and_is_then_stopped_is_no_ghost
     kenny = agents.start("kenny", flags=seed)
     await whole(cartman, "cartman", "kenny")
     for _ in range(2):
-        await move(kenny)
+        kenny.kill()
+        kenny.listen = f"127.0.0.1:{free_ports(1)[0]}"
+        await kenny.restart()
         await whole(cartman, "cartman", "kenny")
 
     kyle = agents.start("kyle", flags=seed)
     await all_see([cartman, kenny, kyle], cartman="up", kenny="up", kyle="up")
 
-    kenny.signal(signal.SIGTERM)
-    await kenny.exited()
+    await kenny.stopped()
     stan = agents.start("stan", flags=seed)
     await whole(stan, "cartman", "kyle", "stan")
     await whole(cartman, "cartman", "kyle", "stan")
     assert "kenny" not in errors(await ask(stan, {"type": 1}))
 
 
-async def test_two_that_exchange_their_ports_have_each_its_own_name(agents: Agents) -> None:
+async def test_two_nodes_that_exchange_their_ports_keep_their_names(agents: Agents) -> None:
     cartman = agents.start("cartman")
     seed = ["--join", cartman.address]
     kenny, kyle = (agents.start(name, flags=seed) for name in ("kenny", "kyle"))
@@ -48,25 +88,21 @@ async def test_two_that_exchange_their_ports_have_each_its_own_name(agents: Agen
     kenny.kill()
     kyle.kill()
     kenny.listen, kyle.listen = kyle.address, kenny.address
-    kyle.start()
-    kyle.listening()
+    await kyle.restart()
     await eventually(lambda: f"Connected to node: [kyle : {kyle.address}]" in cartman.messages())
-    kenny.start()
-    kenny.listening()
+    await kenny.restart()
 
     await all_see([cartman, kenny, kyle], cartman="up", kenny="up", kyle="up")
     assert "Two nodes have the name" not in cartman.log()
 
 
-async def test_a_dead_node_that_a_reload_removes_is_gone_by_whatever_name(agents: Agents) -> None:
-    kenny = agents.start("kenny")
-    cartman = agents.start("cartman", nodes=[f"localhost:{kenny.port}"])
-    await all_see([cartman], cartman="up", kenny="up")
-    await whole(kenny, "cartman", "kenny")
-    kenny.kill()
-    await all_see([cartman], cartman="up", kenny="down")
+async def test_two_configured_nodes_with_one_name_are_both_listed(agents: Agents) -> None:
+    one, two = (agents.start("kenny", label=label).address for label in ("one", "two"))
 
-    cartman.configure(nodes=[])
-    cartman.signal(signal.SIGHUP)
+    cartman = agents.start("cartman", nodes=[one, two])
 
-    await all_see([cartman], cartman="up")
+    async def listed() -> bool:
+        names = sorted(errors(await ask(cartman, {"type": 1})))
+        return names in [["cartman", "kenny", f"kenny@{other}"] for other in (one, two)]
+
+    await eventually(listed)
