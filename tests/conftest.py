@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, settings
 
 from bench.harness.agents import Agents
 from doubles.certificates import Authority
+from live.access import Secret
 from live.namespaces import Machines, why_not
 
-# The same examples each time, here and in CI: a test that fails today has failed because of a change.
-# To look for others: make test ARGS="--hypothesis-profile=search -k any"
+# The same examples each time, here and in CI, so that a test fails because of a change.
+# To look for more: make test ARGS="--hypothesis-profile=search -k any"
 _steady = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("steady", derandomize=True, database=None, **_steady)
 settings.register_profile("search", max_examples=5000, print_blob=True, **_steady)
@@ -20,7 +21,7 @@ settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
-    """Undo what a shell does to commands in its background: their children would ignore Ctrl-C."""
+    """Undo what a shell does to commands in the background: their children would ignore SIGINT."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -28,28 +29,38 @@ def pytest_configure() -> None:
 @pytest.fixture
 def agents(tmp_path: Path) -> Iterator[Agents]:
     """Agent processes of one test."""
-    agents = Agents(tmp_path)
-    yield agents
-    agents.end()
+    with Agents(tmp_path) as agents:
+        yield agents
 
 
 @pytest.fixture(scope="module")
 def shared_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     """Agent processes that the tests of one module share."""
-    agents = Agents(tmp_path_factory.mktemp("agents"))
-    yield agents
-    agents.end()
+    with Agents(tmp_path_factory.mktemp("agents")) as agents:
+        yield agents
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+    """The secret of the agents of one module."""
+    return Secret(tmp_path_factory.mktemp("secret"))
+
+
+@pytest.fixture(scope="module")
+def other_secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+    """A secret that they do not know."""
+    return Secret(tmp_path_factory.mktemp("other"))
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Whom the agents of one module trust."""
+    """The certificate authority of the agents of one module."""
     return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Whom they do not."""
+    """A certificate authority that they do not trust."""
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 

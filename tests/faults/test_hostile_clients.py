@@ -10,7 +10,7 @@ import pytest
 from bench.harness.agents import Agent, Agents, whole
 from doubles.v1_client import V1Client
 from eventually import eventually
-from invariants.harness import MEGABYTE, FaultHarness
+from invariants.harness import MEGABYTE, FaultHarness, check_health
 from live.asking import ask
 from live.counts import counts
 from live.raw import CONT, PING, TEXT, RawClient, frame, upgrade
@@ -25,20 +25,20 @@ SMALL = 4096
 
 
 @pytest.fixture
-async def cartman(ward: FaultHarness, shared_agents: Agents) -> Agent:
-    """One of two agents; it is to bear what comes, and the other one to notice nothing."""
+async def cartman(harness: FaultHarness, shared_agents: Agents) -> Agent:
+    """One of two watched agents: the one that is attacked."""
     if not shared_agents.started:
         await shared_agents.cluster("cartman", "kenny")
     cartman, kenny = shared_agents.started
     await whole(cartman, "cartman", "kenny")
-    await ward.watch(cartman, kenny)
+    await harness.watch(cartman, kenny)
     return cartman
 
 
 async def crowd(
     stack: AsyncExitStack, agent: Agent, count: int, *, receive_buffer: int | None = None
 ) -> list[RawClient]:
-    """So many clients, who have shaken hands."""
+    """So many clients, after their handshakes."""
     clients = []
     for _ in range(count):
         client = RawClient(agent.port, receive_buffer=receive_buffer)
@@ -48,7 +48,7 @@ async def crowd(
 
 
 async def send_what_is_taken(client: RawClient, piece: bytes, *, most: int) -> int:
-    """Send until nothing is taken any more, or the connection is cut; how many bytes were taken."""
+    """Send until nothing more is taken, or the connection is cut; how many bytes were taken."""
     sent = 0
     with suppress(ConnectionError):
         while sent < most:
@@ -62,38 +62,37 @@ async def send_what_is_taken(client: RawClient, piece: bytes, *, most: int) -> i
 # Handshakes.
 
 
-async def test_five_hundred_who_never_finish_their_handshake_keep_nobody_out(
+async def test_five_hundred_unfinished_handshakes_keep_no_client_out(
     cartman: Agent,
 ) -> None:
     async with AsyncExitStack() as stack:
         for number in range(500):
-            member = await stack.enter_async_context(RawClient(cartman.port))
-            await member.send(upgrade()[: number % 100])
+            client = await stack.enter_async_context(RawClient(cartman.port))
+            await client.send(upgrade()[: number % 100])
         for _ in range(20):
-            async with asyncio.timeout(2.0):
-                assert (await ask(cartman, {"type": 0}))["host"] == "cartman"
-    await eventually(lambda: "more than 256 handshakes are incomplete" in cartman.log())
+            await check_health(cartman)
+    await eventually(lambda: "more than 256 have not shaken hands" in cartman.log())
 
 
-async def test_clients_that_say_a_byte_of_their_handshake_now_and_then_keep_nobody_out(
+async def test_handshakes_that_come_byte_by_byte_keep_no_client_out(
     cartman: Agent,
 ) -> None:
     async with AsyncExitStack() as stack:
-        members = [await stack.enter_async_context(RawClient(cartman.port)) for _ in range(100)]
+        clients = [await stack.enter_async_context(RawClient(cartman.port)) for _ in range(100)]
         for byte in upgrade()[:40]:
-            await asyncio.gather(*(member.send(bytes([byte])) for member in members))
+            await asyncio.gather(*(client.send(bytes([byte])) for client in clients))
 
         assert (await ask(cartman, {"type": 1}))["error"] == ""
 
 
-async def test_a_storm_of_connections_that_are_reset_at_once_harms_nobody(cartman: Agent) -> None:
+async def test_five_hundred_connections_that_are_reset_harm_no_client(cartman: Agent) -> None:
     for number in range(500):
         async with RawClient(cartman.port) as client:
             client.reset_at_end()
             await client.send((upgrade() + frame('{"type": 1}'))[: number % 250])
 
 
-# What is not read.
+# Output that is not read.
 
 
 async def test_subscribers_that_never_read_skip_ticks_and_cost_no_memory(cartman: Agent) -> None:
@@ -115,7 +114,7 @@ async def test_subscribers_that_never_read_skip_ticks_and_cost_no_memory(cartman
     [(frame("x" * 125, PING) * 1000, 5), (frame("{}") * 5000, 5)],
     ids=["pings", "requests"],
 )
-async def test_floods_whose_answers_nobody_reads_are_not_taken_for_long(
+async def test_requests_of_clients_that_do_not_read_are_soon_left_unread(
     cartman: Agent, piece: bytes, count: int
 ) -> None:
     most = 60 * MEGABYTE
@@ -128,7 +127,7 @@ async def test_floods_whose_answers_nobody_reads_are_not_taken_for_long(
     assert max(sent) < most
 
 
-async def test_requests_that_are_read_late_are_all_answered(cartman: Agent) -> None:
+async def test_requests_that_the_agent_reads_late_are_all_answered(cartman: Agent) -> None:
     count = 20_000
 
     async with RawClient(cartman.port) as client:
@@ -141,17 +140,17 @@ async def test_requests_that_are_read_late_are_all_answered(cartman: Agent) -> N
     assert last["id"] == "last"
 
 
-# What is read, and comes too fast.
+# Input that comes too fast.
 
 
 FLOODS = {
     "pings": [frame("", PING) * 10_000] * TIMES,
-    "pings with words": [frame("x" * 125, PING) * 10_000] * TIMES,
-    "empty pieces": [frame("{", fin=False), *[frame("", CONT, fin=False) * 10_000] * TIMES],
-    "small pieces": [frame("{", fin=False), *[frame("x", CONT, fin=False) * 10_000] * TIMES],
-    "large pieces": [frame("{", fin=False), *[frame("x" * 9000, CONT, fin=False) * 10] * TIMES],
+    "pings with payload": [frame("x" * 125, PING) * 10_000] * TIMES,
+    "empty fragments": [frame("{", fin=False), *[frame("", CONT, fin=False) * 10_000] * TIMES],
+    "small fragments": [frame("{", fin=False), *[frame("x", CONT, fin=False) * 10_000] * TIMES],
+    "large fragments": [frame("{", fin=False), *[frame("x" * 9000, CONT, fin=False) * 10] * TIMES],
     "requests": [frame("{}") * 10_000] * TIMES,
-    "pings between pieces": [
+    "pings between fragments": [
         frame("{", fin=False),
         *[(frame("", CONT, fin=False) + frame("", PING)) * 5000] * TIMES,
     ],
@@ -160,11 +159,11 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("pieces", FLOODS.values(), ids=FLOODS.keys())
-async def test_a_flood_of_small_frames_harms_nobody(
+async def test_a_flood_of_small_frames_harms_no_other_client(
     cartman: Agent, pieces: Sequence[bytes]
 ) -> None:
     async def flood(client: RawClient) -> None:
-        with suppress(ConnectionError, TimeoutError, EOFError):  # it may be cut, or read no further
+        with suppress(ConnectionError, TimeoutError, EOFError):  # it may be cut, or not read
             await client.send(*pieces)
 
     async with AsyncExitStack() as stack:
@@ -176,7 +175,7 @@ async def test_a_flood_of_small_frames_harms_nobody(
             reader.cancel()
 
 
-async def test_half_a_frame_and_then_silence_costs_what_has_come_and_no_more(
+async def test_half_a_frame_costs_only_the_memory_of_its_bytes(
     cartman: Agent,
 ) -> None:
     half = frame("x" * (MESSAGE_LIMIT // 2), length=MESSAGE_LIMIT)
@@ -188,7 +187,7 @@ async def test_half_a_frame_and_then_silence_costs_what_has_come_and_no_more(
         assert (await ask(cartman, {"type": 1}))["error"] == ""
 
 
-async def test_a_client_that_leaves_its_requests_unanswered_harms_nobody(cartman: Agent) -> None:
+async def test_a_client_that_leaves_with_requests_in_flight_harms_no_other(cartman: Agent) -> None:
     for _ in range(100):
         async with V1Client(cartman.address) as client:
             await client.send(*[{"type": 1, "id": number} for number in range(20)])

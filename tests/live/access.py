@@ -1,4 +1,4 @@
-"""Agents with a secret, or TLS, and those who ask them."""
+"""Access control in tests: secrets, their tokens, and requests that carry them."""
 
 import asyncio
 import secrets
@@ -29,24 +29,24 @@ class Secret:
         return f"file:{self.path}"
 
     def settings(self, *older: "Secret", **more: Any) -> dict[str, Any]:
-        """The settings of an agent that signs with this one, and knows the older ones."""
+        """The settings of an agent that signs with this one, and accepts the older ones."""
         references = [secret.reference for secret in (self, *older)]
         return {"auth": {"secrets": references}, **more}
 
     def token(self, seconds: int = 60) -> str:
-        """A token to read."""
+        """A token of a reader."""
         return self.tokens.mint("read", seconds, "test")
 
 
 def bearer(token: str) -> str:
-    """The header that shows a token."""
+    """The header that carries a token."""
     return f"Authorization: Bearer {token}"
 
 
-async def reason(
+async def is_down(
     agent: Agent, peer: Agent, why: str, *, token: str = "", ca: str | SSLContext | None = None
 ) -> None:
-    """Wait until an agent's answer says so of a peer that it cannot link to."""
+    """Wait until an agent answers that a peer is down, for a reason that begins like this."""
     seen: object = None
 
     async def look() -> bool:
@@ -60,7 +60,7 @@ async def reason(
 
 
 async def status(agent: Agent, path: str, *headers: str, websocket: bool = False) -> int:
-    """The status that a request gets."""
+    """The HTTP status of the answer to a request."""
     async with RawClient(agent.port) as client:
         names = {header.partition(":")[0].lower() for header in headers}
         host = [] if "host" in names else ["Host: localhost"]

@@ -1,9 +1,8 @@
-"""Real agents with a secret: who gets in, who does not, and what everybody is told."""
+"""Real agents with a secret: which requests they accept, and how the secret changes."""
 
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,48 +13,38 @@ import pytest
 from bench.harness.agents import Agent, Agents, whole
 from eventually import eventually
 from live.access import Secret, bearer, status
+from live.asking import reload
 from live.raw import RawClient, frame, upgrade
 from nodnod_agent.console.main import main
 from nodnod_client import Client
 
 
 @pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
-    return Secret(tmp_path_factory.mktemp("secret"))
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Secret:
-    return Secret(tmp_path_factory.mktemp("other"))
-
-
-@pytest.fixture(scope="module")
 def guarded(shared_agents: Agents, secret: Secret) -> Agent:
-    """An agent that tests may ask, and leave as it is."""
+    """An agent with the secret, which tests leave as it is."""
     return shared_agents.start("cartman", settings=secret.settings())
 
 
 # Agents.
 
 
-async def test_agents_with_one_secret_are_a_cluster(agents: Agents, secret: Secret) -> None:
-    names = ("kyle", "stan", "kenny")
-    for agent in agents.mesh(dict.fromkeys(names, secret.settings())):
-        await whole(agent, *names, token=secret.token())
-
-
-async def test_who_knows_the_secret_and_one_agent_joins_all(agents: Agents, secret: Secret) -> None:
+async def test_agents_with_one_secret_are_a_cluster_that_more_can_join(
+    agents: Agents, secret: Secret
+) -> None:
     kyle, stan = agents.mesh(dict.fromkeys(("kyle", "stan"), secret.settings()))
     kenny = agents.start("kenny", settings=secret.settings(join=[f"localhost:{kyle.port}"]))
 
     for agent in (kyle, stan, kenny):
         await whole(agent, "kyle", "stan", "kenny", token=secret.token())
+    # A page of any member may ask any other.
+    origin = f"Origin: http://{stan.address}"
+    assert await status(kyle, "/stat", bearer(secret.token()), origin) == 200
 
 
-# People and programs.
+# Users and programs.
 
 
-async def test_a_token_of_the_command_line_lets_one_in(
+async def test_a_token_that_the_command_makes_is_accepted(
     guarded: Agent,
     secret: Secret,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +63,7 @@ async def test_a_token_of_the_command_line_lets_one_in(
 
 
 @pytest.mark.parametrize("path", ["/stat", "/stat/all", "/members", "/sd", "/metrics", "/nothing"])
-async def test_a_page_that_tells_of_the_cluster_needs_a_token(
+async def test_a_page_with_stats_needs_a_token_and_not_in_its_url(
     guarded: Agent, secret: Secret, path: str
 ) -> None:
     good = 404 if path == "/nothing" else 200
@@ -83,18 +72,15 @@ async def test_a_page_that_tells_of_the_cluster_needs_a_token(
     assert await status(guarded, f"{path}?token={secret.token()}") == 400
 
 
-async def test_health_and_the_files_of_the_dashboard_need_none(guarded: Agent) -> None:
+async def test_health_and_dashboard_need_no_token(guarded: Agent) -> None:
     for path in ("/healthz", "/", "/index.html", "/token.js"):
         assert await status(guarded, path) == 200
     assert await status(guarded, "/", websocket=True) == 401
 
 
-async def test_a_browser_offers_its_token_as_a_subprotocol(guarded: Agent, secret: Secret) -> None:
-    offer = f"Sec-WebSocket-Protocol: nodnod.2, nodnod.bearer.{secret.token()}"
-    assert await status(guarded, "/", offer, websocket=True) == 101
-
-
-async def test_no_log_shows_a_token_a_secret_or_a_query(agents: Agents, secret: Secret) -> None:
+async def test_the_log_shows_no_token_no_secret_and_no_query(
+    agents: Agents, secret: Secret
+) -> None:
     agent = agents.start("kyle", settings=secret.settings(), flags=["--debug"])
     token = secret.token()
     for header in (bearer(token), f"Sec-WebSocket-Protocol: nodnod.bearer.{token}"):
@@ -103,98 +89,75 @@ async def test_no_log_shows_a_token_a_secret_or_a_query(agents: Agents, secret: 
         await status(agent, f"/?token={token}", header, websocket=True)
     await status(agent, "/stat?private=1", "Host: a\x1b[2Jb")
 
-    agent.signal(signal.SIGTERM)
-    assert await agent.exited() == 0  # and all is written
+    assert await agent.stopped() == 0  # so all is written
     assert agent.log().count("Refused client 127.0.0.1") == 4
     for hidden in (token, token.rpartition(".")[2][:20], secret.text, "private", "\x1b"):
         assert hidden not in agent.log()
-
-
-# Browsers.
-
-
-async def test_pages_of_members_may_ask(agents: Agents, secret: Secret) -> None:
-    kyle, stan = agents.mesh(dict.fromkeys(("kyle", "stan"), secret.settings()))
-    await whole(kyle, "kyle", "stan", token=secret.token())
-
-    origin = f"Origin: http://{stan.address}"
-    assert await status(kyle, "/stat", bearer(secret.token()), origin) == 200
 
 
 # Secrets that change.
 
 
 async def test_a_secret_is_replaced_without_an_outage(
-    agents: Agents, secret: Secret, other: Secret
+    agents: Agents, secret: Secret, other_secret: Secret
 ) -> None:
     """Known everywhere, then signed with everywhere, then alone."""
-    old, new = secret, other
+    old, new = secret, other_secret
     cluster = agents.mesh(dict.fromkeys(("kyle", "stan"), old.settings()))
     nodes = [agent.address for agent in cluster]
     for agent in cluster:
         await whole(agent, "kyle", "stan", token=old.token())
     phases = [(old.settings(new), old), (new.settings(old), old), (new.settings(), new)]
-    for count, (settings, good) in enumerate(phases, 1):
+    for settings, good in phases:
         for agent in cluster:
             agent.configure(nodes=nodes, **settings)
-            agent.signal(signal.SIGHUP)
-            await eventually(
-                lambda agent=agent, count=count: (
-                    agent.log().count("Configuration reloaded") == count
-                )
-            )
+            assert "Configuration reloaded" in await reload(agent)
             await whole(agent, "kyle", "stan", token=good.token())
     kyle, stan = cluster
     assert await status(kyle, "/stat", bearer(old.token())) == 401
-    # And those who are there know each other anew.
+    # Agents that connect now accept each other too.
     stan.kill()
-    stan.start()
-    stan.listening()
+    await stan.restart()
     await whole(kyle, "kyle", "stan", token=new.token())
     assert "Lost connection" not in stan.log()
 
 
-async def test_a_file_of_a_secret_is_read_again_on_sighup(
-    agents: Agents, tmp_path: Path, other: Secret
+async def test_a_changed_secret_file_is_read_on_sighup(
+    agents: Agents, tmp_path: Path, other_secret: Secret
 ) -> None:
     secret = Secret(tmp_path)
     agent = agents.start("kyle", settings=secret.settings())
-    secret.path.write_text(other.text)
-    assert await status(agent, "/stat", bearer(other.token())) == 401
+    secret.path.write_text(other_secret.text)
+    assert await status(agent, "/stat", bearer(other_secret.token())) == 401
 
-    agent.signal(signal.SIGHUP)
-
-    await eventually(lambda: "Configuration reloaded" in agent.log())
-    assert await status(agent, "/stat", bearer(other.token())) == 200
+    assert "Configuration reloaded" in await reload(agent)
+    assert await status(agent, "/stat", bearer(other_secret.token())) == 200
     assert await status(agent, "/stat", bearer(secret.token())) == 401
 
 
-async def test_a_secret_that_cannot_be_read_again_changes_nothing(
+async def test_a_secret_file_that_becomes_unsafe_changes_nothing(
     agents: Agents, tmp_path: Path
 ) -> None:
     secret = Secret(tmp_path)
     agent = agents.start("kyle", settings=secret.settings())
     secret.path.chmod(0o644)
-    agent.signal(signal.SIGHUP)
-
-    await eventually(lambda: "not reloaded, nothing is changed: auth.secrets[0]" in agent.log())
+    assert "not reloaded, nothing is changed: auth.secrets[0]" in await reload(agent)
     assert await status(agent, "/stat") == 401
     assert await status(agent, "/stat", bearer(secret.token())) == 200
 
 
-async def test_a_cluster_can_be_closed_and_opened_while_it_runs(
+async def test_authentication_can_be_turned_on_and_off_by_a_reload(
     agents: Agents, secret: Secret
 ) -> None:
     agent = agents.start("kyle", listen="0.0.0.0:0")
     assert await status(agent, "/stat") == 200
-    assert agent.log().count("Authentication is off: anyone who reaches") == 1
-    for count, (settings, then) in enumerate(((secret.settings(), 401), ({}, 200), ({}, 200)), 1):
+    assert agent.log().count("Anybody who reaches") == 1
+    for settings, then in ((secret.settings(), 401), ({}, 200), ({}, 200)):
         agent.configure(**settings)
-        agent.signal(signal.SIGHUP)
-        await eventually(lambda count=count: agent.log().count("reloaded") == count)
+        await reload(agent)
         assert await status(agent, "/stat") == then
-    # Once more when it was opened, and not again while it stays so.
-    assert agent.log().count("Authentication is off: anyone who reaches") == 2
+    # Once at the start, and once when authentication was turned off.
+    assert agent.log().count("Anybody who reaches") == 2
 
 
 # Faults in the configuration.
@@ -212,7 +175,7 @@ async def test_a_cluster_can_be_closed_and_opened_while_it_runs(
         (lambda s: {"tls": {"ca": "/gone"}}, "tls.ca: does nothing without tls.cert"),
     ],
 )
-async def test_a_fault_ends_the_agent_with_status_2_and_one_line(
+async def test_a_fault_in_the_settings_ends_the_agent_with_status_2_and_one_line(
     agents: Agents, tmp_path: Path, spoil: Any, says: str
 ) -> None:
     secret = Secret(tmp_path)
@@ -225,25 +188,25 @@ async def test_a_fault_ends_the_agent_with_status_2_and_one_line(
     assert secret.text not in agent.log()
 
 
-# What is said at the start, and what it costs.
+# Warnings and costs.
 
 
 @pytest.mark.parametrize(
     ("listen", "guarded", "warned"),
     [("0.0.0.0:0", False, 1), ("0.0.0.0:0", True, 0), ("127.0.0.1:0", False, 0)],
 )
-async def test_who_listens_to_all_without_a_secret_is_warned_once(
+async def test_an_agent_that_is_open_to_the_network_without_a_secret_logs_one_warning(
     agents: Agents, secret: Secret, listen: str, guarded: bool, warned: int
 ) -> None:
     settings = secret.settings() if guarded else {}
     agent = agents.start("kyle", listen=listen, settings=settings)
 
-    await eventually(lambda: "Starting discovery" in agent.log())  # which is said behind it
+    await eventually(lambda: "Starting discovery" in agent.log())  # which is logged after it
     assert agent.log().count("auth.secrets") == warned
     assert agent.log().count("WARNING") == warned
 
 
-def test_without_a_secret_nobody_pays_for_the_library_of_tokens() -> None:
+def test_without_a_secret_no_library_of_tokens_is_imported() -> None:
     code = "import sys, nodnod_agent.daemon; print({'jwt', 'cryptography'} & set(sys.modules))"
     paths = os.pathsep.join(path for path in sys.path if path)
     found = subprocess.run(
@@ -256,10 +219,10 @@ def test_without_a_secret_nobody_pays_for_the_library_of_tokens() -> None:
     assert found.stdout == "set()\n"
 
 
-# What nothing can break.
+# Limits and expiry.
 
 
-async def test_limits_are_what_the_configuration_says(agents: Agents) -> None:
+async def test_limits_come_from_the_configuration(agents: Agents) -> None:
     limits = {"clientMessage": 1024, "streams": 1, "connections": 2, "handshake": 0.2}
     agent = agents.start("kyle", settings={"limits": limits})
     async with RawClient(agent.port) as client:
@@ -278,18 +241,19 @@ async def test_limits_are_what_the_configuration_says(agents: Agents) -> None:
         assert await client.close_code() == 1009
 
 
-async def test_who_is_in_stays_in_when_his_token_expires(guarded: Agent, secret: Secret) -> None:
+async def test_a_client_stays_connected_when_its_token_expires(
+    guarded: Agent, secret: Secret
+) -> None:
     async with Client(guarded.address, token=secret.token(seconds=2)) as client:
         await eventually(lambda: _expired(guarded, client), within=10.0)
         assert (await client.stat()).host == "cartman"
 
 
 async def _expired(agent: Agent, client: Client) -> bool:
-    """Whether the client's token would not let him in any more."""
+    """Whether the client's token is not accepted any more."""
     token = client._token
     return await status(agent, "/stat", bearer(token)) == 401
 
 
 def _frame(request: dict[str, Any]) -> bytes:
-
     return frame(json.dumps(request))

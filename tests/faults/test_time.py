@@ -1,9 +1,8 @@
-"""Time: an agent that stands still, one that is to stop, and a clock that jumps."""
+"""Time: an agent that is stopped for a while, one that is to end, and a clock that jumps."""
 
 import asyncio
 import os
 import resource
-import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from glob import glob
@@ -25,19 +24,16 @@ from nodnod_agent.core.membership.keepalive import SILENCE
 NAMES = ("cartman", "kenny", "kyle")
 
 
-# The agent.
-
-
-async def test_an_agent_that_stood_still_answers_and_declares_nobody_down(
-    ward: FaultHarness,
+async def test_a_thawed_agent_answers_and_declares_no_peer_down(
+    harness: FaultHarness,
 ) -> None:
-    cartman, kenny, kyle = await ward.cluster(*NAMES)
-    await ward.watch(kenny, kyle, harmed=[cartman])
-    await ward.watch(cartman, unwatched=[kenny, kyle])
+    cartman, kenny, kyle = await harness.cluster(*NAMES)
+    await harness.watch(kenny, kyle, harmed=[cartman])
+    await harness.watch(cartman, unwatched=[kenny, kyle])
 
-    with ward.frozen(cartman):
+    with harness.frozen(cartman):
         await all_see([kenny, kyle], within=SILENCE + SLACK, cartman="down", kenny="up", kyle="up")
-        await asyncio.sleep(0.5)  # the fault itself: longer than it bears silence of others
+        await asyncio.sleep(0.5)  # longer than the silence that it tolerates of others
 
     assert errors(await ask(cartman, {"type": 1, "timeout": 5})) == dict.fromkeys(NAMES, "")
     for agent in (kenny, kyle):
@@ -45,12 +41,12 @@ async def test_an_agent_that_stood_still_answers_and_declares_nobody_down(
     assert "Lost connection" not in cartman.log()
 
 
-# Its end.
+# The end.
 
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """A thousand connections, and then some, for this process and those that it starts."""
+    """Allow over a thousand connections to this process and those that it starts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     yield
@@ -58,12 +54,12 @@ def many_files() -> Iterator[None]:
 
 
 async def test_a_thousand_stuck_clients_do_not_delay_the_end(
-    many_files: None, ward: FaultHarness
+    many_files: None, harness: FaultHarness
 ) -> None:
-    # On a busy machine it takes longer to connect them all than an agent waits for one of them.
+    # On a busy machine it takes longer to connect all than an agent waits for one by default.
     patient = {"limits": {"handshake": 60, "unreadFor": 60}}
-    cartman, kenny = await ward.cluster("cartman", "kenny", settings=patient)
-    await ward.watch(cartman, harmed=[kenny])
+    cartman, kenny = await harness.cluster("cartman", "kenny", settings=patient)
+    await harness.watch(cartman, harmed=[kenny])
     stuck = {
         "in the handshake": upgrade()[:-1],
         "in a frame": upgrade() + frame("x" * 1000)[:500],
@@ -71,7 +67,7 @@ async def test_a_thousand_stuck_clients_do_not_delay_the_end(
         "waiting for a peer": upgrade() + frame('{"type": 1, "timeout": 30, "history": 3600}') * 5,
         "listening": upgrade() + frame('{"type": 1, "every": 0.25, "id": 1, "history": 600}'),
     }
-    with ward.frozen(kenny):
+    with harness.frozen(kenny):
         async with AsyncExitStack() as stack:
             for data in stuck.values():
                 for _ in range(200):
@@ -82,19 +78,19 @@ async def test_a_thousand_stuck_clients_do_not_delay_the_end(
                         assert await client.status() == 101
             assert (await counts(cartman))["nodnod_connections"] > 1000
 
-            await ward.stop(cartman)
+            await harness.stop(cartman)
 
 
 # The clock.
 
 
 def fake_clock() -> str:
-    """Debian's library that fakes the time of day; empty where it is not there."""
+    """Debian's library that fakes the time of day; empty if it is not installed."""
     return next(iter(glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
 
 
 class Clock:
-    """The time of day of those who run with ``prefix``; their monotonic clocks run as they do."""
+    """The time of day of agents that run with ``prefix``; their monotonic clocks are real."""
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "clock"
@@ -108,11 +104,11 @@ class Clock:
             f"FAKETIME_TIMESTAMP_FILE={self._file}",
             "FAKETIME_NO_CACHE=1",
             "DONT_FAKE_MONOTONIC=1",
-            "FAKETIME_FORCE_MONOTONIC_FIX=0",  # what it takes for one makes waiting threads wait on
+            "FAKETIME_FORCE_MONOTONIC_FIX=0",  # else waiting threads never wake
         ]
 
     def set(self, hours: int) -> None:
-        """Be so many hours ahead."""
+        """Set the time of day so many hours ahead."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{hours:+}h\n")
         new.rename(self._file)
@@ -126,27 +122,29 @@ def clock(tmp_path: Path) -> Clock:
     return Clock(tmp_path)
 
 
-async def test_when_the_clock_jumps_nothing_else_does(ward: FaultHarness, clock: Clock) -> None:
+async def test_a_clock_that_jumps_harms_no_answer_history_or_link(
+    harness: FaultHarness, clock: Clock
+) -> None:
     nodes = [f"127.0.0.1:{port}" for port in free_ports(3)]
     for name, node, mode in zip(NAMES, nodes, ("pull", "pull", "push"), strict=True):
         prefix = clock.prefix if name != "kenny" else []
-        interval = round(0.25 + 0.01 * len(ward.started), 2)
+        interval = round(0.25 + 0.01 * len(harness.started), 2)
         settings = {"mode": mode, "interval": interval}
-        ward.begin(name, listen=node, nodes=nodes, prefix=prefix, settings=settings)
-    for agent in ward.started:
+        harness.begin(name, listen=node, nodes=nodes, prefix=prefix, settings=settings)
+    for agent in harness.started:
         agent.listening()
-    cartman, kenny, kyle = ward.started
-    for agent in ward.started:
+    cartman, kenny, kyle = harness.started
+    for agent in harness.started:
         await whole(agent, *NAMES)
-    await ward.watch(cartman, kenny, unwatched=[kyle])
-    await ward.watch(kyle, unwatched=[cartman, kenny], push=True)
+    await harness.watch(cartman, kenny, unwatched=[kyle])
+    await harness.watch(kyle, unwatched=[cartman, kenny], push=True)
 
     seen = 0
     for hours in (6, -6, 0, 12, 0):
         clock.set(hours)
 
         async def sampled(hours: int = hours, seen: int = seen) -> int:
-            """How many numbers there are of the last minute, once there are new ones."""
+            """How many numbers the last minute has, once there are new ones."""
             node = (await ask(cartman, {"type": 0, "history": 60}))["nodes"]["cartman"]
             history = node["history"]
             numbers = sum(number is not None for number in history["cpuUsed"])
@@ -155,33 +153,31 @@ async def test_when_the_clock_jumps_nothing_else_does(ward: FaultHarness, clock:
 
         await eventually(sampled)
         seen = await sampled(hours, 0)
-        for agent in ward.started:
+        for agent in harness.started:
             answer = await ask(agent, {"type": 1, "detail": ["load"], "history": 5})
             assert errors(answer) == dict.fromkeys(NAMES, "")
 
-    assert all("Lost connection" not in agent.log() for agent in ward.started)
+    assert all("Lost connection" not in agent.log() for agent in harness.started)
 
 
-async def test_an_agent_that_comes_back_in_its_own_past_is_there_again(
-    ward: FaultHarness, clock: Clock
+async def test_an_agent_that_restarts_with_a_clock_set_back_is_up_again(
+    harness: FaultHarness, clock: Clock
 ) -> None:
     clock.set(6)
-    cartman = ward.start("cartman")
-    kenny = ward.start("kenny", nodes=[cartman.address])
+    cartman = harness.start("cartman")
+    kenny = harness.start("kenny", nodes=[cartman.address])
     listen = f"127.0.0.1:{free_ports(1)[0]}"
-    kyle = ward.start("kyle", listen=listen, nodes=[cartman.address], prefix=clock.prefix)
-    for agent in ward.started:
+    kyle = harness.start("kyle", listen=listen, nodes=[cartman.address], prefix=clock.prefix)
+    for agent in harness.started:
         await whole(agent, *NAMES)
 
-    kyle.signal(signal.SIGTERM)
-    assert await kyle.exited() == 0
+    assert await kyle.stopped() == 0
     await all_see([cartman, kenny], cartman="up", kenny="up", left=["kyle"])
-    await ward.watch(cartman, kenny)
-    await ward.judge()
+    await harness.watch(cartman, kenny)
+    await harness.judge()
 
     clock.set(0)
-    kyle.start()
-    await asyncio.to_thread(kyle.listening)
-    for agent in ward.started:
+    await kyle.restart()
+    for agent in harness.started:
         await whole(agent, *NAMES)
-    await ward.watch(cartman, kenny, kyle)
+    await harness.watch(cartman, kenny, kyle)

@@ -1,4 +1,4 @@
-"""An agent that has no files left, and nowhere to put its log."""
+"""An agent that has no file descriptors left, or cannot write its log."""
 
 import asyncio
 import fcntl
@@ -31,38 +31,38 @@ SHORT: dict[str, dict[str, Any]] = {
     "of connections": {"max_files": FILES},
     "of files": {"max_files": FILES, "settings": {"limits": {"connections": 10_000}}},
 }
-"""Options of an agent that stops at its own limit, and of one that stops at the system's."""
+"""Options of an agent that reaches its own limit, and of one that reaches the system's."""
 
 
-# Files.
+# File descriptors.
 
 
 @pytest.fixture(params=SHORT.values(), ids=SHORT.keys())
-async def cartman(ward: FaultHarness, request: pytest.FixtureRequest) -> Agent:
-    cartman = ward.start("cartman", **request.param)
-    await ward.watch(cartman)
+async def cartman(harness: FaultHarness, request: pytest.FixtureRequest) -> Agent:
+    cartman = harness.start("cartman", **request.param)
+    await harness.watch(cartman)
     return cartman
 
 
 async def crowd(agent: Agent, stack: AsyncExitStack, count: int = 2 * FILES) -> None:
-    """Connect so often; who is not let in finds that out by himself."""
+    """Connect so often; the agent refuses some of them."""
     for _ in range(count):
         with suppress(ConnectionError):
             client = await stack.enter_async_context(RawClient(agent.port))
             await client.send(upgrade())
 
 
-async def let_in_again(agent: Agent) -> None:
-    async def let_in() -> bool:
+async def accepts_again(agent: Agent) -> None:
+    async def accepted() -> bool:
         with suppress(OSError, EOFError):
             async with RawClient(agent.port) as client:
                 return "101" in await client.shake()
         return False
 
-    await eventually(let_in)
+    await eventually(accepted)
 
 
-async def test_an_agent_that_lets_nobody_in_any_more_serves_those_who_are_in(
+async def test_an_agent_without_files_serves_the_clients_that_are_connected(
     cartman: Agent,
 ) -> None:
     async with V1Client(cartman.address) as served, AsyncExitStack() as stack:
@@ -71,41 +71,40 @@ async def test_an_agent_that_lets_nobody_in_any_more_serves_those_who_are_in(
         (answer,) = await served.ask(1)
 
     assert errors(answer) == {"cartman": ""}
-    await let_in_again(cartman)
+    await accepts_again(cartman)
 
 
-async def test_an_agent_that_lets_nobody_in_any_more_does_not_spin(cartman: Agent) -> None:
+async def test_an_agent_without_files_does_not_spin(cartman: Agent) -> None:
     async with V1Client(cartman.address) as served, AsyncExitStack() as stack:
         await crowd(cartman, stack)
         await served.ask(0)
         meter = Meter(cartman.pid)
-        await asyncio.sleep(0.5)  # what is measured, nothing that is waited for
+        await asyncio.sleep(0.5)  # the span that is measured
 
         assert meter.seconds() < 0.2
-    await let_in_again(cartman)
+    await accepts_again(cartman)
 
 
-async def test_an_agent_without_files_says_so_of_whom_it_cannot_dial_until_it_can(
-    ward: FaultHarness,
+async def test_an_agent_without_files_reports_it_for_a_peer_that_it_cannot_dial(
+    harness: FaultHarness,
 ) -> None:
-    kenny = ward.start("kenny", listen=f"127.0.0.1:{free_ports(1)[0]}")
-    cartman = ward.start("cartman", nodes=[kenny.address], **SHORT["of files"])
+    kenny = harness.start("kenny", listen=f"127.0.0.1:{free_ports(1)[0]}")
+    cartman = harness.start("cartman", nodes=[kenny.address], **SHORT["of files"])
     await whole(cartman, "cartman", "kenny")
-    await ward.watch(cartman, harmed=[kenny])
+    await harness.watch(cartman, harmed=[kenny])
 
     async with V1Client(cartman.address) as client, AsyncExitStack() as stack:
         await crowd(cartman, stack)
         kenny.kill()
-        await crowd(cartman, stack, 2)  # which take what kenny has left
+        await crowd(cartman, stack, 2)  # which take the files of the link to kenny
 
-        async def says_so() -> bool:
+        async def reported() -> bool:
             (answer,) = await client.ask(1)
             return errors(answer)["kenny"] == "down: too many open files"
 
-        await eventually(says_so)
-    await let_in_again(cartman)
-    kenny.start()
-    await asyncio.to_thread(kenny.listening)
+        await eventually(reported)
+    await accepts_again(cartman)
+    await kenny.restart()
     await whole(cartman, "cartman", "kenny")
 
 
@@ -114,7 +113,7 @@ async def test_an_agent_without_files_says_so_of_whom_it_cannot_dial_until_it_ca
 
 @pytest.fixture
 def pipe() -> Iterator[int]:
-    """The end to write to of a pipe that nobody reads, of one page."""
+    """The writing end of a pipe of one page that is never read."""
     read_end, write_end = os.pipe()
     fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
     yield write_end
@@ -122,10 +121,10 @@ def pipe() -> Iterator[int]:
     os.close(write_end)
 
 
-async def begin(ward: FaultHarness, name: str, **options: Any) -> Agent:
-    """Start an agent whose log is not where it should be, and wait until it answers."""
+async def begin(harness: FaultHarness, name: str, **options: Any) -> Agent:
+    """Start an agent whose log cannot be read and wait until it answers."""
     (port,) = free_ports(1)
-    agent = ward.begin(name, listen=f"127.0.0.1:{port}", **options)
+    agent = harness.begin(name, listen=f"127.0.0.1:{port}", **options)
 
     async def answers() -> bool:
         with suppress(OSError):
@@ -136,43 +135,43 @@ async def begin(ward: FaultHarness, name: str, **options: Any) -> Agent:
     return agent
 
 
-async def say_much(agent: Agent, until: Callable[[], bool]) -> None:
-    """Make the agent log: each reading of its configuration is a line."""
+async def log_much(agent: Agent, until: Callable[[], bool]) -> None:
+    """Have the agent log: each reload is a line."""
 
-    def said() -> bool:
+    def enough() -> bool:
         agent.signal(signal.SIGHUP)
         return until()
 
-    await eventually(said)
+    await eventually(enough)
 
 
-async def test_a_log_that_nobody_reads_holds_up_neither_answers_nor_the_end(
-    ward: FaultHarness, pipe: int
+async def test_a_full_log_pipe_delays_neither_answers_nor_the_end(
+    harness: FaultHarness, pipe: int
 ) -> None:
-    cartman = await begin(ward, "cartman", stderr=pipe)
-    await ward.watch(cartman)
+    cartman = await begin(harness, "cartman", stderr=pipe)
+    await harness.watch(cartman)
 
-    await say_much(cartman, lambda: not select.select([], [pipe], [], 0)[1])
+    await log_much(cartman, lambda: not select.select([], [pipe], [], 0)[1])
 
     assert errors(await ask(cartman, {"type": 1})) == {"cartman": ""}
     await check_health(cartman)
-    await ward.stop(cartman)
+    await harness.stop(cartman)
 
 
 @pytest.mark.parametrize("stderr", ["/dev/full", "&-"])
-async def test_a_log_that_cannot_be_written_holds_up_neither_answers_nor_the_end(
-    ward: FaultHarness, stderr: str
+async def test_a_log_that_cannot_be_written_delays_neither_answers_nor_the_end(
+    harness: FaultHarness, stderr: str
 ) -> None:
     prefix = ["sh", "-c", f'exec "$@" 2>{stderr}', "sh"]
-    cartman = await begin(ward, "cartman", prefix=prefix)
-    await ward.watch(cartman)
+    cartman = await begin(harness, "cartman", prefix=prefix)
+    await harness.watch(cartman)
 
     for _ in range(50):
         cartman.signal(signal.SIGHUP)
         assert errors(await ask(cartman, {"type": 1})) == {"cartman": ""}
 
     await check_health(cartman)
-    await ward.stop(cartman)
+    await harness.stop(cartman)
     assert cartman.log() == ""
 
 
@@ -187,23 +186,21 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-async def test_a_full_disk_costs_log_lines_and_nothing_else(
-    ward: FaultHarness, tmp_path: Path
-) -> None:
-    private_mounts.run("pass")  # or be skipped
+async def test_a_full_disk_costs_only_log_lines(harness: FaultHarness, tmp_path: Path) -> None:
+    private_mounts.run("pass")  # skips the test where there can be no mounts
     disk = tmp_path / "disk"
     disk.mkdir()
     tests = str(Path(__file__).parent.parent)
     prefix = [sys.executable, "-c", ON_A_SMALL_DISK, tests, str(disk)]
-    cartman = await begin(ward, "cartman", prefix=prefix)
-    await ward.watch(cartman)
-    log = Path(f"/proc/{cartman.pid}/root{disk}/log")  # as the agent sees it, and nobody else
+    cartman = await begin(harness, "cartman", prefix=prefix)
+    await harness.watch(cartman)
+    log = Path(f"/proc/{cartman.pid}/root{disk}/log")  # only the agent sees it
 
-    await say_much(cartman, lambda: log.stat().st_size == 4096)
+    await log_much(cartman, lambda: log.stat().st_size == 4096)
     for _ in range(20):
         assert errors(await ask(cartman, {"type": 1})) == {"cartman": ""}
     await check_health(cartman)
 
     os.truncate(log, 0)
-    await say_much(cartman, lambda: b"log lines dropped" in log.read_bytes())
-    await ward.stop(cartman)
+    await log_much(cartman, lambda: b"log lines dropped" in log.read_bytes())
+    await harness.stop(cartman)

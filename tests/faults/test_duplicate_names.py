@@ -1,6 +1,5 @@
-"""Two nodes with one name: both are there, whatever becomes of either."""
+"""Two nodes with one name: both are listed, whatever happens to either."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
@@ -13,16 +12,16 @@ from invariants.peers import OldPeer, Peer
 from live.asking import ask, errors
 from live.views import all_see
 
-Namesakes = tuple[Agent, Agent, Agent]
+Trio = tuple[Agent, Agent, Agent]
 
 
 @pytest.fixture
-async def namesakes(ward: FaultHarness) -> Namesakes:
-    """seed, and two that are called kyle."""
+async def trio(harness: FaultHarness) -> Trio:
+    """seed, and two agents named kyle."""
     nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    seed = ward.start("seed")
+    seed = harness.start("seed")
     one, two = (
-        ward.begin("kyle", listen=node, label=label, flags=["--join", seed.address])
+        harness.begin("kyle", listen=node, label=label, flags=["--join", seed.address])
         for node, label in zip(nodes, ("one", "two"), strict=True)
     )
     for agent in (one, two):
@@ -33,15 +32,15 @@ async def namesakes(ward: FaultHarness) -> Namesakes:
 
 
 def beside(other: Agent, state: str = "up") -> dict[str, str]:
-    """What a kyle sees, to whom the other one has the longer name."""
+    """The view of one kyle, in which the other one has the longer name."""
     return {"kyle": "up", f"kyle@{other.address}": state, "seed": "up"}
 
 
-async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(
-    ward: FaultHarness, namesakes: Namesakes
+async def test_two_nodes_with_one_name_are_both_listed_and_logged(
+    harness: FaultHarness, trio: Trio
 ) -> None:
-    seed, one, two = namesakes
-    await ward.watch(seed, one, two)
+    seed, one, two = trio
+    await harness.watch(seed, one, two)
 
     def warning(address: str) -> str:
         return f"Two nodes have the name kyle: the one at {address} is listed as kyle@{address}"
@@ -56,11 +55,11 @@ async def test_two_nodes_with_one_name_are_both_visible_and_both_warned_of(
     assert not all(warned())
 
 
-async def test_of_two_nodes_with_one_name_the_one_that_dies_is_down_and_comes_back(
-    ward: FaultHarness, namesakes: Namesakes
+async def test_one_of_two_nodes_with_one_name_dies_and_comes_back(
+    harness: FaultHarness, trio: Trio
 ) -> None:
-    seed, one, two = namesakes
-    await ward.watch(seed, one, harmed=[two])
+    seed, one, two = trio
+    await harness.watch(seed, one, harmed=[two])
 
     two.kill()
 
@@ -69,29 +68,28 @@ async def test_of_two_nodes_with_one_name_the_one_that_dies_is_down_and_comes_ba
     assert len(wrong) == 1
     assert wrong[0].startswith("down: ")
 
-    two.start()
-    await asyncio.to_thread(two.listening)
+    await two.restart()
     await all_see([one], **beside(two))
     await all_see([two], **beside(one))
 
 
-async def test_nodes_of_one_name_and_of_both_versions_have_each_their_own_numbers(
-    ward: FaultHarness,
+async def test_nodes_of_both_versions_with_one_name_keep_their_own_numbers(
+    harness: FaultHarness,
 ) -> None:
     async with AsyncExitStack() as stack:
         peers = [Peer("kyle", 2), OldPeer("kyle", 3), Peer("kyle", 4), OldPeer("kyle", 5)]
         for peer in peers:
             await stack.enter_async_context(peer)
-        kyle = ward.start("kyle", nodes=[peer.address for peer in peers])
+        kyle = harness.start("kyle", nodes=[peer.address for peer in peers])
         expected = {"kyle": "", **{f"kyle@{peer.address}": "" for peer in peers}}
 
         async def complete() -> bool:
             return errors(await ask(kyle, {"type": 1})) == expected
 
         await eventually(complete)
-        await ward.watch(kyle, unwatched=[peer.node() for peer in peers])
+        await harness.watch(kyle, unwatched=[peer.node(sound=True) for peer in peers])
 
         nodes = (await ask(kyle, {"type": 1}))["nodes"]
         numbers = [nodes[f"kyle@{peer.address}"]["cpuUsed"] for peer in peers]
         assert numbers == [2.0, 3.0, 4.0, 5.0]
-        await ward.judge()  # while they are all there
+        await harness.judge()  # while the peers still run

@@ -1,4 +1,4 @@
-"""Those who come in wrongly: with bad tokens, from strange pages, with the wrong TLS or none."""
+"""Requests with bad tokens, from foreign pages, with the wrong TLS or none."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from doubles.certificates import Authority
 from eventually import eventually
 from invariants.harness import FaultHarness, known_node
 from invariants.recorder import Pass
-from live.access import Secret, bearer, reason, status
+from live.access import Secret, bearer, is_down, status
 from live.raw import RawClient, frame
 from live.web import request
 from nodnod_client.tls import CLOSED_AFTER_TLS, client_context
@@ -28,44 +28,34 @@ JOIN = {
 }
 
 
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
-    return Secret(tmp_path_factory.mktemp("secret"))
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Secret:
-    return Secret(tmp_path_factory.mktemp("other"))
-
-
 @pytest.fixture
-async def guarded(ward: FaultHarness, shared_agents: Agents, secret: Secret) -> Agent:
-    """An agent with a secret, asked all the time by one who has a token of it."""
+async def guarded(harness: FaultHarness, shared_agents: Agents, secret: Secret) -> Agent:
+    """An agent with a secret, watched by a client with a token of it."""
     if not shared_agents.started:
         shared_agents.start("cartman", settings=secret.settings())
     (cartman,) = shared_agents.started
-    await ward.watch(cartman, entry=Pass(secret.token()))
+    await harness.watch(cartman, entry=Pass(secret.token()))
     return cartman
 
 
-async def watch_apart(ward: FaultHarness, entries: dict[Agent, Pass]) -> None:
-    """Watch agents each of which is told of the others, and links to none."""
+async def watch_apart(harness: FaultHarness, entries: dict[Agent, Pass]) -> None:
+    """Watch agents that are configured with each other and cannot connect."""
     for agent, entry in entries.items():
-        others = [known_node(other) for other in entries if other is not agent]
-        await ward.watch(agent, harmed=others, entry=entry)
+        others = [Node.of(other, sound=False) for other in entries if other is not agent]
+        await harness.watch(agent, harmed=others, entry=entry)
 
 
 # Tokens.
 
 
 @pytest.mark.parametrize("websocket", [False, True])
-async def test_wrong_tokens_get_nobody_in(
-    guarded: Agent, secret: Secret, other: Secret, websocket: bool
+async def test_wrong_tokens_are_refused(
+    guarded: Agent, secret: Secret, other_secret: Secret, websocket: bool
 ) -> None:
     header, body, signature = secret.token().split(".")
     for token in (
         secret.token(seconds=-1),
-        other.token(),
+        other_secret.token(),
         f"{header}.{body}.",
         f"{header}.{body}.{signature[:-4]}AAAA",
         "eyJhbGciOiJub25lIn0.eyJyb2xlIjoicmVhZCIsImV4cCI6OTk5OTk5OTk5OX0.",
@@ -76,8 +66,10 @@ async def test_wrong_tokens_get_nobody_in(
     assert await status(guarded, "/stat", bearer(secret.token())) == 200
 
 
-async def test_a_storm_of_wrong_tokens_harms_nobody(guarded: Agent, other: Secret) -> None:
-    wrong = request("/stat", "GET", bearer(other.token()))
+async def test_a_thousand_wrong_tokens_harm_no_other_client(
+    guarded: Agent, other_secret: Secret
+) -> None:
+    wrong = request("/stat", "GET", bearer(other_secret.token()))
     for _ in range(20):
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(RawClient(guarded.port)) for _ in range(50)]
@@ -85,7 +77,7 @@ async def test_a_storm_of_wrong_tokens_harms_nobody(guarded: Agent, other: Secre
             assert {await client.status() for client in clients} == {401}
 
 
-async def test_a_reader_that_says_it_is_an_agent_cannot_join(
+async def test_a_reader_that_claims_to_be_an_agent_cannot_join(
     guarded: Agent, secret: Secret
 ) -> None:
     async with RawClient(guarded.port) as client:
@@ -99,41 +91,41 @@ async def test_a_reader_that_says_it_is_an_agent_cannot_join(
     assert "10.0.0.66:1" not in {member["address"] for member in members}
 
 
-async def test_a_peers_token_joins_once_where_it_was_made_for(
-    ward: FaultHarness, secret: Secret
+async def test_a_peer_token_is_accepted_once_and_at_its_own_address(
+    harness: FaultHarness, secret: Secret
 ) -> None:
-    kyle = ward.start("kyle", settings=secret.settings())
-    mallory = KnownNode(name="mallory", addresses=["10.0.0.66:1"])
+    kyle = harness.start("kyle", settings=secret.settings())
+    mallory = Node(name="mallory", addresses=("10.0.0.66:1",))
     token, proof = secret.tokens.for_dial("mallory", [kyle.address])
     async with RawClient(kyle.port) as client:
         assert f"NodNod-Proof: {proof}" in await client.shake(OFFER, *AGENT, bearer(token))
         await client.send(frame(json.dumps(JOIN)))
         assert (await client.answer())["error"] == ""
-    await ward.watch(kyle, harmed=[mallory], entry=Pass(secret.token()))
+    await harness.watch(kyle, harmed=[mallory], entry=Pass(secret.token()))
 
     assert await status(kyle, "/", OFFER, bearer(token), websocket=True) == 401
-    elsewhere, _ = secret.tokens.for_dial("mallory", [f"10.0.0.5:{kyle.port}"])
-    assert await status(kyle, "/", OFFER, bearer(elsewhere), websocket=True) == 401
+    foreign, _ = secret.tokens.for_dial("mallory", [f"10.0.0.5:{kyle.port}"])
+    assert await status(kyle, "/", OFFER, bearer(foreign), websocket=True) == 401
     await eventually(lambda: "the token is for another agent" in kyle.log())
 
 
-async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
-    ward: FaultHarness, secret: Secret, other: Secret
+async def test_agents_with_another_secret_or_none_do_not_connect_and_say_why(
+    harness: FaultHarness, secret: Secret, other_secret: Secret
 ) -> None:
-    settings = {"kyle": secret.settings(), "mallory": other.settings(), "butters": {}}
-    kyle, mallory, butters = ward.mesh(settings)
-    mine, theirs = secret.token(), other.token()
-    await watch_apart(ward, {kyle: Pass(mine), mallory: Pass(theirs), butters: Pass()})
+    settings = {"kyle": secret.settings(), "mallory": other_secret.settings(), "butters": {}}
+    kyle, mallory, butters = harness.mesh(settings)
+    mine, theirs = secret.token(), other_secret.token()
+    await watch_apart(harness, {kyle: Pass(mine), mallory: Pass(theirs), butters: Pass()})
 
     foreign = "it refuses us: not a token of this cluster (HTTP 401)"
     unproved = "it does not prove that it knows the cluster's secret"
-    nameless = "it requires authentication: set auth.secrets (HTTP 401)"
-    await reason(kyle, mallory, foreign, token=mine)
-    await reason(mallory, kyle, foreign, token=theirs)
-    await reason(kyle, butters, unproved, token=mine)
-    await reason(mallory, butters, unproved, token=theirs)
-    await reason(butters, kyle, nameless)
-    await reason(butters, mallory, nameless)
+    nameless = "it wants to know who we are: set auth.secrets (HTTP 401)"
+    await is_down(kyle, mallory, foreign, token=mine)
+    await is_down(mallory, kyle, foreign, token=theirs)
+    await is_down(kyle, butters, unproved, token=mine)
+    await is_down(mallory, butters, unproved, token=theirs)
+    await is_down(butters, kyle, nameless)
+    await is_down(butters, mallory, nameless)
     for agent in (kyle, mallory, butters):
         assert "Connected to node" not in agent.log()
 
@@ -142,12 +134,12 @@ async def test_an_agent_with_another_secret_or_none_stays_outside_and_says_why(
 
 
 @pytest.mark.parametrize("name", ["open", "guarded"])
-async def test_pages_of_strangers_may_not_ask_whether_there_is_a_secret_or_not(
-    ward: FaultHarness, secret: Secret, name: str
+async def test_foreign_pages_are_refused_with_a_secret_or_without(
+    harness: FaultHarness, secret: Secret, name: str
 ) -> None:
     more = {"allowedOrigins": ["https://wiki.example"], "allowedHosts": ["stats.example"]}
-    agent = ward.start(name, settings=secret.settings(**more) if name == "guarded" else more)
-    await ward.watch(agent, entry=Pass(secret.token()))
+    agent = harness.start(name, settings=secret.settings(**more) if name == "guarded" else more)
+    await harness.watch(agent, entry=Pass(secret.token()))
     token = bearer(secret.token())
     own = f"Origin: http://{agent.address}"
     for websocket, good in ((False, 200), (True, 101)):
@@ -172,43 +164,43 @@ async def test_pages_of_strangers_may_not_ask_whether_there_is_a_secret_or_not(
 # TLS.
 
 
-async def test_plain_and_tls_do_not_mix_and_both_say_why(
-    ward: FaultHarness, authority: Authority
+async def test_agents_with_and_without_tls_do_not_connect_and_say_why(
+    harness: FaultHarness, authority: Authority
 ) -> None:
     settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
-    kyle, stan = ward.mesh(settings)
-    await watch_apart(ward, {kyle: Pass(tls=client_context(authority.ca)), stan: Pass()})
+    kyle, stan = harness.mesh(settings)
+    await watch_apart(harness, {kyle: Pass(tls=trusting(authority.ca)), stan: Pass()})
 
     refused = "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"
-    await reason(stan, kyle, refused)
-    await reason(kyle, stan, "it does not speak TLS", ca=authority.ca)
+    await is_down(stan, kyle, refused)
+    await is_down(kyle, stan, "it does not speak TLS", ca=authority.ca)
 
 
-async def test_an_agent_of_a_stranger_stays_outside_and_says_why(
-    ward: FaultHarness, authority: Authority, stranger: Authority
+async def test_an_agent_with_a_foreign_certificate_does_not_connect_and_says_why(
+    harness: FaultHarness, authority: Authority, stranger: Authority
 ) -> None:
     mallory = {**stranger.settings("mallory"), "ca": authority.ca, "requireClientCert": True}
     settings = {
         "kyle": {"tls": authority.settings("kyle", requireClientCert=True)},
         "mallory": {"tls": mallory},
     }
-    kyle, agent = ward.mesh(settings)
-    mine, theirs = client_context(authority.ca), client_context(stranger.ca)
+    kyle, agent = harness.mesh(settings)
+    mine, theirs = trusting(authority.ca), trusting(stranger.ca)
     for context in (mine, theirs):
         context.load_cert_chain(*authority.issue("client"))
-    await watch_apart(ward, {kyle: Pass(tls=mine), agent: Pass(tls=theirs)})
+    await watch_apart(harness, {kyle: Pass(tls=mine), agent: Pass(tls=theirs)})
 
-    await reason(kyle, agent, "its certificate is not accepted: ", ca=mine)
-    await eventually(lambda: "TLS handshake with client 127.0.0.1" in kyle.log())
-    await reason(agent, kyle, CLOSED_AFTER_TLS, ca=theirs)
+    await is_down(kyle, agent, "its certificate is not accepted: ", ca=mine)
+    await eventually(lambda: "No TLS with 127.0.0.1" in kyle.log())
+    await is_down(agent, kyle, SHUT_OUT, ca=theirs)
     assert "Connected to node" not in kyle.log() + agent.log()
 
 
-async def test_five_hundred_who_never_finish_a_handshake_of_tls_keep_nobody_out(
-    ward: FaultHarness, authority: Authority
+async def test_five_hundred_unfinished_tls_handshakes_keep_no_client_out(
+    harness: FaultHarness, authority: Authority
 ) -> None:
-    kyle = ward.start("kyle", settings={"tls": authority.settings("kyle")})
-    await ward.watch(kyle, entry=Pass(tls=client_context(authority.ca)))
+    kyle = harness.start("kyle", settings={"tls": authority.settings("kyle")})
+    await harness.watch(kyle, entry=Pass(tls=trusting(authority.ca)))
     hello = bytes.fromhex("1603010200010001fc0303") + bytes(500)
     async with AsyncExitStack() as stack:
         for number in range(500):
