@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from ssl import SSLContext
 from time import monotonic
-from types import TracebackType
 from typing import Any, Self
 
 from bench.harness.processes import Child, free_ports
@@ -137,12 +136,7 @@ class Agents:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
     def start(self, name: str, **options: Any) -> Agent:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -102,12 +101,7 @@ class V1Server:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         await stop_accepting(self._server.sockets)
         for connection in self.connections:

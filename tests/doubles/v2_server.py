@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -39,15 +38,10 @@ class V2Server(V1Server):
         self._held: list[tuple[ServerConnection, dict[str, Any]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        await super().__aexit__(kind, error, traceback)
+        await super().__aexit__()
 
     def select_subprotocol(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]

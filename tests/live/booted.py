@@ -1,7 +1,7 @@
-"""A machine of its own under a real systemd: the root of this one, booted in a container.
+"""A machine with a real systemd: the root file system of this one, booted in a container.
 
-Needs the privileges of root, systemd and systemd-nspawn. What is changed in it is in memory, and is
-gone with it; it has no network but its own loopback.
+Needs root, systemd and systemd-nspawn. Its changes are in memory and vanish with it. It has no
+network but its own loopback.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pytest
@@ -21,7 +20,7 @@ from live.manager import Manager
 from live.tools import tool
 
 CHECKOUT = "/opt/checkout"
-"""Where our own tree is on a machine."""
+"""Where the source tree is on the machine."""
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable).resolve().name
@@ -30,8 +29,8 @@ GROUPS = Path("/sys/fs/cgroup")
 BOOT_LIMIT = 60.0
 """Seconds; it takes one."""
 
-# The mounts go with the namespace. An image stands for a disk of its own, at /home.
-# And a control group of its own: under the same one, two systemds would end each other's services.
+# The mounts end with the namespace. An image is a disk of its own, at /home. The machine needs a
+# control group of its own: in one group, two systemds would end each other's services.
 SCRIPT = """
 set -e
 for tree in "$3" "$3/unified" "$3/systemd"; do
@@ -70,7 +69,7 @@ class Machine:
         self._leader = 0
 
     def __enter__(self) -> Self:
-        """Boot; skips the test where that cannot be."""
+        """Boot; skips the test where that is not possible."""
         if sys.platform != "linux" or os.geteuid() != 0:
             pytest.skip("booting a machine needs Linux and root")
         nspawn = tool("systemd-nspawn", "systemd-container")
@@ -79,7 +78,7 @@ class Machine:
         self._stage(staged)
         space.mkdir()
         binds = {
-            # It may be in somebody's home, where the agent's user must not go.
+            # It may be in a home directory, which the agent's user must not enter.
             "/opt/python": sys.base_prefix,
             "/opt/nodnod/packages": PACKAGES,
             CHECKOUT: ROOT,
@@ -104,30 +103,25 @@ class Machine:
             try:
                 booted = asyncio.run(self._booted(manager))
             except BaseException:
-                self.__exit__(None, None, None)
+                self.__exit__()
                 raise
         if not booted:
-            self.__exit__(None, None, None)
+            self.__exit__()
             pytest.skip(f"a machine cannot be booted here: {self._log.read_text()[-500:]}")
         self.run("ldconfig")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._process is not None
         if self._leader:
-            # Its init, and with that all of it.
+            # Its init, which ends all its processes.
             os.kill(self._leader, 9)
         else:
             self._process.kill()
         self._process.wait(BOOT_LIMIT)
         groups = [one for at in ("", "*/") for one in GROUPS.glob(f"{at}{self._name}/**/")]
         for group in sorted(groups, reverse=True):
-            with contextlib.suppress(OSError):  # something in it has not quite ended
+            with contextlib.suppress(OSError):  # a process in it has not ended yet
                 group.rmdir()
 
     def run(self, *command: str, given: str = "") -> str:
@@ -154,25 +148,25 @@ class Machine:
         self.run("install", "-D", "-m", "0644", "/dev/stdin", path, given=text)
 
     async def _booted(self, manager: Manager) -> bool:
-        """Whether it comes up; learns the process id that its init has here."""
+        """Whether it boots; learns the process id of its init out here."""
         assert self._process is not None
         deadline = time.monotonic() + BOOT_LIMIT
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
-                said = await manager.hear(within=0.5)
+                message = await manager.receive(within=0.5)
             except TimeoutError:
                 continue
-            self._leader = int(said.get("X_NSPAWN_LEADER_PID", self._leader))
-            if said.get("READY") == "1":
+            self._leader = int(message.get("X_NSPAWN_LEADER_PID", self._leader))
+            if message.get("READY") == "1":
                 return True
         return False
 
     def _stage(self, staged: Path) -> None:
-        """A virtual environment as one would install it, but for where its packages are."""
+        """A virtual environment as pip makes it, but with the packages elsewhere."""
         home = staged / "opt/nodnod"
         library = home / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
         files = {
-            # A Python that is built with a shared library would look for it where it was before.
+            # A Python with a shared library would look for it at the old place.
             staged / "etc/ld.so.conf.d/00-python.conf": "/opt/python/lib\n",
             home / "pyvenv.cfg": "home = /opt/python/bin\n",
             library / "nodnod.pth": "\n".join(

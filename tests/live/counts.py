@@ -1,4 +1,4 @@
-"""What an agent counts of itself, read from its metrics."""
+"""The counters of an agent, from its metrics."""
 
 from bench.harness.agents import Agent
 from live.web import fetch

@@ -1,6 +1,6 @@
-"""A FUSE filesystem that answers, or not, as a test wants: just enough of the protocol for df.
+"""A FUSE file system that answers only when a test wants: just enough of the protocol for df.
 
-The structures are those of linux/fuse.h. Runs in the process that has mounted it, and needs what
+The structures are those of linux/fuse.h. It runs in the process that has mounted it, and needs what
 ``collectors.private_mounts`` needs.
 """
 
@@ -20,7 +20,7 @@ _INITIALISED = struct.pack("<IIIIHHII8I", 7, 31, 0, 0, 0, 0, 65536, 1, *[0] * 8)
 _WITHOUT_REPLY = (2, 36, 42)  # FORGET, INTERRUPT, BATCH_FORGET
 
 LOOK_EVERY = 0.02
-"""Seconds within which ``hush`` takes effect."""
+"""Seconds within which ``stop_answering`` takes effect."""
 
 BLOCK = 4096
 
@@ -28,8 +28,7 @@ BLOCK = 4096
 class Fuse:
     """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free.
 
-    It answers from ``answer`` on, and keeps silent from ``hush`` on; what was asked meanwhile is
-    answered late.
+    It answers from ``answer`` until ``stop_answering``; requests in between are answered late.
     """
 
     def __init__(self, blocks: int = 1000) -> None:
@@ -44,14 +43,14 @@ class Fuse:
     def answer(self) -> None:
         self._may_answer.set()
 
-    def hush(self) -> None:
+    def stop_answering(self) -> None:
         self._may_answer.clear()
 
     def _serve(self) -> None:
         while True:
             self._may_answer.wait()
-            # One that was taken must be answered: until then the kernel lets nobody who has asked
-            # end, not even by SIGKILL.
+            # A request that was read must be answered: until then not even SIGKILL ends the
+            # process that made it.
             readable, _, _ = select.select([self._device], [], [], LOOK_EVERY)
             if readable and self._may_answer.is_set():
                 self._take(os.read(self._device, 128 * 1024))

@@ -1,9 +1,8 @@
-"""A service manager's socket, as systemd has one: it hears what an agent tells of itself."""
+"""The socket of a service manager, like that of systemd: receives the messages of an agent."""
 
 import asyncio
 import socket
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 PATIENCE = 30.0
@@ -25,29 +24,24 @@ class Manager:
         self._socket.setblocking(False)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    async def hear(self, *, within: float = PATIENCE) -> dict[str, str]:
-        """The next message, by the names of what it assigns. Raises TimeoutError."""
+    async def receive(self, *, within: float = PATIENCE) -> dict[str, str]:
+        """The next message: values by name. Raises TimeoutError."""
         async with asyncio.timeout(within):
             message = await asyncio.get_running_loop().sock_recv(self._socket, 4096)
         return dict(line.split("=", 1) for line in message.decode().splitlines())
 
     async def until(self, name: str, value: str = "1") -> dict[str, str]:
-        """Hear on until a message says so; that message. Raises TimeoutError."""
+        """The next message with this value. Raises TimeoutError."""
         async with asyncio.timeout(PATIENCE):
-            while (message := await self.hear()).get(name) != value:
+            while (message := await self.receive()).get(name) != value:
                 pass
         return message
 
-    def forget(self) -> None:
-        """Throw away what has come and was not heard."""
+    def discard(self) -> None:
+        """Throw away all messages that have come."""
         while True:
             try:
                 self._socket.recv(4096)

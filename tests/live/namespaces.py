@@ -1,7 +1,6 @@
-"""Machines on a network of their own: network namespaces, joined by a router that can be cut.
+"""Machines on a network of their own: network namespaces around a router that can drop packets.
 
-Needs the privileges of root, and `ip` of iproute2; everything that is made here is named after this
-process, and is gone with it.
+Needs root, and `ip` of iproute2. All namespaces are named after this process, and end with it.
 """
 
 import ctypes
@@ -13,12 +12,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 CLONE_NEWNET = 0x40000000
 NET = "10.213"
-"""Where the addresses are; each namespace is a world of its own, so they collide with nobody's."""
+"""The network of the addresses; it is only visible inside the namespaces."""
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -35,8 +33,8 @@ def why_not() -> str:
             machines.cut(0, 0)
             machines.mend(0, 0)
     except (subprocess.CalledProcessError, OSError) as error:
-        told = getattr(error, "stderr", None) or str(error)
-        return f"network namespaces are not allowed here: {told.strip()}"
+        text = getattr(error, "stderr", None) or str(error)
+        return f"network namespaces are not allowed here: {text.strip()}"
     return ""
 
 
@@ -56,16 +54,11 @@ class Machines:
             for number in range(self._count):
                 self._connect(number)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in self._made:
             _ip("netns", "del", name)  # its interfaces go with it
         self._made.clear()
@@ -87,7 +80,7 @@ class Machines:
         self._rule("del", source, target)
 
     def within(self, number: int, work: Callable[[], T]) -> T:
-        """Do something on a machine, in a thread that is there and then ends."""
+        """Do something on a machine, in a thread of its own."""
         return _within(self._name(number), work)
 
     def get(self, number: int, port: int, path: str) -> Any:
@@ -123,7 +116,7 @@ class Machines:
 
     def _rule(self, what: str, source: int, target: int) -> None:
         hosts = ("from", self.host(source), "to", self.host(target))
-        # Silent: nobody is told that what he sends goes nowhere.
+        # A blackhole, so that the sender gets no error.
         _ip("-n", self._router, "rule", what, *hosts, "blackhole")
 
 

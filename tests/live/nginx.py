@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import os
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -17,7 +16,7 @@ from bench.harness.agents import Agent, Agents, whole
 from bench.harness.processes import free_ports
 from doubles.certificates import Authority
 from live.access import Secret
-from live.tools import end, start, tool
+from live.tools import end, start, tool, wait_until
 from live.web import Page
 from nodnod_client import Client
 from nodnod_client.tls import client_context
@@ -27,10 +26,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "nodnod.conf"
 NAME = "nodnod.example"
 NAMES = ("cartman", "kenny", "kyle")
 PATIENCE = 20.0
-"""Seconds that anything may take before a test gives it up."""
+"""Seconds after which a test gives up."""
 
-# What the example stands in, as Debian's /etc/nginx/nginx.conf would have it; nothing is written
-# but below the prefix.
+# What the example is included in, like Debian's /etc/nginx/nginx.conf; all files are below the
+# prefix.
 AROUND = """
 daemon off;
 {user}
@@ -51,7 +50,7 @@ http {{
 
 
 class Nginx:
-    """The example over these agents, with ports and paths for those it names, and nothing else."""
+    """The example with these agents, and with other ports and paths."""
 
     def __init__(
         self, directory: Path, agents: Sequence[Agent], authority: Authority, *, tls: bool = False
@@ -73,7 +72,7 @@ class Nginx:
             assert theirs in text
             text = text.replace(theirs, ours)
         (directory / "nodnod.conf").write_text(text)
-        # Workers of a master that is root become nobody, who may not see a temporary folder.
+        # Workers of a root master run as nobody, which cannot read a temporary folder.
         user = "user root root;" if os.geteuid() == 0 else ""
         (directory / "nginx.conf").write_text(AROUND.format(user=user))
         self.log = directory / "nginx.log"
@@ -83,22 +82,19 @@ class Nginx:
 
     def ready(self) -> None:
         """Wait until it listens. Raises AssertionError."""
-        deadline = time.monotonic() + PATIENCE
-        while self._process.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError(f"nginx does not start:\n{self.log.read_text()}")
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        wait_until(listens, self._process, self.log)
 
     def client(self, token: str = "") -> Client:
-        """A client of ours, through it."""
+        """Our client, through nginx."""
         return Client(f"127.0.0.1:{self.port}", token=token, ca=self.authority.ca)
 
     async def get(self, path: str, **headers: str) -> Page:
-        """A page, asked for once, under the name of the example."""
+        """A page, asked for once, by the host name of the example."""
         return await asyncio.to_thread(self._get, path, headers)
 
     def _get(self, path: str, headers: Mapping[str, str]) -> Page:
@@ -114,7 +110,7 @@ class Nginx:
             connection.close()
 
     def browser(self, *, origin: str, host: str = NAME, token: str = "") -> connect:
-        """A WebSocket as a page opens one: with an Origin, and the token as a subprotocol."""
+        """A WebSocket as a page opens it: with an Origin, and the token as a subprotocol."""
         return connect(
             f"wss://{host}:{self.port}/",
             host="127.0.0.1",
@@ -131,11 +127,11 @@ class Nginx:
 
 
 class Cluster:
-    """Three agents with a secret, and one nginx before them."""
+    """Three agents with a secret behind one nginx."""
 
     def __init__(self, directory: Path, agents: Agents, *, tls: bool = False) -> None:
         self.authority, secret = Authority(directory), Secret(directory)
-        # The names of the machine, and that of the upstream, which is what nginx verifies.
+        # nginx verifies the name of the upstream.
         hosts = ("127.0.0.1", "nodnod")
         settings = {
             name: secret.settings(
@@ -151,7 +147,7 @@ class Cluster:
 
     @property
     def bearer(self) -> str:
-        """What the header Authorization must be."""
+        """The value of the header Authorization."""
         return f"Bearer {self.token}"
 
     async def whole(self) -> None:
@@ -160,7 +156,7 @@ class Cluster:
             await whole(agent, *NAMES, token=self.token, ca=self._ca)
 
     async def hosts(self, count: int) -> Counter[str]:
-        """Who answers on so many WebSockets that are open at once; each is opened once."""
+        """The agents that answer on so many WebSockets open at once, each opened once."""
         seen: Counter[str] = Counter()
         async with AsyncExitStack() as stack:
             for _ in range(count):
@@ -171,15 +167,12 @@ class Cluster:
 
 @contextmanager
 def running(directory: Path, *, tls: bool = False) -> Iterator[Cluster]:
-    """Such a cluster, ended with the block; with ``tls`` the agents have certificates too."""
+    """Run such a cluster until the block ends; with ``tls`` the agents have certificates too."""
     tool("nginx", "nginx")
-    agents = Agents(directory)
-    try:
+    with Agents(directory) as agents:
         cluster = Cluster(directory, agents, tls=tls)
         try:
             cluster.nginx.ready()
             yield cluster
         finally:
             cluster.nginx.end()
-    finally:
-        agents.end()

@@ -1,26 +1,25 @@
-"""A real Prometheus, set up as examples/prometheus.yml says."""
+"""A real Prometheus with the configuration of examples/prometheus.yml."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
 from bench.harness.processes import free_ports
 from eventually import eventually
-from live.tools import end, start, tool
+from live.tools import end, start, tool, wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prometheus.yml"
 PATIENCE = 30.0
-"""Seconds until a scrape must have come; what was discovered is scraped five seconds later."""
+"""Seconds until a scrape must have come; a discovered target is scraped five seconds later."""
 
 CLUSTER = 'job="nodnod-cluster"'
 EACH = 'job="nodnod"'
 
-HURRY = {
+FASTER = {
     "scrape_interval: 15s": "scrape_interval: 1s",
     "scrape_timeout: 10s": "scrape_timeout: 1s",
     "refresh_interval: 30s": "refresh_interval: 1s",
@@ -47,18 +46,17 @@ class Prometheus:
         )
 
     def ready(self) -> None:
-        """Wait until it can be asked. Raises AssertionError."""
-        deadline = time.monotonic() + PATIENCE
-        while self._process.poll() is None and time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError(f"prometheus does not start:\n{self._log.read_text()}")
+        """Wait until it answers queries. Raises AssertionError."""
+
+        def answers() -> bool:
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
+                return True
+            return False
+
+        wait_until(answers, self._process, self._log)
 
     def query(self, expression: str) -> dict[tuple[str, ...], float]:
-        """What an expression is now, by the values of its labels, in the order of their names."""
+        """The values of an expression, by the values of its labels, in the order of their names."""
         text = urlencode({"query": expression})
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/query?{text}", timeout=10) as page:
@@ -73,7 +71,7 @@ class Prometheus:
         }
 
     def by_node(self, expression: str) -> dict[str, float]:
-        """What an expression is now for each node."""
+        """The value of an expression for each node."""
         return {
             node: value for (node,), value in self.query(f"sum by (node) ({expression})").items()
         }
@@ -86,10 +84,10 @@ class Prometheus:
 def running(
     directory: Path, address: str, changes: Mapping[str, str] | None = None
 ) -> Iterator[Prometheus]:
-    """The example, but in a hurry, with our agent for the one it names, and these changes."""
+    """Run the example, with shorter intervals, our agent, and these changes."""
     tool("prometheus", "prometheus")
     config = EXAMPLE.read_text()
-    for theirs, ours in {"127.0.0.1:7070": address, **HURRY, **(changes or {})}.items():
+    for theirs, ours in {"127.0.0.1:7070": address, **FASTER, **(changes or {})}.items():
         assert theirs in config
         config = config.replace(theirs, ours)
     prometheus = Prometheus(directory, config)

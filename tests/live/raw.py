@@ -5,16 +5,15 @@ import json
 import socket
 import struct
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 PATIENCE = 10.0
-"""Seconds that anything may take before a test gives it up."""
+"""Seconds after which a test gives up."""
 
 STUCK = 0.25
-"""Seconds after which the other side is taken to read no more."""
+"""Seconds after which the other side counts as not reading."""
 
 
 def frame(
@@ -26,7 +25,7 @@ def frame(
     masked: bool = True,
     length: int | None = None,
 ) -> bytes:
-    """A frame as a client sends it; ``length`` is what it claims to hold, if not the truth."""
+    """A frame as a client sends it; ``length`` is a false length of its payload."""
     payload = data.encode() if isinstance(data, str) else data
     size = len(payload) if length is None else length
     first = fin << 7 | reserved << 4 | opcode
@@ -37,12 +36,12 @@ def frame(
         head = struct.pack("!BBH", first, mask_bit | 126, size)
     else:
         head = struct.pack("!BBQ", first, mask_bit | 127, size)
-    # A mask of zeros is a mask too, and leaves the payload as it is.
+    # A mask of zeros leaves the payload as it is.
     return head + (bytes(4) if masked else b"") + payload
 
 
 def upgrade(path: str = "/", *headers: str, protocol: str = "HTTP/1.1") -> bytes:
-    """The request that begins a WebSocket; ``headers`` replace ours of the same name."""
+    """A WebSocket handshake; ``headers`` replace the default ones of the same name."""
     fields = {
         "host": "Host: localhost",
         "upgrade": "Upgrade: websocket",
@@ -52,7 +51,7 @@ def upgrade(path: str = "/", *headers: str, protocol: str = "HTTP/1.1") -> bytes
     }
     for header in headers:
         fields.pop(header.partition(":")[0].lower(), None)
-    # One that ends with its colon is left out.
+    # A header without a value is left out.
     lines = [line for line in (*fields.values(), *headers) if not line.endswith(":")]
     return "\r\n".join([f"GET {path} {protocol}", *lines, "", ""]).encode()
 
@@ -77,16 +76,11 @@ class RawClient:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.socket.close()
 
     def reset_at_end(self) -> None:
-        """Say goodbye with a reset."""
+        """End the connection with a reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def shake(self, *headers: str) -> str:
@@ -100,7 +94,7 @@ class RawClient:
                 await self._loop.sock_sendall(self.socket, piece)
 
     async def send_until_stuck(self, piece: bytes, *, most: int) -> int:
-        """Send again and again until nothing is taken for a while; tells how many bytes were."""
+        """Send again and again until nothing more is taken; how many bytes were."""
         sent = 0
         while sent < most:
             try:
@@ -122,7 +116,7 @@ class RawClient:
         return int((await self.head()).split()[1])
 
     async def frame(self) -> tuple[int, bytes]:
-        """The next frame from the server: its opcode and what it holds."""
+        """The next frame from the server: its opcode and payload."""
         await self._need(2)
         opcode, size, start = self._buffer[0] & 15, self._buffer[1], 2
         if size >= 126:
@@ -140,7 +134,7 @@ class RawClient:
         return answer
 
     async def close_code(self) -> int:
-        """The code of the close frame that comes next but for other frames; 1006 without one."""
+        """Skip frames up to the close frame and give its code; 1006 without one."""
         try:
             while True:
                 opcode, payload = await self.frame()
@@ -158,7 +152,7 @@ class RawClient:
             return self._cut(len(self._buffer))
 
     async def drain(self) -> int:
-        """Read and forget all that comes until the end; how many bytes that was."""
+        """Read and discard all that comes until the end; how many bytes that was."""
         size = 0
         with suppress(ConnectionError):
             while data := await self._loop.sock_recv(self.socket, 1 << 20):

@@ -1,4 +1,4 @@
-"""``nodnod`` before real agents that do not let it in: what it says, and what gets it in."""
+"""``nodnod`` against real agents that refuse it: what it prints, and which flags help."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command; gives its status, and all that it prints."""
+    """Run the command; gives its status, and all that it prints."""
     for name in ("TOKEN", "CA", "CERT", "KEY", "SERVER"):
         monkeypatch.delenv(f"NODNOD_{name}", raising=False)
 
@@ -34,16 +34,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
-    return Secret(tmp_path_factory.mktemp("secret"))
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Secret:
-    return Secret(tmp_path_factory.mktemp("other"))
-
-
-@pytest.fixture(scope="module")
 def guarded(shared_agents: Agents, secret: Secret) -> Agent:
     return shared_agents.start("cartman", settings=secret.settings())
 
@@ -52,31 +42,20 @@ ASKING = ["stat", "stat --watch 1", "members", "members --agree", "check"]
 
 
 @pytest.mark.parametrize("command", ASKING)
-async def test_who_has_no_token_is_told_where_one_comes_from(
-    guarded: Agent, run: Run, command: str
+async def test_without_a_good_token_the_message_says_where_to_get_one(
+    guarded: Agent, run: Run, other_secret: Secret, command: str
 ) -> None:
-    status, text = await asyncio.to_thread(run, guarded, command)
+    hint = "(HTTP 401); where the secret is, `nodnod token` makes {} for --token or NODNOD_TOKEN\n"
+    wrong = ("--token", other_secret.token())
+    for flags, end in (
+        ((), " " + hint.format("one")),
+        (wrong, f"not a token of this cluster {hint.format('another')}"),
+    ):
+        status, text = await asyncio.to_thread(run, guarded, command, *flags)
 
-    assert status == 3
-    assert len(text.splitlines()) == 1
-    assert text.endswith(
-        " (HTTP 401); make a token with `nodnod token` on a machine that has the secret, "
-        "and pass it as --token or NODNOD_TOKEN\n"
-    )
-
-
-@pytest.mark.parametrize("command", ASKING)
-async def test_who_has_a_wrong_token_is_told_where_another_comes_from(
-    guarded: Agent, run: Run, other: Secret, command: str
-) -> None:
-    status, text = await asyncio.to_thread(run, guarded, command, "--token", other.token())
-
-    assert status == 3
-    assert len(text.splitlines()) == 1
-    assert text.endswith(
-        "not a token of this cluster (HTTP 401); make a new token with `nodnod token` on a "
-        "machine that has the secret, and pass it as --token or NODNOD_TOKEN\n"
-    )
+        assert status == 3
+        assert len(text.splitlines()) == 1
+        assert text.endswith(end)
 
 
 # Certificates.
@@ -84,42 +63,34 @@ async def test_who_has_a_wrong_token_is_told_where_another_comes_from(
 
 @pytest.fixture(scope="module")
 def strict(shared_agents: Agents, authority: Authority) -> Agent:
-    """An agent that asks everybody for a certificate."""
+    """An agent that requires a certificate of every client."""
     tls = authority.settings("strict", requireClientCert=True)
     return shared_agents.start("strict", settings={"tls": tls})
 
 
 @pytest.mark.parametrize("command", ["stat", "members", "members --agree", "check"])
-async def test_a_certificate_lets_one_in_where_all_need_one(
+async def test_a_certificate_is_accepted_with_its_key_beside_it_or_in_its_file(
     strict: Agent, run: Run, authority: Authority, command: str
 ) -> None:
     trust = ("--ca", authority.ca)
     cert, key = authority.issue("client")
 
     assert (await asyncio.to_thread(run, strict, command, *trust))[0] == 3
-    shown = (*trust, "--cert", cert, "--key", key)
-    assert (await asyncio.to_thread(run, strict, command, *shown))[0] == 0
+    for shown in (("--cert", cert, "--key", key), ("--cert", in_one_file(cert, key))):
+        assert (await asyncio.to_thread(run, strict, command, *trust, *shown))[0] == 0
 
 
-async def test_the_key_may_be_in_the_certificates_file(
-    strict: Agent, run: Run, authority: Authority
-) -> None:
-    shown = ("--ca", authority.ca, "--cert", in_one_file(authority))
-    assert (await asyncio.to_thread(run, strict, "stat", *shown))[0] == 0
+def in_one_file(cert: str, key: str) -> str:
+    both = Path(cert).with_name("both.pem")
+    both.write_bytes(Path(cert).read_bytes() + Path(key).read_bytes())
+    return str(both)
 
 
-def in_one_file(authority: Authority) -> str:
-    both, key = authority.issue("both")
-    with Path(both).open("ab") as file:
-        file.write(Path(key).read_bytes())
-    return both
-
-
-# Room.
+# Limits.
 
 
 @pytest.mark.parametrize("tls", [False, True])
-async def test_an_agent_without_room_is_not_taken_for_something_else(
+async def test_an_agent_with_too_many_connections_is_recognized_as_an_agent(
     agents: Agents, run: Run, authority: Authority, tls: bool
 ) -> None:
     settings = {"tls": authority.settings("full")} if tls else {}

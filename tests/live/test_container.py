@@ -1,4 +1,4 @@
-"""What examples/container/Containerfile runs, run here: no engine is needed, only an index for pip."""
+"""The commands of examples/container/Containerfile, run here: without an engine, with pip."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any
 import pytest
 
 from bench.harness.processes import free_ports
+from eventually import SLACK
 from live.access import Secret
-from live.tools import end, start
+from live.tools import end, start, wait_until
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "examples" / "container" / "Containerfile"
@@ -27,15 +27,13 @@ SECRET = "NODNOD_AUTH_SECRETS"
 HOME = "/opt/nodnod"
 PORT = "7070"
 
-START_LIMIT = 30.0
-STOP_LIMIT = 2.0
 OFFLINE = re.compile(r"ConnectionError|Temporary failure|No matching distribution|timed out")
 
 Instructions = list[tuple[str, str]]
 
 
 def stages() -> list[Instructions]:
-    """The instructions of each stage: the word, and what follows it."""
+    """The instructions of each stage: the word, and the rest of its line."""
     text = re.sub(r"^\s*#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE)
     found: list[Instructions] = []
     for line in text.replace("\\\n", " ").splitlines():
@@ -51,12 +49,12 @@ BUILD, FINAL = stages()
 
 
 def last(word: str) -> str:
-    """What such an instruction of the image says; of several the last one counts."""
+    """The last such instruction of the image, which is the one that counts."""
     return [rest for one, rest in FINAL if one == word][-1]
 
 
 class Image:
-    """What the image would hold, in a folder, and its agent on a free port."""
+    """The files of the image in a folder, and its agent on a free port."""
 
     def __init__(self, directory: Path) -> None:
         self.home = directory / "nodnod"
@@ -68,7 +66,7 @@ class Image:
         }
 
     def here(self, text: str) -> str:
-        """A word of the file with our folder and port."""
+        """A text of the file with our folder and port."""
         return text.replace(HOME, str(self.home)).replace(PORT, str(self.port))
 
     def words(self, words: str) -> list[str]:
@@ -76,24 +74,21 @@ class Image:
         return [self.here(word) for word in json.loads(words)]
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
-        """Start the image's command, and wait until it listens; ``more`` is what ``-e`` sets."""
+        """Start the command of the image and wait until it listens; ``more`` are variables."""
         self.environment.update(more)
         command = [*self.words(last("ENTRYPOINT")), *arguments]
         process = start(command, self._log, env=self.environment, cwd=self.home)
-        deadline = time.monotonic() + START_LIMIT
-        while "Starting NodNod websocket server" not in self._log.read_text():
-            assert process.poll() is None, self._log.read_text()
-            assert time.monotonic() < deadline, self._log.read_text()
-            time.sleep(0.01)
+        line = "Starting NodNod websocket server"
+        wait_until(lambda: line in self._log.read_text(), process, self._log)
         return process
 
     def healthy(self) -> bool:
-        """What the health check of the image says."""
+        """The result of the health check of the image."""
         _, _, words = last("HEALTHCHECK").partition(" CMD ")
         return self.run(self.words(words)).returncode == 0
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a command with the image's environment."""
+        """Run a command in the environment of the image."""
         program = shutil.which(command[0], path=self.environment["PATH"])
         assert program is not None
         return subprocess.run(
@@ -108,7 +103,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """The build stage, in a folder that holds what it copies, and nothing else."""
+    """The result of the build stage, run in a folder with only the files that it copies."""
     directory = tmp_path_factory.mktemp("image")
     image, source = Image(directory), directory / "src"
     source.mkdir()
@@ -140,13 +135,13 @@ def copy(words: list[str], to: Path) -> None:
 
 @pytest.fixture
 def agent(image: Image) -> Iterator[subprocess.Popen[bytes]]:
-    """The image, running, with nothing but what it holds."""
+    """The agent of the image."""
     yield from running(image)
 
 
 @pytest.fixture
 def guarded(image: Image, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The image, running with a secret, as the manual says."""
+    """The same with a secret, as the manual says."""
     assert f"-e {SECRET}=file:" in MANUAL
     yield from running(image, **{SECRET: Secret(tmp_path).reference})
 
@@ -159,7 +154,7 @@ def running(image: Image, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     image.environment = before
 
 
-def test_the_agent_answers_with_what_the_image_holds(
+def test_the_agent_answers_with_only_the_files_of_the_image(
     image: Image, agent: subprocess.Popen[bytes]
 ) -> None:
     answer: Any = json.loads(page(image, "/stat/all"))
@@ -173,7 +168,7 @@ def page(image: Image, path: str) -> bytes:
         return bytes(answer.read())
 
 
-def test_the_health_check_tells_an_agent_that_answers_from_one_that_does_not(
+def test_the_health_check_fails_for_an_agent_that_is_frozen_or_dead(
     image: Image, agent: subprocess.Popen[bytes]
 ) -> None:
     assert image.healthy()
@@ -188,7 +183,7 @@ def test_the_health_check_tells_an_agent_that_answers_from_one_that_does_not(
     assert not image.healthy()
 
 
-def test_the_manuals_check_is_let_in_where_there_is_a_secret(
+def test_health_needs_no_token_and_the_check_of_the_manual_has_one(
     image: Image, guarded: subprocess.Popen[bytes]
 ) -> None:
     (line,) = re.findall(r"^podman exec nodnod (.*)$", MANUAL, re.MULTILINE)
@@ -197,21 +192,20 @@ def test_the_manuals_check_is_let_in_where_there_is_a_secret(
     done = image.run(shlex.split(line))
 
     assert done.stdout.startswith("NODNOD OK: 1 of 1 node up"), done.stdout + done.stderr
-
-
-def test_the_health_check_needs_no_token(image: Image, guarded: subprocess.Popen[bytes]) -> None:
     assert image.healthy()
 
 
-def test_sigterm_ends_it_at_once(image: Image, agent: subprocess.Popen[bytes]) -> None:
+def test_sigterm_ends_the_agent_within_two_seconds(
+    image: Image, agent: subprocess.Popen[bytes]
+) -> None:
     agent.send_signal(signal.SIGTERM)
 
-    assert agent.wait(STOP_LIMIT) == 0
+    assert agent.wait(2.0 + SLACK) == 0
 
 
 def test_it_does_not_run_as_root() -> None:
     user, _, group = last("USER").partition(":")
 
-    # Numbers: Kubernetes' runAsNonRoot cannot tell who a name is.
+    # Numbers, because Kubernetes' runAsNonRoot cannot resolve names.
     assert int(user) > 0
     assert int(group) > 0

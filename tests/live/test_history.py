@@ -1,8 +1,4 @@
-"""The past of every node, from real agents; also across a time in which one stood still.
-
-That the wall clock may jump is tested in tests/core/stats/test_history.py: a real process could be told
-so only by changing the machine's clock.
-"""
+"""The history of every node, from real agents; also across a time in which one was frozen."""
 
 import asyncio
 import signal
@@ -38,7 +34,7 @@ def kenny(cartman: Agent, shared_agents: Agents) -> Agent:
 
 
 async def histories(agent: Agent, seconds: float = 3600) -> dict[str, Any]:
-    """The past of every node that has one."""
+    """The history of every node that has one."""
     answer = await ask(agent, {"type": 1, "history": seconds})
     nodes = answer["nodes"]
     return {name: node["history"] for name, node in nodes.items() if "history" in node}
@@ -54,7 +50,7 @@ async def points(agent: Agent, count: int) -> None:
     await eventually(look)
 
 
-async def test_a_viewer_that_comes_later_sees_the_past_of_every_node(cartman: Agent) -> None:
+async def test_every_node_has_a_history_from_before_the_request(cartman: Agent) -> None:
     await points(cartman, 3)
 
     for past in (await histories(cartman)).values():
@@ -67,7 +63,7 @@ async def test_a_viewer_that_comes_later_sees_the_past_of_every_node(cartman: Ag
         assert past["memoryUsedPercent"][-1] > 0
 
 
-async def test_as_much_of_the_past_is_told_as_was_asked_for(cartman: Agent) -> None:
+async def test_a_history_is_as_long_as_was_asked_for(cartman: Agent) -> None:
     await points(cartman, 3)
 
     past = await histories(cartman, 2 * INTERVAL)
@@ -75,15 +71,7 @@ async def test_as_much_of_the_past_is_told_as_was_asked_for(cartman: Agent) -> N
     assert [len(one["cpuUsed"]) for one in past.values()] == [2, 2]
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 3601, "60"])
-async def test_a_past_that_cannot_be_told_is_refused(cartman: Agent, seconds: object) -> None:
-    answer = await ask(cartman, {"history": seconds})
-
-    assert answer["code"] == "bad_request"
-    assert answer["error"].startswith("`history` must be seconds, above 0 and at most 3600")
-
-
-async def test_a_time_in_which_the_agent_stood_still_is_one_hole_and_its_rates_are_right(
+async def test_a_time_in_which_an_agent_was_frozen_is_one_hole_and_its_rates_are_right(
     cartman: Agent, kenny: Agent
 ) -> None:
     began, before_all = monotonic(), loopback_bytes()
@@ -93,7 +81,7 @@ async def test_a_time_in_which_the_agent_stood_still_is_one_hole_and_its_rates_a
         await client.receive(3)
 
         kenny.signal(signal.SIGSTOP)
-        sent = await shout(FROZEN)
+        sent = await send_evenly(FROZEN)
         kenny.signal(signal.SIGCONT)
 
         answers = await client.receive(4, within=10)
@@ -116,17 +104,17 @@ async def test_a_time_in_which_the_agent_stood_still_is_one_hole_and_its_rates_a
         assert FROZEN - 2 * INTERVAL <= holes[0] <= spent
 
 
-async def shout(seconds: float) -> int:
+async def send_evenly(seconds: float) -> int:
     """Send a known number of bytes over loopback, evenly over so many seconds."""
     packet = bytes(60_000)
     with (
-        socket.socket(type=socket.SOCK_DGRAM) as ear,
-        socket.socket(type=socket.SOCK_DGRAM) as mouth,
+        socket.socket(type=socket.SOCK_DGRAM) as receiver,
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
     ):
-        ear.bind(("127.0.0.1", 0))
+        receiver.bind(("127.0.0.1", 0))
         for _ in range(100):
             for _ in range(5):
-                mouth.sendto(packet, ear.getsockname())
+                sender.sendto(packet, receiver.getsockname())
             await asyncio.sleep(seconds / 100)  # the time is what is tested
     return 100 * 5 * len(packet)
 

@@ -1,4 +1,4 @@
-"""The manifest of examples/kubernetes: right by Kubernetes' own schemas, and by what the agent takes."""
+"""The manifest of examples/kubernetes: valid for Kubernetes and for the agent."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ POD = DAEMONS["spec"]["template"]["spec"]
 (AGENT,) = POD["containers"]
 
 FIELDS = {"spec.nodeName": "node-1.example", "status.podIP": "10.0.0.5"}
-"""What a node tells its pods."""
+"""Fields that a node gives its pods."""
 
 
 def environment(fields: Mapping[str, str] = FIELDS) -> dict[str, str]:
@@ -39,7 +39,7 @@ def environment(fields: Mapping[str, str] = FIELDS) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", ["1.25", "1.31", kubernetes_validate.latest_version()])
 @pytest.mark.parametrize("kind", DOCUMENTS)
-def test_every_document_is_one_of_kubernetes(kind: str, version: str) -> None:
+def test_every_document_is_valid(kind: str, version: str) -> None:
     kubernetes_validate.validate(DOCUMENTS[kind], version, strict=True)
 
 
@@ -48,7 +48,7 @@ def test_every_variable_is_a_setting() -> None:
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.5", "fd00::5"])
-def test_the_variables_make_an_agent_that_others_can_dial(ip: str) -> None:
+def test_the_variables_configure_an_agent_that_others_can_dial(ip: str) -> None:
     given = gather({}, environment(FIELDS | {"status.podIP": ip}), None, "")
 
     settings = Settings(**given.values)
@@ -57,7 +57,7 @@ def test_the_variables_make_an_agent_that_others_can_dial(ip: str) -> None:
     assert settings.name == "node-1.example"
     assert (settings.advertise.host, settings.advertise.port) == (ip, port)  # type: ignore[union-attr]
     assert settings.listen == parse_address(f"0.0.0.0:{port}")
-    assert POD["hostNetwork"], "else a pod's address would be new each time"
+    assert POD["hostNetwork"], "otherwise each pod would have a new address"
 
 
 def test_agents_join_the_service_which_lists_them_before_they_are_ready() -> None:
@@ -68,7 +68,7 @@ def test_agents_join_the_service_which_lists_them_before_they_are_ready() -> Non
     assert SERVICE["spec"]["publishNotReadyAddresses"]
 
 
-def test_every_name_of_the_service_is_a_host_that_agents_know() -> None:
+def test_every_name_of_the_service_is_an_allowed_host() -> None:
     name, space = (SERVICE["metadata"][key] for key in ("name", "namespace"))
     given = gather({}, environment(), None, "").values
 
@@ -86,7 +86,7 @@ def test_the_service_and_the_set_select_the_pods() -> None:
     }
 
 
-def test_the_agent_may_read_the_secret_and_others_may_not() -> None:
+def test_only_the_agent_can_read_the_secret() -> None:
     (secret,) = (one["secret"] for one in POD["volumes"] if "secret" in one)
     (mount,) = (one for one in AGENT["volumeMounts"] if one["name"] == "secret")
 
@@ -96,7 +96,7 @@ def test_the_agent_may_read_the_secret_and_others_may_not() -> None:
     assert POD["securityContext"]["fsGroup"] == POD["securityContext"]["runAsGroup"]
 
 
-def test_it_runs_as_whom_the_image_runs_as() -> None:
+def test_the_pod_runs_as_the_user_of_the_image() -> None:
     image = (EXAMPLES / "container" / "Containerfile").read_text()
     context = POD["securityContext"]
 
@@ -105,7 +105,7 @@ def test_it_runs_as_whom_the_image_runs_as() -> None:
     ]
 
 
-def test_there_is_no_limit_that_the_agent_would_take_for_the_machines() -> None:
+def test_no_limit_of_the_container_hides_the_size_of_the_machine() -> None:
     assert "limits" not in AGENT["resources"]
 
 
@@ -120,7 +120,7 @@ async def test_an_agent_with_these_variables_passes_the_probes(
         "10.0.0.5": f"127.0.0.1:{port}",
         "file:/etc/nodnod/secret": secret.reference,
     }
-    # What Kubernetes adds for a service of that name, where service links are on.
+    # Kubernetes adds these for a service of that name, where service links are on.
     links = {"NODNOD_SERVICE_HOST": "10.96.0.7", "NODNOD_PORT": "tcp://10.96.0.7:7070"}
     own = {name: changes.get(value, value) for name, value in environment().items()}
     prefix = ["env", *(f"{name}={value}" for name, value in (own | links).items())]
@@ -129,6 +129,6 @@ async def test_an_agent_with_these_variables_passes_the_probes(
     for probe in ("livenessProbe", "readinessProbe"):
         get = AGENT[probe]["httpGet"]
         assert get["port"] == AGENT["ports"][0]["name"]
-        # A probe asks for the address of the pod.
+        # A probe sends the address of the pod as Host.
         assert await status(agent, get["path"], f"Host: 10.0.0.5:{port}") == 200
     assert await status(agent, "/stat") == 401

@@ -1,4 +1,4 @@
-"""Three machines, and a network that loses all that one of them says to one other."""
+"""Three machines, and a network that loses all packets from one of them to one other."""
 
 from time import monotonic
 
@@ -15,7 +15,7 @@ MUTE, DEAF, THIRD = range(3)
 
 @pytest.fixture
 def cluster(machines: Machines, agents: Agents) -> list[Agent]:
-    """An agent on each machine, told of the first one alone."""
+    """An agent on each machine, which joins the first one."""
     for number, name in enumerate(NAMES):
         agents.start(
             name,
@@ -27,7 +27,7 @@ def cluster(machines: Machines, agents: Agents) -> list[Agent]:
 
 
 def view(machines: Machines, number: int) -> dict[str, str]:
-    """Whom an agent sees how: what it tells as type 3."""
+    """The state of each member in the view of an agent."""
     rows = machines.get(number, PORT, "/members")["members"]
     return {row["name"]: row["state"] for row in rows}
 
@@ -36,7 +36,7 @@ def all_up(machines: Machines) -> bool:
     return all(view(machines, number) == dict.fromkeys(NAMES, "up") for number in range(3))
 
 
-async def test_who_cannot_be_heard_is_down_there_within_five_seconds_and_nowhere_else(
+async def test_a_link_cut_in_one_direction_is_down_at_both_ends_and_nowhere_else(
     machines: Machines, cluster: list[Agent]
 ) -> None:
     await eventually(lambda: all_up(machines))
@@ -51,7 +51,7 @@ async def test_who_cannot_be_heard_is_down_there_within_five_seconds_and_nowhere
     answer = machines.get(DEAF, PORT, "/stat/all?timeout=0.5")["nodes"]
     assert answer["mute"]["error"].startswith("down: ")
     assert answer["third"]["error"] == ""
-    # Nor can the mute one get an answer: that it heard the other still was no answer to anything.
+    # The mute agent gets no answers either, though it still receives packets of the other.
     await eventually(lambda: view(machines, MUTE)["deaf"] == "down", within=5 + SLACK)
     assert view(machines, MUTE) == {"mute": "up", "deaf": "down", "third": "up"}
 

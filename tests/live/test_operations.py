@@ -1,4 +1,4 @@
-"""docs/operations.md says what is true: its links, metrics, settings, and lines of the log."""
+"""docs/operations.md is true: its links, metrics, settings and log lines."""
 
 import ast
 import re
@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "docs" / "operations.md"
 TEXT = MANUAL.read_text()
 
-FROM_ELSEWHERE = {"connection refused", "name or service not known"}
-"""Reasons for which the system has the words."""
+FROM_THE_SYSTEM = {"connection refused", "name or service not known"}
+"""Reasons in the words of the system."""
 
 
 @cache
-def words_of_the_agent() -> str:
-    """All texts in the agent's code, one after the other."""
+def texts_of_the_agent() -> str:
+    """All string constants of the agent, joined."""
     return "\n".join(text for path in (ROOT / "agent").rglob("*.py") for text in texts(path))
 
 
@@ -32,21 +32,21 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def lines_of_the_log() -> list[str]:
-    """What stands in the first column of the table of troubles."""
+def log_lines() -> list[str]:
+    """The first column of the table of log lines."""
     table = TEXT.partition("| in the log |")[2].partition("\n\n")[0]
     cells = [row.split("|")[1] for row in table.splitlines()[2:]]
     return [line for cell in cells for line in re.findall("`([^`]+)`", cell)]
 
 
-@pytest.mark.parametrize("line", lines_of_the_log())
-def test_a_line_of_the_log_is_one_that_the_agent_writes(line: str) -> None:
+@pytest.mark.parametrize("line", log_lines())
+def test_every_log_line_is_one_of_the_agent(line: str) -> None:
     for part in re.split(r"…|: |127\.0\.0\.1:7070|Error: |Reason: ", line):
         words = part.strip(" :;")
-        assert words in words_of_the_agent() or words in FROM_ELSEWHERE, words
+        assert words in texts_of_the_agent() or words in FROM_THE_SYSTEM, words
 
 
-def test_every_metric_is_one_that_agents_have(agents_pages: str) -> None:
+def test_every_metric_exists(agents_pages: str) -> None:
     named = set(re.findall(r"`((?:nodnod|process)_[a-z_]+)`", TEXT))
 
     assert len(named) > 5
@@ -64,24 +64,22 @@ async def agents_pages(agents: Agents) -> str:
 def test_every_variable_is_a_setting_or_one_of_the_command() -> None:
     named = set(re.findall(r"\bNODNOD_[A-Z_]+", TEXT))
 
-    # The last two are those that Kubernetes makes, of which the page says that they are none.
+    # The last two are made by Kubernetes, and the page says that they are not settings.
     others = {"NODNOD_TOKEN", "NODNOD_SERVICE_HOST", "NODNOD_PORT"}
     assert named - others <= {row.variable for row in SETTINGS}
 
 
-def test_every_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", TEXT):
-        assert (MANUAL.parent / target).exists(), target
-
-
-def test_every_section_that_is_linked_is_there() -> None:
-    for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]*)\)", TEXT):
-        page = (MANUAL.parent / target).read_text() if target else TEXT
-        assert anchor in {slug(title) for title in re.findall("^#+ (.*)", page, re.MULTILINE)}
+def test_every_link_leads_to_a_file_and_a_section() -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", TEXT):
+        page = MANUAL.parent / target if target else MANUAL
+        assert page.exists(), target
+        if anchor:
+            titles = re.findall("^#+ (.*)", page.read_text(), re.MULTILINE)
+            assert anchor in {slug(title) for title in titles}
 
 
 def slug(title: str) -> str:
-    """How the anchor of a title is made."""
+    """The anchor of a title."""
     return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 

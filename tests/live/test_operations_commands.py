@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md get an answer on the cluster that it sets up, secret and all."""
+"""The commands of docs/operations.md work in a cluster with a secret."""
 
 import os
 import re
@@ -13,19 +13,19 @@ from live.access import Secret
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 BIN = Path(sys.executable).parent
-LET_IN = "export NODNOD_TOKEN="
+MAKE_TOKEN = "export NODNOD_TOKEN="
 UNREACHABLE = 3
 
 
 def lines(language: str) -> list[str]:
-    """The lines of all blocks of a language, without what is said of them behind a #."""
+    """The lines of all blocks of a language, without comments."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
     found = [line for kind, block in blocks if kind == language for line in block.splitlines()]
     return [line.split("  #")[0].strip() for line in found]
 
 
 def asking() -> list[str]:
-    """The commands that ask an agent from a server, and those that cron would run."""
+    """The commands that ask an agent, typed or run by cron."""
     typed = [
         line for line in lines("sh") if re.match(r"(\S*/)?nodnod (check|members|stat) ?", line)
     ]
@@ -34,13 +34,12 @@ def asking() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def guarded(shared_agents: Agents, tmp_path_factory: pytest.TempPathFactory) -> Agent:
-    secret = Secret(tmp_path_factory.mktemp("secret"))
+def guarded(shared_agents: Agents, secret: Secret) -> Agent:
     return shared_agents.start("cartman", settings=secret.settings())
 
 
 def shell(agent: Agent, *script: str) -> subprocess.CompletedProcess[str]:
-    """Run lines of the manual against an agent of ours."""
+    """Run lines of the manual against our agent."""
     text = "\n".join(script)
     for theirs, ours in {
         "/opt/nodnod/bin": str(BIN),
@@ -61,21 +60,19 @@ def shell(agent: Agent, *script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_there_is_something_to_try() -> None:
+def test_the_manual_has_commands() -> None:
     assert len(asking()) > 3
 
 
 @pytest.mark.parametrize("command", asking())
-def test_a_command_is_let_in_with_the_token_that_the_manual_makes(
-    guarded: Agent, command: str
-) -> None:
-    (let_in,) = (line for line in lines("sh") if line.startswith(LET_IN))
+def test_a_command_is_accepted_with_the_token_of_the_manual(guarded: Agent, command: str) -> None:
+    (make_token,) = (line for line in lines("sh") if line.startswith(MAKE_TOKEN))
 
-    done = shell(guarded, let_in, command)
+    done = shell(guarded, make_token, command)
 
     assert done.returncode != UNREACHABLE, done.stdout + done.stderr
     assert "401" not in done.stdout + done.stderr
 
 
-def test_without_that_token_it_is_not(guarded: Agent) -> None:
+def test_a_command_without_the_token_is_refused(guarded: Agent) -> None:
     assert "401" in shell(guarded, "nodnod stat").stderr

@@ -1,4 +1,4 @@
-"""A real Prometheus, set up as examples/prometheus.yml says, over real agents."""
+"""A real Prometheus with the configuration of examples/prometheus.yml scrapes real agents."""
 
 import json
 import re
@@ -25,13 +25,13 @@ METRIC = "(?:nodnod|process)_[a-z0-9_]+"
 
 @pytest.fixture(scope="module")
 def absent() -> str:
-    """An address where nobody is."""
+    """An address without an agent."""
     return f"127.0.0.1:{free_ports(1)[0]}"
 
 
 @pytest.fixture(scope="module")
 def cluster(shared_agents: Agents, absent: str) -> list[Agent]:
-    """Two agents that know each other, and miss a third."""
+    """Two agents that know each other, and a third that is down."""
     nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
     agents = [
         shared_agents.begin(name, listen=node, nodes=[*nodes, absent])
@@ -50,9 +50,7 @@ def prometheus(
         yield prometheus
 
 
-async def test_one_scrape_tells_who_of_the_cluster_is_up(
-    prometheus: Prometheus, absent: str
-) -> None:
+async def test_one_scrape_has_the_state_of_every_node(prometheus: Prometheus, absent: str) -> None:
     expected = {"cartman": 1.0, HOSTILE: 1.0, absent: 0.0}
 
     await scraped(prometheus, f"nodnod_up{{{CLUSTER}}}", expected)
@@ -68,16 +66,14 @@ async def test_a_query_has_the_numbers_of_each_node(
     await scraped(prometheus, f"nodnod_memory_total_bytes{{{EACH}}}", expected)
 
 
-async def test_every_member_is_discovered_and_scraped_by_itself(
-    prometheus: Prometheus, absent: str
-) -> None:
+async def test_every_member_is_discovered_and_scraped(prometheus: Prometheus, absent: str) -> None:
     expected = {"cartman": 1.0, HOSTILE: 1.0, absent: 0.0}
 
     await scraped(prometheus, f"up{{{EACH}}}", expected)
     await scraped(prometheus, f"nodnod_build_info{{{EACH}}}", {"cartman": 1.0, HOSTILE: 1.0})
 
 
-async def test_the_dashboard_shows_something_in_every_panel(
+async def test_every_panel_of_the_dashboard_has_data(
     prometheus: Prometheus, cluster: list[Agent]
 ) -> None:
     pages = get(cluster[0], "/metrics") + get(cluster[0], "/metrics/cluster")
@@ -88,7 +84,7 @@ async def test_the_dashboard_shows_something_in_every_panel(
         for panel in panels
         for target in panel.get("targets", [])
     ]
-    # A machine need not have everything: sensors, say.
+    # A machine may lack some metrics, for example sensors.
     expected = [one for one in expressions if there.issuperset(re.findall(METRIC, one))]
     assert len(expected) > len(expressions) / 2
 
@@ -98,7 +94,7 @@ async def test_the_dashboard_shows_something_in_every_panel(
     await eventually(lambda: not empty(), within=PATIENCE, why=empty)
 
 
-def test_the_queries_in_the_manual_can_be_asked(prometheus: Prometheus) -> None:
+def test_the_queries_of_the_manual_are_valid(prometheus: Prometheus) -> None:
     blocks = re.findall("```promql\n(.*?)```", MANUAL.read_text(), re.DOTALL)
     queries = [line for block in blocks for line in block.splitlines() if line[0] != "#"]
     assert queries
@@ -112,20 +108,20 @@ def test_the_queries_in_the_manual_can_be_asked(prometheus: Prometheus) -> None:
     ["/metrics", "/metrics?detail=sensors,gpu,processes", "/metrics/cluster",
      "/metrics/cluster?detail=cpu,load,memory,filesystems,network"],
 )  # fmt: skip
-def test_promtool_has_nothing_to_say_of_a_page(cluster: list[Agent], path: str) -> None:
+def test_promtool_accepts_every_page(cluster: list[Agent], path: str) -> None:
     done = promtool("metrics", page=get(cluster[0], path))
 
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
-def test_promtool_has_nothing_to_say_of_the_example() -> None:
+def test_promtool_accepts_the_example() -> None:
     done = promtool("config", "--lint=all", "--lint-fatal", str(EXAMPLE))
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def promtool(*arguments: str, page: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Have Prometheus' own tool check something."""
+    """Run the checks of promtool."""
     return subprocess.run(
         [tool("promtool", "prometheus"), "check", *arguments],
         input=page,

@@ -1,4 +1,4 @@
-"""A real Prometheus where the cluster has a secret, or TLS too: with what the example has ready."""
+"""A real Prometheus with the optional lines of the example: a token, and TLS."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ PLACES = 3
 """Two jobs, and the discovery."""
 
 
-def test_the_example_has_a_token_wherever_prometheus_asks_us() -> None:
+def test_the_example_has_a_token_for_every_request() -> None:
     ready = re.findall(r"^ +# authorization: {type: Bearer, ", EXAMPLE.read_text(), re.MULTILINE)
 
     assert len(ready) == PLACES
@@ -45,17 +45,14 @@ def prometheus(
             "/etc/nodnod/ca.pem": authority.ca,
             "url: http:": "url: https:",
         }
-    agents = Agents(directory)
-    try:
+    with Agents(directory) as agents:
         cartman, _ = agents.mesh(dict.fromkeys(NAMES, secret.settings(**tls)))
         with running(directory, cartman.address, changes) as prometheus:
             yield prometheus
-    finally:
-        agents.end()
 
 
 def token(directory: Path, secret: Secret) -> str:
-    """A file with a token, as a line of a shell makes it."""
+    """A file with a token of ``nodnod token``."""
     file = directory / "token"
     with pytest.MonkeyPatch.context() as patch, file.open("w") as out:
         patch.setattr("sys.stdout", out)
@@ -63,9 +60,6 @@ def token(directory: Path, secret: Secret) -> str:
     return str(file)
 
 
-async def test_the_cluster_is_scraped(prometheus: Prometheus) -> None:
+async def test_the_cluster_and_every_discovered_node_are_scraped(prometheus: Prometheus) -> None:
     await scraped(prometheus, f"nodnod_up{{{CLUSTER}}}", dict.fromkeys(NAMES, 1.0))
-
-
-async def test_every_node_is_discovered_and_scraped_by_itself(prometheus: Prometheus) -> None:
     await scraped(prometheus, f"nodnod_build_info{{{EACH}}}", dict.fromkeys(NAMES, 1.0))

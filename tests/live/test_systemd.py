@@ -1,4 +1,4 @@
-"""The unit of examples/systemd under a real systemd: its word, its reins, and what it hides."""
+"""The unit of examples/systemd under a real systemd: its state, its restrictions, its reload."""
 
 import json
 import re
@@ -20,19 +20,19 @@ DROPINS = "/run/systemd/system/nodnod-agent.service.d"
 PATIENCE = 20.0
 
 EXPOSURE = 1.5
-"""As systemd-analyze 252 has it, and docs/operations.md; other versions weigh a little differently."""
+"""By systemd-analyze 252 and docs/operations.md; other versions differ a little."""
 
 MOST = 20
-"""Tenths of it that any version may come to."""
+"""The limit for any version, in tenths."""
 
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
 
 INSTALLED = ("python3 -m venv", "/opt/nodnod/bin/pip")
-"""How commands of the manual begin that a machine of ours has behind it."""
+"""Commands of the manual, by their beginning, that our machine does not need."""
 
 
 def block(language: str, holding: str) -> str:
-    """The block of the manual that holds these words."""
+    """The block of the manual with this text."""
     blocks = re.findall(f"```{language}\n(.*?)```", MANUAL, re.DOTALL)
     (found,) = (text for text in blocks if holding in text)
     return str(found)
@@ -92,7 +92,7 @@ def test_the_unit_exposes_no_more_than_the_manual_says() -> None:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine on which the agent is set up as the manual says."""
+    """A machine with the agent installed as the manual says."""
     with Machine(tmp_path_factory.mktemp("machine")) as machine:
         configure(machine, json.dumps(CONFIG))
         lines = block("sh", "systemd-sysusers").splitlines()
@@ -104,7 +104,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def agent(machine: Machine) -> Iterator[Machine]:
-    """The same with the agent started, as the unit is shipped."""
+    """The same with the agent started by the unmodified unit."""
     machine.run("systemctl", "start", "nodnod-agent")
     yield machine
     machine.run("systemctl", "stop", "nodnod-agent")
@@ -118,24 +118,24 @@ def shown(machine: Machine, name: str) -> str:
 
 
 def override(machine: Machine, text: str) -> None:
-    """Restart the agent with this drop-in."""
+    """Restart the agent with a drop-in."""
     machine.write(f"{DROPINS}/test.conf", text)
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", "nodnod-agent")
 
 
 def configure(machine: Machine, text: str) -> None:
-    """Write its configuration anew."""
+    """Write the configuration of the agent."""
     machine.write("/etc/nodnod/config.json", text)
 
 
 def journal(machine: Machine) -> str:
-    """What systemd has of the unit."""
+    """The journal of the unit."""
     return machine.run("journalctl", "--no-pager", "-o", "cat", "-u", "nodnod-agent")
 
 
 def look(machine: Machine, server: str = "127.0.0.1:7070") -> dict[str, Any]:
-    """What an agent there says of the machine."""
+    """The stats of an agent on the machine."""
     token = machine.run(
         *("/opt/nodnod/bin/nodnod", "token", "--role", "read", "--ttl", "1h", "--for", "test"),
         *("--secret", "file:/etc/nodnod/secret"),
@@ -146,46 +146,46 @@ def look(machine: Machine, server: str = "127.0.0.1:7070") -> dict[str, Any]:
 
 
 def places(seen: dict[str, Any]) -> set[tuple[str, ...]]:
-    """The filesystems that an agent lists, and how large they are."""
+    """The file systems that an agent lists, with their sizes."""
     names = ("mount", "device", "type", "total", "counted")
     return {tuple(str(row[name]) for name in names) for row in seen["filesystems"]}
 
 
-def test_the_agent_can_be_asked_once_it_is_started(agent: Machine) -> None:
+def test_a_started_agent_answers_and_reports_its_status(agent: Machine) -> None:
     assert look(agent)["error"] == ""
     assert shown(agent, "StatusText") == "nodes: 1, down: 0"
     assert agent.run("ps", "-o", "user=", "-p", shown(agent, "MainPID")).strip() == "nodnod"
 
 
-def test_the_agent_sees_all_that_one_without_reins_sees(agent: Machine) -> None:
+def test_the_restrictions_of_the_unit_hide_nothing_from_the_agent(agent: Machine) -> None:
     agent.run(
         *("systemd-run", "--quiet", "--unit=bare", "--uid=nodnod", "--property=Type=notify"),
         *("--setenv=NODNOD_LISTEN=127.0.0.1:7071", "--setenv=NODNOD_NAME=bare"),
         *("--setenv=NODNOD_AUTH_SECRETS=file:/etc/nodnod/secret", "/opt/nodnod/bin/nodnod-agent"),
     )
     try:
-        reined, bare = look(agent), look(agent, "127.0.0.1:7071")
+        restricted, bare = look(agent), look(agent, "127.0.0.1:7071")
     finally:
         agent.run("systemctl", "stop", "bare")
 
     assert "/home" in {mount for mount, *_ in places(bare)}
-    assert places(reined) == places(bare)
+    assert places(restricted) == places(bare)
     for section in ("system", "sensors"):
-        assert reined[section] == bare[section]
+        assert restricted[section] == bare[section]
     for section in ("diskio", "network", "memory", "pressure"):
-        assert reined[section].keys() == bare[section].keys()
-    owners = [{row["user"] for row in seen["processes"]["byMemory"]} for seen in (reined, bare)]
+        assert restricted[section].keys() == bare[section].keys()
+    owners = [{row["user"] for row in seen["processes"]["byMemory"]} for seen in (restricted, bare)]
     assert owners[0] == owners[1]
     assert {"root", "nodnod"} <= owners[0]
 
 
-def test_a_filesystem_at_home_would_not_be_listed_under_protect_home(agent: Machine) -> None:
+def test_protect_home_would_hide_a_file_system_at_home(agent: Machine) -> None:
     override(agent, "[Service]\nProtectHome=yes\n")
 
     assert "/home" not in {mount for mount, *_ in places(look(agent))}
 
 
-async def test_a_reload_takes_up_a_new_node(agent: Machine) -> None:
+async def test_a_reload_adds_a_node(agent: Machine) -> None:
     configure(agent, json.dumps(CONFIG | {"nodes": ["127.0.0.1:7079"]}))
     try:
         agent.run("systemctl", "reload", "nodnod-agent")
@@ -194,7 +194,7 @@ async def test_a_reload_takes_up_a_new_node(agent: Machine) -> None:
         configure(agent, json.dumps(CONFIG))
 
 
-async def test_a_reload_of_a_broken_file_changes_nothing_and_the_journal_says_why(
+async def test_a_reload_of_a_broken_file_changes_nothing_and_is_in_the_journal(
     agent: Machine,
 ) -> None:
     configure(agent, "{")
@@ -210,7 +210,7 @@ async def test_a_reload_of_a_broken_file_changes_nothing_and_the_journal_says_wh
         configure(agent, json.dumps(CONFIG))
 
 
-async def test_an_agent_that_is_frozen_is_started_anew(agent: Machine) -> None:
+async def test_a_frozen_agent_is_restarted(agent: Machine) -> None:
     override(agent, "[Service]\nWatchdogSec=3\nRestartSec=0\n")
 
     agent.run("kill", "-STOP", shown(agent, "MainPID"))
@@ -221,14 +221,14 @@ async def test_an_agent_that_is_frozen_is_started_anew(agent: Machine) -> None:
     assert look(agent)["error"] == ""
 
 
-def test_a_stop_is_clean(agent: Machine) -> None:
+def test_a_stopped_agent_has_succeeded(agent: Machine) -> None:
     agent.run("systemctl", "stop", "nodnod-agent")
 
     assert shown(agent, "Result") == "success"
     assert shown(agent, "ExecMainStatus") == "0"
 
 
-def test_the_secret_may_come_as_a_credential(agent: Machine) -> None:
+def test_the_secret_can_be_a_credential(agent: Machine) -> None:
     agent.run("chmod", "0600", "/etc/nodnod/secret")
     try:
         override(agent, (EXAMPLES / "credentials.conf").read_text())

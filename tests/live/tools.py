@@ -1,20 +1,21 @@
-"""Programs of others that a test runs: found, or the test is skipped, and ended for sure."""
+"""Other programs that a test runs: found, or the test is skipped, and always ended."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-# Where a system keeps its daemons, which is not on everybody's path.
+# Where a system keeps its daemons, which is not on every user's path.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
 def tool(command: str, package: str) -> str:
-    """The path of a program; without one the test is skipped, or in CI, which brings it, fails."""
+    """The path of a program; without it the test is skipped, or fails in CI, which installs it."""
     found = shutil.which(command, path=_PATH)
     if found is None:
         missing(f"{command} is not installed (on Debian: apt install {package})")
@@ -22,7 +23,7 @@ def tool(command: str, package: str) -> str:
 
 
 def missing(what: str) -> NoReturn:
-    """Skip the test; in CI, which brings all that is wanted, fail it."""
+    """Skip the test; in CI, which installs all tools, fail it."""
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
@@ -32,6 +33,17 @@ def start(command: Sequence[str], log: Path, **options: Any) -> subprocess.Popen
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **options
         )
+
+
+def wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, limit: float = 30.0
+) -> None:
+    """Block until a program is ready. Raises AssertionError with its log if it ends before."""
+    deadline = time.monotonic() + limit
+    while not ready():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

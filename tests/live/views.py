@@ -1,4 +1,4 @@
-"""What agents believe of the cluster (type 3), and whether they answer accordingly (type 1)."""
+"""The view of the cluster that agents have (type 3), and whether their answers agree (type 1)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,9 +17,9 @@ async def members(agent: Agent) -> dict[str, dict[str, Any]]:
 async def all_see(
     agents: Iterable[Agent], *, within: float = 40.0, left: Iterable[str] = (), **states: str
 ) -> None:
-    """Wait until all of them have this view, ``name=state``, and answer for just these nodes.
+    """Wait until all of them have this view, ``name=state``, and answer for exactly these nodes.
 
-    ``left`` are names that are gone with a goodbye: in the view, and in no answer.
+    ``left`` are names of nodes that have left: they are in the view, and in no answer.
     """
     expected = sorted([*states.items(), *((name, "left") for name in left)])
     down = {name: state == "down" for name, state in states.items()}

@@ -1,4 +1,4 @@
-"""Plain HTTP as a browser or curl speaks it: one request on a connection of its own."""
+"""Plain HTTP: one request on a connection of its own."""
 
 import json
 from email.message import Message
@@ -9,7 +9,7 @@ from live.raw import RawClient
 
 
 class Page(NamedTuple):
-    """An answer; ``headers`` are looked up without regard to case."""
+    """An answer; ``headers`` ignore case."""
 
     status: int
     headers: Message
@@ -27,7 +27,7 @@ def request(path: str, method: str = "GET", *headers: str, body: bytes = b"") ->
 
 
 async def fetch(port: int, path: str, method: str = "GET") -> Page:
-    """Ask for a page; all that comes until the other side closes."""
+    """Ask for a page and read until the other side closes."""
     async with RawClient(port) as client:
         await client.send(request(path, method))
         return parse(await client.rest())

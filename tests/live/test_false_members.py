@@ -1,4 +1,4 @@
-"""An agent among the others that lies: about members without number, about others, about us."""
+"""A peer that lies about members: ever more of them, others, and the agent itself."""
 
 import asyncio
 import json
@@ -16,20 +16,20 @@ from live.raw import RawClient, frame
 from live.views import all_see, members
 
 MOST = 4096
-"""Members that an agent knows besides itself."""
+"""Members that an agent keeps besides itself."""
 
 OFFER = "Sec-WebSocket-Protocol: nodnod.2"
 
 
 class Liar:
-    """Says that it is an agent, and then anything."""
+    """A peer that tells of any members."""
 
     def __init__(self, client: RawClient) -> None:
         self._client = client
         self.own = entry(0, name="liar", address="127.0.0.1:1", instance="i-liar")
 
     async def say(self, *entries: dict[str, Any]) -> dict[str, Any]:
-        """Tell of these; the answer."""
+        """Tell of these; gives the answer."""
         await self.send(*entries)
         return await self._client.answer()
 
@@ -51,7 +51,7 @@ async def liar(agent: Agent) -> AsyncIterator[Liar]:
 
 def entry(number: int, incarnation: float | None = None, **more: object) -> dict[str, Any]:
     fields = {
-        "name": f"made-up-{number}",
+        "name": f"false-{number}",
         "address": f"127.{2 + (number >> 16)}.{number >> 8 & 255}.{number & 255}:9",
         "instance": f"i{number}",
         "incarnation": int(1000 * (time() if incarnation is None else incarnation)),
@@ -59,13 +59,13 @@ def entry(number: int, incarnation: float | None = None, **more: object) -> dict
     return {**fields, **more}
 
 
-def complaints(agent: Agent) -> list[str]:
+def refusals(agent: Agent) -> list[str]:
     return [line for line in agent.messages() if line.startswith("Refused a member ")]
 
 
 @asynccontextmanager
 async def slowest_answer(agent: Agent) -> AsyncIterator[Callable[[], float]]:
-    """Have a client ask all the time; tells how long the slowest answer took."""
+    """Have a client ask all the time; gives how long the slowest answer took."""
     slowest = 0.0
 
     async def keep_asking(client: V1Client) -> None:
@@ -84,19 +84,19 @@ async def slowest_answer(agent: Agent) -> AsyncIterator[Callable[[], float]]:
             task.cancel()
 
 
-async def test_members_without_number_take_no_more_than_their_room_and_keep_nobody_out(
+async def test_any_number_of_false_members_is_bounded_and_keeps_no_agent_out(
     agents: Agents,
 ) -> None:
     kenny, kyle = await agents.cluster("kenny", "kyle")
     resident = rss(kenny.pid)
     began = monotonic()
 
-    async with liar(kenny) as stranger, slowest_answer(kenny) as slowest:
+    async with liar(kenny) as peer, slowest_answer(kenny) as slowest:
         number = 1
         while len(await members(kenny)) < 1000:
-            await stranger.say(*map(entry, range(number, number + 1500)))
+            await peer.say(*map(entry, range(number, number + 1500)))
             number += 1500
-            await asyncio.sleep(0.5)  # no more than two long ones a second are read
+            await asyncio.sleep(0.5)  # an agent reads two long lists a second
         stan = agents.start("stan", flags=["--join", kenny.address])
 
         async def met() -> bool:
@@ -110,26 +110,26 @@ async def test_members_without_number_take_no_more_than_their_room_and_keep_nobo
     assert len(view) <= 1 + MOST
     assert view[kyle.address]["state"] == view[stan.address]["state"] == "up"
     assert rss(kenny.pid) - resident < 64e6
-    dialled_in_vain = kenny.log().count("Could not connect to node: 127.")
-    assert 5 < dialled_in_vain <= 10 * (monotonic() - began + 1)
+    failed_dials = kenny.log().count("Could not connect to node: 127.")
+    assert 5 < failed_dials <= 10 * (monotonic() - began + 1)
 
 
-async def test_a_list_longer_than_a_message_may_be_ends_the_connection_and_nothing_else(
+async def test_a_list_above_the_message_limit_ends_only_its_connection(
     agents: Agents,
 ) -> None:
     kenny, kyle = await agents.cluster("kenny", "kyle")
 
-    async with liar(kenny) as stranger:
-        await stranger.send(*map(entry, range(100_000)))
-        assert await stranger.close_code() == 1009
+    async with liar(kenny) as peer:
+        await peer.send(*map(entry, range(100_000)))
+        assert await peer.close_code() == 1009
 
     await whole(kenny, "kenny", "kyle")
     await whole(kyle, "kenny", "kyle")
 
 
-async def test_what_cannot_be_is_refused_with_its_reason_once_a_minute(agents: Agents) -> None:
+async def test_impossible_members_are_refused_with_one_log_line_a_minute(agents: Agents) -> None:
     kenny, kyle = await agents.cluster("kenny", "kyle")
-    nonsense: Iterable[dict[str, Any]] = (
+    impossible: Iterable[dict[str, Any]] = (
         entry(1, address="nonsense:70:70"),
         entry(2, address="127.0.0.1:99999"),
         entry(3, time() + 10 * 365 * 86400),
@@ -137,13 +137,13 @@ async def test_what_cannot_be_is_refused_with_its_reason_once_a_minute(agents: A
         {"name": 7},
     )
 
-    async with liar(kenny) as stranger:
+    async with liar(kenny) as peer:
         for _ in range(3):
-            for one in nonsense:
-                await stranger.say(one)
-            await asyncio.sleep(1)  # no more than twenty a second are borne
+            for one in impossible:
+                await peer.say(one)
+            await asyncio.sleep(1)  # an agent reads twenty messages a second
 
-    (line,) = complaints(kenny)
+    (line,) = refusals(kenny)
     assert line.startswith("Refused a member that 127.0.0.1:1 told of: not an IPv6 address")
     assert [name for name in errors(await ask(kenny, {"type": 1})) if name != "liar"] == [
         "kenny",
@@ -160,32 +160,32 @@ async def whole_but_liar(agent: Agent) -> None:
     await eventually(look)
 
 
-async def test_a_thousand_requests_a_second_are_cut_off(agents: Agents) -> None:
+async def test_a_peer_that_sends_a_thousand_lists_at_once_is_cut(agents: Agents) -> None:
     kenny, _ = await agents.cluster("kenny", "kyle")
 
-    async with liar(kenny) as stranger, slowest_answer(kenny) as slowest:
+    async with liar(kenny) as peer, slowest_answer(kenny) as slowest:
         for _ in range(1000):
             try:
-                await stranger.send(entry(1))
+                await peer.send(entry(1))
             except ConnectionError:
                 break
-        assert await stranger.close_code() in (1008, 1006)
+        assert await peer.close_code() in (1008, 1006)
         assert slowest() < 2
 
 
-async def test_nobody_is_believed_who_says_that_another_left(agents: Agents) -> None:
+async def test_a_claim_that_another_node_left_is_refuted(agents: Agents) -> None:
     kenny, kyle, stan = await agents.cluster("kenny", "kyle", "stan")
     instance = (await members(kenny))[kyle.address]["instance"]
     gone = entry(9, time() + 10, name="kyle", address=kyle.address, instance=instance)
     gone |= {"state": "left", "since": time()}
 
-    async with liar(kenny) as stranger, liar(stan) as onlooker:
-        await stranger.say(gone)
+    async with liar(kenny) as peer, liar(stan) as observer:
+        await peer.say(gone)
         assert errors(await ask(kenny, {"type": 1}))["kyle"] == ""
 
         async def refuted() -> bool:
-            await asyncio.sleep(0.2)  # it gives a few lists a second, no more
-            told = (await onlooker.say()).get("members", [])
+            await asyncio.sleep(0.2)  # an agent answers a few lists a second
+            told = (await observer.say()).get("members", [])
             words = [one for one in told if one["address"] == kyle.address]
             return any(word["incarnation"] > gone["incarnation"] for word in words)
 
@@ -195,17 +195,17 @@ async def test_nobody_is_believed_who_says_that_another_left(agents: Agents) -> 
         assert errors(await ask(agent, {"type": 1}))["kyle"] == ""
         assert "Node left: [kyle" not in agent.log()
         assert "Lost connection" not in agent.log()
-    # And when it fails, that is seen as what it is.
+    # A real failure of the node is seen afterwards.
     kyle.kill()
     await eventually(lambda: f"Lost connection with node: [kyle : {kyle.address}]" in stan.log())
 
 
-async def test_another_process_is_not_believed_to_be_where_one_answers_us(agents: Agents) -> None:
+async def test_a_claim_that_another_process_has_an_address_is_refuted(agents: Agents) -> None:
     kenny, kyle, stan = await agents.cluster("kenny", "kyle", "stan")
 
-    async with liar(kenny) as stranger:
+    async with liar(kenny) as peer:
         thief = entry(9, time() + 100, name="thief", address=kyle.address)
-        await stranger.say(thief)
+        await peer.say(thief)
 
     async def looked() -> bool:
         said = kyle.messages()
