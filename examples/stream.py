@@ -32,7 +32,7 @@ if __name__ == "__main__":
     parser.add_argument("--server", "-server", default="127.0.0.1:7070", help="address of an agent")
     parser.add_argument("--every", "-every", type=float, default=1, help="seconds between answers")
     parser.add_argument(
-        "--count", "-count", type=int, default=0, help="how many answers; 0 = without end"
+        "--count", "-count", type=int, default=0, help="answers to print; 0: no limit"
     )
     args = parser.parse_args()
     try:

@@ -41,7 +41,7 @@ async def guarded(harness: FaultHarness, shared_agents: Agents, secret: Secret) 
 async def watch_apart(harness: FaultHarness, entries: dict[Agent, Pass]) -> None:
     """Watch agents that are configured with each other and cannot connect."""
     for agent, entry in entries.items():
-        others = [Node.of(other, sound=False) for other in entries if other is not agent]
+        others = [known_node(other) for other in entries if other is not agent]
         await harness.watch(agent, harmed=others, entry=entry)
 
 
@@ -95,7 +95,7 @@ async def test_a_peer_token_is_accepted_once_and_at_its_own_address(
     harness: FaultHarness, secret: Secret
 ) -> None:
     kyle = harness.start("kyle", settings=secret.settings())
-    mallory = Node(name="mallory", addresses=("10.0.0.66:1",))
+    mallory = KnownNode(name="mallory", addresses=["10.0.0.66:1"])
     token, proof = secret.tokens.for_dial("mallory", [kyle.address])
     async with RawClient(kyle.port) as client:
         assert f"NodNod-Proof: {proof}" in await client.shake(OFFER, *AGENT, bearer(token))
@@ -119,7 +119,7 @@ async def test_agents_with_another_secret_or_none_do_not_connect_and_say_why(
 
     foreign = "it refuses us: not a token of this cluster (HTTP 401)"
     unproved = "it does not prove that it knows the cluster's secret"
-    nameless = "it wants to know who we are: set auth.secrets (HTTP 401)"
+    nameless = "it requires authentication: set auth.secrets (HTTP 401)"
     await is_down(kyle, mallory, foreign, token=mine)
     await is_down(mallory, kyle, foreign, token=theirs)
     await is_down(kyle, butters, unproved, token=mine)
@@ -169,7 +169,7 @@ async def test_agents_with_and_without_tls_do_not_connect_and_say_why(
 ) -> None:
     settings = {"kyle": {"tls": authority.settings("kyle")}, "stan": {}}
     kyle, stan = harness.mesh(settings)
-    await watch_apart(harness, {kyle: Pass(tls=trusting(authority.ca)), stan: Pass()})
+    await watch_apart(harness, {kyle: Pass(tls=client_context(authority.ca)), stan: Pass()})
 
     refused = "it refuses us: this port speaks TLS: dial it with wss:// or https (HTTP 400)"
     await is_down(stan, kyle, refused)
@@ -185,14 +185,14 @@ async def test_an_agent_with_a_foreign_certificate_does_not_connect_and_says_why
         "mallory": {"tls": mallory},
     }
     kyle, agent = harness.mesh(settings)
-    mine, theirs = trusting(authority.ca), trusting(stranger.ca)
+    mine, theirs = client_context(authority.ca), client_context(stranger.ca)
     for context in (mine, theirs):
         context.load_cert_chain(*authority.issue("client"))
     await watch_apart(harness, {kyle: Pass(tls=mine), agent: Pass(tls=theirs)})
 
     await is_down(kyle, agent, "its certificate is not accepted: ", ca=mine)
-    await eventually(lambda: "No TLS with 127.0.0.1" in kyle.log())
-    await is_down(agent, kyle, SHUT_OUT, ca=theirs)
+    await eventually(lambda: "TLS handshake with client 127.0.0.1" in kyle.log())
+    await is_down(agent, kyle, CLOSED_AFTER_TLS, ca=theirs)
     assert "Connected to node" not in kyle.log() + agent.log()
 
 
@@ -200,7 +200,7 @@ async def test_five_hundred_unfinished_tls_handshakes_keep_no_client_out(
     harness: FaultHarness, authority: Authority
 ) -> None:
     kyle = harness.start("kyle", settings={"tls": authority.settings("kyle")})
-    await harness.watch(kyle, entry=Pass(tls=trusting(authority.ca)))
+    await harness.watch(kyle, entry=Pass(tls=client_context(authority.ca)))
     hello = bytes.fromhex("1603010200010001fc0303") + bytes(500)
     async with AsyncExitStack() as stack:
         for number in range(500):

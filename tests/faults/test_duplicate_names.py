@@ -87,7 +87,7 @@ async def test_nodes_of_both_versions_with_one_name_keep_their_own_numbers(
             return errors(await ask(kyle, {"type": 1})) == expected
 
         await eventually(complete)
-        await harness.watch(kyle, unwatched=[peer.node(sound=True) for peer in peers])
+        await harness.watch(kyle, unwatched=[peer.node() for peer in peers])
 
         nodes = (await ask(kyle, {"type": 1}))["nodes"]
         numbers = [nodes[f"kyle@{peer.address}"]["cpuUsed"] for peer in peers]

@@ -71,7 +71,7 @@ async def test_five_hundred_unfinished_handshakes_keep_no_client_out(
             await client.send(upgrade()[: number % 100])
         for _ in range(20):
             await check_health(cartman)
-    await eventually(lambda: "more than 256 have not shaken hands" in cartman.log())
+    await eventually(lambda: "more than 256 handshakes are incomplete" in cartman.log())
 
 
 async def test_handshakes_that_come_byte_by_byte_keep_no_client_out(

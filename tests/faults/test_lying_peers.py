@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bench.harness.agents import Agent, whole
+from bench.harness.invariants.ground_truth import KnownNode
 from bench.harness.threaded import Threaded
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
@@ -197,9 +198,9 @@ BAD = "bad answer: .*"
 OF_BOTH = {
     "late": Told(late, SILENT),
     "for another node": Told(
-        instead(lambda a: of("kyle", a)), "bad answer: it speaks for node 'kyle'"
+        instead(lambda a: of("kyle", a)), "bad answer: it is about node 'kyle'"
     ),
-    "for us": Told(instead(lambda a: of("stan", a)), "bad answer: it speaks for node 'stan'"),
+    "for us": Told(instead(lambda a: of("stan", a)), "bad answer: it is about node 'stan'"),
     "for two nodes": Told(instead(for_two_nodes), "bad answer: expected one node, got 2"),
     "for no node": Told(
         instead(lambda a: {**a, "nodes": {}}), "bad answer: expected one node, got 0"

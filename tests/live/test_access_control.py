@@ -151,13 +151,13 @@ async def test_authentication_can_be_turned_on_and_off_by_a_reload(
 ) -> None:
     agent = agents.start("kyle", listen="0.0.0.0:0")
     assert await status(agent, "/stat") == 200
-    assert agent.log().count("Anybody who reaches") == 1
+    assert agent.log().count("Authentication is off: anyone who reaches") == 1
     for settings, then in ((secret.settings(), 401), ({}, 200), ({}, 200)):
         agent.configure(**settings)
         await reload(agent)
         assert await status(agent, "/stat") == then
     # Once at the start, and once when authentication was turned off.
-    assert agent.log().count("Anybody who reaches") == 2
+    assert agent.log().count("Authentication is off: anyone who reaches") == 2
 
 
 # Faults in the configuration.

@@ -45,11 +45,14 @@ ASKING = ["stat", "stat --watch 1", "members", "members --agree", "check"]
 async def test_without_a_good_token_the_message_says_where_to_get_one(
     guarded: Agent, run: Run, other_secret: Secret, command: str
 ) -> None:
-    hint = "(HTTP 401); where the secret is, `nodnod token` makes {} for --token or NODNOD_TOKEN\n"
+    hint = (
+        "(HTTP 401); make a {} with `nodnod token` on a machine that has the secret, "
+        "and pass it as --token or NODNOD_TOKEN\n"
+    )
     wrong = ("--token", other_secret.token())
     for flags, end in (
-        ((), " " + hint.format("one")),
-        (wrong, f"not a token of this cluster {hint.format('another')}"),
+        ((), " " + hint.format("token")),
+        (wrong, f"not a token of this cluster {hint.format('new token')}"),
     ):
         status, text = await asyncio.to_thread(run, guarded, command, *flags)
 
