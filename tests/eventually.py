@@ -1,4 +1,4 @@
-"""Waiting for what can be seen, never for time to pass."""
+"""Waiting for a condition, never for time to pass."""
 
 import asyncio
 import inspect
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 SLACK = 1.4
-"""Seconds that a busy machine may add to what is promised: 0.5 s are told from the default of 2."""
+"""Seconds that a busy machine may add to a promise; still far from the default deadline of 2."""
 
 LOOK_EVERY = 0.01
 
@@ -17,9 +17,9 @@ async def eventually(
     within: float = 30.0,
     why: Callable[[], object] | None = None,
 ) -> None:
-    """Look until ``condition``, which may be a coroutine function, tells something true.
+    """Poll until ``condition``, which may be a coroutine function, returns something true.
 
-    Raises AssertionError after ``within`` seconds, with what ``why`` or the last look told.
+    Raises AssertionError after ``within`` seconds, with the result of ``why`` or of the last poll.
     """
     deadline = monotonic() + within
     while True:
@@ -29,6 +29,6 @@ async def eventually(
         if seen:
             return
         if monotonic() > deadline:
-            told = seen if why is None else why()
-            raise AssertionError(f"not within {within:g} s: {told!r}")
+            last = seen if why is None else why()
+            raise AssertionError(f"not within {within:g} s: {last!r}")
         await asyncio.sleep(LOOK_EVERY)

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, Self
 
 from bench.harness.processes import Child, free_ports
-from bench.harness.usage import cpu_wait
+from bench.harness.usage import Deadline
 from nodnod_client.address import Address
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
@@ -104,13 +104,13 @@ class Agent(Child):
     async def exited(self, *, within: float = 20.0) -> int:
         """Wait until the process is gone; gives its exit status. Raises TimeoutError.
 
-        Time for which it was ready to run and had no CPU does not count.
+        Time for which it had no CPU does not count (see ``Deadline``).
         """
         self.over = True
-        began, waited = monotonic(), cpu_wait(self.pid)
+        deadline = Deadline(self.pid, within)
         while self.status is None:
-            if monotonic() - began > within + max(0.0, cpu_wait(self.pid) - waited):
-                raise TimeoutError(f"{self.name} still runs after {monotonic() - began:.3f} s")
+            if deadline.passed:
+                raise TimeoutError(f"{self.name} still runs after {within:g} s")
             await asyncio.sleep(LOOK_EVERY)
         return self.running.returncode
 

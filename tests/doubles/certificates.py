@@ -1,4 +1,4 @@
-"""Certificates for tests, as files: an authority, and what it vouches for."""
+"""Certificates for tests, as files: an authority, and the certificates that it issues."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import trustme
 
 
 class Authority:
-    """One authority; ``ca`` is the file of its own certificate."""
+    """A certificate authority; ``ca`` is the file of its own certificate."""
 
     def __init__(self, directory: Path, name: str = "ca") -> None:
         self._directory = directory
@@ -16,7 +16,7 @@ class Authority:
         self._authority.cert_pem.write_to_path(self.ca)
 
     def issue(self, name: str, *hosts: str) -> tuple[str, str]:
-        """The files of a new certificate for these hosts and of its key; those of before go."""
+        """Issue a certificate for these hosts: its file and that of its key, which are replaced."""
         issued = self._authority.issue_cert(*(hosts or ("127.0.0.1", "localhost")))
         cert, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
         cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
@@ -24,6 +24,6 @@ class Authority:
         return str(cert), str(key)
 
     def settings(self, name: str, *hosts: str, **more: Any) -> dict[str, Any]:
-        """The object ``tls`` of an agent's configuration."""
+        """The object ``tls`` of the configuration of an agent."""
         cert, key = self.issue(name, *hosts)
         return {"cert": cert, "key": key, "ca": self.ca, **more}

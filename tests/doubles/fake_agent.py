@@ -1,4 +1,4 @@
-"""A script that takes an agent's flags and runs a version-1 double: a light process for a fleet.
+"""A script that takes the flags of an agent and runs a version-1 double in a light process.
 
 ``--deaf`` ignores SIGTERM; ``--dies`` logs a line and ends with status 4.
 """

@@ -1,4 +1,4 @@
-"""A version-1 client, as the original behaves: no ids, matches by order, and may pipeline."""
+"""A version-1 client: sends no ids, matches answers by order, and can pipeline."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class V1Client:
             await self._open.send(json.dumps(request) if isinstance(request, dict) else request)
 
     async def receive(self, count: int = 1, *, within: float = 20.0) -> list[dict[str, Any]]:
-        """The next so many answers, in the order in which they came."""
+        """The next so many answers, in the order of their arrival."""
         async with asyncio.timeout(within):
             return [json.loads(await self._open.recv()) for _ in range(count)]
 
@@ -41,13 +41,13 @@ class V1Client:
         return await self.receive(len(types), within=within)
 
     async def closed(self, *, within: float = 20.0) -> int | None:
-        """Wait until the other side has closed; tells the close code."""
+        """Wait until the other side has closed; gives the close code."""
         async with asyncio.timeout(within):
             await self._open.wait_closed()
         return self._open.close_code
 
     def abort(self) -> None:
-        """Cut the connection without a goodbye."""
+        """Cut the connection without a close frame."""
         self._open.transport.abort()
 
     @property

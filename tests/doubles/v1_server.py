@@ -1,4 +1,4 @@
-"""A version-1 agent, as the original behaves: in order, one request at a time, and never an id."""
+"""A version-1 agent: answers in order, one request at a time, and never with an id."""
 
 import asyncio
 import json
@@ -24,17 +24,17 @@ STATS = {
 
 
 def node_object(name: str, *, error: str = "", **stats: Any) -> dict[str, Any]:
-    """A node object with all seven stats; zeros where there is an error and nothing is given."""
+    """A node object with all seven stats; with an error they are zeros by default."""
     numbers = dict.fromkeys(STATS, 0) if error else STATS
     return {"name": name, **numbers, **stats, "error": error}
 
 
 class V1Server:
-    """Use as an async context manager; ``port`` is chosen by the system.
+    """Use as an async context manager; the system chooses the ``port``.
 
     ``nodes`` are the node objects of type 1 (by default its own). ``delay`` is how many seconds
-    each answer takes. ``freeze`` holds back all answers, ``thaw`` lets them go, late and in order.
-    ``requests`` lists what was taken up, over all connections.
+    each answer takes. ``freeze`` holds back all answers, ``thaw`` sends them, late and in order.
+    ``requests`` lists all requests that were read, over all connections.
     """
 
     def __init__(
@@ -73,17 +73,17 @@ class V1Server:
         self._thawed.set()
 
     async def arrived(self, count: int) -> None:
-        """Wait until so many requests have been taken up."""
+        """Wait until so many requests have been read."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.requests) >= count)
 
     async def connected(self, count: int) -> None:
-        """Wait until just so many connections are open."""
+        """Wait until exactly so many connections are open."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.connections) == count)
 
     async def drop(self) -> None:
-        """Cut every connection without a goodbye."""
+        """Cut every connection without a close frame."""
         for connection in list(self.connections):
             connection.transport.abort()
             await connection.wait_closed()
@@ -106,7 +106,7 @@ class V1Server:
         await stop_accepting(self._server.sockets)
         for connection in self.connections:
             connection.transport.abort()
-        self.thaw()  # a handler that waits to answer would be waited for
+        self.thaw()  # closing waits for handlers that hold back an answer
         self._server.close()
         await self._server.wait_closed()
 
@@ -116,7 +116,7 @@ class V1Server:
         return None
 
     def introduce(self, connection: ServerConnection, request: Request, response: Response) -> None:
-        """Say in the headers of the handshake who this is; version 1 does not."""
+        """Add headers to the handshake; version 1 adds none."""
 
     async def _serve(self, connection: ServerConnection) -> None:
         await self._count(connection, open_=True)

@@ -1,4 +1,4 @@
-"""A small version-2 agent whose order of answers and ticks are in the hands of the test."""
+"""A small version-2 agent; the test decides the order of its answers and its ticks."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ VERSION_2 = Subprotocol("nodnod.2")
 
 
 class V2Server(V1Server):
-    """Selects ``nodnod.2``, names itself to whom offers it, and echoes ids.
+    """Selects ``nodnod.2`` where it is offered, and echoes ids.
 
     ``hold`` keeps requests unanswered until ``release`` answers them in a given order. Streams
-    tick when ``tick`` is called, or by themselves where ``ticking`` is set. ``streams`` lists the
-    requests of those that run. ``members`` is the answer to type 3.
+    tick when ``tick`` is called, or by themselves if ``ticking`` is set. ``streams`` lists the
+    requests of running streams. ``members`` is the answer to type 3.
     """
 
     def __init__(self, name: str = "kyle", *, ticking: bool = False, **options: Any) -> None:
@@ -62,26 +62,26 @@ class V2Server(V1Server):
         self._holding = True
 
     async def release(self, *order: int) -> None:
-        """Answer what was held, in the order of these indices (all, as they came, if none)."""
+        """Answer the held requests, in the order of these indices (by default, as they came)."""
         held, self._held, self._holding = self._held, [], False
         for index in order or range(len(held)):
             connection, request = held[index]
             await self._reply(connection, request)
 
     async def tick(self, *, skip: int = 0) -> None:
-        """Send the next tick of every stream, after leaving out so many."""
+        """Send the next tick of every stream, after skipping so many."""
         for key, request in list(self.streams.items()):
             self.seqs[key] += skip
             await self._reply(key[0], request, seq=self.seqs[key])
             self.seqs[key] += 1
 
     async def say(self, message: str | bytes) -> None:
-        """Send this to everybody, whatever it is."""
+        """Send a message to every client."""
         for connection in list(self.connections):
             await connection.send(message)
 
     async def streaming_count(self, count: int) -> None:
-        """Wait until just so many streams run."""
+        """Wait until exactly so many streams run."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.streams) == count)
 

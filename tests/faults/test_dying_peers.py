@@ -1,6 +1,5 @@
 """Peers that freeze, die and come back, and what the others answer meanwhile."""
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from time import monotonic
@@ -58,43 +57,6 @@ async def test_a_frozen_peer_is_named_at_the_deadline(cartman: Agent, frozen: Ag
 
     assert errors(answer) == {"cartman": "", "kenny": "no answer within 0.5 s", "kyle": ""}
     assert 0.5 <= took < 0.5 + SLACK
-
-
-async def test_each_request_has_its_own_deadline_while_a_peer_is_frozen(
-    cartman: Agent, frozen: Agent
-) -> None:
-    async with V1Client(cartman.address) as client:
-        await client.send(*({"type": 1, "id": t, "timeout": t / 10} for t in (5, 3, 1)))
-        answers = await client.receive(3)
-
-    assert [(answer["id"], errors(answer)["kenny"]) for answer in answers] == [
-        (1, "no answer within 0.1 s"),
-        (3, "no answer within 0.3 s"),
-        (5, "no answer within 0.5 s"),
-    ]
-
-
-async def test_requests_with_id_overtake_one_that_waits_and_those_without_keep_their_order(
-    cartman: Agent, frozen: Agent
-) -> None:
-    async with V1Client(cartman.address) as client:
-        await client.send({"type": 1, "timeout": 0.3}, {"type": 0}, {"type": 99}, {"type": 0})
-        await client.send({"type": 0, "id": "fast"})
-        fast, *answers = await client.receive(5)
-
-    assert fast["id"] == "fast"
-    assert [len(answer["nodes"]) for answer in answers] == [3, 1, 0, 1]
-
-
-async def test_other_clients_do_not_wait_for_a_frozen_peer(cartman: Agent, frozen: Agent) -> None:
-    waiting = asyncio.create_task(ask(cartman, {"type": 1, "timeout": 1}))
-
-    async with V1Client(cartman.address) as other:
-        for _ in range(50):
-            await other.ask(0)
-
-    assert not waiting.done()
-    assert errors(await waiting)["kenny"] == "no answer within 1 s"
 
 
 # Thawed.

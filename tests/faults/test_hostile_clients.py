@@ -74,17 +74,6 @@ async def test_five_hundred_unfinished_handshakes_keep_no_client_out(
     await eventually(lambda: "more than 256 handshakes are incomplete" in cartman.log())
 
 
-async def test_handshakes_that_come_byte_by_byte_keep_no_client_out(
-    cartman: Agent,
-) -> None:
-    async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(RawClient(cartman.port)) for _ in range(100)]
-        for byte in upgrade()[:40]:
-            await asyncio.gather(*(client.send(bytes([byte])) for client in clients))
-
-        assert (await ask(cartman, {"type": 1}))["error"] == ""
-
-
 async def test_five_hundred_connections_that_are_reset_harm_no_client(cartman: Agent) -> None:
     for number in range(500):
         async with RawClient(cartman.port) as client:

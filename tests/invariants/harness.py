@@ -17,7 +17,7 @@ from msgspec import Struct
 from bench.harness.agents import Agent, Agents
 from bench.harness.invariants.ground_truth import Fault, GroundTruth, KnownNode
 from bench.harness.threaded import Threaded
-from bench.harness.usage import peak, reset_peak
+from bench.harness.usage import Deadline, peak, reset_peak
 from eventually import SLACK
 from invariants.recorder import PACE, Pass, Recorder
 
@@ -53,11 +53,10 @@ class Numbered(Agents):
             for agent in running:
                 agent.signal(signal.SIGCONT)
                 agent.signal(signal.SIGTERM)
-            deadline = monotonic() + STOP_LIMIT + SLACK
-            processes = [agent.process for agent in running if agent.process is not None]
-            while monotonic() < deadline and any(one.poll() is None for one in processes):
+            limits = {agent: Deadline(agent.pid, STOP_LIMIT + SLACK) for agent in running}
+            while any(agent.status is None and not limit.passed for agent, limit in limits.items()):
                 time.sleep(0.01)
-            left = {agent.name: one.poll() for agent, one in zip(running, processes, strict=True)}
+            left = {agent.name: agent.status for agent in running}
         finally:
             super().end()
         assert set(left.values()) <= {0}, f"told to stop, within {STOP_LIMIT} s: {left}"
@@ -139,9 +138,7 @@ class FaultHarness(Numbered):
     async def stop(self, agent: Agent) -> None:
         """Tell an agent to stop. Raises AssertionError unless it ends in time."""
         self._begin_fault("leave", agent)
-        began = monotonic()
-        agent.signal(signal.SIGTERM)
-        assert await agent.exited(within=STOP_LIMIT + SLACK) == 0, f"{monotonic() - began:.3f} s"
+        assert await agent.stopped(within=STOP_LIMIT + SLACK) == 0
 
     async def judge(self) -> None:
         """End the watch. Raises AssertionError with all violations."""

@@ -167,11 +167,7 @@ async def test_authentication_can_be_turned_on_and_off_by_a_reload(
     ("spoil", "says"),
     [
         (lambda s: {"auth": {"secrets": [s.text]}}, "auth.secrets[0]: expected env:NAME or file:"),
-        (lambda s: {"auth": s.text}, "auth: expected an object, got text"),
-        (lambda s: {"auth": {"secrets": ["env:GONE"]}}, "the environment variable GONE is not set"),
         (lambda s: (s.path.chmod(0o644), s.settings())[1], "mode 0644, chmod it to 0640"),
-        (lambda s: (s.path.write_text("short"), s.settings())[1], "expected 32 to 4096 bytes"),
-        (lambda s: {"tls": {"cert": "/gone"}}, "tls.cert: /gone: no such file or directory"),
         (lambda s: {"tls": {"ca": "/gone"}}, "tls.ca: does nothing without tls.cert"),
     ],
 )

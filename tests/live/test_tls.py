@@ -68,22 +68,6 @@ async def test_the_command_asks_over_tls(
     assert "this port speaks TLS" in text
 
 
-@pytest.mark.parametrize("tls_first", [False, True])
-async def test_a_dial_that_fails_for_tls_is_logged_once_with_the_reason(
-    agents: Agents, authority: Authority, tls_first: bool
-) -> None:
-    settings = {"tls": authority.settings("kyle")}
-    there = agents.start("there", settings=settings if tls_first else {})
-    here = agents.start("here", nodes=[there.address], settings={} if tls_first else settings)
-
-    why = "it refuses us: this port speaks TLS" if tls_first else "it does not speak TLS"
-    told = f"Could not connect to node: {there.address}. Error: {why}"
-    await eventually(lambda: told in here.log())
-    if tls_first:
-        await eventually(lambda: there.log().count("did not use TLS") >= 3)  # redials
-        assert here.log().count("Could not connect") == 1
-
-
 async def test_a_new_certificate_is_used_after_a_reload_and_no_link_is_lost(
     agents: Agents, directory: Path
 ) -> None:
