@@ -1,43 +1,42 @@
-"""An agent of a soak: the process that it is now, where it is, and what it was told."""
+"""An agent of a soak: its address, its proxy, its peers, and changes of its configuration."""
 
 import asyncio
 import random
 import signal
-import time
 from pathlib import Path
 
 from bench.harness.agents import Agent
-from bench.harness.processes import STOP_LIMIT, free_ports
+from bench.harness.processes import free_ports
 from bench.harness.proxy import Proxy
 
-STOPPED_WITHIN = 2.5
+STOP_LIMIT = 2.5
 """Seconds within which an agent that is told to stop must be gone."""
 
 
 class AgentProcess(Agent):
-    """``line`` is what others reach it through; without one they reach it where it listens.
+    """An agent with the interval ``every``, in seconds, which no other has.
 
-    ``told`` are those whose addresses stand in its file, ``every`` is its interval in seconds.
+    Other agents reach it through ``proxy``; without one they reach it where it listens. ``peers``
+    are those whose addresses are in its configuration file.
     """
 
-    used: set[int] = set()  # noqa: RUF012 - of all of them, so that none ever has another's
-    """Ports that an agent has had: no other agent may be found where one is looked for."""
+    used: set[int] = set()  # noqa: RUF012 - shared by all agents
+    """Ports that any agent has had: an agent must not be found at the old address of another."""
 
     def __init__(
-        self, name: str, every: float, folder: Path, mode: str, line: Proxy | None = None
+        self, name: str, every: float, folder: Path, mode: str, proxy: Proxy | None = None
     ) -> None:
         self.every = every
-        self.line = line
+        self.proxy = proxy
         self.lock = asyncio.Lock()
-        """Held while a fault makes the line bad."""
-        self.told: set[AgentProcess] = set()
+        """Held while a fault harms what passes the proxy."""
+        self.peers: set[AgentProcess] = set()
         self.expected = False
-        """Whether its process may end, or be none, at the moment."""
+        """Whether its process may end, or not run, at the moment."""
         self._mode = mode
         self._debug = False
-        super().__init__(folder, name)
-        if line is not None:
-            self.flags = ["--advertise", line.address]
+        flags = ["--advertise", proxy.address] if proxy is not None else []
+        super().__init__(folder, name, flags=flags)
         self.move()
 
     def __str__(self) -> str:
@@ -45,36 +44,37 @@ class AgentProcess(Agent):
 
     @property
     def advertised(self) -> str:
-        """Where others are told to dial it."""
-        return self.address if self.line is None else self.line.address
+        """The address that other agents dial."""
+        return self.address if self.proxy is None else self.proxy.address
 
     @property
     def up(self) -> bool:
-        """Whether its process runs, and listens."""
+        """Whether its process runs and listens."""
         return self.process is not None and not self.expected
 
     @property
     def died(self) -> str:
-        """How its process has ended by itself, in words; empty if it has not."""
+        """How its process ended unexpectedly, in words; empty if it did not."""
         status = self.status if self.up else None
-        return "" if status is None else f"it died by itself, with status {status}"
+        return "" if status is None else f"it died unexpectedly with status {status}"
 
     def move(self) -> None:
-        """Have another port from the next start on."""
+        """Use another port from the next start on."""
         while self.port in self.used or not self.port:
             (self.port,) = free_ports(1)
         self.used.add(self.port)
         self.listen = f"127.0.0.1:{self.port}"
-        if self.line is not None:
-            self.line.target = self.listen
+        if self.proxy is not None:
+            self.proxy.target = self.listen
 
-    def begin(self) -> None:
-        """Start a process, and do not wait."""
+    def start(self) -> None:
+        """Start a process with its newest configuration and wait for nothing."""
+        self.expected = True
         self._write()
-        self.start()
+        super().start()
 
-    async def listens(self) -> None:
-        """Wait until its process accepts. Raises RuntimeError."""
+    async def started(self) -> None:
+        """Wait until its process listens. Raises RuntimeError."""
         await asyncio.to_thread(self.listening)
         self.expected = False
 
@@ -84,43 +84,39 @@ class AgentProcess(Agent):
         super().kill()
 
     async def stop(self) -> str:
-        """End it with SIGTERM; what is wrong with its end, in words."""
+        """End it with SIGTERM; gives what is wrong with its end, in words."""
         self.expected = True
-        began = time.monotonic()
-        await asyncio.to_thread(self.terminate)
-        took = time.monotonic() - began
-        if self.status == 0 and took < STOPPED_WITHIN:
-            return ""
-        return f"told to stop, it ended after {took:.2f} s with status {self.status}"
+        try:
+            status = await self.stopped(within=STOP_LIMIT)
+        except TimeoutError as error:
+            self.kill()
+            return f"told to stop: {error}"
+        return f"told to stop, it ended with status {status}" if status else ""
 
     def reconfigure(self, others: "list[AgentProcess]", rng: random.Random) -> str:
-        """Have it read a changed file; what has changed, in words."""
-        self.told.add(rng.choice([one for one in others if one is not self]))
-        self._debug = not self._debug  # only named in the log
+        """Have it reload a changed file; gives the changes, in words."""
+        self.peers.add(rng.choice([one for one in others if one is not self]))
+        self._debug = not self._debug  # which only changes the log
         self._write()
         self.signal(signal.SIGHUP)
-        return f"nodes {', '.join(sorted(one.name for one in self.told))}; debug {self._debug}"
+        return f"nodes {', '.join(sorted(one.name for one in self.peers))}; debug {self._debug}"
 
     def misconfigure(self, rng: random.Random) -> str:
-        """Have it read a file that is wrong; how, in words."""
+        """Have it reload an invalid file; gives the file, in words."""
         text = rng.choice(['{"nodes": [', '{"nodes": 7}', '{"mode": "shove"}', "", "\x00" * 100])
         self.config.write_text(text)
         self.signal(signal.SIGHUP)
         return repr(text[:20])
 
-    def told_to_end(self) -> None:
-        """Have it end, whatever state it is in; ``end`` waits for that."""
+    def interrupt(self) -> None:
+        """Tell it to stop, frozen or not; ``terminate`` waits for its end."""
         self.expected = True
         if self.process is not None:
             self.signal(signal.SIGTERM)
             self.signal(signal.SIGCONT)
 
-    def end(self) -> None:
-        """Wait for its end, and kill it where it does not."""
-        self.terminate(STOP_LIMIT)
-
     def _write(self) -> None:
-        """Write its configuration file anew."""
-        nodes = sorted(one.advertised for one in self.told)
+        """Write its configuration file."""
+        nodes = sorted(one.advertised for one in self.peers)
         settings = {"mode": self._mode, "interval": self.every, "debug": self._debug}
         self.configure(nodes=nodes, **settings)

@@ -52,11 +52,11 @@ class FaultInjector:
         first = self._agents[0]
         faults = []
         for one in self._agents:
-            one.told = {first} - {one}
+            one.peers = {first} - {one}
             faults.append(self._begin("start", one))
             self._start(one)
         for one, fault in zip(self._agents, faults, strict=True):
-            await one.listens()
+            await one.started()
             fault.until = monotonic()
 
     async def run(self, schedule: Iterable[Planned]) -> None:
@@ -79,9 +79,9 @@ class FaultInjector:
             attack.kill()
         for one in self._agents:
             self._begin("stop", one)
-            one.told_to_end()
+            one.interrupt()
         for one in self._agents:
-            one.end()
+            one.terminate()
 
     def _node(self, one: AgentProcess) -> KnownNode:
         return self._truth.owners(one.name)[0]
@@ -147,16 +147,15 @@ class FaultInjector:
         fault.away = (monotonic(), inf)
         await asyncio.sleep(span)
         first = self._agents[0]
-        one.told = {first if one is not first else self._agents[ELDER]}
+        one.peers = {first if one is not first else self._agents[ELDER]}
         fault.away = (fault.away[0], monotonic())
         self._start(one)
-        await one.listens()
+        await one.started()
         fault.until = monotonic()
         self._log(f"{one} is back")
 
     def _start(self, one: AgentProcess) -> None:
-        one.expected = True
-        one.begin()
+        one.start()
         self._started(one)
 
     # -- links -------------------------------------------------------------------------------------
@@ -193,11 +192,11 @@ class FaultInjector:
         self, one: AgentProcess, what: str, *, harmless: bool = False
     ) -> AsyncIterator[Proxy]:
         """The proxy in front of an agent, for one fault at a time."""
-        assert one.line is not None
+        assert one.proxy is not None
         async with one.lock:
             fault = None if harmless else self._begin("link", one)
             self._log(f"the link to {one} {what}")
-            yield one.line
+            yield one.proxy
             self._log(f"the link to {one.name} is well")
             if fault is not None:
                 fault.until = monotonic()
