@@ -119,11 +119,6 @@ def test_no_more_than_eight_lists_are_given_in_a_tick(own: GossipAgent, clock: F
     assert given() == LISTS_PER_TICK
 
 
-def test_a_peer_that_sends_no_list_gets_none(own: GossipAgent) -> None:
-    own.knows(entry(10))
-    assert "members" not in own.ask(teller=entry(9))
-
-
 def test_an_agent_sends_one_list_a_second_however_many_links_come_up(
     own: GossipAgent, clock: FakeClock
 ) -> None:

@@ -92,7 +92,6 @@ STORIES: dict[str, tuple[list[str], set[str]]] = {
         [*KYLE_MOVES, "goodbye kyle B 3 2", "ends B"],
         {"kyle A left", "kyle B left"},
     ),
-    "a node that left is listed as left": (["goodbye kyle A 1 1"], {"kyle A left"}),
     "a node that left is not listed as left once its name is back": (
         ["goodbye kyle A 1 1", "up kyle B 2"],
         {"kyle B up"},
