@@ -195,7 +195,7 @@ class CoreHarness:
         self.sampling = True
         self.wall_skew = 0.0
         """Seconds by which the wall clock is wrong."""
-        self.node = self.cluster = SampledNode(
+        self.node = SampledNode(
             name=name,
             address="10.0.0.1:7070",
             instance="own instance",

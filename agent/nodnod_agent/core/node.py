@@ -116,7 +116,7 @@ class Node:
     def _session_ended(self, session: Session) -> None:
         if session in self.sessions:
             del self.sessions[session]
-            self.peers.inbound_ended(session.hello, session.wire)
+            self.peers.links.inbound_ended(session.hello, session.wire)
 
     def _act(self, events: Iterable[PeerEvent]) -> None:
         queries, push = self.responder.queries, self.push

@@ -1,4 +1,4 @@
-"""Where a node is no more: the rules by which addresses of the same node leave the roster."""
+"""The rules by which the addresses that a node has left go out of the roster."""
 
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
@@ -7,7 +7,7 @@ from nodnod_client.messages import MemberEntry
 
 
 def removed_with(roster: Roster, member: Member) -> list[Member]:
-    """The members that go when an address is configured no more.
+    """The members that go when an address is no longer configured.
 
     If its node is neither up nor configured at any address, that is all of them.
     """
@@ -30,8 +30,8 @@ def left_behind(roster: Roster, member: Member) -> list[Member]:
 def successors(roster: Roster, table: MembershipTable, member: Member) -> list[Member]:
     """A leaving member's aliases where, by the table, a later process is: these stay."""
     aliases, entries = roster.aliases(member), table.entries
-    told = (entries.get(str(one.address)) for one in (member, *aliases))
-    own = (one.incarnation for one in told if one is not None and one.instance == member.instance)
+    known = (entries.get(str(one.address)) for one in (member, *aliases))
+    own = (one.incarnation for one in known if one is not None and one.instance == member.instance)
     last = max(own, default=None)
     return [
         one

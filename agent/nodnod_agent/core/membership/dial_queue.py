@@ -71,7 +71,7 @@ class DialQueue:
         return self._add(_FAILED, address, handler)
 
     def stop(self) -> None:
-        """Dial no more."""
+        """Stop dialing."""
         for queue in self._queues:
             queue.clear()
         if self._timer is not None:

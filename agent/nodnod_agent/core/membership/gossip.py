@@ -1,7 +1,7 @@
 """How membership tables spread: push-pull exchanges with one peer at a time.
 
 While all tables agree, an exchange is two digests. Where digests differ, the asker sends its list,
-or just the latest news if the peer lacks no more than these, and gets what it lacks. An agent sends
+or just the latest news if the peer lacks only that, and gets what it lacks. An agent sends
 at most a few lists a second, however many links come up at once: a peer that gets none now gets one
 from another agent, or a second later. Nor does an agent look into more than a few hundred new
 entries a second: the rest comes again, since the digests still differ.
@@ -100,7 +100,7 @@ class Gossip:
         self._timer = self._clock.call_at(when, self._tick)
 
     def stop(self) -> None:
-        """Tick no more."""
+        """Stop the exchanges."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -171,12 +171,12 @@ class Gossip:
 
     def asked(self, join: Join, teller: str) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer."""
-        told = [join.member]
+        sent = [join.member]
         self._take(join.member, teller, own_word=join.member.address == teller)
         if join.members is not None:
-            told += self._read(join.members, teller)
+            sent += self._read(join.members, teller)
             now = self._clock.time()
-            examined = self._merge(told, teller, self._news_limit.left(now))
+            examined = self._merge(sent, teller, self._news_limit.left(now))
             self._news_limit.take(now, examined)
         answer: dict[str, object] = {"member": self.table.own, "digest": self.table.digest}
         recall = self.table.recall(join.member)
@@ -188,7 +188,7 @@ class Gossip:
         self._busy = max(self._busy, 1)
         if join.members is not None and self._list_limit.take(self._clock.time()):
             self.lists += 1
-            answer["members"] = self.table.beyond(told)
+            answer["members"] = self.table.beyond(sent)
         return answer
 
     def _tick(self) -> None:
@@ -270,7 +270,7 @@ class Gossip:
             self._learned.append(news)
 
     def _spread(self) -> None:
-        # An agent that told one peer only would agree with it and stop: news would move like a baton,
+        # An agent that told only one peer would agree with it and stop: news would move like a baton,
         # and end at the first agent that knows it already.
         self._busy = len(self._links).bit_length() + SPREAD
 

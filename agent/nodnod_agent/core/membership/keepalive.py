@@ -75,12 +75,12 @@ class Keepalive:
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Begin to tick."""
+        """Begin to ping."""
         self._due = self._clock.time() + TICK
         self._timer = self._clock.call_at(self._due, self._tick)
 
     def stop(self) -> None:
-        """Tick no more."""
+        """Stop pinging."""
         if self._timer is not None:
             self._timer.cancel()
 

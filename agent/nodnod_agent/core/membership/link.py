@@ -54,7 +54,7 @@ class Reply(NamedTuple):
 class Link:
     """State, redials, and the matching of answers to queries, for one address.
 
-    It acts on its own only by dialing: everything else is told to it, and it returns what follows.
+    On its own it only dials. Everything else is reported to it, and it returns what follows.
 
     A version-2 peer echoes the query's id. A version-1 peer answers in order, so its missing answers
     are counted: an answer that comes late finds its own query, not the next.
@@ -135,7 +135,7 @@ class Link:
         self.state = LinkState.RETIRED
 
     def rest(self) -> None:
-        """Close the connection, and dial no more until told to."""
+        """Close the connection, and do not dial until ``dial`` is called."""
         wire, self.wire = self.wire, None
         self._cancel_pending()
         self.state = LinkState.IDLE

@@ -1,4 +1,4 @@
-"""The connections between this agent and its peers: those that it dials, and those that they dial."""
+"""The connections between this agent and its peers, whichever side has dialed."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from nodnod_agent.core.membership.member import Member
 
 
 class Links:
-    """Each member's link, dialed at a limited rate and kept alive; and the peers that have dialed us."""
+    """The link to each member, dialed at a limited rate and kept alive; and inbound connections."""
 
     def __init__(
         self, clock: Clock, rng: Random, dial: Dial, drop: Callable[[Link, str], None]
@@ -32,7 +32,7 @@ class Links:
         self._keepalive.start()
 
     def stop(self) -> None:
-        """Close every link, and dial no more."""
+        """Close every link, and stop dialing."""
         self._keepalive.stop()
         self.dials.stop()
         for link in self.members:
@@ -64,7 +64,7 @@ class Links:
         self._up[instance] += 1
 
     def ended(self, link: Link) -> None:
-        """Note that a link is up no more."""
+        """Note that a link is no longer up."""
         assert link.hello is not None
         instance = link.hello.instance
         self._up[instance] -= 1

@@ -1,5 +1,6 @@
 """One address of the cluster: the node behind it, and what stands for that node in an answer."""
 
+import logging
 from enum import Enum
 
 from nodnod_agent.core.encoding import error_node, peer_node
@@ -11,6 +12,8 @@ from nodnod_client.messages import MemberInfo, PeerAnswer
 
 LOOKING_UP = "looking up the name"
 NOT_CONNECTED = "not connected yet"
+
+log = logging.getLogger("nodnod")
 
 
 class MemberState(Enum):
@@ -31,7 +34,7 @@ class MemberState(Enum):
                                                                      a namesake is up, ALIAS
     its process says goodbye, or has moved           LISTED, ALIAS   LEFT
     others tell of a new process there               LEFT            LISTED or ALIAS
-    configured no more, or down for a day            any             REMOVED
+    no longer configured, or down for a day          any             REMOVED
     ================================================ =============== ========================
     """
 
@@ -121,6 +124,18 @@ class Member:
         """Whether its process can be asked, here or at another address."""
         same = self.alias_of
         return self.up or (same is not None and same.up and same.instance == self.instance)
+
+    def log_loss(self, reason: str, *, was_up: bool) -> None:
+        """Log once that it is down, until it is back or gone."""
+        if self.loss_logged or self.left or self.alias_of is not None:
+            return
+        self.loss_logged = True
+        if was_up:
+            text = "Lost connection with node: %s. Reason: %s"
+            log.warning(text, self, reason, extra=self.log_key)
+        else:
+            text = "Could not connect to node: %s. Error: %s"
+            log.warning(text, self.address, reason, extra=self.log_key)
 
     def failure(self, error: str, stat_type: int) -> bytes:
         """The node object that stands for it while it cannot be read."""

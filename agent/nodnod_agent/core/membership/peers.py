@@ -1,4 +1,4 @@
-"""The other nodes: dialed, kept, identified, and forgotten."""
+"""The other nodes of the cluster: dialed, identified, listed and forgotten."""
 
 import logging
 from collections.abc import Callable
@@ -54,8 +54,8 @@ class _LinkReports:
 class Peers:
     """All that this agent knows of the others, and its links to them.
 
-    What happens to a peer is noted as an event. Each call from outside ends by handing the events to
-    ``act``, when all that it changes has been changed.
+    What happens to a peer is noted as an event. Each call from outside (by a connection, a timer, a
+    session or the configuration) ends by handing the noted events to ``act``.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Peers:
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
 
     def stop(self) -> None:
-        """Close every link, and dial no more."""
+        """Close every link, and stop dialing."""
         self.gossip.stop()
         if self._timer is not None:
             self._timer.cancel()
@@ -182,10 +182,6 @@ class Peers:
         if member is not None and member.link is not None and member.alias_of is None:
             member.link.hurry(self.links.dials.verified)
 
-    def inbound_ended(self, hello: Hello, wire: Wire) -> None:
-        """A connection that a peer had dialed to us has ended."""
-        self.links.inbound_ended(hello, wire)
-
     def joined(self, join: Join, teller: str) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer."""
         answer = self.gossip.asked(join, teller)
@@ -256,7 +252,7 @@ class Peers:
         for alias in self.roster.aliases(member):
             if alias.link is not None:
                 alias.link.dial()
-        self._log_loss(member, reason, was_up=was_up)
+        member.log_loss(reason, was_up=was_up)
         if not was_up:
             return
         self._events.append(PeerDown(member))
@@ -265,18 +261,6 @@ class Peers:
             node = self.roster.moved_to(member, silent_since)
             if node is not None:
                 self._moved(node)
-
-    def _log_loss(self, member: Member, reason: str, *, was_up: bool) -> None:
-        """Log once that a member is down, until it is back or gone."""
-        if member.loss_logged or member.left or member.alias_of is not None:
-            return
-        member.loss_logged = True
-        if was_up:
-            text = "Lost connection with node: %s. Reason: %s"
-            log.warning(text, member, reason, extra=member.log_key)
-        else:
-            text = "Could not connect to node: %s. Error: %s"
-            log.warning(text, member.address, reason, extra=member.log_key)
 
     # What gossip has learned.
 

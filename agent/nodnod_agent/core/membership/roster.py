@@ -12,7 +12,7 @@ from nodnod_client.messages import MAX_NAME_LENGTH
 class Roster:
     """Every known address, and for each node the one address that stands for it.
 
-    A node is keyed by its name; until it has told one, by its address; and if its name is taken,
+    A node is keyed by its name; until that is known, by its address; and if its name is taken,
     by ``name@address``.
     """
 

@@ -21,7 +21,7 @@ class Seeds:
     def resolved(
         self, seed: Address, addresses: list[Address]
     ) -> tuple[set[Address], set[Address]]:
-        """Note a look-up; returns the addresses to dial, and those that are configured no more.
+        """Note a look-up; returns the addresses to dial, and those no longer configured.
 
         An empty list means that the look-up failed: the addresses found before stay.
         """

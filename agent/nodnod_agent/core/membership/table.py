@@ -29,7 +29,7 @@ REFUTE_EVERY = 10.0
 """Seconds between two refutations: two agents that advertise one address would never stop."""
 
 RECENT = 64
-"""Changes remembered, so that a peer that lacks only the latest of them is sent no more."""
+"""Changes remembered, so that a peer that lacks only the latest is sent only these."""
 
 AHEAD = DAY
 """Seconds by which an incarnation may lie in the future: clocks differ."""
@@ -189,7 +189,7 @@ class MembershipTable:
         except AddressError as error:
             raise EntryRefused(str(error)) from None
         if not address.dialable:
-            raise EntryRefused(f"{entry.name} at {address}, which nobody can dial")
+            raise EntryRefused(f"{entry.name} at {address}, which cannot be dialed")
         if not (entry.name.isprintable() and entry.instance.isprintable()):
             raise EntryRefused(f"{entry.name!r} is not a printable name")
         if entry.name != entry.name.strip():
