@@ -134,9 +134,8 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
     """The reason why the typed decoder refused a request."""
     try:
         document = _any_json.decode(data)
-    except (
-        msgspec.ValidationError
-    ):  # a number out of range: only the typed decoder's error has its field
+    except msgspec.ValidationError:
+        # A number out of range: only the error of the typed decoder has its field.
         path = _FIELD_PATH.search(str(refusal))
         name = path[1] if path else ""
         text = "request holds a number that is out of range"

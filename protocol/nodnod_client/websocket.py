@@ -249,8 +249,7 @@ def describe(error: Exception) -> str:
         return explain(error)
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
-    if (
-        isinstance(error, OSError) and error.strerror
-    ):  # the error numbers of getaddrinfo are negative
+    # The error numbers of getaddrinfo are negative, and not those of the system.
+    if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error)
