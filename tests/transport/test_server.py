@@ -97,8 +97,8 @@ async def test_a_handshake_that_trickles_in_is_cut_at_the_limit(
 async def test_a_complete_handshake_is_not_cut_at_the_limit(
     client: RawClient, server: Server
 ) -> None:
-    server.context.limits = Limits(handshake=0.0)
     await client.shake()
+    server.context.limits = Limits(handshake=0.0)
     (accepted,) = cast(set[ServerConnection], server.context.table)
 
     accepted.check(accepted._accepted_at + 1)

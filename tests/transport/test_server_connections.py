@@ -123,10 +123,10 @@ async def test_a_request_without_upgrade_gets_its_page(client: RawClient) -> Non
 async def test_a_late_page_is_not_cut_at_the_limit_of_the_handshake(
     client: RawClient, service: FakeService, server: Server
 ) -> None:
-    server.context.limits = Limits(handshake=0.0)
     service.prompt = False
     await client.send(GET)
     await eventually(lambda: service.replies)
+    server.context.limits = Limits(handshake=0.0)
 
     asyncio.get_running_loop().call_later(2 * MOMENT, service.replies[0], service.page)
 
