@@ -37,7 +37,7 @@ class AcceptedEndpoint(Endpoint):
             self.arrive(first)
 
     def _make_connection(self) -> Connection:
-        node = self.core.cluster
+        node = self.core.node
         loop = cast(Any, self.loop)
         queue = FairQueue(loop)
         self.pages = Pages(node, dict, queue.enqueue_call)
@@ -63,7 +63,7 @@ class AcceptedEndpoint(Endpoint):
     def _accept(self, wire: Wire, hello: Hello) -> "AcceptedEndpoint":
         assert self.session is None
         assert self.connection not in self.table.handshaking
-        self.session = self.core.cluster.accepted(wire, hello)
+        self.session = self.core.node.accepted(wire, hello)
         self._agent = bool(hello.instance)
         return self
 
@@ -91,7 +91,7 @@ class AcceptedEndpoint(Endpoint):
         if self.session._open:
             assert self._refused < MAX_BAD_IN_A_ROW
             self.ledger.ask(text)
-        refusals = self.core.cluster.counters.refusals
+        refusals = self.core.node.counters.refusals
         before = sum(refusals.values())
         self.session.received(text)
         self._refused = self._refused + 1 if sum(refusals.values()) > before else 0
@@ -148,6 +148,6 @@ class AcceptedEndpoint(Endpoint):
         super().finish()
         assert not self.table
         assert not self.table.handshaking
-        assert not self.core.cluster.sessions
-        assert not self.core.cluster.responder.streams._feeds
+        assert not self.core.node.sessions
+        assert not self.core.node.responder.streams._feeds
         self.server.close()

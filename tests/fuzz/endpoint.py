@@ -117,8 +117,8 @@ class Endpoint:
         """Stop the agent."""
         if not self.stopped:
             self.stopped = True
-            self.core.cluster.leave()
-            self.core.cluster.stop()
+            self.core.node.leave()
+            self.core.node.stop()
             self.loop.turn()
 
     @property
