@@ -67,11 +67,13 @@ class Watched(Struct, eq=False):
 
     agent: Agent
     entry: Pass
-    node: KnownNode
-    truth: GroundTruth
-    recorder: Threaded[Recorder]
+    thread: Threaded[Recorder]
     memory: int
     growth: int
+
+    @property
+    def recorder(self) -> Recorder:
+        return self.thread.server
 
 
 class FaultHarness(Numbered):
@@ -108,20 +110,25 @@ class FaultHarness(Numbered):
             await check_health(agent, entry)
         self._others += [(agent, entry) for agent in others]
         for agent in sound:
-            truth = GroundTruth(slack=SLACK, short=SLACK, prompt=True)
-            for one in everyone:
-                node = (
-                    known_node(one, (also_at or {}).get(one, "")) if isinstance(one, Agent) else one
-                )
-                truth.add(node)
-                if one in harmed:
-                    truth.begin("link", node, -inf)
-                if one is agent:
-                    asked = node
-                    asked.push = push
+            nodes = {
+                one: known_node(one, (also_at or {}).get(one, ""))
+                if isinstance(one, Agent)
+                else one
+                for one in everyone
+            }
+            nodes[agent].push = push
+            truth = GroundTruth(nodes.values(), slack=SLACK, short=SLACK, prompt=True)
+            for one in harmed:
+                truth.begin("link", nodes[one], -inf)
             seed = len(self.watched)
-            recorder = Recorder(agent.address, names, entry, asked, truth, pace=pace, seed=seed)
-            await self._begin(agent, asked, truth, recorder, entry, growth)
+            thread = Threaded(
+                Recorder(agent.address, names, entry, nodes[agent], truth, pace=pace, seed=seed)
+            )
+            if LINUX:
+                reset_peak(agent.pid)
+            memory = peak(agent.pid) if LINUX else 0
+            await asyncio.to_thread(thread.__enter__)
+            self.watched.append(Watched(agent, entry, thread, memory, growth))
 
     @contextmanager
     def frozen(self, agent: Agent) -> Iterator[None]:
@@ -147,9 +154,9 @@ class FaultHarness(Numbered):
         found = []
         for one in watched:
             try:
-                await asyncio.to_thread(one.recorder.run, one.recorder.server.finish(), timeout=30)
+                await asyncio.to_thread(one.thread.run, one.recorder.finish(), timeout=30)
             finally:
-                await asyncio.to_thread(one.recorder.__exit__, None, None, None)
+                await asyncio.to_thread(one.thread.__exit__, None, None, None)
             found += [f"{one.agent.name}: {violation}" for violation in _judged(one)]
         for agent, entry in [(one.agent, one.entry) for one in watched] + self._others:
             if not agent.over:
@@ -157,25 +164,9 @@ class FaultHarness(Numbered):
         assert not found, "\n".join(["invariants were violated:", *found])
 
     def _begin_fault(self, kind: str, agent: Agent) -> list[Fault]:
-        """For each that watches the agent."""
-        watching = [one for one in self.watched if one.agent is agent]
-        return [one.truth.begin(kind, one.node, monotonic()) for one in watching]
-
-    async def _begin(
-        self,
-        agent: Agent,
-        node: KnownNode,
-        truth: GroundTruth,
-        recorder: Recorder,
-        entry: Pass,
-        growth: int,
-    ) -> None:
-        thread = Threaded(recorder)
-        if LINUX:
-            reset_peak(agent.pid)
-        memory = peak(agent.pid) if LINUX else 0
-        await asyncio.to_thread(thread.__enter__)
-        self.watched.append(Watched(agent, entry, node, truth, thread, memory, growth))
+        """Begin a fault in an agent, for each recorder that watches it."""
+        recorders = [one.recorder for one in self.watched if one.agent is agent]
+        return [one.truth.begin(kind, one.node, monotonic()) for one in recorders]
 
 
 def known_node(agent: Agent, also_at: str = "") -> KnownNode:
@@ -218,8 +209,8 @@ async def _healthz(agent: Agent, entry: Pass) -> bytes:
 
 
 def _judged(one: Watched) -> Iterator[str]:
-    recorder = one.recorder.server
-    if one.truth.disconnects(one.node, monotonic()) is None:
+    recorder = one.recorder
+    if recorder.truth.disconnects(recorder.node, monotonic()) is None:
         yield from recorder.too_few()
     for watcher in recorder.watchers:
         yield from map(str, watcher.violations[:SHOWN])

@@ -129,7 +129,8 @@ class Recorder:
         self.address = address
         self._healthy = healthy
         self._entry = entry
-        self._node = node
+        self.node = node
+        self.truth = truth
         self._judge = Judge(truth)
         self._pace = pace
         self._rng = random.Random(seed)
@@ -188,7 +189,7 @@ class Recorder:
 
     async def _connect(self, request: Callable[[], dict[str, Any]]) -> Watcher:
         connection = await self._entry.connect(self.address)
-        return Watcher(connection, self._node, self._judge, request, self._rng, self._pace)
+        return Watcher(connection, self.node, self._judge, request, self._rng, self._pace)
 
     def _any_request(self) -> dict[str, Any]:
         rng = self._rng

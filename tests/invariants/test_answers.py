@@ -8,7 +8,7 @@ import pytest
 
 from bench.harness.invariants.answers import Asked, Judge
 from bench.harness.invariants.form import FIELDS, check_form, parse
-from bench.harness.invariants.ground_truth import RECOVERY, GroundTruth, KnownNode
+from bench.harness.invariants.ground_truth import BUSY, RECOVERY, GroundTruth, KnownNode
 from nodnod_agent.core.requests.pacing import TOO_MANY
 
 NAMES = ("cartman", "kenny", "kyle")
@@ -462,7 +462,18 @@ def test_one_of_two_namesakes_is_enough_where_their_name_was_asked_for() -> None
     assert violations(one_of_them, {"type": 1, "nodes": ["kyle"]}, of=namesakes()[0]) == []
 
 
-# Too many requests for the history.
+# The history.
+
+
+@pytest.mark.parametrize(("timeout", "right"), [(BUSY - 0.1, True), (BUSY, False)])
+def test_the_own_history_may_be_missing_after_a_deadline_within_the_slack(
+    timeout: float, right: bool
+) -> None:
+    request = {"type": 0, "history": 5, "timeout": timeout}
+    assert (violations(answer(node("cartman")), request) == []) is right
+    request |= {"type": 1, "nodes": ["kenny"]}
+    assert "no history" in violations(answer(node("kenny")), request)[0]
+
 
 PAST = {"type": 1, "history": 5, "timeout": 1.5}
 
