@@ -6,8 +6,8 @@ from nodnod_agent.collectors.cpu import (
     CpuCollector,
     compute,
     compute_quota,
+    parse_cpu_times,
     parse_frequency,
-    parse_stat,
 )
 from nodnod_agent.core.stats.rates import CpuTimes
 
@@ -25,18 +25,18 @@ OLD_STAT = b"cpu  100 0 50 850 0 0 0\ncpu0 100 0 50 850 0 0 0\nintr 1\n"
 
 
 def test_the_cpu_lines_are_read_and_nothing_after_them() -> None:
-    times = parse_stat(STAT)
+    times = parse_cpu_times(STAT)
     assert times.keys() == {ALL, 0, 1}
     assert times[ALL] == CpuTimes(2182, 10, 1630, 161781, 116, 3, 22, 12)
 
 
 def test_columns_that_an_old_kernel_does_not_have_are_0() -> None:
-    assert parse_stat(OLD_STAT)[0] == CpuTimes(100, 0, 50, 850, 0, 0, 0, 0)
+    assert parse_cpu_times(OLD_STAT)[0] == CpuTimes(100, 0, 50, 850, 0, 0, 0, 0)
 
 
 def test_a_guest_is_not_counted_twice() -> None:
     before = {ALL: CpuTimes()}
-    after = parse_stat(b"cpu  100 0 0 100 0 0 0 0 100 0\n")
+    after = parse_cpu_times(b"cpu  100 0 0 100 0 0 0 0 100 0\n")
     assert compute(before, after, None).used == 50
 
 

@@ -12,7 +12,7 @@ from nodnod_agent.collectors.processes import (
     compute,
     list_proc,
     list_psutil,
-    parse_stat,
+    parse_process_stat,
     parse_users,
 )
 
@@ -39,12 +39,12 @@ def user_of(pid: int) -> str:
 
 
 def test_a_process_is_read_from_its_stat_file() -> None:
-    process = parse_stat(STAT, 100, 4096)
+    process = parse_process_stat(STAT, 100, 4096)
     assert process == ProcessStat(8249, 1819.42, "python", 2.0, 6068 * 4096)
 
 
 def test_a_hostile_name_is_just_data() -> None:
-    process = parse_stat(HOSTILE, 100, 4096)
+    process = parse_process_stat(HOSTILE, 100, 4096)
     assert (process.pid, process.rss) == (8249, 6068 * 4096)
     assert process.name == ') R 0 0 (\ufffd\n\x1b[2J"'
     section = compute({}, [process], 1.0, user_of)

@@ -3,7 +3,12 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from nodnod_agent.collectors.sensors import Readings, SensorsCollector, compute, psutil_sensors
+from nodnod_agent.collectors.sensors import (
+    SensorReadings,
+    SensorsCollector,
+    compute,
+    psutil_sensors,
+)
 from nodnod_client.sections import Battery, Fan, Sensors, Temperature
 
 
@@ -27,7 +32,7 @@ class PowerSource(NamedTuple):
     power_plugged: bool | None
 
 
-LAPTOP = Readings(
+LAPTOP = SensorReadings(
     temperatures={
         "coretemp": [Thermometer("Package id 0", 52.0, 100.0, 100.0)],
         "acpitz": [Thermometer("", 48.5, 0.0, 0.0), Thermometer("broken", None, None, None)],
@@ -47,18 +52,18 @@ def test_a_laptop_has_temperatures_a_fan_and_a_battery() -> None:
 
 @pytest.mark.parametrize("left", [psutil.POWER_TIME_UNKNOWN, psutil.POWER_TIME_UNLIMITED, None, -1])
 def test_the_time_left_of_a_battery_may_be_unknown(left: int | None) -> None:
-    section = compute(Readings({}, {}, PowerSource(100, left, True)))
+    section = compute(SensorReadings({}, {}, PowerSource(100, left, True)))
     assert section == Sensors([], [], Battery(100, True, None))
 
 
 def test_an_empty_battery_has_no_time_left() -> None:
-    section = compute(Readings({}, {}, PowerSource(0, 0, False)))
+    section = compute(SensorReadings({}, {}, PowerSource(0, 0, False)))
     assert section == Sensors([], [], Battery(0, False, 0))
 
 
 def test_a_machine_without_sensors_has_no_section() -> None:
-    assert compute(Readings({}, {}, None)) is None
-    assert SensorsCollector(lambda: Readings({}, {}, None)).read(0.0) is None
+    assert compute(SensorReadings({}, {}, None)) is None
+    assert SensorsCollector(lambda: SensorReadings({}, {}, None)).read(0.0) is None
 
 
 def test_functions_that_psutil_lacks_on_a_system_are_skipped(
@@ -66,4 +71,4 @@ def test_functions_that_psutil_lacks_on_a_system_are_skipped(
 ) -> None:
     for name in ("sensors_temperatures", "sensors_fans", "sensors_battery"):
         monkeypatch.delattr(psutil, name, raising=False)
-    assert psutil_sensors() == Readings({}, {}, None)
+    assert psutil_sensors() == SensorReadings({}, {}, None)

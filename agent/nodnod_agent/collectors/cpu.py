@@ -17,7 +17,7 @@ Times = dict[int, CpuTimes]
 Source = Callable[[], Times]
 
 
-def parse_stat(data: bytes) -> Times:
+def parse_cpu_times(data: bytes) -> Times:
     """The cpu lines at the start of /proc/stat, in ticks; cores that are offline are absent."""
     times: Times = {}
     for line in data.split(b"\n"):
@@ -93,7 +93,7 @@ def _source() -> Source:
         return psutil_times
     # The lines after the cores (interrupts) have many kilobytes on a large machine.
     size = 4096 + 256 * (os.cpu_count() or 1)
-    return lambda: parse_stat(file.head(size))
+    return lambda: parse_cpu_times(file.head(size))
 
 
 def psutil_times() -> Times:

@@ -18,7 +18,7 @@ _NO_DISKS = ("loop", "ram", "zram", "fd", "sr")
 
 
 class DiskCounters(NamedTuple):
-    """Since boot: operations, bytes, and seconds with I/O in progress (None if not counters)."""
+    """Since boot: operations, bytes, and seconds with I/O in progress (None if not counted)."""
 
     reads: float
     read_bytes: float
@@ -27,12 +27,12 @@ class DiskCounters(NamedTuple):
     busy: float | None
 
 
-Counters = dict[str, DiskCounters]
+Disks = dict[str, DiskCounters]
 
 
-def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Counters:
+def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Disks:
     """/proc/diskstats (the kernel's admin-guide/iostats), of the devices that are ``is_disk``."""
-    found: Counters = {}
+    found: Disks = {}
     for line in data.split(b"\n"):
         columns = line.split()
         if len(columns) < 13:
@@ -48,7 +48,7 @@ def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Counters:
     return found
 
 
-def compute(before: Counters, after: Counters, elapsed: float) -> dict[str, DiskIo]:
+def compute(before: Disks, after: Disks, elapsed: float) -> dict[str, DiskIo]:
     """The section from two readings; a disk that is in only one of them is left out."""
     return {
         name: DiskIo(
@@ -68,21 +68,21 @@ def compute(before: Counters, after: Counters, elapsed: float) -> dict[str, Disk
 class DiskIoCollector:
     """Reads /proc/diskstats; psutil on other systems."""
 
-    def __init__(self, source: Callable[[], Counters | None] | None = None) -> None:
-        disk = cache(is_disk)
+    def __init__(self, source: Callable[[], Disks | None] | None = None) -> None:
+        cached_is_disk = cache(is_disk)
         self._source = source or file_source(
-            "/proc/diskstats", lambda data: parse_diskstats(data, disk), psutil_counters
+            "/proc/diskstats", lambda data: parse_diskstats(data, cached_is_disk), psutil_disks
         )
-        self._counters: Counters = {}
+        self._disks: Disks = {}
         self._when = 0.0
 
     def read(self, now: float) -> dict[str, DiskIo] | None:
         """The section since the previous reading; None on a machine without disk counters."""
-        counters, before = self._source(), self._counters
-        if counters is None:
+        disks, before = self._source(), self._disks
+        if disks is None:
             return None
-        elapsed, self._when, self._counters = now - self._when, now, counters
-        return compute(before, counters, elapsed)
+        elapsed, self._when, self._disks = now - self._when, now, disks
+        return compute(before, disks, elapsed)
 
 
 def is_disk(name: str) -> bool:
@@ -92,7 +92,7 @@ def is_disk(name: str) -> bool:
     return os.path.exists(f"/sys/block/{name.replace('/', '!')}") or not os.path.isdir("/sys/block")
 
 
-def psutil_counters() -> Counters | None:
+def psutil_disks() -> Disks | None:
     """The same from psutil, for systems without /proc; None without disks."""
     disks = psutil.disk_io_counters(perdisk=True)
     if not disks:

@@ -28,12 +28,12 @@ class Traffic(NamedTuple):
     sent_bytes: float
 
 
-Counters = dict[str, InterfaceCounters]
+Interfaces = dict[str, InterfaceCounters]
 
 
-def parse_net_dev(data: bytes) -> Counters:
+def parse_net_dev(data: bytes) -> Interfaces:
     """/proc/net/dev: eight columns received, eight sent. An interface name may have colons."""
-    found: Counters = {}
+    found: Interfaces = {}
     for line in data.split(b"\n")[2:]:
         name, colon, rest = line.rpartition(b":")
         if not colon:
@@ -49,7 +49,7 @@ def parse_net_dev(data: bytes) -> Counters:
     return found
 
 
-def compute(before: Counters, after: Counters, elapsed: float) -> dict[str, NetworkIo]:
+def compute(before: Interfaces, after: Interfaces, elapsed: float) -> dict[str, NetworkIo]:
     """The section from two readings; an interface in only one of them is left out."""
     return {
         name: NetworkIo(
@@ -83,22 +83,22 @@ class NetworkCollector:
 
     def __init__(
         self,
-        source: Callable[[], Counters] | None = None,
+        source: Callable[[], Interfaces] | None = None,
         is_hardware: Callable[[str], bool] | None = None,
     ) -> None:
-        self._source = source or file_source("/proc/net/dev", parse_net_dev, psutil_counters)
+        self._source = source or file_source("/proc/net/dev", parse_net_dev, psutil_interfaces)
         self._is_hardware = is_hardware or has_device
-        self._counters: Counters = {}
+        self._interfaces: Interfaces = {}
         self._when = 0.0
         self._hardware: dict[str, bool] = {}
 
     def read(self, now: float) -> dict[str, NetworkIo]:
         """The section since the previous reading."""
-        counters, before = self._source(), self._counters
-        elapsed, self._when, self._counters = now - self._when, now, counters
-        if counters.keys() != self._hardware.keys():
-            self._hardware = {name: self._is_hardware(name) for name in counters}
-        return compute(before, counters, elapsed)
+        interfaces, before = self._source(), self._interfaces
+        elapsed, self._when, self._interfaces = now - self._when, now, interfaces
+        if interfaces.keys() != self._hardware.keys():
+            self._hardware = {name: self._is_hardware(name) for name in interfaces}
+        return compute(before, interfaces, elapsed)
 
     def hardware(self) -> list[str]:
         """The hardware interfaces of the last reading."""
@@ -112,7 +112,7 @@ def has_device(name: str) -> bool:
     return name.startswith("en")
 
 
-def psutil_counters() -> Counters:
+def psutil_interfaces() -> Interfaces:
     """The same from psutil, for systems without /proc."""
     return {
         name: InterfaceCounters(

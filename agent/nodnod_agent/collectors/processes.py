@@ -34,7 +34,7 @@ class ProcessStat(NamedTuple):
     rss: int
 
 
-def parse_stat(data: bytes, tick: float, page: int) -> ProcessStat:
+def parse_process_stat(data: bytes, tick: float, page: int) -> ProcessStat:
     """/proc/PID/stat (proc(5)); the name may have any characters, spaces and parentheses too."""
     head, _, tail = data.rpartition(b")")
     pid, _, name = head.partition(b"(")
@@ -135,7 +135,7 @@ def list_proc() -> Iterable[ProcessStat]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         try:
-            yield parse_stat(os.read(fd, 4096), tick, page)
+            yield parse_process_stat(os.read(fd, 4096), tick, page)
         except (ProcessLookupError, IndexError, ValueError):
             continue
         finally:

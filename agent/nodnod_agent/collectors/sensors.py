@@ -9,7 +9,7 @@ from nodnod_agent.collectors.kernel_files import text
 from nodnod_client.sections import Battery, Fan, Sensors, Temperature
 
 
-class Readings(NamedTuple):
+class SensorReadings(NamedTuple):
     """The results of psutil: sensors by chip (its named tuples), and a battery or None."""
 
     temperatures: Mapping[str, Sequence[Any]]
@@ -17,7 +17,7 @@ class Readings(NamedTuple):
     battery: Any
 
 
-def compute(readings: Readings) -> Sensors | None:
+def compute(readings: SensorReadings) -> Sensors | None:
     """The section; None for a machine without sensors."""
     temperatures = [
         Temperature(_name(chip, one.label), one.current, one.critical or None)
@@ -53,7 +53,7 @@ def _name(chip: str, label: str) -> str:
 class SensorsCollector:
     """Reads the sensors with psutil."""
 
-    def __init__(self, source: Callable[[], Readings] | None = None) -> None:
+    def __init__(self, source: Callable[[], SensorReadings] | None = None) -> None:
         self._source = source or psutil_sensors
 
     def read(self, now: float) -> Sensors | None:
@@ -64,9 +64,9 @@ class SensorsCollector:
         """Nothing is kept between two readings."""
 
 
-def psutil_sensors() -> Readings:
+def psutil_sensors() -> SensorReadings:
     """The readings of psutil, which lacks some of the functions on some systems."""
-    return Readings(
+    return SensorReadings(
         temperatures=getattr(psutil, "sensors_temperatures", dict)(),
         fans=getattr(psutil, "sensors_fans", dict)(),
         battery=getattr(psutil, "sensors_battery", lambda: None)(),
