@@ -62,6 +62,7 @@ class Story:
 
     ========================== ==================================================================
     ``told kyle A 2``          others tell that process 2 of kyle is at address A
+    ``told kyle A 3 2``        the same, with incarnation 3
     ``answers kyle A 2``       that process answers when it is dialed there
     ``up kyle A 2``            both
     ``configured kyle K 1``    an address of the configuration, where that process answers
@@ -84,8 +85,8 @@ class Story:
             event, *words = step.split()
             getattr(self, f"_{event}")(*words)
 
-    def _told(self, name: str, place: str, process: str) -> None:
-        self._tell(name, place, process, instance=f"{name} {process}")
+    def _told(self, name: str, place: str, incarnation: str, process: str = "") -> None:
+        self._tell(name, place, incarnation, instance=f"{name} {process or incarnation}")
 
     def _goodbye(self, name: str, place: str, incarnation: str, process: str) -> None:
         since = WALL + self.harness.clock.now

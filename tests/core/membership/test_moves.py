@@ -32,7 +32,7 @@ STORIES: dict[str, tuple[list[str], set[str]]] = {
         {"kyle A down", "kyle C up"},
     ),
     "a node that was said to have moved, and answers there, is listed": (
-        [*KYLE_MOVES, "told kyle A 2", "wait 1", "answers kyle A 1"],
+        [*KYLE_MOVES, "told kyle A 2 1", "wait 1", "answers kyle A 1"],
         {"kyle A up", "kyle B up"},
     ),
     "a node that came elsewhere before it was missed has moved": (

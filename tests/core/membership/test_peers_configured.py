@@ -200,6 +200,10 @@ def test_a_version_1_node_that_is_removed_is_gone_and_not_waited_for(harness: Co
     harness.clock.turn()
     assert list(client.nodes) == ["own"]
     assert kyle.wire.closed is not None
+    kyle.answer()
+    kyle.hang_up()
+    assert harness.node.peers.links.members == {}
+    assert errors(harness) == {}
 
 
 def test_a_name_that_is_removed_takes_its_addresses_along(harness: CoreHarness) -> None:

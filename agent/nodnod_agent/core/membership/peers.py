@@ -30,7 +30,7 @@ log = logging.getLogger("nodnod")
 
 
 class _LinkReports:
-    """What the connections of one link report to."""
+    """What the connections of one member's link report to; after the member is removed, to nothing."""
 
     __slots__ = ("member", "peers")
 
@@ -39,16 +39,20 @@ class _LinkReports:
         self.member = member
 
     def opened(self, wire: Wire, hello: Hello) -> None:
-        self.peers.opened(self.member, wire, hello)
+        if self.member.link is not None:
+            self.peers.opened(self.member, self.member.link, wire, hello)
 
     def refused(self, reason: str) -> None:
-        self.peers.refused(self.member, reason)
+        if self.member.link is not None:
+            self.peers.refused(self.member, self.member.link, reason)
 
     def received(self, text: bytes) -> None:
-        self.peers.received(self.member, text)
+        if self.member.link is not None:
+            self.peers.received(self.member, self.member.link, text)
 
     def ended(self, reason: str) -> None:
-        self.peers.ended(self.member, reason)
+        if self.member.link is not None:
+            self.peers.ended(self.member, self.member.link, reason)
 
 
 class Peers:
@@ -138,38 +142,37 @@ class Peers:
 
     # What connections report.
 
-    def opened(self, member: Member, wire: Wire, hello: Hello) -> None:
+    def opened(self, member: Member, link: Link, wire: Wire, hello: Hello) -> None:
         """The connection to a member is open."""
-        link = self._link(member)
         link.opened(wire, hello)
         self.links.opened(hello.instance)
         member.error = ""
         member.since, member.changed_at = self._wall(), self._clock.time()
         log.info("Established connection with node: %s", member.address)
         if hello.version >= 2:  # a version-1 peer tells its name with its first answer
-            self._identified(member, hello.name, hello.instance, hello.version)
+            self._identified(member, link, hello.name, hello.instance, hello.version)
         self._finish()
 
-    def refused(self, member: Member, reason: str) -> None:
+    def refused(self, member: Member, link: Link, reason: str) -> None:
         """A member could not be dialed."""
-        self._link(member).refused()
-        self._went_down(member, reason, was_up=False)
+        link.refused()
+        self._went_down(member, link, reason, was_up=False)
         self._finish()
 
-    def received(self, member: Member, text: bytes) -> None:
+    def received(self, member: Member, link: Link, text: bytes) -> None:
         """A member has sent a message."""
-        for query, answer in self._link(member).received(text):
+        for query, answer in link.received(text):
             if isinstance(answer, PeerAnswer):
-                self._answered(member, query, answer)
+                self._answered(member, link, query, answer)
             else:
                 log.warning("%s sent a bad answer: %s", member, answer, extra=member.log_key)
                 self._events.append(PeerReplied(member, query, answer))
         self._finish()
 
-    def ended(self, member: Member, reason: str) -> None:
+    def ended(self, member: Member, link: Link, reason: str) -> None:
         """The connection to a member has ended."""
-        if self._link(member).ended():
-            self._went_down(member, reason, was_up=True)
+        if link.ended():
+            self._went_down(member, link, reason, was_up=True)
         self._finish()
 
     def inbound_opened(self, hello: Hello, wire: Wire) -> None:
@@ -194,26 +197,27 @@ class Peers:
         if events:
             self._act(events)
 
-    def _answered(self, member: Member, query: int | None, answer: PeerAnswer) -> None:
+    def _answered(self, member: Member, link: Link, query: int | None, answer: PeerAnswer) -> None:
         if query == JOIN:
-            self.gossip.answered(self._link(member), answer)
+            self.gossip.answered(link, answer)
             self._learn_news()
             return
         # If the first answer of a version-1 peer told no name, the next one does.
         if (query is None or member.version == 0) and len(answer.nodes) == 1:
             (name,) = answer.nodes
-            self._identified(member, name, "", 1)
+            self._identified(member, link, name, "", 1)
         if query is not None:
             self._events.append(PeerReplied(member, query, answer))
 
-    def _identified(self, member: Member, name: str, instance: str, version: int) -> None:
+    def _identified(
+        self, member: Member, link: Link, name: str, instance: str, version: int
+    ) -> None:
         if instance and instance == self.roster.instance:
             log.info("Address %s is this node itself", member.address)
             self._forget(member)
             return
         self.roster.identify(member, name, instance, version)
         member.loss_logged = False
-        link = self._link(member)
         if member.alias_of is not None:
             log.debug("Address %s is node %s too", member.address, member.alias_of)
             member.error = NOT_CONNECTED
@@ -234,8 +238,7 @@ class Peers:
             self.gossip.link_up(link)
         self._events.append(PeerUp(member))
 
-    def _went_down(self, member: Member, reason: str, *, was_up: bool) -> None:
-        link = self._link(member)
+    def _went_down(self, member: Member, link: Link, reason: str, *, was_up: bool) -> None:
         if was_up or not member.since:
             member.since, member.changed_at = self._wall(), self._clock.time()
         if was_up:
@@ -404,7 +407,7 @@ class Peers:
 
     def _drop(self, link: Link, reason: str) -> None:
         link.drop()
-        self._went_down(self.links.members[link], reason, was_up=True)
+        self._went_down(self.links.members[link], link, reason, was_up=True)
         self._finish()
 
     def _hang_up(self, member: Member, link: Link) -> None:
