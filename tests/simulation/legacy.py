@@ -1,4 +1,4 @@
-"""A version-1 agent: a faithful double of what the original does, seen from outside.
+"""A version-1 agent: a double of what the original does, seen from outside.
 
 It offers and selects no subprotocol and sends nothing of itself in the upgrade; ignores unknown
 fields and never echoes an ``id``; answers one request at a time per connection, in order; does not
@@ -119,7 +119,7 @@ class _Served:
 
 
 class _Gathering:
-    """One question to all peers."""
+    """One request to all peers."""
 
     def __init__(self, agent: LegacyAgent, answer: Callable[[dict[str, Node]], None]) -> None:
         self._answer: Callable[[dict[str, Node]], None] | None = answer
@@ -135,7 +135,7 @@ class _Gathering:
         if not self._waiting:
             self._finish()
 
-    def took(self, peer: "_Peer", listed: str, node: Node) -> None:
+    def answered(self, peer: "_Peer", listed: str, node: Node) -> None:
         """Take a peer's answer."""
         if self._answer is not None:
             del self._nodes[listed]
@@ -158,7 +158,7 @@ class _Peer:
         self.name = ""
         self.wire: Wire | None = None
         self._agent = agent
-        self._asked: deque[tuple[_Gathering, str]] = deque()
+        self._in_flight: deque[tuple[_Gathering, str]] = deque()
         agent.dial(self)
 
     @property
@@ -173,7 +173,7 @@ class _Peer:
     def ask(self, gathering: _Gathering) -> None:
         """Ask it for its own node."""
         assert self.wire is not None
-        self._asked.append((gathering, self.listed))
+        self._in_flight.append((gathering, self.listed))
         self.wire.send(REQUEST)
 
     def opened(self, wire: Wire, hello: Hello) -> None:
@@ -186,12 +186,12 @@ class _Peer:
     def received(self, text: bytes) -> None:
         answer = json.loads(text)
         assert list(answer) == ["host", "nodes", "error"], "a version-1 agent knows no more"
-        gathering, listed = self._asked.popleft()
+        gathering, listed = self._in_flight.popleft()
         ((name, node),) = answer["nodes"].items()
         self.name = name
-        gathering.took(self, listed, node)
+        gathering.answered(self, listed, node)
 
     def ended(self, reason: str) -> None:
         self.wire = None
-        self._asked.clear()
+        self._in_flight.clear()
         self._agent.later(REDIAL, self._agent.dial, self)

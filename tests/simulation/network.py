@@ -17,7 +17,7 @@ LOOPBACK = 0.00002
 
 
 class Weather(Struct, frozen=True):
-    """What happens to a message on its way.
+    """What happens to a message under way.
 
     It takes from ``fastest`` to ``slowest`` seconds. The share ``lost`` of them has to be sent
     again, after TCP's doubling timeout; the share ``late`` takes ``lateness`` seconds more.
