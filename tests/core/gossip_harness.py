@@ -1,4 +1,4 @@
-"""Agents that do nothing but gossip, over links that deliver at once."""
+"""Agents that only gossip, over links that deliver at once."""
 
 import json
 import random
@@ -26,13 +26,13 @@ def entry(number: int, incarnation: int = 1, **more: object) -> MemberEntry:
 
 
 class GossipAgent:
-    """One agent's gossip, and what it has learnt."""
+    """One agent's gossip, and what it has learned."""
 
     def __init__(self, number: int, clock: FakeClock) -> None:
         self._learned: list[MemberEntry] = []
         self.links: list[FakeLink] = []
         self.rooms = 0
-        """How many members it could do without."""
+        """How many members it can give up."""
         self.table = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
         self.gossip = Gossip(self.table, self._make_room, clock=clock, rng=random.Random(number))
 
@@ -49,12 +49,12 @@ class GossipAgent:
         return self.rooms >= 0
 
     def knows(self, *entries: MemberEntry) -> None:
-        """Take in what is no news."""
+        """Know these from the start, so that they are no news."""
         for one in entries:
             self.table.merge(one)
 
     def connect(self, other: "GossipAgent") -> "FakeLink":
-        """Link it to another, as if it had dialled."""
+        """Link it to another, as if it had dialed."""
         wire = FakeLink(self, other)
         self.links.append(wire)
         self.gossip.link_up(cast(Link, wire))
@@ -64,10 +64,10 @@ class GossipAgent:
         self,
         *members: MemberEntry,
         teller: MemberEntry,
-        caller: str = "somebody",
+        caller: str = "a caller",
         **fields: object,
     ) -> dict[str, Any]:
-        """Have it asked to exchange by who can be dialled at ``caller``; its answer."""
+        """Send it a join request, from the agent at the address ``caller``; returns its answer."""
         request = {"type": 4, "member": teller, "digest": "0", **fields}
         if members:
             request["members"] = members
@@ -77,7 +77,7 @@ class GossipAgent:
 
 
 class FakeLink:
-    """A link between two sides that delivers at once, and remembers what went each way."""
+    """A link between two agents that delivers at once, and keeps what went each way."""
 
     def __init__(self, side: GossipAgent, other: GossipAgent) -> None:
         self.address = parse_address(other.table.own.address)

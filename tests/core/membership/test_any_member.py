@@ -59,12 +59,12 @@ def heard(entries: list[dict[str, Any]]) -> list[MemberEntry]:
     return decode_entries(raw)[0]
 
 
-def tell(view: MembershipTable, entries: list[MemberEntry]) -> int:
+def tell(table: MembershipTable, entries: list[MemberEntry]) -> int:
     """Merge all valid entries; returns how many were news."""
     news = 0
     for one in entries:
         with suppress(EntryRefused):
-            news += view.merge(one) is not None
+            news += table.merge(one) is not None
     return news
 
 
@@ -81,19 +81,19 @@ def test_agents_agree_once_they_have_told_each_other_whatever_they_were_told(
     told: list[tuple[int, list[dict[str, Any]]]],
 ) -> None:
     now = [WALL]
-    views = [agent(number, now) for number in (1, 2, 3)]
-    owns = [view.own for view in views]
-    for who, entries in told:
-        tell(views[who], heard(entries))
+    tables = [agent(number, now) for number in (1, 2, 3)]
+    owns = [table.own for table in tables]
+    for number, entries in told:
+        tell(tables[number], heard(entries))
     for _ in range(3):
         now[0] += 1  # an incarnation refuted at the limit is accepted now
-        for view in views:
-            for other in views:
-                tell(other, view.all())
-    assert len({view.digest for view in views}) == 1
-    assert len({frozenset(map(encode, view.all())) for view in views}) == 1
-    for view, own in zip(views, owns, strict=True):
-        check_table(view, own)
+        for table in tables:
+            for other in tables:
+                tell(other, table.all())
+    assert len({table.digest for table in tables}) == 1
+    assert len({frozenset(map(encode, table.all())) for table in tables}) == 1
+    for table, own in zip(tables, owns, strict=True):
+        check_table(table, own)
 
 
 # Entries about an agent itself depend on the order: it refutes them.
@@ -123,11 +123,11 @@ def test_the_table_takes_as_many_members_as_it_has_room_for(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table_module, "MAX_MEMBERS", 16)
-        view = agent(1, [WALL])
-        own = view.own
+        table = agent(1, [WALL])
+        own = table.own
         for one in heard(told):
-            tell(view, [one])
-            check_table(view, own)
+            tell(table, [one])
+            check_table(table, own)
 
 
 joins = st.fixed_dictionaries(

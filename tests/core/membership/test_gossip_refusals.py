@@ -40,7 +40,7 @@ def test_an_invalid_entry_is_refused_with_a_reason_and_the_rest_is_taken(
     own.ask(invalid, entry(10), teller=entry(8))
     assert [one.name for one in own.learned] == ["n8", "n10"]
     (line,) = complaints(caplog)
-    assert line.startswith("Refused a member that somebody told of: ")
+    assert line.startswith("Refused a member that a caller told of: ")
     assert why in line
     assert own.table.own.state == "up"
 
