@@ -29,6 +29,12 @@ def test_a_kernel_file_of_many_pages_is_read_to_its_end() -> None:
     assert file.read().rstrip().split(b"\n")[-1].startswith(b"VmFlags")
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/mountinfo"), reason="needs /proc")
+def test_a_mount_table_reports_no_change_after_the_first_call() -> None:
+    file = KernelFile("/proc/self/mountinfo")
+    assert [file.changed(), file.changed()] == [True, False]
+
+
 def test_an_absent_file_is_none(tmp_path: Path) -> None:
     assert open_optional(str(tmp_path / "none")) is None
 
