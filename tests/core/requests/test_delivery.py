@@ -35,6 +35,17 @@ def test_clients_with_many_requests_in_flight_are_answered_in_batches_in_their_o
     assert [one.got for one in busy] == [[b"first"]] * 2 * BATCH + [[b"second"]] * BATCH
 
 
+def test_a_delivery_that_fails_ends_no_other(delivery: Delivery, clock: FakeClock) -> None:
+    busy = [BusyClient() for _ in range(2 * BATCH)]
+    del busy[5].got
+
+    with pytest.raises(AttributeError):
+        delivery.answer(busy, b"{}")
+    clock.turn()
+
+    assert all(one.got == [b"{}"] for one in busy if one is not busy[5])
+
+
 def test_nothing_is_delivered_after_stop(delivery: Delivery, clock: FakeClock) -> None:
     busy = [BusyClient() for _ in range(2 * BATCH)]
 

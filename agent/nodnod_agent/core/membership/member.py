@@ -147,7 +147,7 @@ class Member:
         return entry
 
     def entry(self, answer: PeerAnswer, question: Question) -> bytes:
-        """Its node object in its answer, see from_peer; what it repeats is not checked again."""
+        """Its node object in its answer, see peer_node; what it repeats is not checked again."""
         raw = bytes(next(iter(answer.nodes.values()))) if len(answer.nodes) == 1 else b""
         terms = (question, self.name, self.listed, self.version, raw)
         if terms != self._terms:

@@ -7,8 +7,9 @@ does not delay other clients.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Sized
-from functools import partial
+from collections.abc import Iterable, Iterator, Sized
+from itertools import islice
+from operator import methodcaller
 
 from nodnod_agent.core.interfaces import Clock
 
@@ -43,37 +44,40 @@ class Delivery:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._queue: deque[Callable[[], None]] = deque()
+        self._queue: deque[Iterator[None]] = deque()
         self._running = False
 
     def answer(self, waiters: Iterable[Waiter], body: bytes) -> None:
         """Give ``body`` to all waiters, urgent ones first."""
+        busy = []
         for waiter in waiters:
             if len(waiter.in_flight) <= FEW_IN_FLIGHT:
                 waiter.deliver(body)
             else:
-                self._queue.append(partial(waiter.deliver, body))
-        self._start()
+                busy.append(waiter)
+        if busy:
+            self.schedule(map(methodcaller("deliver", body), busy))
 
-    def schedule(self, deliveries: Iterable[Callable[[], None]]) -> None:
-        """Make these after all that are scheduled already."""
-        self._queue.extend(deliveries)
-        self._start()
+    def schedule(self, deliveries: Iterator[None]) -> None:
+        """Take an iterator of which each step makes a delivery; those before it come first."""
+        self._queue.append(deliveries)
+        if not self._running:
+            self._run()
 
     def stop(self) -> None:
         """Drop what is not delivered yet."""
         self._queue.clear()
 
-    def _start(self) -> None:
-        if self._queue and not self._running:
-            self._running = True
-            self._run()
-
     def _run(self) -> None:
-        queue = self._queue
-        for _ in range(min(BATCH, len(queue))):
-            queue.popleft()()
-        if queue:
-            self._clock.call_at(self._clock.time(), self._run)
-        else:
-            self._running = False
+        self._running = True
+        left = BATCH
+        try:
+            while left and self._queue:
+                left -= sum(1 for _ in islice(self._queue[0], left))
+                if left and self._queue:  # it has ended
+                    self._queue.popleft()
+        finally:  # the failure of one delivery does not end the others
+            if self._queue:
+                self._clock.call_at(self._clock.time(), self._run)
+            else:
+                self._running = False

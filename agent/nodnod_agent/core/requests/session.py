@@ -81,7 +81,7 @@ class Session:
 
     @property
     def known(self) -> bool:
-        """Whether it is an agent to which we have a link, which nobody can claim."""
+        """Whether it is an agent to which this node has a link; a client cannot claim that."""
         return self.from_agent and self._responder.peers.links.reaches(self.hello.instance)
 
     @property

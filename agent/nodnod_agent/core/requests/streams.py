@@ -154,7 +154,7 @@ class _Feed:
         due = [one for one in recipients if not one.scheduled]
         for subscription in due:
             subscription.scheduled = True
-        self.streams.delivery.schedule([one.deliver for one in due])
+        self.streams.delivery.schedule(map(Subscription.deliver, due))
 
     def _ask_for_newcomers(self, tick: _Tick) -> None:
         self._joining = None
