@@ -6,13 +6,7 @@ from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Wire
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.core.membership.events import (
-    PeerDown,
-    PeerEvent,
-    PeerRemoved,
-    PeerReplied,
-    PeerUp,
-)
+from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerReplied, PeerUp
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
@@ -119,21 +113,19 @@ class Node:
             self.peers.links.inbound_ended(session.hello, session.wire)
 
     def _act(self, events: Iterable[PeerEvent]) -> None:
-        queries, push = self.responder.queries, self.push
+        push = self.push
         for event in events:
-            match event:
-                case PeerReplied(member, query, answer):
-                    self._replied(member, query, answer)
-                case PeerUp(member):
-                    if push is not None:
-                        push.subscribe(member)
-                case PeerDown(member):
-                    queries.failed(member, None, member.error)
-                    if push is not None:
-                        push.cache.changed()
-                case PeerRemoved(member):
-                    if push is not None:
-                        push.cache.forget(member)
+            member = event.member
+            if isinstance(event, PeerReplied):
+                self._replied(*event)
+            elif isinstance(event, PeerDown):
+                self.responder.queries.failed(member, None, member.error)
+                if push is not None:
+                    push.cache.changed()
+            elif push is not None and isinstance(event, PeerUp):
+                push.subscribe(member)
+            elif push is not None:
+                push.cache.forget(member)
 
     def _replied(self, member: Member, query: int | None, answer: PeerAnswer | WireError) -> None:
         if query == STREAM_ID and isinstance(answer, PeerAnswer):
