@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -78,10 +79,10 @@ async def test_an_agent_without_files_does_not_spin(cartman: Agent) -> None:
     async with V1Client(cartman.address) as served, AsyncExitStack() as stack:
         await crowd(cartman, stack)
         await served.ask(0)
-        meter = Meter(cartman.pid)
+        meter, began = Meter(cartman.pid), monotonic()
         await asyncio.sleep(0.5)  # the span that is measured
 
-        assert meter.seconds() < 0.2
+        assert meter.seconds() < 0.4 * (monotonic() - began)
     await accepts_again(cartman)
 
 
