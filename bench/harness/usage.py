@@ -23,27 +23,28 @@ class Meter:
         return float(times.user + times.system)
 
 
+def cpu_wait(pid: int) -> float:
+    """Seconds for which the main thread was ready to run and had no CPU; 0 but on Linux."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 class Deadline:
     """A limit in seconds for a process, which begins now.
 
-    On Linux, time for which its main thread was ready to run and had no CPU does not count: a busy
-    machine takes no deadline away.
+    Time for which it had no CPU does not count: a busy machine takes no deadline away.
     """
 
     def __init__(self, pid: int, seconds: float) -> None:
-        self._waits = Path(f"/proc/{pid}/schedstat")
-        self._end = monotonic() + seconds - self._waited()
+        self._pid = pid
+        self._end = monotonic() + seconds - cpu_wait(pid)
 
     @property
     def passed(self) -> bool:
         """Whether the process has had all its time."""
-        return monotonic() > self._end + self._waited()
-
-    def _waited(self) -> float:
-        try:
-            return int(self._waits.read_text().split()[1]) / 1e9
-        except OSError:
-            return 0.0
+        return monotonic() > self._end + cpu_wait(self._pid)
 
 
 def rss(pid: int) -> int:

@@ -240,8 +240,8 @@ OF_VERSION_1 = OF_BOTH | {
 }
 
 CUT = {
-    "with 10 MB": Told(padded(10 * MEGABYTE), LOST),
-    "with 3 MB": Told(padded(3 * MEGABYTE), "bad answer: a node object of more than 16384 bytes"),
+    "with 5 MB": Told(padded(5 * MEGABYTE), LOST),
+    "with 1 MB": Told(padded(MEGABYTE), "bad answer: a node object of more than 16384 bytes"),
     "bytes for text": Told(instead(lambda a: json.dumps(a).encode()), LOST),
     "never": Told(never, SILENT),
 }

@@ -122,7 +122,16 @@ class FaultHarness(Numbered):
                 truth.begin("link", nodes[one], -inf)
             seed = len(self.watched)
             thread = Threaded(
-                Recorder(agent.address, names, entry, nodes[agent], truth, pace=pace, seed=seed)
+                Recorder(
+                    agent.address,
+                    names,
+                    entry,
+                    nodes[agent],
+                    truth,
+                    pid=agent.pid,
+                    pace=pace,
+                    seed=seed,
+                )
             )
             if LINUX:
                 reset_peak(agent.pid)
