@@ -41,7 +41,18 @@ def assert_all_gone(processes: list[psutil.Process]) -> None:
     assert gone
 
 
-def test_real_agents_see_each_other_and_end_with_the_demo() -> None:
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (signal.SIGINT, 0),
+        (signal.SIGTERM, 0),
+        (signal.SIGHUP, 0),
+        (signal.SIGKILL, -signal.SIGKILL),
+    ],
+)
+def test_the_demo_shows_real_agents_with_hints_and_leaves_none_behind(
+    end: signal.Signals, status: int
+) -> None:
     with command(["-c", demo(2, real=True)]) as process:
         text = read_until(process, "answered by")
         agents = agents_of(text)
@@ -49,25 +60,13 @@ def test_real_agents_see_each_other_and_end_with_the_demo() -> None:
         assert re.search(r"^cartman .*%", text, re.MULTILINE)
         assert re.search(r"^kenny .*%", text, re.MULTILINE)
         assert "2 nodes · answered by kenny" in text
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
-        assert process.returncode == 0
-        assert err == ""
-    assert_all_gone(agents)
-
-
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_the_demo_prints_hints_and_leaves_no_process_behind(end: signal.Signals) -> None:
-    with command(["-c", demo(2, real=end is signal.SIGKILL)]) as process:
-        text = read_until(process, "Ctrl-C")
-        agents = agents_of(text)
         address = re.findall(r"cartman +(\S+)", text)[0]
         assert f"stat --server {address} --watch 1" in text
         assert f"examples/dial.py --server {address}" in text
         assert f"ws://{address}/" in text
         process.send_signal(end)
-        process.communicate()
-        assert process.returncode == (0 if end is not signal.SIGKILL else -signal.SIGKILL)
+        _, err = process.communicate()
+        assert (process.returncode, err) == (status, "")
     assert_all_gone(agents)
 
 

@@ -51,8 +51,9 @@ def test_a_bad_server_in_the_environment_is_wrong_usage(
     assert "port" in capsys.readouterr().err
 
 
-def test_a_failure_to_connect_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stat", "--server", "127.0.0.1:1"]) == 3
+@pytest.mark.parametrize("command", ["stat", "stat --watch 1", "members", "members --agree"])
+def test_a_failure_to_connect_is_status_3(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--server", "127.0.0.1:1"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "nodnod: cannot connect to ws://127.0.0.1:1/: connection refused\n"

@@ -67,8 +67,9 @@ def test_json_is_the_answer_of_the_server_in_the_environment(
     assert list(json.loads(capsys.readouterr().out)["nodes"]) == ["kyle"]
 
 
-def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server]) -> None:
-    assert main(["stat", "--server", v2.address, "--nodes", "db-*", "kyle", "--timeout", "5"]) == 0
+@pytest.mark.parametrize("command", ["stat", "check"])
+def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server], command: str) -> None:
+    assert main([command, "--server", v2.address, "--nodes", "db-*", "kyle", "--timeout", "5"]) == 0
     (request,) = v2.server.requests
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
 
@@ -154,11 +155,6 @@ def test_watch_ends_with_the_status_of_the_last_answer(v2: Threaded[V2Server]) -
     with watch(v2) as process:
         read_until(process, "answered by")
     assert process.returncode == 1
-
-
-def test_watch_is_status_3_if_it_cannot_connect_at_first(capsys: Capture) -> None:
-    assert main(["stat", "--server", "127.0.0.1:1", "--watch", "1"]) == 3
-    assert "connection refused" in capsys.readouterr().err
 
 
 def test_watch_ends_quietly_when_its_reader_closes_the_pipe(v2: Threaded[V2Server]) -> None:

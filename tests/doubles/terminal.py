@@ -6,6 +6,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from doubles.v2_server import V2Server
 from eventually import eventually
 from nodnod_agent.console.stat_request import StatRequest
 from nodnod_agent.console.top.app import Viewer
@@ -63,3 +64,13 @@ async def terminal(
         app = Viewer(client, request or StatRequest(), every, **clocks)
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Terminal(app, pilot)
+
+
+@asynccontextmanager
+async def watching(server: V2Server, **options: Any) -> AsyncIterator[Terminal]:
+    """Watch ``server`` on a terminal that already shows the first answer."""
+    async with terminal(server.address, **options) as screen:
+        await server.streaming_count(1)
+        await server.tick()
+        await screen.until(screen.names)
+        yield screen

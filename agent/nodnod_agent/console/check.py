@@ -24,8 +24,7 @@ exit status:
 """
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_server(parser)
@@ -78,7 +77,7 @@ def levels(lowest: float, highest: float, *, falling: bool = False) -> Callable[
     return read
 
 
-def run(args: Namespace) -> int:
+def _run(args: Namespace) -> int:
     """Print the verdict and return its severity; without an answer that is UNKNOWN."""
     thresholds = Thresholds(
         metrics={name: value for name in METRICS if (value := getattr(args, name)) is not None},
@@ -98,7 +97,7 @@ def run(args: Namespace) -> int:
 COMMAND = Command(
     "check",
     "check a cluster against thresholds, as a monitoring plugin",
-    add_flags,
-    run,
+    _add_flags,
+    _run,
     usage_status=Severity.UNKNOWN,
 )

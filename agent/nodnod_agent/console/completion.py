@@ -16,14 +16,13 @@ Save the script where the shell looks for completions:
 """
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, help="name of the shell")
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
 
 
-def run(args: Namespace) -> int:
+def _run(args: Namespace) -> int:
     """Print the script, made from the parser that has read this command line."""
     import shtab  # only here: it would slow down the start of the other commands
 
@@ -31,4 +30,4 @@ def run(args: Namespace) -> int:
     return Status.OK
 
 
-COMMAND = Command("completion", "print a completion script for a shell", add_flags, run)
+COMMAND = Command("completion", "print a completion script for a shell", _add_flags, _run)

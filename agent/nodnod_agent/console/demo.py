@@ -35,8 +35,7 @@ PLAIN_INTERVAL = 5.0
 """Seconds between tables on a terminal, and elsewhere."""
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--nodes",
         metavar="N",
@@ -46,8 +45,7 @@ def add_flags(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
-    """Run the demo."""
+def _run(args: Namespace) -> int:
     return demonstrate(int(args.nodes))
 
 
@@ -69,13 +67,13 @@ async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> i
         tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
         local_cluster(addresses, Path(folder), command) as agents,
     ):
-        print_error(await _run(agents))
+        print_error(await _show(agents))
         for agent in agents:
             sys.stderr.write(f"--- {agent.name} ({agent.address}):\n{agent.log()}\n")
     return Status.UNREACHABLE
 
 
-async def _run(agents: Sequence[LocalAgent]) -> str:
+async def _show(agents: Sequence[LocalAgent]) -> str:
     """Show the cluster until cancelled; return the error that ended it."""
     _print(f"Starting {counted(len(agents), 'agent')} on this machine:")
     for agent in agents:
@@ -155,4 +153,4 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-COMMAND = Command("demo", "run a cluster on this machine and watch it", add_flags, run)
+COMMAND = Command("demo", "run a cluster on this machine and watch it", _add_flags, _run)

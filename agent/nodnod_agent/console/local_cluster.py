@@ -22,18 +22,10 @@ HOST = "127.0.0.1"
 STOP_TIMEOUT = 3.0
 """Seconds for all agents together to stop before they are killed."""
 
-_NAMES = [
-    "kenny",
-    "cartman",
-    "stan",
-    "kyle",
-    "butters",
-    "wendy",
-    "tweek",
-    "craig",
-    "clyde",
-    "jimmy",
-]
+_NAMES = (
+    *("kenny", "cartman", "stan", "kyle", "butters"),
+    *("wendy", "tweek", "craig", "clyde", "jimmy"),
+)
 
 
 def name_of(index: int) -> str:
@@ -45,8 +37,6 @@ def free_addresses(count: int, first: int = DEFAULT_PORT) -> list[Address]:
     """Return the first ``count`` free loopback ports from ``first`` up. Raises OSError if fewer."""
     found: list[Address] = []
     for port in range(first, 65536):
-        if len(found) == count:
-            break
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             # As servers do: a port with only old connections in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -55,9 +45,9 @@ def free_addresses(count: int, first: int = DEFAULT_PORT) -> list[Address]:
             except OSError:
                 continue
         found.append(Address(HOST, port))
-    if len(found) < count:
-        raise OSError(f"fewer than {count} free ports from {first} up")
-    return found
+        if len(found) == count:
+            return found
+    raise OSError(f"fewer than {count} free ports from {first} up")
 
 
 class LocalAgent(NamedTuple):

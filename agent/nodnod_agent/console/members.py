@@ -30,8 +30,7 @@ ERROR_COLUMN_WIDTH = 110
 _STYLES = {"up": "green", "down": "bold red", "left": "dim"}
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     add_server(parser)
     parser.add_argument(
         "--agree",
@@ -43,8 +42,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
 
 
-def run(args: Namespace) -> int:
-    """List the members, or compare the views of all."""
+def _run(args: Namespace) -> int:
     dial = partial(client_factory(args), timeout=args.timeout)
     client = dial(args.server)
     if args.agree:
@@ -132,4 +130,6 @@ def _print_json(document: object) -> None:
     sys.stdout.write(text.decode() + "\n")
 
 
-COMMAND = Command("members", "list the members of a cluster, or compare all views", add_flags, run)
+COMMAND = Command(
+    "members", "list the members of a cluster, or compare all views", _add_flags, _run
+)

@@ -13,8 +13,7 @@ RANDOM_BYTES = 32
 """The size of the SHA-256 hash that signs tokens; 43 characters when printed."""
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         metavar="PATH",
@@ -23,8 +22,7 @@ def add_flags(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
-    """Print the secret or write it to a file."""
+def _run(args: Namespace) -> int:
     secret = secrets.token_urlsafe(RANDOM_BYTES)
     if args.file is None:
         sys.stdout.write(f"{secret}\n")
@@ -40,4 +38,4 @@ def run(args: Namespace) -> int:
     return Status.OK
 
 
-COMMAND = Command("secret", "generate a secret for a cluster", add_flags, run)
+COMMAND = Command("secret", "generate a secret for a cluster", _add_flags, _run)

@@ -1,7 +1,6 @@
 """Run a coroutine until a signal ends it."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def until_signal(work: Coroutine[Any, Any, T]) -> T | None:
-    """Run ``work``. SIGINT, SIGTERM and SIGHUP cancel it; the result is then None."""
+    """Run ``work`` in the main thread. A signal cancels it; the result is then None."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
     stopped = False
@@ -25,9 +24,7 @@ async def until_signal(work: Coroutine[Any, Any, T]) -> T | None:
             task.cancel()
 
     for number in _SIGNALS:
-        # Outside the main thread handlers are refused; there the starter handles signals.
-        with contextlib.suppress(RuntimeError, ValueError):
-            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:

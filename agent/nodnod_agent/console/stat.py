@@ -14,8 +14,7 @@ from nodnod_client.messages import Answer
 DEFAULT_TIMEOUT = 10.0
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     add_server(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--local", action="store_true", help="only the node of this agent")
@@ -39,7 +38,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add_seconds(parser, "--timeout", 0.1, None, text)
 
 
-def run(args: Namespace) -> int:
+def _run(args: Namespace) -> int:
     """Ask once or repeatedly; the status is that of the last answer."""
     deadline = None if args.timeout is None else agent_deadline(args.timeout)
     request = StatRequest(local=args.local, nodes=args.nodes, deadline=deadline)
@@ -79,4 +78,4 @@ def _status(answer: Answer) -> Status:
     return Status.NODE_ERROR if any(node.error for node in answer.nodes.values()) else Status.OK
 
 
-COMMAND = Command("stat", "show the stats of a cluster, or of one node", add_flags, run)
+COMMAND = Command("stat", "show the stats of a cluster, or of one node", _add_flags, _run)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from nodnod_client.client import Client
 from nodnod_client.errors import ConnectError, RequestTimeoutError, StatFailedError
 from nodnod_client.messages import Answer
+from nodnod_client.requests import StatOptions
 
 RETRY_INTERVAL = 1.0
 """Seconds between attempts to connect again."""
@@ -37,12 +38,13 @@ class StatRequest(Struct, frozen=True):
     async def ask(self, client: Client) -> Answer:
         """Send the request once and return the answer."""
         if self.local:
-            return await client.stat(
-                detail=self.detail, history=self.history, deadline=self.deadline
-            )
-        return await client.stat_all(
-            nodes=self.nodes, detail=self.detail, history=self.history, deadline=self.deadline
-        )
+            return await client.stat(**self.options)
+        return await client.stat_all(nodes=self.nodes, **self.options)
+
+    @property
+    def options(self) -> StatOptions:
+        """The keywords that all requests of a client take."""
+        return {"detail": self.detail, "history": self.history, "deadline": self.deadline}
 
 
 async def ask_once(client: Client, request: StatRequest) -> Answer:
@@ -75,11 +77,9 @@ async def _run(client: Client, request: StatRequest, every: float) -> AsyncItera
             async for answer in client.stream(
                 all=not request.local,
                 nodes=request.nodes,
-                detail=request.detail,
-                history=request.history,
-                deadline=request.deadline,
                 every=every,
                 reconnect=False,
+                **request.options,
             ):
                 yield answer
         except StatFailedError as error:

@@ -23,8 +23,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _DEFAULT_CONFIG = "./conf/conf.json"
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--role",
         choices=ROLES,
@@ -58,7 +57,7 @@ def add_flags(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
+def _run(args: Namespace) -> int:
     """Print the token on stdout and its expiry on stderr."""
     try:
         secret = read_secret(*_reference(args), os.environ)
@@ -114,4 +113,4 @@ def _subject(text: str) -> str:
     return text
 
 
-COMMAND = Command("token", "make a token for a cluster with a secret", add_flags, run)
+COMMAND = Command("token", "make a token for a cluster with a secret", _add_flags, _run)

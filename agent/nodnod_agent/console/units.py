@@ -65,6 +65,5 @@ def plain(text: str, longest: int = 300) -> str:
 def _visible(character: str) -> str:
     if character in "\n\r\t":
         return " "
-    return (
-        "\ufffd" if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") else character
-    )
+    invisible = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "\ufffd" if invisible else character

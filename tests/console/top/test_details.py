@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from doubles.terminal import Terminal, terminal
+from doubles.terminal import Terminal, watching
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
@@ -23,10 +23,7 @@ async def server() -> AsyncIterator[V2Server]:
 @pytest.fixture
 async def opened(server: V2Server) -> AsyncIterator[Terminal]:
     """A terminal that shows the details of the first node."""
-    async with terminal(server.address) as screen:
-        await server.streaming_count(1)
-        await server.tick()
-        await screen.until(screen.names)
+    async with watching(server) as screen:
         await screen.press("enter")
         await server.streaming_count(2)
         await server.tick()
@@ -101,13 +98,7 @@ async def test_long_details_scroll(server: V2Server, opened: Terminal) -> None:
 
 
 async def test_wildcards_in_the_name_of_a_node_are_escaped() -> None:
-    async with (
-        V2Server(nodes=[node_object("db[1]*")]) as server,
-        terminal(server.address) as screen,
-    ):
-        await server.streaming_count(1)
-        await server.tick()
-        await screen.until(screen.names)
+    async with V2Server(nodes=[node_object("db[1]*")]) as server, watching(server) as screen:
         await screen.press("enter")
         await server.streaming_count(2)
         assert server.requests[-1]["nodes"] == ["db[[]1][*]"]

@@ -119,11 +119,8 @@ def test_a_section_that_failed_shows_its_error_and_affects_no_other(
     assert "user 8.0 %" in text
 
 
-@pytest.mark.parametrize(
-    "history", [7, {}, {"every": 0, "end": 1}, {"every": 1, "end": 1, "cpuUsed": "x"}]
-)
-def test_an_invalid_history_is_not_shown(history: Any) -> None:
-    text = shown(history=history)
+def test_an_invalid_history_is_not_shown() -> None:
+    text = shown(history={"every": 1, "end": 1, "cpuUsed": "x"})
     assert "The last" not in text
     assert "user 8.0 %" in text
 

@@ -20,15 +20,13 @@ EXIT_TIMEOUT = 2.0
 """Seconds from a signal to the exit of the process, whatever the terminal does."""
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare the flags."""
+def _add_flags(parser: ArgumentParser) -> None:
     add_server(parser)
     add_nodes(parser)
     add_seconds(parser, "--every", 0.25, 1.0, "seconds between updates (default: 1)")
 
 
-def run(args: Namespace) -> int:
-    """Run the viewer."""
+def _run(args: Namespace) -> int:
     try:
         import textual  # noqa: F401 - an optional dependency, and only of this command
     except ModuleNotFoundError:
@@ -69,4 +67,4 @@ def _handle_signals(leave: Callable[[], None]) -> None:
         loop.add_signal_handler(one, end, one)
 
 
-COMMAND = Command("top", "watch a cluster live on the whole terminal", add_flags, run)
+COMMAND = Command("top", "watch a cluster live on the whole terminal", _add_flags, _run)

@@ -57,14 +57,10 @@ class RecentHistory:
         self._means = dict(sorted({**before._means, **self._means}.items()))
 
     def cells(self, metric: int, width: int, now: float) -> list[float | None]:
-        """Return at most ``width`` means up to ``now``; None where nothing is known.
-
-        The grouping of slots does not depend on ``now``, so a drawn sparkline only moves.
-        """
-        size = ceil(SLOTS / width)
-        last = floor(now / self._slot) // size
-        first = last - SLOTS // size + 1
-        return [self._mean(metric, range(k * size, (k + 1) * size)) for k in range(first, last + 1)]
+        """Return at most ``width`` means up to ``now``; None where nothing is known."""
+        last = floor(now / self._slot)
+        slots = [self._means.get(number) for number in range(last - SLOTS + 1, last + 1)]
+        return downsample([slot and slot[1][metric] for slot in slots], width, last)
 
     def copy(self) -> "RecentHistory":
         """Return a copy that later values do not change."""
@@ -72,16 +68,12 @@ class RecentHistory:
         same._means = dict(self._means)
         return same
 
-    def _mean(self, metric: int, numbers: range) -> float | None:
-        slots = (self._means[number][1] for number in numbers if number in self._means)
-        return _mean([means[metric] for means in slots])
-
 
 def downsample(values: Sequence[float | None], width: int, newest: int) -> list[float | None]:
     """Return at most ``width`` means of equally many values each.
 
     ``newest`` is the number of the last value, counted from any fixed start: the same values are
-    grouped together each time, however many have been added.
+    grouped together each time, however many have been added, so a drawn sparkline only moves.
     """
     size = max(1, ceil(len(values) / width))
     start = newest - len(values) + 1

@@ -56,8 +56,8 @@ class NodeTable(ScrollView, can_focus=True):
             super().__init__()
             self.key = key
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self.rows: Sequence[Row] = ()
         self.outdated = False
         """Whether to draw the numbers dimmed."""
@@ -74,9 +74,8 @@ class NodeTable(ScrollView, can_focus=True):
         self.rows, self._order, self._reverse = rows, order, reverse
         self._now, self._wall = now, wall
         indices = {row.node.name: index for index, row in enumerate(rows)}
-        last = max(0, len(rows) - 1)
-        self._cursor = 0 if self._selected is None else indices.get(self._selected, self._cursor)
-        self._cursor = min(self._cursor, last)
+        cursor = 0 if self._selected is None else indices.get(self._selected, self._cursor)
+        self._cursor = max(0, min(len(rows) - 1, cursor))
         self.on_resize()
         self.refresh()
 

@@ -47,7 +47,7 @@ class Overview(Screen[None]):
         """Lay out the parts from top to bottom."""
         yield Static(id="heading")
         yield Static(id="totals")
-        yield NodeTable(id="nodes")
+        yield NodeTable()
         yield Static(id="banner")
         yield Input(id="filter", placeholder="part of a name, or a pattern: db-*")
         yield Footer()
