@@ -42,18 +42,6 @@ def bind(source: str) -> str:
     return target
 
 
-def mount_mute() -> tuple[str, int]:
-    """Mount a FUSE filesystem that never answers; its mount point and its descriptor.
-
-    Closing the descriptor makes all pending calls fail.
-    """
-    target = tempfile.mkdtemp()
-    device = os.open("/dev/fuse", os.O_RDWR)
-    options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
-    mount("mute", target, "fuse", options=options)
-    return target, device
-
-
 def run(script: str, *, timeout: float = 20) -> subprocess.CompletedProcess[str]:
     """Run Python code in a new process that has called ``enter``; skips the test if not allowed."""
     probe = "from collectors.private_mounts import enter; enter()"

@@ -52,7 +52,12 @@ def test_a_mount_without_an_answer_is_left_out_until_it_is_stuck() -> None:
     assert compute([MountState(where, None, None, "")]) == []
     (row,) = compute([MountState(where, None, 1700000000.0, "")])
     assert (row.total, row.stuck_since) == (0, 1700000000.0)
-    assert unread_mounts([row]) == ["/data"]
+
+
+@pytest.mark.parametrize(("counted", "unread"), [(True, ["/data"]), (False, [])])
+def test_a_counted_mount_without_numbers_is_unread(counted: bool, unread: list[str]) -> None:
+    rows = compute([MountState(mount("/data", counted=counted), None, 1700000000.0, "")])
+    assert unread_mounts(rows) == unread
 
 
 def test_a_stuck_mount_keeps_its_last_good_numbers() -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from collectors import private_mounts
 from nodnod_agent.collectors.mounts import (
     Kind,
     MountEntry,
@@ -157,3 +158,19 @@ def test_a_macbook_counts_the_disk_of_its_apfs_volumes_once() -> None:
         ("/Volumes/Stick", True),
         ("/Volumes/share", False),
     ]
+
+
+WITH_NEW_MOUNTS = """
+from collectors.private_mounts import bind
+from nodnod_agent.collectors.mounts import mount_table
+
+table = mount_table()
+before, unchanged = table(), table()
+bind("/"), bind("/usr")
+print(unchanged, len(before) > 0 and table() == before)
+"""
+
+
+def test_new_mounts_of_a_known_device_are_noticed_and_not_shown() -> None:
+    done = private_mounts.run(WITH_NEW_MOUNTS)
+    assert (done.stdout, done.stderr) == ("None True\n", "")

@@ -1,14 +1,11 @@
 import asyncio
-import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from collectors import private_mounts
 from eventually import SLACK
 from nodnod_agent.collectors.machine import Moment, Timing
 from nodnod_agent.collectors.sampler import WARM_UP, Sampler, next_tick
@@ -270,105 +267,3 @@ def test_the_sampler_survives_a_closed_loop() -> None:
 
 async def test_timings_are_those_of_the_machine() -> None:
     assert SamplerHarness(60.0).sampler.timings() == {"cpu": (0.001, 2)}
-
-
-SETUP = """
-import asyncio, json, os, sys, threading, time
-from collectors.private_mounts import bind, mount_mute
-from nodnod_agent.collectors.filesystems import FilesystemsCollector
-from nodnod_agent.collectors.machine import Machine, open_collectors
-from nodnod_agent.collectors.mount_watch import MountWatch
-from nodnod_agent.collectors.sampler import Sampler
-
-class Shift:
-    by = 0.0
-    def __call__(self):
-        return time.monotonic() + self.by
-
-async def main():
-    shift = Shift()
-    filesystems = FilesystemsCollector(watch=MountWatch(clock=shift))
-    machine = Machine(open_collectors()._replace(filesystems=filesystems))
-    samples = asyncio.Queue()
-    sampler = Sampler(0.05, samples.put_nowait, loop=asyncio.get_running_loop(), machine=machine)
-
-    async def until(fits):
-        async with asyncio.timeout(30):
-            while True:
-                sample = await samples.get()
-                if fits(sample, json.loads(sample.sections["filesystems"])):
-                    return sample
-    sampler.start()
-"""
-
-
-def run_program(body: str) -> dict[str, Any]:
-    indented = "".join(f"    {line}\n" for line in body.strip().splitlines())
-    done = private_mounts.run(f"{SETUP}\n{indented}\nasyncio.run(main())")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_a_device_with_three_mounts_is_counted_once() -> None:
-    counts = run_program("""
-before = await until(lambda sample, rows: sample.disk_total)
-points = [bind("/"), bind("/usr")]
-for _ in range(4):
-    after = await samples.get()
-rows = json.loads(after.sections["filesystems"])
-print(json.dumps([before.disk_total, after.disk_total, [row["mount"] for row in rows], points]))
-""")
-    before, after, shown, points = counts
-    assert before == after > 0
-    assert not set(points) & set(shown)
-
-
-def test_a_mount_that_never_answers_does_not_affect_the_others_and_recovers() -> None:
-    private_mounts.need_fuse()
-    result = run_program("""
-await until(lambda sample, rows: rows)
-point, device = mount_mute()
-mine = lambda rows: [row for row in rows if row["mount"] == point]
-others = lambda rows: [row for row in rows if row["mount"] != point]
-began = time.time()
-for _ in range(4):
-    waiting = await samples.get()
-shift.by = 5.0
-stuck = await until(lambda sample, rows: any("stuckSince" in row for row in mine(rows)))
-threads = []
-for _ in range(20):
-    await samples.get()
-    threads.append(threading.active_count())
-os.close(device)
-recovered = await until(lambda sample, rows: any("stuckSince" not in row for row in mine(rows)))
-rows = json.loads(stuck.sections["filesystems"])
-print(json.dumps({
-    "waiting": mine(json.loads(waiting.sections["filesystems"])),
-    "stuck": mine(rows)[0], "began": began, "error": stuck.error, "disk": stuck.disk_total,
-    "others": others(rows), "threads": threads,
-    "recovered": mine(json.loads(recovered.sections["filesystems"]))[0],
-}))
-""")
-    assert result["waiting"] == []
-    assert result["stuck"]["stuckSince"] == pytest.approx(result["began"], abs=2)
-    assert (result["stuck"]["type"], result["stuck"]["counted"]) == ("fuse", False)
-    assert result["error"] == ""
-    assert result["disk"] > 0
-    assert result["others"]
-    assert not any("stuckSince" in row for row in result["others"])
-    assert len(set(result["threads"])) == 1, "the thread count is flat"
-    assert result["recovered"]["error"]
-
-
-def test_a_process_with_a_stuck_mount_exits_at_once() -> None:
-    private_mounts.need_fuse()
-    result = run_program("""
-point, device = mount_mute()
-shift.by = 0.0
-await until(lambda sample, rows: rows)
-shift.by = 5.0
-await until(lambda sample, rows: any("stuckSince" in row for row in rows))
-sampler.stop()
-print(json.dumps({"stopped": time.time()}))
-""")
-    assert time.time() - result["stopped"] < 2 + SLACK

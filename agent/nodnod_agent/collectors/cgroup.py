@@ -67,18 +67,15 @@ def parse_flat(data: bytes) -> dict[bytes, int]:
 
 
 def memory_use(
-    limit: bytes, usage: bytes, stat: bytes, swap_max: bytes | None, swap: bytes | None
-) -> MemoryUse | None:
-    """The memory of a cgroup from its files (v2, or v1 without the swap ones); None: no limit."""
-    maximum = parse_limit(limit)
-    if maximum is None:
-        return None
+    limit: int, usage: bytes, stat: bytes, swap_max: bytes | None, swap: bytes | None
+) -> MemoryUse:
+    """The memory of a cgroup from its files (v2, or v1 without the swap ones)."""
     stats = parse_flat(stat)
     # In v1 the prefix "total_" includes the groups below this one.
     inactive = stats.get(b"total_inactive_file", stats.get(b"inactive_file", 0))
     cached = stats.get(b"file", stats.get(b"total_cache", 0))
     return MemoryUse(
-        limit=maximum,
+        limit=limit,
         used=max(0, int(usage) - inactive),
         cached=cached,
         swap_limit=None if swap_max is None else parse_limit(swap_max),
@@ -109,16 +106,15 @@ def cpu_use_v1(quota: bytes, period: bytes, usage: bytes, stat: bytes) -> CpuUse
     )
 
 
-class Cgroup:
+def _unlimited() -> None:
+    return None
+
+
+class Cgroup(NamedTuple):
     """The limits of this container; ``memory`` and ``cpu`` return None if there is no limit."""
 
-    def __init__(
-        self,
-        memory: Callable[[], MemoryUse | None] = lambda: None,
-        cpu: Callable[[], CpuUse | None] = lambda: None,
-    ) -> None:
-        self.memory = memory
-        self.cpu = cpu
+    memory: Callable[[], MemoryUse | None] = _unlimited
+    cpu: Callable[[], CpuUse | None] = _unlimited
 
 
 def find_cgroup(mountinfo: bytes) -> Cgroup:
@@ -126,11 +122,10 @@ def find_cgroup(mountinfo: bytes) -> Cgroup:
     points = mount_points(mountinfo)
     v2 = points.get("")
     memory = _memory(v2, ("memory.max", "memory.current", "memory.stat")) or _memory(
-        points.get("memory"),
-        ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
+        points.get("memory"), ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
     )
     cpu = _cpu_v2(v2) or _cpu_v1(points.get("cpu"), points.get("cpuacct"))
-    return Cgroup(memory or (lambda: None), cpu or (lambda: None))
+    return Cgroup(memory or _unlimited, cpu or _unlimited)
 
 
 def _memory(
@@ -144,8 +139,8 @@ def _memory(
     swap = open_optional(f"{point}/memory.swap.current")
 
     def read() -> MemoryUse | None:
-        maximum = limit.read()
-        if parse_limit(maximum) is None:  # the other files are slow to read
+        maximum = parse_limit(limit.read())
+        if maximum is None:  # the other files are slow to read
             return None
         return memory_use(
             maximum,
