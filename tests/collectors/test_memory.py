@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from nodnod_agent.collectors.cgroup import Cgroup, MemoryUse
 from nodnod_agent.collectors.memory import (
     MemoryCollector,
@@ -65,7 +63,7 @@ def test_the_memory_of_this_machine_agrees_with_psutil() -> None:
     assert abs(memory.available - expected.available) < memory.total / 20
 
 
-def test_a_new_limit_is_followed(tmp_path: Path) -> None:
+def test_a_new_limit_is_followed() -> None:
     uses = iter([None, MemoryUse(2000, 500, 0, None, None)])
     collector = MemoryCollector(Cgroup(memory=lambda: next(uses)), lambda: HOST)
     assert [collector.read(0.0).total, collector.read(1.0).total] == [8000, 2000]

@@ -50,15 +50,19 @@ def test_a_laptop_has_temperatures_a_fan_and_a_battery() -> None:
     )
 
 
-@pytest.mark.parametrize("left", [psutil.POWER_TIME_UNKNOWN, psutil.POWER_TIME_UNLIMITED, None, -1])
-def test_the_time_left_of_a_battery_may_be_unknown(left: int | None) -> None:
-    section = compute(SensorReadings({}, {}, PowerSource(100, left, True)))
-    assert section == Sensors([], [], Battery(100, True, None))
-
-
-def test_an_empty_battery_has_no_time_left() -> None:
-    section = compute(SensorReadings({}, {}, PowerSource(0, 0, False)))
-    assert section == Sensors([], [], Battery(0, False, 0))
+@pytest.mark.parametrize(
+    ("reported", "left"),
+    [
+        (psutil.POWER_TIME_UNKNOWN, None),
+        (psutil.POWER_TIME_UNLIMITED, None),
+        (None, None),
+        (-1, None),
+        (0, 0),
+    ],
+)
+def test_the_time_left_of_a_battery_may_be_unknown(reported: int | None, left: int | None) -> None:
+    section = compute(SensorReadings({}, {}, PowerSource(0, reported, True)))
+    assert section == Sensors([], [], Battery(0, True, left))
 
 
 def test_a_machine_without_sensors_has_no_section() -> None:

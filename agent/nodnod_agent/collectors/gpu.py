@@ -8,25 +8,6 @@ from nodnod_agent.collectors.kernel_files import text
 from nodnod_client.sections import Gpu
 
 
-def compute(
-    name: str | bytes,
-    utilisation: float | None,
-    memory: tuple[int, int] | None,
-    temperature: float | None,
-    milliwatts: float | None,
-) -> Gpu:
-    """One row of the section; ``memory`` is (total, used)."""
-    total, used = memory or (None, None)
-    return Gpu(
-        name=text(name),
-        utilisation=utilisation,
-        memory_total=total,
-        memory_used=used,
-        temperature=temperature,
-        power=None if milliwatts is None else round(milliwatts / 1000, 2),
-    )
-
-
 def load_nvml() -> Any:
     """The module of nvidia-ml-py. Raises ImportError if it is not installed."""
     return importlib.import_module("pynvml")
@@ -82,10 +63,12 @@ class GpuCollector:
 
         utilisation = optional(nvml.nvmlDeviceGetUtilizationRates)
         memory = optional(nvml.nvmlDeviceGetMemoryInfo)
-        return compute(
-            optional(nvml.nvmlDeviceGetName) or "",
-            utilisation and utilisation.gpu,
-            memory and (memory.total, memory.used),
-            optional(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
-            optional(nvml.nvmlDeviceGetPowerUsage),
+        milliwatts = optional(nvml.nvmlDeviceGetPowerUsage)
+        return Gpu(
+            name=text(optional(nvml.nvmlDeviceGetName) or ""),
+            utilisation=utilisation and utilisation.gpu,
+            memory_total=memory and memory.total,
+            memory_used=memory and memory.used,
+            temperature=optional(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+            power=None if milliwatts is None else round(milliwatts / 1000, 2),
         )
