@@ -37,6 +37,8 @@ class V1Server:
     ``requests`` lists all requests that were read, over all connections.
     """
 
+    version = 1
+
     def __init__(
         self,
         name: str = "kyle",

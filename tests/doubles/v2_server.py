@@ -25,6 +25,8 @@ class V2Server(V1Server):
     requests of running streams. ``members`` is the answer to type 3.
     """
 
+    version = 2
+
     def __init__(self, name: str = "kyle", *, ticking: bool = False, **options: Any) -> None:
         super().__init__(name, **options)
         self.instance = f"instance of {name}"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from doubles.v1_server import V1Server
+from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from loops import LOOPS
 
@@ -31,4 +31,11 @@ async def v1() -> AsyncIterator[V1Server]:
 @pytest.fixture
 async def v2() -> AsyncIterator[V2Server]:
     async with V2Server() as server:
+        yield server
+
+
+@pytest.fixture(params=[V1Server, V2Server])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[V1Server]:
+    """An agent of each version, with two nodes."""
+    async with request.param(nodes=[node_object("kyle"), node_object("kenny")]) as server:
         yield server

@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nodnod_client.address import Address, parse_address
-from nodnod_client.errors import AddressError, NodNodError
+from nodnod_client.errors import AddressError
 
 PORT = "port must be 1–65535, got "  # noqa: RUF001
 
@@ -100,11 +100,6 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
 )
 def test_an_address_of_no_machine_or_of_many_is_not_dialable(host: str, dialable: bool) -> None:
     assert parse_address(host).dialable is dialable
-
-
-def test_an_address_error_is_a_nodnod_error_and_a_value_error() -> None:
-    assert issubclass(AddressError, NodNodError)
-    assert issubclass(AddressError, ValueError)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

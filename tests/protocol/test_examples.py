@@ -18,9 +18,8 @@ NODES = [node_object("kyle"), node_object("kenny", error="connection refused")]
 
 @pytest.mark.parametrize("dash", ["-", "--"])
 def test_client_prints_the_stats_and_disconnects(dash: str) -> None:
-    flags = [f"{dash}server", "{}", f"{dash}count", "1"]
     with Threaded(V1Server(nodes=NODES)) as agent:
-        flags[1] = agent.address
+        flags = [f"{dash}server", agent.address, f"{dash}count", "1"]
         with command([str(EXAMPLES / "client.py"), *flags]) as process:
             out, err = process.communicate()
     assert err == ""

@@ -9,10 +9,7 @@ from doubles.members import row, wire
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
 from nodnod_client.client import Client
-from nodnod_client.errors import (
-    ConnectError,
-    StatFailedError,
-)
+from nodnod_client.errors import ConnectError, StatFailedError
 from nodnod_client.sync import SyncClient
 
 ROWS = [row("kyle"), row("stan", "down", since=None, rtt=None, version=None)]
