@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 import pytest
@@ -15,7 +15,6 @@ from websockets.http11 import Request, Response
 
 from doubles.certificates import Authority
 from nodnod_client import Client, SyncClient
-from nodnod_client.client import server_url
 from nodnod_client.errors import AddressError, ConnectError
 from nodnod_client.tls import CLOSED_AFTER_TLS, client_context
 from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
@@ -23,34 +22,25 @@ from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.abc-_123"
 
 
-class Agent:
-    """An agent up to the handshake."""
+class Agent(NamedTuple):
+    """An agent up to the handshake, and the handshakes that it has received."""
 
-    def __init__(self) -> None:
-        self.address = ""
-        self.requests: list[Request] = []
-        self.refusal: Callable[[ServerConnection], Response] | None = None
-
-    async def process(self, connection: ServerConnection, request: Request) -> Response | None:
-        self.requests.append(request)
-        return self.refusal(connection) if self.refusal is not None else None
+    address: str
+    requests: list[Request]
 
 
 @asynccontextmanager
-async def agent(tls: ssl.SSLContext | None = None) -> AsyncIterator[Agent]:
-    async def wait(connection: ServerConnection) -> None:
-        await connection.wait_closed()
+async def agent(tls: ssl.SSLContext | None = None, *, refusal: str = "") -> AsyncIterator[Agent]:
+    """``refusal`` is the text with which it refuses every handshake (401)."""
+    requests = []
 
-    found = Agent()
-    options: dict[str, Any] = {"process_request": found.process, "ssl": tls, "compression": None}
-    async with serve(wait, "127.0.0.1", 0, **options) as server:
-        found.address = f"127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
-        yield found
+    def process(connection: ServerConnection, request: Request) -> Response | None:
+        requests.append(request)
+        return connection.respond(401, refusal) if refusal else None
 
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
+    options: dict[str, Any] = {"process_request": process, "ssl": tls, "compression": None}
+    async with serve(ServerConnection.wait_closed, "127.0.0.1", 0, **options) as server:
+        yield Agent(f"127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", requests)
 
 
 def serving(authority: Authority, *, client: bool = False) -> ssl.SSLContext:
@@ -115,9 +105,7 @@ async def test_the_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None
 
 
 async def test_the_reason_of_a_refusal_is_shown() -> None:
-    async with agent() as found:
-        found.refusal = lambda connection: connection.respond(401, "the token has expired\n")
-
+    async with agent(refusal="the token has expired\n") as found:
         assert await failure(Client(found.address, token=TOKEN)) == (
             f"cannot connect to ws://{found.address}/: "
             "it refuses us: the token has expired (HTTP 401)"
@@ -127,9 +115,7 @@ async def test_the_reason_of_a_refusal_is_shown() -> None:
 @pytest.mark.parametrize("repeated", ["{}", "no {}!", "{:.60}", "what is {}x and {}"])
 async def test_a_token_repeated_by_the_server_is_not_shown(repeated: str) -> None:
     token = jwt.encode({"role": "read", "exp": 2**31}, "x" * 32, "HS256")
-    async with agent() as found:
-        found.refusal = lambda connection: connection.respond(401, repeated.format(token, token))
-
+    async with agent(refusal=repeated.format(token, token)) as found:
         text = await failure(Client(found.address, token=token))
 
     assert "it refuses us: " in text
@@ -137,8 +123,7 @@ async def test_a_token_repeated_by_the_server_is_not_shown(repeated: str) -> Non
 
 
 async def test_concurrent_connects_get_the_status_of_a_refusal() -> None:
-    async with agent() as found:
-        found.refusal = lambda connection: connection.respond(401, "one token is needed\n")
+    async with agent(refusal="one token is needed\n") as found:
         client = Client(found.address)
 
         errors = await asyncio.gather(client.connect(), client.connect(), return_exceptions=True)
@@ -225,22 +210,3 @@ def test_an_unreadable_authority_is_an_error_at_once(tmp_path: Path) -> None:
         Client(ca=tmp_path / "gone")
     with pytest.raises(ssl.SSLError):
         Client(ca=tmp_path / "empty")
-
-
-@pytest.mark.parametrize(
-    ("server", "url"),
-    [
-        ("kyle", "wss://kyle:7070/"),
-        ("[::1]:81", "wss://[::1]:81/"),
-        ("wss://kyle:7070/path", "wss://kyle:7070/path"),
-        ("WSS://kyle", "wss://kyle"),
-    ],
-)
-def test_secure_means_tls(server: str, url: str) -> None:
-    assert server_url(server, secure=True) == url
-
-
-@pytest.mark.parametrize("server", ["ws://kyle", "ws://kyle:7070/"])
-def test_secure_refuses_a_plain_url(server: str) -> None:
-    with pytest.raises(AddressError, match="wss://"):
-        server_url(server, secure=True)

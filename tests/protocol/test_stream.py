@@ -1,7 +1,7 @@
 """Streams: ticks, gaps, and reconnections."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,16 +14,13 @@ from nodnod_client.mailbox import Mailbox
 from nodnod_client.messages import Answer
 from nodnod_client.stream import Gaps, StreamAnswer
 
-
-@pytest.fixture
-def server(v2: V2Server) -> V2Server:
-    return v2
+Stream = AsyncGenerator[StreamAnswer, None]
 
 
 @pytest.fixture
-async def client(server: V2Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+async def client(v2: V2Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     monkeypatch.setattr("nodnod_client.stream.FIRST_DELAY", 0.001)
-    async with Client(server.address) as client:
+    async with Client(v2.address) as client:
         yield client
 
 
@@ -34,99 +31,98 @@ async def subscribed(server: V2Server, stream: Any, streams: int = 1) -> asyncio
     return task
 
 
-async def test_each_tick_is_an_answer(server: V2Server, client: Client) -> None:
-    server.nodes = [node_object("kyle"), node_object("kenny")]
+@pytest.fixture
+async def stream(v2: V2Server, client: Client) -> AsyncIterator[Stream]:
+    """A stream whose first answer has been read."""
+    stream = client.stream()
+    first = await subscribed(v2, stream)
+    await v2.tick()
+    await first
+    yield stream
+    await stream.aclose()
+
+
+async def test_each_tick_is_an_answer(v2: V2Server, client: Client) -> None:
+    v2.nodes = [node_object("kyle"), node_object("kenny")]
     stream = client.stream(every=0.25)
-    first = await subscribed(server, stream)
-    await server.tick()
-    assert list((await first).nodes) == ["kyle", "kenny"]
-    await server.tick()
+    waiting = await subscribed(v2, stream)
+    await v2.tick()
+    first = await waiting
+    assert (list(first.nodes), first.reconnected) == (["kyle", "kenny"], False)
+    await v2.tick()
     second = await anext(stream)
     assert (second.seq, second.missed, second.reconnected) == (1, 0, False)
     await stream.aclose()
 
 
-async def test_the_request_has_all_fields(server: V2Server, client: Client) -> None:
+async def test_the_request_has_all_fields(v2: V2Server, client: Client) -> None:
     stream = client.stream(all=False, every=2, detail="load", history=60, deadline=1, stat_type=3)
-    await subscribed(server, stream)
-    (request,) = server.streams.values()
+    await subscribed(v2, stream)
+    (request,) = v2.streams.values()
     assert isinstance(request.pop("id"), int)
     assert request == {"every": 2, "detail": ["load"], "history": 60, "timeout": 1, "statType": 3}
 
 
-async def test_leaving_the_loop_stops_the_stream(server: V2Server, client: Client) -> None:
-    server.ticking = True
+async def test_leaving_the_loop_stops_the_stream(v2: V2Server, client: Client) -> None:
+    v2.ticking = True
     async for answer in client.stream(every=0.25):
         assert answer.host == "kyle"
         break
-    await server.streaming_count(0)
-    assert [request["type"] for request in server.requests] == [1, 2]
+    await v2.streaming_count(0)
+    assert [request["type"] for request in v2.requests] == [1, 2]
     assert (await client.stat()).host == "kyle"
 
 
-async def test_cancelling_the_reader_stops_the_stream(server: V2Server, client: Client) -> None:
-    reader = await subscribed(server, client.stream())
+async def test_cancelling_the_reader_stops_the_stream(v2: V2Server, client: Client) -> None:
+    reader = await subscribed(v2, client.stream())
     reader.cancel()
-    await server.streaming_count(0)
+    await v2.streaming_count(0)
 
 
-async def test_streams_and_requests_share_one_connection(server: V2Server, client: Client) -> None:
+async def test_streams_and_requests_share_one_connection(v2: V2Server, client: Client) -> None:
     cluster, own = client.stream(), client.stream(all=False)
-    server.nodes = [node_object("a"), node_object("b")]
-    first = await subscribed(server, cluster)
-    second = await subscribed(server, own, 2)
-    await server.tick()
+    v2.nodes = [node_object("a"), node_object("b")]
+    first = await subscribed(v2, cluster)
+    second = await subscribed(v2, own, 2)
+    await v2.tick()
     assert len((await first).nodes) == 2
     assert len((await second).nodes) == 1
     assert len((await client.stat_all()).nodes) == 2
     await cluster.aclose()
     await own.aclose()
-    assert len(server.connections) == 1
+    assert len(v2.connections) == 1
 
 
-async def test_ticks_that_the_agent_skips_are_counted(server: V2Server, client: Client) -> None:
-    stream = client.stream()
-    first = await subscribed(server, stream)
-    await server.tick()
-    await first
-    await server.tick(skip=3)
+async def test_ticks_that_the_agent_skips_are_counted(v2: V2Server, stream: Stream) -> None:
+    await v2.tick(skip=3)
     assert (await anext(stream)).missed == 3
-    await stream.aclose()
 
 
-async def test_a_slow_reader_gets_the_newest_tick_next(server: V2Server, client: Client) -> None:
-    stream = client.stream()
-    first = await subscribed(server, stream)
-    await server.tick()
-    await first
+async def test_a_slow_reader_gets_the_newest_tick_next(
+    v2: V2Server, client: Client, stream: Stream
+) -> None:
     for _ in range(5):
-        await server.tick()
+        await v2.tick()
     await client.stat()  # comes after the ticks on the same connection
     newest = await anext(stream)
     assert (newest.seq, newest.missed) == (5, 4)
-    await stream.aclose()
 
 
 async def test_a_stream_continues_after_a_lost_connection_and_reports_it(
-    server: V2Server, client: Client
+    v2: V2Server, client: Client, stream: Stream
 ) -> None:
-    stream = client.stream()
-    first = await subscribed(server, stream)
-    await server.tick()
-    assert not (await first).reconnected
-    await server.drop()
-    await server.streaming_count(0)
-    again = await subscribed(server, stream)
-    await server.tick()
+    await v2.drop()
+    await v2.streaming_count(0)
+    again = await subscribed(v2, stream)
+    await v2.tick()
     answer = await again
     assert answer.reconnected
     assert answer.seq == 0
     assert client.connected
-    await stream.aclose()
 
 
 async def test_a_stream_reconnects_until_an_agent_answers(
-    server: V2Server, client: Client, monkeypatch: pytest.MonkeyPatch
+    v2: V2Server, client: Client, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect, failed = client._connect, asyncio.Event()
 
@@ -138,20 +134,15 @@ async def test_a_stream_reconnects_until_an_agent_answers(
             raise
 
     monkeypatch.setattr(client, "_connect", recorded)
-    stream = client.stream()
-    first = await subscribed(server, stream)
-    await server.tick()
-    await first
-    port = server.port
-    await server.__aexit__(None, None, None)
+    port = v2.port
+    await v2.__aexit__(None, None, None)
     waiting = asyncio.create_task(anext(stream))
     await failed.wait()
     async with V2Server("kenny", port=port) as successor:
         await successor.streaming_count(1)
         await successor.tick()
         assert (await waiting).host == "kenny"
-        await stream.aclose()
-    await server.__aenter__()
+    await v2.__aenter__()
 
 
 async def test_without_reconnect_a_silent_agent_is_a_connect_error(client: Client) -> None:
@@ -160,28 +151,26 @@ async def test_without_reconnect_a_silent_agent_is_a_connect_error(client: Clien
         await anext(client.stream(every=0.01, reconnect=False))
 
 
-async def test_without_reconnect_a_lost_connection_is_raised(
-    server: V2Server, client: Client
-) -> None:
-    waiting = await subscribed(server, client.stream(reconnect=False))
-    await server.drop()
+async def test_without_reconnect_a_lost_connection_is_raised(v2: V2Server, client: Client) -> None:
+    waiting = await subscribed(v2, client.stream(reconnect=False))
+    await v2.drop()
     with pytest.raises(ConnectError):
         await waiting
 
 
-async def test_disconnect_ends_a_stream(server: V2Server, client: Client) -> None:
-    waiting = await subscribed(server, client.stream())
+async def test_disconnect_ends_a_stream(v2: V2Server, client: Client) -> None:
+    waiting = await subscribed(v2, client.stream())
     await client.disconnect()
     with pytest.raises(NotConnectedError):
         await waiting
 
 
 async def test_disconnect_ends_a_stream_that_waits_to_reconnect(
-    server: V2Server, client: Client, monkeypatch: pytest.MonkeyPatch
+    v2: V2Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodnod_client.stream.FIRST_DELAY", 1000.0)
-    waiting = await subscribed(server, client.stream())
-    await server.drop()
+    waiting = await subscribed(v2, client.stream())
+    await v2.drop()
     await client.disconnect()
     with pytest.raises(NotConnectedError):
         await asyncio.wait_for(waiting, 5)
@@ -193,56 +182,54 @@ async def test_a_stream_before_connect_is_not_connected() -> None:
 
 
 async def test_a_refused_stream_raises_and_is_not_stopped_again(
-    server: V2Server, client: Client
+    v2: V2Server, client: Client
 ) -> None:
-    server.refusal = {
+    v2.refusal = {
         "error": "`every` must be between 0.25 and 3600, got 0",
         "code": "bad_request",
     }
     with pytest.raises(StatFailedError, match="`every`") as caught:
         await anext(client.stream(every=0))
     assert caught.value.code == "bad_request"
-    server.refusal = None
+    v2.refusal = None
     await client.stat()
-    assert [request.get("type", 0) for request in server.requests] == [1, 0]
+    assert [request.get("type", 0) for request in v2.requests] == [1, 0]
 
 
-async def test_a_stream_continues_after_its_agent_shuts_down(
-    server: V2Server, client: Client
-) -> None:
-    server.refusal = {"error": "shutting down", "code": "shutting_down"}
+async def test_a_stream_continues_after_its_agent_shuts_down(v2: V2Server, client: Client) -> None:
+    v2.refusal = {"error": "shutting down", "code": "shutting_down"}
     stream = client.stream()
     waiting = asyncio.create_task(anext(stream))
-    await server.arrived(1)
-    server.refusal = None
-    await server.streaming_count(1)
-    await server.tick()
+    await v2.arrived(1)
+    v2.refusal = None
+    await v2.streaming_count(1)
+    await v2.tick()
     assert (await waiting).host == "kyle"
     await stream.aclose()
 
 
-async def test_an_agent_that_answers_once_does_not_stream(server: V2Server, client: Client) -> None:
-    server.streaming = False
+async def test_an_agent_that_answers_once_does_not_stream(v2: V2Server, client: Client) -> None:
+    v2.streaming = False
     with pytest.raises(StatFailedError, match="does not stream"):
         await anext(client.stream())
 
 
-async def test_version_1_does_not_stream() -> None:
-    async with V1Server() as server, Client(server.address) as client:
+async def test_version_1_does_not_stream(v1: V1Server) -> None:
+    async with Client(v1.address) as client:
         with pytest.raises(StatFailedError, match="version-2 agent"):
             await anext(client.stream())
         assert (await client.stat()).host == "kyle"
 
 
-async def test_a_silent_agent_counts_as_lost(server: V2Server, client: Client) -> None:
+async def test_a_silent_agent_counts_as_lost(v2: V2Server, client: Client) -> None:
     client.timeout = 0.05
     stream = client.stream(every=0.01)
     waiting = asyncio.create_task(anext(stream))
-    await server.arrived(2)  # subscribed again, on a new connection
+    await v2.arrived(2)  # subscribed again, on a new connection
     client.timeout = 10.0
-    await server.streaming_count(1)
+    await v2.streaming_count(1)
     waiting.cancel()
-    await server.streaming_count(0)
+    await v2.streaming_count(0)
 
 
 # Units
