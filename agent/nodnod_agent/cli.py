@@ -44,12 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             from nodnod_client import __version__  # the client library, which no agent needs
 
             return _print(1, f"NodNod version\t{__version__}\n")
-        return _serve(flags, os.environ)
+        _serve(flags)
     except ConfigError as error:
         _print(2, f"{printable(str(error))}\n")
         return 2
     except KeyboardInterrupt:  # before the agent handles signals itself
         return 130
+    return 0
 
 
 # Flags.
@@ -139,19 +140,19 @@ def _default(row: Setting) -> str:
 # One run.
 
 
-def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
+def _serve(flags: Mapping[str, str]) -> None:
     if flags.get("config") == "":
         raise ConfigError("--config: expected the path of a file, got ''")
-    named = flags.get("config") or environment.get("NODNOD_CONFIG")
+    named = flags.get("config") or os.environ.get("NODNOD_CONFIG")
     path = named or DEFAULT_PATH
     file = _read_file(path, must_exist=bool(named))
-    given = gather(flags, environment, file, path)
+    given = gather(flags, os.environ, file, path)
     settings = _settings(given)
 
     def reload() -> Settings:
         # A file that has been there must still be there: its removal does not mean to run alone.
         data = _read_file(path, must_exist=file is not None)
-        return _settings(gather(flags, environment, data, path))
+        return _settings(gather(flags, os.environ, data, path))
 
     from nodnod_agent.daemon import run  # help and errors start faster without
 
@@ -162,7 +163,7 @@ def _serve(flags: Mapping[str, str], environment: Mapping[str, str]) -> int:
             alone = "" if settings.nodes or settings.join else ": running alone"
             log.info("No configuration file at %s%s", path, alone)
         try:
-            return run(settings, reload)
+            run(settings, reload)
         except OSError as error:
             place = given.places.get("listen", "--listen")
             what = f"cannot listen on {settings.listen}: {_reason(error)}"

@@ -35,7 +35,7 @@ from nodnod_agent.transport.peer_connection import DialContext
 from nodnod_agent.transport.server import Server
 from nodnod_agent.transport.server_connection import ServerContext
 from nodnod_client import __version__
-from nodnod_client.address import Address, parse_address
+from nodnod_client.address import Address
 
 DRAIN_TIMEOUT = 1.5
 """Seconds in which clients must read their close frames when the agent stops."""
@@ -53,8 +53,8 @@ log = logging.getLogger("nodnod")
 Reload = Callable[[], Settings]
 
 
-def run(settings: Settings, reload: Reload) -> int:
-    """Run one agent until SIGTERM or SIGINT; return the exit status.
+def run(settings: Settings, reload: Reload) -> None:
+    """Run one agent until SIGTERM or SIGINT.
 
     ``reload`` reads the settings again on SIGHUP, or raises ConfigError. Raises OSError if binding
     fails, and ConfigError for a fault in a secret or certificate.
@@ -63,19 +63,18 @@ def run(settings: Settings, reload: Reload) -> int:
     _raise_file_limit()
     sockets = bind(settings.listen)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, credentials, reload, sockets))
+        runner.run(_serve(settings, credentials, reload, sockets))
 
 
 async def _serve(
     settings: Settings, credentials: Credentials, reload: Reload, sockets: list[socket.socket]
-) -> int:
+) -> None:
     daemon = _Daemon(settings, credentials, reload, sockets[0].getsockname()[1])
     await daemon.start(sockets)
     try:
         await daemon.stop_requested.wait()
     finally:
         await daemon.stop()
-    return 0
 
 
 class _Daemon:
@@ -91,10 +90,9 @@ class _Daemon:
         self._sampled = asyncio.Event()
         self.stop_requested = asyncio.Event()
         self._listen = Address(settings.listen.host, port)
-        seeds = _seeds(settings)
-        advertise = settings.advertise or advertised_address(self._listen, seeds)
+        self._advertise = settings.advertise or advertised_address(self._listen, _seeds(settings))
         instance = secrets.token_hex(8)
-        hello = Hello(2, settings.name, instance, str(advertise))
+        hello = Hello(2, settings.name, instance, str(self._advertise))
         self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
         lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
@@ -115,10 +113,10 @@ class _Daemon:
             interval=settings.interval,
             limits=limits,
         )
-        self._own = {self._listen, advertise}
+        self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.peers.resolved, lookup)
         self._pages = Pages(self._node, self._sampler.timings, queue.enqueue_call)
-        self._policy = AuthPolicy(advertised=advertise, is_public=self._pages.is_public)
+        self._policy = AuthPolicy(advertised=self._advertise, is_public=self._pages.is_public)
         self._server = Server(
             ServerContext(
                 loop=loop,
@@ -126,7 +124,7 @@ class _Daemon:
                 accept=self._node.accepted,
                 page=self._pages,
                 hello=hello,
-                digest=self._digest,
+                digest=lambda: self._node.peers.gossip.table.digest,
                 max_clients=_max_clients(limits, tls=credentials.tls is not None),
                 limits=limits,
                 counters=self._node.counters,
@@ -154,12 +152,12 @@ class _Daemon:
         gc.freeze()
         self._server.listen(sockets)
         look_up_full_name(self._loop, self._on_full_name)
-        name, advertise = self._settings.name, self._node.peers.gossip.table.own.address
+        name = self._settings.name
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
-        if advertise != str(self._listen):
-            log.info("Advertising address %s", advertise)
-        if is_unreachable(parse_address(advertise), _seeds(self._settings)):
-            log.warning("Other machines cannot dial the advertised address %s", advertise)
+        if self._advertise != self._listen:
+            log.info("Advertising address %s", self._advertise)
+        if is_unreachable(self._advertise, _seeds(self._settings)):
+            log.warning("Other machines cannot dial the advertised address %s", self._advertise)
         self._is_exposed = not all(is_loopback(sock.getsockname()[0]) for sock in sockets)
         self._warn_if_unprotected()
         log.info("Starting discovery service")
@@ -183,9 +181,6 @@ class _Daemon:
         await self._server.drained(DRAIN_TIMEOUT)
         await self._dialer.context.table.drained(DRAIN_TIMEOUT / 3)
         self._systemd.close()
-
-    def _digest(self) -> str:
-        return self._node.peers.gossip.table.digest
 
     def _deliver(self, sample: Sample) -> None:
         self._node.sampled(sample)

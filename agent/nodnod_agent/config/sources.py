@@ -6,7 +6,7 @@ values are validated too. Every fault is a ``ConfigError`` of one line that begi
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -81,21 +81,19 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _KEYS = [row.key for row in SETTINGS]
 
 
-def _flattened(document: dict[str, Any], prefix: str, path: str) -> list[tuple[str, Any]]:
-    values: list[tuple[str, Any]] = []
+def _flattened(document: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, Any]]:
     for name, value in document.items():
         key = prefix + name
         # A dot stands for nesting in ``_KEYS``, and never occurs in a key of the file.
         if "." not in name and key in _KEYS:
-            values.append((key, value))
+            yield key, value
         elif "." not in name and any(other.startswith(f"{key}.") for other in _KEYS):
             if not isinstance(value, dict):
                 # Text in place of ``auth`` may be a secret.
                 got = "text" if isinstance(value, str) else shown(value)
                 raise ConfigError(f"{path}: {key}: expected an object, got {got}")
-            values += _flattened(value, f"{key}.", path)
+            yield from _flattened(value, f"{key}.", path)
         else:
             here = {k.removeprefix(prefix).split(".")[0] for k in _KEYS if k.startswith(prefix)}
             hint = did_you_mean(name, here, prefix)
             raise ConfigError(f"{path}: unknown key {shown(key)}{hint}")
-    return values

@@ -6,6 +6,7 @@ returns text that it cannot read unchanged: the check then reports the fault.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -216,15 +217,12 @@ def _normalized(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "")
 
 
-_CONSTANTS = {None: "null", True: "true", False: "false"}
-
-
 def shown(value: Any) -> str:
     """Return a value as errors show it: short, on one line, without control characters."""
     if isinstance(value, list | dict):
         return "an array" if isinstance(value, list) else "an object"
     if value is None or isinstance(value, bool):
-        return _CONSTANTS[value]
+        return json.dumps(value)
     text = repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
     return text if len(text) <= 80 else text[:77] + "…"
 

@@ -7,18 +7,19 @@ never come from a client.
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import psutil
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.registry import Collector
 
 from nodnod_agent.collectors.machine import Timing
 from nodnod_agent.core.counters import Histogram
@@ -56,12 +57,10 @@ class Metrics:
         self._node = node
         self._timings = timings
         self._process = psutil.Process()
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def of_node(self) -> bytes:
         """Return the metrics of this node, with all sections that are known, and of this agent."""
-        return generate_latest(self._registry)
+        return generate_latest(_Page(self._own()))
 
     def of_cluster(self, body: bytes) -> bytes:
         """Return the metrics of the nodes in an answer to type 1.
@@ -81,12 +80,10 @@ class Metrics:
             has_numbers = any((stats.cpu_used, stats.memory_total, stats.disk_total))
             if not stats.error or (has_numbers and not stats.error.startswith(STALE)):
                 nodes.append(NodeSections(name, _sections(stats, raw)))
-        registry = CollectorRegistry()
-        registry.register(_ClusterCollector(up, nodes))
-        return generate_latest(registry)
+        is_up = _gauge("nodnod_up", "1 if the node answered without an error.", up, "node")
+        return generate_latest(_Page([is_up, *_node_metrics(nodes, by_node=True)]))
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield all metrics of the node and the agent, for ``generate_latest``."""
+    def _own(self) -> Iterator[Metric]:
         raw = msgspec.Raw(self._node.local.entry(_ALL_SECTIONS))
         yield from _node_metrics([NodeSections("", _sections(decode_node(raw), raw))])
         yield from self._requests()
@@ -170,17 +167,13 @@ class Metrics:
             yield _gauge("process_start_time_seconds", text, self._process.create_time())
 
 
-class _ClusterCollector:
-    """The metrics of one answer of the cluster."""
+class _Page(Collector):
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
 
-    def __init__(self, up: Mapping[str, bool], nodes: list[NodeSections]) -> None:
-        self._up = up
-        self._nodes = nodes
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield them, for ``generate_latest``."""
-        yield _gauge("nodnod_up", "1 if the node answered without an error.", self._up, "node")
-        yield from _node_metrics(self._nodes, by_node=True)
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics, for ``generate_latest``."""
+        return self._metrics
 
 
 def _sections(stats: FullStats, raw: msgspec.Raw) -> dict[str, Any]:
