@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.harness import CoreHarness
 from doubles.samples import GIB, Scrape, full_sample, scrape_cluster, scrape_peer
+from strategies import examples, json_values
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
@@ -138,17 +139,14 @@ def test_numbers_that_no_float_can_hold_are_left_out(harness: CoreHarness) -> No
     assert page("nodnod_filesystem_used_bytes", **labels) == 1
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
 _sections = st.dictionaries(
-    st.sampled_from(["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu"]), _json
+    st.sampled_from(["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu"]),
+    json_values,
 )
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=50)
-@given(_json | _sections)
+@examples(50)
+@given(json_values | _sections)
 def test_any_detail_of_a_peer_gives_a_valid_page(detail: object) -> None:
     harness = CoreHarness()
     harness.node.sampled(full_sample())
