@@ -1,5 +1,6 @@
 """The metrics of the node and its agent: which number becomes which series."""
 
+import platform
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from doubles.samples import GIB, TIMINGS, Scrape, full_sample, scrape
 from nodnod_agent.core.counters import CODES
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.http.metrics import Metrics
+from nodnod_client import __version__
 
 OWN = [
     ("nodnod_cpu_used_ratio", {}, 0.125),
@@ -317,7 +319,8 @@ def test_the_process_and_its_version_are_series(own: Scrape) -> None:
     assert (own("process_resident_memory_bytes") or 0) > 1e6
     assert (own("process_cpu_seconds_total") or 0) > 0
     assert (own("process_start_time_seconds") or 0) > 1.6e9
-    assert own.of("python_version") == [".".join(map(str, sys.version_info[:3]))]
+    build = {"version": __version__, "python_version": platform.python_version()}
+    assert own("nodnod_build_info", **build) == 1
 
 
 def test_the_global_registry_stays_unused(harness: CoreHarness) -> None:
