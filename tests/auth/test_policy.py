@@ -103,13 +103,12 @@ def test_any_request_is_decided(path: str, values: list[tuple[str, str]], secret
 
 
 @pytest.mark.parametrize("upgrade", [False, True])
-def test_without_a_secret_every_request_is_admitted_even_as_a_peer(upgrade: bool) -> None:
-    assert decide(make_policy(None), request("/stat", upgrade=upgrade)) == Admission(agent=True)
-
-
-def test_without_a_secret_tokens_are_ignored() -> None:
-    with_token = request("/stat?token=x", "Authorization: Bearer nonsense")
-    assert decide(make_policy(None), with_token) == Admission(agent=True)
+@pytest.mark.parametrize("token", [(), ("Authorization: Bearer nonsense",)])
+def test_without_a_secret_every_request_is_admitted_even_as_a_peer_and_tokens_are_ignored(
+    upgrade: bool, token: tuple[str, ...]
+) -> None:
+    found = decide(make_policy(None), request("/stat?token=x", *token, upgrade=upgrade))
+    assert found == Admission(agent=True)
 
 
 @pytest.mark.parametrize("secret", [FakeTokens(), None])
@@ -123,22 +122,23 @@ def test_host_and_origin_are_checked_with_or_without_a_secret(secret: Tokens | N
 # Tokens.
 
 
+READER, PEER = Admission(agent=False), Admission(agent=True, proof="proof")
+
+
 @pytest.mark.parametrize(
-    "header",
+    ("header", "admission"),
     [
-        "Authorization: Bearer reader",
-        "Authorization: bearer  reader",
-        "Sec-WebSocket-Protocol: nodnod.2, nodnod.bearer.reader",
-        "Sec-WebSocket-Protocol: nodnod.bearer.reader,nodnod.2",
+        ("Authorization: Bearer reader", READER),
+        ("Authorization: bearer  reader", READER),
+        ("Sec-WebSocket-Protocol: nodnod.2, nodnod.bearer.reader", READER),
+        ("Sec-WebSocket-Protocol: nodnod.bearer.reader,nodnod.2", READER),
+        ("Authorization: Bearer agent", PEER),
     ],
 )
-def test_a_token_comes_in_a_header(policy: AuthPolicy, header: str) -> None:
-    assert decide(policy, request("/", header, upgrade=True)) == Admission(agent=False)
-
-
-def test_a_peer_is_admitted_as_an_agent_and_gets_a_proof(policy: AuthPolicy) -> None:
-    dial = request("/", "Authorization: Bearer agent", upgrade=True)
-    assert decide(policy, dial) == Admission(agent=True, proof="proof")
+def test_a_token_comes_in_a_header_and_that_of_a_peer_admits_it_as_an_agent_with_a_proof(
+    policy: AuthPolicy, header: str, admission: Admission
+) -> None:
+    assert decide(policy, request("/", header, upgrade=True)) == admission
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,16 @@ def test_a_wrong_token_is_refused_and_the_log_gets_more_detail(policy: AuthPolic
 
 
 @pytest.mark.parametrize(
-    "path", ["/?token=reader", "/stat?a=1&token=reader", "/stat?access_token=x", "/?token="]
+    "path",
+    ["/?token=reader", "/stat?a=1&token=reader", "/stat?access_token=x", "/?token=", "http://["],
 )
 @pytest.mark.parametrize("upgrade", [False, True])
-def test_a_token_in_a_url_is_refused_unlogged(policy: AuthPolicy, path: str, upgrade: bool) -> None:
+def test_a_token_in_a_url_and_an_invalid_path_are_refused_unlogged(
+    policy: AuthPolicy, path: str, upgrade: bool
+) -> None:
     found = refusal(policy, request(path, "Authorization: Bearer reader", upgrade=upgrade))
     assert found.response.status_code == 400
     assert "reader" not in found.reason
-
-
-def test_an_invalid_path_is_a_bad_request(policy: AuthPolicy) -> None:
-    assert decide(policy, request("http://[", "Authorization: Bearer reader")) == 400
 
 
 # Public pages.

@@ -18,11 +18,6 @@ from nodnod_agent.config.validators import ConfigError
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
 def files(authority: Authority) -> tuple[str, str]:
     return authority.issue("agent")
 
@@ -124,11 +119,8 @@ def test_an_unreadable_file_is_named_in_the_error(files: tuple[str, str], tmp_pa
     assert error_for(str(tmp_path), key, None) == f"tls.cert: {tmp_path}: is a directory"
 
 
-def test_an_invalid_authority_is_named_in_the_error(files: tuple[str, str]) -> None:
+def test_a_file_without_a_certificate_is_named_in_the_error(files: tuple[str, str]) -> None:
     cert, key = files
-    assert error_for(cert, key, key) == f"tls.ca: {key}: no certificates in PEM form"
-
-
-def test_an_invalid_certificate_is_named_in_the_error(files: tuple[str, str]) -> None:
     says = "expected a certificate and its key in PEM form"
-    assert error_for(files[1], None, None) == f"tls.cert: {files[1]}: {says}"
+    assert error_for(cert, key, key) == f"tls.ca: {key}: no certificates in PEM form"
+    assert error_for(key, None, None) == f"tls.cert: {key}: {says}"

@@ -44,8 +44,9 @@ def test_none_of_them_is_a_flag() -> None:
         ({"secrets": ["env:"]}, f"auth.secrets[0]: {REFERENCE}"),
         ({"secrets": [f"env:{SECRET}"]}, f"auth.secrets[0]: {REFERENCE}"),
         ({"secrets": ["file:"]}, f"auth.secrets[0]: {REFERENCE}"),
-        ({"secrets": ["file:a\0b"]}, f"auth.secrets[0]: {REFERENCE}"),
-        ({"secrets": ["FILE:a"]}, f"auth.secrets[0]: {REFERENCE}"),
+        ({"secrets": [f"file:\0{SECRET}"]}, f"auth.secrets[0]: {REFERENCE}"),
+        ({"secrets": [f"ENV:{SECRET}"]}, f"auth.secrets[0]: {REFERENCE}"),
+        ({"secrets": [f"{SECRET}\n"]}, f"auth.secrets[0]: {REFERENCE}"),
         ({"secrets": [[SECRET]]}, f"auth.secrets[0]: {REFERENCE}"),
         ({"secrets": SECRET}, "auth.secrets: expected an array, each item env:NAME or file:PATH, "),
         ({"secrets": {"a": SECRET}}, "auth.secrets: expected an array, each item env:NAME or "),
@@ -60,9 +61,11 @@ def test_a_secret_in_the_file_is_refused_and_not_shown(auth: Any, says: str) -> 
     assert SECRET not in text
 
 
-def test_a_secret_in_the_environment_is_refused_and_not_shown() -> None:
+def test_a_secret_elsewhere_is_refused_and_not_shown() -> None:
     says = f"NODNOD_AUTH_SECRETS[0]: {REFERENCE}"
     assert error_for({}, NODNOD_AUTH_SECRETS=SECRET) == says
+    assert error_for({"secrets": [SECRET]}).startswith("conf.json: unknown key 'secrets'")
+    assert error_for({"auth.secrets": [SECRET]}).startswith("conf.json: unknown key 'auth.secrets'")
 
 
 ORIGINS = ["*", "null", "a.example", "https://a/", "https://*.a", "https://a:99999", "wss://a"]

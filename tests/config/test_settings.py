@@ -17,8 +17,6 @@ PORT = "port must be 1–65535, got "  # noqa: RUF001
 NAME = "expected 1 to 128 printable characters, no space at either end, got "
 INTERVAL = "expected a number of seconds from 0.25 to 60, got "
 
-TUTORIAL = b'{"nodes": ["127.0.0.1:7070", "127.0.0.1:7071"], "mode": "pull"}'
-
 
 def read(file: bytes | None = None, /, **environment: str) -> dict[str, Any]:
     return gather({}, environment, file, "conf.json").values
@@ -28,12 +26,6 @@ def error_for(file: bytes) -> str:
     with pytest.raises(ConfigError) as caught:
         read(file)
     return str(caught.value)
-
-
-def test_the_file_of_the_tutorial_is_read() -> None:
-    settings = Settings(name="cartman", **read(TUTORIAL))
-    assert settings.nodes == (Address("127.0.0.1", 7070), Address("127.0.0.1", 7071))
-    assert settings.mode == "pull"
 
 
 def test_every_setting_can_be_set_in_the_file() -> None:
@@ -161,8 +153,6 @@ def test_a_switch_accepts_common_words(text: str, value: bool) -> None:
         ({"NODNOD_NODES": "a,"}, "NODNOD_NODES[1]: host is missing in ''"),
         ({"NODNOD_DEBUG": "maybe"}, "NODNOD_DEBUG: expected true or false, got 'maybe'"),
         ({"NODNOD_INTERVAL": "1s"}, f"NODNOD_INTERVAL: {INTERVAL}'1s'"),
-        ({"NODNOD_INTERVAL": "nan"}, f"NODNOD_INTERVAL: {INTERVAL}nan"),
-        ({"NODNOD_LOG_FORMAT": "xml"}, "NODNOD_LOG_FORMAT: expected text or json, got 'xml'"),
     ],
 )
 def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -> None:
@@ -176,8 +166,6 @@ def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -
     [
         ('{"nodes": ["a", "b", "127.0.0.1:70700"]}', f"nodes[2]: {PORT}70700"),
         ('{"nodes": ["a:0"]}', f"nodes[0]: {PORT}0"),
-        ('{"nodes": ["a:65536"]}', f"nodes[0]: {PORT}65536"),
-        ('{"nodes": ["a:x"]}', f"nodes[0]: {PORT}'x'"),
         ('{"nodes": ["ws://a"]}', "nodes[0]: expected host:port, not a URL, got 'ws://a'"),
         ('{"nodes": ["a", "A:7070"]}', "nodes[1]: a:7070 is a duplicate of [0]"),
         ('{"nodes": ["::1", "[0::1]"]}', "nodes[1]: [::1]:7070 is a duplicate of [0]"),
@@ -189,10 +177,6 @@ def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -
         ('{"listen": 7070}', "listen: expected an address, host:port, got 7070"),
         ('{"advertise": "0.0.0.0:7070"}', f"advertise: {ADVERTISE}0.0.0.0:7070"),
         ('{"advertise": "[::]"}', f"advertise: {ADVERTISE}[::]:7070"),
-        ('{"advertise": "::ffff:0.0.0.0"}', f"advertise: {ADVERTISE}[::ffff:0:0]:7070"),
-        ('{"advertise": "255.255.255.255"}', f"advertise: {ADVERTISE}255.255.255.255:7070"),
-        ('{"advertise": "224.0.0.1:9"}', f"advertise: {ADVERTISE}224.0.0.1:9"),
-        ('{"advertise": "[ff02::1]:9"}', f"advertise: {ADVERTISE}[ff02::1]:9"),
         ('{"advertise": "a:0"}', f"advertise: {PORT}0"),
         ('{"mode": "pul"}', "mode: expected pull or push, got 'pul'"),
         ('{"mode": ["pull"]}', "mode: expected pull or push, got an array"),
@@ -245,4 +229,4 @@ def test_a_file_that_is_not_utf_8_is_refused_with_the_line_number() -> None:
 
 
 def test_a_byte_order_mark_is_ignored() -> None:
-    assert read(b"\xef\xbb\xbf" + TUTORIAL) == read(TUTORIAL)
+    assert read(b'\xef\xbb\xbf{"mode": "push"}') == {"mode": "push"}

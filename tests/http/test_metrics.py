@@ -60,6 +60,8 @@ OWN = [
     ("nodnod_pressure_some_ratio", {"resource": "io"}, 0.5),
     ("nodnod_pressure_full_ratio", {"resource": "memory"}, 0.025),
     ("nodnod_pressure_full_ratio", {"resource": "io"}, None),
+    ("nodnod_temperature_celsius", {"sensor": "coretemp Core 0"}, 60),
+    ("nodnod_temperature_celsius", {"sensor": "coretemp Core 0 #2"}, 61),
     ("nodnod_temperature_critical_celsius", {"sensor": "coretemp Core 0"}, 100),
     ("nodnod_fan_speed_rpm", {"fan": "thinkpad"}, 2500),
     ("nodnod_battery_charge_ratio", {}, 0.5),
@@ -96,11 +98,6 @@ def test_a_filesystem_has_its_numbers_once_it_has_answered_and_says_whether_it_i
 
     assert own("nodnod_filesystem_total_bytes", **labels) == total
     assert own("nodnod_filesystem_stuck", **labels) == stuck
-
-
-def test_two_sensors_with_one_name_are_two_series(own: Scrape) -> None:
-    assert own("nodnod_temperature_celsius", sensor="coretemp Core 0") == 60
-    assert own("nodnod_temperature_celsius", sensor="coretemp Core 0 #2") == 61
 
 
 def test_a_filesystem_that_is_listed_twice_is_one_series(harness: CoreHarness) -> None:

@@ -44,15 +44,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6
 # Binding.
 
 
-def test_port_0_takes_a_free_port(stack: ExitStack) -> None:
-    (sock,) = bound(stack, Address("127.0.0.1", 0))
-
-    host, port = sock.getsockname()
-    assert host == "127.0.0.1"
-    assert port > 0
-
-
-def test_a_name_with_several_addresses_is_bound_at_each_all_at_one_port(
+def test_a_name_with_several_addresses_is_bound_at_each_all_at_one_free_port(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = socket.getaddrinfo
