@@ -11,7 +11,6 @@ from doubles.certificates import Authority
 from nodnod_agent.auth.access import Credentials, host_policy, read_credentials
 from nodnod_agent.auth.hosts import HostPolicy
 from nodnod_agent.config.settings import Settings
-from nodnod_agent.config.validators import ConfigError
 from nodnod_client.address import Address
 
 SECRETS = {
@@ -41,11 +40,6 @@ def test_used_tokens_stay_used_when_secrets_are_read_again() -> None:
     assert first.tokens is not None
     assert second.tokens is not None
     assert second.tokens.used is first.tokens.used
-
-
-def test_an_error_names_the_setting() -> None:
-    with pytest.raises(ConfigError, match=r"^auth\.secrets\[1\]: "):
-        read_credentials(Settings(name="kyle", auth_secrets=("env:A", "env:GONE")), SECRETS)
 
 
 def policy(**settings: Any) -> HostPolicy:

@@ -3,12 +3,12 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from eventually import eventually
 from nodnod_agent.net import dns
 from nodnod_agent.net.dns import MAX_LOOKUPS, Lookup, Resolver, look_up_full_name, resolve
 from nodnod_client.address import Address
@@ -48,7 +48,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSystem]:
     monkeypatch.setattr(dns, "socket", system)
     yield system
     system.answer.set()
-    for thread in lookup_threads():
+    for thread in threads_named("nodnod-lookup"):
         thread.join(10)
 
 
@@ -57,8 +57,8 @@ async def lookup() -> Lookup:
     return Lookup(asyncio.get_running_loop())
 
 
-def lookup_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "nodnod-lookup"]
+def threads_named(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == name]
 
 
 async def give_up(lookup: Lookup) -> None:
@@ -79,21 +79,15 @@ async def test_an_ip_address_needs_no_query(lookup: Lookup, system: FakeSystem, 
     assert system.queries == []
 
 
-async def test_concurrent_lookups_share_a_query(lookup: Lookup, system: FakeSystem) -> None:
-    both = asyncio.gather(lookup(KYLE), lookup(KYLE))
-    await asyncio.sleep(0)
-    system.answer.set()
-
-    assert await both == [[A, B], [A, B]]
-    assert system.queries == ["kyle.example"]
-
-
-async def test_a_timeout_cancels_no_other_lookup(lookup: Lookup, system: FakeSystem) -> None:
-    patient = asyncio.ensure_future(lookup(KYLE))
+async def test_concurrent_lookups_share_a_query_that_no_timeout_of_one_cancels(
+    lookup: Lookup, system: FakeSystem
+) -> None:
+    patient = asyncio.gather(lookup(KYLE), lookup(KYLE))
     await give_up(lookup)
     system.answer.set()
 
-    assert await patient == [A, B]
+    assert await patient == [[A, B], [A, B]]
+    assert system.queries == ["kyle.example"]
 
 
 async def test_an_unknown_name_raises_after_a_timeout(lookup: Lookup, system: FakeSystem) -> None:
@@ -123,7 +117,7 @@ def test_the_process_can_end_while_a_lookup_is_pending(system: FakeSystem) -> No
 
     asyncio.run(run())
 
-    assert [thread.daemon for thread in lookup_threads()] == [True]
+    assert [thread.daemon for thread in threads_named("nodnod-lookup")] == [True]
 
 
 # The addresses that a name stands for.
@@ -243,20 +237,17 @@ async def test_a_name_that_is_added_twice_is_looked_up_once(
     assert names.queries == [KYLE]
 
 
-@pytest.mark.parametrize("how", ["remove", "stop"])
+@pytest.mark.parametrize("end", [lambda resolver: resolver.remove(KYLE), Resolver.stop])
 async def test_nothing_is_reported_after_the_end(
-    resolver: Resolver, names: FakeLookup, results: Results, how: str
+    resolver: Resolver, names: FakeLookup, results: Results, end: Callable[[Resolver], None]
 ) -> None:
     names.answers.clear()
     names.results[KYLE] = [[A]]
     resolver.add(KYLE)
     await asyncio.sleep(0)
 
-    if how == "remove":
-        resolver.remove(KYLE)
-        resolver.remove(STAN)  # which was never added
-    else:
-        resolver.stop()
+    resolver.remove(STAN)  # which was never added
+    end(resolver)
     names.answers.set()
     await asyncio.sleep(0.01)
 
@@ -272,28 +263,19 @@ CANONICAL = [
 ]
 
 
-async def test_the_full_name_is_the_first_canonical_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: CANONICAL)
-    found = asyncio.get_running_loop().create_future()
-
-    look_up_full_name(asyncio.get_running_loop(), found.set_result)
-
-    assert await asyncio.wait_for(found, 10) == "kyle.example"
-
-
-@pytest.mark.parametrize("error", [UNKNOWN, UnicodeError("too long"), None])
-async def test_a_machine_without_a_full_name_reports_none(
-    monkeypatch: pytest.MonkeyPatch, error: Exception | None
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [(CANONICAL, ["kyle.example"]), ([], []), (UNKNOWN, []), (UnicodeError("too long"), [])],
+)
+async def test_the_full_name_is_the_first_canonical_name_if_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, answer: list[Any] | Exception, names: list[str]
 ) -> None:
-    def fail(*_: Any, **__: Any) -> list[Any]:
-        if error is not None:
-            raise error
-        return []
+    found: list[str] = []
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=[answer]))
 
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    look_up_full_name(asyncio.get_running_loop(), found.append)
+    for thread in threads_named("nodnod-fullname"):
+        thread.join(10)
+    await asyncio.sleep(0)
 
-    look_up_full_name(asyncio.get_running_loop(), lambda name: pytest.fail(name))
-
-    await eventually(
-        lambda: all(thread.name != "nodnod-fullname" for thread in threading.enumerate())
-    )
+    assert found == names
