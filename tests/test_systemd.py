@@ -64,11 +64,6 @@ def test_without_systemd_nothing_is_sent() -> None:
     assert systemd.messages == []
 
 
-@pytest.mark.parametrize("path", ["/run/systemd/notify", "@notify"])
-def test_the_variable_names_the_socket(path: str) -> None:
-    assert NotifierHarness(path=path).socket.address == path
-
-
 @pytest.mark.parametrize("path", ["notify", "vsock:2:1234", " "])
 def test_an_unsupported_address_is_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
     systemd = NotifierHarness(path=path)
