@@ -186,22 +186,24 @@ def test_a_key_without_a_certificate_makes_a_check_unknown(capsys: Capture) -> N
     assert run(capsys, "check", "--key", "me.key") == (3, error, "")
 
 
+@pytest.mark.parametrize(
+    ("flags", "environment"),
+    [
+        ("--cert me.pem --key me.key", {}),
+        ("", {"CERT": "me.pem", "KEY": "me.key"}),
+        ("", {"CA": "ca.pem", "TOKEN": "x.y.z\n"}),
+    ],
+)
 def test_credentials_from_flags_or_the_environment_mean_tls(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: str,
+    environment: dict[str, str],
 ) -> None:
-    def assert_tls(*flags: str) -> None:
-        status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1", *flags)
-        error = "nodnod: cannot connect to wss://127.0.0.1:1/: connection refused\n"
-        assert (status, err) == (3, error)
-
-    authority = Authority(tmp_path)
-    cert, key = authority.issue("me")
-    assert_tls("--cert", cert, "--key", key)
-    monkeypatch.setenv("NODNOD_CERT", cert)
-    monkeypatch.setenv("NODNOD_KEY", key)
-    assert_tls()
-    monkeypatch.delenv("NODNOD_CERT")
-    monkeypatch.delenv("NODNOD_KEY")
-    monkeypatch.setenv("NODNOD_TOKEN", "x.y.z\n")
-    monkeypatch.setenv("NODNOD_CA", authority.ca)
-    assert_tls()
+    Authority(tmp_path).issue("me")
+    for name, value in environment.items():
+        monkeypatch.setenv(f"NODNOD_{name}", value)
+    status, _, err = run(capsys, "stat", "--server", "127.0.0.1:1", *flags.split())
+    error = "nodnod: cannot connect to wss://127.0.0.1:1/: connection refused\n"
+    assert (status, err) == (3, error)

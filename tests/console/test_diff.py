@@ -126,11 +126,6 @@ def test_a_node_that_is_up_but_could_not_be_asked_is_a_difference() -> None:
     ]
 
 
-def test_a_version_1_node_is_reported_without_a_difference() -> None:
-    report = compare([[A, OLD]])
-    assert (report.differences, report.old, report.up) == ((), ("old",), ("a", "old"))
-
-
 def test_a_partitioned_cluster_is_two_differences() -> None:
     left, right = [f"l{i}" for i in range(10)], [f"r{i}" for i in range(10)]
     views = [

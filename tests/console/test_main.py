@@ -1,10 +1,8 @@
 """The command line of ``nodnod``: usage, help, exit statuses, errors of one line."""
 
-import subprocess
-import sys
-
 import pytest
 
+from doubles.command import command
 from nodnod_agent.console.main import COMMANDS, main
 
 
@@ -51,9 +49,9 @@ def test_a_bad_server_in_the_environment_is_wrong_usage(
     assert "port" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["stat", "stat --watch 1", "members", "members --agree"])
-def test_a_failure_to_connect_is_status_3(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*command.split(), "--server", "127.0.0.1:1"]) == 3
+@pytest.mark.parametrize("argv", ["stat", "stat --watch 1", "members", "members --agree"])
+def test_a_failure_to_connect_is_status_3(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*argv.split(), "--server", "127.0.0.1:1"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "nodnod: cannot connect to ws://127.0.0.1:1/: connection refused\n"
@@ -67,17 +65,15 @@ def test_help_names_the_version_every_command_and_every_status(
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert "  3  no answer" in text
-    for command in COMMANDS:
-        assert command.help in text
-        assert main([command.name, "--help"]) == 0
-        assert f"nodnod {command.name}" in capsys.readouterr().out
+    for one in COMMANDS:
+        assert one.help in text
+        assert main([one.name, "--help"]) == 0
+        assert f"nodnod {one.name}" in capsys.readouterr().out
 
 
 def test_a_reader_that_closes_the_pipe_causes_no_error() -> None:
-    command = [sys.executable, "-m", "nodnod_agent.console.main", "--version"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.close()
-    _, err = process.communicate(timeout=20)
-    assert err == b""
-    assert process.returncode == 0
+    with command(["-m", "nodnod_agent.console.main", "--version"]) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")

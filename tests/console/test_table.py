@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from doubles.members import answer
 from nodnod_agent.console.table import cluster_view, summary
 from nodnod_client.messages import Answer, NodeStats
 
@@ -26,8 +27,7 @@ def render(*nodes: NodeStats, width: int = 80, color: bool = False) -> str:
     text = io.StringIO()
     system = "standard" if color else None
     console = Console(file=text, width=width, force_terminal=color, color_system=system)
-    answer = Answer(host="stan", nodes={node.name: node for node in nodes})
-    console.print(cluster_view(answer, width=width))
+    console.print(cluster_view(answer(*nodes, host="stan"), width=width))
     return text.getvalue()
 
 

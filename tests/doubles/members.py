@@ -1,8 +1,12 @@
-"""Short ways to make member rows (the answer to type 3) and views."""
+"""Short ways to make answers for stats, member rows (the answer to type 3) and views."""
 
 from typing import Any
 
-from nodnod_client.messages import MemberInfo
+from nodnod_client.messages import Answer, MemberInfo, NodeStats
+
+
+def answer(*nodes: NodeStats, host: str = "a") -> Answer:
+    return Answer(host=host, nodes={node.name: node for node in nodes})
 
 
 def row(name: str, state: str = "up", **fields: Any) -> MemberInfo:

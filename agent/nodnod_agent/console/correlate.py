@@ -102,7 +102,7 @@ def _match(observer: NodeRows, rows: Sequence[MemberInfo], nodes: list[NodeRows]
 
     for left in (False, True):
         group = [row for row in rows if (row.state == "left") is left]
-        # The instance settles nearly all rows; to test all nodes with all rows takes long.
+        # The instance identifies nearly all rows; to test all nodes with all rows takes long.
         rest = assign(group, lambda row: by_instance.get(row.instance))
         for test in _TESTS:
             rest = assign(rest, partial(_first, free, test))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from nodnod_client.address import DEFAULT_PORT, Address
+from nodnod_client.address import Address
 
 AGENT_COMMAND = (sys.executable, "-m", "nodnod_agent.console.parent_watchdog")
 """Starts one agent; its flags follow."""
@@ -33,7 +33,7 @@ def name_of(index: int) -> str:
     return _NAMES[index] if index < len(_NAMES) else f"node-{index + 1}"
 
 
-def free_addresses(count: int, first: int = DEFAULT_PORT) -> list[Address]:
+def free_addresses(count: int, first: int) -> list[Address]:
     """Return the first ``count`` free loopback ports from ``first`` up. Raises OSError if fewer."""
     found: list[Address] = []
     for port in range(first, 65536):
@@ -78,9 +78,9 @@ class LocalAgent(NamedTuple):
 
 @contextmanager
 def local_cluster(
-    addresses: Sequence[Address], folder: Path, command: Sequence[str] = AGENT_COMMAND
+    addresses: Sequence[Address], folder: Path, command: Sequence[str]
 ) -> Iterator[list[LocalAgent]]:
-    """Start an agent at each address; stop them all at the end, whatever happens.
+    """Start an agent at each address by ``command``; stop them all at the end, whatever happens.
 
     The agents share one configuration file in ``folder``, which also gets their logs. Each has its
     own session, so that Ctrl-C in the terminal reaches only the starter.

@@ -40,7 +40,7 @@ def cluster_view(answer: Answer, *, width: int, when: str = "") -> Group:
 
 
 def summary(answer: Answer, when: str = "") -> str:
-    """Say in one line how many nodes there are, how many have an error, who answered and when."""
+    """Return the line below the table: how many nodes and errors, which agent answered and when."""
     parts = [counted(len(answer.nodes), "node")]
     errors = sum(1 for node in answer.nodes.values() if node.error)
     if errors:

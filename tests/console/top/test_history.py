@@ -89,10 +89,3 @@ def test_values_are_downsampled_to_a_width(
     values: list[float | None], width: int, newest: int, expected: list[float | None]
 ) -> None:
     assert downsample(values, width, newest) == expected
-
-
-def test_downsampling_groups_the_same_values_each_time() -> None:
-    values = [float(number * 13 % 10) for number in range(400)]
-    first, second = downsample(values[:300], 60, 299), downsample(values[5:305], 60, 304)
-    assert second[1:-1] == first[2:]
-    assert len(first) <= 60

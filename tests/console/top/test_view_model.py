@@ -2,6 +2,7 @@
 
 import pytest
 
+from doubles.members import answer
 from nodnod_agent.console.node_condition import Condition
 from nodnod_agent.console.top.view_model import Row, ViewModel, sorted_rows, totals
 from nodnod_client.messages import Answer, NodeStats
@@ -9,10 +10,6 @@ from nodnod_client.messages import Answer, NodeStats
 
 def node(name: str, cpu: float = 0.0, error: str = "") -> NodeStats:
     return NodeStats(name, cpu, 10, 2, 20.0, 100, 50, 50.0, error)
-
-
-def answer(*nodes: NodeStats) -> Answer:
-    return Answer(host="a", nodes={one.name: one for one in nodes})
 
 
 def model(*nodes: NodeStats) -> ViewModel:

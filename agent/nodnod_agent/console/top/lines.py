@@ -16,7 +16,7 @@ TAGS = {
     Condition.ERROR: "bold bright_white on red",
     Condition.STALE: "bold black on yellow",
 }
-"""The styles of the words that mark problems; color alone would not be visible to everybody."""
+"""The styles of the words that mark problems; color alone is not visible to all users."""
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 
