@@ -96,7 +96,6 @@ class Scrape:
 
     @property
     def names(self) -> set[str]:
-        """The names of all series."""
         return {sample.name for family in self.families for sample in family.samples}
 
     def of(self, label: str) -> list[str]:
@@ -109,7 +108,6 @@ def _key(name: str, labels: Mapping[str, str]) -> str:
 
 
 def scrape(harness: CoreHarness) -> Scrape:
-    """The page of the node."""
     return Scrape(Metrics(harness.node, lambda: TIMINGS).of_node())
 
 

@@ -19,6 +19,7 @@ class Terminal:
     def __init__(self, app: Viewer, pilot: Pilot[Any]) -> None:
         self.app = app
         self.pilot = pilot
+        self.press = pilot.press
 
     def lines(self) -> list[str]:
         """Return the lines of the screen, without trailing blanks."""
@@ -38,9 +39,6 @@ class Terminal:
         first = next((place for place, line in enumerate(lines) if line.startswith("Node")), -1)
         rows = lines[first + 1 : -1] if first >= 0 else []
         return [row.split()[0] for row in rows if row and not row.startswith(" ")]
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
 
     async def shows(self, words: str) -> None:
         """Wait until these words are on the screen."""

@@ -108,7 +108,7 @@ def test_a_section_that_the_machine_lacks_is_not_shown() -> None:
     [
         ({"error": "no such file"}, "no such file"),
         ({"load1": "x"}, "cannot be read"),
-        (7, "cannot"),
+        (7, "cannot be read"),
     ],
 )
 def test_a_section_that_failed_shows_its_error_and_affects_no_other(

@@ -23,9 +23,9 @@ _ROWS = (
     ("Space", "pause; again: resume"),
     ("? q", "this help; quit"),
     ("", ""),
-    (Condition.DOWN, "no connection; with the reason and the time since then"),
-    (Condition.ERROR, "could not read something, or did not answer in time"),
-    (Condition.STALE, "silent; the numbers are the last ones received"),
+    (tag(Condition.DOWN), "no connection; with the reason and the time since then"),
+    (tag(Condition.ERROR), "could not read something, or did not answer in time"),
+    (tag(Condition.STALE), "silent; the numbers are the last ones received"),
     (Text("▁▄█", "cyan"), "the last five minutes, from 0 to 100 %"),
     ("", ""),
     ("", Text("Nodes with problems always come first.", "dim")),
@@ -52,8 +52,6 @@ class Help(ModalScreen[None]):
         """Lay out the table of explanations."""
         table = Table.grid(padding=(0, 2, 0, 0))
         for mark, text in _ROWS:
-            if isinstance(mark, Condition):
-                mark = tag(mark)
             table.add_row(Text(mark, "bold") if isinstance(mark, str) else mark, text)
         with VerticalScroll():
             yield Static(table)

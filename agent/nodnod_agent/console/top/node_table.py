@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -140,6 +139,5 @@ class NodeTable(ScrollView, can_focus=True):
 
     def _strip(self, text: Text, width: int) -> Strip:
         text.end = ""
-        segments = list(text.render(self.app.console))
-        strip = Strip(segments or [Segment("")]).adjust_cell_length(width, self.rich_style)
+        strip = Strip(text.render(self.app.console)).adjust_cell_length(width, self.rich_style)
         return strip.apply_style(self.rich_style)
