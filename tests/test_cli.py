@@ -26,7 +26,7 @@ TUTORIAL = '{"nodes": ["127.0.0.1:7070", "127.0.0.1:7071"], "mode": "pull"}'
 
 
 class FakeDaemon(ModuleType):
-    """Stands for nodnod_agent.daemon: keeps the settings it was run with, and calls ``act``."""
+    """A fake nodnod_agent.daemon: keeps the settings it was run with, and calls ``act``."""
 
     def __init__(self) -> None:
         super().__init__("nodnod_agent.daemon")

@@ -1,4 +1,4 @@
-"""What systemd is told about the agent, with a fake socket and with real ones."""
+"""The messages to systemd, with a fake socket and with real ones."""
 
 import errno
 import logging

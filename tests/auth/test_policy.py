@@ -30,7 +30,7 @@ class FakeTokens(Tokens):
     def verify(self, token: str, audiences: AbstractSet[str]) -> Verified:
         self.audiences = audiences
         if token not in GRANTS:
-            raise WrongToken("not a token", "of all things")
+            raise WrongToken("not a token", "that is known")
         return GRANTS[token]
 
 
@@ -172,7 +172,7 @@ def test_a_wrong_token_is_refused_and_the_log_gets_more_detail(policy: AuthPolic
     assert found.response.status_code == 401
     assert found.response.headers["WWW-Authenticate"] == challenge
     assert found.response.body == b"not a token\n"
-    assert found.reason == "not a token of all things"
+    assert found.reason == "not a token that is known"
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_a_non_blocking_pipe_gets_every_line_in_order(log: Log) -> None:
 
 
 class Disk:
-    """Stands for ``os.write``: takes ``room`` bytes, then fails until there is more room."""
+    """A fake ``os.write``: takes ``room`` bytes, then fails until there is more room."""
 
     def __init__(self, room: int) -> None:
         self.room = room

@@ -24,7 +24,7 @@ UNKNOWN = socket.gaierror(-2, "Name or service not known")
 
 
 class FakeSystem:
-    """Stands for ``socket`` in the module: ``getaddrinfo`` returns once ``answer`` is set."""
+    """A fake ``socket`` module: ``getaddrinfo`` returns once ``answer`` is set."""
 
     SOCK_STREAM = socket.SOCK_STREAM
 
@@ -120,7 +120,7 @@ def test_the_process_can_end_while_a_lookup_is_pending(system: FakeSystem) -> No
     assert [thread.daemon for thread in threads_named("nodnod-lookup")] == [True]
 
 
-# The addresses that a name stands for.
+# The addresses of a name.
 
 
 class FakeLookup:
@@ -157,7 +157,7 @@ def names() -> FakeLookup:
         (UnicodeError("label too long"), []),
     ],
 )
-async def test_a_name_stands_for_its_ipv4_addresses_or_else_for_its_ipv6_addresses(
+async def test_a_name_resolves_to_its_ipv4_addresses_or_else_to_its_ipv6_addresses(
     names: FakeLookup, found: list[Address] | Exception, addresses: list[Address]
 ) -> None:
     names.results[KYLE] = [found]

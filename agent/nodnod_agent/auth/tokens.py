@@ -1,12 +1,9 @@
 """Tokens: short-lived JWTs that are signed with the cluster's secret.
 
-There are two roles. ``read`` is for people and programs: every agent of the cluster accepts it
-until it expires. ``peer`` is minted by an agent for each dial: it is valid once, for half a minute,
-and only at the address that is dialed. So an impostor that is dialed gets a token that no other
-agent accepts.
-
-An impostor cannot pass for an agent either. The dialed agent proves that it knows the secret by a
-MAC over the whole token, which includes the token's nonce and address.
+``read`` is for people and programs: every agent of the cluster accepts it until it expires. An agent
+mints ``peer`` for each dial: it is valid once, for half a minute, and only at the dialed address. So
+no other agent accepts what an impostor gets there. The dialed agent must prove in turn that it knows
+the secret: by a MAC over the whole token, which includes the token's nonce and address.
 """
 
 import hmac

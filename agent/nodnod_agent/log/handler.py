@@ -4,11 +4,9 @@ A log call puts a line into a bounded queue, and a thread writes it. So a pipe w
 full disk or a closed stderr costs only lines. ``N log lines dropped`` takes their place as soon as
 writing works again.
 
-Two more rules hold for every line. Unprintable characters are escaped, so that a logged name cannot
-forge a line or send a command to a terminal. And the same message is written at most ten times a
-minute, then counted. Messages are the same if they have the same logger, the same format string and
-the same ``extra={"key": …}`` (any hashable value). Below WARNING only records with a key are
-limited.
+The same message is written at most ten times a minute, then counted. Messages are the same if they
+have the same logger, the same format string and the same ``extra={"key": …}`` (any hashable value).
+Below WARNING only records with a key are limited.
 """
 
 import logging
