@@ -32,8 +32,11 @@ def test_without_a_certificate_there_is_no_tls() -> None:
     assert read_contexts(None, None, None, require_client_cert=False) is None
 
 
-def test_both_sides_require_tls_1_2(files: tuple[str, str], authority: Authority) -> None:
-    found = read_contexts(*files, authority.ca, require_client_cert=False)
+@pytest.mark.parametrize("client", [False, True])
+def test_both_sides_require_tls_1_2(
+    files: tuple[str, str], authority: Authority, client: bool
+) -> None:
+    found = read_contexts(*files, authority.ca, require_client_cert=client)
     assert found is not None
     for context in (found.server, found.client):
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2

@@ -29,11 +29,14 @@ LINE = LogLine("WARNING", "nodnod.links", "no answer", time=1767322985.678, sinc
 
 
 class Log:
-    """A logger with a writer, and the reading end of the writer's pipe."""
+    """A logger with a writer whose clock is at ``now``, and the reading end of the writer's pipe."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self) -> None:
         self.source, self.sink = os.pipe()
-        self.writer = LogWriter(self.sink, lambda line: f"{line.level} {line.message}", **options)  # type: ignore[arg-type]
+        self.now = 0.0
+        self.writer = LogWriter(
+            self.sink, lambda line: f"{line.level} {line.message}", lambda: self.now
+        )
         self.logger = logging.Logger("test", logging.DEBUG)
         self.logger.addHandler(self.writer)
         self.rest = b""
@@ -57,10 +60,6 @@ class Log:
 def log() -> Iterator[Log]:
     log = Log()
     yield log
-    _close(log)
-
-
-def _close(log: Log) -> None:
     with suppress(OSError):  # a test may have closed it
         os.close(log.source)  # ends a blocked write
     # The thread must end before the number of its descriptor is used again.
@@ -145,23 +144,19 @@ def test_a_warning_is_written_ten_times_a_minute_then_counted(log: Log) -> None:
     ]
 
 
-def test_the_count_is_written_when_the_window_ends() -> None:
-    now = [0.0]
-    log = Log(limiter=LogRateLimit(most=1, window=0.02), clock=lambda: now[0])
+def test_the_count_is_written_when_the_window_ends(log: Log) -> None:
+    log.writer._limiter = LogRateLimit(most=1, window=0.02)
     log.logger.warning("again")
     log.logger.warning("again")
-    now[0] = 0.02
+    log.now = 0.02
     assert [log.line(), log.line()] == ["WARNING again", "WARNING again … and 1 more like it"]
-    _close(log)
 
 
-def test_the_count_is_written_before_the_next_window_of_the_same_message() -> None:
-    now = [0.0]
-    log = Log(limiter=LogRateLimit(most=1), clock=lambda: now[0])
-    for now[0] in (0.0, 1.0, 2.0, 61.0):
-        log.logger.warning("at %d", now[0])
+def test_the_count_is_written_before_the_next_window_of_the_same_message(log: Log) -> None:
+    log.writer._limiter = LogRateLimit(most=1)
+    for log.now in (0.0, 1.0, 2.0, 61.0):
+        log.logger.warning("at %d", log.now)
     assert log.end() == ["WARNING at 0", "WARNING at 0 … and 2 more like it", "WARNING at 61"]
-    _close(log)
 
 
 def test_messages_with_different_keys_are_counted_apart(log: Log) -> None:

@@ -46,16 +46,15 @@ class LogWriter(logging.Handler):
     def __init__(
         self,
         fd: int,
-        form: Callable[[LogLine], str] = as_text,
+        form: Callable[[LogLine], str],
         clock: Callable[[], float] = time.monotonic,
-        limiter: LogRateLimit | None = None,
     ) -> None:
         super().__init__()
         self._fd = fd
         self._form = form
         self._clock = clock
         self._started = clock()
-        self._limiter = limiter or LogRateLimit()
+        self._limiter = LogRateLimit()
         self._changed = threading.Condition()
         # Guarded by the condition. Each line has the number of lines dropped before it.
         self._queue: deque[tuple[int, bytes]] = deque()
