@@ -206,7 +206,7 @@ def read_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:
     """Return `` (did you mean …?)`` with the closest known word, or nothing if none is close."""
     normalized = {_normalized(other): other for other in known}
     close = difflib.get_close_matches(_normalized(word[:64]), normalized, n=1)

@@ -44,10 +44,7 @@ class LogWriter(logging.Handler):
     """
 
     def __init__(
-        self,
-        fd: int,
-        form: Callable[[LogLine], str],
-        clock: Callable[[], float] = time.monotonic,
+        self, fd: int, form: Callable[[LogLine], str], clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__()
         self._fd = fd
