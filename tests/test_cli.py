@@ -157,11 +157,7 @@ def test_an_invalid_host_name_is_an_error(monkeypatch: pytest.MonkeyPatch, capfd
     [([], (), ": running alone"), (["--join", "127.0.0.1"], (Address("127.0.0.1", 7070),), "")],
 )
 def test_without_the_default_file_the_agent_logs_it_and_runs_alone_unless_it_joins(
-    argv: list[str],
-    join: tuple[Address, ...],
-    alone: str,
-    daemon: FakeDaemon,
-    capfd: Capture,
+    argv: list[str], join: tuple[Address, ...], alone: str, daemon: FakeDaemon, capfd: Capture
 ) -> None:
     assert main(["--name", "kyle", *argv]) == 0
     assert daemon.ran == [Settings(name="kyle", join=join)]

@@ -212,6 +212,18 @@ def test_nothing_is_sent_after_the_agent_reports_that_it_stops(watched: Notifier
 # A socket without room, or without a reader.
 
 
+def test_messages_without_room_are_dropped_at_the_end_even_before_the_agent_is_ready() -> None:
+    systemd = NotifierHarness()
+    systemd.socket.error = FULL
+    systemd.notifier.stopping()
+
+    systemd.notifier.close()
+    systemd.socket.error = None
+    systemd.run(3)
+
+    assert systemd.messages == []
+
+
 def test_messages_without_room_are_sent_later_in_order() -> None:
     systemd = NotifierHarness()
     systemd.sample()

@@ -168,10 +168,7 @@ def test_an_address_that_is_no_wildcard_is_advertised_unchanged(host: str) -> No
     ],
 )
 def test_for_a_wildcard_the_address_that_routes_to_the_internet_is_advertised(
-    listen: str,
-    routes: dict[socket.AddressFamily, str],
-    host: str,
-    monkeypatch: pytest.MonkeyPatch,
+    listen: str, routes: dict[socket.AddressFamily, str], host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets_module.socket, "socket", FakeRoutes(routes))
 
