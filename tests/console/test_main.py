@@ -1,8 +1,12 @@
 """The command line of ``nodnod``: usage, help, exit statuses, errors of one line."""
 
+import re
+
 import pytest
 
+from bench.harness.threaded import Threaded
 from doubles.command import command
+from doubles.v1_server import V1Server
 from nodnod_agent.console.main import COMMANDS, main
 
 
@@ -55,6 +59,15 @@ def test_a_failure_to_connect_is_status_3(argv: str, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "nodnod: cannot connect to ws://127.0.0.1:1/: connection refused\n"
+
+
+@pytest.mark.parametrize("argv", ["stat --nodes k*", "members", "members --agree"])
+def test_a_request_that_version_1_does_not_know_is_status_1(
+    argv: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Threaded(V1Server()) as agent:
+        assert main([*argv.split(), "--server", agent.address]) == 1
+    assert re.search("needs? a version-2 agent", capsys.readouterr().err)
 
 
 def test_help_names_the_version_every_command_and_every_status(

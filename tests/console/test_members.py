@@ -120,13 +120,6 @@ def test_members_are_listed_as_a_table_or_as_json(cluster: Cluster, capsys: Capt
     assert document == {"host": "stan", "members": agent.server.members, "error": ""}
 
 
-@pytest.mark.parametrize("flags", [[], ["--agree"]])
-def test_version_1_is_status_1(flags: list[str], capsys: Capture) -> None:
-    with Threaded(V1Server()) as agent:
-        assert main(["members", "--server", agent.address, *flags]) == 1
-    assert "need a version-2 agent" in capsys.readouterr().err
-
-
 def test_an_agent_that_the_first_one_does_not_list_is_asked_too(
     cluster: Cluster, capsys: Capture
 ) -> None:

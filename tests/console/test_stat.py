@@ -74,12 +74,6 @@ def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server], com
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
 
 
-def test_patterns_fail_on_version_1_with_status_1(capsys: Capture) -> None:
-    with Threaded(V1Server()) as agent:
-        assert main(["stat", "--server", agent.address, "--nodes", "k*"]) == 1
-    assert "needs a version-2 agent" in capsys.readouterr().err
-
-
 def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: Capture) -> None:
     v2.server.refusal = {"error": "token needed", "code": "forbidden"}
     assert main(["stat", "--server", v2.address]) == 1

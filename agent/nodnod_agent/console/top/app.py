@@ -105,7 +105,7 @@ class Viewer(App[NodNodError]):
                 message.name,
                 self._client,
                 self._every,
-                since=self._since,
+                since=lambda name: self.model.since.get(name),
                 paused=lambda: self.paused,
                 wall=self._wall,
             )
@@ -152,6 +152,3 @@ class Viewer(App[NodNodError]):
                 {row.name: row.since for row in members if row.state == "down" and row.since}
             )
             self.draw()
-
-    def _since(self, name: str) -> float | None:
-        return next((row.since for row in self.model.rows if row.node.name == name), None)

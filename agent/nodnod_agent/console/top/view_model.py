@@ -39,21 +39,25 @@ class Totals(Struct, frozen=True):
 
 
 class ViewModel:
-    """Collects answers. ``now`` is when the last one came, by a monotonic clock."""
+    """Collects answers.
+
+    ``now`` is when the last one came, by a monotonic clock. ``since`` holds, by name, the Unix time
+    since when a node has its error.
+    """
 
     def __init__(self, every: float) -> None:
         self.host = ""
         self.now = 0.0
+        self.since: dict[str, float] = {}
         self._slot = slot_length(every)
         self._nodes: dict[str, NodeStats] = {}
         self._histories: dict[str, RecentHistory] = {}
-        self._since: dict[str, float] = {}
 
     @property
     def rows(self) -> list[Row]:
         """The nodes of the last answer."""
         return [
-            Row(node, self._histories[name], self._since.get(name))
+            Row(node, self._histories[name], self.since.get(name))
             for name, node in self._nodes.items()
         ]
 
@@ -61,8 +65,8 @@ class ViewModel:
         """Take an answer; return whether other nodes than before have an error."""
         self.host, self.now, self._nodes = answer.host, now, answer.nodes
         failed = {name for name, node in answer.nodes.items() if node.error}
-        changed = failed != set(self._since)
-        self._since = {name: self._since.get(name, wall) for name in failed}
+        changed = failed != set(self.since)
+        self.since = {name: self.since.get(name, wall) for name in failed}
         self._histories = {
             name: self._histories.get(name) or RecentHistory(self._slot) for name in answer.nodes
         }
@@ -80,7 +84,7 @@ class ViewModel:
 
     def set_since(self, since: Mapping[str, float]) -> None:
         """Take since when nodes are down, as the agent knows it."""
-        self._since |= {name: since[name] for name in self._since.keys() & since.keys()}
+        self.since |= {name: since[name] for name in self.since.keys() & since.keys()}
 
     def snapshot(self) -> list[Row]:
         """Return copies of the rows that later answers do not change."""
