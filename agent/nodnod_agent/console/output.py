@@ -41,18 +41,17 @@ class Output(ABC):
         sys.stdout.flush()
 
 
-class _Tables(Output):
-    """Prints the tables one after the other, with an empty line between them."""
+class _Text(Output):
+    """Prints what ``render`` returns for an answer; it is told whether that is the first one."""
 
-    def __init__(self) -> None:
-        self._console = console()
-        self._separator = ""
+    def __init__(self, render: Callable[[Answer, bool], str]) -> None:
+        self._render = render
+        self._first = True
 
     def show(self, answer: Answer) -> None:
-        sys.stdout.write(self._separator)
-        self._console.print(_view(self._console, answer))
-        self._separator = "\n"
+        sys.stdout.write(self._render(answer, self._first))
         sys.stdout.flush()
+        self._first = False
 
 
 class _LiveTable(Output):
@@ -75,39 +74,27 @@ class _LiveTable(Output):
         self._live.stop()
 
 
-class _Json(Output):
-    """Prints one answer indented, or each on a line of its own."""
-
-    def __init__(self, *, lines: bool) -> None:
-        self._indent = 0 if lines else 2
-
-    def show(self, answer: Answer) -> None:
-        sys.stdout.write(as_json(answer, indent=self._indent) + "\n")
-        sys.stdout.flush()
-
-
-class _Csv(Output):
-    """Prints one line per node and answer, below one header."""
-
-    def __init__(self) -> None:
-        self._header = True
-
-    def show(self, answer: Answer) -> None:
-        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        sys.stdout.write(as_csv(answer, time, header=self._header))
-        sys.stdout.flush()
-        self._header = False
-
-
 def table(repeated: bool) -> Output:
     """Return an output of tables; ``repeated`` says whether to expect more than one answer."""
-    return _LiveTable() if repeated and sys.stdout.isatty() else _Tables()
+    return _LiveTable() if repeated and sys.stdout.isatty() else _Text(_table)
+
+
+def _table(answer: Answer, first: bool) -> str:
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(_view(screen, answer))
+    return captured.get() if first else f"\n{captured.get()}"
+
+
+def _csv(answer: Answer, first: bool) -> str:
+    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return as_csv(answer, time, header=first)
 
 
 FORMATS: dict[str, Callable[[bool], Output]] = {
     "table": table,
-    "json": lambda repeated: _Json(lines=repeated),
-    "csv": lambda repeated: _Csv(),
+    "json": lambda repeated: _Text(lambda one, _: as_json(one, indent=0 if repeated else 2) + "\n"),
+    "csv": lambda repeated: _Text(_csv),
 }
 """Outputs by the name of their format; the argument is that of ``table``."""
 
