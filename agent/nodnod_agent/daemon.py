@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from time import time
 
 from msgspec import structs
@@ -29,7 +30,7 @@ from nodnod_agent.net.dns import Lookup, Resolver, look_up_full_name
 from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_agent.net.sockets import advertised_address, bind, is_unreachable
 from nodnod_agent.systemd import SystemdNotifier, node_counts
-from nodnod_agent.transport.dialer import Dialer
+from nodnod_agent.transport.dialer import DialAttempt
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.peer_connection import DialContext
 from nodnod_agent.transport.server import Server
@@ -97,8 +98,8 @@ class _Daemon:
         lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
         queue = FairQueue(loop)
-        self._dialer = Dialer(
-            DialContext(loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits)
+        self._dialing = DialContext(
+            loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits
         )
         self._node = Node(
             name=settings.name,
@@ -107,7 +108,7 @@ class _Daemon:
             clock=loop,
             wall=time,
             rng=random.Random(),  # noqa: S311  # jitter, no secret
-            dial=self._dialer,
+            dial=partial(DialAttempt, self._dialing),
             want=self._sampler.demand,
             mode=settings.mode,
             interval=settings.interval,
@@ -179,7 +180,7 @@ class _Daemon:
         self._node.stop()
         self._pages.stop()
         await self._server.drained(DRAIN_TIMEOUT)
-        await self._dialer.context.table.drained(DRAIN_TIMEOUT / 3)
+        await self._dialing.table.drained(DRAIN_TIMEOUT / 3)
         self._systemd.close()
 
     def _deliver(self, sample: Sample) -> None:
@@ -233,10 +234,10 @@ class _Daemon:
         """Use these secrets, certificates and host names for new connections."""
         members = self._node.peers.roster.members.__contains__
         self._policy.hosts = host_policy(settings, self._own, members, self._full_name)
-        self._policy.tokens = self._dialer.context.tokens = credentials.tokens
+        self._policy.tokens = self._dialing.tokens = credentials.tokens
         tls = credentials.tls
         self._server.context.tls = None if tls is None else tls.server
-        self._dialer.context.tls = None if tls is None else tls.client
+        self._dialing.tls = None if tls is None else tls.client
         self._credentials = credentials
 
     def _warn_if_unprotected(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 
 from nodnod_agent.core.interfaces import Hello, Wire
-from nodnod_agent.transport.dialer import DialAttempt, Dialer
+from nodnod_agent.transport.dialer import DialAttempt
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL
 from nodnod_agent.transport.peer_connection import DialContext
@@ -40,7 +40,7 @@ class FakeLink:
 
     def start(self, address: Address) -> DialAttempt:
         """Start to dial."""
-        return Dialer(self.context)(address, self)
+        return DialAttempt(self.context, address, self)
 
     async def dial(self, address: Address) -> tuple[Any, ...]:
         """Dial; the first report."""

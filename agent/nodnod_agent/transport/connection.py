@@ -2,11 +2,7 @@
 
 The Sans-I/O core of the websockets library speaks the protocol; this module connects it to the
 event loop. There is no task, queue or future per connection: bytes that arrive become messages,
-which go to the receiver, and what the receiver sends is written at the end of the loop iteration
-(writer.py).
-
-Input of a connection that uses little CPU is processed as it arrives. A connection that uses much
-waits in the fair queue (fair_queue.py), and its input waits as bytes.
+which go to the receiver, and what the receiver sends is written at the end of the loop iteration.
 """
 
 import asyncio
@@ -27,7 +23,7 @@ FEED_SIZE = 512
 """Bytes that the library parses at a time: input that waits is bytes, not objects."""
 
 CONTROL_FRAMES = 100
-"""Default for the frames per second that carry no message."""
+"""Frames per second that carry no message, unless a subclass says otherwise."""
 
 UNREAD_LIMIT = 16 * 1024
 """Bytes of waiting input above which reading pauses; one more read, 256 KB, may come on top."""
@@ -69,7 +65,12 @@ class Connection(ConnectionWriter):
     """Seconds of CPU after which it makes room for other connections."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, ws: Protocol, framer: Framer, queue: FairQueue
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ws: Protocol,
+        framer: Framer,
+        queue: FairQueue,
+        control_frames: int = CONTROL_FRAMES,
     ) -> None:
         """``queue`` is shared by all connections of the loop."""
         super().__init__(loop, ws, framer)
@@ -85,7 +86,7 @@ class Connection(ConnectionWriter):
         self._tracker = FrameTracker(ws)
         self._fragments: bytearray | None = None
         self._reading_paused = False
-        self._control_frames = ControlFrameLimit(CONTROL_FRAMES)
+        self._control_frames = ControlFrameLimit(control_frames)
 
     # What a subclass decides.
 

@@ -13,51 +13,54 @@ DIAL_LIMIT = 5.0
 
 
 class DialAttempt:
-    """One attempt to connect to an address; it can be cancelled."""
+    """One attempt to connect; with its context it is the core's Dial.
+
+    Proxies and redirects are not followed.
+    """
 
     def __init__(self, context: DialContext, address: Address, handler: DialHandler) -> None:
         self._context = context
         self._address = address
-        self._handler: DialHandler | None = handler
-        self._task = context.loop.create_task(self._run(handler))
+        self._connection = PeerConnection(context, address, handler)
+        self._task = context.loop.create_task(self._run())
 
     def cancel(self) -> None:
         """End the attempt without a report."""
-        self._handler = None
+        self._connection.handler = None
         self._task.cancel()
 
-    async def _run(self, handler: DialHandler) -> None:
-        connection = PeerConnection(self._context, self._address, handler)
+    async def _run(self) -> None:
+        opened = self._connection.opened
         try:
             async with asyncio.timeout(DIAL_LIMIT):
-                await self._connect(connection)
-                await connection.opened
+                await self._connect()
+                await opened
         except TimeoutError:
-            self._refuse(connection, f"no handshake within {DIAL_LIMIT:.3g} s")
+            self._refuse(f"no handshake within {DIAL_LIMIT:.3g} s")
         except (OSError, UnicodeError) as error:
-            self._refuse(connection, describe(error))
+            self._refuse(describe(error))
         except asyncio.CancelledError:
-            self._handler = None
-            self._refuse(connection, "cancelled")
+            self._connection.handler = None
+            self._refuse("cancelled")
             raise
         finally:
-            if not connection.opened.done():
-                connection.opened.cancel()
+            if not opened.done():
+                opened.cancel()
 
-    async def _connect(self, connection: PeerConnection) -> None:
+    async def _connect(self) -> None:
         *others, last = await self._context.look_up(self._address)
         for address in others:
             with suppress(OSError):
-                await self._connect_to(address, connection)
+                await self._connect_to(address)
                 return
-        await self._connect_to(last, connection)
+        await self._connect_to(last)
 
-    async def _connect_to(self, address: Address, connection: PeerConnection) -> None:
+    async def _connect_to(self, address: Address) -> None:
         tls = self._context.tls
         # A certificate names the host as it is configured or advertised.
         name = None if tls is None else self._address.host.partition("%")[0]
         await self._context.loop.create_connection(
-            lambda: connection,
+            lambda: self._connection,
             *address,
             ssl=tls,
             server_hostname=name,
@@ -66,22 +69,12 @@ class DialAttempt:
             ssl_shutdown_timeout=None if tls is None else CLOSE_LIMIT,
         )
 
-    def _refuse(self, connection: PeerConnection, reason: str) -> None:
+    def _refuse(self, reason: str) -> None:
+        connection = self._connection
         handler, connection.handler = connection.handler, None
         if hasattr(connection, "transport"):
             connection.abort()
             # uvloop reports no connection_lost for a connection that is cancelled as it opens.
             self._context.table.remove(connection)
-        if handler is not None and self._handler is not None:
+        if handler is not None:
             handler.refused(reason)
-
-
-class Dialer:
-    """The core's Dial."""
-
-    def __init__(self, context: DialContext) -> None:
-        self.context = context
-
-    def __call__(self, address: Address, handler: DialHandler) -> DialAttempt:
-        """Start one attempt, and report to ``handler``. Proxies and redirects are not followed."""
-        return DialAttempt(self.context, address, handler)

@@ -1,8 +1,6 @@
 """Recognizes the empty ping and pong: nearly all that an idle connection carries.
 
-In a cluster of 100, an idle agent receives a hundred of them a second, each in a read of its own.
-The library's parser takes 0.5 % of a core for them; recognizing their bytes takes next to nothing.
-The same bytes may also be part of another frame, so they count only where the last frame has ended.
+In a cluster of 100, the library's parser takes 0.5 % of an idle agent's core for them. The same bytes may also be part of another frame, so they count only where the last frame has ended.
 """
 
 from typing import NamedTuple

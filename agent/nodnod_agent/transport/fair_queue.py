@@ -1,11 +1,9 @@
 """How the connections of one event loop share its CPU time.
 
-A connection that uses little CPU is served as its input arrives. Others wait in the queue: those
-that have used up their CPU budget, and those whose handshake is not complete. In each iteration of
-the loop, the queue is served for a quarter of a millisecond: one time slice per entry, the entry
-that has used the least CPU first. So however many connections keep an agent busy, a client that
-asks once in a while waits for milliseconds. Where there are no others, one connection may use all
-of the CPU.
+A connection that uses little CPU is served as its input arrives. Others wait in the queue, which is
+served for a quarter of a millisecond in each iteration of the loop, the least CPU used first. So
+however many connections keep an agent busy, a client that asks once in a while waits for
+milliseconds.
 """
 
 import asyncio

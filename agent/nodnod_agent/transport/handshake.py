@@ -24,7 +24,7 @@ def read_hello(headers: Headers, subprotocol: str | None) -> Hello:
     if subprotocol != SUBPROTOCOL:
         return Hello(version=1)
     fields = {
-        field: _printable(unquote(values[0]))[:MAX_NAME_LENGTH]
+        field: _read_name(values[0])
         for header, field in _FIELDS.items()
         if (values := headers.get_all(header))
     }
@@ -39,5 +39,6 @@ def write_hello(headers: Headers, hello: Hello) -> None:
             headers[header] = quote(value, safe=" !#$&'()*+,/:;=?@[]")
 
 
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in text)
+def _read_name(value: str) -> str:
+    characters = unquote(value)[:MAX_NAME_LENGTH]
+    return "".join(character if character.isprintable() else "�" for character in characters)

@@ -20,7 +20,6 @@ from nodnod_agent.core.interfaces import DialHandler, Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import ConnectionTable
-from nodnod_agent.transport.control_frames import ControlFrameLimit
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.transport.writer import STALL_LIMIT, Framer
@@ -33,7 +32,6 @@ UNAUTHORIZED = 401
 _CLOSED = "closed during the handshake"
 
 wire_log = logging.getLogger("websockets.nodnod")
-
 
 LookUp = Callable[[Address], Awaitable[list[Address]]]
 """The addresses of a host, one or more. Raises OSError."""
@@ -70,8 +68,8 @@ class PeerConnection(Connection):
             max_size=context.limits.peer_message,
             logger=wire_log,
         )
-        super().__init__(context.loop, ws, context.framer, context.queue)
-        self._control_frames = ControlFrameLimit(context.limits.control_frames)
+        control_frames = context.limits.control_frames
+        super().__init__(context.loop, ws, context.framer, context.queue, control_frames)
         self._context = context
         self._address = address
         self._proof = ""
@@ -129,34 +127,36 @@ class PeerConnection(Connection):
     def handshake(self, event: Request | Response) -> None:
         """Check the response; the connection is then open, or refused."""
         assert isinstance(event, Response)
-        if not self.opened.done():
-            hello = read_hello(event.headers, self.ws.subprotocol)
-            proofs = event.headers.get_all(PROOF)
-            if self._proof and not any(map(self._is_proof, proofs)):
-                why = "it does not prove that it knows the cluster's secret"
-                self.opened.set_exception(ConnectionError(why))
-                return
-            self.opened.set_result(hello)
-            self.receiver = self
-            if self.handler is not None:
-                self.handler.opened(self, hello)
+        if self.opened.done():
+            return
+        proof = self._proof.encode()
+        proofs = event.headers.get_all(PROOF)
+        if proof and not any(hmac.compare_digest(text.encode(), proof) for text in proofs):
+            self._refuse("it does not prove that it knows the cluster's secret")
+            return
+        hello = read_hello(event.headers, self.ws.subprotocol)
+        self.opened.set_result(hello)
+        self.receiver = self
+        if self.handler is not None:
+            self.handler.opened(self, hello)
 
     def bad_handshake(self, error: Exception) -> None:
         """Refuse a peer that answers with something else than an upgrade."""
+        self._refuse(self._why_refused(error))
+
+    def _refuse(self, why: str) -> None:
         if not self.opened.done():
-            self.opened.set_exception(ConnectionError(self._why_refused(error)))
+            self.opened.set_exception(ConnectionError(why))
 
     def _report(self, exc: Exception | None) -> None:
         """Report that the connection has ended, or why it was not opened."""
-        if not self.opened.done():
-            error = self.ws.handshake_exc
-            if isinstance(error, InvalidStatus):  # with a body that ends with the connection
-                self.bad_handshake(error)
-            else:
-                why = CLOSED_AFTER_TLS if self._context.tls is not None else _CLOSED
-                if isinstance(exc, ssl.SSLError):
-                    why = explain(exc)
-                self.opened.set_exception(ConnectionError(why))
+        error = self.ws.handshake_exc
+        if isinstance(error, InvalidStatus):  # with a body that ends with the connection
+            self.bad_handshake(error)
+        elif isinstance(exc, ssl.SSLError):
+            self._refuse(explain(exc))
+        else:
+            self._refuse(_CLOSED if self._context.tls is None else CLOSED_AFTER_TLS)
         if self.opened.cancelled() or self.opened.exception() is not None:
             return  # the dial attempt reports a refusal
         handler, self.handler = self.handler, None
@@ -178,9 +178,6 @@ class PeerConnection(Connection):
                 addresses.append(audience(self._address))
             token, self._proof = context.tokens.for_dial(context.hello.name, addresses)
             write_token(headers, token)
-
-    def _is_proof(self, text: str) -> bool:
-        return hmac.compare_digest(text.encode(), self._proof.encode())
 
     def _why_refused(self, error: Exception) -> str:
         if not isinstance(error, InvalidStatus):

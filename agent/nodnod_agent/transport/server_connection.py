@@ -20,7 +20,6 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import Entry, ServerTable
-from nodnod_agent.transport.control_frames import ControlFrameLimit
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.transport.writer import Framer
@@ -102,8 +101,7 @@ class ServerConnection(Connection):
     ) -> None:
         limits = context.limits
         ws = _Protocol(max_size=limits.client_message, logger=wire_log)
-        super().__init__(context.loop, ws, context.framer, context.queue)
-        self._control_frames = ControlFrameLimit(limits.control_frames)
+        super().__init__(context.loop, ws, context.framer, context.queue, limits.control_frames)
         self._unsent_limit = limits.unread
         self._stall_limit = limits.unread_for
         self.session: Session | None = None
