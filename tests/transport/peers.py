@@ -94,7 +94,3 @@ async def listening(handler: StreamHandler) -> AsyncIterator[Address]:
     """A TCP server that runs ``handler`` for each connection."""
     async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
         yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
-
-
-async def wait_closed(connection: ServerConnection) -> None:
-    await connection.wait_closed()

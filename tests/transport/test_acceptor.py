@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
@@ -12,71 +13,60 @@ from nodnod_agent.transport.acceptor import MAX_PER_ITERATION, RETRY_AFTER, Acce
 from transport.fakes import FakeLoop
 
 
-class FakeListener:
-    """A listening socket; ``results`` is what ``accept`` returns or raises, one by one."""
+class Listener(socket.socket):
+    """A listening socket; ``accept`` raises the next of its errors, if there is one."""
 
     def __init__(self) -> None:
-        self.results: list[Exception | socket.socket] = []
-        self.closed = False
+        super().__init__()
+        self.bind(("127.0.0.1", 0))
+        self.errors: list[OSError] = []
 
-    def setblocking(self, flag: bool) -> None:
-        assert not flag
-
-    def listen(self, backlog: int) -> None:
-        pass
-
-    def fileno(self) -> int:
-        return -1 if self.closed else 3
-
-    def close(self) -> None:
-        self.closed = True
-
-    def accept(self) -> tuple[socket.socket, None]:
-        if not self.results:
-            raise BlockingIOError
-        result = self.results.pop(0)
-        if isinstance(result, Exception):
-            raise result
-        return result, None
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().accept()
 
 
-class Accepting:
-    """An open acceptor, and the connections that it has accepted."""
+class Accepting(ExitStack):
+    """An open acceptor, its clients, and the connections that it has accepted."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.loop = FakeLoop()
-        self.listener = FakeListener()
+        self.listener = Listener()
         self.accepted: list[socket.socket] = []
-        self.acceptor = Acceptor(
-            cast(Any, self.loop), cast(Any, self.listener), self.accepted.append
-        )
+        self.acceptor = Acceptor(cast(Any, self.loop), self.listener, self._accept)
         self.acceptor.open()
+        self.callback(self.acceptor.close)
 
-    def readable(self, *results: Exception | socket.socket) -> None:
-        """The listening socket is readable, and ``results`` are there to be accepted."""
-        self.listener.results += results
+    def _accept(self, sock: socket.socket) -> None:
+        self.accepted.append(self.enter_context(sock))
+
+    def connect(self, clients: int, *errors: OSError) -> None:
+        """Clients connect, and the listening socket is readable."""
+        for _ in range(clients):
+            self.enter_context(socket.create_connection(self.listener.getsockname()))
+        self.listener.errors += errors
         self.loop.readers[self.listener]()
 
 
 @pytest.fixture
 def accepting() -> Iterator[Accepting]:
-    accepting = Accepting()
-    yield accepting
-    for sock in accepting.accepted:
-        sock.close()
+    with Accepting() as accepting:
+        yield accepting
 
 
 def test_few_connections_are_accepted_in_one_iteration(accepting: Accepting) -> None:
-    accepting.readable(*(socket.socket() for _ in range(2 * MAX_PER_ITERATION - 1)))
+    accepting.connect(2 * MAX_PER_ITERATION - 1)
     assert len(accepting.accepted) == MAX_PER_ITERATION
 
-    accepting.readable()
+    accepting.connect(0)
     assert len(accepting.accepted) == 2 * MAX_PER_ITERATION - 1
     assert not any(sock.getblocking() for sock in accepting.accepted)
 
 
 def test_a_connection_that_has_gone_does_not_stop_the_next(accepting: Accepting) -> None:
-    accepting.readable(ConnectionAbortedError(errno.ECONNABORTED, "gone"), socket.socket())
+    accepting.connect(1, ConnectionAbortedError(errno.ECONNABORTED, "gone"))
 
     assert len(accepting.accepted) == 1
 
@@ -87,21 +77,21 @@ def test_without_resources_accepting_pauses_and_logs_it(
 ) -> None:
     caplog.set_level(logging.WARNING)
 
-    accepting.readable(OSError(number, "nothing left"), socket.socket())
+    accepting.connect(1, OSError(number, "nothing left"))
 
     assert accepting.loop.readers == {}
     assert len(caplog.messages) == 1
     accepting.loop.advance(RETRY_AFTER)
-    accepting.readable()
+    accepting.connect(0)
     assert len(accepting.accepted) == 1
 
 
 def test_a_closed_acceptor_does_not_resume_after_a_pause(accepting: Accepting) -> None:
-    accepting.readable(OSError(errno.EMFILE, "nothing left"))
+    accepting.connect(0, OSError(errno.EMFILE, "nothing left"))
 
     accepting.acceptor.close()
     accepting.acceptor.close()
     accepting.loop.advance(2 * RETRY_AFTER)
 
     assert accepting.loop.readers == {}
-    assert accepting.listener.closed
+    assert accepting.listener.fileno() == -1

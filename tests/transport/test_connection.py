@@ -47,26 +47,19 @@ def test_a_pong_goes_out_behind_earlier_messages(harness: Harness, payload: byte
 # Messages.
 
 
-def test_a_fragmented_message_is_one_message(harness: Harness) -> None:
-    fragments = frame("o", fin=False) + frame("n", CONT, fin=False) + frame("e", CONT)
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [frame("\N{SNOWMAN}e", fin=False), frame("n", CONT, fin=False), frame("o", CONT)],
+        [frame("\N{SNOWMAN}", fin=False), frame(b"", PING), frame("eno", CONT)],
+        [frame(b"\xe2", fin=False), frame(b"\x98\x83eno", CONT)],
+    ],
+    ids=["of three", "with a control frame between", "with a split character"],
+)
+def test_fragments_are_one_message(harness: Harness, frames: list[bytes]) -> None:
+    harness.receive(*(bytes([byte]) for byte in b"".join(frames)))
 
-    harness.receive(*(bytes([byte]) for byte in fragments))
-
-    assert harness.texts == [b"one"]
-
-
-def test_a_control_frame_may_come_between_fragments(harness: Harness) -> None:
-    harness.receive(frame("o", fin=False) + frame(b"", PING) + frame("ne", CONT))
-
-    assert harness.texts == [b"one"]
-
-
-def test_a_character_may_be_split_between_fragments(harness: Harness) -> None:
-    first, second = "é".encode()[:1], "é".encode()[1:]
-
-    harness.receive(frame(first, fin=False) + frame(second, CONT))
-
-    assert harness.texts == ["é".encode()]
+    assert harness.texts == ["\N{SNOWMAN}eno".encode()]
 
 
 @pytest.mark.parametrize(
@@ -149,17 +142,6 @@ def test_a_control_frame_that_waited_is_answered(waiting: bytes, reply: bytes) -
 
     assert harness.transport.sent.endswith(reply)
     assert harness.transport.half_closed == (reply == close_frame(1000))
-
-
-def test_reading_resumes_after_the_receiver_was_full() -> None:
-    harness = Harness(limit=2)
-    harness.receive(frame("x") * 4)  # two are taken, two wait
-
-    for _ in range(4):
-        harness.receiver.answer_one()
-        harness.loop.turn()
-
-    assert harness.transport.reading
 
 
 # Keepalive.

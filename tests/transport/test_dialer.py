@@ -5,6 +5,7 @@ import socket
 import struct
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from bench.harness.processes import free_ports
 from doubles.canned import canned
@@ -12,7 +13,7 @@ from eventually import eventually
 from nodnod_agent.transport import dialer as dialer_module
 from nodnod_agent.transport.peer_connection import describe
 from nodnod_client.address import Address, parse_address
-from transport.peers import FakeLink, listening, peer, wait_closed
+from transport.peers import FakeLink, listening, peer
 
 
 @pytest.mark.parametrize(
@@ -33,49 +34,60 @@ async def test_an_address_that_cannot_be_reached_is_refused(
     assert reason in reasons
 
 
+def response(status: int, body: str = "", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+PLAIN = "Content-Type: text/plain"
+UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+NO_RESPONSE = "not a NodNod agent: did not receive a valid HTTP response"
 REPLIES = {
-    "a web server": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200"),
+    "a web server": (response(200, "hi"), "not a NodNod agent: HTTP 200"),
     "a redirect": (
-        b"HTTP/1.1 301 Moved\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
-        "HTTP 301",
+        response(301, "", "Location: ws://127.0.0.1:1/"),
+        "not a NodNod agent: HTTP 301",
     ),
-    "no such page": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
-    "a proxy that wants a name": (
-        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-        "HTTP 407",
+    "no such page": (response(404), "not a NodNod agent: HTTP 404"),
+    "a proxy that wants a name": (response(407), "not a NodNod agent: HTTP 407"),
+    "a page of no length": (b"HTTP/1.1 200 OK\r\n\r\nhi", "not a NodNod agent: HTTP 200"),
+    "TLS": (bytes.fromhex("15030300020246") + b"\r\n", NO_RESPONSE),
+    "SSH": (b"SSH-2.0-OpenSSH_9.6\r\n", NO_RESPONSE),
+    "garbage": (bytes(range(256)), NO_RESPONSE),
+    "a line without end": (
+        b"x" * 10_000,
+        "not a NodNod agent: read 8704 bytes, expected no more than 8192 bytes",
     ),
-    "TLS": (bytes.fromhex("15030300020246") + b"\r\n", "did not receive a valid HTTP response"),
-    "SSH": (b"SSH-2.0-OpenSSH_9.6\r\n", "did not receive a valid HTTP response"),
-    "garbage": (bytes(range(256)), "did not receive a valid HTTP response"),
-    "a line without end": (b"x" * 10_000, "read 8704 bytes, expected no more than 8192 bytes"),
-    "a page of no length": (b"HTTP/1.1 200 OK\r\n\r\nhi", "HTTP 200"),
     "the wrong key": (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: x\r\n\r\n",
-        "invalid Sec-WebSocket-Accept header: x",
+        UPGRADE + b"Sec-WebSocket-Accept: x\r\n\r\n",
+        "not a NodNod agent: invalid Sec-WebSocket-Accept header: x",
     ),
-    "no key": (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-        "missing Sec-WebSocket-Accept header",
+    "no key": (UPGRADE + b"\r\n", "not a NodNod agent: missing Sec-WebSocket-Accept header"),
+    "a part of a response": (b"HTTP/1.1 101 Switching", "closed during the handshake"),
+    "text": (response(421, "wrong one", PLAIN), "it refuses us: wrong one (HTTP 421)"),
+    "terminal escapes": (
+        response(403, "a\x1b[2J\nb", PLAIN),
+        "it refuses us: a[2J (HTTP 403)",
+    ),
+    "long text": (
+        response(400, "no " * 333, PLAIN),
+        f"it refuses us: {('no ' * 333)[:200]} (HTTP 400)",
+    ),
+    "HTML": (response(403, "<b>", "Content-Type: text/html"), "not a NodNod agent: HTTP 403"),
+    "no text": (response(403, "", PLAIN), "not a NodNod agent: HTTP 403"),
+    "two content types": (
+        response(403, "x", PLAIN, "Content-Type: text/html"),
+        "not a NodNod agent: HTTP 403",
     ),
 }
 
 
-@pytest.mark.parametrize(("reply", "what"), REPLIES.values(), ids=REPLIES.keys())
-async def test_a_server_that_is_no_agent_is_refused(
-    link: FakeLink, reply: bytes, what: str
+@pytest.mark.parametrize(("reply", "reason"), REPLIES.values(), ids=REPLIES)
+async def test_the_reason_for_a_refusal_is_reported(
+    link: FakeLink, reply: bytes, reason: str
 ) -> None:
     async with canned(reply) as address:
-        report = await link.dial(parse_address(address))
-
-    assert report == ("refused", f"not a NodNod agent: {what}")
-
-
-async def test_a_peer_that_closes_during_the_handshake_is_refused(link: FakeLink) -> None:
-    async with canned(b"HTTP/1.1 101 Switching") as address:
-        report = await link.dial(parse_address(address))
-
-    assert report == ("refused", "closed during the handshake")
+        assert await link.dial(parse_address(address)) == ("refused", reason)
 
 
 async def test_a_peer_that_resets_during_the_handshake_is_refused(link: FakeLink) -> None:
@@ -122,7 +134,7 @@ async def test_a_cancelled_attempt_leaves_no_connection(link: FakeLink) -> None:
 
 async def test_an_attempt_that_is_cancelled_at_once_reports_nothing(link: FakeLink) -> None:
     other = FakeLink()
-    async with peer(wait_closed) as address:
+    async with peer(ServerConnection.wait_closed) as address:
         link.start(address).cancel()
         _, wire, _ = await other.dial(address)
         wire.abort()
@@ -132,7 +144,7 @@ async def test_an_attempt_that_is_cancelled_at_once_reports_nothing(link: FakeLi
 
 
 async def test_each_address_of_a_host_is_tried(link: FakeLink) -> None:
-    async with peer(wait_closed) as address:
+    async with peer(ServerConnection.wait_closed) as address:
         assert (await link.dial(Address("kyle", address.port)))[0] == "opened"
 
 
@@ -141,7 +153,7 @@ async def test_proxies_of_the_environment_are_not_used(
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    async with peer(wait_closed) as address:
+    async with peer(ServerConnection.wait_closed) as address:
         assert (await link.dial(address))[0] == "opened"
 
 

@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection
 
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
-from transport.peers import FakeLink, Handler, peer, wait_closed
+from transport.peers import FakeLink, Handler, peer
 
 MOST = Limits().peer_message
 
@@ -21,7 +21,7 @@ async def test_only_an_agent_that_selects_the_subprotocol_is_known_by_its_header
     link: FakeLink, version: int, hello: Hello
 ) -> None:
     headers = {"NodNod-Name": "kj%C3%A5re", "NodNod-Instance": "other"}
-    async with peer(wait_closed, version=version, headers=headers) as address:
+    async with peer(ServerConnection.wait_closed, version=version, headers=headers) as address:
         assert (await link.dial(address))[2] == hello
 
 
@@ -41,15 +41,21 @@ async def test_the_dialer_sends_its_name(link: FakeLink) -> None:
     assert headers["NodNod-Address"] == "127.0.0.1:7070"
 
 
+def sending(message: str | bytes) -> Handler:
+    """A peer that sends one message."""
+
+    async def send(connection: ServerConnection) -> None:
+        await connection.send(message)
+        await connection.wait_closed()
+
+    return send
+
+
 @pytest.mark.parametrize("size", [5, 3_000_000])
 async def test_a_message_right_behind_the_handshake_is_received_whole(
     link: FakeLink, size: int
 ) -> None:
-    async def send(connection: ServerConnection) -> None:
-        await connection.send("x" * size)
-        await connection.wait_closed()
-
-    async with peer(send) as address:
+    async with peer(sending("x" * size)) as address:
         assert (await link.dial(address))[0] == "opened"
         assert await link.next() == ("received", b"x" * size)
 
@@ -69,14 +75,6 @@ async def test_a_message_is_sent_to_the_peer(link: FakeLink) -> None:
 # How connections end.
 
 
-async def close_with_reason(connection: ServerConnection) -> None:
-    await connection.close(1001, "shutting down")
-
-
-async def close_without_reason(connection: ServerConnection) -> None:
-    await connection.close(1000)
-
-
 async def close_transport(connection: ServerConnection) -> None:
     connection.transport.close()
 
@@ -92,31 +90,27 @@ async def send_masked(connection: ServerConnection) -> None:
     await connection.wait_closed()
 
 
-async def send_too_much(connection: ServerConnection) -> None:
-    await connection.send("x" * (MOST + 1))
-    await connection.wait_closed()
-
-
-async def send_binary(connection: ServerConnection) -> None:
-    await connection.send(b"{}")
-    await connection.wait_closed()
-
-
-ENDS = {
-    "close frame": (close_with_reason, "closed by the other side (1001 shutting down)"),
-    "close frame without a reason": (close_without_reason, "closed by the other side (1000)"),
+ENDS: dict[str, tuple[Handler, str]] = {
+    "close frame": (
+        lambda connection: connection.close(1001, "shutting down"),
+        "closed by the other side (1001 shutting down)",
+    ),
+    "close frame without a reason": (
+        lambda connection: connection.close(1000),
+        "closed by the other side (1000)",
+    ),
     "no close frame": (close_transport, "connection closed"),
     "reset": (reset, "connection reset by peer"),
     "masked": (send_masked, "broke the protocol: incorrect masking"),
     "too long": (
-        send_too_much,
+        sending("x" * (MOST + 1)),
         f"broke the protocol: frame with {MOST + 1} bytes exceeds limit of {MOST} bytes",
     ),
-    "binary": (send_binary, "text messages only"),
+    "binary": (sending(b"{}"), "text messages only"),
 }
 
 
-@pytest.mark.parametrize(("handler", "reason"), ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize(("handler", "reason"), ENDS.values(), ids=ENDS)
 async def test_the_reason_for_the_end_is_reported(
     link: FakeLink, handler: Handler, reason: str
 ) -> None:

@@ -64,20 +64,6 @@ async def test_agents_with_one_secret_connect(
     assert service.sessions[0].hello == HELLO
 
 
-@pytest.mark.usefixtures("policy")
-async def test_a_host_name_is_dialed_under_its_address(with_secret: FakeLink, port: int) -> None:
-    assert (await with_secret.dial(Address("kyle", port)))[0] == "opened"
-
-
-async def test_secrets_rotate_without_an_outage(
-    with_secret: FakeLink, policy: AuthPolicy, address: Address
-) -> None:
-    with_secret.context.tokens = Tokens([OTHER, SECRET])
-    policy.tokens = Tokens([SECRET, OTHER])
-
-    assert (await with_secret.dial(address))[0] == "opened"
-
-
 @pytest.mark.parametrize(
     ("tokens", "reason"),
     [
@@ -99,12 +85,6 @@ async def test_an_agent_without_the_secret_is_refused(
 
     assert await link.dial(address) == ("refused", reason)
     assert service.sessions == []
-
-
-async def test_an_agent_with_a_secret_refuses_a_peer_without_one(
-    server: Server, with_secret: FakeLink, address: Address
-) -> None:
-    assert await with_secret.dial(address) == NO_PROOF
 
 
 async def test_an_impostor_without_a_proof_receives_nothing(
@@ -169,43 +149,3 @@ async def test_the_host_header_is_the_dialed_address_not_the_name(
     await link.dial(Address("kyle", impostor.address.port))
 
     assert impostor.requests[0].headers.get_all("Host") == [str(impostor.address)]
-
-
-REFUSALS = {
-    "text": (
-        "HTTP/1.1 421 X\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nwrong one",
-        "it refuses us: wrong one (HTTP 421)",
-    ),
-    "terminal escapes": (
-        "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\na\x1b[2J\nb",
-        "it refuses us: a[2J (HTTP 403)",
-    ),
-    "long text": (
-        f"HTTP/1.1 400 X\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\n{'no ' * 333}",
-        f"it refuses us: {('no ' * 333)[:200]} (HTTP 400)",
-    ),
-    "HTML": (
-        "HTTP/1.1 403 X\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<b>",
-        "not a NodNod agent: HTTP 403",
-    ),
-    "no text": (
-        "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n",
-        "not a NodNod agent: HTTP 403",
-    ),
-    "two content types": (
-        "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n"
-        "Content-Length: 1\r\n\r\nx",
-        "not a NodNod agent: HTTP 403",
-    ),
-}
-
-
-@pytest.mark.parametrize(("answer", "reason"), REFUSALS.values(), ids=REFUSALS.keys())
-async def test_the_text_of_a_refusal_is_reported(link: FakeLink, answer: str, reason: str) -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer.encode())
-        writer.close()
-
-    async with listening(refuse) as address:
-        assert await link.dial(address) == ("refused", reason)

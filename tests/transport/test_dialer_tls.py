@@ -1,7 +1,6 @@
 """Dialing over TLS: which certificates are trusted, and the reasons that are reported."""
 
 import asyncio
-import ssl
 from contextlib import suppress
 from pathlib import Path
 
@@ -130,22 +129,6 @@ async def test_a_peer_that_closes_during_the_tls_handshake_is_refused(
 
     assert report == "refused"
     assert reason in {"closed during the handshake", "closed during the TLS handshake"}
-
-
-async def test_tls_older_than_1_2_is_refused(
-    server: Server, link: FakeLink, address: Address, authority: Authority
-) -> None:
-    found = contexts(authority)
-    old = found.server
-    with pytest.warns(DeprecationWarning, match="TLS"):
-        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    old.set_ciphers("ALL:@SECLEVEL=0")
-    server.context.tls, link.context.tls = old, found.client
-
-    report, reason = await link.dial(address)
-
-    assert report == "refused"
-    assert reason
 
 
 async def test_a_dial_over_tls_can_be_cancelled(link: FakeLink, authority: Authority) -> None:

@@ -54,12 +54,6 @@ async def accepted(client: RawClient, server: Server) -> ServerConnection:
     return accepted
 
 
-async def test_a_silent_client_is_pinged(client: RawClient, accepted: ServerConnection) -> None:
-    accepted.check(accepted.heard + PING_AFTER)
-
-    assert await client.frame() == (PING, b"")
-
-
 async def test_a_client_that_answers_no_ping_is_cut(
     client: RawClient, accepted: ServerConnection, service: FakeService
 ) -> None:
@@ -112,12 +106,6 @@ async def test_a_client_that_reads_again_gets_everything(
 # Pages.
 
 GET = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-async def test_a_request_without_upgrade_gets_its_page(client: RawClient) -> None:
-    await client.send(GET)
-
-    assert (await client.rest()).endswith(b"\r\n\r\npage")
 
 
 async def test_a_late_page_is_not_cut_at_the_limit_of_the_handshake(

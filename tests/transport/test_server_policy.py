@@ -1,7 +1,6 @@
 """The server with an access policy: clients that are admitted, refused, or never send a request."""
 
 import logging
-from contextlib import AsyncExitStack
 from typing import cast
 
 import pytest
@@ -50,14 +49,6 @@ async def test_a_client_without_a_token_is_refused_and_closed(
 
 
 @pytest.mark.usefixtures("policy")
-async def test_a_reader_is_admitted_by_a_header(client: RawClient, read_token: str) -> None:
-    assert "101" in await client.shake(OFFER, bearer(read_token))
-
-    await client.send(frame("hello"))
-    assert await client.frame() == (TEXT, b"hello")
-
-
-@pytest.mark.usefixtures("policy")
 async def test_a_browser_is_admitted_by_a_subprotocol_that_is_not_selected(
     client: RawClient, read_token: str
 ) -> None:
@@ -78,31 +69,6 @@ async def test_a_reader_that_claims_to_be_an_agent_is_a_client(
 
 
 @pytest.mark.usefixtures("policy")
-async def test_a_peer_is_admitted_as_an_agent_and_gets_the_proof(
-    client: RawClient, tokens: Tokens, service: FakeService, server: Server, port: int
-) -> None:
-    token, proof = tokens.for_dial("stan", [f"127.0.0.1:{port}"])
-
-    head = await client.shake(*PEER, bearer(token))
-
-    assert f"NodNod-Proof: {proof}\r\n" in head + "\r\n"
-    assert service.sessions[0].hello == Hello(2, "stan", "1", "10.0.0.6:7070")
-    assert max_message(server) == Limits().peer_message
-
-
-@pytest.mark.usefixtures("policy")
-async def test_a_peer_that_dialed_another_address_is_refused_without_a_proof(
-    client: RawClient, tokens: Tokens, port: int
-) -> None:
-    token, _ = tokens.for_dial("stan", [f"127.0.0.1:{port + 1}", f"10.0.0.5:{port}"])
-
-    head = await client.shake(*PEER, bearer(token))
-
-    assert "401" in head
-    assert "proof" not in head.lower()
-
-
-@pytest.mark.usefixtures("policy")
 async def test_a_page_needs_a_token_unless_it_is_public(
     port: int, read_token: str, service: FakeService
 ) -> None:
@@ -116,15 +82,6 @@ async def test_a_page_needs_a_token_unless_it_is_public(
     assert await status("/healthz") == 200
     assert await status("/stat", bearer(read_token)) == 200
     assert len(service.replies) == 2
-
-
-async def test_a_client_that_offers_http_2_gets_the_page(client: RawClient) -> None:
-    lines = ["GET /healthz HTTP/1.1", "Host: localhost", "Connection: Upgrade, HTTP2-Settings"]
-    await client.send(
-        "\r\n".join([*lines, "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "", ""]).encode()
-    )
-
-    assert await client.status() == 200
 
 
 @pytest.mark.usefixtures("policy")
@@ -197,22 +154,6 @@ async def test_one_incomplete_handshake_too_many_cuts_the_oldest(
             assert "101" in await new.shake()
         await complete.send(frame("still here"))
         assert await complete.frame() == (TEXT, b"still here")
-
-
-async def test_a_client_gets_through_a_crowd_that_never_sends_a_request(
-    server: Server, port: int
-) -> None:
-    table = server.context.table
-    table.max_open = 1000
-    table.max_handshaking = 20
-    async with AsyncExitStack() as crowd:
-        for _ in range(100):
-            await crowd.enter_async_context(RawClient(port))
-        async with RawClient(port) as client:
-            assert "101" in await client.shake()
-            assert len(table.handshaking) <= 20
-    await eventually(lambda: not table)
-    assert not table.handshaking
 
 
 @pytest.mark.parametrize("hello", [TLS_HELLO, TLS_HELLO + b"\n"])
