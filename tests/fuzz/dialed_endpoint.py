@@ -22,6 +22,7 @@ class DialedEndpoint(Endpoint):
     """Reports to the link whether the connection opens, as a dial attempt does."""
 
     side = CLIENT
+    connection: PeerConnection
 
     def __init__(self, version: int | None = None, **options: Any) -> None:
         self.clients: list[tuple[FakeClient, Ledger]] = []
@@ -65,34 +66,29 @@ class DialedEndpoint(Endpoint):
 
     def check(self) -> None:
         super().check()
-        opened = self.peer_connection.opened
+        opened = self.connection.opened
         if opened.done() and opened.exception() is not None:
             self._refuse(str(opened.exception()))
         elif self.attempt.cancelled and not opened.done():
-            self.peer_connection.handler = None
+            self.connection.handler = None
             self.connection.abort()
 
-    @property
-    def peer_connection(self) -> PeerConnection:
-        return cast(PeerConnection, self.connection)
-
     def _give_up(self) -> None:
-        if not self.peer_connection.opened.done():
+        if not self.connection.opened.done():
             self._refuse("no handshake within 5 s")
 
     def _refuse(self, reason: str) -> None:
         """As the attempt does, which would wait for what becomes of the handshake."""
         assert reason
-        handler, self.peer_connection.handler = self.peer_connection.handler, None
+        handler, self.connection.handler = self.connection.handler, None
         if handler is not None and not self.attempt.cancelled:
             self.connection.abort()
             handler.refused(reason)
 
     def _wait_for_answers(self) -> None:
-        def settled() -> bool:
-            return not any(client.session.in_flight for client, _ in self.clients)
-
-        self.loop.wait_for(settled, LONGEST)
+        self.loop.wait_for(
+            lambda: not any(client.session.in_flight for client, _ in self.clients), LONGEST
+        )
 
     def _check_output(self) -> None:
         for text in self.output.texts:
@@ -107,5 +103,5 @@ class DialedEndpoint(Endpoint):
     def finish(self) -> None:
         super().finish()
         assert not self.context.table
-        connection = self.peer_connection
+        connection = self.connection
         assert connection.handler is None or connection.opened.exception() is not None

@@ -7,12 +7,14 @@ conversation, and people can read it.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from unittest.mock import patch
 
 from fuzz.accepted_endpoint import AGENT, AcceptedEndpoint
 from fuzz.dialed_endpoint import DialedEndpoint
-from fuzz.endpoint import Endpoint, FakeCpu
+from fuzz.endpoint import Endpoint, fake_cpu
 from live.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame, upgrade
 from nodnod_agent.transport.connection import FEED_SIZE
 
@@ -47,12 +49,11 @@ def run(data: bytes) -> None:
 
 
 def _play(make: Callable[..., Endpoint], lines: list[bytes]) -> Endpoint:
-    with FakeCpu(), ErrorLog() as log:
+    with fake_cpu(), no_errors_logged():
         scenario = Scenario(make())
         for line in lines:
             scenario.step(line)
         scenario.end()
-    assert not log.errors, log.errors[0]
     return scenario.endpoint
 
 
@@ -151,25 +152,24 @@ LOGGERS = [logging.getLogger("nodnod"), logging.getLogger("websockets")]
 
 
 class ErrorLog(logging.Handler):
-    """Collects the errors that the agent and the library log: no input may cause one."""
+    """Collects errors."""
 
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[str] = []
-        self._propagated = [(logger, logger.propagate) for logger in LOGGERS]
-
-    def __enter__(self) -> "ErrorLog":
-        for logger in LOGGERS:
-            logger.addHandler(self)
-            logger.propagate = False
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for logger, propagated in self._propagated:
-            logger.removeHandler(self)
-            logger.propagate = propagated
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)  # which must not raise either
         if record.levelno >= logging.ERROR:
             self.errors.append(text)
+
+
+@contextmanager
+def no_errors_logged() -> Iterator[None]:
+    """No input may cause the agent or the library to log an error."""
+    log = ErrorLog()
+    with ExitStack() as patches:
+        for logger in LOGGERS:
+            patches.enter_context(patch.multiple(logger, handlers=[log], propagate=False))
+        yield
+    assert not log.errors, log.errors[0]

@@ -83,10 +83,14 @@ class Harness:
         """The messages that the receiver got."""
         return self.receiver.received_texts
 
-    def fill_output(self, factor: int = 2) -> None:
+    def send_much(self, factor: int = 2) -> None:
         """Send more than the other side, which reads nothing now, should be sent."""
         self.transport.stuck = True
         self.connection.send(b"x" * factor * HIGH_WATER)
+
+    def fill_output(self, factor: int = 2) -> None:
+        """Send that, and let the output pause."""
+        self.send_much(factor)
         self.loop.turn()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,7 +20,11 @@ HELLO = Hello(2, "kåre", "instance-1", "127.0.0.1:7070")
 Handler = Callable[[ServerConnection], Awaitable[None]]
 StreamHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-HOSTS: dict[str, list[str]] = {"kyle": ["127.0.0.9", "127.0.0.1"], "nowhere": []}
+HOSTS: dict[str, list[str]] = {
+    "kyle": ["127.0.0.9", "127.0.0.1"],
+    "kenny": ["127.0.0.1", "127.0.0.9"],
+    "nowhere": [],
+}
 
 
 async def look_up(address: Address) -> list[Address]:
@@ -67,6 +72,13 @@ class FakeLink:
 
     def ended(self, reason: str) -> None:
         self.reports.put_nowait(("ended", reason))
+
+
+def reset(transport: asyncio.WriteTransport) -> None:
+    """End a connection with a reset."""
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 @asynccontextmanager

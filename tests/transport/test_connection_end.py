@@ -13,21 +13,14 @@ from transport.harness import Harness, OpenConnection, close_frame, text
 BREAK_THE_PROTOCOL = frame("x", BINARY)
 
 
-def test_a_close_frame_goes_out_behind_earlier_messages(harness: Harness) -> None:
+def test_a_close_frame_is_the_last_output(harness: Harness) -> None:
     harness.connection.send(b"one")
     harness.connection.close(1001, "bye")
-    harness.loop.turn()
-
-    assert harness.transport.sent == text(b"one") + close_frame(1001, b"bye")
-
-
-def test_nothing_is_sent_after_the_close_frame(harness: Harness) -> None:
-    harness.connection.close(1001)
     harness.connection.send(b"late")
     harness.connection.ping()
     harness.loop.turn()
 
-    assert harness.transport.sent == close_frame(1001)
+    assert harness.transport.sent == text(b"one") + close_frame(1001, b"bye")
 
 
 def test_the_other_side_s_close_frame_completes_the_end(harness: Harness) -> None:
@@ -39,11 +32,15 @@ def test_the_other_side_s_close_frame_completes_the_end(harness: Harness) -> Non
     assert not harness.transport.aborted
 
 
-@pytest.mark.parametrize("blocked", [False, True])
-def test_a_close_that_is_not_completed_aborts(harness: Harness, blocked: bool) -> None:
-    if blocked:
-        harness.fill_output()
-
+@pytest.mark.parametrize(
+    "before",
+    [lambda harness: None, Harness.send_much, Harness.fill_output],
+    ids=["no output", "output that pauses with it", "paused output"],
+)
+def test_a_close_that_is_not_completed_aborts(
+    harness: Harness, before: Callable[[Harness], None]
+) -> None:
+    before(harness)
     harness.connection.close(1001)
     harness.loop.advance(CLOSE_LIMIT)
 

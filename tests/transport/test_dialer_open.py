@@ -1,15 +1,13 @@
 """Dialed connections over real sockets: the peer's name, messages, and how a connection ends."""
 
 import asyncio
-import socket
-import struct
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
-from transport.peers import FakeLink, Handler, peer
+from transport.peers import FakeLink, Handler, peer, reset
 
 MOST = Limits().peer_message
 
@@ -79,10 +77,8 @@ async def close_transport(connection: ServerConnection) -> None:
     connection.transport.close()
 
 
-async def reset(connection: ServerConnection) -> None:
-    sock = connection.transport.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.transport.abort()
+async def reset_transport(connection: ServerConnection) -> None:
+    reset(connection.transport)
 
 
 async def send_masked(connection: ServerConnection) -> None:
@@ -100,7 +96,7 @@ ENDS: dict[str, tuple[Handler, str]] = {
         "closed by the other side (1000)",
     ),
     "no close frame": (close_transport, "connection closed"),
-    "reset": (reset, "connection reset by peer"),
+    "reset": (reset_transport, "connection reset by peer"),
     "masked": (send_masked, "broke the protocol: incorrect masking"),
     "too long": (
         sending("x" * (MOST + 1)),

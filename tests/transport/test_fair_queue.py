@@ -157,10 +157,23 @@ def test_a_call_that_raises_does_not_stop_the_queue(harness: QueueHarness) -> No
 # CPU budgets. The clock of the loop begins at 1000 seconds.
 
 
-def test_a_new_connection_has_to_queue_at_first(harness: QueueHarness) -> None:
+@pytest.mark.parametrize(
+    ("seconds_ahead", "at", "before", "after"),
+    [
+        (0, 1000.0, 1000.0, 1000.5),
+        (3, 1010.0, 1011.9, 1012.1),
+        (100_000, 4600.0, 4608.0, 4611.0),
+    ],
+    ids=["new", "three seconds ahead", "with a debt too large, ten seconds of which stay"],
+)
+def test_a_budget_is_exhausted_until_credit_makes_up_for_it(
+    harness: QueueHarness, seconds_ahead: int, at: float, before: float, after: float
+) -> None:
     budget = harness.budget()
-    assert budget.exhausted(1000.0)
-    assert not budget.exhausted(1000.5)
+    budget.spend(seconds_ahead * harness.queue.credit_rate, at)
+    assert budget.exhausted(at)
+    assert budget.exhausted(before)
+    assert not budget.exhausted(after)
 
 
 def test_a_light_user_never_exhausts_its_budget(harness: QueueHarness) -> None:
@@ -168,21 +181,6 @@ def test_a_light_user_never_exhausts_its_budget(harness: QueueHarness) -> None:
     for second in range(1001, 1100):
         budget.spend(0.9 * harness.queue.credit_rate, second)
         assert not budget.exhausted(second)
-
-
-def test_a_budget_stays_exhausted_until_credit_makes_up_for_it(harness: QueueHarness) -> None:
-    budget = harness.budget()
-    budget.spend(3 * harness.queue.credit_rate, 1010.0)
-    assert budget.exhausted(1010.0)
-    assert budget.exhausted(1011.9)
-    assert not budget.exhausted(1012.1)
-
-
-def test_the_largest_debt_is_forgiven_after_ten_seconds(harness: QueueHarness) -> None:
-    budget = harness.budget()
-    budget.spend(3600.0, 4600.0)
-    assert budget.exhausted(4608.0)
-    assert not budget.exhausted(4611.0)
 
 
 def test_more_connections_get_less_credit_each(harness: QueueHarness) -> None:

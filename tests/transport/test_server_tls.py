@@ -14,6 +14,7 @@ import pytest
 from doubles.certificates import Authority
 from eventually import eventually
 from live.raw import CLOSE, RawClient, frame, upgrade
+from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.server import Server
 from nodnod_client.tls import client_context
@@ -147,6 +148,18 @@ async def test_tls_can_be_turned_off_for_new_connections(tls: TlsServer, client:
 
     async with RawClient(tls.port) as plain:
         assert "101" in await plain.shake()
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("http", b"403"), ("https", b"101")])
+async def test_over_tls_only_pages_of_tls_are_of_the_same_origin(
+    tls: TlsServer, policy: AuthPolicy, scheme: str, status: bytes
+) -> None:
+    policy.tokens = None
+    own = f"127.0.0.1:{tls.port}"
+    async with tls.connected() as (reader, writer):
+        writer.write(upgrade("/", f"Host: {own}", f"Origin: {scheme}://{own}"))
+
+        assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
 
 
 # Incomplete handshakes.

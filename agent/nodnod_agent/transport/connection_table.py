@@ -24,8 +24,7 @@ class Entry(Protocol):
 class ConnectionTable:
     """All that is open; iterating gives a snapshot."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._entries: set[Entry] = set()
         self._empty: asyncio.Future[None] | None = None
 
@@ -51,7 +50,7 @@ class ConnectionTable:
     async def drained(self, seconds: float) -> None:
         """Wait until the table is empty, or until the time is up."""
         if self._entries:
-            self._empty = self._loop.create_future()
+            self._empty = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._empty], timeout=seconds)
 
 
@@ -61,15 +60,8 @@ class ServerTable(ConnectionTable):
     At most ``max_handshaking`` of them have not completed their handshake.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        counters: Counters,
-        *,
-        max_open: int,
-        max_handshaking: int,
-    ) -> None:
-        super().__init__(loop)
+    def __init__(self, counters: Counters, *, max_open: int, max_handshaking: int) -> None:
+        super().__init__()
         self.max_open = max_open
         self.max_handshaking = max_handshaking
         self.handshaking: dict[Entry, None] = {}
@@ -89,8 +81,9 @@ class ServerTable(ConnectionTable):
             oldest = next(iter(self.handshaking))
             del self.handshaking[oldest]
             self._counters.connections_refused += 1
-            most = self.max_handshaking
-            log.warning("Cut %s: more than %d handshakes are incomplete", oldest.name, most)
+            log.warning(
+                "Cut %s: more than %d handshakes are incomplete", oldest.name, self.max_handshaking
+            )
             oldest.abort()
         return super().add(entry)
 

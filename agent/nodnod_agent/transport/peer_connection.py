@@ -51,7 +51,7 @@ class DialContext:
 
     def __post_init__(self) -> None:
         self.framer = Framer(mask=True)
-        self.table = ConnectionTable(self.loop)
+        self.table = ConnectionTable()
 
 
 class PeerConnection(Connection):

@@ -18,7 +18,6 @@ class Server:
     def __init__(self, context: ServerContext) -> None:
         self.context = context
         self._loop = context.loop
-        self._table = context.table
         self._acceptors: list[Acceptor] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -37,15 +36,15 @@ class Server:
             acceptor.close()
         if self._timer is not None:
             self._timer.cancel()
-        for entry in tuple(self._table.handshaking):
+        for entry in tuple(self.context.table.handshaking):
             entry.abort()
 
     async def drained(self, seconds: float) -> None:
         """Wait until all connections have ended; abort those that are open after that time."""
-        await self._table.drained(seconds)
-        for entry in self._table:
+        await self.context.table.drained(seconds)
+        for entry in self.context.table:
             entry.abort()
-        await self._table.drained(1.0)
+        await self.context.table.drained(1.0)
         await asyncio.sleep(0)
 
     def _connect(self, sock: socket.socket) -> None:
@@ -65,7 +64,7 @@ class Server:
     def _check(self, due: float) -> None:
         now = self._loop.time()
         self.context.counters.loop_lag.add(max(0.0, round(now - due, 6)))
-        for entry in self._table:
+        for entry in self.context.table:
             if isinstance(entry, ServerConnection):  # a TLS handshake has a limit of its own
                 entry.check(now)
         self._schedule_check()

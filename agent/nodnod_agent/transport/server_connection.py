@@ -60,12 +60,8 @@ class ServerContext:
 
     def __post_init__(self) -> None:
         self.framer = Framer(mask=False)
-        self.table = ServerTable(
-            self.loop,
-            self.counters,
-            max_open=self.max_clients,
-            max_handshaking=self.limits.unauthenticated,
-        )
+        most = self.limits.unauthenticated
+        self.table = ServerTable(self.counters, max_open=self.max_clients, max_handshaking=most)
 
 
 class _Protocol(ServerProtocol):

@@ -41,29 +41,29 @@ class TlsHandshake:
         self._context = context
         self._loop = context.loop
         self._tls = tls
-        self._sock: socket.socket | None = sock
+        self._sock = sock
         self._accepted_at = context.loop.time()
         self._deadline = self._accepted_at + context.limits.handshake
         with suppress(OSError):
             peer = sock.getpeername()
             self.name = str(Address(peer[0], peer[1]))
         if context.table.add(self):
-            self._task = context.loop.create_task(self._run(sock))
+            self._task = context.loop.create_task(self._run())
         else:
             sock.close()
 
     def abort(self) -> None:
         """End the handshake at once."""
-        if self._sock is not None:
-            # Not by cancelling: uvloop would not close a socket in mid-handshake.
-            with suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
+        # Not by cancelling: uvloop would not close a socket in mid-handshake.
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
-    async def _run(self, sock: socket.socket) -> None:
+    async def _run(self) -> None:
+        sock = self._sock
         to_close: socket.socket | None = sock
         try:
             async with asyncio.timeout_at(self._deadline):
-                first = await self._first_byte(sock)
+                first = await self._first_byte()
             if first == _TLS_RECORD:
                 await self._wait_in_queue()
                 to_close = None  # from here on the transport closes it, in any case
@@ -84,7 +84,6 @@ class TlsHandshake:
         except OSError as error:  # the client has gone, or took too long
             log.debug("TLS handshake with client %s failed: %r", self.name, error)
         finally:
-            self._sock = None
             if to_close is not None:
                 to_close.close()
             self._context.table.remove(self)
@@ -100,16 +99,16 @@ class TlsHandshake:
         self._context.queue.enqueue_call(serve)
         await served
 
-    async def _first_byte(self, sock: socket.socket) -> bytes:
+    async def _first_byte(self) -> bytes:
         """The first byte from the client, which stays in the socket; empty if the stream ended."""
         readable = self._loop.create_future()
-        self._loop.add_reader(sock, _set_done, readable)
+        self._loop.add_reader(self._sock, _set_done, readable)
         try:
             await readable
         finally:
-            self._loop.remove_reader(sock)
+            self._loop.remove_reader(self._sock)
         with suppress(BlockingIOError):
-            return sock.recv(1, socket.MSG_PEEK)
+            return self._sock.recv(1, socket.MSG_PEEK)
         return b""
 
 
