@@ -115,7 +115,7 @@ class _Daemon:
             limits=limits,
         )
         self._own = {self._listen, self._advertise}
-        self._resolver = Resolver(self._node.peers.resolved, lookup)
+        self._resolver = Resolver(self._node.configured.resolved, lookup)
         self._pages = Pages(self._node, self._sampler.timings, queue.enqueue_call)
         self._policy = AuthPolicy(advertised=self._advertise, is_public=self._pages.is_public)
         self._server = Server(
@@ -192,9 +192,9 @@ class _Daemon:
         if node in self._own:
             return
         if ip_literal(node.host) is not None:
-            self._node.peers.add(node)
+            self._node.configured.add(node)
         else:
-            self._node.peers.expect(node)
+            self._node.configured.expect(node)
             self._resolver.add(node)
 
     def _on_hangup(self) -> None:
@@ -214,7 +214,7 @@ class _Daemon:
         # Added before removed: a node whose address has changed stays listed, even if it is down.
         for node in before - after:
             self._resolver.remove(node)
-            self._node.peers.remove(node)
+            self._node.configured.remove(node)
         log.info(
             "Configuration reloaded: nodes added: %d, removed: %d",
             len(after - before),

@@ -218,7 +218,7 @@ class CoreHarness:
         """Add a node to the configuration; it is being dialed then."""
         self._hosts += 1
         parsed = parse_address(address or f"10.0.0.{self._hosts}")
-        self.node.peers.add(parsed)
+        self.node.configured.add(parsed)
         self.clock.turn()
         return parsed
 

@@ -95,7 +95,7 @@ def test_the_other_address_of_a_node_that_is_not_configured_any_more_is_dialed(
 ) -> None:
     first, second = harness.peer("kyle", instance="i"), harness.peer("kyle", instance="i")
     first.hang_up()
-    harness.node.peers.remove(first.address)
+    harness.node.configured.remove(first.address)
     harness.clock.advance(1)
     assert dialed(harness, second.address) == 2
     client = harness.ask_all()
@@ -105,7 +105,7 @@ def test_the_other_address_of_a_node_that_is_not_configured_any_more_is_dialed(
 
 def test_the_other_address_of_a_node_that_said_goodbye_is_not_missed(harness: CoreHarness) -> None:
     first, second = harness.peer("kyle", instance="i"), harness.peer("kyle", instance="i")
-    harness.node.peers.remove(first.address)
+    harness.node.configured.remove(first.address)
     member = {"name": "kyle", "address": str(first.address), "instance": "i", "incarnation": 1}
     member |= {"state": "left", "since": WALL + harness.clock.now}
     harness.client(first.hello).ask(type=4, id=1, member=member)

@@ -172,7 +172,7 @@ class Agent(SimulatedAgent):
         cluster.start()
         for node in self.nodes:
             if node != self.address:
-                cluster.peers.add(node)
+                cluster.configured.add(node)
         world.note(self.name, "starts, life %d", self.lives)
 
     def stop(self) -> None:

@@ -1,12 +1,13 @@
 """One agent without sockets: its peers, queries, streams and sessions, put together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Wire
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerReplied, PeerUp
+from nodnod_agent.core.membership.configured import ConfiguredNodes
+from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerUp
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
@@ -46,7 +47,10 @@ class Node:
         self.counters = Counters()
         encoder = AnswerEncoder(name)
         self.local = LocalNode(name, interval=interval, want=want, clock=clock)
-        self.peers = Peers(own, self._act, clock=clock, wall=wall, rng=rng, dial=dial)
+        self.peers = Peers(
+            own, self._act, self._replied, clock=clock, wall=wall, rng=rng, dial=dial
+        )
+        self.configured = ConfiguredNodes(self.peers)
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
@@ -64,7 +68,7 @@ class Node:
         )
 
     def start(self) -> None:
-        """Begin to keep the links and to gossip; nodes to dial are added to ``peers``."""
+        """Begin to keep the links and to gossip; nodes to dial are added to ``configured``."""
         self.peers.start()
         self.local.start()
         if self.push is not None:
@@ -112,29 +116,28 @@ class Node:
             del self.sessions[session]
             self.peers.links.inbound_ended(session.hello, session.wire)
 
-    def _act(self, events: Iterable[PeerEvent]) -> None:
+    def _act(self, events: list[PeerEvent]) -> None:
         push = self.push
         for event in events:
             member = event.member
-            if isinstance(event, PeerReplied):
-                self._replied(*event)
-            elif isinstance(event, PeerDown):
-                self.responder.queries.failed(member, None, member.error)
+            if isinstance(event, PeerUp):
                 if push is not None:
-                    push.cache.changed()
-            elif push is not None and isinstance(event, PeerUp):
-                push.subscribe(member)
+                    push.subscribe(member)
+                continue
+            self.responder.queries.failed(member, None, member.error)
+            if push is not None and isinstance(event, PeerDown):
+                push.cache.changed()
             elif push is not None:
                 push.cache.forget(member)
 
     def _replied(self, member: Member, query: int | None, answer: PeerAnswer | WireError) -> None:
-        if query == STREAM_ID and isinstance(answer, PeerAnswer):
-            if self.push is not None:
-                self.push.received(member, answer)
-        elif query is not None and isinstance(answer, PeerAnswer):
-            self.responder.queries.answered(member, query, answer)
-        else:
+        if isinstance(answer, WireError):
             reason = f"bad answer: {answer}"
             self.responder.queries.failed(member, query, reason)
             if self.push is not None:
                 self.push.cache.fail(member, reason)
+        elif query == STREAM_ID:
+            if self.push is not None:
+                self.push.received(member, answer)
+        elif query is not None:
+            self.responder.queries.answered(member, query, answer)

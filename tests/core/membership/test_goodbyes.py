@@ -80,8 +80,8 @@ def test_a_node_of_which_others_say_that_it_left_stays_while_it_answers(
 
 
 def test_a_node_that_leaves_is_missed_at_none_of_its_addresses(harness: CoreHarness) -> None:
-    harness.node.peers.expect(NAME)
-    harness.node.peers.resolved(NAME, [A])
+    harness.node.configured.expect(NAME)
+    harness.node.configured.resolved(NAME, [A])
     kyle = harness.welcome("kyle", NAME)
     tell(harness, entry("kyle", A))
     assert states(harness) == {str(NAME): "up"}

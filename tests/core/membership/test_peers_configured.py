@@ -19,8 +19,8 @@ from nodnod_client.address import Address
 
 def resolve(harness: CoreHarness, *addresses: Address) -> None:
     """Have the configured name be looked up."""
-    harness.node.peers.expect(NAME)
-    harness.node.peers.resolved(NAME, [*addresses])
+    harness.node.configured.expect(NAME)
+    harness.node.configured.resolved(NAME, [*addresses])
 
 
 def configured(harness: CoreHarness, instance: str = "") -> FakePeer:
@@ -34,7 +34,7 @@ def configured(harness: CoreHarness, instance: str = "") -> FakePeer:
 
 
 def test_a_name_is_listed_before_it_is_looked_up(harness: CoreHarness) -> None:
-    harness.node.peers.expect(NAME)
+    harness.node.configured.expect(NAME)
     assert errors(harness) == {str(NAME): "looking up the name"}
     assert harness.dial.attempts == []
 
@@ -64,8 +64,8 @@ def test_our_own_address_among_several_is_no_node(harness: CoreHarness) -> None:
     resolve(harness, A, B)
     harness.welcome("kyle", A)
     harness.welcome("own", B, instance="own instance")
-    harness.node.peers.resolved(NAME, [A, B])
-    harness.node.peers.resolved(NAME, [A, B, C])
+    harness.node.configured.resolved(NAME, [A, B])
+    harness.node.configured.resolved(NAME, [A, B, C])
     harness.welcome("stan", C)
     assert list(errors(harness)) == ["kyle", "stan"]
     assert len(harness.dial.to(B)) == 1
@@ -77,7 +77,7 @@ def test_a_name_that_led_to_ourselves_and_leads_elsewhere_is_dialed_again(
     resolve(harness, A)
     harness.welcome("own", NAME, instance="own instance")
     assert errors(harness) == {}
-    harness.node.peers.resolved(NAME, [B])
+    harness.node.configured.resolved(NAME, [B])
     harness.clock.advance(0.1)
     assert len(harness.dial.to(NAME)) == 2
     harness.welcome("kyle", NAME)
@@ -92,7 +92,7 @@ def test_an_address_that_a_name_loses_is_removed_unless_others_tell_of_it(
     harness.attempt(B).refuse()
     harness.welcome("stan", C)
     tell(harness, entry("kyle", A))
-    harness.node.peers.resolved(NAME, [C])
+    harness.node.configured.resolved(NAME, [C])
     # That kyle is down must show, although the name server does not return it any more.
     assert [name for name, error in errors(harness).items() if error.startswith("down")] == ["kyle"]
     assert str(B) not in states(harness)
@@ -101,7 +101,7 @@ def test_an_address_that_a_name_loses_is_removed_unless_others_tell_of_it(
 def test_a_failed_look_up_removes_nothing(harness: CoreHarness) -> None:
     resolve(harness, A, B)
     before = errors(harness)
-    harness.node.peers.resolved(NAME, [])
+    harness.node.configured.resolved(NAME, [])
     assert errors(harness) == before
     assert len(before) == 2
 
@@ -114,7 +114,7 @@ def test_a_node_that_is_removed_while_down_is_gone_until_there_is_news_of_it(
 ) -> None:
     kyle = configured(harness)
     kyle.hang_up()
-    harness.node.peers.remove(kyle.address)
+    harness.node.configured.remove(kyle.address)
     dialed = len(harness.dial.to(kyle.address))
     harness.clock.advance(60)
     tell(harness, entry("kyle", kyle.address))
@@ -131,7 +131,7 @@ def test_a_node_that_is_removed_while_down_is_gone_with_all_its_addresses(
     kyle = harness.welcome("kyle", NAME)
     tell(harness, entry("kyle", A))
     kyle.hang_up()
-    harness.node.peers.remove(NAME)
+    harness.node.configured.remove(NAME)
     assert errors(harness) == {}
     assert states(harness) == {}
 
@@ -143,7 +143,7 @@ def test_a_node_that_is_removed_while_down_stays_if_another_address_is_configure
     kyle.hang_up()
     harness.clock.advance(0.1)
     harness.attempt(alias.address).refuse()
-    harness.node.peers.remove(alias.address)
+    harness.node.configured.remove(alias.address)
     assert list(errors(harness)) == ["kyle"]
 
 
@@ -154,7 +154,7 @@ def test_removing_the_old_address_of_a_node_that_has_moved_keeps_the_node(
     kyle.hang_up()
     told_of(harness, "kyle", B)
     digest = harness.node.peers.gossip.table.digest
-    harness.node.peers.remove(kyle.address)
+    harness.node.configured.remove(kyle.address)
     assert states(harness) == {str(B): "up"}
     assert harness.node.peers.gossip.table.digest == digest  # all agents still agree
 
@@ -163,7 +163,7 @@ def test_removing_the_old_address_of_a_moved_node_that_is_down_removes_the_node(
     harness: CoreHarness,
 ) -> None:
     story = Story(harness, "configured kyle K 1", "ends K", "up kyle B 2", "ends B")
-    harness.node.peers.remove(story.places["K"])
+    harness.node.configured.remove(story.places["K"])
     assert errors(harness) == {}
 
 
@@ -171,7 +171,7 @@ def test_a_node_that_is_removed_while_up_stays_until_it_is_down_for_a_day(
     harness: CoreHarness,
 ) -> None:
     kyle = harness.peer("kyle")
-    harness.node.peers.remove(kyle.address)
+    harness.node.configured.remove(kyle.address)
     assert list(errors(harness)) == ["kyle"]
     assert kyle.wire.open
     kyle.hang_up()
@@ -184,7 +184,7 @@ def test_removing_each_of_two_addresses_of_a_node_that_is_up_changes_nothing(
 ) -> None:
     kyle, alias = harness.peer("kyle", instance="i"), harness.peer("kyle", instance="i")
     for peer in (alias, kyle):
-        harness.node.peers.remove(peer.address)
+        harness.node.configured.remove(peer.address)
         assert list(errors(harness)) == ["kyle"]
     assert kyle.wire.open
     kyle.hang_up("closed")
@@ -196,7 +196,7 @@ def test_removing_each_of_two_addresses_of_a_node_that_is_up_changes_nothing(
 def test_a_version_1_node_that_is_removed_is_gone_and_not_waited_for(harness: CoreHarness) -> None:
     kyle = harness.peer("kyle", version=1)
     client = harness.ask_all(timeout=30)
-    harness.node.peers.remove(kyle.address)
+    harness.node.configured.remove(kyle.address)
     harness.clock.turn()
     assert list(client.nodes) == ["own"]
     assert kyle.wire.closed is not None
@@ -207,24 +207,24 @@ def test_a_version_1_node_that_is_removed_is_gone_and_not_waited_for(harness: Co
 
 
 def test_a_name_that_is_removed_takes_its_addresses_along(harness: CoreHarness) -> None:
-    harness.node.peers.add(B)
+    harness.node.configured.add(B)
     resolve(harness, A, B, C)
     for address in (A, B, C):
         harness.attempt(address).refuse()
-    harness.node.peers.remove(NAME)
+    harness.node.configured.remove(NAME)
     assert list(states(harness)) == [str(B)]
 
 
 def test_an_address_that_is_added_again_is_dialed_again(harness: CoreHarness) -> None:
     address = harness.configure()
     harness.attempt(address).refuse()
-    harness.node.peers.remove(address)
-    harness.node.peers.add(address)
+    harness.node.configured.remove(address)
+    harness.node.configured.add(address)
     harness.clock.advance(0.01)
     assert len(harness.dial.to(address)) == 2
     assert list(errors(harness)) == [str(address)]
 
 
 def test_removing_an_address_that_is_not_configured_changes_nothing(harness: CoreHarness) -> None:
-    harness.node.peers.remove(A)
+    harness.node.configured.remove(A)
     assert errors(harness) == {}

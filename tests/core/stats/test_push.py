@@ -288,7 +288,7 @@ def test_a_node_that_is_removed_from_the_configuration_and_lost_is_forgotten(
     harness: CoreHarness, kenny: FakePeer
 ) -> None:
     tick(kenny)
-    harness.node.peers.remove(kenny.address)
+    harness.node.configured.remove(kenny.address)
     kenny.hang_up()
     harness.clock.advance(2 * 24 * 3600)
 

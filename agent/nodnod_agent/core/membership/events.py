@@ -3,8 +3,6 @@
 from typing import NamedTuple
 
 from nodnod_agent.core.membership.member import Member
-from nodnod_client.errors import WireError
-from nodnod_client.messages import PeerAnswer
 
 
 class PeerUp(NamedTuple):
@@ -20,20 +18,9 @@ class PeerDown(NamedTuple):
 
 
 class PeerRemoved(NamedTuple):
-    """A member is forgotten."""
+    """A member is forgotten, and cannot be asked any more."""
 
     member: Member
 
 
-class PeerReplied(NamedTuple):
-    """A member has answered a query, or has sent something that is no answer.
-
-    ``query`` is ``None`` for an error that belongs to no query in particular.
-    """
-
-    member: Member
-    query: int | None
-    answer: PeerAnswer | WireError
-
-
-PeerEvent = PeerUp | PeerDown | PeerRemoved | PeerReplied
+PeerEvent = PeerUp | PeerDown | PeerRemoved

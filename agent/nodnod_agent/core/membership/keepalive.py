@@ -52,7 +52,7 @@ class Keepalive:
         rng: Random,
         links: Callable[[], Iterable[Link]],
         drop: Callable[[Link, str], None],
-        inbound_heard: Callable[[Link], float] = lambda link: 0.0,
+        inbound_heard: Callable[[Link], float],
     ) -> None:
         """``drop`` cuts a link for a reason.
 

@@ -1,7 +1,6 @@
 """The link to one peer: its dialing, its connection, and which answer belongs to which query."""
 
 from enum import Enum
-from typing import NamedTuple
 
 from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership.backoff import Backoff
@@ -40,15 +39,12 @@ class LinkState(Enum):
     RETIRED = "retired"
 
 
-class Reply(NamedTuple):
-    """A peer's answer to one query, or the error that comes instead.
+Reply = tuple[int | None, PeerAnswer | WireError]
+"""A peer's answer, or the error that comes instead, and the query that it belongs to.
 
-    ``query`` is ``None`` for the first answer of a version-1 peer, which tells its name, and for an
-    error that belongs to no query in particular.
-    """
-
-    query: int | None
-    answer: PeerAnswer | WireError
+The query is ``None`` for the first answer of a version-1 peer, which tells its name, and for an error
+that belongs to no query in particular.
+"""
 
 
 class Link:
@@ -207,10 +203,10 @@ class Link:
         try:
             answer = decode_peer_answer(text)
         except WireError as error:
-            return [Reply(query, error) for query in queries or (None,)]
+            return [(query, error) for query in queries or (None,)]
         if v1:
-            return [Reply(query, answer) for query in queries]
-        return [Reply(answer.id, answer)] if isinstance(answer.id, int) else []
+            return [(query, answer) for query in queries]
+        return [(answer.id, answer)] if isinstance(answer.id, int) else []
 
     def _redial(self) -> None:
         now = self._clock.time()

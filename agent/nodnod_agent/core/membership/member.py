@@ -137,6 +137,12 @@ class Member:
             text = "Could not connect to node: %s. Error: %s"
             log.warning(text, self.address, reason, extra=self.log_key)
 
+    def log_namesake(self) -> None:
+        """Log that it is listed under another name than its own, which is taken."""
+        if self.name and self.listed != self.name:
+            text = "Two nodes have the name %s: the one at %s is listed as %s"
+            log.warning(text, self.name, self.address, self.listed, extra=self.log_key)
+
     def failure(self, error: str, stat_type: int) -> bytes:
         """The node object that stands for it while it cannot be read."""
         entry = self._failures.get((error, stat_type))

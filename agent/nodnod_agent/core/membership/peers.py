@@ -5,21 +5,15 @@ from collections.abc import Callable
 
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership import departures
-from nodnod_agent.core.membership.events import (
-    PeerDown,
-    PeerEvent,
-    PeerRemoved,
-    PeerReplied,
-    PeerUp,
-)
+from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerRemoved, PeerUp
 from nodnod_agent.core.membership.gossip import JOIN, Gossip
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.links import Links
-from nodnod_agent.core.membership.member import LOOKING_UP, NOT_CONNECTED, Member
+from nodnod_agent.core.membership.member import NOT_CONNECTED, Member
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.membership.seeds import Seeds
 from nodnod_agent.core.membership.table import DAY, MembershipTable
 from nodnod_client.address import Address, parse_address
+from nodnod_client.errors import WireError
 from nodnod_client.messages import Join, MemberEntry, MemberInfo, PeerAnswer
 
 HOUSEKEEPING = 30.0
@@ -59,13 +53,15 @@ class Peers:
     """All that this agent knows of the others, and its links to them.
 
     What happens to a peer is noted as an event. Each call from outside (by a connection, a timer, a
-    session or the configuration) ends by handing the noted events to ``act``.
+    session or the configuration) ends by handing the noted events to ``act``. An answer to a query,
+    or the error that comes instead, goes straight to ``replied``.
     """
 
     def __init__(
         self,
         own: MemberEntry,
         act: Callable[[list[PeerEvent]], None],
+        replied: Callable[[Member, int | None, PeerAnswer | WireError], None],
         *,
         clock: Clock,
         wall: Callable[[], float],
@@ -76,10 +72,10 @@ class Peers:
         self.gossip = Gossip(MembershipTable(own, wall), self._make_room, clock=clock, rng=rng)
         self.links = Links(clock, rng, dial, self._drop)
         self._act = act
+        self._replied = replied
         self._clock = clock
         self._wall = wall
         self._events: list[PeerEvent] = []
-        self._seeds = Seeds()
         self._leaving: set[str] = set()
         """Instances that have said goodbye, and whose link is still up."""
         self._started = wall()
@@ -108,37 +104,27 @@ class Peers:
         gone = self.gossip.table.gone()
         return rows + [one for one in gone if one.address not in listed and one.name not in back]
 
-    # The configuration.
+    def link(self, member: Member) -> Link:
+        """A member's link; a new one is idle."""
+        return member.link or self.links.create(member, _LinkReports(self, member))
 
-    def add(self, address: Address) -> None:
-        """Dial a configured address, and never forget it."""
-        self._seeds.add(address)
-        self._configure(address)
+    def forget(self, member: Member) -> None:
+        """Close the link of a member, and list it no more."""
+        if member.link is not None:
+            self._hang_up(member, member.link)
+            self.links.retire(member.link)
+        aliases = self.roster.aliases(member)
+        self.roster.remove(member)
+        for alias in aliases:
+            if alias.link is not None and not alias.left:
+                alias.link.dial()
+        self._events.append(PeerRemoved(member))
 
-    def expect(self, seed: Address) -> None:
-        """List a configured host name; it is dialed once ``resolved`` tells its addresses."""
-        self._seeds.add(seed)
-        member = self.roster.add(seed, configured=True)
-        if member.link is None:
-            member.error = LOOKING_UP
-
-    def resolved(self, seed: Address, addresses: list[Address]) -> None:
-        """Take the addresses of a configured host name: one node, or one for each address.
-
-        An empty list means that the look-up failed: the addresses known before stay.
-        """
-        added, dropped = self._seeds.resolved(seed, addresses)
-        for address in sorted(added):
-            self._configure(address)
-        for address in dropped:
-            self._unconfigure(address)
-        self._finish()
-
-    def remove(self, seed: Address) -> None:
-        """Take a node out of the configuration; one that is up stays as a learned member."""
-        for address in self._seeds.remove(seed):
-            self._unconfigure(address, for_good=True)
-        self._finish()
+    def finish(self) -> None:
+        """Hand on the events since the last call."""
+        events, self._events = self._events, []
+        if events:
+            self._act(events)
 
     # What connections report.
 
@@ -151,29 +137,35 @@ class Peers:
         log.info("Established connection with node: %s", member.address)
         if hello.version >= 2:  # a version-1 peer tells its name with its first answer
             self._identified(member, link, hello.name, hello.instance, hello.version)
-        self._finish()
+        self.finish()
 
     def refused(self, member: Member, link: Link, reason: str) -> None:
         """A member could not be dialed."""
         link.refused()
         self._went_down(member, link, reason, was_up=False)
-        self._finish()
+        self.finish()
 
     def received(self, member: Member, link: Link, text: bytes) -> None:
         """A member has sent a message."""
         for query, answer in link.received(text):
-            if isinstance(answer, PeerAnswer):
-                self._answered(member, link, query, answer)
-            else:
+            if isinstance(answer, WireError):
                 log.warning("%s sent a bad answer: %s", member, answer, extra=member.log_key)
-                self._events.append(PeerReplied(member, query, answer))
-        self._finish()
+            elif query == JOIN:
+                self.gossip.answered(link, answer)
+                self._learn_news()
+                continue
+            # If the first answer of a version-1 peer told no name, the next one does.
+            elif (query is None or member.version == 0) and len(answer.nodes) == 1:
+                (name,) = answer.nodes
+                self._identified(member, link, name, "", 1)
+                self.finish()
+            self._replied(member, query, answer)
 
     def ended(self, member: Member, link: Link, reason: str) -> None:
         """The connection to a member has ended."""
         if link.ended():
             self._went_down(member, link, reason, was_up=True)
-        self._finish()
+        self.finish()
 
     def inbound_opened(self, hello: Hello, wire: Wire) -> None:
         """A peer has dialed us: it is there, so we need not wait to dial it."""
@@ -189,32 +181,14 @@ class Peers:
         """Take a join request from the agent at ``teller``; returns the fields of its answer."""
         answer = self.gossip.asked(join, teller)
         self._learn_news()
-        self._finish()
         return answer
-
-    def _finish(self) -> None:
-        events, self._events = self._events, []
-        if events:
-            self._act(events)
-
-    def _answered(self, member: Member, link: Link, query: int | None, answer: PeerAnswer) -> None:
-        if query == JOIN:
-            self.gossip.answered(link, answer)
-            self._learn_news()
-            return
-        # If the first answer of a version-1 peer told no name, the next one does.
-        if (query is None or member.version == 0) and len(answer.nodes) == 1:
-            (name,) = answer.nodes
-            self._identified(member, link, name, "", 1)
-        if query is not None:
-            self._events.append(PeerReplied(member, query, answer))
 
     def _identified(
         self, member: Member, link: Link, name: str, instance: str, version: int
     ) -> None:
         if instance and instance == self.roster.instance:
             log.info("Address %s is this node itself", member.address)
-            self._forget(member)
+            self.forget(member)
             return
         self.roster.identify(member, name, instance, version)
         member.loss_logged = False
@@ -226,14 +200,7 @@ class Peers:
         log.info("Connected to node: %s", member)
         self._moved(member)
         link.dialer = self.links.dials.verified
-        if member.name and member.listed != member.name:
-            log.warning(
-                "Two nodes have the name %s: the one at %s is listed as %s",
-                member.name,
-                member.address,
-                member.listed,
-                extra=member.log_key,
-            )
+        member.log_namesake()
         if version >= 2:
             self.gossip.link_up(link)
         self._events.append(PeerUp(member))
@@ -260,16 +227,16 @@ class Peers:
             return
         self._events.append(PeerDown(member))
         silent_since = self.links.silent_since(link)
-        if silent_since is not None:
-            node = self.roster.moved_to(member, silent_since)
-            if node is not None:
-                self._moved(node)
+        node = self.roster.moved_to(member, silent_since) if silent_since is not None else None
+        if node is not None:
+            self._moved(node)
 
     # What gossip has learned.
 
     def _learn_news(self) -> None:
         for entry in self.gossip.learned():
             self._learn(entry)
+        self.finish()
 
     def _learn(self, entry: MemberEntry) -> None:
         address = parse_address(entry.address)
@@ -279,7 +246,7 @@ class Peers:
         self._leaving.discard(entry.instance)
         known = address in self.roster.members
         member = self.roster.add(address, configured=False)
-        link = self._link(member)
+        link = self.link(member)
         if member.up:
             return
         if not known:
@@ -297,7 +264,7 @@ class Peers:
         for member in self.roster.members.values():
             if not member.trusted:
                 self.gossip.table.forget(str(member.address))
-                self._forget(member)
+                self.forget(member)
                 return True
         return False
 
@@ -319,8 +286,7 @@ class Peers:
         """Take a node that said goodbye out of the answers."""
         if member.alias_of is None:
             log.info("Node left: %s", member)
-        table = self.gossip.table
-        self.roster.detach(departures.successors(self.roster, table, member))
+        self.roster.detach(departures.successors(self.roster, self.gossip.table, member))
         going = [*self.roster.aliases(member), member]
         for one in going:
             self.roster.leave(one)
@@ -349,21 +315,10 @@ class Peers:
     def _abandon(self, member: Member) -> None:
         """Forget an address unless it is configured, and take the process that is there now."""
         if not member.configured:
-            self._forget(member)
+            self.forget(member)
         entry = departures.replacement(self.gossip.table, member)
         if entry is not None:
             self._learn(entry)
-
-    def _forget(self, member: Member) -> None:
-        if member.link is not None:
-            self._hang_up(member, member.link)
-            self.links.retire(member.link)
-        aliases = self.roster.aliases(member)
-        self.roster.remove(member)
-        for alias in aliases:
-            if alias.link is not None and not alias.left:
-                alias.link.dial()
-        self._events.append(PeerRemoved(member))
 
     def _keep_house(self) -> None:
         self._timer = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
@@ -374,41 +329,13 @@ class Peers:
             if now - member.changed_at > FORGOTTEN_AFTER:
                 log.info("Forgot node: %s, down for a day", member)
                 self.gossip.table.forget(str(member.address))
-                self._forget(member)
-        self._finish()
-
-    def _configure(self, address: Address) -> None:
-        member = self.roster.add(address, configured=True)
-        if member.link is None:
-            member.error = NOT_CONNECTED
-        self._link(member).dial()
-
-    def _unconfigure(self, address: Address, *, for_good: bool = False) -> None:
-        member = self.roster.members.get(address)
-        if member is None:
-            return
-        member.configured = False
-        # An address that a name server no longer returns may be one that should be seen as down.
-        learned = not for_good and str(address) in self.gossip.table.entries
-        if learned or (member.reachable and (member.version != 1 or not for_good)):
-            return
-        was_up = member.up
-        going = departures.removed_with(self.roster, member) if for_good else [member]
-        for one in going:
-            if not one.left:  # all agents know, and remember, that it has left
-                self.gossip.table.forget(str(one.address))
-            self._forget(one)
-        if was_up:
-            self._events.append(PeerDown(member))
-
-    def _link(self, member: Member) -> Link:
-        """A member's link; a new one is idle."""
-        return member.link or self.links.create(member, _LinkReports(self, member))
+                self.forget(member)
+        self.finish()
 
     def _drop(self, link: Link, reason: str) -> None:
         link.drop()
         self._went_down(self.links.members[link], link, reason, was_up=True)
-        self._finish()
+        self.finish()
 
     def _hang_up(self, member: Member, link: Link) -> None:
         """Close a link; it stays idle until it is dialed."""
