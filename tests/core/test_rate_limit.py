@@ -5,67 +5,44 @@ import pytest
 from nodnod_agent.core.rate_limit import RateLimit
 
 
-def test_no_more_events_than_the_limit_are_allowed() -> None:
-    limit = RateLimit(3)
+@pytest.mark.parametrize(
+    ("limit", "per", "events"),
+    [
+        (3, 1.0, [(7.1, True)] * 3 + [(7.1, False)] * 2),
+        (2, 1.0, [(7.9, True), (8.5, True), (8.8, False), (8.9, True), (9.4, False)]),
+        (1, 60.0, [(5.0, True), (64.9, False), (65.0, True)]),
+        (1, 10.0, [(3.0, True), (12.998, False), (12.999, True)]),
+        (1, 1.0, [(1000.0, True), (10.0, True)]),
+    ],
+    ids=[
+        "no more events than the limit",
+        "the window slides",
+        "a window of any length",
+        "a timer that fires early is on time",
+        "a clock that is set back starts a new window",
+    ],
+)
+def test_an_event_is_allowed_or_refused(
+    limit: int, per: float, events: list[tuple[float, bool]]
+) -> None:
+    window = RateLimit(limit, per)
+    assert [(now, window.take(now)) for now, _ in events] == events
 
-    assert limit.left(7.1) == 3
-    assert [limit.take(7.1) for _ in range(5)] == [True] * 3 + [False] * 2
-    assert limit.left(7.1) == 0
 
-
-def test_the_window_slides() -> None:
-    limit = RateLimit(2)
-    assert limit.take(7.9)
-    assert limit.take(8.5)
-
-    assert not limit.take(8.8)
-    assert limit.take(8.9)
-    assert not limit.take(9.4)
-    assert limit.take(9.5)
-
-
-def test_a_window_may_be_of_any_length() -> None:
-    limit = RateLimit(1, per=60.0)
-
-    assert [limit.take(now) for now in (5.0, 64.9, 65.0)] == [True, False, True]
-
-
-def test_an_event_may_count_more_than_others() -> None:
+def test_an_event_may_count_more_than_others_and_uses_up_the_rest_if_it_is_refused() -> None:
     limit = RateLimit(10)
-
-    assert limit.take(7.0, 10)
-    assert not limit.take(7.0)
-
-
-def test_a_refused_event_uses_up_the_rest() -> None:
-    limit = RateLimit(10)
-    limit.take(7.0)
-
+    assert limit.left(7.0) == 10
+    assert limit.take(7.0, 4)
+    assert limit.left(7.0) == 6
     assert not limit.take(7.0, 10)
-    assert not limit.take(7.0)
+    assert limit.left(7.0) == 0
+    assert limit.take(8.0, 10)
 
 
 def test_the_time_of_the_next_event_is_known() -> None:
     limit = RateLimit(2, per=10.0)
     assert limit.next_time(3.0) == 3.0
-
     limit.take(3.0)
     limit.take(5.0)
-
     assert limit.next_time(6.0) == 13.0
     assert limit.next_time(13.5) == 13.5
-
-
-@pytest.mark.parametrize("now", [12.999, 13.0])
-def test_a_timer_that_fires_early_is_on_time(now: float) -> None:
-    limit = RateLimit(1, per=10.0)
-    limit.take(3.0)
-
-    assert limit.take(now)
-
-
-def test_a_clock_that_is_set_back_starts_a_new_window() -> None:
-    limit = RateLimit(1)
-    limit.take(1000.0)
-
-    assert limit.take(10.0)

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from nodnod_client.messages import RequestType
 
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds of the histograms, in seconds; the core's clock may tick in milliseconds."""
+"""Upper bounds of a histogram, in seconds; the core's clock may tick in milliseconds."""
 
 CODES = (
     "bad_json",
@@ -21,16 +21,15 @@ CODES = (
 
 
 class Histogram:
-    """Counts values by upper bound; the last of ``counts`` is for values above all bounds."""
+    """Counts durations by upper bound; the last of ``counts`` is for those above all bounds."""
 
-    def __init__(self, bounds: tuple[float, ...] = DURATIONS) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
+    def __init__(self) -> None:
+        self.counts = [0] * (len(DURATIONS) + 1)
         self.sum = 0.0
 
     def add(self, value: float, times: int = 1) -> None:
         """Count a value, ``times`` times."""
-        self.counts[bisect_left(self.bounds, value)] += times
+        self.counts[bisect_left(DURATIONS, value)] += times
         self.sum += value * times
 
 

@@ -22,7 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from nodnod_agent.collectors.machine import Timing
-from nodnod_agent.core.counters import Histogram
+from nodnod_agent.core.counters import DURATIONS, Histogram
 from nodnod_agent.core.membership.link import LinkState
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
@@ -221,7 +221,7 @@ def _histogram(name: str, text: str, histogram: Histogram, *, zeros: int = 0) ->
     """Return cumulative buckets, as Prometheus has them; ``zeros`` were counted elsewhere."""
     total = zeros
     buckets = []
-    for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
+    for bound, count in zip((*DURATIONS, "+Inf"), histogram.counts, strict=True):
         total += count
         buckets.append((str(bound), float(total)))
     return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.sum)

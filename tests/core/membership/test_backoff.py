@@ -34,11 +34,6 @@ def test_the_jitter_is_full() -> None:
     assert 6.5 < sum(waits) / len(waits) < 8.5
 
 
-def test_two_agents_do_not_draw_the_same_waits() -> None:
-    one, other = Backoff(random.Random(1)), Backoff(random.Random(2))
-    assert [one.wait() for _ in range(5)] != [other.wait() for _ in range(5)]
-
-
 def test_the_longest_wait_can_be_had_at_once_and_lasts() -> None:
     backoff = Backoff(LONGEST)
     assert backoff.longest() == 15

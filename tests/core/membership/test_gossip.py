@@ -171,17 +171,6 @@ def test_an_entry_that_was_refused_for_a_wrong_clock_is_taken_once_it_is_right(
     assert len(own.table.entries) == 6
 
 
-def test_leaving_is_told_to_every_peer(own: GossipAgent, clock: FakeClock) -> None:
-    peers = [GossipAgent(number, clock) for number in range(10, 15)]
-    for peer in peers:
-        own.connect(peer)
-    own.gossip.leave()
-    for peer in peers:
-        known = peer.table.entries[own.table.own.address]
-        assert known.state == "left"
-        assert known.since == NOW + clock.now
-
-
 def test_after_stop_no_peer_is_asked(own: GossipAgent, peer: GossipAgent, clock: FakeClock) -> None:
     wire = own.connect(peer)
     own.gossip.start()

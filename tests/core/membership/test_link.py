@@ -98,15 +98,6 @@ def test_a_link_that_is_being_dialed_or_up_is_not_dialed_again(scenario: Scenari
     assert scenario.link.up
 
 
-def test_a_link_is_redialed_forever(scenario: Scenario) -> None:
-    scenario.link.dial()
-    for _ in range(200):
-        scenario.refuse()
-        assert scenario.link.state is LinkState.WAITING
-        scenario.await_dial()
-    assert scenario.attempts == 201
-
-
 def test_a_link_that_has_held_is_redialed_soon(scenario: Scenario) -> None:
     scenario.link.dial()
     for _ in range(10):
@@ -185,35 +176,6 @@ def test_an_end_is_news_unless_the_link_was_given_up_before(scenario: Scenario) 
     scenario.link.rest()
     assert not scenario.link.ended()
     assert scenario.link.state is LinkState.IDLE
-
-
-# Answers of version-2 peers.
-
-
-def test_answers_of_a_version_2_peer_may_come_in_any_order(scenario: Scenario) -> None:
-    wire = scenario.up()
-    assert scenario.link.ask(1, b"question")
-    assert wire.sent == [b"question"]
-    scenario.ask(2, 3)
-    for query in (3, 1, 2):
-        scenario.answer("kyle", query=query)
-    assert scenario.replies == [(3, "kyle"), (1, "kyle"), (2, "kyle")]
-
-
-@pytest.mark.parametrize("query", ["7", None, "", "x" * 99])
-def test_an_answer_without_an_id_of_ours_is_dropped(scenario: Scenario, query: object) -> None:
-    scenario.up()
-    scenario.ask(7)
-    scenario.answer("kyle", query=query)
-    assert scenario.replies == []
-
-
-@pytest.mark.parametrize("text", [b"", b"x", b"[]", b"null", b'{"nodes":5}', b'{"id":{}}', b"\xff"])
-def test_what_is_no_answer_is_an_error_of_no_query(scenario: Scenario, text: bytes) -> None:
-    scenario.up()
-    scenario.received(text)
-    assert scenario.replies == [(None, BAD)]
-    assert scenario.link.up
 
 
 # Answers of version-1 peers.

@@ -4,10 +4,7 @@ import pytest
 
 from core.harness import CoreHarness
 from core.unverified import A, B, Story, entry, errors, lines, tell
-from nodnod_agent.core.interfaces import Hello
 from nodnod_client.address import Address
-from nodnod_client.codec import encode
-from nodnod_client.messages import MemberEntry
 
 KYLE_MOVES = ["up kyle A 1", "ends A", "up kyle B 2"]
 SWAPPED = ["up kyle A 1", "up stan B 1", "ends A", "ends B", "up stan A 2"]
@@ -96,14 +93,6 @@ STORIES: dict[str, tuple[list[str], set[str]]] = {
         ["goodbye kyle A 1 1", "up kyle B 2"],
         {"kyle B up"},
     ),
-    "our own name at a configured address is not missed": (
-        ["told own A 1", "refused A"],
-        set(),
-    ),
-    "that a node has moved is not believed while it is up": (
-        ["up kyle A 1", "goodbye kyle A 1 1"],
-        {"kyle A up"},
-    ),
 }
 
 
@@ -186,12 +175,3 @@ def test_a_node_may_move_to_an_address_of_ip_version_6(harness: CoreHarness) -> 
     story.places["B"] = Address("fd00::1", 7070)
     story.play("up kyle B 2")
     assert story.listed() == {"kyle B up"}
-
-
-def test_we_refute_that_we_have_moved(harness: CoreHarness) -> None:
-    own = harness.node.peers.gossip.table.own
-    moved = MemberEntry(own.name, own.address, own.instance, own.incarnation, "left", 1.7e9)
-    client = harness.client(Hello(2, "kyle", "i", str(A)))
-    client.say(encode({"type": 4, "id": 1, "member": entry("kyle", A), "members": [moved]}))
-    now = harness.node.peers.gossip.table.own
-    assert (now.state, now.incarnation) == ("up", own.incarnation + 1)

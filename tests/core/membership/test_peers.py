@@ -172,18 +172,6 @@ def test_a_wall_clock_that_jumps_has_no_node_forgotten(harness: CoreHarness) -> 
     assert list(errors(harness)) == ["kyle"]
 
 
-def test_a_forgotten_node_that_calls_is_told_so_and_comes_back(harness: CoreHarness) -> None:
-    told_of(harness, "kyle", A).hang_up()
-    pass_a_day(harness)
-    kyle = harness.client(KYLE)
-    kyle.ask(type=4, id=1, member=entry("kyle", A), digest="0")
-    (told,) = kyle.answer["members"]
-    assert told["state"] == "left"
-    assert errors(harness) == {}
-    kyle.ask(type=4, id=2, member=entry("kyle", A, told["incarnation"] + 1), digest="0")
-    assert list(errors(harness)) == ["kyle"]
-
-
 # Which callers are known.
 
 

@@ -98,14 +98,6 @@ def test_an_address_that_a_name_loses_is_removed_unless_others_tell_of_it(
     assert str(B) not in states(harness)
 
 
-def test_a_failed_look_up_removes_nothing(harness: CoreHarness) -> None:
-    resolve(harness, A, B)
-    before = errors(harness)
-    harness.node.configured.resolved(NAME, [])
-    assert errors(harness) == before
-    assert len(before) == 2
-
-
 # Nodes that are removed from the configuration.
 
 
@@ -204,15 +196,6 @@ def test_a_version_1_node_that_is_removed_is_gone_and_not_waited_for(harness: Co
     kyle.hang_up()
     assert harness.node.peers.links.members == {}
     assert errors(harness) == {}
-
-
-def test_a_name_that_is_removed_takes_its_addresses_along(harness: CoreHarness) -> None:
-    harness.node.configured.add(B)
-    resolve(harness, A, B, C)
-    for address in (A, B, C):
-        harness.attempt(address).refuse()
-    harness.node.configured.remove(NAME)
-    assert list(states(harness)) == [str(B)]
 
 
 def test_an_address_that_is_added_again_is_dialed_again(harness: CoreHarness) -> None:

@@ -140,43 +140,6 @@ def test_answers_of_a_version_1_peer_are_matched_by_order_whatever_their_ids(
     assert second.nodes["kyle"] == {"name": "kyle", "cpuUsed": 2, "error": ""}
 
 
-def test_late_answers_of_a_version_1_peer_keep_their_place_in_the_order(
-    harness: CoreHarness,
-) -> None:
-    peer = harness.peer("kyle", version=1)
-    late = [harness.ask_all(timeout=0.1) for _ in range(3)]
-    harness.clock.advance(0.3)
-    asked = len(peer.queries)
-    client = harness.ask_all()
-    for number in range(1, asked):
-        peer.answer(memoryUsed=number)
-        assert client.answers == []
-    peer.answer(memoryUsed=asked)
-    assert client.nodes["kyle"]["memoryUsed"] == asked
-    assert all(len(one.answers) == 1 for one in late)
-
-
-def test_a_bad_answer_of_a_version_1_peer_keeps_its_place_in_the_order(
-    harness: CoreHarness,
-) -> None:
-    peer = harness.peer("kyle", version=1)
-    first, second = harness.ask_all(), harness.ask_all(statType=1)
-    peer.say(b"garbage")
-    peer.answer(cpuUsed=2)
-    assert errors(first)["kyle"].startswith("bad answer")
-    assert second.nodes["kyle"]["cpuUsed"] == 2
-
-
-def test_an_unexpected_answer_of_a_version_1_peer_is_not_taken_for_a_later_one(
-    harness: CoreHarness,
-) -> None:
-    peer = harness.peer("kyle", version=1)
-    peer.answer(memoryUsed=1)
-    client = harness.ask_all()
-    peer.answer(memoryUsed=2)
-    assert client.nodes["kyle"]["memoryUsed"] == 2
-
-
 def test_the_queries_to_a_silent_version_1_peer_are_bounded(harness: CoreHarness) -> None:
     peer = harness.peer("kyle", version=1)
     for number in range(1100):

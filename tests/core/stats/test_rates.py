@@ -7,29 +7,27 @@ from hypothesis import strategies as st
 from nodnod_agent.core.stats.rates import CpuShares, CpuTimes, cpu_shares, per_second, percent
 
 
-def test_idle_and_iowait_are_not_busy() -> None:
-    shares = cpu_shares(CpuTimes(), CpuTimes(user=20, system=5, idle=50, iowait=25))
-    assert shares == CpuShares(used=25, user=20, system=5, iowait=25, steal=0)
-
-
-def test_nice_is_user_time_and_interrupts_are_system_time() -> None:
-    shares = cpu_shares(CpuTimes(), CpuTimes(10, 20, 3, 60, 0, 2, 5, 0))
-    assert (shares.user, shares.system, shares.used) == pytest.approx((30, 10, 40))
-
-
-def test_stolen_time_is_busy_time() -> None:
-    assert cpu_shares(CpuTimes(), CpuTimes(idle=90, steal=10)).used == pytest.approx(10)
-
-
-def test_an_idle_counter_that_goes_backwards_counts_as_unchanged() -> None:
-    before = CpuTimes(user=100, idle=1000, iowait=50)
-    after = CpuTimes(user=110, idle=1030, iowait=40)
-    assert cpu_shares(before, after).used == pytest.approx(25)
-
-
-def test_no_time_between_two_readings_is_no_share() -> None:
-    times = CpuTimes(5, 5, 5, 5)
-    assert cpu_shares(times, times) == CpuShares()
+@pytest.mark.parametrize(
+    ("before", "after", "shares"),
+    [
+        (CpuTimes(), CpuTimes(20, 0, 5, 50, 25), CpuShares(25, 20, 5, 25, 0)),
+        (CpuTimes(), CpuTimes(10, 20, 3, 60, 0, 2, 5), CpuShares(40, 30, 10, 0, 0)),
+        (CpuTimes(), CpuTimes(idle=90, steal=10), CpuShares(10, 0, 0, 0, 10)),
+        (CpuTimes(100, 0, 0, 1000, 50), CpuTimes(110, 0, 0, 1030, 40), CpuShares(25, 25, 0, 0, 0)),
+        (CpuTimes(5, 5, 5, 5), CpuTimes(5, 5, 5, 5), CpuShares()),
+    ],
+    ids=[
+        "idle and iowait are not busy",
+        "nice is user time, and interrupts are system time",
+        "stolen time is busy time",
+        "a counter that goes backwards counts as unchanged",
+        "no time is no share",
+    ],
+)
+def test_shares_are_percent_of_the_time_between_two_readings(
+    before: CpuTimes, after: CpuTimes, shares: CpuShares
+) -> None:
+    assert cpu_shares(before, after) == pytest.approx(shares)
 
 
 ticks = st.integers(0, 2**63)

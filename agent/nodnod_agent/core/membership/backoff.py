@@ -2,7 +2,6 @@
 
 from nodnod_agent.core.interfaces import Random
 
-
 FIRST = 0.25
 MOST = 15.0
 
