@@ -291,9 +291,9 @@ def test_a_socket_that_cannot_be_created_is_logged(caplog: pytest.LogCaptureFixt
 # Real sockets.
 
 
-@pytest.mark.parametrize("kind", ["path", "abstract"])
-def test_messages_arrive_at_a_real_socket(kind: str, tmp_path: Path) -> None:
-    name = f"@nodnod-{os.getpid()}" if kind == "abstract" else str(tmp_path / "notify")
+@pytest.mark.parametrize("name", ["{directory}/notify", "@nodnod-{pid}"])
+def test_messages_arrive_at_a_real_socket(name: str, tmp_path: Path) -> None:
+    name = name.format(directory=tmp_path, pid=os.getpid())
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(name.replace("@", "\0"))
         systemd.settimeout(10)

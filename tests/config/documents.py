@@ -35,12 +35,3 @@ FULL: dict[str, Any] = {
         "unreadFor": 10,
     },
 }
-
-
-def keys(document: dict[str, Any], prefix: str = "") -> list[str]:
-    """All keys of a document; those of nested objects with dots."""
-    found: list[str] = []
-    for key, value in document.items():
-        inner = keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
-        found += inner
-    return found

@@ -13,7 +13,10 @@ from doubles.samples import Scrape, full_sample
 from nodnod_agent.http.metrics import Metrics
 from nodnod_agent.http.pages import Pages
 
-ROUTES = ["/stat", "/stat/all", "/members", "/healthz", "/sd", "/metrics", "/metrics/cluster"]
+JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
+ROUTES = dict.fromkeys(("/stat", "/stat/all", "/members", "/healthz", "/sd"), JSON)
+ROUTES |= dict.fromkeys(("/metrics", "/metrics/cluster"), TEXT)
+"""The type of the page at each path."""
 
 
 class Browser:
@@ -54,11 +57,12 @@ def browser(harness: CoreHarness) -> Browser:
 # Paths and methods.
 
 
-@pytest.mark.parametrize("path", ROUTES)
-def test_every_page_states_its_type_and_restricts_the_browser(browser: Browser, path: str) -> None:
+@pytest.mark.parametrize(("path", "kind"), ROUTES.items())
+def test_every_page_states_its_type_and_restricts_the_browser(
+    browser: Browser, path: str, kind: str
+) -> None:
     response = browser.get(path)
 
-    kind = "text/plain; version=0.0.4; charset=utf-8" if "metrics" in path else "application/json"
     assert response.status_code == 200
     assert response.headers["Content-Type"] == kind
     assert response.headers["Content-Length"] == str(len(response.body))
