@@ -15,7 +15,7 @@ class FakeNotifySocket(NotifySocket):
         self.address = ""
         self.error: OSError | None = None
         self.closed = False
-        self._messages: list[str] = []
+        self.sent: list[str] = []
 
     def __call__(self, address: str) -> NotifySocket:
         self.address = address
@@ -24,15 +24,10 @@ class FakeNotifySocket(NotifySocket):
     def send(self, message: bytes) -> None:
         if self.error is not None:
             raise self.error
-        self._messages.append(message.decode())
+        self.sent.append(message.decode())
 
     def close(self) -> None:
         self.closed = True
-
-    def take(self) -> list[str]:
-        """The messages since the last call."""
-        messages, self._messages = self._messages, []
-        return messages
 
 
 class NotifierHarness:
@@ -57,7 +52,8 @@ class NotifierHarness:
     @property
     def messages(self) -> list[str]:
         """The messages since the last look."""
-        return self.socket.take()
+        messages, self.socket.sent = self.socket.sent, []
+        return messages
 
     def sample(self) -> None:
         self.samples += 1
@@ -67,7 +63,7 @@ class NotifierHarness:
         """Make the agent ready, and drop the messages about it."""
         self.sample()
         self.notifier.ready()
-        self.socket.take()
+        self.socket.sent.clear()
 
     def run(self, seconds: int) -> None:
         """Let time pass with a sample every second."""
