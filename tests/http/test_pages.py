@@ -95,11 +95,12 @@ def test_a_path_is_known_or_unknown_or_invalid_and_may_be_a_whole_url(
 
 
 def test_pages_are_counted_by_known_names_only(browser: Browser) -> None:
-    for path in ("/stat", "/stat?timeout=0", "/zx81", "/zx82"):
+    for path in ("/", "/stat", "/stat?timeout=0", "/zx81", "/zx82"):
         browser.get(path)
     browser.get("/stat", "BREW")
 
     assert browser.harness.node.counters.pages == {
+        ("dashboard", 200): 1,
         ("/stat", 200): 1,
         ("/stat", 400): 1,
         ("other", 404): 2,
