@@ -170,6 +170,11 @@ class FakeClient:
         assert isinstance(nodes, dict)
         return nodes
 
+    @property
+    def errors(self) -> dict[str, str]:
+        """The errors of the nodes of the last answer."""
+        return {name: node["error"] for name, node in self.nodes.items()}
+
 
 class SampledNode(Node):
     """A node that keeps its newest sample, to be taken again each second."""

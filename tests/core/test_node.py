@@ -61,7 +61,7 @@ def test_when_one_address_of_a_node_fails_the_other_is_dialed_at_once(harness: C
     again = harness.welcome("kyle", second.address, instance="i")
     client = harness.ask_all()
     again.answer()
-    assert {name: node["error"] for name, node in client.nodes.items()} == {"kyle": "", "own": ""}
+    assert client.errors == {"kyle": "", "own": ""}
 
 
 def test_when_both_addresses_of_a_node_fail_it_is_down_once(

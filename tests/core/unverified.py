@@ -39,10 +39,9 @@ def told_of(harness: CoreHarness, name: str, address: Address) -> FakePeer:
 
 def errors(harness: CoreHarness) -> dict[str, str]:
     """The errors of the other nodes in a cluster answer, without the teller, which never answers."""
-    nodes = harness.ask_all(timeout=0.05)
+    client = harness.ask_all(timeout=0.05)
     harness.clock.advance(0.1)
-    known = {name: node["error"] for name, node in nodes.nodes.items()}
-    return {n: e for n, e in known.items() if n not in ("own", TELLER.name)}
+    return {n: e for n, e in client.errors.items() if n not in ("own", TELLER.name)}
 
 
 def states(harness: CoreHarness) -> dict[str, str]:

@@ -62,8 +62,7 @@ def test_a_node_that_leaves_while_it_is_asked_for_by_name_is_unknown(harness: Co
     client = harness.ask_all(nodes=["kyle", "stan"])
     story.play("goodbye kyle A 2 1", "ends A")
     story.peers["B"].answer()
-    found = {name: node["error"] for name, node in client.nodes.items()}
-    assert found == {"kyle": "unknown node", "stan": ""}
+    assert client.errors == {"kyle": "unknown node", "stan": ""}
 
 
 def test_a_node_of_which_others_say_that_it_left_stays_while_it_answers(

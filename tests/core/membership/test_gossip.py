@@ -93,16 +93,6 @@ def test_a_peer_that_lacks_only_the_latest_news_is_sent_only_that(
     assert own.table.digest == peer.table.digest
 
 
-def test_an_agent_learns_the_same_only_once(
-    own: GossipAgent, peer: GossipAgent, clock: FakeClock
-) -> None:
-    peer.knows(entry(13))
-    own.connect(peer)
-    own.gossip.start()
-    clock.advance(60)
-    assert [one.name for one in own.learned] == ["n2", "n13"]
-
-
 def test_no_more_than_eight_lists_are_given_in_a_tick(own: GossipAgent, clock: FakeClock) -> None:
     own.knows(*map(entry, range(100, 200)))
     own.gossip.start()

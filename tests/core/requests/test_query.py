@@ -6,13 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from bench.harness.invariants.form import FIELDS
-from core.harness import CoreHarness, FakeClient
+from core.harness import CoreHarness
 from nodnod_agent.core.requests.query import SPACING
-
-
-def errors(client: FakeClient) -> dict[str, str]:
-    return {name: node["error"] for name, node in client.nodes.items()}
-
 
 # Sharing a broadcast.
 
@@ -26,7 +21,7 @@ def test_an_answer_holds_this_node_and_every_peer_by_name(harness: CoreHarness) 
     assert list(client.answer) == ["host", "nodes", "error"]
     assert client.answer["host"] == "own"
     assert list(client.nodes) == ["kyle", "own", "stan"]
-    assert errors(client) == {"kyle": "", "own": "", "stan": ""}
+    assert client.errors == {"kyle": "", "own": "", "stan": ""}
 
 
 def test_all_requests_of_one_turn_share_a_broadcast_whatever_their_deadlines(
@@ -39,7 +34,7 @@ def test_all_requests_of_one_turn_share_a_broadcast_whatever_their_deadlines(
     harness.clock.turn()
     assert len(peer.queries) == 1
     peer.answer()
-    assert all(errors(client)["kyle"] == "" for client in clients)
+    assert all(client.errors["kyle"] == "" for client in clients)
 
 
 def test_all_requests_that_arrive_during_a_broadcast_share_the_next(harness: CoreHarness) -> None:
@@ -99,7 +94,7 @@ def test_a_planned_broadcast_that_is_not_needed_any_more_changes_nothing(
     clients.append(harness.ask_all())
     harness.clock.advance(1.1 * SPACING)
     peer.answer()
-    assert [errors(client) for client in clients] == [{"kyle": "", "own": ""}] * 4
+    assert [client.errors for client in clients] == [{"kyle": "", "own": ""}] * 4
 
 
 def test_a_question_about_sections_waits_for_this_nodes_own_sample(harness: CoreHarness) -> None:
@@ -128,7 +123,7 @@ def test_a_frozen_peer_delays_each_request_up_to_its_own_deadline(
     assert client.answers == []
     harness.clock.advance(0.1)
     why = f"no answer within {timeout:.3g} s"
-    assert errors(client) == {"kenny": "down: closed", "kyle": why, "own": "", "stan": ""}
+    assert client.errors == {"kenny": "down: closed", "kyle": why, "own": "", "stan": ""}
 
 
 def test_an_answer_too_late_for_one_deadline_counts_for_a_later_one(harness: CoreHarness) -> None:
@@ -137,12 +132,12 @@ def test_an_answer_too_late_for_one_deadline_counts_for_a_later_one(harness: Cor
     for client, timeout in zip(clients, (0.5, 0.8, 2), strict=True):
         client.ask(type=1, timeout=timeout)
     harness.clock.advance(0.6)
-    assert errors(clients[0])["kyle"] == "no answer within 0.5 s"
+    assert clients[0].errors["kyle"] == "no answer within 0.5 s"
     assert clients[1].answers == []
     harness.clock.advance(0.4)
-    assert errors(clients[1])["kyle"] == "no answer within 0.8 s"
+    assert clients[1].errors["kyle"] == "no answer within 0.8 s"
     peer.answer()
-    assert errors(clients[2])["kyle"] == ""
+    assert clients[2].errors["kyle"] == ""
     assert [len(client.answers) for client in clients] == [1, 1, 1]
 
 
@@ -185,7 +180,7 @@ def test_a_request_that_arrives_as_all_others_expire_keeps_its_deadline(
     harness.clock.call_at(at, lambda: client.ask(type=1, timeout=0.5))
     harness.ask_all(timeout=0.5)
     harness.clock.run_until(at + 0.6)
-    assert errors(client)["frozen"] == "no answer within 0.5 s"
+    assert client.errors["frozen"] == "no answer within 0.5 s"
 
 
 def test_a_peer_that_hangs_up_is_not_waited_for(harness: CoreHarness) -> None:
@@ -193,16 +188,8 @@ def test_a_peer_that_hangs_up_is_not_waited_for(harness: CoreHarness) -> None:
     client = harness.ask_all()
     peer.hang_up("connection reset by peer")
     expected = {"kyle": "down: connection reset by peer", "own": ""}
-    assert errors(client) == expected
-    assert errors(harness.ask_all()) == expected
-
-
-def test_a_node_that_was_never_there_is_listed_by_its_address(harness: CoreHarness) -> None:
-    address = harness.configure()
-    key = str(address)
-    assert errors(harness.ask_all()) == {key: "not connected yet", "own": ""}
-    harness.attempt(address).refuse("connection refused")
-    assert errors(harness.ask_all()) == {key: "down: connection refused", "own": ""}
+    assert client.errors == expected
+    assert harness.ask_all().errors == expected
 
 
 def test_a_peer_that_comes_up_during_a_broadcast_is_not_shown_as_zeros(
@@ -215,7 +202,7 @@ def test_a_peer_that_comes_up_during_a_broadcast_is_not_shown_as_zeros(
     harness.clock.advance(0.3)
     harness.welcome("kyle", harness.attempt(kyle.address))
     slow.answer()
-    assert errors(client) == {"kyle": "down: closed", "own": "", "stan": ""}
+    assert client.errors == {"kyle": "down: closed", "own": "", "stan": ""}
 
 
 # Selecting nodes.
@@ -226,7 +213,7 @@ def test_only_the_nodes_asked_for_are_queried_listed_and_waited_for(harness: Cor
     harness.ask_all()
     client = harness.ask_all(nodes=["st*"])
     stan.answer()
-    assert errors(client) == {"stan": ""}
+    assert client.errors == {"stan": ""}
     assert len(frozen.queries) == 1
 
 
@@ -234,7 +221,7 @@ def test_a_name_that_no_node_has_is_listed_as_unknown(harness: CoreHarness) -> N
     odd = 'a"b\\c\n☃'
     client = harness.ask_all(nodes=["own", "kenny", odd], statType=1)
     assert client.nodes["kenny"] == {"name": "kenny", "cpuUsed": 0, "error": "unknown node"}
-    assert errors(client) == {"own": "", "kenny": "unknown node", odd: "unknown node"}
+    assert client.errors == {"own": "", "kenny": "unknown node", odd: "unknown node"}
 
 
 def test_a_pattern_that_matches_no_node_gives_no_nodes(harness: CoreHarness) -> None:

@@ -5,13 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bench.harness.invariants.form import FIELDS
-from core.harness import CoreHarness, FakeClient, FakePeer
+from core.harness import CoreHarness, FakePeer
 from nodnod_agent.core.interfaces import Hello
-
-
-def errors(client: FakeClient) -> dict[str, str]:
-    return {name: node["error"] for name, node in client.nodes.items()}
-
 
 # Answers that no request waits for.
 
@@ -45,9 +40,9 @@ def test_an_answer_with_an_id_that_was_never_sent_changes_nothing(
     peer.answer({"id": query}, memoryUsed=1)
     slow.answer()
     harness.clock.advance(3)
-    assert errors(client)["stan"] == ""
+    assert client.errors["stan"] == ""
     assert client.nodes["kyle"]["memoryUsed"] == 0
-    assert errors(client)["kyle"] != ""
+    assert client.errors["kyle"] != ""
 
 
 def test_crossed_answers_find_their_own_queries(harness: CoreHarness) -> None:
@@ -67,7 +62,7 @@ def test_a_peer_cannot_answer_for_another(harness: CoreHarness) -> None:
     kyle.answer_nodes({"stan": stan.node(memoryUsed=1)})
     stan.answer(memoryUsed=2)
     assert client.nodes["stan"]["memoryUsed"] == 2
-    assert errors(client)["kyle"] == "bad answer: it is about node 'stan'"
+    assert client.errors["kyle"] == "bad answer: it is about node 'stan'"
 
 
 def test_an_answer_does_not_count_for_a_query_of_an_earlier_connection(
@@ -113,7 +108,7 @@ def test_a_bad_answer_is_an_error_of_its_sender_alone_until_the_next_good_one(
     assert node.pop("error")
     assert set(node.values()) == {0}
     assert client.nodes["stan"]["memoryUsed"] == 2
-    assert errors(client)["own"] == ""
+    assert client.errors["own"] == ""
 
     client = harness.ask_all(nodes=["bad"])
     bad.answer(memoryUsed=5)
@@ -145,7 +140,7 @@ def test_the_queries_to_a_silent_version_1_peer_are_bounded(harness: CoreHarness
     for number in range(1100):
         harness.ask_all(nodes=["kyle", f"{number}"])
     assert len(peer.queries) <= 1025
-    assert errors(harness.ask_all())["kyle"] == "too many questions that it has not answered"
+    assert harness.ask_all().errors["kyle"] == "too many questions that it has not answered"
 
 
 @pytest.mark.parametrize("first", [b"garbage", b'{"host":"kyle","nodes":{},"error":"not yet"}'])
@@ -163,7 +158,7 @@ def test_a_version_1_peer_whose_first_answer_is_bad_is_named_by_a_later_one(
 # Nodes that change while a broadcast is under way.
 
 
-def test_a_name_learnt_during_a_broadcast_is_the_name_in_its_answer(harness: CoreHarness) -> None:
+def test_a_name_learned_during_a_broadcast_is_the_name_in_its_answer(harness: CoreHarness) -> None:
     attempt = harness.attempt(harness.configure())
     peer = FakePeer("kyle", attempt, Hello(version=1))
     client = harness.ask_all()
@@ -182,7 +177,7 @@ def test_a_node_that_moves_during_a_broadcast_is_listed_once(harness: CoreHarnes
     slow.answer()
     assert list(client.nodes) == ["kyle", "own", "stan"]
     assert client.nodes["kyle"]["name"] == "kyle"
-    assert errors(client)["kyle"] != ""
+    assert client.errors["kyle"] != ""
 
 
 def test_an_address_found_to_be_this_node_during_a_broadcast_is_not_listed(
@@ -207,7 +202,7 @@ def test_a_node_that_restarts_under_another_name_has_that_name_in_the_answer(
     slow.answer()
     assert list(client.nodes) == ["butters", "own", "stan"]
     assert client.nodes["butters"]["name"] == "butters"
-    assert errors(client)["butters"] == "down: closed"
+    assert client.errors["butters"] == "down: closed"
 
 
 def test_a_node_that_gets_its_name_during_a_broadcast_is_listed_once(harness: CoreHarness) -> None:

@@ -12,9 +12,9 @@ from nodnod_agent.core.stats.history import MAX_SLOTS, HistoryRing
 WALL = 1_700_000_000.0
 
 
-def filled(every: float, *clocks: float) -> HistoryRing:
+def filled(every: float, *clocks: float, span: float = 3600) -> HistoryRing:
     """A history whose samples are worth the moment they were taken at."""
-    history = HistoryRing(every)
+    history = HistoryRing(every, span)
     for clock in clocks:
         history.add(clock, WALL + clock, {"cpuUsed": clock})
     return history
@@ -79,18 +79,27 @@ def test_a_point_with_part_of_a_gap_is_the_mean_of_the_rest() -> None:
 
 
 def test_the_past_is_forgotten_after_the_span() -> None:
-    history = HistoryRing(1.0, span=10)
-    for clock in range(1, 26):
-        history.add(clock, WALL + clock, {"cpuUsed": clock})
-    assert values(history) == list(range(16, 26))
+    assert values(filled(1.0, *range(1, 26), span=10)) == list(range(16, 26))
 
 
 def test_a_sleep_longer_than_the_span_leaves_only_what_came_after() -> None:
-    history = HistoryRing(1.0, span=10)
-    for clock in (1.0, 2.0, 5000.0, 5001.0):
-        history.add(clock, WALL + clock, {"cpuUsed": clock})
-    assert values(history)[-2:] == [5000.0, 5001.0]
-    assert set(values(history)[:-2]) == {None}
+    got = values(filled(1.0, 1.0, 2.0, 5000.0, 5001.0, span=10))
+    assert got[-2:] == [5000.0, 5001.0]
+    assert set(got[:-2]) == {None}
+
+
+@pytest.mark.parametrize(
+    ("clocks", "slots"),
+    [
+        ([n + (0.3 if n % 2 else -0.15) for n in range(1, 3001)], 3000),
+        ([n * 1.01 for n in range(1, 2001)], pytest.approx(2020, abs=2)),
+    ],
+    ids=["jitter", "an interval a little longer than the slots"],
+)
+def test_samples_in_time_leave_neither_gap_nor_drift(clocks: list[float], slots: object) -> None:
+    got = values(filled(1.0, *clocks), 3600, 3600)
+    assert len(got) == slots
+    assert None not in got
 
 
 def test_setting_the_wall_clock_makes_no_gap() -> None:
@@ -106,19 +115,6 @@ def test_a_repeated_sample_is_ignored() -> None:
     history.add(2.4, WALL + 2, {"cpuUsed": 99.0})
     history.add(1, WALL + 9, {"cpuUsed": 99.0})
     assert values(history) == [1, 2]
-
-
-def test_jitter_makes_neither_gap_nor_drift() -> None:
-    clocks = [n + (0.3 if n % 2 else -0.15) for n in range(1, 3001)]
-    got = values(filled(1.0, *clocks), 3600, 3600)
-    assert len(got) == 3000
-    assert None not in got
-
-
-def test_an_interval_a_little_longer_than_the_slots_makes_no_gap() -> None:
-    got = values(filled(1.0, *(n * 1.01 for n in range(1, 2001))), 3600, 3600)
-    assert None not in got
-    assert len(got) == pytest.approx(2020, abs=2)
 
 
 def test_samples_that_come_too_fast_share_a_slot() -> None:

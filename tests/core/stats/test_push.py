@@ -35,7 +35,7 @@ def nodes(harness: CoreHarness, **question: Any) -> dict[str, Any]:
 
 
 def errors(harness: CoreHarness) -> dict[str, str]:
-    return {name: node["error"] for name, node in nodes(harness).items()}
+    return harness.ask_all().errors
 
 
 def reconnect(harness: CoreHarness, peer: FakePeer, name: str = "kenny") -> FakePeer:

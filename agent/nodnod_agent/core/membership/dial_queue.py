@@ -1,10 +1,8 @@
 """The rate at which this agent dials: at most so many attempts a second, whatever wants them.
 
-Addresses that are known to exist go first, then unverified ones that were not tried yet, then those
-where nothing has ever answered. Each kind has a guaranteed share, or the first could keep the others
-waiting forever. Unverified addresses are dialed in random order: agents that have just received the
-same list would otherwise all dial the same few first, and news would spread no faster than one by
-one.
+Each of three kinds of address has a guaranteed share, or the first could keep the others waiting
+forever. Unverified addresses are dialed in random order: agents that have just received the same
+list would otherwise all dial the same few first.
 """
 
 from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Random, Timer

@@ -1,10 +1,8 @@
 """How membership tables spread: push-pull exchanges with one peer at a time.
 
 While all tables agree, an exchange is two digests. Where digests differ, the asker sends its list,
-or just the latest news if the peer lacks only that, and gets what it lacks. An agent sends
-at most a few lists a second, however many links come up at once: a peer that gets none now gets one
-from another agent, or a second later. Nor does an agent look into more than a few hundred new
-entries a second: the rest comes again, since the digests still differ.
+or just the latest news if the peer lacks only that, and gets what it lacks. What an agent does not
+send or examine now, because of the limits below, comes again: the digests still differ.
 """
 
 import logging

@@ -1,8 +1,7 @@
 """The membership table: what this agent believes, and how two tables become one.
 
-Every member makes its own entry, under an incarnation that only grows. Of two entries for an address
-the one with the higher incarnation is right, whichever agent tells it. So entries can be merged in
-any order and any number of times, and all tables that have taken the same entries agree.
+Of two entries for an address the one with the higher incarnation is right, whichever agent tells it.
+So entries can be merged in any order and any number of times.
 """
 
 from collections import deque

@@ -1,8 +1,7 @@
 """One answer for many: urgent ones at once, the rest in batches.
 
-Clients with few requests in flight get their answer at once. Clients with many get theirs later, a
-batch in each turn of the event loop, and so do the subscribers of a stream. So one large fan-out
-does not delay other clients.
+So one large fan-out, to clients with many requests in flight or to subscribers of a stream, does not
+delay other clients.
 """
 
 from abc import ABC, abstractmethod

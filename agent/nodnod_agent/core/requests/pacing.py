@@ -1,8 +1,7 @@
 """Expensive questions to the cluster, one at a time, so that peers keep time for the others.
 
-Each takes some milliseconds of every node. Equal ones share a broadcast. If one was sent just now,
-the next ones wait, at most a second. If too many wait, a question is answered without asking: with
-this node's plain numbers, and an error for all other nodes.
+If too many wait, a question is answered without asking: with this node's plain numbers, and an error
+for all other nodes.
 """
 
 from nodnod_agent.core.interfaces import Clock, Timer

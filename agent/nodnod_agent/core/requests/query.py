@@ -1,12 +1,8 @@
 """Questions to the whole cluster: equal ones share a broadcast, and each keeps its own deadline.
 
 Requests with one question wait while a broadcast of it is under way, and the next broadcast serves
-them all. So every answer comes from queries that were sent after its request arrived, and the peers
-pay for one query however many clients wait.
-
-A broadcast ends when its last member has answered or failed, and the next one starts at once. A
-broadcast that waits for a slow peer does not delay the next one by more than ``SPACING``. At its
-deadline a request gets the answers that are there.
+them all. It starts when the last member has answered or failed; a slow peer does not delay it by
+more than ``SPACING``. At its deadline a request gets the answers that are there.
 """
 
 from nodnod_agent.core.counters import Histogram

@@ -1,7 +1,6 @@
 """Streams: questions that are repeated, with one tick for all subscribers that want the same.
 
-Streams with the same question, interval and timeout share a feed. Each of its ticks is one question
-and one encoding, however many subscribers it has. A slow client skips ticks, then gets the newest.
+Each tick is one question and one encoding. A slow client skips ticks, then gets the newest.
 """
 
 from collections.abc import Callable

@@ -1,15 +1,11 @@
 """The last hour of this node's own numbers, in a ring of fixed size.
 
-Time is divided into slots as long as the sample interval. A slot holds the mean of its samples; a
-slot without samples is a gap. Memory is 4 bytes for each slot of each series, allocated up front:
-at an interval of 1 s, an hour of six series takes 86,400 bytes; at 0.25 s, 345,600. That is the
-maximum: at a shorter interval a slot holds several samples.
+A slot holds the mean of its samples; a slot without samples is a gap. Memory is 4 bytes for each slot
+of each series, allocated up front: at an interval of 1 s, an hour of six series takes 86,400 bytes.
 
-Samples are placed by ``Sample.clock``, which never goes back and also runs while the machine
-sleeps. With the wall clock, setting it forward by an hour would make a gap of an hour, and setting
-it back would write over the past. With the usual monotonic clock, which stops during sleep, there
-would be no gap for the night. The wall clock only dates the newest sample: after it was set, the
-points keep their distances, and all of them are dated by the new time.
+Samples are placed by ``Sample.clock``: a wall clock that is set would make gaps or write over the
+past, and the usual monotonic clock would leave none for a night of sleep. The wall clock only dates
+the newest sample: after it was set, all points are dated by the new time.
 """
 
 from array import array
