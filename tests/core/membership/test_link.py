@@ -178,7 +178,15 @@ def test_an_end_is_news_unless_the_link_was_given_up_before(scenario: Scenario) 
     assert scenario.link.state is LinkState.IDLE
 
 
-# Answers of version-1 peers.
+# Answers.
+
+
+@pytest.mark.parametrize("query", ["7", None, "", "x" * 99])
+def test_an_answer_without_an_id_of_ours_is_dropped(scenario: Scenario, query: object) -> None:
+    scenario.up()
+    scenario.ask(7)
+    scenario.answer("kyle", query=query)
+    assert scenario.replies == []
 
 
 def test_answers_of_a_version_1_peer_belong_to_the_queries_in_their_order(

@@ -137,11 +137,6 @@ def test_a_node_is_listed_under_its_address_until_its_name_is_known() -> None:
     assert b'"name":"kenny"' in member.failure("down", 0)
 
 
-def test_this_node_has_its_place_among_the_others() -> None:
-    roster = Scenario("up 2 zora", "up 3 anna").roster
-    assert roster.own_place(roster.listing()) == 1
-
-
 def test_no_name_gets_a_node_listed_over_another() -> None:
     scenario = Scenario(
         *("up 2 kenny", "up 3 kenny@10.0.0.4:7070", "up 4 kenny", "up 5 10.0.0.6:7070", "down 6")

@@ -65,18 +65,6 @@ def test_a_peer_cannot_answer_for_another(harness: CoreHarness) -> None:
     assert client.errors["kyle"] == "bad answer: it is about node 'stan'"
 
 
-def test_an_answer_does_not_count_for_a_query_of_an_earlier_connection(
-    harness: CoreHarness,
-) -> None:
-    peer = harness.peer("kyle")
-    client = harness.ask_all()
-    peer.hang_up()
-    harness.clock.advance(0.3)
-    peer = harness.welcome("kyle", harness.attempt(peer.address))
-    peer.answer({"id": 1}, memoryUsed=1)
-    assert len(client.answers) == 1
-
-
 # Messages that are no valid answer.
 
 BAD_ANSWERS: dict[str, Callable[[FakePeer], None]] = {

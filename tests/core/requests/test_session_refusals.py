@@ -60,11 +60,6 @@ def test_a_refusal_has_the_id_of_its_request(client: FakeClient, request_: dict[
     assert client.answer["id"] == "mine"
 
 
-def test_a_refusal_has_no_id_if_that_is_invalid(client: FakeClient) -> None:
-    client.ask(id="x" * 65, type=99)
-    assert "id" not in client.answer
-
-
 @pytest.mark.parametrize("bad", [{"type": "nonsense"}, {"type": 99}, {"type": 2, "id": 5}])
 def test_ten_refusals_in_a_row_close_the_connection_with_1008(
     client: FakeClient, bad: dict[str, Any]

@@ -74,11 +74,6 @@ def test_before_the_first_sample_there_is_an_error_instead_of_numbers(empty: Loc
     assert (node["error"], node["memoryTotal"]) == ("no sample yet", 0)
 
 
-def test_a_machine_without_disks_uses_0_percent_of_them(empty: LocalNode) -> None:
-    empty.update(Sample(time=1.0))
-    assert entry(empty)["diskUsedPercent"] == 0.0
-
-
 def test_the_error_of_a_sample_stands_beside_its_numbers(local: LocalNode) -> None:
     local.update(Sample(time=1001.0, memory_total=5, error="cpu: no such file"))
     assert entry(local)["error"] == "cpu: no such file"
