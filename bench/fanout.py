@@ -22,21 +22,10 @@ from itertools import pairwise
 from bench.harness.agents import Agent, cluster
 from bench.harness.caller import Caller, allow_files, connect_all, framed, run
 from bench.harness.options import flag, positive, run_program, seconds
-from bench.harness.report import percentile, print_table
+from bench.harness.report import percentile, print_records
 from bench.harness.usage import Meter, rss
 from nodnod_client.address import Address
 
-HEAD = (
-    "subscribers",
-    "messages/s",
-    "agent CPU %",
-    "lag p50 ms",
-    "lag p99 ms",
-    "lag max ms",
-    "skipped",
-    "peer queries/s",
-    "agent RSS MB",
-)
 WARM_UP = 2.0
 """Ticks before anything is counted."""
 
@@ -100,10 +89,12 @@ def main() -> None:
     with cluster(options.nodes) as agents:
         rows = run(watch(agents[0], numbers, options))
     print(f"One agent of {options.nodes}, every {options.every:g} s, {options.seconds:g} s each.")
-    print_table(HEAD, rows)
+    print_records(rows)
 
 
-async def watch(agent: Agent, numbers: list[int], options: argparse.Namespace) -> list[list[str]]:
+async def watch(
+    agent: Agent, numbers: list[int], options: argparse.Namespace
+) -> list[dict[str, str]]:
     """One row for each number of subscribers, and one more with slow ones."""
     rows = []
     subscribers: list[Subscriber] = []
@@ -116,10 +107,8 @@ async def watch(agent: Agent, numbers: list[int], options: argparse.Namespace) -
         subscribers += new
         rows.append(await listen(agent, subscribers, options, f"{number:,}"))
     if options.slow:
-        slow = [
-            asyncio.create_task(read_slowly(agent.endpoint, options.every))
-            for _ in range(options.slow)
-        ]
+        reading = (read_slowly(agent.endpoint, options.every) for _ in range(options.slow))
+        slow = [asyncio.create_task(one) for one in reading]
         label = f"{numbers[-1]:,} + {options.slow:,} slow"
         rows.append(await listen(agent, subscribers, options, label))
         for task in slow:
@@ -134,7 +123,7 @@ async def watch(agent: Agent, numbers: list[int], options: argparse.Namespace) -
 
 async def listen(
     agent: Agent, subscribers: list[Subscriber], options: argparse.Namespace, label: str
-) -> list[str]:
+) -> dict[str, str]:
     """Listen for some time; the row of the table."""
     await asyncio.sleep(WARM_UP * options.every)
     meter, queries = Meter(agent.pid), await broadcasts(agent.endpoint)
@@ -148,17 +137,18 @@ async def listen(
         times.extend(subscriber.times)
     lags = sorted(lag * 1000 for lag in lags_of(times, options.every))
     asked = await broadcasts(agent.endpoint)
-    return [
-        label,
-        f"{len(times) / span:,.0f}",
-        f"{100 * meter.seconds() / span:.1f}",
-        f"{percentile(lags, 50):.1f}",
-        f"{percentile(lags, 99):.1f}",
-        f"{lags[-1]:.1f}",
-        f"{sum(subscriber.skipped for subscriber in subscribers):,}",
-        "?" if queries is None or asked is None else f"{(asked - queries) / span:.2f}",
-        f"{rss(agent.pid) / 1e6:.1f}",
-    ]
+    rate = "?" if queries is None or asked is None else f"{(asked - queries) / span:.2f}"
+    return {
+        "subscribers": label,
+        "messages/s": f"{len(times) / span:,.0f}",
+        "agent CPU %": f"{100 * meter.seconds() / span:.1f}",
+        "lag p50 ms": f"{percentile(lags, 50):.1f}",
+        "lag p99 ms": f"{percentile(lags, 99):.1f}",
+        "lag max ms": f"{lags[-1]:.1f}",
+        "skipped": f"{sum(subscriber.skipped for subscriber in subscribers):,}",
+        "peer queries/s": rate,
+        "agent RSS MB": f"{rss(agent.pid) / 1e6:.1f}",
+    }
 
 
 def lags_of(times: "array[float]", every: float) -> list[float]:

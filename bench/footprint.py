@@ -21,11 +21,10 @@ from msgspec.structs import replace
 
 from bench.harness.agents import Agent, cluster
 from bench.harness.caller import Caller, allow_files, connect_all, run
-from bench.harness.load import Plan, measure
+from bench.harness.load import Plan, measure_good
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.report import print_table
 from bench.harness.usage import Meter, pss, rss
-from nodnod_client.errors import ConnectError
 
 PAUSE = 2.0
 """Seconds between a change and the measurement."""
@@ -93,9 +92,7 @@ async def loaded(agent: Agent, state: str, plan: Plan, span: float) -> list[str]
     meter, began, answers = Meter(agent.pid), time.perf_counter(), 0
     busy = 0.0
     while time.perf_counter() - began < span:
-        outcome = await measure(plan)
-        if not outcome.good:
-            raise ConnectError(f"{agent.endpoint}: an answer was missing, failed or invalid")
+        outcome = await measure_good(plan)
         answers += outcome.responses
         busy += outcome.duration
     share = meter.seconds() / busy

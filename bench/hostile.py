@@ -279,6 +279,12 @@ def give_way() -> None:
         os.nice(19)
 
 
+def add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses the kinds."""
+    text, kinds = "kinds of hostile connections (default all)", list(KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help=text)
+
+
 def main() -> None:
     """Parse, run, print the counts as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -286,13 +292,7 @@ def main() -> None:
     flag(parser, "count", positive, 500, "connections")
     flag(parser, "seconds", seconds, 10.0, "seconds of the attack")
     flag(parser, "pause", seconds, 0.2, "seconds before a cut connection connects again")
-    parser.add_argument(
-        "--kinds",
-        nargs="+",
-        choices=list(KINDS),
-        default=list(KINDS),
-        help="kinds of connections (default all)",
-    )
+    add_kinds(parser)
     options = parser.parse_args()
     if not ipaddress.ip_address(options.server.host).is_loopback:
         parser.error("--server must be a loopback address: this program attacks it")

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bench.harness.agents import cluster
-from bench.harness.caller import Requester, allow_files, run
+from bench.harness.caller import allow_files, requesters, run
 from bench.harness.load import Plan, measure
 from bench.harness.options import add_load, flag, plan_of, positive, run_program
 from bench.harness.processes import free_ports, serving
@@ -129,11 +129,8 @@ def static(agent: Address, plan: Plan) -> Iterator[tuple[Address, int]]:
 
 async def ask_once(server: Address, request: bytes) -> bytes:
     """One answer, as it came. Raises ConnectError, TimeoutError."""
-    requester = await Requester.connect(server)
-    try:
+    async with requesters([server]) as [requester]:
         return await asyncio.wait_for(requester.ask(request), 5)
-    finally:
-        requester.abort()
 
 
 if __name__ == "__main__":

@@ -23,15 +23,15 @@ from pathlib import Path
 from statistics import fmean, linear_regression
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench.harness.agents import Agent, Agents
-from bench.harness.caller import Requester, run
-from bench.harness.load import Plan, measure
+from bench.harness.caller import Requester, requesters, run
+from bench.harness.load import Plan, measure, measure_good
 from bench.harness.options import flag, positive, run_program, seconds
-from bench.harness.report import milliseconds, print_table
+from bench.harness.report import milliseconds, print_records
 from bench.harness.usage import Meter, pss, rss
 from nodnod_client.codec import decode_members
-from nodnod_client.errors import ConnectError
 
 AT_ONCE = 4
 """Agents that start at the same time; more would wait for the same cores."""
@@ -42,17 +42,6 @@ PAUSE = 3.0
 """Seconds after all links are up before anything is measured."""
 
 WARM_UP = 20
-HEAD = (
-    "agents",
-    "all up s",
-    "whole s",
-    "p50 ms",
-    "p99 ms",
-    "CPU per answer ms",
-    "idle CPU %",
-    "RSS MB",
-    "PSS MB",
-)
 
 
 class Measured(Struct, frozen=True):
@@ -72,19 +61,19 @@ class Measured(Struct, frozen=True):
     rss_bytes: float
     pss_bytes: float
 
-    def row(self) -> list[str]:
+    def record(self) -> dict[str, str]:
         """Its row of the table."""
-        return [
-            f"{self.agents}",
-            f"{self.starting:.1f}",
-            f"{self.whole:.1f}",
-            f"{self.p50_ms:.2f}",
-            f"{self.p99_ms:.2f}",
-            f"{self.cpu_per_answer_ms:.2f}",
-            f"{self.idle_cpu_percent:.2f}",
-            f"{self.rss_bytes / 1e6:.1f}",
-            f"{self.pss_bytes / 1e6:.1f}",
-        ]
+        return {
+            "agents": f"{self.agents}",
+            "all up s": f"{self.starting:.1f}",
+            "whole s": f"{self.whole:.1f}",
+            "p50 ms": f"{self.p50_ms:.2f}",
+            "p99 ms": f"{self.p99_ms:.2f}",
+            "CPU per answer ms": f"{self.cpu_per_answer_ms:.2f}",
+            "idle CPU %": f"{self.idle_cpu_percent:.2f}",
+            "RSS MB": f"{self.rss_bytes / 1e6:.1f}",
+            "PSS MB": f"{self.pss_bytes / 1e6:.1f}",
+        }
 
 
 def main() -> None:
@@ -100,7 +89,7 @@ def main() -> None:
         parser.error("a mesh needs at least 2 agents")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
     all_measured = [watch(size, options.seconds, options.number) for size in sizes]
-    print_table(HEAD, [measured.row() for measured in all_measured])
+    print_records([measured.record() for measured in all_measured])
     if len(all_measured) > 1:
         print("\n".join(growth(all_measured)))
     if options.plot:
@@ -122,15 +111,12 @@ def watch(size: int, span: float, number: int) -> Measured:
         idle = sum(meter.seconds() for meter in meters) / (time.perf_counter() - then)
         mean_rss = fmean(rss(agent.pid) for agent in agents)
         mean_pss = fmean(pss(agent.pid) or 0 for agent in agents)
-        plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=WARM_UP)
-        run(measure(plan))
+        plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=number)
+        run(measure(replace(plan, number=WARM_UP)))
         for meter in meters:
             meter.seconds()
-        plan = Plan(server=agents[-1].endpoint, nodes=size, concurrent=1, number=number)
-        outcome = run(measure(plan))
+        outcome = run(measure_good(plan))
         busy = sum(meter.seconds() for meter in meters) - idle * outcome.duration
-        if not outcome.good:
-            raise ConnectError(f"{plan.server}: an answer was missing, failed or invalid")
         p50, p99 = milliseconds(outcome, 50, 99)
         return Measured(
             agents=size,
@@ -165,9 +151,7 @@ def mesh(size: int) -> Iterator[list[Agent]]:
 async def until_whole(agents: Sequence[Agent]) -> float:
     """Wait until every agent has a link to every other; the seconds. Raises RuntimeError."""
     began = time.perf_counter()
-    requesters = [await Requester.connect(agent.endpoint) for agent in agents]
-    try:
-        incomplete = requesters
+    async with requesters(agent.endpoint for agent in agents) as incomplete:
         while incomplete:
             if time.perf_counter() - began > MESH_LIMIT:
                 raise RuntimeError(
@@ -177,10 +161,7 @@ async def until_whole(agents: Sequence[Agent]) -> float:
             pairs = zip(incomplete, up, strict=True)
             incomplete = [one for one, number in pairs if number < len(agents)]
             await asyncio.sleep(LOOK_EVERY)
-        return time.perf_counter() - began
-    finally:
-        for one in requesters:
-            one.abort()
+    return time.perf_counter() - began
 
 
 async def links_up(requester: Requester) -> int:

@@ -14,19 +14,19 @@ sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library
 
 import argparse
 import asyncio
-import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench.harness.agents import Agent, Agents, cluster, whole
-from bench.harness.caller import Requester, run
-from bench.harness.load import Plan, measure
+from bench.harness.caller import Requester, Result, requesters, run
+from bench.harness.load import Plan, measure_good
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.proxy import Passed, Proxy
 from bench.harness.report import milliseconds, percentile, print_table
@@ -73,21 +73,22 @@ def main() -> None:
             [latency(agents[0], options) for agents in clusters] for _ in range(options.rounds)
         ]
         idle = cpu(clusters, span)
-        viewed = run(with_viewers([agents[0] for agents in clusters], clusters, span))
+        busy = run(viewed((agents[0] for agents in clusters), partial(cpu, clusters, span)))
         ages = [run(age(agents, span)) for agents in clusters]
         hung = [run(hang(agents)) for agents in clusters]
     with ExitStack() as stack:
         links = [stack.enter_context(link(mode)) for mode in MODES]
         time.sleep(PAUSE)
-        quiet = wire([one for _, one in links], span)
-        asked = run(wire_viewed(links, span))
+        proxies = [proxy for _, proxy in links]
+        quiet = wire(proxies, span)
+        asked = run(viewed((agent for agent, _ in links), partial(wire, proxies, span)))
     print(f"Latency, one connection, {options.nodes} nodes, medians of {options.rounds} rounds:")
     print_table(LATENCY, map(latency_row, MODES, zip(*rounds, strict=True)))
     print(f"\nCost and freshness at 1 s, over {span:g} s:")
     rows = [
         ["CPU of each agent, no requests, %", *(f"{each:.2f}" for _, each in idle)],
-        ["CPU of the agent asked, one viewer, %", *(f"{asked:.2f}" for asked, _ in viewed)],
-        ["CPU of each other agent, one viewer, %", *(f"{each:.2f}" for _, each in viewed)],
+        ["CPU of the agent asked, one viewer, %", *(f"{asked:.2f}" for asked, _ in busy)],
+        ["CPU of each other agent, one viewer, %", *(f"{each:.2f}" for _, each in busy)],
         ["delay of numbers at the viewer, p50 ms", *(f"{p50:.0f}" for p50, _ in ages)],
         ["delay of numbers at the viewer, max ms", *(f"{most:.0f}" for _, most in ages)],
         ["latency while a peer hangs, ms", *(f"{took:.1f}" for took, _ in hung)],
@@ -108,10 +109,7 @@ def latency(agent: Agent, options: argparse.Namespace) -> Latency:
         plan = Plan(
             server=agent.endpoint, concurrent=1, number=options.number, nodes=nodes, type=type_
         )
-        outcome = run(measure(plan))
-        if not outcome.good:
-            raise SystemExit(f"{agent.endpoint}: an answer was missing, failed or invalid")
-        outcomes.append(milliseconds(outcome, 50, 99))
+        outcomes.append(milliseconds(run(measure_good(plan)), 50, 99))
     (alone, _), (together, worst) = outcomes
     return Latency(alone, together, worst)
 
@@ -123,38 +121,24 @@ def latency_row(mode: str, rounds: tuple[Latency, ...]) -> list[str]:
     return [mode, f"{alone:.3f}", f"{together:.3f}", f"{ratio:.2f}", f"{worst:.3f}"]
 
 
-class Usage:
-    """The CPU of a cluster from one reading to the next."""
-
-    def __init__(self, agents: list[Agent]) -> None:
-        self._meters = [Meter(agent.pid) for agent in agents]
-
-    def percent(self, span: float) -> tuple[float, float]:
-        """Of the first agent, and the mean over the others."""
-        first, *others = (100 * meter.seconds() / span for meter in self._meters)
-        return first, mean(others or [first])
-
-
 def cpu(clusters: list[list[Agent]], span: float) -> list[tuple[float, float]]:
-    """The CPU of the clusters without requests."""
-    usage = [Usage(agents) for agents in clusters]
+    """The CPU in percent of the first agent of each cluster, and the mean over its others."""
+    all_meters = [[Meter(agent.pid) for agent in agents] for agents in clusters]
     time.sleep(span)
-    return [one.percent(span) for one in usage]
+    found = []
+    for meters in all_meters:
+        first, *others = (100 * meter.seconds() / span for meter in meters)
+        found.append((first, mean(others or [first])))
+    return found
 
 
-async def with_viewers(
-    asked: list[Agent], clusters: list[list[Agent]], span: float
-) -> list[tuple[float, float]]:
-    """The same while one client of each streams the whole cluster."""
-    viewers = [await Requester.connect(agent.endpoint) for agent in asked]
-    for viewer in viewers:
-        viewer.send(VIEW)
-    await asyncio.sleep(PAUSE)
-    usage = [Usage(agents) for agents in clusters]
-    await asyncio.sleep(span)
-    for viewer in viewers:
-        viewer.abort()
-    return [one.percent(span) for one in usage]
+async def viewed(agents: Iterable[Agent], take: Callable[[], Result]) -> Result:
+    """Take measurements while one client of each agent streams the whole cluster."""
+    async with requesters(agent.endpoint for agent in agents) as viewers:
+        for viewer in viewers:
+            viewer.send(VIEW)
+        await asyncio.sleep(PAUSE)
+        return await asyncio.to_thread(take)
 
 
 async def age(agents: list[Agent], span: float) -> tuple[float, float]:
@@ -162,21 +146,18 @@ async def age(agents: list[Agent], span: float) -> tuple[float, float]:
 
     Milliseconds: the median and the maximum, over all nodes but the first. Exact to LOOK_EVERY.
     """
-    viewer = await Requester.connect(agents[0].endpoint)
-    others = [await Requester.connect(agent.endpoint) for agent in agents[1:]]
     known: dict[tuple[str, Numbers], float] = {}
     reported: dict[tuple[str, Numbers], float] = {}
     end = time.perf_counter() + span
-    while (now := time.perf_counter()) < end:
-        answers = await asyncio.gather(
-            _nodes(viewer, b'{"type":1}'), *(_nodes(other, b'{"type":0}') for other in others)
-        )
-        for place, answer in enumerate(answers):
-            for name, node in answer.items():
-                (known if place else reported).setdefault((name, _numbers(node)), now)
-        await asyncio.sleep(LOOK_EVERY)
-    for one in (viewer, *others):
-        one.abort()
+    async with requesters(agent.endpoint for agent in agents) as [viewer, *others]:
+        while (now := time.perf_counter()) < end:
+            answers = await asyncio.gather(
+                _nodes(viewer, b'{"type":1}'), *(_nodes(other, b'{"type":0}') for other in others)
+            )
+            for place, answer in enumerate(answers):
+                for name, node in answer.items():
+                    (known if place else reported).setdefault((name, _numbers(node)), now)
+            await asyncio.sleep(LOOK_EVERY)
     # The numbers of the first answers may be of any age.
     begin = min(known.values())
     lags = sorted(
@@ -189,19 +170,18 @@ async def age(agents: list[Agent], span: float) -> tuple[float, float]:
 
 async def hang(agents: list[Agent]) -> tuple[float, str]:
     """Milliseconds of an answer while a peer is stopped, and the error that it shows."""
-    viewer = await Requester.connect(agents[0].endpoint)
-    os.kill(agents[-1].pid, signal.SIGSTOP)
+    took = []
+    agents[-1].signal(signal.SIGSTOP)
     try:
-        took = []
-        end = time.perf_counter() + 4.0  # after 5 s the link is given up
-        while time.perf_counter() < end:
-            asked = time.perf_counter()
-            nodes = await _nodes(viewer, b'{"type":1}')
-            took.append(1000 * (time.perf_counter() - asked))
-            await asyncio.sleep(LOOK_EVERY)
+        async with requesters([agents[0].endpoint]) as [viewer]:
+            end = time.perf_counter() + 4.0  # after 5 s the link is given up
+            while time.perf_counter() < end:
+                asked = time.perf_counter()
+                nodes = await _nodes(viewer, b'{"type":1}')
+                took.append(1000 * (time.perf_counter() - asked))
+                await asyncio.sleep(LOOK_EVERY)
     finally:
-        os.kill(agents[-1].pid, signal.SIGCONT)
-    viewer.abort()
+        agents[-1].signal(signal.SIGCONT)
     return median(took), "; ".join(node.error for node in nodes.values() if node.error)
 
 
@@ -219,22 +199,10 @@ def link(mode: str) -> Iterator[tuple[Agent, Proxy]]:
 
 
 def wire(relays: list[Proxy], span: float) -> list[Passed]:
-    """What passes without requests."""
+    """What passes in so many seconds."""
     before = [one.passed() for one in relays]
     time.sleep(span)
     return [one.passed().since(then) for one, then in zip(relays, before, strict=True)]
-
-
-async def wire_viewed(links: list[tuple[Agent, Proxy]], span: float) -> list[Passed]:
-    """What passes while one client streams the whole cluster."""
-    viewers = [await Requester.connect(agent.endpoint) for agent, _ in links]
-    for viewer in viewers:
-        viewer.send(VIEW)
-    await asyncio.sleep(1.0)
-    passed = await asyncio.to_thread(wire, [one for _, one in links], span)
-    for viewer in viewers:
-        viewer.abort()
-    return passed
 
 
 async def _nodes(requester: Requester, request: bytes) -> dict[str, NodeStats]:

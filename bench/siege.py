@@ -30,7 +30,7 @@ from bench.harness.invariants.ground_truth import GroundTruth, KnownNode
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.report import percentile, print_table
 from bench.harness.usage import Meter, rss
-from bench.hostile import KINDS
+from bench.hostile import add_kinds
 from nodnod_client.address import Address
 
 HEAD = ("", "asked", "wrong", "p50 ms", "p99 ms", "max ms", "agent CPU %", "agent RSS MB")
@@ -111,13 +111,7 @@ def main() -> None:
     flag(parser, "clients", positive, 10, "connections that are not hostile")
     flag(parser, "rate", positive, 100, "requests a second over all of these")
     flag(parser, "rounds", positive, 3, "times that calm and siege take turns")
-    parser.add_argument(
-        "--kinds",
-        nargs="+",
-        choices=list(KINDS),
-        default=list(KINDS),
-        help="kinds of hostile connections (default all)",
-    )
+    add_kinds(parser)
     parser.add_argument("--each", action="store_true", help="attack with one kind after the other")
     options = parser.parse_args()
     with cluster(len(NAMES)) as agents, cluster(1) as [bystander]:

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import resource
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from websockets.client import ClientProtocol
@@ -106,12 +108,19 @@ class Requester(Caller):
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(text)
 
-    @classmethod
-    async def connect(cls, server: Address) -> "Requester":
-        """Open one. Raises ConnectError."""
-        loop = asyncio.get_running_loop()
-        (requester,) = await connect_all(lambda: cls(loop, server), server, 1)
-        return requester
+
+@asynccontextmanager
+async def requesters(servers: Iterable[Address]) -> AsyncIterator[list[Requester]]:
+    """One connection to each server until the block ends. Raises ConnectError."""
+    loop = asyncio.get_running_loop()
+    opened: list[Requester] = []
+    try:
+        for server in servers:
+            opened += await connect_all(partial(Requester, loop, server), server, 1)
+        yield opened
+    finally:
+        for one in opened:
+            one.abort()
 
 
 AnyCaller = TypeVar("AnyCaller", bound=Caller)

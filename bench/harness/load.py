@@ -15,7 +15,7 @@ from msgspec import Struct
 from bench.harness.caller import Caller, allow_files, connect_all, framed
 from nodnod_client.address import Address
 from nodnod_client.codec import decode_answer
-from nodnod_client.errors import WireError
+from nodnod_client.errors import ConnectError, WireError
 
 WATCH = 0.1
 """Seconds between two checks for connections without answers."""
@@ -231,6 +231,14 @@ async def measure(plan: Plan) -> Outcome:
     await load.connect()
     load.launch()
     return await load.wait()
+
+
+async def measure_good(plan: Plan) -> Outcome:
+    """The same. Raises ConnectError also where an answer is missing, failed or invalid."""
+    outcome = await measure(plan)
+    if not outcome.good:
+        raise ConnectError(f"{plan.server}: an answer was missing, failed or invalid")
+    return outcome
 
 
 def _request(plan: Plan, slot: int) -> bytes:

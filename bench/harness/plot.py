@@ -1,7 +1,7 @@
 """Draws the measurements of bench/mesh.py."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib as mpl
 
@@ -10,13 +10,7 @@ mpl.use("agg")  # draws into files and needs no screen
 from matplotlib import pyplot
 
 
-class Measured(Protocol):
-    """The measurements of one cluster size."""
-
-    agents: int
-
-
-def _scaled(field: str, scale: float = 1.0) -> Callable[[Measured], float]:
+def _scaled(field: str, scale: float = 1.0) -> Callable[[Any], float]:
     return lambda one: getattr(one, field) * scale
 
 
@@ -39,8 +33,11 @@ PANELS: tuple[tuple[str, dict[str, Callable[[Any], float]]], ...] = (
 """The title of each panel -> its lines."""
 
 
-def draw(all_measured: Sequence[Measured], path: str) -> None:
-    """Draw one panel for each figure, over the number of agents, into a PNG file."""
+def draw(all_measured: Sequence[Any], path: str) -> None:
+    """Draw one panel for each figure, over the number of agents, into a PNG file.
+
+    ``all_measured`` are the figures of each size of cluster: ``bench.mesh.Measured``.
+    """
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
     sizes = [one.agents for one in all_measured]
     for axis, (title, lines) in zip(axes.flat, PANELS, strict=True):

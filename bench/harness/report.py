@@ -54,3 +54,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print such a table."""
     print("\n".join(table(head, rows)))
+
+
+def print_records(records: Sequence[dict[str, str]]) -> None:
+    """Print a table of records, whose keys are its head."""
+    print_table(list(records[0]), [list(record.values()) for record in records])
