@@ -21,6 +21,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -39,7 +40,6 @@ from bench.harness.schedule import PROXIED, schedule
 from nodnod_agent.console.diff import compare
 from nodnod_agent.console.local_cluster import name_of
 from nodnod_agent.console.signals import until_signal
-from nodnod_client.address import Address
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 
@@ -117,14 +117,8 @@ class Soak:
             addresses = [one.advertised]
             node = KnownNode(name=name, addresses=addresses, every=every, push=options.push)
             self._truth.add(node)
-
-            def converse(node: KnownNode = node) -> Conversation:
-                return Conversation(node, self._judge, self._counts, self._report)
-
-            def where(one: AgentProcess = one) -> Address:
-                return one.endpoint
-
-            self._clients.append(Clients(where, names, converse, (options.seed, place)))
+            converse = partial(Conversation, node, self._judge, self._counts, self._report)
+            self._clients.append(Clients(one, names, converse, (options.seed, place)))
 
     async def _inject(self, injector: FaultInjector) -> None:
         options = self._options

@@ -6,12 +6,14 @@ to streams. When a connection ends, they connect again.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Any
 
+from bench.harness.agent_process import AgentProcess
 from bench.harness.caller import Caller, connect_all
 from bench.harness.invariants.conversation import Conversation
+from bench.harness.invariants.requests import MAX_IN_FLIGHT, random_request
 from nodnod_client.address import Address
 from nodnod_client.codec import encode
 from nodnod_client.errors import ConnectError
@@ -21,10 +23,7 @@ PACE = 0.1
 
 LOOK_EVERY = 0.25
 RETRY = 0.1
-MAX_IN_FLIGHT = 40
-"""Fewer than an agent reads ahead, so that a deadline begins when the request is sent."""
-
-TIMEOUTS = (0.25, 1.0, 2.0, 3.0)
+TIMEOUTS = (None, None, None, None, 0.25, 1.0, 2.0, 3.0)
 STREAMS: tuple[dict[str, Any], ...] = (
     {"type": 1, "every": 0.5},
     {"type": 0, "every": 1, "statType": 1},
@@ -68,16 +67,16 @@ class Client(Caller):
 
 
 class Clients:
-    """All clients of one agent. ``where`` is its address now; ``names`` are those of all nodes."""
+    """All clients of one agent. ``names`` are those of all nodes."""
 
     def __init__(
         self,
-        where: Callable[[], Address],
+        agent: AgentProcess,
         names: list[str],
         converse: Callable[[], Conversation],
         seed: object,
     ) -> None:
-        self._where = where
+        self._agent = agent
         self._names = names
         self._converse = converse
         self._rng = random.Random(f"guests {seed}")  # the text is part of the seed
@@ -124,7 +123,7 @@ class Clients:
 
     async def _connect(self, work: Callable[[Client], Awaitable[None]]) -> None:
         """One connection from its begin to its end; none where nothing listens."""
-        loop, server = asyncio.get_running_loop(), self._where()
+        loop, server = asyncio.get_running_loop(), self._agent.endpoint
         try:
             (client,) = await connect_all(lambda: Client(loop, server, self._converse()), server, 1)
         except ConnectError:
@@ -139,7 +138,8 @@ class Clients:
     async def _ask_anything(self, client: Client) -> None:
         async for count in self._rounds(client):
             for _ in range(count):
-                client.ask({**self._request(), "id": client.conversation.new_id()})
+                request = random_request(self._rng, self._names, TIMEOUTS)
+                client.ask({**request, "id": client.conversation.new_id()})
 
     async def _ask_in_order(self, client: Client) -> None:
         async for count in self._rounds(client):
@@ -157,25 +157,3 @@ class Clients:
             if not self._stopping:
                 yield self._rng.choice((1, 1, 1, 2, 5))
             await asyncio.sleep(PACE * self._rng.uniform(0.5, 1.5))
-
-    def _request(self) -> dict[str, Any]:
-        rng = self._rng
-        request: dict[str, Any] = {"type": rng.choices((0, 1, 3), (3, 12, 1))[0]}
-        if request["type"] == 3:
-            return request
-        request["statType"] = rng.choice((0, 0, 1, 2, 3))
-        if rng.random() < 0.5:
-            request["timeout"] = rng.choice(TIMEOUTS)
-        if rng.random() < 0.1:
-            request["history"] = 5
-        if request["type"] == 1 and rng.random() < 0.4:
-            request["nodes"] = list(self._patterns())
-        return request
-
-    def _patterns(self) -> Iterator[str]:
-        rng = self._rng
-        yield rng.choice(self._names)
-        if rng.random() < 0.3:
-            yield rng.choice(self._names)[:1] + "*"
-        if rng.random() < 0.1:
-            yield "nobody"

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from bench.harness.invariants.answers import DEFAULT_TIMEOUT, Judge
 from bench.harness.invariants.conversation import Conversation, Counts, Violation
 from bench.harness.invariants.ground_truth import GRACE, GroundTruth, KnownNode
+from bench.harness.invariants.requests import MAX_IN_FLIGHT, random_request
 from bench.harness.usage import cpu_wait
 from eventually import SLACK, eventually
 
@@ -24,9 +25,6 @@ PULSE = 0.05
 
 PACE = 0.05
 """Seconds from one burst of requests to the next, by default."""
-
-MAX_IN_FLIGHT = 40
-"""Fewer than an agent reads ahead, so that a deadline begins when the request is sent."""
 
 TIMEOUTS = (0.2, 0.5, 1.0)
 
@@ -67,7 +65,7 @@ class Watcher:
         connection: ClientConnection,
         node: KnownNode,
         judge: Judge,
-        request: Callable[[], dict[str, Any]],
+        request: Callable[[Conversation], dict[str, Any]],
         rng: random.Random,
         pace: float,
     ) -> None:
@@ -99,7 +97,7 @@ class Watcher:
         while not self.stopping and not self.over:
             for _ in range(self._rng.choice((1, 1, 2, 4))):
                 if self.conversation.in_flight < MAX_IN_FLIGHT:
-                    await self.send(self._request())
+                    await self.send(self._request(self.conversation))
             await asyncio.sleep(self._pace)
 
     async def send(self, request: dict[str, Any]) -> None:
@@ -140,7 +138,6 @@ class Recorder:
         self._judge = Judge(truth)
         self._pace = pace
         self._rng = random.Random(seed)
-        self._last_id = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -210,30 +207,15 @@ class Recorder:
     def _has_all(self) -> bool:
         return all(watcher.over or not watcher.conversation.in_flight for watcher in self.watchers)
 
-    async def _connect(self, request: Callable[[], dict[str, Any]]) -> Watcher:
+    async def _connect(self, request: Callable[[Conversation], dict[str, Any]]) -> Watcher:
         connection = await self._entry.connect(self.address)
         return Watcher(connection, self.node, self._judge, request, self._rng, self._pace)
 
-    def _any_request(self) -> dict[str, Any]:
-        rng = self._rng
-        request: dict[str, Any] = {"type": rng.choices((0, 1, 3, 99), (3, 8, 1, 1))[0]}
-        if rng.random() < 0.5:
-            request["id"] = self._new_id()
-        if request["type"] > 1:
-            return request
-        request["statType"] = rng.randrange(4)
-        request["timeout"] = rng.choice(TIMEOUTS)
-        if rng.random() < 0.2:
-            request["nodes"] = [rng.choice([*self._healthy, "nobody"])]
-        if rng.random() < 0.4:
-            request["history"] = 5
-        return request
+    def _any_request(self, conversation: Conversation) -> dict[str, Any]:
+        request = random_request(self._rng, [*self._healthy, "nobody"], TIMEOUTS)
+        return request | ({"id": conversation.new_id()} if self._rng.random() < 0.5 else {})
 
-    def _prompt_request(self) -> dict[str, Any]:
+    def _prompt_request(self, conversation: Conversation) -> dict[str, Any]:
         kind = self._rng.choices((0, 1, 3), (4, 4, 1))[0]
-        request: dict[str, Any] = {"type": kind, "id": self._new_id()}
+        request: dict[str, Any] = {"type": kind, "id": conversation.new_id()}
         return request | ({"nodes": self._healthy} if kind == 1 else {})
-
-    def _new_id(self) -> int | str:
-        self._last_id += 1
-        return self._rng.choice((self._last_id, f"q{self._last_id}"))

@@ -5,6 +5,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from bench.harness.invariants.conversation import Conversation, Counts, Violation
+from bench.harness.invariants.requests import MAX_IN_FLIGHT, random_request
 from nodnod_agent.core.interfaces import Hello, Wire
 from simulation.hosts import Process
 
@@ -12,9 +13,7 @@ if TYPE_CHECKING:
     from simulation.agents import SimulatedAgent
     from simulation.world import World
 
-MAX_IN_FLIGHT = 40
-"""Fewer than an agent reads ahead, so that a deadline begins when the request is sent."""
-
+TIMEOUTS = (None, None, None, 0.1, 0.5, 1.0, 4.0)
 RECONNECT_AFTER = 0.2
 
 
@@ -41,7 +40,6 @@ class Client:
         self._process = Process(world.clock, agent.host, Hello(version=1))
         self._wire: Wire | None = None
         self._conversation: Conversation | None = None
-        self._last_id = 0
         self._dial()
 
     def ask(self, **request: Any) -> bool:
@@ -57,9 +55,9 @@ class Client:
         wait = self._rng.expovariate(1 / every)
         self._process.call_at(self._process.time() + wait, self.keep_asking, every)
         self.check_overdue()
-        if self._conversation is None or self._conversation.in_flight < MAX_IN_FLIGHT:
+        if self._conversation is not None and self._conversation.in_flight < MAX_IN_FLIGHT:
             for _ in range(self._rng.choice((1, 1, 1, 4))):
-                self.ask(**self._request())
+                self.ask(**self._request(self._conversation))
 
     def check_overdue(self) -> None:
         """AssertionError where an answer is due and has not come."""
@@ -97,28 +95,9 @@ class Client:
     def _report(self, wrong: Violation) -> None:
         raise AssertionError(str(wrong))
 
-    def _request(self) -> dict[str, Any]:
-        rng = self._rng
+    def _request(self, conversation: Conversation) -> dict[str, Any]:
         if self.agent.version < 2:
-            return {"type": rng.choice((0, 1, 1)), "statType": 0}
-        request: dict[str, Any] = {"type": rng.choice((0, 1, 1, 1))}
-        if rng.random() < 0.5:
-            self._last_id += 1
-            request["id"] = rng.choice((self._last_id, f"q{self._last_id}"))
-        if rng.random() < 0.3:
-            request["statType"] = rng.randrange(4)
-        if rng.random() < 0.4:
-            request["timeout"] = rng.choice((0.1, 0.5, 1.0, 4.0))
-        if rng.random() < 0.3:
-            names = [agent.name for agent in self._world.agents]
-            request["nodes"] = rng.choice(
-                (
-                    rng.sample(names, 2),
-                    [rng.choice(names), "nobody"],
-                    ["agent-1*"],
-                    [self.agent.name],
-                )
-            )
-        if rng.random() < 0.03:
-            request["type"] = 99
-        return request
+            return {"type": self._rng.choice((0, 1, 1)), "statType": 0}
+        names = [agent.name for agent in self._world.agents]
+        request = random_request(self._rng, names, TIMEOUTS)
+        return request | ({"id": conversation.new_id()} if self._rng.random() < 0.5 else {})

@@ -90,10 +90,10 @@ class Conversation:
         """Requests that are not answered yet."""
         return len(self._by_id) + len(self._in_order)
 
-    def new_id(self) -> int:
-        """A number that was no id on this connection before."""
+    def new_id(self) -> int | str:
+        """A number or a text that was no id on this connection before."""
         self._last_id += 1
-        return self._last_id
+        return self._last_id if self._last_id % 2 else f"q{self._last_id}"
 
     def sent(self, request: dict[str, Any], moment: float) -> None:
         """A request is about to be sent; its id, if it has one, is no other's."""
