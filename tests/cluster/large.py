@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 sys.path[:0] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../.."]  # tests/simulation, and bench/
@@ -17,6 +18,7 @@ sys.path[:0] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../.."]  # tests/simulation
 from simulation.chaos import Chaos
 from simulation.membership import (
     churn,
+    configured,
     day,
     halves,
     join_through_one,
@@ -26,7 +28,7 @@ from simulation.membership import (
     whole_restart,
 )
 from simulation.moves import KINDS
-from simulation.network import CALM, Weather
+from simulation.network import Weather
 from simulation.world import World, address_of
 
 
@@ -40,21 +42,21 @@ def join(seed: int) -> dict[str, Any]:
 def partition(seed: int) -> dict[str, Any]:
     """200 agents split into halves for ten minutes, and joined again."""
     with World(seed) as world:
-        agents = _mesh(world, 200)
+        agents = configured(world, 200)
         return {"agents": len(agents)} | halves(world, agents, 600.0)
 
 
 def restart_some(seed: int) -> dict[str, Any]:
     """100 agents of which a tenth restarts every minute for an hour."""
     with World(seed) as world:
-        agents = _mesh(world, 100)
+        agents = configured(world, 100)
         return {"agents": len(agents)} | churn(world, agents, minutes=60)
 
 
 def restart_all(seed: int) -> dict[str, Any]:
     """200 agents that all restart at once."""
     with World(seed) as world:
-        agents = _mesh(world, 200)
+        agents = configured(world, 200)
         return {"agents": len(agents)} | whole_restart(world, agents)
 
 
@@ -66,18 +68,14 @@ def a_day(seed: int) -> dict[str, Any]:
 def moving(seed: int) -> dict[str, Any]:
     """200 clusters of six whose agents move, exchange addresses and change names, half in chaos."""
     spare = [address_of(number) for number in range(100, 104)]
-    for number in range(seed, seed + 50):
-        for mesh in (False, True):
-            for chaos in (False, True):
-                with World(number, Weather(lost=0.01, late=0.002) if chaos else CALM) as world:
-                    agents = (
-                        _mesh(world, 6) if mesh else join_through_one(world, 6) and world.agents
-                    )
-                    if chaos:
-                        Chaos(world, agents[1:], spare=spare).run(60)
-                        newcomer(world, agents)
-                    else:
-                        moves(world, agents, KINDS)
+    for number, start in product(range(seed, seed + 50), (join_through_one, configured)):
+        with World(number) as world:
+            start(world, 6)
+            moves(world, world.agents, KINDS)
+        with World(number, Weather(lost=0.01, late=0.002)) as world:
+            start(world, 6)
+            Chaos(world, world.agents[1:], spare=spare).run(60)
+            newcomer(world, world.agents)
     return {"seeds": 50}
 
 
@@ -115,12 +113,6 @@ def main() -> int:
         print(f"    {'took (s, of this machine)':32}{took:.0f}")
         print(f"    {'peak memory so far (MB)':32}{memory:.0f}", flush=True)
     return 0
-
-
-def _mesh(world: World, count: int) -> list[Any]:
-    agents = world.mesh(count)
-    world.wait_for(world.whole, 0.2 * count + 30, step=0.5)
-    return agents
 
 
 if __name__ == "__main__":

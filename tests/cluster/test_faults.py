@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from simulation.membership import configured
 from simulation.network import Weather
 from simulation.world import World
 
@@ -16,14 +17,6 @@ def errors(nodes: dict[str, Any]) -> dict[str, str]:
     return {name: node["error"] for name, node in nodes.items() if node["error"]}
 
 
-def mesh(world: World, count: int, **options: Any) -> list[Any]:
-    """A cluster that has been whole for some time."""
-    agents = world.mesh(count, **options)
-    world.wait_for(world.whole, 20)
-    world.run(10)
-    return agents
-
-
 def seen_down(agents: list[Any], victim: Any) -> bool:
     """Whether all these agents list a node as down."""
     members = (agent.cluster.peers.roster.members[victim.address] for agent in agents)
@@ -31,185 +24,175 @@ def seen_down(agents: list[Any], victim: Any) -> bool:
 
 
 @pytest.mark.parametrize("fault", ["freeze", "lose_power"])
-def test_a_silent_node_is_down_everywhere_within_five_seconds(fault: str) -> None:
-    with World(1) as world:
-        victim, *others = mesh(world, 20)
-        getattr(victim, fault)()
-        took = world.wait_for(lambda: seen_down(others, victim), 10)
-        assert 3 < took <= 5 + MARGIN
+def test_a_silent_node_is_down_everywhere_within_five_seconds(world: World, fault: str) -> None:
+    victim, *others = configured(world, 20)
+    getattr(victim, fault)()
+    took = world.wait_for(lambda: seen_down(others, victim), 10)
+    assert 3 < took <= 5 + MARGIN
 
 
-def test_a_killed_node_is_down_everywhere_within_a_tenth_of_a_second() -> None:
-    with World(1) as world:
-        victim, *others = mesh(world, 20)
-        victim.crash()
-        assert world.wait_for(lambda: seen_down(others, victim), 1) <= 0.1
+def test_a_killed_node_is_down_everywhere_within_a_tenth_of_a_second(world: World) -> None:
+    victim, *others = configured(world, 20)
+    victim.crash()
+    assert world.wait_for(lambda: seen_down(others, victim), 1) <= 0.1
 
 
-def test_a_node_killed_during_a_request_is_named_at_once_and_costs_no_deadline() -> None:
-    with World(1) as world:
-        victim, other, asked = mesh(world, 3)
-        client = world.client(asked)
-        world.run(1)
-        victim.freeze()
-        client.ask(type=1)
-        world.run(0.5)
-        assert client.counts.answered == 0
-        victim.crash()
-        world.run(0.1)
-        assert errors(client.latest["nodes"]) == {victim.name: "down: connection reset by peer"}
-        assert client.latest["nodes"][other.name]["error"] == ""
+def test_a_node_killed_during_a_request_is_named_at_once_and_costs_no_deadline(
+    world: World,
+) -> None:
+    victim, other, asked = configured(world, 3)
+    client = world.client(asked)
+    world.run(1)
+    victim.freeze()
+    client.ask(type=1)
+    world.run(0.5)
+    assert client.counts.answered == 0
+    victim.crash()
+    world.run(0.1)
+    assert errors(client.latest["nodes"]) == {victim.name: "down: connection reset by peer"}
+    assert client.latest["nodes"][other.name]["error"] == ""
 
 
-def test_a_frozen_node_costs_the_deadline_and_then_nothing() -> None:
-    with World(1) as world:
-        victim, _, asked = mesh(world, 3)
-        client = world.client(asked)
-        world.run(1)
-        victim.freeze()
-        client.ask(type=1, timeout=0.5)
-        world.run(0.49)
-        assert client.counts.answered == 0
-        world.run(MARGIN)
-        assert errors(client.latest["nodes"]) == {victim.name: "no answer within 0.5 s"}
-        world.run(6)
-        client.ask(type=1)
-        world.run(0.05)
-        assert errors(client.latest["nodes"]) == {victim.name: "down: no sign of life for 5 s"}
+def test_a_frozen_node_costs_the_deadline_and_then_nothing(world: World) -> None:
+    victim, _, asked = configured(world, 3)
+    client = world.client(asked)
+    world.run(1)
+    victim.freeze()
+    client.ask(type=1, timeout=0.5)
+    world.run(0.49)
+    assert client.counts.answered == 0
+    world.run(MARGIN)
+    assert errors(client.latest["nodes"]) == {victim.name: "no answer within 0.5 s"}
+    world.run(6)
+    client.ask(type=1)
+    world.run(0.05)
+    assert errors(client.latest["nodes"]) == {victim.name: "down: no sign of life for 5 s"}
 
 
 @pytest.mark.parametrize("seconds", [1.0, 4.0])
-def test_a_node_that_was_frozen_briefly_is_linked_at_once(seconds: float) -> None:
-    with World(1) as world:
-        agents = mesh(world, 5)
-        agents[0].freeze()
-        world.run(seconds)
-        agents[0].thaw()
-        world.run(0.1)
-        assert world.whole()
+def test_a_node_that_was_frozen_briefly_is_linked_at_once(world: World, seconds: float) -> None:
+    agents = configured(world, 5)
+    agents[0].freeze()
+    world.run(seconds)
+    agents[0].thaw()
+    world.run(0.1)
+    assert world.whole()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_node_that_was_frozen_for_long_is_linked_within_the_longest_wait(seed: int) -> None:
-    with World(seed) as world:
-        agents = mesh(world, 5)
-        agents[0].freeze()
-        world.run(60)
-        agents[0].thaw()
-        assert world.wait_for(world.whole, 20) <= 15 + MARGIN
+def test_a_node_that_was_frozen_for_long_is_linked_within_the_longest_wait(world: World) -> None:
+    agents = configured(world, 5)
+    agents[0].freeze()
+    world.run(60)
+    agents[0].thaw()
+    assert world.wait_for(world.whole, 20) <= 15 + MARGIN
 
 
 @pytest.mark.parametrize("down", [0.0, 3.0, 600.0])
-def test_a_node_that_restarts_is_linked_within_a_second(down: float) -> None:
-    with World(1) as world:
-        agents = mesh(world, 8)
-        agents[0].crash()
-        world.run(down)
-        agents[0].start()
-        assert world.wait_for(world.whole, 20) <= 1
-        assert [errors(nodes) for nodes in world.ask_all().values()] == [{}] * 8
+def test_a_node_that_restarts_is_linked_within_a_second(world: World, down: float) -> None:
+    agents = configured(world, 8)
+    agents[0].crash()
+    world.run(down)
+    agents[0].start()
+    assert world.wait_for(world.whole, 20) <= 1
+    assert [errors(nodes) for nodes in world.ask_all().values()] == [{}] * 8
 
 
-def test_an_agent_that_was_frozen_itself_declares_no_node_down() -> None:
-    with World(1, Weather(lost=0.01)) as world:
-        agents = mesh(world, 10)
-        sleeper = agents[0]
-        client = world.client(sleeper)
-        for _ in range(5):
-            wires = {link: link.wire for link in sleeper.cluster.peers.links.members}
-            sleeper.freeze()
-            world.run(10)
-            sleeper.thaw()
-            world.run(0.5)
-            assert {link: link.wire for link in wires} == wires
-            assert len(sleeper.cluster.peers.links.up()) == 9
-            client.ask(type=1)
-            world.run(2.5)
-            assert errors(client.latest["nodes"]) == {}
+@pytest.mark.parametrize("weather", [Weather(lost=0.01)])
+def test_an_agent_that_was_frozen_itself_declares_no_node_down(world: World) -> None:
+    agents = configured(world, 10)
+    sleeper = agents[0]
+    client = world.client(sleeper)
+    for _ in range(5):
+        wires = {link: link.wire for link in sleeper.cluster.peers.links.members}
+        sleeper.freeze()
+        world.run(10)
+        sleeper.thaw()
+        world.run(0.5)
+        assert {link: link.wire for link in wires} == wires
+        assert len(sleeper.cluster.peers.links.up()) == 9
+        client.ask(type=1)
+        world.run(2.5)
+        assert errors(client.latest["nodes"]) == {}
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_halves_of_a_split_cluster_answer_for_themselves_and_join_again(seed: int) -> None:
-    with World(seed) as world:
-        agents = mesh(world, 12)
-        halves = agents[:6], agents[6:]
-        world.split(halves[0])
-        world.run(60)
-        views = world.ask_all()
-        for half, other in (halves, halves[::-1]):
-            for agent in half:
-                assert errors(views[agent.name]).keys() == {node.name for node in other}
-        world.heal()
-        assert world.wait_for(world.whole, 30) <= 20
-        assert [errors(nodes) for nodes in world.ask_all().values()] == [{}] * 12
+def test_the_halves_of_a_split_cluster_answer_for_themselves_and_join_again(world: World) -> None:
+    agents = configured(world, 12)
+    halves = agents[:6], agents[6:]
+    world.split(halves[0])
+    world.run(60)
+    views = world.ask_all()
+    for half, other in (halves, halves[::-1]):
+        for agent in half:
+            assert errors(views[agent.name]).keys() == {node.name for node in other}
+    world.heal()
+    assert world.wait_for(world.whole, 30) <= 20
+    assert [errors(nodes) for nodes in world.ask_all().values()] == [{}] * 12
 
 
-def test_a_link_cut_in_one_direction_is_down_in_both_and_no_other_is() -> None:
-    with World(1) as world:
-        a, b, c = mesh(world, 3)
-        world.cut(a, b)
-        world.run(6)
-        views = world.ask_all()
-        assert errors(views[a.name]).keys() == {b.name}
-        assert errors(views[b.name]).keys() == {a.name}
-        assert errors(views[c.name]) == {}
-        world.heal()
-        assert world.wait_for(world.whole, 20) <= 20
+def test_a_link_cut_in_one_direction_is_down_in_both_and_no_other_is(world: World) -> None:
+    a, b, c = configured(world, 3)
+    world.cut(a, b)
+    world.run(6)
+    views = world.ask_all()
+    assert errors(views[a.name]).keys() == {b.name}
+    assert errors(views[b.name]).keys() == {a.name}
+    assert errors(views[c.name]) == {}
+    world.heal()
+    assert world.wait_for(world.whole, 20) <= 20
 
 
-def test_messages_that_come_a_second_late_take_no_node_down() -> None:
-    with World(1, Weather(lost=0.02, late=0.05)) as world:
-        mesh(world, 10)
-        world.run(600)
-        assert world.network.dials == 10 * 9
-        assert world.whole()
+@pytest.mark.parametrize("weather", [Weather(lost=0.02, late=0.05)])
+def test_messages_that_come_a_second_late_take_no_node_down(world: World) -> None:
+    configured(world, 10)
+    world.run(600)
+    assert world.network.dials == 10 * 9
+    assert world.whole()
 
 
-def test_a_cluster_at_rest_only_pings() -> None:
-    with World(1) as world:
-        agents = mesh(world, 20)
-        world.run(60)  # until all membership tables have agreed for some time
-        sent = sum(agent.process.sent for agent in agents)
-        world.run(60)
-        assert sum(agent.process.sent for agent in agents) - sent <= 20 * 60 * 2
+def test_a_cluster_at_rest_only_pings(world: World) -> None:
+    agents = configured(world, 20)
+    world.run(60)  # until all membership tables have agreed for some time
+    sent = sum(agent.process.sent for agent in agents)
+    world.run(60)
+    assert sum(agent.process.sent for agent in agents) - sent <= 20 * 60 * 2
 
 
-def test_requests_at_the_same_time_cost_the_peers_one_query() -> None:
-    with World(1) as world:
-        agents = mesh(world, 5)
-        clients = [world.client(agents[0]) for _ in range(500)]
-        world.run(1)
-        before = agents[1].process.sent
-        for client in clients:
-            client.ask(type=1)
-        world.run(1)
-        assert all(client.counts.answered == 1 for client in clients)
-        assert agents[1].process.sent - before <= 4
+def test_requests_at_the_same_time_cost_the_peers_one_query(world: World) -> None:
+    agents = configured(world, 5)
+    clients = [world.client(agents[0]) for _ in range(500)]
+    world.run(1)
+    before = agents[1].process.sent
+    for client in clients:
+        client.ask(type=1)
+    world.run(1)
+    assert all(client.counts.answered == 1 for client in clients)
+    assert agents[1].process.sent - before <= 4
 
 
-def test_agents_of_version_1_over_a_slow_network_are_answered_in_order() -> None:
-    with World(1, Weather(lost=0.05)) as world:
-        agents = world.mesh(4, legacy=2)
-        world.run(10)
-        clients = [world.client(agent) for agent in agents]
-        for client in clients:
-            client.keep_asking(0.05)
-        world.run(30)
-        world.check_overdue()
-        assert all(client.counts.answered > 100 for client in clients)
+@pytest.mark.parametrize("weather", [Weather(lost=0.05)])
+def test_agents_of_version_1_over_a_slow_network_are_answered_in_order(world: World) -> None:
+    agents = world.mesh(4, legacy=2)
+    world.run(10)
+    clients = [world.client(agent) for agent in agents]
+    for client in clients:
+        client.keep_asking(0.05)
+    world.run(30)
+    world.check_overdue()
+    assert all(client.counts.answered > 100 for client in clients)
 
 
-def test_an_agent_that_stops_answers_open_requests_and_takes_no_node_down() -> None:
-    with World(1) as world:
-        agents = mesh(world, 4)
-        agents[1].freeze()
-        client = world.client(agents[0])
-        world.run(0.1)
-        client.ask(type=1, id=1)
-        world.run(0.1)
-        agents[0].stop()
-        world.run(1)
-        assert client.latest["code"] == "shutting_down"
-        agents[1].thaw()
-        world.run(1)
-        assert all(len(agent.cluster.peers.links.up()) == 2 for agent in agents[1:])
+def test_an_agent_that_stops_answers_open_requests_and_takes_no_node_down(world: World) -> None:
+    agents = configured(world, 4)
+    agents[1].freeze()
+    client = world.client(agents[0])
+    world.run(0.1)
+    client.ask(type=1, id=1)
+    world.run(0.1)
+    agents[0].stop()
+    world.run(1)
+    assert client.latest["code"] == "shutting_down"
+    agents[1].thaw()
+    world.run(1)
+    assert all(len(agent.cluster.peers.links.up()) == 2 for agent in agents[1:])

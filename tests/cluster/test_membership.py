@@ -11,6 +11,7 @@ from simulation.membership import (
     all_list_all,
     assert_no_ghosts,
     churn,
+    configured,
     day,
     halves,
     join_through_one,
@@ -48,189 +49,175 @@ def shown_down(agents: list[Any], name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 50, 200])
-def test_agents_that_know_one_seed_soon_know_all(count: int) -> None:
-    with World(count) as world:
-        join_through_one(world, count)
+def test_agents_that_know_one_seed_soon_know_all(world: World, count: int) -> None:
+    join_through_one(world, count)
 
 
-def test_gossip_is_quiet_while_all_agree() -> None:
-    with World(2) as world:
-        join_through_one(world, 40)
-        quiet(world, world.agents)
+def test_gossip_is_quiet_while_all_agree(world: World) -> None:
+    join_through_one(world, 40)
+    quiet(world, world.agents)
 
 
-def test_a_healed_partition_is_whole_again_without_ghosts() -> None:
-    with World(3) as world:
-        agents = world.mesh(20)
-        world.wait_for(world.whole, 30)
-        halves(world, agents)
+def test_a_healed_partition_is_whole_again_without_ghosts(world: World) -> None:
+    agents = configured(world, 20)
+    halves(world, agents)
 
 
-def test_membership_tables_agree_soon_after_many_restarts() -> None:
-    with World(4) as world:
-        agents = world.mesh(20)
-        world.wait_for(world.whole, 30)
-        churn(world, agents, minutes=10)
+def test_membership_tables_agree_soon_after_many_restarts(world: World) -> None:
+    agents = configured(world, 20)
+    churn(world, agents, minutes=10)
 
 
-def test_a_whole_cluster_that_restarts_does_not_stampede() -> None:
-    with World(5) as world:
-        agents = world.mesh(60)
-        world.wait_for(world.whole, 40)
-        whole_restart(world, agents)
+def test_a_whole_cluster_that_restarts_does_not_stampede(world: World) -> None:
+    agents = configured(world, 60)
+    whole_restart(world, agents)
 
 
 def test_late_messages_and_stalls_take_no_node_down() -> None:
     day(6, count=10, hours=1)
 
 
-def test_a_node_that_left_is_listed_again_only_when_it_is_back() -> None:
-    with World(10) as world:
-        agents = joined(world, 20)
-        agents[7].stop()
-        world.run(120)
-        assert_no_ghosts([agent for agent in agents if agent is not agents[7]])
-        agents[7].start()
-        world.wait_for(lambda: all_list_all(agents), 30)
-        assert_no_ghosts(agents)
+def test_a_node_that_left_is_listed_again_only_when_it_is_back(world: World) -> None:
+    agents = joined(world, 20)
+    agents[7].stop()
+    world.run(120)
+    assert_no_ghosts([agent for agent in agents if agent is not agents[7]])
+    agents[7].start()
+    world.wait_for(lambda: all_list_all(agents), 30)
+    assert_no_ghosts(agents)
 
 
-def test_an_agent_that_missed_a_departure_does_not_bring_the_node_back() -> None:
-    with World(12) as world:
-        join_through_one(world, 10)
-        agents = world.agents
-        world.wait_for(world.whole, 60)
-        world.split([agents[3]], [agent for agent in agents if agent is not agents[3]])
-        world.run(10)
-        agents[5].stop()
-        world.run(60)
-        world.heal()
-        world.run(60)
-        assert_no_ghosts([agent for agent in agents if agent is not agents[5]])
+def test_an_agent_that_missed_a_departure_does_not_bring_the_node_back(world: World) -> None:
+    join_through_one(world, 10)
+    agents = world.agents
+    world.wait_for(world.whole, 60)
+    world.split([agents[3]], [agent for agent in agents if agent is not agents[3]])
+    world.run(10)
+    agents[5].stop()
+    world.run(60)
+    world.heal()
+    world.run(60)
+    assert_no_ghosts([agent for agent in agents if agent is not agents[5]])
 
 
 @pytest.mark.parametrize("weather", [CALM, Weather(late=0.05)])
-def test_a_planned_stop_is_at_no_moment_listed_as_a_failure(weather: Weather) -> None:
-    with World(13, weather) as world:
-        agents = joined(world, 15)
-        agents[5].stop()
-        for _ in range(500):
-            world.run(0.02)
-            assert shown_down(agents[:5] + agents[6:], agents[5].name) == []
+def test_a_planned_stop_is_at_no_moment_listed_as_a_failure(world: World) -> None:
+    agents = joined(world, 15)
+    agents[5].stop()
+    for _ in range(500):
+        world.run(0.02)
+        assert shown_down(agents[:5] + agents[6:], agents[5].name) == []
 
 
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.3, 1.0])
-def test_a_stop_right_after_the_start_is_not_listed_as_a_failure(after: float) -> None:
-    with World(14) as world:
-        agents = list(joined(world, 15))
-        newcomer = world.agent("newcomer", nodes=[agents[0].address])
-        world.run(after)
-        newcomer.stop()
-        for _ in range(250):
-            world.run(0.02)
-            assert shown_down(agents, "newcomer") == []
-        assert_no_ghosts(agents)
+def test_a_stop_right_after_the_start_is_not_listed_as_a_failure(
+    world: World, after: float
+) -> None:
+    agents = list(joined(world, 15))
+    newcomer = world.agent("newcomer", nodes=[agents[0].address])
+    world.run(after)
+    newcomer.stop()
+    for _ in range(250):
+        world.run(0.02)
+        assert shown_down(agents, "newcomer") == []
+    assert_no_ghosts(agents)
 
 
-def test_a_stop_is_listed_as_a_failure_only_by_agents_that_were_cut_off() -> None:
-    with World(15) as world:
-        agents = joined(world, 10)
-        world.split([agents[3]])
-        world.run(10)
-        agents[5].stop()
-        world.run(10)
-        assert shown_down(agents, agents[5].name) == [agents[3].name]
-        world.heal()
-        world.run(40)
-        assert_no_ghosts([agent for agent in agents if agent is not agents[5]])
+def test_a_stop_is_listed_as_a_failure_only_by_agents_that_were_cut_off(world: World) -> None:
+    agents = joined(world, 10)
+    world.split([agents[3]])
+    world.run(10)
+    agents[5].stop()
+    world.run(10)
+    assert shown_down(agents, agents[5].name) == [agents[3].name]
+    world.heal()
+    world.run(40)
+    assert_no_ghosts([agent for agent in agents if agent is not agents[5]])
 
 
-def test_news_of_one_agent_reach_all_within_seconds() -> None:
-    with World(16) as world:
-        agents = joined(world, 60)
-        gone = MemberEntry("gone", "10.9.9.9:7070", "i", 1, "left", 1_700_000_000.0)
-        agents[7].cluster.peers.gossip._take(gone, "a test")
-        assert not agree(agents)
-        assert world.wait_for(lambda: agree(agents), 60, step=0.25) <= 15
+def test_news_of_one_agent_reach_all_within_seconds(world: World) -> None:
+    agents = joined(world, 60)
+    gone = MemberEntry("gone", "10.9.9.9:7070", "i", 1, "left", 1_700_000_000.0)
+    agents[7].cluster.peers.gossip._take(gone, "a test")
+    assert not agree(agents)
+    assert world.wait_for(lambda: agree(agents), 60, step=0.25) <= 15
 
 
-def test_failures_and_a_departure_at_the_same_time_are_told_apart() -> None:
-    with World(17) as world:
-        agents = joined(world, 15)
-        frozen, dark, leaver = agents[1], agents[2], agents[4]
-        frozen.freeze()
-        dark.lose_power()
-        leaver.stop()
-        world.run(5.1)
-        others = [agent for agent in agents if agent not in (frozen, dark, leaver)]
-        names = [agent.name for agent in others]
-        assert shown_down(others, frozen.name) == shown_down(others, dark.name) == names
-        assert shown_down(others, leaver.name) == []
-        frozen.thaw()
-        dark.start()
-        leaver.start()
-        world.wait_for(lambda: all_list_all(agents) and agree(agents), 30)
+def test_failures_and_a_departure_at_the_same_time_are_told_apart(world: World) -> None:
+    agents = joined(world, 15)
+    frozen, dark, leaver = agents[1], agents[2], agents[4]
+    frozen.freeze()
+    dark.lose_power()
+    leaver.stop()
+    world.run(5.1)
+    others = [agent for agent in agents if agent not in (frozen, dark, leaver)]
+    names = [agent.name for agent in others]
+    assert shown_down(others, frozen.name) == shown_down(others, dark.name) == names
+    assert shown_down(others, leaver.name) == []
+    frozen.thaw()
+    dark.start()
+    leaver.start()
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), 30)
 
 
-def test_seeds_that_start_last_are_found() -> None:
-    with World(18) as world:
-        seeds = [world.agent(start=False) for _ in range(2)]
-        for _ in range(6):
-            world.agent(nodes=[seed.address for seed in seeds])
-        world.run(300)
-        for seed in seeds:
-            seed.start()
-        world.wait_for(lambda: all_list_all(world.agents), 25)
+def test_seeds_that_start_last_are_found(world: World) -> None:
+    seeds = [world.agent(start=False) for _ in range(2)]
+    for _ in range(6):
+        world.agent(nodes=[seed.address for seed in seeds])
+    world.run(300)
+    for seed in seeds:
+        seed.start()
+    world.wait_for(lambda: all_list_all(world.agents), 25)
 
 
 @pytest.mark.parametrize("how", ["stop", "crash"])
 @pytest.mark.parametrize("number", [0, 5])
 def test_a_node_whose_clock_was_set_back_while_it_was_away_is_the_same_node(
-    number: int, how: str
+    world: World, number: int, how: str
 ) -> None:
-    with World(19) as world:
-        agents = joined(world, 8)
-        getattr(agents[number], how)()
-        world.run(5)
-        agents[number].skew = -5 * 3600.0
-        agents[number].start()
-        world.wait_for(lambda: all_list_all(agents) and agree(agents), 20)
-        assert_no_ghosts(agents)
+    agents = joined(world, 8)
+    getattr(agents[number], how)()
+    world.run(5)
+    agents[number].skew = -5 * 3600.0
+    agents[number].start()
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), 20)
+    assert_no_ghosts(agents)
 
 
 @pytest.mark.parametrize("skew", [-10 * 365 * 86400.0, 10 * 365 * 86400.0])
-def test_a_node_whose_clock_was_years_wrong_is_listed_soon_after_it_was_set(skew: float) -> None:
-    with World(20) as world:
-        agents = joined(world, 8)
-        agents[5].stop()
-        world.run(5)
-        agents[5].skew = skew
-        agents[5].start()
-        world.run(60)
-        agents[5].skew = 0.0
-        world.wait_for(lambda: all_list_all(agents) and agree(agents), 90)
-        assert_no_ghosts(agents)
+def test_a_node_whose_clock_was_years_wrong_is_listed_soon_after_it_was_set(
+    world: World, skew: float
+) -> None:
+    agents = joined(world, 8)
+    agents[5].stop()
+    world.run(5)
+    agents[5].skew = skew
+    agents[5].start()
+    world.run(60)
+    agents[5].skew = 0.0
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), 90)
+    assert_no_ghosts(agents)
 
 
-def test_a_node_that_is_away_for_a_day_is_forgotten_and_learnt_again(short_days: float) -> None:
-    with World(21) as world:
-        agents = joined(world, 4)
-        agents[2].crash()
-        world.run(short_days - 60)
-        assert shown_down(agents, agents[2].name) == [agents[n].name for n in (0, 1, 3)]
-        world.run(60 + 2 * peers.HOUSEKEEPING)
-        assert shown_down(agents, agents[2].name) == []
-        agents[2].start()
-        world.wait_for(lambda: all_list_all(agents) and agree(agents), 20)
+def test_a_node_that_is_away_for_a_day_is_forgotten_and_learnt_again(
+    world: World, short_days: float
+) -> None:
+    agents = joined(world, 4)
+    agents[2].crash()
+    world.run(short_days - 60)
+    assert shown_down(agents, agents[2].name) == [agents[n].name for n in (0, 1, 3)]
+    world.run(60 + 2 * peers.HOUSEKEEPING)
+    assert shown_down(agents, agents[2].name) == []
+    agents[2].start()
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), 20)
 
 
 def test_a_node_that_was_cut_off_for_a_day_comes_back_through_its_own_seed(
-    short_days: float,
+    world: World, short_days: float
 ) -> None:
-    with World(22) as world:
-        agents = joined(world, 5)
-        world.split([agents[2]])
-        world.run(short_days + 2 * peers.HOUSEKEEPING)
-        assert [len(a.cluster.peers.roster.listing()) for a in agents] == [3, 3, 1, 3, 3]
-        world.heal()
-        world.wait_for(lambda: all_list_all(agents) and agree(agents), 30)
+    agents = joined(world, 5)
+    world.split([agents[2]])
+    world.run(short_days + 2 * peers.HOUSEKEEPING)
+    assert [len(a.cluster.peers.roster.listing()) for a in agents] == [3, 3, 1, 3, 3]
+    world.heal()
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), 30)

@@ -1,11 +1,11 @@
 """Agents that get other addresses, and other names, in a simulated cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from simulation.chaos import Chaos
-from simulation.membership import join_through_one, moves, newcomer
+from simulation.membership import configured, join_through_one, moves, newcomer
 from simulation.moves import KINDS
 from simulation.network import Weather
 from simulation.world import World, address_of
@@ -18,79 +18,69 @@ SPARE = [address_of(number) for number in range(100, 104)]
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kinds", [KINDS, *([kind] for kind in KINDS)], ids="-".join)
 def test_a_node_that_moves_or_is_renamed_stays_one_node_also_for_a_newcomer(
-    seed: int, kinds: Sequence[str]
+    world: World, kinds: Sequence[str]
 ) -> None:
-    with World(seed) as world:
-        join_through_one(world, 6)
-        world.run(10)
-        moves(world, world.agents, kinds)
+    join_through_one(world, 6)
+    world.run(10)
+    moves(world, world.agents, kinds)
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_configured_address_that_a_node_has_left_is_not_listed(seed: int) -> None:
-    with World(seed) as world:
-        agents = world.mesh(6)
-        world.wait_for(world.whole, 30)
-        moves(world, agents, KINDS)
+def test_a_configured_address_that_a_node_has_left_is_not_listed(world: World) -> None:
+    moves(world, configured(world, 6), KINDS)
 
 
 @pytest.mark.parametrize("seed", [5, 6])
-def test_agents_that_move_in_chaos_are_one_node_each_after_it(seed: int) -> None:
-    with World(seed, ROUGH) as world:
-        join_through_one(world, 6)
-        Chaos(world, world.agents[1:], spare=SPARE).run(60)
-        newcomer(world, world.agents)
-
-
-@pytest.mark.parametrize("seed", [11, 12])
-def test_configured_agents_that_move_in_chaos_are_one_node_each_after_it(seed: int) -> None:
-    with World(seed, ROUGH) as world:
-        agents = world.mesh(6)
-        Chaos(world, agents[1:], spare=SPARE).run(60)
-        newcomer(world, agents)
+@pytest.mark.parametrize("weather", [ROUGH])
+@pytest.mark.parametrize("start", [join_through_one, World.mesh], ids=["joined", "configured"])
+def test_agents_that_move_in_chaos_are_one_node_each_after_it(
+    world: World, start: Callable[[World, int], object]
+) -> None:
+    start(world, 6)
+    Chaos(world, world.agents[1:], spare=SPARE).run(60)
+    newcomer(world, world.agents)
 
 
 @pytest.mark.parametrize("how", ["crash", "stop"])
-def test_a_node_that_moved_and_then_stopped_is_listed_by_none(how: str) -> None:
-    with World(7) as world:
-        agents = join_through_one(world, 6) and world.agents
-        mover = agents[3]
-        for address in SPARE[:3]:
-            getattr(mover, how)()
-            world.run(3)
-            mover.move(address)
-            mover.start()
-            world.run(20)
-        mover.stop()
+def test_a_node_that_moved_and_then_stopped_is_listed_by_none(world: World, how: str) -> None:
+    join_through_one(world, 6)
+    mover = world.agents[3]
+    for address in SPARE[:3]:
+        getattr(mover, how)()
+        world.run(3)
+        mover.move(address)
+        mover.start()
         world.run(20)
-        newcomer(world, [agent for agent in agents if agent is not mover])
+    mover.stop()
+    world.run(20)
+    newcomer(world, [agent for agent in world.agents if agent is not mover])
 
 
-def test_two_nodes_of_one_name_stay_two_whatever_happens_to_them() -> None:
-    with World(8) as world:
-        agents = join_through_one(world, 5) and world.agents
-        twins = [world.agent(nodes=[agents[0].address], start=False) for _ in range(2)]
-        for twin in twins:
-            twin.name = "twin"
-            twin.start()
-        first, second = twins
-        world.run(20)
+def test_two_nodes_of_one_name_stay_two_whatever_happens_to_them(world: World) -> None:
+    join_through_one(world, 5)
+    agents = world.agents[:5]
+    twins = [world.agent(nodes=[agents[0].address], start=False) for _ in range(2)]
+    for twin in twins:
+        twin.name = "twin"
+        twin.start()
+    first, second = twins
+    world.run(20)
 
-        def ups() -> set[int]:
-            """How many twins are up, by each other agent."""
-            up = ([m.name for m in agent.cluster.peers.links.up()] for agent in agents[:5])
-            return {names.count("twin") for names in up}
+    def ups() -> set[int]:
+        """How many twins are up, by each other agent."""
+        up = ([m.name for m in agent.cluster.peers.links.up()] for agent in agents)
+        return {names.count("twin") for names in up}
 
-        for twin in (first, second, first):
-            twin.crash()
-            world.run(10)
-            assert ups() == {1}
-            down = {
-                member.address
-                for agent in agents[:5]
-                for member in agent.cluster.peers.roster.listing()
-                if not member.up
-            }
-            assert down == {twin.address}
-            twin.start()
-            world.wait_for(lambda: ups() == {2}, 20)
+    for twin in (first, second, first):
+        twin.crash()
+        world.run(10)
+        assert ups() == {1}
+        down = {
+            member.address
+            for agent in agents
+            for member in agent.cluster.peers.roster.listing()
+            if not member.up
+        }
+        assert down == {twin.address}
+        twin.start()
+        world.wait_for(lambda: ups() == {2}, 20)

@@ -29,6 +29,14 @@ def join_through_one(world: World, count: int, limit: float = 30.0) -> dict[str,
     return {"agents": count, "all know all (s)": took, "lists by one agent": most_lists}
 
 
+def configured(world: World, count: int, **options: Any) -> list[Any]:
+    """Agents that are configured with each other and have been linked for some time."""
+    agents = world.mesh(count, **options)
+    world.wait_for(world.whole, 0.2 * count + 30, step=0.1)
+    world.run(10)
+    return agents
+
+
 def quiet(world: World, agents: list[Any], seconds: float = 60.0) -> dict[str, Any]:
     """What gossip costs from now on: while links still come up, and once all are up."""
     linking = gossip_rate(world, agents, seconds)
