@@ -70,6 +70,11 @@ def but(changed: dict[str, Any]) -> dict[str, Any]:
     return answer(*(changed if changed["name"] == name else node(name) for name in NAMES))
 
 
+def and_also(name: str) -> dict[str, Any]:
+    """A complete answer and one more node."""
+    return answer(*map(node, NAMES), node(name))
+
+
 def members(*rows: str, **states: str) -> dict[str, Any]:
     """The members, all up but those whose state is given; one that has left is also listed."""
     listed = [{"name": name, "state": states.get(name, "up"), "error": "x"} for name in rows]
@@ -95,29 +100,29 @@ def violations(
     return list(Judge(of).violations(asked, said))
 
 
+KENNY = {"type": 1, "nodes": ["kenny"]}
+NOBODY = {"type": 1, "nodes": ["nobody"]}
+PAST = KENNY | {"history": 5}
+MEMBERS = {"type": 3}
+UNKNOWN = {"type": 99}
 HISTORY = {"every": 2.0, "end": 0.0, "cpuUsed": []}
+PASSED_BY = but(node("kenny", error="no answer within 0.25 s"))
+NOT_PASSED_BY = but(node("kenny", error="no answer within 2 s"))
+DOWN = but(node("kenny", error="down: connection refused"))
+ABSENT = answer(node("cartman"), node("kyle"))
 
 RIGHT = {
     "all nodes": (complete(), ALL),
-    "with an id": (complete(id=3), {"type": 1, "id": 3}),
-    "one field": (complete(1), {"type": 1, "statType": 1}),
+    "with an id": (complete(id=3), ALL | {"id": 3}),
+    "one field": (complete(1), ALL | {"statType": 1}),
     "itself": (answer(node("cartman")), OWN),
-    "one name": (answer(node("kenny")), {"type": 1, "nodes": ["kenny"]}),
+    "one name": (answer(node("kenny")), KENNY),
     "a pattern": (answer(node("kenny"), node("kyle")), {"type": 1, "nodes": ["k*"]}),
-    "an unknown name": (
-        answer(node("nobody", error="unknown node")),
-        {"type": 1, "nodes": ["nobody"]},
-    ),
-    "history": (
-        answer(node("kenny", history=HISTORY)),
-        {"type": 1, "nodes": ["kenny"], "history": 5},
-    ),
-    "passed by": (
-        but(node("kenny", error="no answer within 0.25 s")),
-        {"type": 1, "timeout": 0.25},
-    ),
-    "members": (members(*NAMES), {"type": 3}),
-    "an unknown type": (refusal("unknown_type"), {"type": 99}),
+    "an unknown name": (answer(node("nobody", error="unknown node")), NOBODY),
+    "history": (answer(node("kenny", history=HISTORY)), PAST),
+    "passed by": (PASSED_BY, ALL | {"timeout": 0.25}),
+    "members": (members(*NAMES), MEMBERS),
+    "an unknown type": (refusal("unknown_type"), UNKNOWN),
 }
 
 
@@ -126,84 +131,49 @@ def test_a_right_answer_has_no_violation(said: dict[str, Any], request_: dict[st
     assert violations(said, request_) == []
 
 
+KYLES_NODE = {"host": "cartman", "nodes": {"cartman": node("kyle")}, "error": ""}
+KYLES_HISTORY = answer(node("kenny", history=HISTORY | {"every": 3.0}))
+REFUSED_WITH_NODES = refusal("unknown_type") | {"nodes": {"kenny": node("kenny")}}
+BY_ADDRESS = answer(node("cartman"), node("127.0.0.1:2"), node("kyle"))
+
 WRONG = {
     "another's answer": (complete(host="kyle"), ALL, "the answer of kyle"),
-    "missing": (answer(node("cartman"), node("kyle")), ALL, "kenny is not in it"),
-    "twice": (
-        answer(*map(node, NAMES), node("kenny@127.0.0.1:2")),
-        ALL,
-        "kenny is in it 2 times",
-    ),
-    "by name and address": (
-        answer(*map(node, NAMES), node("127.0.0.1:2")),
-        ALL,
-        "kenny is in it 2 times",
-    ),
-    "stranger": (answer(*map(node, NAMES), node("stan")), ALL, "no node is called stan"),
-    "false down": (but(node("kenny", error="down: reset")), ALL, "nothing is wrong with kenny"),
-    "too slow": (but(node("kenny", error="no answer within 2 s")), ALL, "nothing is wrong"),
-    "another's deadline": (
-        but(node("kenny", error="no answer within 0.25 s")),
-        {"type": 1, "timeout": 0.5},
-        "nothing is wrong with kenny",
-    ),
-    "of another kind": (complete(2), {"type": 1, "statType": 1}, "no object of cartman"),
-    "another's name": (
-        {"host": "cartman", "nodes": {"cartman": node("kyle")}, "error": ""},
-        OWN,
-        "no object of cartman",
-    ),
+    "missing": (ABSENT, ALL, "kenny is not in it"),
+    "twice": (and_also("kenny@127.0.0.1:2"), ALL, "kenny is in it 2 times"),
+    "by name and address": (and_also("127.0.0.1:2"), ALL, "kenny is in it 2 times"),
+    "stranger": (and_also("stan"), ALL, "no node is called stan"),
+    "false down": (DOWN, ALL, "nothing is wrong with kenny"),
+    "too slow": (NOT_PASSED_BY, ALL, "nothing is wrong with kenny"),
+    "another's deadline": (PASSED_BY, ALL | {"timeout": 0.5}, "nothing is wrong with kenny"),
+    "of another kind": (complete(2), ALL | {"statType": 1}, "no object of cartman"),
+    "another's name": (KYLES_NODE, OWN, "no object of cartman"),
     "all for one": (complete(), OWN, "asked for the node itself"),
-    "all for some": (complete(), {"type": 1, "nodes": ["kenny"]}, "not asked for"),
+    "all for some": (complete(), KENNY, "not asked for"),
     "some for all": (answer(node("kenny")), ALL, "kyle is not in it"),
     "another one": (answer(node("kenny")), {"type": 1, "nodes": ["kyle"]}, "kyle is not in it"),
-    "a name left out": (answer(), {"type": 1, "nodes": ["kenny"]}, "kenny is not in it"),
-    "an unknown name left out": (
-        answer(),
-        {"type": 1, "nodes": ["nobody"]},
-        "nobody was asked for and is not in it",
-    ),
-    "an unknown name with numbers": (
-        answer(node("nobody")),
-        {"type": 1, "nodes": ["nobody"]},
-        "no node is called nobody",
-    ),
-    "another's history": (
-        answer(node("kenny", history=HISTORY | {"every": 3.0})),
-        {"type": 1, "nodes": ["kenny"], "history": 5},
-        "the interval 3.0 of another",
-    ),
+    "a name left out": (answer(), KENNY, "kenny is not in it"),
+    "an unknown name left out": (answer(), NOBODY, "nobody was asked for and is not in it"),
+    "an unknown name with numbers": (answer(node("nobody")), NOBODY, "no node is called nobody"),
+    "another's history": (KYLES_HISTORY, PAST, "the interval 3.0 of another"),
     "history that was not asked for": (
         answer(node("kenny", history=HISTORY)),
-        {"type": 1, "nodes": ["kenny"]},
+        KENNY,
         "the history of kenny was not asked for",
     ),
-    "no history": (
-        answer(node("kenny")),
-        {"type": 1, "nodes": ["kenny"], "history": 5},
-        "no history",
-    ),
+    "no history": (answer(node("kenny")), PAST, "no history"),
     "too much": (but(node("kenny", cpuUsed=101.0)), ALL, "a cpuUsed of 101"),
     "more than there is": (but(node("kenny", memoryUsed=9)), ALL, "uses 9 of 8 bytes"),
     "zeros without an error": (but(node("kenny", memoryTotal=0)), ALL, "of 0 bytes of memory"),
     "refused": (complete() | {"error": "no"}, ALL, "was refused: no"),
-    "not refused": (complete(), {"type": 99}, "an unknown type was not refused"),
-    "refused with nodes": (
-        refusal("unknown_type") | {"nodes": {"kenny": node("kenny")}},
-        {"type": 99},
-        "not a refusal",
-    ),
+    "not refused": (complete(), UNKNOWN, "an unknown type was not refused"),
+    "refused with nodes": (REFUSED_WITH_NODES, UNKNOWN, "not a refusal"),
     "shutting down": (refusal("shutting_down"), ALL, "was not told to"),
-    "by its address": (
-        answer(node("cartman"), node("127.0.0.1:2"), node("kyle")),
-        ALL,
-        "kenny is known by name",
-    ),
-    "a member down": (members(*NAMES, kenny="down"), {"type": 3}, "nothing is wrong with kenny"),
-    "a member missing": (members("cartman", "kyle"), {"type": 3}, "kenny is not in it"),
-    "a member twice": (members(*NAMES, "kyle"), {"type": 3}, "kyle is in it 2 times"),
+    "by its address": (BY_ADDRESS, ALL, "kenny is known by name"),
+    "a member down": (members(*NAMES, kenny="down"), MEMBERS, "nothing is wrong with kenny"),
+    "a member missing": (members("cartman", "kyle"), MEMBERS, "kenny is not in it"),
+    "a member twice": (members(*NAMES, "kyle"), MEMBERS, "kyle is in it 2 times"),
     "other fields": (complete(done=True), ALL, "not an answer to that"),
-    "no tick": (complete(id=1), {"type": 1, "every": 1, "id": 1}, "not an answer to that"),
+    "no tick": (complete(id=1), ALL | {"every": 1, "id": 1}, "not an answer to that"),
     "fields out of order": (complete(seq=1, id=1), ALL, "fields out of order"),
     "an id that is none": (complete(id=None), ALL, "an id is a number or a text"),
 }
@@ -241,8 +211,6 @@ def test_a_refusal_has_a_known_code_an_error_and_no_nodes(changed: dict[str, Any
 
 # What a fault excuses.
 
-DOWN = but(node("kenny", error="down: connection refused"))
-ABSENT = answer(node("cartman"), node("kyle"))
 MOVED = answer(*map(node, NAMES), node("kenny@127.0.0.1:2", error="not connected yet"))
 
 
@@ -276,14 +244,14 @@ def test_a_new_process_may_not_know_every_node_yet() -> None:
 
 def test_an_agent_that_was_frozen_may_have_received_nothing_but_still_lists_all() -> None:
     frozen = faulty("freeze", "cartman", until=NOW + 1)
-    assert violations(but(node("kenny", error="no answer within 2 s")), of=frozen) == []
+    assert violations(NOT_PASSED_BY, of=frozen) == []
     assert violations(ABSENT, of=frozen) != []
 
 
 def test_an_agent_that_was_paused_may_have_missed_the_deadline_only() -> None:
     paused = faulty("pause", "cartman", until=NOW + 1)
-    assert violations(but(node("kenny", error="no answer within 2 s")), of=paused) == []
-    assert violations(but(node("kenny", error="no answer within 2 s"))) != []
+    assert violations(NOT_PASSED_BY, of=paused) == []
+    assert violations(NOT_PASSED_BY) != []
     assert violations(DOWN, of=paused) != []
 
 
@@ -322,10 +290,12 @@ def test_after_the_time_to_recover_nothing_is_excused() -> None:
 def test_a_name_that_the_agent_has_told_may_neither_be_unknown_nor_missing_in_a_pattern() -> None:
     bad_link = faulty("link")
     known = frozenset({"kenny"})
-    one, pattern = {"type": 1, "nodes": ["kenny"]}, {"type": 1, "nodes": ["ke*"]}
+    pattern = {"type": 1, "nodes": ["ke*"]}
     unknown = answer(node("kenny", error="unknown node"))
-    assert violations(unknown, one, of=bad_link) == violations(answer(), pattern, of=bad_link) == []
-    assert "kenny is called unknown" in violations(unknown, one, of=bad_link, known=known)[0]
+    assert (
+        violations(unknown, KENNY, of=bad_link) == violations(answer(), pattern, of=bad_link) == []
+    )
+    assert "kenny is called unknown" in violations(unknown, KENNY, of=bad_link, known=known)[0]
     assert "kenny is not in it" in violations(answer(), pattern, of=bad_link, known=known)[0]
 
 
@@ -342,8 +312,7 @@ def test_nodes_that_a_short_deadline_passed_by_are_counted() -> None:
 
 
 def test_strangers_may_be_listed_where_anyone_can_join() -> None:
-    crowd = answer(*map(node, NAMES), node("mallory"))
-    assert violations(crowd, of=truth(strangers=True)) == []
+    assert violations(and_also("mallory"), of=truth(strangers=True)) == []
     assert violations(DOWN, of=truth(strangers=True)) != []
 
 
@@ -471,23 +440,22 @@ def test_the_own_history_may_be_missing_after_a_deadline_within_the_slack(
 ) -> None:
     request = {"type": 0, "history": 5, "timeout": timeout}
     assert (violations(answer(node("cartman")), request) == []) is right
-    request |= {"type": 1, "nodes": ["kenny"]}
-    assert "no history" in violations(answer(node("kenny")), request)[0]
+    assert "no history" in violations(answer(node("kenny")), request | KENNY)[0]
 
 
-PAST = {"type": 1, "history": 5, "timeout": 1.5}
+ALL_PAST = {"type": 1, "history": 5, "timeout": 1.5}
 
 
 @pytest.mark.parametrize("error", [TOO_MANY, "no answer within 1.5 s"])
 def test_a_request_for_the_history_among_too_many_may_wait_or_go_without(error: str) -> None:
     others = [node(name, error=error) for name in ("kenny", "kyle")]
     said = answer(node("cartman"), *others)
-    assert violations(said, PAST, of=faulty("history", "cartman")) == []
-    assert len(violations(said, PAST, of=faulty("history", "kenny"))) == 3
+    assert violations(said, ALL_PAST, of=faulty("history", "cartman")) == []
+    assert len(violations(said, ALL_PAST, of=faulty("history", "kenny"))) == 3
 
 
 def test_many_requests_for_the_history_excuse_nothing_else() -> None:
     crowded = faulty("history", "cartman")
-    assert violations(but(node("kenny", error="no answer within 2 s")), of=crowded) != []
+    assert violations(NOT_PASSED_BY, of=crowded) != []
     down = answer(*(node(name, error="down: reset") for name in NAMES))
-    assert len(violations(down, PAST, of=crowded)) == 3
+    assert len(violations(down, ALL_PAST, of=crowded)) == 3
