@@ -13,8 +13,8 @@ sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library
 
 import argparse
 import asyncio
+import contextlib
 import re
-import socket
 import time
 from array import array
 from itertools import pairwise
@@ -24,6 +24,7 @@ from bench.harness.caller import Caller, allow_files, connect_all, framed, run
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.report import percentile, print_records
 from bench.harness.usage import Meter, rss
+from bench.hostile import RawClient, small_window
 from nodnod_client.address import Address
 
 WARM_UP = 2.0
@@ -178,21 +179,15 @@ async def broadcasts(server: Address) -> int | None:
 
 async def read_slowly(server: Address, every: float) -> None:
     """Subscribe, and read 1 KB a second through a small window."""
-    loop = asyncio.get_running_loop()
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.setblocking(False)
-    await loop.sock_connect(sock, tuple(server))
-    with sock:
-        await loop.sock_sendall(
-            sock,
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        await loop.sock_recv(sock, 1024)
-        await loop.sock_sendall(sock, framed(b'{"type":1,"every":%g,"id":"slow"}' % every))
-        while await loop.sock_recv(sock, SLOW_RATE):  # noqa: ASYNC110  # the pace is the point
-            await asyncio.sleep(1.0)
+    with small_window() as sock:
+        await asyncio.get_running_loop().sock_connect(sock, tuple(server))
+        client = RawClient(sock)
+        await client.shake()
+        await client.send(framed(b'{"type":1,"every":%g,"id":"slow"}' % every))
+        with contextlib.suppress(EOFError):
+            while True:
+                await client.take(SLOW_RATE)
+                await asyncio.sleep(1.0)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import NamedTuple
 
 from websockets.frames import Frame, Opcode
 
@@ -39,8 +40,8 @@ _UPGRADE = (
 _numbers = count()
 
 
-class Intruder:
-    """One connection, for one kind to misuse."""
+class RawClient:
+    """One connection without a protocol, for one kind of client to misuse."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -50,9 +51,9 @@ class Intruder:
         """Send all of it, however long that takes."""
         await self._loop.sock_sendall(self._sock, data)
 
-    async def take(self) -> bytes:
+    async def take(self, most: int = 65536) -> bytes:
         """Read what is there. Raises EOFError at the end."""
-        data = await self._loop.sock_recv(self._sock, 65536)
+        data = await self._loop.sock_recv(self._sock, most)
         if not data:
             raise EOFError
         return data
@@ -81,6 +82,14 @@ class Intruder:
                     reader.exception()  # it was cut off; fetched, or asyncio would log it
 
 
+def small_window() -> socket.socket:
+    """A socket that takes little unread data."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
+    return sock
+
+
 def frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:
     """A frame as a client sends it."""
     return Frame(opcode, data, fin).serialize(mask=True)
@@ -89,31 +98,14 @@ def frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> byt
 # -- the kinds -------------------------------------------------------------------------------------
 
 
-async def slow_handshake(one: Intruder) -> None:
+async def slow_handshake(one: RawClient) -> None:
     """Sends the upgrade a byte at a time, a byte a second."""
     for byte in _UPGRADE.encode():
         await one.send(bytes([byte]))
         await asyncio.sleep(1.0)
 
 
-async def silent(one: Intruder) -> None:
-    """Connects and says nothing."""
-    await one.wait()
-
-
-async def no_websocket(one: Intruder) -> None:
-    """Sends bytes that are not HTTP."""
-    await one.send(bytes(range(256)) * 16)
-    await one.wait()
-
-
-async def foreign_page(one: Intruder) -> None:
-    """Comes from a web page of another origin."""
-    await one.shake("Origin: https://evil.example\r\n")
-    await one.wait()
-
-
-async def unread_stream(one: Intruder) -> None:
+async def unread_stream(one: RawClient) -> None:
     """Subscribes to streams and reads no tick."""
     await one.shake()
     for number in range(16):
@@ -121,59 +113,7 @@ async def unread_stream(one: Intruder) -> None:
     await asyncio.sleep(FOREVER)
 
 
-async def unread_answers(one: Intruder) -> None:
-    """Asks without end and reads no answer."""
-    await one.shake()
-    await one.flood(frame(b'{"type":1}') * 100, read=False)
-
-
-async def unread_pings(one: Intruder) -> None:
-    """Pings without end and reads no pong."""
-    await one.shake()
-    await one.flood(frame(b"x" * 125, Opcode.PING) * 100, read=False)
-
-
-async def ping_flood(one: Intruder) -> None:
-    """Pings without end, and reads."""
-    await one.shake()
-    await one.flood(frame(b"", Opcode.PING) * 1000, read=True)
-
-
-async def empty_pieces(one: Intruder) -> None:
-    """Sends a message in empty fragments, and never ends it."""
-    await one.shake()
-    await one.send(frame(b"", fin=False))
-    await one.flood(frame(b"", Opcode.CONT, fin=False) * 1000, read=True)
-
-
-async def endless_pieces(one: Intruder) -> None:
-    """Sends a message in fragments that exceeds every limit."""
-    await one.shake()
-    await one.send(frame(b"x", fin=False))
-    await one.flood(frame(b"x" * 1000, Opcode.CONT, fin=False), read=True)
-
-
-async def half_a_frame(one: Intruder) -> None:
-    """Sends half a frame and nothing more."""
-    await one.shake()
-    await one.send(frame(b'{"type":1}' * 100)[:500])
-    await one.wait()
-
-
-async def wrong_requests(one: Intruder) -> None:
-    """Sends requests that are invalid."""
-    await one.shake()
-    await one.flood(frame(b'{"type":99}') + frame(b"[") + frame(b'{"timeout":-1}'), read=True)
-
-
-async def binary(one: Intruder) -> None:
-    """Sends a binary message."""
-    await one.shake()
-    await one.send(frame(bytes(1000), Opcode.BINARY))
-    await one.wait()
-
-
-async def false_join(one: Intruder) -> None:
+async def false_join(one: RawClient) -> None:
     """Claims to be an agent, and announces members that do not exist."""
     number = next(_numbers)
     me = f"10.66.{number // 250 % 250}.{number % 250}:1"
@@ -181,14 +121,14 @@ async def false_join(one: Intruder) -> None:
         "Sec-WebSocket-Protocol: nodnod.2\r\nNodNod-Name: mallory\r\n"
         f"NodNod-Instance: {number}\r\nNodNod-Address: 127.0.0.1:1\r\n"
     )
-    member = {"name": "mallory", "address": "127.0.0.1:1", "instance": str(number)}
-    member["incarnation"] = number  # type: ignore[assignment]
+    member: dict[str, object] = {"name": "mallory", "address": "127.0.0.1:1"}
+    member |= {"instance": str(number), "incarnation": number}
     members = [member | {"address": f"nonsense {me} {n}"} for n in range(1000)]
     join = {"type": 4, "id": 1, "member": member, "digest": "x", "members": members}
     await one.flood(frame(json.dumps(join).encode()), read=True)
 
 
-async def costly_questions(one: Intruder) -> None:
+async def costly_questions(one: RawClient) -> None:
     """Asks for the longest history, each time a little different, so that no answer is cached."""
     await one.shake()
     for number in _numbers:
@@ -197,7 +137,7 @@ async def costly_questions(one: Intruder) -> None:
         await one.take()
 
 
-async def costly_patterns(one: Intruder) -> None:
+async def costly_patterns(one: RawClient) -> None:
     """Asks for nodes by patterns that are new each time."""
     await one.shake()
     for number in _numbers:
@@ -207,26 +147,46 @@ async def costly_patterns(one: Intruder) -> None:
         await one.take()
 
 
-KINDS: dict[str, Callable[[Intruder], Awaitable[None]]] = {
-    kind.__name__: kind
-    for kind in (
-        slow_handshake,
-        silent,
-        no_websocket,
-        foreign_page,
-        unread_stream,
-        unread_answers,
-        unread_pings,
-        ping_flood,
-        empty_pieces,
-        endless_pieces,
-        half_a_frame,
-        wrong_requests,
-        binary,
-        false_join,
-        costly_questions,
-        costly_patterns,
-    )
+class Script(NamedTuple):
+    """A kind that sends ``first``, then ``flood`` again and again, until it is cut off.
+
+    ``headers`` are further ones of its upgrade to a WebSocket, ``None`` is no upgrade. Unless it
+    ``reads``, what comes back piles up.
+    """
+
+    first: bytes = b""
+    flood: bytes = b""
+    headers: str | None = ""
+    reads: bool = True
+
+    async def __call__(self, one: RawClient) -> None:
+        """Misuse a connection. Raises EOFError or OSError when it is cut off."""
+        if self.headers is not None:
+            await one.shake(self.headers)
+        await one.send(self.first)
+        if self.flood:
+            await one.flood(self.flood, read=self.reads)
+        await one.wait()
+
+
+KINDS: dict[str, Callable[[RawClient], Awaitable[None]]] = {
+    "slow_handshake": slow_handshake,
+    "silent": Script(headers=None),
+    "no_websocket": Script(bytes(range(256)) * 16, headers=None),
+    "foreign_page": Script(headers="Origin: https://evil.example\r\n"),
+    "unread_stream": unread_stream,
+    "unread_answers": Script(flood=frame(b'{"type":1}') * 100, reads=False),
+    "unread_pings": Script(flood=frame(b"x" * 125, Opcode.PING) * 100, reads=False),
+    "ping_flood": Script(flood=frame(b"", Opcode.PING) * 1000),
+    # A message in empty fragments, which never ends, and one that exceeds every limit.
+    "empty_pieces": Script(frame(b"", fin=False), frame(b"", Opcode.CONT, fin=False) * 1000),
+    "endless_pieces": Script(frame(b"x", fin=False), frame(b"x" * 1000, Opcode.CONT, fin=False)),
+    "half_a_frame": Script(frame(b'{"type":1}' * 100)[:500]),
+    "wrong_requests": Script(flood=frame(b'{"type":99}') + frame(b"[") + frame(b'{"timeout":-1}')),
+    "binary": Script(frame(bytes(1000), Opcode.BINARY)),
+    "false_join": false_join,
+    "costly_questions": costly_questions,
+    "costly_patterns": costly_patterns,
 }
 
 
@@ -259,14 +219,13 @@ async def _keep_connecting(
 ) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        with contextlib.suppress(OSError, EOFError), socket.socket() as sock:
+        new = small_window if kind.startswith("unread") else socket.socket
+        with contextlib.suppress(OSError, EOFError), new() as sock:
             sock.setblocking(False)
-            if kind.startswith("unread"):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
             async with dialing:
                 await loop.sock_connect(sock, tuple(server))
             counts[kind]["came"] += 1
-            await KINDS[kind](Intruder(sock))
+            await KINDS[kind](RawClient(sock))
         counts[kind]["cut"] += 1
         await asyncio.sleep(pause)
 

@@ -25,8 +25,6 @@ DIAL_LIMIT = 10.0
 AT_ONCE = 100
 """Connections that are opened at the same time; more would wait in the listener's backlog."""
 
-STALL_LIMIT = 5.0
-
 FRAMER = Framer(mask=True)
 """Messages to many servers: each is framed once."""
 
@@ -37,26 +35,14 @@ class Caller(Connection):
     __slots__ = ("opened",)
 
     ws: ClientProtocol
+    must_queue = False  # a benchmark has no other connections to be fair to
+    full = False  # it reads all that comes, for it has asked for that
+    stall_limit = 5.0
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
         ws = ClientProtocol(parse_uri(server.url), max_size=MAX_ANSWER)
         super().__init__(loop, ws, FRAMER, FairQueue(loop))
         self.opened: asyncio.Future[None] = loop.create_future()
-
-    @property
-    def must_queue(self) -> bool:
-        """Never: a benchmark has no other connections to be fair to."""
-        return False
-
-    @property
-    def full(self) -> bool:
-        """Never: the benchmark has asked for what comes."""
-        return False
-
-    @property
-    def stall_limit(self) -> float:
-        """Seconds after which a server that reads nothing is given up."""
-        return STALL_LIMIT
 
     def received(self, text: bytes) -> None:
         """Take a text message."""

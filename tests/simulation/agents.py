@@ -194,6 +194,12 @@ class Agent(SimulatedAgent):
         self._world.note(self.name, "moves to %s", address)
         self.host, self.address = self._world.place(self, address), address
 
+    def swap(self, other: "Agent") -> None:
+        """Have both move, each to the address of the other."""
+        place = self.address
+        self.move(other.address)
+        other.move(place)
+
     def _dial(self, process: Process, address: Address, end: DialHandler) -> Timer:
         return self._world.network.dial(process, address, end)  # type: ignore[return-value]
 

@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nodnod_client.address import Address
@@ -34,12 +35,12 @@ class Chaos:
         self._kinds: tuple[Callable[[], None], ...] = (
             self._split,
             self._cut,
-            self._freeze,
-            self._freeze,
-            self._crash,
-            self._crash,
-            self._stop,
-            self._lose_power,
+            partial(self._harm, "freeze", 0.1, 12.0),
+            partial(self._harm, "freeze", 0.1, 12.0),
+            partial(self._harm, "crash", 0.1, 12.0),
+            partial(self._harm, "crash", 0.1, 12.0),
+            partial(self._harm, "stop", 0.5, 12.0),
+            partial(self._harm, "lose_power", 1.0, 60.0),
         )
         self._spare = deque(spare)
         if spare:
@@ -76,29 +77,11 @@ class Chaos:
         self._world.cut(source, target)
         self._later(self._rng.uniform(0.5, 20), self._world.heal)
 
-    def _freeze(self) -> None:
+    def _harm(self, how: str, least: float, most: float) -> None:
         agent = self._rng.choice(self._agents)
-        if agent.running:
-            agent.freeze()
-            self._later(self._rng.uniform(0.1, 12), self._revive, agent)
-
-    def _crash(self) -> None:
-        agent = self._rng.choice(self._agents)
-        if agent.alive:
-            agent.crash()
-            self._later(self._rng.uniform(0.1, 12), self._revive, agent)
-
-    def _stop(self) -> None:
-        agent = self._rng.choice(self._agents)
-        if agent.running:
-            agent.stop()
-            self._later(self._rng.uniform(0.5, 12), self._revive, agent)
-
-    def _lose_power(self) -> None:
-        agent = self._rng.choice(self._agents)
-        if agent.alive:
-            agent.lose_power()
-            self._later(self._rng.uniform(1, 60), self._revive, agent)
+        if agent.running or (agent.alive and how in ("crash", "lose_power")):
+            getattr(agent, how)()
+            self._later(self._rng.uniform(least, most), self._revive, agent)
 
     def _move(self) -> None:
         agent = self._rng.choice(self._agents)
@@ -113,9 +96,7 @@ class Chaos:
         if isinstance(one, Agent) and isinstance(other, Agent):
             self._end(one)
             self._end(other)
-            place = one.address
-            one.move(other.address)
-            other.move(place)
+            one.swap(other)
             for agent in (one, other):
                 self._later(self._rng.uniform(0.1, 12), self._revive, agent)
 

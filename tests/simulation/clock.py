@@ -2,17 +2,12 @@
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nodnod_agent.core.interfaces import EARLY
 
-
-class Runner(Protocol):
-    """A process, as the clock sees it: calls wait while it is frozen, and are lost when it is dead."""
-
-    alive: bool
-    frozen: bool
-    backlog: list["Timer"]
+if TYPE_CHECKING:
+    from simulation.hosts import Process
 
 
 class Timer:
@@ -22,7 +17,7 @@ class Timer:
 
     def __init__(
         self,
-        process: Runner | None,
+        process: "Process | None",
         io: bool,
         callback: Callable[..., Any] | None,
         args: tuple[Any, ...],
@@ -46,7 +41,7 @@ class FakeClock:
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
-        self.running: Runner | None = None
+        self.running: Process | None = None
         """The process whose call is being made."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._planned = 0
@@ -60,7 +55,7 @@ class FakeClock:
     def plan(
         self,
         when: float,
-        process: Runner | None,
+        process: "Process | None",
         io: bool,
         callback: Callable[..., Any] | None,
         args: tuple[Any, ...] = (),
@@ -71,7 +66,7 @@ class FakeClock:
         heappush(self._heap, (when, self._planned, timer))
         return timer
 
-    def resume(self, process: Runner) -> None:
+    def resume(self, process: "Process") -> None:
         """Make the calls that waited for a frozen process due now: first the network's, then timers."""
         backlog, process.backlog = process.backlog, []
         for timer in sorted(backlog, key=lambda timer: not timer.io):

@@ -44,9 +44,7 @@ class Moves:
             getattr(agent, "crash" if how == "rename" else how)()
         self._world.run(self._rng.uniform(0.2, PAUSE))  # an announced end takes a tenth of a second
         if what == "swap":
-            place = one.address
-            one.move(other.address)
-            other.move(place)
+            one.swap(other)
         elif what == "move":
             self._spare.append(one.address)
             one.move(self._spare.popleft())

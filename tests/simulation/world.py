@@ -15,7 +15,7 @@ from nodnod_client.address import Address
 from simulation.agents import Agent, SimulatedAgent
 from simulation.clients import Client
 from simulation.clock import FakeClock
-from simulation.hosts import Host, Process
+from simulation.hosts import Host
 from simulation.legacy import LegacyAgent
 from simulation.network import CALM, LOOPBACK, Network, Weather
 from simulation.wires import End
@@ -213,7 +213,7 @@ class _Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         running = self._world.clock.running
-        subject = running.host.name if isinstance(running, Process) else "?"
+        subject = running.host.name if running is not None else "?"
         # Few are ever formatted, but members change, so they are named now.
         args = tuple(map(str, record.args)) if isinstance(record.args, tuple) else ()
         self._world.note(subject, str(record.msg).replace("%d", "%s"), *args)
