@@ -41,8 +41,8 @@ HEAD = (
 class Run(NamedTuple):
     """One load on one server. Latencies in milliseconds.
 
-    ``server`` is the CPU time of the server, in microseconds per request, which neighbours on the
-    machine disturb less than they do a rate. ``client`` is the CPU of the load itself, in percent
+    ``server`` is the CPU time of the server, in microseconds per request, which other processes on
+    the machine disturb less than a rate. ``client`` is the CPU of the load itself, in percent
     of one core: near 100, it is the load that is measured.
     """
 

@@ -54,7 +54,7 @@ class Client(Caller):
         self.latencies: list[float] = []
         self.violations: list[Violation] = []
         nodes = [KnownNode(name=name) for name in NAMES]
-        # Without a secret, an attacker may rightly be listed as a member.
+        # Without a secret, an attacker can become a member.
         truth = GroundTruth(nodes, slack=PATIENCE, strangers=True)
         report = self.violations.append
         self.conversation = Conversation(nodes[0], Judge(truth), Counts(), report)

@@ -70,8 +70,8 @@ class Soak:
         self._counts = Counts()
         self._violations: Counter[str] = Counter()
         self._recent: deque[str] = deque(maxlen=RECENT_LINES)
-        self._gauges: dict[str, Gauge] = {}
-        self._past_gauges: list[Gauge] = []
+        self._gauges: dict[int, Gauge] = {}
+        """By the id of the process."""
         self._agents: list[AgentProcess] = []
         self._clients: list[Clients] = []
         self._truth = GroundTruth()
@@ -91,7 +91,6 @@ class Soak:
                 self._clients,
                 log=self._log,
                 complain=self._complain,
-                started=self._started,
                 seed=options.seed,
             )
             try:
@@ -144,7 +143,7 @@ class Soak:
                     raise error
 
     async def _time_pauses(self) -> None:
-        """Note when this process itself stood still."""
+        """Note when this process itself was paused."""
         then = monotonic()
         while True:
             await asyncio.sleep(PULSE)
@@ -162,7 +161,7 @@ class Soak:
                     one.expected = True  # one report is enough
                     self._complain(one.name, died)
                 elif one.up:
-                    gauge = self._gauges[one.name]
+                    gauge = self._gauges.setdefault(one.pid, Gauge(one.name, one.pid))
                     gauge.read(monotonic())
                     if leap := gauge.leap:
                         self._log(f"memory of {one.name} leaps from {leap}")
@@ -199,11 +198,6 @@ class Soak:
             return str(report)
         return ""
 
-    def _started(self, one: AgentProcess) -> None:
-        if one.name in self._gauges:
-            self._past_gauges.append(self._gauges[one.name])
-        self._gauges[one.name] = Gauge(one.name, one.pid)
-
     def _log(self, what: str) -> None:
         line = f"{monotonic() - self._began:7.2f} s  {what}"
         self._recent.append(line)
@@ -228,7 +222,7 @@ class Soak:
     def verdict(self) -> Iterator[str]:
         """The lines that end it."""
         options, counts = self._options, self._counts
-        gauges = [*self._past_gauges, *self._gauges.values()]
+        gauges = list(self._gauges.values())
         yield ""
         yield from table(HEAD, rows(gauges))
         yield (
@@ -257,7 +251,7 @@ class Soak:
     @property
     def well(self) -> bool:
         """Whether there was no violation and no growth."""
-        return not self._violations and not any(grown([*self._past_gauges, *self._gauges.values()]))
+        return not self._violations and not any(grown(list(self._gauges.values())))
 
 
 def main() -> int:

@@ -79,7 +79,7 @@ class Clients:
         self._agent = agent
         self._names = names
         self._converse = converse
-        self._rng = random.Random(f"guests {seed}")  # the text is part of the seed
+        self._rng = random.Random(f"clients {seed}")
         self._clients: set[Client] = set()
         self._stopping = False
 

@@ -22,8 +22,7 @@ STOPPING = 0.05
 class FaultInjector:
     """Injects faults into ``agents``, which the ground truth lists.
 
-    Calls ``log`` with each fault as it happens, ``complain`` with what goes wrong with one, and
-    ``started`` with each agent that is a new process.
+    Calls ``log`` with each fault as it happens, and ``complain`` with what goes wrong with one.
     """
 
     def __init__(
@@ -34,7 +33,6 @@ class FaultInjector:
         *,
         log: Callable[[str], None],
         complain: Callable[[str, str], None],
-        started: Callable[[AgentProcess], None],
         seed: int,
     ) -> None:
         self._truth = truth
@@ -42,8 +40,7 @@ class FaultInjector:
         self._clients = clients
         self._log = log
         self._complain = complain
-        self._started = started
-        self._rng = random.Random(f"marshal {seed}")  # the text is part of the seed
+        self._rng = random.Random(f"faults {seed}")
         self._attacks: set[Attack] = set()
         self.done = 0
 
@@ -54,7 +51,7 @@ class FaultInjector:
         for one in self._agents:
             one.peers = {first} - {one}
             faults.append(self._begin("start", one))
-            self._start(one)
+            one.start()
         for one, fault in zip(self._agents, faults, strict=True):
             await one.started()
             fault.until = monotonic()
@@ -149,14 +146,10 @@ class FaultInjector:
         first = self._agents[0]
         one.peers = {first if one is not first else self._agents[ELDER]}
         fault.away = (fault.away[0], monotonic())
-        self._start(one)
+        one.start()
         await one.started()
         fault.until = monotonic()
         self._log(f"{one} is back")
-
-    def _start(self, one: AgentProcess) -> None:
-        one.start()
-        self._started(one)
 
     # -- links -------------------------------------------------------------------------------------
 

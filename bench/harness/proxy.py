@@ -77,7 +77,7 @@ def stale(count: int) -> Harm:
 
 
 class Passed(Struct, frozen=True):
-    """Both directions together, up to now; ``segments`` is 0 where the system does not say."""
+    """Both directions together, up to now; ``segments`` is 0 where the system does not count them."""
 
     payload: int = 0
     segments: int = 0

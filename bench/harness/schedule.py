@@ -38,7 +38,7 @@ MINOR = {
 """At any time, also several at once: these must change no answer."""
 
 FORBIDDEN = {"false_join"}
-"""Hostile clients whose made-up members would stand in answers for a day, as they should."""
+"""Hostile clients whose made-up members answers would list for a day, as they should."""
 
 RESTART = 2.0
 """Seconds that a process takes to come back, roughly."""

@@ -1,4 +1,4 @@
-"""That the bad line is bad just as it says."""
+"""The proxy harms what passes it as asked."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,35 +29,35 @@ class Ends:
         self.near: asyncio.StreamWriter
         self.near_reads: asyncio.StreamReader
 
-    async def say(self, *words: str) -> None:
-        """Say each word there, once the proxy has taken the one before."""
+    async def send(self, *words: str) -> None:
+        """Send each word to the far end, once the proxy has read the one before."""
         for word in words:
             before = self.proxy.there.reads
             self.near.write(word.encode())
             await eventually(lambda before=before: self.proxy.there.reads > before)
 
-    async def heard(self, count: int) -> str:
+    async def receive(self, count: int) -> str:
         async with asyncio.timeout(5):
             return (await self.far_reads.readexactly(count)).decode()
 
 
 @pytest.fixture
 async def ends() -> AsyncIterator[Ends]:
-    met: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    server = await asyncio.start_server(lambda *pair: met.put_nowait(pair), "127.0.0.1", 0)
+    accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    server = await asyncio.start_server(lambda *pair: accepted.put_nowait(pair), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, Proxy(f"127.0.0.1:{port}") as proxy:
         ends = Ends(proxy)
         host, _, port = proxy.address.rpartition(":")
         ends.near_reads, ends.near = await asyncio.open_connection(host, int(port))
-        ends.far_reads, ends.far = await met.get()
+        ends.far_reads, ends.far = await accepted.get()
         yield ends
         for writer in (ends.near, ends.far):
             writer.transport.abort()
 
 
-async def test_a_clean_line_passes_all_both_ways_and_the_end(ends: Ends) -> None:
-    await ends.say("one", "two")
+async def test_a_clean_proxy_passes_all_both_ways_and_the_end(ends: Ends) -> None:
+    await ends.send("one", "two")
     ends.far.write(b"three")
     ends.near.write_eof()
     ends.far.write_eof()
@@ -66,43 +66,43 @@ async def test_a_clean_line_passes_all_both_ways_and_the_end(ends: Ends) -> None
     assert await ends.near_reads.read() == b"three"
 
 
-async def test_what_is_lost_one_way_still_passes_the_other(ends: Ends) -> None:
+async def test_bytes_lost_one_way_still_pass_the_other(ends: Ends) -> None:
     ends.proxy.there.harm = lost
-    await ends.say("one")
+    await ends.send("one")
     ends.proxy.mend()
-    await ends.say("two")
+    await ends.send("two")
     ends.far.write(b"three")
 
-    assert await ends.heard(3) == "two"
+    assert await ends.receive(3) == "two"
     assert await ends.near_reads.readexactly(5) == b"three"
 
 
-async def test_what_is_replayed_comes_twice_and_what_is_stale_much_later(ends: Ends) -> None:
+async def test_replayed_bytes_come_twice_and_stale_ones_much_later(ends: Ends) -> None:
     ends.proxy.there.harm = again
-    await ends.say("one")
+    await ends.send("one")
     ends.proxy.there.harm = stale(2)
-    await ends.say("a", "b", "c", "d")
+    await ends.send("a", "b", "c", "d")
 
-    assert await ends.heard(12) == "oneoneabcadb"
+    assert await ends.receive(12) == "oneoneabcadb"
 
 
-async def test_what_is_garbled_has_bytes_too_many(ends: Ends) -> None:
+async def test_a_garbled_message_has_extra_bytes(ends: Ends) -> None:
     ends.proxy.there.harm = garbled
-    await ends.say("hello")
+    await ends.send("hello")
 
-    assert await ends.heard(8) == "hellollo"
+    assert await ends.receive(8) == "hellollo"
 
 
-async def test_who_is_cut_off_says_half_a_message_more(ends: Ends) -> None:
+async def test_a_connection_that_is_cut_off_passes_half_a_message_more(ends: Ends) -> None:
     ends.proxy.there.harm = cut_off()
-    await ends.say("hello!", "hello?")
+    await ends.send("hello!", "hello?")
     ends.proxy.mend()
-    await ends.say("again")
+    await ends.send("again")
 
-    assert await ends.heard(8) == "helagain"
+    assert await ends.receive(8) == "helagain"
 
 
-def test_what_is_halved_is_all_there_in_small_pieces() -> None:
+def test_halved_bytes_are_complete_in_small_pieces() -> None:
     data = bytes(range(256))
 
     pieces = list(halved(data))
@@ -111,12 +111,12 @@ def test_what_is_halved_is_all_there_in_small_pieces() -> None:
     assert {len(piece) for piece in pieces} > {1, 4, 7}
 
 
-async def test_what_is_delayed_keeps_its_order_and_is_not_slowed_down(ends: Ends) -> None:
+async def test_delayed_bytes_keep_their_order_and_rate(ends: Ends) -> None:
     ends.proxy.there.delay = 0.3
     began = asyncio.get_running_loop().time()
-    await ends.say("one", "two", "three")
+    await ends.send("one", "two", "three")
 
-    assert await ends.heard(11) == "onetwothree"
+    assert await ends.receive(11) == "onetwothree"
     assert 0.3 <= asyncio.get_running_loop().time() - began < 3 * 0.3
 
 
@@ -128,9 +128,9 @@ async def test_a_reset_is_one_on_both_sides(ends: Ends) -> None:
             await reader.read()
 
 
-async def test_what_passes_is_counted_both_ways(ends: Ends) -> None:
-    await ends.say("question")
-    assert await ends.heard(8) == "question"
+async def test_bytes_are_counted_both_ways(ends: Ends) -> None:
+    await ends.send("question")
+    assert await ends.receive(8) == "question"
     before = ends.proxy.passed()
     ends.far.write(b"answer!")
     assert await ends.near_reads.readexactly(7) == b"answer!"

@@ -64,9 +64,7 @@ async def test_an_agent_at_work_violates_nothing(cartman: Agent) -> None:
     ("field", "value", "sentences"),
     [
         pytest.param("harm", again, ["a second answer to", "this was not asked for"], id="twice"),
-        pytest.param(
-            "delay", 1.5, [r"answered (1\.[5-9]|[2-9]\.)\d+ s after its deadline"], id="late"
-        ),
+        pytest.param("delay", 3.0, [r"answered [1-9]\.\d+ s after its deadline"], id="late"),
         pytest.param(
             "harm",
             lost,

@@ -80,7 +80,7 @@ class Process:
         due = (int(now * 1000 + 0.001) + wait) / 1000 if wait > 0 else now + ITERATION
         return self._clock.plan(max(due, now), self, False, callback, args)
 
-    def greeting(self) -> Hello:
+    def upgrade_hello(self) -> Hello:
         """How it answers a process that has dialed it."""
         digest = self.digest()
         if self.hello.digest != digest:  # else one object is shared by many links

@@ -162,7 +162,7 @@ class Attempt:
         ours.received, ours.ended = self._end.received, self._end.ended
         self._wire = ours
         version = min(self._process.hello.version, listener.hello.version)
-        self._hello = listener.greeting() if version >= 2 else Hello(version=1)
+        self._hello = listener.upgrade_hello() if version >= 2 else Hello(version=1)
         theirs.upgraded(self._opened)
         hello = self._process.hello if version >= 2 else Hello(version=1)
         accepted = listener.accept(theirs, hello)

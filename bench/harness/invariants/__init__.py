@@ -2,7 +2,7 @@
 
 * No request is answered with another's answer.
 * Each request gets exactly one final answer, by its deadline and GRACE.
-* Each node stands in an answer exactly once: as its own numbers, or as an error that says why.
+* An answer lists each node exactly once: with its own numbers, or with an error that gives the reason.
 * Answers without an id come in the order of their requests; the ``seq`` of a stream only grows.
 
 A client reports to its ``Conversation`` what it sends and receives. The ``GroundTruth`` holds what is

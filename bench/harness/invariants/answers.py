@@ -105,13 +105,13 @@ class Judge:
     def _cover(
         self, asked: Asked, keys: Iterable[str], patterns: list[str] | None = None
     ) -> Violations:
-        """Each node stands in it once, and no other node."""
+        """An answer lists each node once, and no other node."""
         counts: Counter[KnownNode] = Counter()
         listed = sorted(keys, key=lambda key: len(self.truth.owners(key)))
         for key in listed:
             owners = self.truth.owners(key)
             if owners:
-                # A name that two nodes share stands for the one that no other key stands for.
+                # A name that two nodes share means the one that no other key means.
                 counts[min(owners, key=lambda one: counts[one])] += 1
             literal = patterns is not None and key in patterns
             if not (owners or literal or self.truth.strangers) or not _fits(key, patterns):
@@ -157,7 +157,7 @@ class Judge:
             if not self.truth.strangers and (
                 node["error"] != "unknown node" or any(numbers.values())
             ):
-                yield f"no node is called {key}, and it stands there as {node}"
+                yield f"no node is called {key}, and it is listed as {node}"
         elif node["error"]:
             yield from self._failed(asked, key, node["error"], numbers)
         else:
@@ -237,7 +237,7 @@ class Judge:
             yield f"the history of {owner.name} has the interval {history['every']} of another"
 
     def _passed_by(self, asked: Asked, error: str) -> bool:
-        """Whether the deadline was short, or the agent stood still before it."""
+        """Whether the deadline was short, or the agent was paused before it."""
         if error == TOO_MANY:
             return self._crowded(asked)
         allowed = time_allowed(asked.request)

@@ -1,7 +1,7 @@
 """The ground truth of a cluster: its nodes, and the faults that were caused in them, with times.
 
 A *pair* is an agent that is asked and a node that it answers about. A fault touches some pairs. It
-excuses errors in them while it lasts, and after its end until the node has stood in an answer with
+excuses errors in them while it lasts, and after its end until an answer has listed the node with
 numbers once, but for RECOVERY seconds at most. From then on nothing is excused. All times are seconds
 of one clock, which the caller chooses.
 """
@@ -24,7 +24,7 @@ REMEMBERED = 3 * RECOVERY
 
 
 class KnownNode(Struct, eq=False, kw_only=True):
-    """One agent, or a double in its place, as it may and must stand in an answer."""
+    """One agent, or a double in its place, as answers may and must list it."""
 
     name: str
     addresses: list[str] = field(default_factory=list)
@@ -69,11 +69,11 @@ class Effect(Struct, frozen=True, kw_only=True):
     moves: bool = False
     """It may be listed twice for a moment, under an old and a new address."""
     freezes: bool = False
-    """It stands still, so its answers come late."""
+    """It is paused, so its answers come late."""
     harmless: bool = False
     """No error is excused by it."""
     by_others: bool = False
-    """It touches what others say of the victim, not what the victim says of itself."""
+    """It touches the answers of others about the victim, not its answers about itself."""
     answers_first: bool = False
     """It answers earlier requests before it ends."""
     crowds: bool = False
@@ -109,7 +109,7 @@ class Fault(Struct, eq=False):
         return EFFECTS[self.kind]
 
     def touches(self, asked: KnownNode, about: KnownNode) -> bool:
-        """Whether it concerns what one node says of the other."""
+        """Whether it concerns the answers of one node about the other."""
         effect = self.effect
         if effect.harmless:
             return False
@@ -176,7 +176,7 @@ class GroundTruth:
     def excuses(
         self, asked: KnownNode, about: KnownNode, since: float, until: float
     ) -> list[Fault]:
-        """The faults that may explain what ``asked`` said wrong of ``about`` in this time."""
+        """The faults that may explain a wrong answer of ``asked`` about ``about`` in this time."""
         well = self._well.get((asked, about), -inf)
         return [
             one
@@ -187,7 +187,7 @@ class GroundTruth:
         ]
 
     def is_well(self, asked: KnownNode, about: KnownNode, since: float, until: float) -> None:
-        """A node stood with numbers in an answer to what was asked at ``since``."""
+        """An answer to a request sent at ``since`` listed a node with numbers."""
         touching = self._touching(asked, about)
         ended = max((one.until for one in touching if one.since <= until), default=-inf)
         if ended < since and self._well.get((asked, about), -inf) <= ended:
@@ -212,17 +212,17 @@ class GroundTruth:
         return None
 
     def paused(self, asked: KnownNode, since: float, until: float) -> bool:
-        """Whether the agent, or the clients, stood still in this time."""
+        """Whether the agent, or the clients, were paused in this time."""
         return any(begin < until and since < end for begin, end in self._pauses(asked))
 
     def resumed(self, node: KnownNode, since: float, until: float) -> bool:
-        """Whether a node went on in this time after it had stood still."""
+        """Whether a node went on in this time after a pause."""
         return any(since <= end <= until for _, end in self._pauses(node))
 
     def due(self, asked: KnownNode, moment: float, seconds: float, *, again: float = 0.0) -> float:
         """When an answer to a request of this moment must be there, if it may take so many seconds.
 
-        An agent that stands still may read a request only after that, and then has all its time. What
+        An agent that is paused may read a request only after that, and then has all its time. What
         was due meanwhile is due ``again`` seconds after it.
         """
         if not asked.timely:
@@ -237,7 +237,7 @@ class GroundTruth:
         return due
 
     def asked_since(self, asked: KnownNode, moment: float, seconds: float) -> float:
-        """The earliest time of what an agent says at this moment, if that may be so old."""
+        """The earliest time of what an agent sends at this moment, if that may be so old."""
         since = moment - seconds
         for begin, end in sorted(self._pauses(asked), reverse=True):
             if begin < moment and since < end:
