@@ -35,38 +35,6 @@ def test_a_silent_node_is_down_everywhere_within_five_seconds_and_a_killed_one_a
     assert least < world.wait_for(lambda: seen_down(others, victim), 10) <= most
 
 
-def test_a_node_killed_during_a_request_is_named_at_once_and_costs_no_deadline(
-    world: World,
-) -> None:
-    victim, other, asked = configured(world, 3)
-    client = world.client(asked)
-    world.run(1)
-    victim.freeze()
-    client.ask(type=1)
-    world.run(0.5)
-    assert client.counts.answered == 0
-    victim.crash()
-    world.run(0.1)
-    assert errors(client.latest["nodes"]) == {victim.name: "down: connection reset by peer"}
-    assert client.latest["nodes"][other.name]["error"] == ""
-
-
-def test_a_frozen_node_costs_the_deadline_and_then_nothing(world: World) -> None:
-    victim, _, asked = configured(world, 3)
-    client = world.client(asked)
-    world.run(1)
-    victim.freeze()
-    client.ask(type=1, timeout=0.5)
-    world.run(0.49)
-    assert client.counts.answered == 0
-    world.run(MARGIN)
-    assert errors(client.latest["nodes"]) == {victim.name: "no answer within 0.5 s"}
-    world.run(6)
-    client.ask(type=1)
-    world.run(0.05)
-    assert errors(client.latest["nodes"]) == {victim.name: "down: no sign of life for 5 s"}
-
-
 @pytest.mark.parametrize("seconds", [1.0, 4.0])
 def test_a_node_that_was_frozen_briefly_is_linked_at_once(world: World, seconds: float) -> None:
     agents = configured(world, 5)
@@ -147,38 +115,6 @@ def test_messages_that_come_a_second_late_take_no_node_down(world: World) -> Non
     world.run(600)
     assert world.network.dials == 10 * 9
     assert world.whole()
-
-
-def test_a_cluster_at_rest_only_pings(world: World) -> None:
-    agents = configured(world, 20)
-    world.run(60)  # until all membership tables have agreed for some time
-    sent = sum(agent.process.sent for agent in agents)
-    world.run(60)
-    assert sum(agent.process.sent for agent in agents) - sent <= 20 * 60 * 2
-
-
-def test_requests_at_the_same_time_cost_the_peers_one_query(world: World) -> None:
-    agents = configured(world, 5)
-    clients = [world.client(agents[0]) for _ in range(500)]
-    world.run(1)
-    before = agents[1].process.sent
-    for client in clients:
-        client.ask(type=1)
-    world.run(1)
-    assert all(client.counts.answered == 1 for client in clients)
-    assert agents[1].process.sent - before <= 4
-
-
-@pytest.mark.parametrize("weather", [Weather(lost=0.05)])
-def test_agents_of_version_1_over_a_slow_network_are_answered_in_order(world: World) -> None:
-    agents = world.mesh(4, legacy=2)
-    world.run(10)
-    clients = [world.client(agent) for agent in agents]
-    for client in clients:
-        client.keep_asking(0.05)
-    world.run(30)
-    world.check_overdue()
-    assert all(client.counts.answered > 100 for client in clients)
 
 
 def test_an_agent_that_stops_answers_open_requests_and_takes_no_node_down(world: World) -> None:
