@@ -42,10 +42,7 @@ class Gauge(Struct):
             process = psutil.Process(self.pid)
             with process.oneshot():
                 sample = Sample(
-                    moment,
-                    int(process.memory_info().rss),
-                    process.num_threads(),
-                    process.num_fds(),
+                    moment, int(process.memory_info().rss), process.num_threads(), process.num_fds()
                 )
         except psutil.Error:
             return

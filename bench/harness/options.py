@@ -28,14 +28,7 @@ def add_load(
     flag(parser, "concurrent", positive, concurrent, "number of concurrent connections")
     flag(parser, "number", positive, number, "total number of requests")
     flag(parser, "pipeline", positive, pipeline, "requests in flight on each connection")
-    flag(
-        parser,
-        "type",
-        int,
-        1,
-        "0 asks for the node itself, 1 for the whole cluster",
-        choices=(0, 1),
-    )
+    flag(parser, "type", int, 1, "0 asks for one node, 1 for the whole cluster", choices=(0, 1))
     flag(parser, "timeout", seconds, 10.0, "seconds without an answer before giving up")
 
 

@@ -5,17 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bench.harness.proxy import (
-    HEADERS,
-    Passed,
-    Proxy,
-    again,
-    cut_off,
-    garbled,
-    halved,
-    lost,
-    stale,
-)
+from bench.harness.proxy import HEADERS, Passed, Proxy, again, cut_off, garbled, halved, lost, stale
 from eventually import eventually
 
 

@@ -111,8 +111,7 @@ def test_a_ping_is_answered_only_where_the_way_is_free(world: World, line: Line)
 
 
 @pytest.mark.parametrize(
-    ("how", "events"),
-    [("kill", ["connection reset by peer"]), ("lose_power", [])],
+    ("how", "events"), [("kill", ["connection reset by peer"]), ("lose_power", [])]
 )
 def test_a_killed_process_is_noticed_and_a_lost_machine_is_not(
     world: World, line: Line, how: str, events: list[str]

@@ -24,11 +24,7 @@ class Client:
     """
 
     def __init__(
-        self,
-        world: "World",
-        agent: "SimulatedAgent",
-        *,
-        stream: dict[str, Any] | None = None,
+        self, world: "World", agent: "SimulatedAgent", *, stream: dict[str, Any] | None = None
     ) -> None:
         self.agent = agent
         self.counts = Counts()
