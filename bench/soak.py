@@ -84,14 +84,13 @@ class Soak:
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-soak-")))
             await self._populate(stack, folder)
-            options = self._options
             self._injector = injector = FaultInjector(
                 self._truth,
                 self._agents,
                 self._clients,
-                log=self._log,
-                complain=self._complain,
-                seed=options.seed,
+                self._log,
+                self._complain,
+                random.Random(f"faults {self._options.seed}"),
             )
             try:
                 await self._inject(injector)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
 
+from msgspec import Struct, field
+
 from bench.harness.agent_process import AgentProcess
 from bench.harness.attack_process import Attack
 from bench.harness.clients import Clients
@@ -19,30 +21,20 @@ STOPPING = 0.05
 """Seconds in which a process that is being frozen may still send something."""
 
 
-class FaultInjector:
+class FaultInjector(Struct):
     """Injects faults into ``agents``, which the ground truth lists.
 
-    Calls ``log`` with each fault as it happens, and ``complain`` with what goes wrong with one.
+    Calls ``_log`` with each fault as it happens, and ``_complain`` with what goes wrong with one.
     """
 
-    def __init__(
-        self,
-        truth: GroundTruth,
-        agents: Sequence[AgentProcess],
-        clients: Sequence[Clients],
-        *,
-        log: Callable[[str], None],
-        complain: Callable[[str, str], None],
-        seed: int,
-    ) -> None:
-        self._truth = truth
-        self._agents = agents
-        self._clients = clients
-        self._log = log
-        self._complain = complain
-        self._rng = random.Random(f"faults {seed}")
-        self._attacks: set[Attack] = set()
-        self.done = 0
+    _truth: GroundTruth
+    _agents: Sequence[AgentProcess]
+    _clients: Sequence[Clients]
+    _log: Callable[[str], None]
+    _complain: Callable[[str, str], None]
+    _rng: random.Random
+    _attacks: set[Attack] = field(default_factory=set)
+    done: int = 0
 
     async def start(self) -> None:
         """Start all agents, each with the first one as its only peer."""

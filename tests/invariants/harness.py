@@ -117,7 +117,7 @@ class FaultHarness(Numbered):
                 for one in everyone
             }
             nodes[agent].push = push
-            truth = GroundTruth(nodes.values(), slack=SLACK, short=SLACK, prompt=True)
+            truth = GroundTruth(list(nodes.values()), slack=SLACK, short=SLACK, prompt=True)
             for one in harmed:
                 truth.begin("link", nodes[one], -inf)
             seed = len(self.watched)

@@ -6,7 +6,7 @@ numbers once, but for RECOVERY seconds at most. From then on nothing is excused.
 of one clock, which the caller chooses.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import inf
 
 from msgspec import Struct, field
@@ -118,35 +118,27 @@ class Fault(Struct, eq=False):
         return self.victim is asked and (effect.forgets or effect.freezes)
 
 
-class GroundTruth:
-    """The nodes of a cluster, and their recent faults.
+class GroundTruth(Struct, eq=False):
+    """The nodes of a cluster, and their recent faults."""
 
-    ``slack``: seconds that may be added to GRACE. ``transit``: seconds that a message between agents
-    in push mode may take. ``short``: a deadline of less may pass a healthy node by. ``prompt``: a
-    request that involves no faulty node is answered at once. ``strangers``: other nodes may be listed.
-    """
+    nodes: list[KnownNode] = field(default_factory=list)
+    slack: float = BUSY
+    """Seconds that may be added to GRACE."""
+    transit: float = BUSY
+    """Seconds that a message between agents in push mode may take."""
+    short: float = 1.0
+    """A deadline of less may pass a healthy node by."""
+    prompt: bool = False
+    """A request that involves no faulty node is answered at once."""
+    strangers: bool = False
+    """Other nodes may be listed."""
+    _owners: dict[str, list[KnownNode]] = field(default_factory=dict)
+    _faults: dict[KnownNode | None, list[Fault]] = field(default_factory=dict)
+    _well: dict[tuple[KnownNode, KnownNode], float] = field(default_factory=dict)
 
-    def __init__(
-        self,
-        nodes: Iterable[KnownNode] = (),
-        *,
-        slack: float = BUSY,
-        transit: float = BUSY,
-        short: float = 1.0,
-        prompt: bool = False,
-        strangers: bool = False,
-    ) -> None:
-        self.nodes: list[KnownNode] = []
-        self.slack = slack
-        self.transit = transit
-        self.short = short
-        self.prompt = prompt
-        self.strangers = strangers
-        self._owners: dict[str, list[KnownNode]] = {}
-        self._faults: dict[KnownNode | None, list[Fault]] = {}
-        self._well: dict[tuple[KnownNode, KnownNode], float] = {}
-        for node in nodes:
-            self.add(node)
+    def __post_init__(self) -> None:
+        for node in self.nodes:
+            self._index(node)
 
     def add(self, node: KnownNode) -> None:
         """Add a node."""
