@@ -146,15 +146,15 @@ async def test_agents_that_ignore_sigterm_are_killed(
     assert [agent.end for agent in agents] == ["signal SIGKILL"] * 2
 
 
-def test_agents_do_not_inherit_our_settings(
+def test_agents_have_a_session_of_their_own_and_none_of_our_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NODNOD_NAME", "ours")
-    code = "import os; print(sorted(k for k in os.environ if 'NODNOD' in k))"
+    code = "import os; print(os.getsid(0) == os.getpid(), [k for k in os.environ if 'NODNOD' in k])"
     show = (sys.executable, "-c", code)
     with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, show) as (agent,):
         agent.process.wait(20)
-        assert (agent.end, agent.log()) == ("exit status 0", "[]\n")
+        assert (agent.end, agent.log()) == ("exit status 0", "True []\n")
 
 
 @pytest.mark.parametrize(
