@@ -9,8 +9,7 @@ import json
 import time
 from collections.abc import Iterable
 from importlib.resources import files
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -45,16 +44,11 @@ class SimulatedCluster:
         self.port = 0
         self.frozen = False
 
-    async def __aenter__(self) -> "SimulatedCluster":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     @property
@@ -76,15 +70,14 @@ class SimulatedCluster:
 
     async def stop(self) -> None:
         """Abort all connections without a close frame."""
-        if self._server is not None:
-            await stop_accepting(self._server.sockets)
+        assert self._server is not None
+        await stop_accepting(self._server.sockets)
         for task in self._tasks:
             task.cancel()
         for connection in self.connections:
             connection.transport.abort()
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        self._server.close()
+        await self._server.wait_closed()
         self.streams.clear()
 
     def fail(self, name: str, error: str, *, state: str = "up", silent: bool = True) -> None:

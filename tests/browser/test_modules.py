@@ -1,5 +1,6 @@
 """The modules without elements: units, states, series, paths, endpoints."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -80,56 +81,54 @@ async def test_the_state_follows_from_the_error(blank: Page, error: str, state: 
     )
 
 
-async def columns(page: Page, body: str, time: float, span: int, count: int) -> list[float | None]:
-    """The columns of a series of ten seconds after ``body``; None for a gap."""
-    return await run(
-        page,
-        "series",
+COLUMNS = {
+    "a short gap is filled, a long one is not": (
+        "s.put(100.9, 1); s.put(102.1, 3); s.put(106, 7)",
+        "106, 7, 7",
+        [1, 3, 3, None, None, None, 7],
+    ),
+    "a gap where no number was known is kept": (
+        "s.put(100, 1); s.put(101, NaN); s.put(102, NaN); s.put(103, 4)",
+        "103, 4, 4",
+        [1, None, None, 4],
+    ),
+    "values older than the length of the series are dropped": (
+        "for (let t = 0; t < 25; t += 1) s.put(100 + t, t)",
+        "124, 12, 12",
+        [None, None, *range(15, 25)],
+    ),
+    "a history of slow samples fills every second and keeps its gaps": (
+        "s.fill(110.2, 2, [1, null, 3, 4])",
+        "110, 8, 8",
+        [1, 1, None, None, 3, 3, 4, 4],
+    ),
+    "a history does not overwrite newer values": (
+        "s.put(110, 50); s.fill(108, 1, [1, 2, 3])",
+        "110, 5, 5",
+        [1, 2, 3, None, 50],
+    ),
+    "columns are means of their seconds": (
+        "for (let t = 0; t < 9; t += 1) s.put(t + 99, t)",
+        "107, 9, 3",
+        [1, 4, 7],
+    ),
+    "a clock set back clears the series": (
+        "s.put(1000, 1); s.put(500, 2); s.put(501, 3)",
+        "501, 4, 4",
+        [None, None, 2, 3],
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "span", "columns"), COLUMNS.values(), ids=COLUMNS)
+async def test_a_series_of_ten_seconds_has_columns(
+    blank: Page, body: str, span: str, columns: list[float | None]
+) -> None:
+    program = (
         f"const s = new m.Series(10); {body}; "
-        f"return [...s.columns({time}, {span}, {count})].map((v) => Number.isNaN(v) ? null : v);",
+        f"return [...s.columns({span})].map((v) => Number.isNaN(v) ? null : v);"
     )
-
-
-async def test_a_series_fills_a_short_gap_only(blank: Page) -> None:
-    body = "s.put(100.9, 1); s.put(102.1, 3); s.put(106, 7)"
-
-    assert await columns(blank, body, 106, 7, 7) == [1, 3, 3, None, None, None, 7]
-
-
-async def test_a_series_keeps_a_gap_where_no_number_was_known(blank: Page) -> None:
-    body = "s.put(100, 1); s.put(101, NaN); s.put(102, NaN); s.put(103, 4)"
-
-    assert await columns(blank, body, 103, 4, 4) == [1, None, None, 4]
-
-
-async def test_a_series_drops_values_older_than_its_length(blank: Page) -> None:
-    body = "for (let t = 0; t < 25; t += 1) s.put(100 + t, t)"
-
-    assert await columns(blank, body, 124, 12, 12) == [None, None, *range(15, 25)]
-
-
-async def test_a_history_of_slow_samples_fills_every_second_and_keeps_its_gaps(blank: Page) -> None:
-    body = "s.fill(110.2, 2, [1, null, 3, 4])"
-
-    assert await columns(blank, body, 110, 8, 8) == [1, 1, None, None, 3, 3, 4, 4]
-
-
-async def test_a_history_does_not_overwrite_newer_values(blank: Page) -> None:
-    body = "s.put(110, 50); s.fill(108, 1, [1, 2, 3])"
-
-    assert await columns(blank, body, 110, 5, 5) == [1, 2, 3, None, 50]
-
-
-async def test_columns_are_means_of_their_seconds(blank: Page) -> None:
-    body = "for (let t = 0; t < 9; t += 1) s.put(t + 99, t)"
-
-    assert await columns(blank, body, 107, 9, 3) == [1, 4, 7]
-
-
-async def test_a_clock_set_back_clears_the_series(blank: Page) -> None:
-    body = "s.put(1000, 1); s.put(500, 2); s.put(501, 3)"
-
-    assert await columns(blank, body, 501, 4, 4) == [None, None, 2, 3]
+    assert await run(blank, "series", program) == columns
 
 
 async def test_a_line_breaks_at_a_gap_and_a_single_point_shows(blank: Page) -> None:
@@ -149,41 +148,31 @@ MEMBERS = [
 ]
 
 
-async def candidates(page: Page, address: str, body: str = "") -> list[str]:
-    """The URLs that a page at ``address`` tries, in order, once it knows the members."""
-    return await page.evaluate(
-        f"""async ([address, members]) => {{
-            const {{ Endpoints }} = await import("/endpoints.js");
-            const p = new Endpoints(new URL(address));
-            p.update(members, p.home);
-            {body}
-            return p.candidates().map(({{ url }}) => url);
-        }}""",
-        [address, MEMBERS],
-    )
+CANDIDATES = {
+    "members that are up are tried first and unreachable ones never": (
+        "http://127.0.0.1:7070/",
+        "",
+        ["ws://127.0.0.1:7070/", "ws://127.0.0.1:7071/", "ws://[2001:db8::1]:7070/"],
+    ),
+    "the agent just lost is tried after the others that are up": (
+        "http://127.0.0.1:7070/",
+        "e.lost = e.home;",
+        ["ws://127.0.0.1:7071/", "ws://127.0.0.1:7070/", "ws://[2001:db8::1]:7070/"],
+    ),
+    "a member on loopback is expected on the host of the page": (
+        "https://ops.example/nodes/?x#/node/a",
+        "",
+        ["wss://ops.example/nodes/", "wss://ops.example:7071/", "wss://[2001:db8::1]:7070/"],
+    ),
+}
 
 
-async def test_members_that_are_up_are_tried_first_and_unreachable_ones_never(
-    blank: Page,
+@pytest.mark.parametrize(("address", "body", "urls"), CANDIDATES.values(), ids=CANDIDATES)
+async def test_a_page_that_knows_the_members_tries_these_urls_in_order(
+    blank: Page, address: str, body: str, urls: list[str]
 ) -> None:
-    assert await candidates(blank, "http://127.0.0.1:7070/") == [
-        "ws://127.0.0.1:7070/",
-        "ws://127.0.0.1:7071/",
-        "ws://[2001:db8::1]:7070/",
-    ]
-
-
-async def test_the_agent_just_lost_is_tried_after_the_others_that_are_up(blank: Page) -> None:
-    assert await candidates(blank, "http://127.0.0.1:7070/", "p.lost = p.home;") == [
-        "ws://127.0.0.1:7071/",
-        "ws://127.0.0.1:7070/",
-        "ws://[2001:db8::1]:7070/",
-    ]
-
-
-async def test_a_member_on_loopback_is_expected_on_the_host_of_the_page(blank: Page) -> None:
-    assert await candidates(blank, "https://ops.example/nodes/?x#/node/a") == [
-        "wss://ops.example/nodes/",
-        "wss://ops.example:7071/",
-        "wss://[2001:db8::1]:7070/",
-    ]
+    program = f"""const e = new m.Endpoints(new URL({json.dumps(address)}));
+        e.update({json.dumps(MEMBERS)}, e.home);
+        {body}
+        return e.candidates().map(({{ url }}) => url);"""
+    assert await run(blank, "endpoints", program) == urls

@@ -79,6 +79,17 @@ async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None
         await expect(row).to_contain_text("60.0\u00a0%")
 
 
+async def test_the_view_of_a_node_shows_that_it_went_down(page: Page) -> None:
+    async with SimulatedCluster(["a", "b"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/b")
+        await expect(page.locator(".node-view")).to_have_attribute("data-state", "up")
+
+        cluster.fail("b", "down: connection refused", state="down")
+
+        await expect(page.locator(".node-view")).to_have_attribute("data-state", "down")
+        await expect(page.locator(".node-view > .reason")).to_contain_text("since ")
+
+
 async def test_a_node_that_is_not_in_the_cluster_is_shown_as_unknown(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/nobody")

@@ -81,6 +81,15 @@ async def test_a_node_that_left_on_purpose_is_not_counted_as_down(page: Page) ->
         await expect(page.locator(".states")).to_contain_text("0 down")
 
 
+async def test_the_status_line_names_the_agent_and_the_age_of_its_numbers(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+
+        await expect(page.locator("#status-line")).to_have_text(
+            re.compile(r"^Live from a.* s old$")
+        )
+
+
 async def test_the_totals_count_only_current_numbers(page: Page) -> None:
     async with SimulatedCluster(["a", "b", "c"]) as cluster:
         cluster.fail("c", "down: connection refused", state="down")
