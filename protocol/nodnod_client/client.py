@@ -7,7 +7,6 @@ import re
 import ssl
 from collections.abc import AsyncGenerator
 from random import Random
-from types import TracebackType
 from typing import Self, Unpack
 
 from websockets.exceptions import InvalidURI
@@ -117,12 +116,7 @@ class Client:
         await self.connect()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.disconnect()
 
     async def stat(self, **options: Unpack[StatOptions]) -> Answer:

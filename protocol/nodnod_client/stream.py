@@ -107,9 +107,9 @@ class Gaps:
         """The answer with the number of ticks missed before it; ``now`` in seconds."""
         seq = answer.seq or 0
         missed = max(0, seq - self._next_seq)
-        reconnected = self._reset and self._last_answer is not None
-        if reconnected and self._last_answer is not None and self._every > 0:
-            missed = max(missed, round((now - self._last_answer) / self._every) - 1)
+        before = self._last_answer if self._reset else None
+        if before is not None and self._every > 0:
+            missed = max(missed, round((now - before) / self._every) - 1)
         self._next_seq, self._last_answer, self._reset = seq + 1, now, False
         return StreamAnswer(
             host=answer.host,
@@ -117,5 +117,5 @@ class Gaps:
             id=answer.id,
             seq=answer.seq,
             missed=missed,
-            reconnected=reconnected,
+            reconnected=before is not None,
         )

@@ -8,7 +8,6 @@ import ssl
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from nodnod_client.client import DEFAULT_SERVER, Client
@@ -91,12 +90,7 @@ class SyncClient:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.disconnect()
 
     def stat(self, **options: Unpack[StatOptions]) -> Answer:
@@ -148,9 +142,8 @@ class _LoopThread:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
-        self._started = threading.Event()
         # Held while stopping: no coroutine is submitted after it. Reentrant, because the garbage
         # collector may close a stream in a thread that holds it.
         self._lock = threading.RLock()
@@ -158,7 +151,6 @@ class _LoopThread:
         # A daemon, so that a program without a disconnect() can end.
         self._thread = threading.Thread(target=self._main, name="nodnod-client", daemon=True)
         self._thread.start()
-        self._started.wait()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and wait for it. Raises NotConnectedError after ``stop``."""
@@ -183,7 +175,7 @@ class _LoopThread:
     def stop(self) -> None:
         """Disconnect the client and end the thread. May be called again."""
         with self._lock:
-            if not self._stopped and self._loop is not None:
+            if not self._stopped:
                 self._stopped = True
                 self._loop.call_soon_threadsafe(self._stopping.set)
         if threading.current_thread() is not self._thread:
@@ -191,16 +183,15 @@ class _LoopThread:
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._lock:
-            if self._stopped or self._loop is None:
+            if self._stopped:
                 work.close()
                 raise NotConnectedError("disconnected")
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _main(self) -> None:
-        asyncio.run(self._serve())
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._started.set()
         await self._stopping.wait()
         await self._client.disconnect()

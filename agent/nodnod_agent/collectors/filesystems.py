@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nodnod_agent.collectors.mount_watch import MountState, MountWatch
+from nodnod_agent.collectors.mount_watch import MountState, MountWatch, Usage
 from nodnod_agent.collectors.mounts import Mount, mount_table
 from nodnod_client.sections import Filesystem
 
@@ -27,13 +27,10 @@ def compute(states: Iterable[MountState]) -> list[Filesystem]:
         point, source, type_ = mount.printable
         rows.append(
             Filesystem(
-                mount=point,
-                device=source,
-                type=type_,
-                total=usage.total if usage else 0,
-                used=usage.used if usage else 0,
-                free=usage.free if usage else 0,
-                inodes_used_percent=usage.inodes_used_percent if usage else None,
+                point,
+                source,
+                type_,
+                *(usage or Usage(0, 0, 0, None)),
                 counted=mount.counted,
                 stuck_since=UNSET if stuck_since is None else stuck_since,
                 error=error or UNSET,

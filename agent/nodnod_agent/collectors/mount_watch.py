@@ -1,13 +1,10 @@
 """The usage of all mounts, read by threads that may hang.
 
-``statvfs`` on a dead mount never returns and cannot be interrupted. One thread per mount would be
-safe, but a machine with a hundred disks would pay for a hundred thread switches per second. So one
-*reader* thread reads all mounts in turn. If a call does not return, it keeps that thread, and the
-next round starts a new reader for the other mounts. A mount with a pending call is skipped until
-the call returns; the thread of the call then ends. So there is at most one thread more than stuck
-mounts, usually exactly one, and a stuck mount delays the others once, by at most one round.
-
-Readers are daemon threads that are never joined: the process can exit while they hang.
+``statvfs`` on a dead mount never returns. One thread per mount would cost a machine with a hundred
+disks a hundred thread switches per second. So one *reader* thread reads all mounts in turn; a call
+that does not return keeps that thread, and the next round starts a new reader for the other mounts.
+A stuck mount delays the others once, by at most one round. Readers are daemon threads that are never
+joined: the process can exit while they hang.
 """
 
 import os
@@ -15,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from nodnod_agent.collectors.mounts import Mount
@@ -59,16 +57,14 @@ def measure(path: str) -> Usage:
     )
 
 
+@dataclass(slots=True)
 class _Watched:
     """One mount; ``called`` is when the pending call began, on both clocks."""
 
-    __slots__ = ("called", "error", "mount", "usage")
-
-    def __init__(self, mount: Mount) -> None:
-        self.mount = mount
-        self.usage: Usage | None = None
-        self.error = ""
-        self.called: tuple[float, float] | None = None
+    mount: Mount
+    usage: Usage | None = None
+    error: str = ""
+    called: tuple[float, float] | None = None
 
 
 class MountWatch:

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping
+from functools import cached_property
 
 import psutil
 
@@ -33,15 +34,13 @@ class SystemCollector:
     def __init__(self, cgroup: Cgroup, agent_version: str) -> None:
         self._cgroup = cgroup
         self._version = agent_version
-        self._system: System | None = None
 
     def read(self, now: float) -> System:
         """The section."""
-        if self._system is None:
-            self._system = self._read()
-        return self._system
+        return self._section
 
-    def _read(self) -> System:
+    @cached_property
+    def _section(self) -> System:
         cores = os.cpu_count() or 1
         scope_, cpu_limit, memory_limit = scope(
             self._cgroup.memory(), self._cgroup.cpu(), psutil.virtual_memory().total, cores
