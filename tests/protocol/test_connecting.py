@@ -65,13 +65,6 @@ async def test_concurrent_connects_make_one_connection(v2: V2Server) -> None:
     await client.disconnect()
 
 
-async def test_concurrent_connects_share_a_failure() -> None:
-    client = Client("127.0.0.1:1")
-    outcomes = await asyncio.gather(*(client.connect() for _ in range(3)), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [ConnectError] * 3
-    assert len({id(outcome) for outcome in outcomes}) == 3
-
-
 async def test_a_cancelled_connect_does_not_cancel_the_attempt_of_others(v2: V2Server) -> None:
     client = Client(v2.address)
     leaver, stayer = (asyncio.create_task(client.connect()) for _ in range(2))
