@@ -1,5 +1,7 @@
 """The page when agents refuse it, vanish, freeze, or require a token."""
 
+import json
+
 import pytest
 
 from browser.chromium import Page, expect
@@ -89,8 +91,6 @@ async def test_a_refused_request_is_shown_with_the_text_of_the_agent(page: Page)
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(1)
 
-        await cluster.broadcast(
-            {"host": "a", "nodes": {}, "error": "too <many>", "code": "forbidden"}
-        )
+        await cluster.say(json.dumps({"host": "a", "error": "too <many>", "code": "forbidden"}))
 
         await expect(page.locator(".notice")).to_contain_text("The agent refused: too <many>")

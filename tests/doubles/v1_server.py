@@ -97,6 +97,7 @@ class V1Server:
             self.port,
             compression=None,
             select_subprotocol=self.select_subprotocol,
+            process_request=self.process_request,
             process_response=self.introduce,
             ping_interval=None,
         )
@@ -115,6 +116,10 @@ class V1Server:
     def select_subprotocol(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
     ) -> Subprotocol | None:
+        return None
+
+    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """The answer to a request that shall not become a WebSocket, or None."""
         return None
 
     def introduce(self, connection: ServerConnection, request: Request, response: Response) -> None:

@@ -85,19 +85,14 @@ def test_the_timeout_can_be_changed(v2: Threaded[V2Server]) -> None:
             client.stat()
 
 
-@pytest.mark.parametrize("kind", [V1Server, V2Server])
-def test_many_threads_share_one_client(kind: type[V1Server]) -> None:
+def test_many_threads_share_one_client(v2: Threaded[V2Server]) -> None:
     def ask(number: int) -> bool:
         answer = client.stat_all() if number % 3 else client.stat()
         return len(answer.nodes) == (2 if number % 3 else 1)
 
-    with (
-        Threaded(kind(nodes=NODES)) as agent,
-        SyncClient(agent.address) as client,
-        ThreadPoolExecutor(8) as threads,
-    ):
+    with SyncClient(v2.address) as client, ThreadPoolExecutor(8) as threads:
         assert all(threads.map(ask, range(200)))
-    assert len(agent.server.requests) == 200
+    assert len(v2.server.requests) == 200
 
 
 def test_disconnect_fails_pending_requests(v2: Threaded[V2Server]) -> None:
