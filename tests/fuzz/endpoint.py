@@ -150,7 +150,7 @@ class Endpoint:
         self._check_output()
         if self.connection.ws.eof_sent:
             assert self.ended_by_agent, "the library has ended the connection, the agent has not"
-        self.transport.lose_soon()
+        self.transport.abort()
         self.loop.turn()
         self.check()
         assert self.transport.lost

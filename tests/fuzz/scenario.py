@@ -141,7 +141,7 @@ STEPS: dict[bytes, Callable[[Scenario, bytes], None]] = {
     b"z": lambda scenario, _: scenario.stall(),
     b"y": lambda scenario, _: scenario.endpoint.transport.take_all(),
     b"e": lambda scenario, _: scenario.endpoint.transport.arrive_eof(),
-    b"x": lambda scenario, _: scenario.endpoint.transport.lose_soon(),
+    b"x": lambda scenario, _: scenario.endpoint.transport.abort(),
     b"q": lambda scenario, data: scenario.endpoint.ask(data),
     b"A": lambda scenario, _: scenario.endpoint.answer_as_stan(),
     b"!": lambda scenario, _: scenario.endpoint.stop(),

@@ -118,11 +118,6 @@ class FakeTransport(asyncio.Transport):
         self.stuck = False
         self.take(self.unsent)
 
-    def lose_soon(self) -> None:
-        """Lose the connection in the next loop iteration."""
-        self.closed = True
-        self._end()
-
     def lose(self) -> None:
         """Lose the connection."""
         if not self.lost:

@@ -23,22 +23,6 @@ async def test_only_an_agent_that_selects_the_subprotocol_is_known_by_its_header
         assert (await link.dial(address))[2] == hello
 
 
-async def test_the_dialer_sends_its_name(link: FakeLink) -> None:
-    received: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
-
-    async def note(connection: ServerConnection) -> None:
-        assert connection.request is not None
-        received.set_result(dict(connection.request.headers.raw_items()))
-
-    async with peer(note) as address:
-        link.start(address)
-        headers = await asyncio.wait_for(received, 10)
-
-    assert headers["NodNod-Name"] == "k%C3%A5re"
-    assert headers["NodNod-Instance"] == "instance-1"
-    assert headers["NodNod-Address"] == "127.0.0.1:7070"
-
-
 def sending(message: str | bytes) -> Handler:
     """A peer that sends one message."""
 

@@ -124,22 +124,6 @@ def test_the_entry_that_has_used_least_is_served_first(harness: QueueHarness) ->
     assert light.left == 0
 
 
-def test_calls_wait_in_the_queue_too(harness: QueueHarness) -> None:
-    made: list[int] = []
-
-    def call(number: int) -> None:
-        made.append(number)
-        harness.cpu.now += ITERATION_BUDGET
-
-    for number in range(3):
-        harness.queue.enqueue_call(lambda number=number: call(number))  # type: ignore[misc]
-
-    harness.loop.iterate()
-    assert made == [0]
-    harness.loop.turn()
-    assert made == [0, 1, 2]
-
-
 def test_a_call_that_raises_does_not_stop_the_queue(harness: QueueHarness) -> None:
     def fail() -> None:
         raise ValueError("on purpose")

@@ -61,8 +61,6 @@ class Framer:
     A message that goes to many connections is encoded once.
     """
 
-    __slots__ = ("_frame", "_mask", "_text")
-
     def __init__(self, *, mask: bool) -> None:
         self._mask = mask
         self._text = b""
