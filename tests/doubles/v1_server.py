@@ -32,9 +32,9 @@ def node_object(name: str, *, error: str = "", **stats: Any) -> dict[str, Any]:
 class V1Server:
     """Use as an async context manager; the system chooses the ``port``.
 
-    ``nodes`` are the node objects of type 1 (by default its own). ``delay`` is how many seconds
-    each answer takes. ``freeze`` holds back all answers, ``thaw`` sends them, late and in order.
-    ``requests`` lists all requests that were read, over all connections.
+    ``nodes`` are the node objects of type 1 (by default its own). ``freeze`` holds back all
+    answers, ``thaw`` sends them, late and in order. ``requests`` lists all requests that were read,
+    over all connections.
     """
 
     version = 1
@@ -45,16 +45,12 @@ class V1Server:
         *,
         stats: dict[str, Any] | None = None,
         nodes: Sequence[dict[str, Any]] | None = None,
-        delay: float = 0.0,
-        error: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.name = name
         self.stats = stats or {}
         self.nodes = nodes
-        self.delay = delay
-        self.error = error
         self.host = host
         self.port = port
         self.requests: list[dict[str, Any]] = []
@@ -144,8 +140,6 @@ class V1Server:
 
     async def _handle(self, connection: ServerConnection, request: dict[str, Any]) -> None:
         answer = self.answer(request)
-        if self.delay:
-            await asyncio.sleep(self.delay)
         await self._thawed.wait()
         if answer is not None:
             await connection.send(json.dumps(answer))
@@ -159,7 +153,7 @@ class V1Server:
         return {
             "host": self.name,
             "nodes": {node["name"]: node for node in nodes},
-            "error": self.error,
+            "error": "",
         }
 
     async def _arrive(self, request: dict[str, Any]) -> None:

@@ -20,9 +20,10 @@ VERSION_2 = Subprotocol("nodnod.2")
 class V2Server(V1Server):
     """Selects ``nodnod.2`` where it is offered, and echoes ids.
 
-    ``hold`` keeps requests unanswered until ``release`` answers them in a given order. Streams
-    tick when ``tick`` is called, or by themselves if ``ticking`` is set. ``streams`` lists the
-    requests of running streams. ``members`` is the answer to type 3.
+    Each answer takes ``delay`` seconds. ``hold`` keeps requests unanswered until ``release``
+    answers them in a given order. Streams tick when ``tick`` is called, or by themselves if
+    ``ticking`` is set. ``streams`` lists the requests of running streams. ``members`` is the answer
+    to type 3.
     """
 
     version = 2
@@ -31,6 +32,7 @@ class V2Server(V1Server):
         super().__init__(name, **options)
         self.instance = f"instance of {name}"
         self.ticking = ticking
+        self.delay = 0.0
         self.streaming = True
         self.refusal: dict[str, str] | None = None
         self.members: list[dict[str, Any]] = []
@@ -57,7 +59,7 @@ class V2Server(V1Server):
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if request.get("type") == 3:
-            return {"host": self.name, "members": self.members, "error": self.error}
+            return {"host": self.name, "members": self.members, "error": ""}
         return super().answer(request)
 
     def hold(self) -> None:

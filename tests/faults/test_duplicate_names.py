@@ -36,11 +36,11 @@ def beside(other: Agent, state: str = "up") -> dict[str, str]:
     return {"kyle": "up", f"kyle@{other.address}": state, "seed": "up"}
 
 
-async def test_two_nodes_with_one_name_are_both_listed_and_logged(
+async def test_two_nodes_with_one_name_are_both_listed_and_logged_also_after_one_dies(
     harness: FaultHarness, trio: Trio
 ) -> None:
     seed, one, two = trio
-    await harness.watch(seed, one, two)
+    await harness.watch(seed, one, harmed=[two])
 
     def warning(address: str) -> str:
         return f"Two nodes have the name kyle: the one at {address} is listed as kyle@{address}"
@@ -53,13 +53,6 @@ async def test_two_nodes_with_one_name_are_both_listed_and_logged(
 
     await eventually(lambda: any(warned()))
     assert not all(warned())
-
-
-async def test_one_of_two_nodes_with_one_name_dies_and_comes_back(
-    harness: FaultHarness, trio: Trio
-) -> None:
-    seed, one, two = trio
-    await harness.watch(seed, one, harmed=[two])
 
     two.kill()
 

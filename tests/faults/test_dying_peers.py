@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import AsyncIterator, Iterator
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -50,24 +49,7 @@ def frozen(kenny: Agent, harness: FaultHarness) -> Iterator[Agent]:
 # Frozen.
 
 
-async def test_a_frozen_peer_is_named_at_the_deadline(cartman: Agent, frozen: Agent) -> None:
-    asked = monotonic()
-    answer = await ask(cartman, {"type": 1, "timeout": 0.5})
-    took = monotonic() - asked
-
-    assert errors(answer) == {"cartman": "", "kenny": "no answer within 0.5 s", "kyle": ""}
-    assert 0.5 <= took < 0.5 + SLACK
-
-
 # Thawed.
-
-
-async def test_a_thawed_peer_answers_again_within_a_second(cartman: Agent, frozen: Agent) -> None:
-    assert errors(await ask(cartman, {"type": 1, "timeout": 0.2}))["kenny"]
-
-    frozen.signal(signal.SIGCONT)
-
-    await whole(cartman, *NAMES, within=SLACK)
 
 
 async def test_late_answers_of_a_frozen_peer_reach_no_client(cartman: Agent, frozen: Agent) -> None:
@@ -107,17 +89,6 @@ async def test_a_peer_that_freezes_again_and_again_is_never_down(
 # Killed.
 
 
-async def test_a_killed_peer_is_named_without_waiting(cartman: Agent, kenny: Agent) -> None:
-    async with V1Client(cartman.address) as client:
-        kenny.kill()
-        asked = monotonic()
-        (answer,) = await client.ask(1)
-        took = monotonic() - asked
-
-    assert errors(answer)["kenny"].startswith("down: ")
-    assert took < 0.1 + SLACK
-
-
 async def test_requests_in_flight_when_their_peer_dies_are_answered_at_once(
     cartman: Agent, frozen: Agent
 ) -> None:
@@ -136,28 +107,9 @@ async def test_a_peer_that_dies_and_comes_back_answers_again_within_fifteen_seco
     cluster: list[Agent], cartman: Agent, kenny: Agent
 ) -> None:
     kenny.kill()
-    assert errors(await ask(cartman, {"type": 1}))["kenny"]
+    assert errors(await ask(cartman, {"type": 1}))["kenny"].startswith("down: ")
 
     await kenny.restart()
 
     for agent in cluster:
         await whole(agent, *NAMES, within=15.0)
-
-
-async def test_each_change_of_a_peer_is_one_log_line(cartman: Agent, kenny: Agent) -> None:
-    node = kenny.listen
-    kenny.kill()
-    assert errors(await ask(cartman, {"type": 1}))["kenny"]
-    await kenny.restart()
-    await whole(cartman, *NAMES)
-    kenny.kill()
-    assert errors(await ask(cartman, {"type": 1}))["kenny"]
-
-    changes = [line.partition(" Reason")[0] for line in cartman.messages() if node in line]
-
-    assert changes[-4:] == [
-        f"Lost connection with node: [kenny : {node}].",
-        f"Established connection with node: {node}",
-        f"Connected to node: [kenny : {node}]",
-        f"Lost connection with node: [kenny : {node}].",
-    ]

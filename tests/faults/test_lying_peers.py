@@ -13,10 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bench.harness.agents import Agent, whole
-from bench.harness.invariants.ground_truth import KnownNode
 from bench.harness.threaded import Threaded
-from doubles.v1_server import node_object
-from doubles.v2_server import V2Server
 from eventually import eventually
 from invariants.harness import MEGABYTE, FaultHarness
 from invariants.peers import Lie, OldPeer, Peer, Say, honest
@@ -267,65 +264,3 @@ async def test_peers_that_break_their_links_are_believed_again_over_the_next(
 
 
 # In push mode.
-
-
-def tick(name: str, **stats: Any) -> str:
-    """A tick of an agent of this name, with these stats in it."""
-    node = node_object(name, **stats)
-    return json.dumps({"host": name, "nodes": {name: node}, "error": "", "id": 0, "seq": 1})
-
-
-GARBAGE: dict[str, Callable[[str], str | bytes]] = {
-    "no json": lambda name: "{]",
-    "no object": lambda name: "[0]",
-    "deep": lambda name: "[" * 100_000,
-    "nan": lambda name: tick(name, cpuUsed=float("nan")),
-    "infinite": lambda name: tick(name, cpuUsed=1.0).replace("1.0", "1e999"),
-    "negative": lambda name: tick(name, memoryUsed=-1),
-    "words": lambda name: tick(name, cpuUsed="much"),
-    "too large": lambda name: tick(name, memoryUsed=2**70),
-    "another": lambda name: tick("good"),
-    "long": lambda name: tick(name, padding="x" * 20_000),
-    "empty": lambda name: json.dumps({"host": name, "nodes": {}, "error": "", "id": 0, "seq": 1}),
-    "two": lambda name: json.dumps(
-        {"nodes": {one: node_object(one) for one in (name, "good")}, "id": 0, "seq": 1}
-    ),
-    "error": lambda name: json.dumps({"nodes": {}, "error": "no disk", "id": 0, "seq": 1}),
-}
-
-
-async def test_peers_that_stream_garbage_spoil_their_own_entries_only(
-    harness: FaultHarness,
-) -> None:
-    async with AsyncExitStack() as stack:
-        peers = [await stack.enter_async_context(V2Server(name)) for name in ("good", *GARBAGE)]
-        bad = peers[1:]
-        addresses = [peer.address for peer in peers]
-        stan = harness.start("stan", nodes=addresses, settings={"mode": "push", "interval": 5})
-        for peer in peers:
-            await peer.streaming_count(1)
-            await peer.tick()
-        await whole(stan, "stan", "good", *GARBAGE)
-        sound, *harmed = [
-            KnownNode(name=peer.name, addresses=[peer.address], extra_fields=True) for peer in peers
-        ]
-        await harness.watch(stan, unwatched=[sound], harmed=harmed, push=True, pace=PACE)
-
-        for peer, say in zip(bad, GARBAGE.values(), strict=True):
-            await peer.say(say(peer.name))
-
-        async def all_wrong() -> bool:
-            told = errors(await ask(stan, {"type": 1}))
-            return all(map(told.get, GARBAGE))
-
-        await eventually(all_wrong)
-        answer = await ask(stan, {"type": 1})
-        told = errors(answer)
-        words = {error.partition(":")[0] for name, error in told.items() if name in GARBAGE}
-        assert words == {"bad answer", "no disk"}
-        assert {n["cpuUsed"] for name, n in answer["nodes"].items() if name != "stan"} == {5.0}
-
-        for peer in bad:
-            await peer.tick()
-        await whole(stan, "stan", "good", *GARBAGE)
-        await harness.judge()  # while the peers still run

@@ -3,24 +3,24 @@
 Needs root, and `ip` of iproute2. All namespaces are named after this process, and end with it.
 """
 
-import ctypes
-import http.client
 import json
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Self, TypeVar
+import sys
+from typing import Any, Self
 
-CLONE_NEWNET = 0x40000000
 NET = "10.213"
 """The network of the addresses; it is only visible inside the namespaces."""
 
-FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARD = "echo 1 > /proc/sys/net/ipv4/ip_forward"
 
-T = TypeVar("T")
+GET = """
+import http.client, sys
+connection = http.client.HTTPConnection(sys.argv[1], timeout=10)
+connection.request("GET", sys.argv[2])
+sys.stdout.write(connection.getresponse().read().decode())
+"""
 
 
 def why_not() -> str:
@@ -29,7 +29,6 @@ def why_not() -> str:
         return "there is no `ip` (on Debian: apt install iproute2)"
     try:
         with Machines(1) as machines:
-            machines.within(0, lambda: None)
             machines.cut(0, 0)
             machines.mend(0, 0)
     except (subprocess.CalledProcessError, OSError) as error:
@@ -50,7 +49,7 @@ class Machines:
     def __enter__(self) -> Self:
         try:
             self._make(self._router)
-            _within(self._router, lambda: FORWARD.write_text("1"))
+            _run("ip", "netns", "exec", self._router, "sh", "-c", FORWARD)
             for number in range(self._count):
                 self._connect(number)
         except BaseException:
@@ -67,7 +66,7 @@ class Machines:
         """The address of a machine."""
         return f"{NET}.{number}.2"
 
-    def prefix(self, number: int) -> Sequence[str]:
+    def prefix(self, number: int) -> list[str]:
         """A command that runs what follows it on a machine, under the same process id."""
         return ["ip", "netns", "exec", self._name(number)]
 
@@ -79,22 +78,10 @@ class Machines:
         """Let it through again."""
         self._rule("del", source, target)
 
-    def within(self, number: int, work: Callable[[], T]) -> T:
-        """Do something on a machine, in a thread of its own."""
-        return _within(self._name(number), work)
-
     def get(self, number: int, port: int, path: str) -> Any:
-        """A page of the agent on a machine, asked for there."""
-
-        def ask() -> Any:
-            connection = http.client.HTTPConnection(self.host(number), port, timeout=10)
-            try:
-                connection.request("GET", path)
-                return json.load(connection.getresponse())
-            finally:
-                connection.close()
-
-        return self.within(number, ask)
+        """A page of the agent on a machine, read there."""
+        client = [sys.executable, "-ISc", GET, f"{self.host(number)}:{port}", path]
+        return json.loads(_run(*self.prefix(number), *client))
 
     def _name(self, number: int) -> str:
         return f"{self._base}m{number}"
@@ -121,30 +108,9 @@ class Machines:
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=20)
+    _run("ip", *words)
 
 
-def _within(name: str, work: Callable[[], T]) -> T:
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            _enter(name)
-            done.append(work())
-        except BaseException as error:  # noqa: BLE001  # it is raised below
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return done[0]
-
-
-def _enter(name: str) -> None:
-    with open(f"/run/netns/{name}") as namespace:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(namespace.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"cannot enter {name}")
+def _run(*command: str) -> str:
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+    return done.stdout

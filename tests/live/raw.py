@@ -79,9 +79,10 @@ class RawClient:
     async def __aexit__(self, *_: object) -> None:
         self.socket.close()
 
-    def reset_at_end(self) -> None:
+    def reset(self) -> None:
         """End the connection with a reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     async def shake(self, *headers: str) -> str:
         """Do the handshake; gives the head of the answer."""

@@ -9,9 +9,9 @@ import pytest
 from bench.harness.agents import Agent, Agents, whole
 from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
-from doubles.v1_server import STATS, V1Server, node_object
+from doubles.v1_server import STATS, V1Server
 from eventually import eventually
-from live.asking import ask, errors
+from live.asking import ask
 
 
 @pytest.fixture
@@ -112,47 +112,10 @@ async def test_a_version_1_peer_is_asked_for_itself_and_listed_with_its_numbers(
     assert kyle.requests == [{"type": 0, "statType": 0}] * len(kyle.requests)
 
 
-async def test_the_late_answer_of_a_frozen_version_1_peer_is_not_taken_for_the_next(
-    stan: Agent, kyle: V1Server
-) -> None:
-    kyle.freeze()
-    asked = len(kyle.requests)
-    async with V1Client(stan.address) as client:
-        kyle.stats = {"cpuUsed": 1.0}
-        await client.send({"type": 1, "timeout": 0.1})
-        (late,) = await client.receive()
-        await kyle.arrived(asked + 1)
-        kyle.stats = {"cpuUsed": 2.0}
-        await client.send({"type": 1, "timeout": 10})
-        kyle.thaw()
-        (answer,) = await client.receive()
-
-    assert errors(late) == {"kyle": "no answer within 0.1 s", "stan": ""}
-    assert answer["nodes"]["kyle"]["cpuUsed"] == 2.0
-
-
 async def test_a_version_1_peer_that_was_lost_is_found_again(stan: Agent, kyle: V1Server) -> None:
     await kyle.drop()
 
     await whole(stan, "kyle", "stan")
-
-
-async def test_both_versions_are_one_cluster(stan: Agent, agents: Agents, kyle: V1Server) -> None:
-    kenny = agents.start("kenny", nodes=[stan.address, kyle.address])
-
-    await whole(kenny, "kenny", "kyle", "stan")
-
-
-async def test_a_version_1_client_gets_the_fields_of_version_1_in_their_order(
-    cartman: Agent,
-) -> None:
-    async with V1Client(cartman.address) as client:
-        await client.send('{"type": 0, "statType": 0}')
-        (answer,) = await client.receive()
-
-        assert client.subprotocol is None
-    assert list(answer) == ["host", "nodes", "error"]
-    assert list(answer["nodes"]["cartman"]) == list(node_object("cartman"))
 
 
 async def test_a_version_1_agent_that_dials_ours_gets_our_numbers(stan: Agent) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from time import monotonic, time
 from typing import Any
 
-from bench.harness.agents import Agent, Agents, whole
+from bench.harness.agents import Agent, Agents
 from bench.harness.usage import rss
 from doubles.v1_client import V1Client
 from eventually import eventually
@@ -108,19 +108,6 @@ async def test_any_number_of_false_members_is_bounded_and_keeps_no_agent_out(
     assert rss(kenny.pid) - resident < 64e6
     failed_dials = kenny.log().count("Could not connect to node: 127.")
     assert 5 < failed_dials <= 10 * (monotonic() - began + 1)
-
-
-async def test_a_list_above_the_message_limit_ends_only_its_connection(
-    agents: Agents,
-) -> None:
-    kenny, kyle = await agents.cluster("kenny", "kyle")
-
-    async with liar(kenny) as peer:
-        await peer.send(*map(entry, range(100_000)))
-        assert await peer.close_code() == 1009
-
-    await whole(kenny, "kenny", "kyle")
-    await whole(kyle, "kenny", "kyle")
 
 
 async def test_a_claim_that_another_node_left_is_refuted(agents: Agents) -> None:

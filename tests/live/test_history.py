@@ -63,14 +63,6 @@ async def test_every_node_has_a_history_from_before_the_request(cartman: Agent) 
         assert past["memoryUsedPercent"][-1] > 0
 
 
-async def test_a_history_is_as_long_as_was_asked_for(cartman: Agent) -> None:
-    await points(cartman, 3)
-
-    past = await histories(cartman, 2 * INTERVAL)
-
-    assert [len(one["cpuUsed"]) for one in past.values()] == [2, 2]
-
-
 async def test_a_time_in_which_an_agent_was_frozen_is_one_hole_and_its_rates_are_right(
     cartman: Agent, kenny: Agent
 ) -> None:

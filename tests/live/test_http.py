@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import struct
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -122,53 +121,26 @@ async def test_bytes_after_a_request_do_not_cost_its_answer(
     assert answer.count(b"HTTP/1.1") == 1
 
 
-async def test_a_request_may_come_byte_by_byte(cartman: Agent) -> None:
-    async with RawClient(cartman.port) as client:
-        for byte in request("/healthz"):
-            await client.send(bytes([byte]))
-            await asyncio.sleep(0)
-
-        assert parse(await client.rest()).json == {"status": "ok"}
-
-
 # Pages that wait for a frozen node.
 
 
-async def test_pages_of_the_cluster_come_at_the_deadline_and_name_the_frozen_node(
-    stan: Agent,
-) -> None:
-    answer = (await fetch(stan.port, "/stat/all?timeout=0.2")).json
-    page = Scrape((await fetch(stan.port, "/metrics/cluster?timeout=0.2")).body)
-    some = Scrape((await fetch(stan.port, "/metrics/cluster?nodes=stan")).body)
-
-    assert answer["nodes"]["kyle"]["error"] == "no answer within 0.2 s"
-    assert (page("nodnod_up", node="stan"), page("nodnod_up", node="kyle")) == (1, 0)
-    assert page("nodnod_memory_total_bytes", node="kyle") is None
-    assert some.of("node") == ["stan"]
-
-
-def reset(sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
-
-
-LEAVING: dict[str, Callable[[socket.socket], None]] = {
-    "closing": socket.socket.close,
-    "resetting": reset,
-    "ending its half": lambda sock: sock.shutdown(socket.SHUT_WR),
+LEAVING: dict[str, Callable[[RawClient], None]] = {
+    "closing": lambda client: client.socket.close(),
+    "resetting": RawClient.reset,
+    "ending its half": lambda client: client.socket.shutdown(socket.SHUT_WR),
 }
 
 
 @pytest.mark.parametrize("path", ["/stat/all?timeout=0.3", "/metrics/cluster?timeout=0.3"])
 @pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING.keys())
 async def test_a_client_that_leaves_a_page_that_waits_harms_no_other(
-    stan: Agent, path: str, leave: Callable[[socket.socket], None]
+    stan: Agent, path: str, leave: Callable[[RawClient], None]
 ) -> None:
     async with RawClient(stan.port) as client, V1Client(stan.address) as other:
         await client.send(request(path))
         # The later request is answered later.
         await other.send({"type": 1, "timeout": 0.4})
-        leave(client.socket)
+        leave(client)
         (answer,) = await other.receive()
 
     assert answer["nodes"]["kyle"]["error"] == "no answer within 0.4 s"

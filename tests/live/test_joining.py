@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.harness.agents import Agent, Agents, whole
+from bench.harness.agents import Agents, whole
 from bench.harness.processes import free_ports
 from doubles.canned import canned
 from eventually import eventually
@@ -74,16 +74,6 @@ async def test_a_new_machine_needs_only_the_address_of_one_agent(
     assert {row["address"] for row in rows} == {seed, other, new}
 
 
-async def test_one_seed_that_is_alive_is_enough(agents: Agents) -> None:
-    kenny, kyle = await agents.cluster("kenny", "kyle")
-    dead = f"127.0.0.1:{free_ports(1)[0]}"
-
-    stan = agents.start("stan", flags=["--join", f"{dead},{kyle.address}"])
-
-    await whole(kenny, "kenny", "kyle", "stan")
-    await eventually(lambda: f"Connected to node: [kenny : {kenny.address}]" in stan.messages())
-
-
 async def test_agents_join_over_ipv6(agents: Agents) -> None:
     seed = agents.start("seed", listen="[::1]:0")
     flags = ["--join", seed.address]
@@ -141,21 +131,6 @@ async def test_an_agent_recognizes_its_own_address_among_its_seeds(agents: Agent
     assert "WARNING Could not connect" not in stan.log()
 
 
-async def test_of_two_nodes_with_one_name_the_second_keeps_it_when_the_first_leaves(
-    agents: Agents,
-) -> None:
-    seed = agents.start("seed")
-    one = agents.start("kyle", label="one", flags=["--join", seed.address])
-    await whole(seed, "kyle", "seed")
-    two = agents.start("kyle", label="two", flags=["--join", seed.address])
-    await all_see([seed], **{"kyle": "up", f"kyle@{two.address}": "up", "seed": "up"})
-
-    assert await one.stopped() == 0
-
-    await whole(seed, "kyle", "seed")
-    await whole(two, "kyle", "seed")
-
-
 async def test_an_advertised_address_that_cannot_be_dialed_is_an_error_at_the_other_agent(
     agents: Agents,
 ) -> None:
@@ -170,30 +145,3 @@ async def test_an_advertised_address_that_cannot_be_dialed_is_an_error_at_the_ot
     )
     assert errors(await ask(seed, {"type": 1})) == {"seed": "", "stan": f"down: {why}"}
     await whole(stan, "seed", "stan")
-
-
-async def test_two_agents_that_advertise_one_address_log_it(agents: Agents) -> None:
-    seed = agents.start("seed")
-    wrong = f"127.0.0.9:{free_ports(1)[0]}"
-    flags = ["--advertise", wrong, "--join", seed.address]
-
-    one, two = (agents.start(name, flags=flags) for name in ("one", "two"))
-
-    def said(agent: Agent, other: str) -> bool:
-        claim = f"{other} claims {wrong}, which is our own address"
-        return any(claim in line for line in agent.messages())
-
-    await eventually(lambda: said(one, "two") and said(two, "one"), within=20)
-    await whole(one, "one", "seed")
-    await whole(two, "seed", "two")
-
-
-async def test_a_seed_is_listed_while_its_name_is_looked_up(agents: Agents) -> None:
-    # From the first answer on: as being looked up, as down, or under the name of the node.
-    kenny = agents.start("kenny")
-    stan = agents.start("stan", flags=["--join", f"localhost:{kenny.port}"])
-
-    first = await ask(stan, {"type": 1})
-
-    assert len(first["nodes"]) == 2
-    await whole(stan, "kenny", "stan")

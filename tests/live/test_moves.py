@@ -4,7 +4,6 @@ import pytest
 
 from bench.harness.agents import Agents, whole
 from bench.harness.processes import free_ports
-from eventually import eventually
 from live.asking import ask, errors
 from live.views import all_see
 
@@ -42,20 +41,6 @@ async def test_a_node_that_is_configured_with_three_addresses_is_listed_once(
     await whole(cartman, "cartman", "kenny")
 
 
-async def test_a_node_that_moves_to_another_configured_address_is_listed_once(
-    agents: Agents,
-) -> None:
-    nodes = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    kenny = agents.start("kenny", listen=nodes[0])
-    cartman = agents.start("cartman", nodes=nodes)
-    await eventually(lambda: f"Connected to node: [kenny : {nodes[0]}]" in cartman.messages())
-    kenny.kill()
-    kenny.listen = nodes[1]
-    await kenny.restart()
-
-    await whole(cartman, "cartman", "kenny")
-
-
 async def test_a_node_that_moved_twice_and_is_stopped_is_unknown_to_a_new_agent(
     agents: Agents,
 ) -> None:
@@ -77,32 +62,3 @@ async def test_a_node_that_moved_twice_and_is_stopped_is_unknown_to_a_new_agent(
     await whole(stan, "cartman", "kyle", "stan")
     await whole(cartman, "cartman", "kyle", "stan")
     assert "kenny" not in errors(await ask(stan, {"type": 1}))
-
-
-async def test_two_nodes_that_exchange_their_ports_keep_their_names(agents: Agents) -> None:
-    cartman = agents.start("cartman")
-    seed = ["--join", cartman.address]
-    kenny, kyle = (agents.start(name, flags=seed) for name in ("kenny", "kyle"))
-    await whole(cartman, "cartman", "kenny", "kyle")
-
-    kenny.kill()
-    kyle.kill()
-    kenny.listen, kyle.listen = kyle.address, kenny.address
-    await kyle.restart()
-    await eventually(lambda: f"Connected to node: [kyle : {kyle.address}]" in cartman.messages())
-    await kenny.restart()
-
-    await all_see([cartman, kenny, kyle], cartman="up", kenny="up", kyle="up")
-    assert "Two nodes have the name" not in cartman.log()
-
-
-async def test_two_configured_nodes_with_one_name_are_both_listed(agents: Agents) -> None:
-    one, two = (agents.start("kenny", label=label).address for label in ("one", "two"))
-
-    cartman = agents.start("cartman", nodes=[one, two])
-
-    async def listed() -> bool:
-        names = sorted(errors(await ask(cartman, {"type": 1})))
-        return names in [["cartman", "kenny", f"kenny@{other}"] for other in (one, two)]
-
-    await eventually(listed)

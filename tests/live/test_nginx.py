@@ -12,7 +12,6 @@ from websockets.exceptions import InvalidStatus
 from eventually import eventually
 from live.asking import reload
 from live.nginx import EXAMPLE, NAME, NAMES, PATIENCE, Cluster, running
-from nodnod_agent.console.main import main
 from nodnod_agent.transport.server_connection import PING_AFTER
 from nodnod_client.websocket import SUBPROTOCOL
 
@@ -37,18 +36,6 @@ async def test_websockets_are_spread_over_all_agents_and_each_answers_for_all(
         async with cluster.nginx.client(cluster.token) as client:
             answer = await client.stat_all()
         assert {name: node.error for name, node in answer.nodes.items()} == dict.fromkeys(NAMES, "")
-
-
-async def test_the_command_works_through_nginx(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server, ca = f"wss://127.0.0.1:{cluster.nginx.port}", cluster.nginx.authority.ca
-    flags = ["--json", "--server", server, "--ca", ca, "--token", cluster.token]
-
-    status = await asyncio.to_thread(main, ["stat", *flags])
-
-    assert status == 0
-    assert json.loads(capsys.readouterr().out)["nodes"].keys() == {*NAMES}
 
 
 async def test_pages_are_spread_over_all_agents(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ from bench.harness.agents import Agent, Agents, whole
 from bench.harness.processes import free_ports
 from doubles.v1_client import V1Client
 from eventually import eventually
-from live.asking import ask, errors, reload
+from live.asking import reload
 from live.views import all_see
 
 RESTART_NEEDED = "Setting interval has changed: that needs a restart"
@@ -16,12 +16,11 @@ RESTART_NEEDED = "Setting interval has changed: that needs a restart"
 @asynccontextmanager
 async def undisturbed(agent: Agent) -> AsyncIterator[None]:
     """A client stays connected meanwhile, and the agent loses no link."""
-    lost = agent.log().count("Lost connection")
     async with V1Client(agent.address) as client:
         await client.ask(0)
         yield
         await client.ask(0)
-    assert agent.log().count("Lost connection") == lost
+    assert "Lost connection" not in agent.log()
 
 
 async def reload_nodes(agent: Agent, added: int, removed: int, *nodes: str, **more: object) -> None:
@@ -37,26 +36,6 @@ async def test_an_added_node_is_dialed(agents: Agents) -> None:
 
     async with undisturbed(cartman):
         await reload_nodes(cartman, 1, 0, cartman.listen, kenny.listen, kyle.address)
-        await all_see([cartman, kenny, kyle], cartman="up", kenny="up", kyle="up")
-
-
-async def test_a_removed_node_that_is_up_stays_as_a_discovered_one(agents: Agents) -> None:
-    cartman, _ = await agents.cluster("cartman", "kenny")
-
-    async with undisturbed(cartman):
-        await reload_nodes(cartman, 0, 2)
-        await whole(cartman, "cartman", "kenny")
-
-
-async def test_a_removed_node_that_is_down_is_gone_until_it_is_up_again(agents: Agents) -> None:
-    cartman, kenny, kyle = await agents.cluster("cartman", "kenny", "kyle")
-    kenny.kill()
-    await all_see([cartman, kyle], cartman="up", kenny="down", kyle="up")
-
-    async with undisturbed(cartman):
-        await reload_nodes(cartman, 0, 1, cartman.listen, kyle.listen)
-        assert errors(await ask(cartman, {"type": 1})) == {"cartman": "", "kyle": ""}
-        await kenny.restart()
         await all_see([cartman, kenny, kyle], cartman="up", kenny="up", kyle="up")
 
 
@@ -81,15 +60,8 @@ async def test_a_broken_file_changes_nothing_and_the_log_says_why(agents: Agents
     refusal = f"Configuration not reloaded, nothing is changed: {cartman.config}: "
 
     async with undisturbed(cartman):
-        for broken, why in {
-            '{"nodes": [': "not JSON",
-            '{"nodes": ["127.0.0.1:99999"]}': "port must be",
-            '{"nods": []}': "unknown key",
-        }.items():
-            cartman.config.write_text(broken)
-            said = await reload(cartman)
-            assert refusal in said
-            assert why in said
+        cartman.config.write_text('{"nods": []}')
+        assert f"{refusal}unknown key" in await reload(cartman)
         cartman.config.unlink()
         assert f"{refusal}no such file" in await reload(cartman)
         await whole(cartman, "cartman", "kenny")

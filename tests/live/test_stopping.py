@@ -111,15 +111,3 @@ async def test_a_peer_that_is_configured_by_its_name_has_left_when_it_stops(
     kenny.listen = kenny.address
     await kenny.restart()
     await all_see([cartman, kenny], within=20, cartman="up", kenny="up")
-
-
-async def test_an_agent_that_stops_as_soon_as_it_has_started_has_left(agents: Agents) -> None:
-    cartman, kenny = await agents.cluster("cartman", "kenny")
-    names = [f"brief-{number}" for number in range(5)]
-    for name in names:
-        brief = agents.start(name, flags=["--join", cartman.address])
-
-        assert await brief.stopped() == 0
-
-    await all_see([cartman, kenny], cartman="up", kenny="up", left=names)
-    assert "brief" not in "".join(line for line in cartman.messages() if "Lost" in line)

@@ -30,7 +30,7 @@ def is_stopped(agent: Agent) -> bool:
     return Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-async def test_an_agent_is_ready_once_it_answers_with_stats(
+async def test_an_agent_is_ready_once_it_answers_with_stats_and_says_when_it_stops(
     agents: Agents, manager: Manager
 ) -> None:
     (port,) = free_ports(1)
@@ -42,7 +42,11 @@ async def test_an_agent_is_ready_once_it_answers_with_stats(
 
     assert first == {"READY": "1", "STATUS": "nodes: 1, down: 0"}
     assert answer["nodes"]["cartman"]["memoryTotal"] > 0
-    cartman.listening()
+    cartman.signal(signal.SIGTERM)
+    await manager.until("STOPPING")
+    assert await cartman.exited() == 0
+    with pytest.raises(TimeoutError):
+        await manager.receive(within=0)
 
 
 async def test_an_agent_that_cannot_start_is_never_ready(agents: Agents, manager: Manager) -> None:
@@ -98,15 +102,3 @@ async def test_a_reload_has_a_message_at_its_begin_and_at_its_end(
     # systemd takes an older time for that of an earlier reload.
     assert before <= int(began["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
     assert ended["STATUS"] == "nodes: 1, down: 0"
-
-
-async def test_stopping_is_the_last_message(agents: Agents, manager: Manager) -> None:
-    cartman = agents.start("cartman", settings={"interval": 0.25})
-    await manager.until("READY")
-
-    cartman.signal(signal.SIGTERM)
-    await manager.until("STOPPING")
-
-    assert await cartman.exited() == 0
-    with pytest.raises(TimeoutError):
-        await manager.receive(within=0)

@@ -5,6 +5,7 @@ from email.message import Message
 from email.parser import Parser
 from typing import Any, NamedTuple
 
+from bench.harness.agents import Agent
 from live.raw import RawClient
 
 
@@ -40,3 +41,11 @@ def parse(data: bytes) -> Page:
         raise ValueError(f"no answer: {data[:200]!r}")
     status, _, fields = head.decode().partition("\r\n")
     return Page(int(status.split()[1]), Parser().parsestr(fields), body)
+
+
+async def counts(agent: Agent) -> dict[str, float]:
+    """The metrics of an agent, by name and labels as they are on the page."""
+    page = await fetch(agent.port, "/metrics")
+    lines = page.body.decode().splitlines()
+    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
