@@ -149,23 +149,6 @@ async def test_a_full_log_pipe_delays_neither_answers_nor_the_end(
     await harness.stop(cartman)
 
 
-@pytest.mark.parametrize("stderr", ["/dev/full", "&-"])
-async def test_a_log_that_cannot_be_written_delays_neither_answers_nor_the_end(
-    harness: FaultHarness, stderr: str
-) -> None:
-    prefix = ["sh", "-c", f'exec "$@" 2>{stderr}', "sh"]
-    cartman = await begin(harness, "cartman", prefix=prefix)
-    await harness.watch(cartman)
-
-    for _ in range(50):
-        cartman.signal(signal.SIGHUP)
-        assert errors(await ask(cartman, {"type": 1})) == {"cartman": ""}
-
-    await check_health(cartman)
-    await harness.stop(cartman)
-    assert cartman.log() == ""
-
-
 ON_A_SMALL_DISK = """
 import os, sys
 sys.path.insert(0, sys.argv[1])

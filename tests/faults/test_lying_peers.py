@@ -36,7 +36,7 @@ GROWTH = 48 * MEGABYTE
 """Bytes of some messages of the limit for peers, 4 MiB, as bytes, text and object."""
 
 
-class Told(NamedTuple):
+class Case(NamedTuple):
     """A lie, and the error that the agent then has for the liar."""
 
     lie: Lie
@@ -48,7 +48,7 @@ class Told(NamedTuple):
 @asynccontextmanager
 async def liars(
     harness: FaultHarness,
-    lies: Mapping[str, Told],
+    lies: Mapping[str, Case],
     *kinds: type[Peer] | type[OldPeer],
     pace: float = PACE,
 ) -> AsyncIterator[tuple[Agent, list[Any]]]:
@@ -66,21 +66,21 @@ async def liars(
         stan = harness.start("stan", nodes=[peer.address for peer in (*good, *bad)])
         names = ["stan", *(peer.name for peer in (*good, *bad))]
         await whole(stan, *names)
-        told = [lies[peer.name.rpartition(", ")[0]] for peer in bad]
+        cases = [lies[peer.name.rpartition(", ")[0]] for peer in bad]
         await harness.watch(
             stan,
             unwatched=[peer.node() for peer in good],
-            harmed=[peer.node(stamped=one.stamped) for peer, one in zip(bad, told, strict=True)],
+            harmed=[peer.node(stamped=one.stamped) for peer, one in zip(bad, cases, strict=True)],
             growth=GROWTH,
             pace=pace,
         )
-        for peer, one in zip(bad, told, strict=True):
+        for peer, one in zip(bad, cases, strict=True):
             peer.lie = one.lie
         try:
             yield stan, bad
             for peer in bad:
                 peer.lie = honest
-                if any(one.lie is never for one in told):
+                if any(one.lie is never for one in cases):
                     # An answer that a version-1 peer once kept back is missing for ever.
                     await peer.drop()
             await whole(stan, *names)
@@ -193,61 +193,61 @@ LOST = r"down: .*|no answer within .*"
 BAD = "bad answer: .*"
 
 OF_BOTH = {
-    "late": Told(late, SILENT),
-    "for another node": Told(
+    "late": Case(late, SILENT),
+    "for another node": Case(
         instead(lambda a: of("kyle", a)), "bad answer: it is about node 'kyle'"
     ),
-    "for us": Told(instead(lambda a: of("stan", a)), "bad answer: it is about node 'stan'"),
-    "for two nodes": Told(instead(for_two_nodes), "bad answer: expected one node, got 2"),
-    "for no node": Told(
+    "for us": Case(instead(lambda a: of("stan", a)), "bad answer: it is about node 'stan'"),
+    "for two nodes": Case(instead(for_two_nodes), "bad answer: expected one node, got 2"),
+    "for no node": Case(
         instead(lambda a: {**a, "nodes": {}}), "bad answer: expected one node, got 0"
     ),
-    "as another host": Told(instead(lambda a: {**a, "host": "kyle"}), ""),
-    "no JSON": Told(instead(lambda a: "{]"), BAD),
-    "no object": Told(instead(lambda a: "[0]"), BAD),
-    "too deep": Told(instead(lambda a: "[" * 100_000), BAD),
-    "a long error": Told(instead(lambda a: {**a, "nodes": {}, "error": "x" * 10_000}), "x{200}"),
-    "NaN": Told(with_field("cpuUsed", "NaN"), BAD),
-    "infinity": Told(with_field("cpuUsed", "Infinity"), BAD),
-    "a number too large": Told(with_field("cpuUsed", "1e999"), BAD),
-    "a negative number": Told(with_field("cpuUsed", "-1"), BAD),
-    "words": Told(with_field("cpuUsed", '"much"'), BAD),
-    "null": Told(with_field("cpuUsed", "null"), BAD),
-    "an integer too large": Told(with_field("memoryUsed", str(2**70)), BAD),
-    "a field twice": Told(instead(a_field_twice), ""),
+    "as another host": Case(instead(lambda a: {**a, "host": "kyle"}), ""),
+    "no JSON": Case(instead(lambda a: "{]"), BAD),
+    "no object": Case(instead(lambda a: "[0]"), BAD),
+    "too deep": Case(instead(lambda a: "[" * 100_000), BAD),
+    "a long error": Case(instead(lambda a: {**a, "nodes": {}, "error": "x" * 10_000}), "x{200}"),
+    "NaN": Case(with_field("cpuUsed", "NaN"), BAD),
+    "infinity": Case(with_field("cpuUsed", "Infinity"), BAD),
+    "a number too large": Case(with_field("cpuUsed", "1e999"), BAD),
+    "a negative number": Case(with_field("cpuUsed", "-1"), BAD),
+    "words": Case(with_field("cpuUsed", '"much"'), BAD),
+    "null": Case(with_field("cpuUsed", "null"), BAD),
+    "an integer too large": Case(with_field("memoryUsed", str(2**70)), BAD),
+    "a field twice": Case(instead(a_field_twice), ""),
 }
 
 OF_VERSION_2 = OF_BOTH | {
-    "twice": Told(repeated(2), ""),
-    "twice and differently": Told(repeated(2, cpuUsed=99.0, memoryTotal=99, diskTotal=99), ""),
-    "ten times": Told(repeated(10), ""),
-    "with the last one's id": Told(with_id(lambda id_: id_ - 1), ".*", stamped=False),
-    "with the next one's id": Told(with_id(lambda id_: id_ + 1), ".*", stamped=False),
-    "with the id of a join": Told(with_id(lambda id_: JOIN), SILENT),
-    "with a word for an id": Told(with_id(str), SILENT),
-    "with half an id": Told(with_id(lambda id_: id_ + 0.5), ".*"),
-    "with a list for an id": Told(with_id(lambda id_: [id_]), BAD),
-    "without id": Told(instead(without_id), SILENT),
+    "twice": Case(repeated(2), ""),
+    "twice and differently": Case(repeated(2, cpuUsed=99.0, memoryTotal=99, diskTotal=99), ""),
+    "ten times": Case(repeated(10), ""),
+    "with the last one's id": Case(with_id(lambda id_: id_ - 1), ".*", stamped=False),
+    "with the next one's id": Case(with_id(lambda id_: id_ + 1), ".*", stamped=False),
+    "with the id of a join": Case(with_id(lambda id_: JOIN), SILENT),
+    "with a word for an id": Case(with_id(str), SILENT),
+    "with half an id": Case(with_id(lambda id_: id_ + 0.5), ".*"),
+    "with a list for an id": Case(with_id(lambda id_: [id_]), BAD),
+    "without id": Case(instead(without_id), SILENT),
 }
 
 OF_VERSION_1 = OF_BOTH | {
     # An answer too many is taken for the answer to the next question: nothing tells it apart.
-    "twice": Told(repeated(2), "", stamped=False),
-    "ten times": Told(repeated(10), "", stamped=False),
+    "twice": Case(repeated(2), "", stamped=False),
+    "ten times": Case(repeated(10), "", stamped=False),
 }
 
 CUT = {
-    "with 5 MB": Told(padded(5 * MEGABYTE), LOST),
-    "with 1 MB": Told(padded(MEGABYTE), "bad answer: a node object of more than 16384 bytes"),
-    "bytes for text": Told(instead(lambda a: json.dumps(a).encode()), LOST),
-    "never": Told(never, SILENT),
+    "with 5 MB": Case(padded(5 * MEGABYTE), LOST),
+    "with 1 MB": Case(padded(MEGABYTE), "bad answer: a node object of more than 16384 bytes"),
+    "bytes for text": Case(instead(lambda a: json.dumps(a).encode()), LOST),
+    "never": Case(never, SILENT),
 }
 """Lies that a link does not survive, or hardly."""
 
 
 @pytest.mark.parametrize(("kind", "lies"), [(Peer, OF_VERSION_2), (OldPeer, OF_VERSION_1)])
 async def test_peers_that_lie_spoil_their_own_entries_only(
-    harness: FaultHarness, kind: type[Peer] | type[OldPeer], lies: dict[str, Told]
+    harness: FaultHarness, kind: type[Peer] | type[OldPeer], lies: dict[str, Case]
 ) -> None:
     async with liars(harness, lies, kind) as (stan, bad):
         expected = {peer.name: lies[peer.name.rpartition(", ")[0]].error for peer in bad}
@@ -258,8 +258,8 @@ async def test_peers_that_lie_spoil_their_own_entries_only(
 async def test_peers_that_break_their_links_are_believed_again_over_the_next(
     harness: FaultHarness, lie: Lie, error: str, stamped: bool
 ) -> None:
-    told = {"liar": Told(lie, error, stamped)}
-    async with liars(harness, told, Peer, OldPeer, pace=LONG_PACE) as (stan, bad):
+    lies = {"liar": Case(lie, error, stamped)}
+    async with liars(harness, lies, Peer, OldPeer, pace=LONG_PACE) as (stan, bad):
         await detected(stan, bad, {peer.name: error for peer in bad}, deadline=LONG_DEADLINE)
 
 

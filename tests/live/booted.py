@@ -17,7 +17,7 @@ from typing import Self
 import pytest
 
 from live.manager import Manager
-from live.tools import tool
+from live.tools import start, tool
 
 CHECKOUT = "/opt/checkout"
 """Where the source tree is on the machine."""
@@ -92,14 +92,9 @@ class Machine:
             *(f"--bind-ro={here}:{there}" for there, here in binds.items()),
             *("--", "--unit=basic.target"),
         ]
-        with Manager(self._directory) as manager, self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **manager.environment},
-            )
+        with Manager(self._directory) as manager:
+            environment = {**os.environ, **manager.environment}
+            self._process = start(command, self._log, env=environment)
             try:
                 booted = asyncio.run(self._booted(manager))
             except BaseException:

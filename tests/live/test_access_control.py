@@ -121,7 +121,7 @@ async def test_authentication_can_be_turned_on_and_off_by_a_reload(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("spoil", "reason"),
     [
         (lambda s: {"auth": {"secrets": [s.text]}}, "auth.secrets[0]: expected env:NAME or file:"),
         (lambda s: (s.path.chmod(0o644), s.settings())[1], "mode 0644, chmod it to 0640"),
@@ -129,7 +129,7 @@ async def test_authentication_can_be_turned_on_and_off_by_a_reload(
     ],
 )
 async def test_a_fault_in_the_settings_ends_the_agent_with_status_2_and_one_line(
-    agents: Agents, tmp_path: Path, spoil: Any, says: str
+    agents: Agents, tmp_path: Path, spoil: Any, reason: str
 ) -> None:
     secret = Secret(tmp_path)
     agent = agents.begin("kyle", settings=spoil(secret))
@@ -137,7 +137,7 @@ async def test_a_fault_in_the_settings_ends_the_agent_with_status_2_and_one_line
     assert await agent.exited(within=20.0) == 2
     lines = agent.log().splitlines()
     assert len(lines) == 1
-    assert says in lines[0]
+    assert reason in lines[0]
     assert secret.text not in agent.log()
 
 

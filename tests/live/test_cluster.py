@@ -49,8 +49,8 @@ async def test_the_log_names_each_client(cartman: Agent) -> None:
 
 async def test_pipelined_requests_without_id_are_answered_in_order(cartman: Agent) -> None:
     requests = [
-        {"type": turn % 2, "statType": turn % 4, "nodes": ["kenny"] if turn % 3 else None}
-        for turn in range(60)
+        {"type": number % 2, "statType": number % 4, "nodes": ["kenny"] if number % 3 else None}
+        for number in range(60)
     ]
 
     async with V1Client(cartman.address) as client:

@@ -22,14 +22,14 @@ OFFER = "Sec-WebSocket-Protocol: nodnod.2"
 
 
 class Liar:
-    """A peer that tells of any members."""
+    """A peer that sends any entries of members."""
 
     def __init__(self, client: RawClient) -> None:
         self._client = client
         self.own = entry(0, name="liar", address="127.0.0.1:1", instance="i-liar")
 
     async def say(self, *entries: dict[str, Any]) -> dict[str, Any]:
-        """Tell of these; gives the answer."""
+        """Send these entries; gives the answer."""
         await self.send(*entries)
         return await self._client.answer()
 
@@ -122,9 +122,9 @@ async def test_a_claim_that_another_node_left_is_refuted(agents: Agents) -> None
 
         async def refuted() -> bool:
             await asyncio.sleep(0.2)  # an agent answers a few lists a second
-            told = (await observer.say()).get("members", [])
-            words = [one for one in told if one["address"] == kyle.address]
-            return any(word["incarnation"] > gone["incarnation"] for word in words)
+            entries = (await observer.say()).get("members", [])
+            own = [one for one in entries if one["address"] == kyle.address]
+            return any(one["incarnation"] > gone["incarnation"] for one in own)
 
         await eventually(refuted)
 

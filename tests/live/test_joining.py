@@ -1,4 +1,4 @@
-"""Joining a cluster by seeds and advertised addresses, right and wrong ones."""
+"""Addresses of nodes: seeds and advertised ones, right and wrong, and several of one node."""
 
 from collections import Counter
 
@@ -115,22 +115,6 @@ async def test_an_agent_that_listens_on_all_addresses_logs_the_one_that_it_adver
     assert list(await members(stan)) == [f"{host}:{port}"]
 
 
-async def test_an_agent_recognizes_its_own_address_among_its_seeds(agents: Agents) -> None:
-    port = free_ports(1)[0]
-    loopback = f"127.0.0.7:{port}"
-    stan = agents.start(
-        "stan",
-        listen=f"0.0.0.0:{port}",
-        flags=["--advertise", f"127.0.0.1:{port}", "--join", f"{loopback},127.0.0.1:{port}"],
-    )
-
-    await eventually(lambda: f"Address {loopback} is this node itself" in stan.messages())
-
-    assert errors(await ask(stan, {"type": 1})) == {"stan": ""}
-    assert list(await members(stan)) == [f"127.0.0.1:{port}"]
-    assert "WARNING Could not connect" not in stan.log()
-
-
 async def test_an_advertised_address_that_cannot_be_dialed_is_an_error_at_the_other_agent(
     agents: Agents,
 ) -> None:
@@ -145,3 +129,40 @@ async def test_an_advertised_address_that_cannot_be_dialed_is_an_error_at_the_ot
     )
     assert errors(await ask(seed, {"type": 1})) == {"seed": "", "stan": f"down: {why}"}
     await whole(stan, "seed", "stan")
+
+
+# Several addresses of one node.
+
+
+@pytest.mark.parametrize(
+    ("listen", "nodes"),
+    [
+        ("127.0.0.1:{}", ["127.0.0.1:{}", "localhost:{}"]),
+        ("0.0.0.0:{}", ["127.0.0.1:{}", "127.0.0.2:{}", "localhost:{}"]),
+        ("localhost:{}", ["localhost:{}", "127.0.0.1:{}"]),
+        ("[::1]:{}", ["[::1]:{}"]),
+        ("[::]:{}", ["[::1]:{}", "[::]:{}"]),
+    ],
+)
+async def test_an_agent_that_is_configured_with_itself_is_listed_once(
+    agents: Agents, listen: str, nodes: list[str]
+) -> None:
+    (port,) = free_ports(1)
+
+    cartman = agents.start(
+        "cartman", listen=listen.format(port), nodes=[node.format(port) for node in nodes]
+    )
+
+    await whole(cartman, "cartman")
+    assert "Could not connect" not in cartman.log()
+
+
+async def test_a_node_that_is_configured_with_three_addresses_is_listed_once(
+    agents: Agents,
+) -> None:
+    kenny = agents.start("kenny", listen="0.0.0.0:0")
+    names = ["127.0.0.1", "127.0.0.2", "localhost"]
+
+    cartman = agents.start("cartman", nodes=[f"{name}:{kenny.port}" for name in names])
+
+    await whole(cartman, "cartman", "kenny")

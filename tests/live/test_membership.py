@@ -1,4 +1,4 @@
-"""Eight agents of which seven were told of the first alone: each sees every other as it is."""
+"""Eight agents, seven of which join through the first: all have the same view."""
 
 from time import time
 

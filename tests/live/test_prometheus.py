@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from eventually import eventually
 from live.asking import ask
 from live.prometheus import CLUSTER, EACH, EXAMPLE, PATIENCE, Prometheus, running, scraped
 from live.tools import tool
+from live.web import fetch
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
@@ -76,8 +76,9 @@ async def test_every_member_is_discovered_and_scraped(prometheus: Prometheus, ab
 async def test_every_panel_of_the_dashboard_has_data(
     prometheus: Prometheus, cluster: list[Agent]
 ) -> None:
-    pages = get(cluster[0], "/metrics") + get(cluster[0], "/metrics/cluster")
-    there = set(re.findall("^[a-z0-9_]+", pages.decode(), re.MULTILINE))
+    pages = [await fetch(cluster[0].port, path) for path in ("/metrics", "/metrics/cluster")]
+    text = "\n".join(page.body.decode() for page in pages)
+    there = set(re.findall("^[a-z0-9_]+", text, re.MULTILINE))
     panels = json.loads(DASHBOARD.read_text())["panels"]
     expressions = [
         target["expr"].replace("$__rate_interval", "1m").replace("$node", ".*")
@@ -108,8 +109,8 @@ def test_the_queries_of_the_manual_are_valid(prometheus: Prometheus) -> None:
     ["/metrics", "/metrics?detail=sensors,gpu,processes", "/metrics/cluster",
      "/metrics/cluster?detail=cpu,load,memory,filesystems,network"],
 )  # fmt: skip
-def test_promtool_accepts_every_page(cluster: list[Agent], path: str) -> None:
-    done = promtool("metrics", page=get(cluster[0], path))
+async def test_promtool_accepts_every_page(cluster: list[Agent], path: str) -> None:
+    done = promtool("metrics", page=(await fetch(cluster[0].port, path)).body)
 
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
@@ -128,9 +129,3 @@ def promtool(*arguments: str, page: bytes = b"") -> subprocess.CompletedProcess[
         capture_output=True,
         check=False,
     )
-
-
-def get(agent: Agent, path: str) -> bytes:
-    """A page of an agent."""
-    with urllib.request.urlopen(f"http://{agent.address}{path}", timeout=10) as page:
-        return bytes(page.read())

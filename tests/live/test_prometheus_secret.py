@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from doubles.certificates import Authority
 from live.access import Secret
 from live.prometheus import CLUSTER, EACH, EXAMPLE, Prometheus, running, scraped
 from live.tools import tool
-from nodnod_agent.console.main import main
 
 NAMES = ("cartman", "kyle")
 PLACES = 3
@@ -32,11 +30,12 @@ def prometheus(
 ) -> Iterator[Prometheus]:
     tool("prometheus", "prometheus")
     directory = tmp_path_factory.mktemp("prometheus")
-    secret = Secret(directory)
+    secret, token = Secret(directory), directory / "token"
+    token.write_text(secret.token(600))
     tls = {"tls": authority.settings("node")} if request.param else {}
     changes = {
         "# authorization:": "authorization:",
-        "/etc/prometheus/nodnod.token": token(directory, secret),
+        "/etc/prometheus/nodnod.token": str(token),
     }
     if tls:
         changes |= {
@@ -49,15 +48,6 @@ def prometheus(
         cartman, _ = agents.mesh(dict.fromkeys(NAMES, secret.settings(**tls)))
         with running(directory, cartman.address, changes) as prometheus:
             yield prometheus
-
-
-def token(directory: Path, secret: Secret) -> str:
-    """A file with a token of ``nodnod token``."""
-    file = directory / "token"
-    with pytest.MonkeyPatch.context() as patch, file.open("w") as out:
-        patch.setattr("sys.stdout", out)
-        assert main(["token", "--for", "prometheus", "--secret", secret.reference]) == 0
-    return str(file)
 
 
 async def test_the_cluster_and_every_discovered_node_are_scraped(prometheus: Prometheus) -> None:

@@ -140,8 +140,8 @@ def look(machine: Machine, server: str = "127.0.0.1:7070") -> dict[str, Any]:
         *("/opt/nodnod/bin/nodnod", "token", "--role", "read", "--ttl", "1h", "--for", "test"),
         *("--secret", "file:/etc/nodnod/secret"),
     )
-    told = machine.run("/opt/nodnod/bin/python", "-c", LOOK, server, token.strip(), *SECTIONS)
-    seen: dict[str, Any] = json.loads(told)
+    output = machine.run("/opt/nodnod/bin/python", "-c", LOOK, server, token.strip(), *SECTIONS)
+    seen: dict[str, Any] = json.loads(output)
     return seen
 
 

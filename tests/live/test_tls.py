@@ -11,7 +11,6 @@ from doubles.certificates import Authority
 from eventually import SLACK, eventually
 from live.access import Secret, status
 from live.asking import reload
-from nodnod_agent.console.main import main
 from nodnod_client.tls import client_context
 
 
@@ -45,27 +44,6 @@ async def test_agents_of_one_authority_are_a_cluster(
     for agent in cluster:
         await eventually(lambda agent=agent: agent.log().count("Connected to node") == 2)
         await whole(agent, *names, token=secret.token(), ca=mine)
-
-
-async def test_the_command_asks_over_tls(
-    agents: Agents,
-    authority: Authority,
-    stranger: Authority,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    agent = agents.start("kyle", settings={"tls": authority.settings("kyle")})
-
-    def stat(*argv: str) -> tuple[int, str]:
-        found = main(["stat", "--json", "--server", agent.address, *argv])
-        return found, "".join(capsys.readouterr())
-
-    assert (await asyncio.to_thread(stat, "--ca", authority.ca))[0] == 0
-    found, text = await asyncio.to_thread(stat, "--ca", stranger.ca)
-    assert found == 3
-    assert "its certificate is not accepted" in text
-    found, text = await asyncio.to_thread(stat)
-    assert found == 3
-    assert "this port speaks TLS" in text
 
 
 async def test_a_new_certificate_is_used_after_a_reload_and_no_link_is_lost(
