@@ -39,7 +39,17 @@ async def test_agents_with_one_secret_are_a_cluster_that_more_can_join(
     assert await status(kyle, "/stat", bearer(secret.token()), origin) == 200
 
 
-# Users and programs.
+# Pages and the log.
+
+
+async def test_all_pages_but_health_and_the_dashboard_need_a_token(
+    guarded: Agent, secret: Secret
+) -> None:
+    for path in ("/healthz", "/", "/index.html", "/token.js"):
+        assert await status(guarded, path) == 200
+    for path in ("/stat", "/stat/all", "/members", "/sd", "/metrics", "/metrics/cluster"):
+        assert await status(guarded, path) == 401
+        assert await status(guarded, path, bearer(secret.token())) == 200
 
 
 async def test_the_log_shows_no_token_no_secret_and_no_query(
