@@ -42,22 +42,19 @@ def join(seed: int) -> dict[str, Any]:
 def partition(seed: int) -> dict[str, Any]:
     """200 agents split into halves for ten minutes, and joined again."""
     with World(seed) as world:
-        agents = configured(world, 200)
-        return {"agents": len(agents)} | halves(world, agents, 600.0)
+        return halves(world, configured(world, 200), 600.0)
 
 
 def restart_some(seed: int) -> dict[str, Any]:
     """100 agents of which a tenth restarts every minute for an hour."""
     with World(seed) as world:
-        agents = configured(world, 100)
-        return {"agents": len(agents)} | churn(world, agents, minutes=60)
+        return churn(world, configured(world, 100), minutes=60)
 
 
 def restart_all(seed: int) -> dict[str, Any]:
     """200 agents that all restart at once."""
     with World(seed) as world:
-        agents = configured(world, 200)
-        return {"agents": len(agents)} | whole_restart(world, agents)
+        return whole_restart(world, configured(world, 200))
 
 
 def a_day(seed: int) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from nodnod_agent.core.membership import peers
 from nodnod_client.messages import MemberEntry
 from simulation.membership import (
     agree,
-    all_list_all,
     assert_no_ghosts,
+    await_agreement,
     churn,
     configured,
     day,
@@ -59,18 +59,15 @@ def test_gossip_is_quiet_while_all_agree(world: World) -> None:
 
 
 def test_a_healed_partition_is_whole_again_without_ghosts(world: World) -> None:
-    agents = configured(world, 20)
-    halves(world, agents)
+    halves(world, configured(world, 20))
 
 
 def test_membership_tables_agree_soon_after_many_restarts(world: World) -> None:
-    agents = configured(world, 20)
-    churn(world, agents, minutes=10)
+    churn(world, configured(world, 20), minutes=10)
 
 
 def test_a_whole_cluster_that_restarts_does_not_stampede(world: World) -> None:
-    agents = configured(world, 60)
-    whole_restart(world, agents)
+    whole_restart(world, configured(world, 60))
 
 
 def test_late_messages_and_stalls_take_no_node_down() -> None:
@@ -83,8 +80,7 @@ def test_a_node_that_left_is_listed_again_only_when_it_is_back(world: World) -> 
     world.run(120)
     assert_no_ghosts([agent for agent in agents if agent is not agents[7]])
     agents[7].start()
-    world.wait_for(lambda: all_list_all(agents), 30)
-    assert_no_ghosts(agents)
+    await_agreement(world, agents, 30)
 
 
 def test_an_agent_that_missed_a_departure_does_not_bring_the_node_back(world: World) -> None:
@@ -157,7 +153,7 @@ def test_failures_and_a_departure_at_the_same_time_are_told_apart(world: World) 
     frozen.thaw()
     dark.start()
     leaver.start()
-    world.wait_for(lambda: all_list_all(agents) and agree(agents), 30)
+    await_agreement(world, agents, 30)
 
 
 def test_seeds_that_start_last_are_found(world: World) -> None:
@@ -167,7 +163,7 @@ def test_seeds_that_start_last_are_found(world: World) -> None:
     world.run(300)
     for seed in seeds:
         seed.start()
-    world.wait_for(lambda: all_list_all(world.agents), 25)
+    await_agreement(world, world.agents, 25)
 
 
 @pytest.mark.parametrize("how", ["stop", "crash"])
@@ -180,8 +176,7 @@ def test_a_node_whose_clock_was_set_back_while_it_was_away_is_the_same_node(
     world.run(5)
     agents[number].skew = -5 * 3600.0
     agents[number].start()
-    world.wait_for(lambda: all_list_all(agents) and agree(agents), 20)
-    assert_no_ghosts(agents)
+    await_agreement(world, agents, 20)
 
 
 @pytest.mark.parametrize("skew", [-10 * 365 * 86400.0, 10 * 365 * 86400.0])
@@ -195,8 +190,7 @@ def test_a_node_whose_clock_was_years_wrong_is_listed_soon_after_it_was_set(
     agents[5].start()
     world.run(60)
     agents[5].skew = 0.0
-    world.wait_for(lambda: all_list_all(agents) and agree(agents), 90)
-    assert_no_ghosts(agents)
+    await_agreement(world, agents, 90)
 
 
 def test_a_node_that_is_away_for_a_day_is_forgotten_and_learnt_again(
@@ -209,7 +203,7 @@ def test_a_node_that_is_away_for_a_day_is_forgotten_and_learnt_again(
     world.run(60 + 2 * peers.HOUSEKEEPING)
     assert shown_down(agents, agents[2].name) == []
     agents[2].start()
-    world.wait_for(lambda: all_list_all(agents) and agree(agents), 20)
+    await_agreement(world, agents, 20)
 
 
 def test_a_node_that_was_cut_off_for_a_day_comes_back_through_its_own_seed(
@@ -220,4 +214,4 @@ def test_a_node_that_was_cut_off_for_a_day_comes_back_through_its_own_seed(
     world.run(short_days + 2 * peers.HOUSEKEEPING)
     assert [len(a.cluster.peers.roster.listing()) for a in agents] == [3, 3, 1, 3, 3]
     world.heal()
-    world.wait_for(lambda: all_list_all(agents) and agree(agents), 30)
+    await_agreement(world, agents, 30)

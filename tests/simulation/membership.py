@@ -124,10 +124,9 @@ def moves(world: World, agents: list[Any], kinds: Sequence[str], count: int = 12
 
 def newcomer(world: World, agents: list[Any]) -> None:
     """Soon all list all, and agree; so does one that joins now; and then gossip is quiet."""
-    world.wait_for(lambda: all_list_all(agents) and agree(agents), 60, step=0.25)
+    await_agreement(world, agents, 60)
     everyone = [*agents, world.agent("newcomer", nodes=[agents[0].address])]
-    world.wait_for(lambda: all_list_all(everyone) and agree(everyone), 30, step=0.25)
-    assert_no_ghosts(everyone)
+    await_agreement(world, everyone, 30)
     world.run(600)  # until each has learnt again which table each other has
     lists = [agent.cluster.peers.gossip.lists for agent in everyone]
     world.run(120)
@@ -181,6 +180,12 @@ def all_list_all(agents: list[Any]) -> bool:
         and len(agent.cluster.peers.links.up()) == len(agents) - 1
         for agent in agents
     )
+
+
+def await_agreement(world: World, agents: list[Any], limit: float) -> None:
+    """Soon all list all, and agree. AssertionError after ``limit`` seconds."""
+    world.wait_for(lambda: all_list_all(agents) and agree(agents), limit, step=0.1)
+    assert_no_ghosts(agents)
 
 
 def agree(agents: list[Any]) -> bool:
