@@ -146,6 +146,16 @@ def test_two_nodes_with_one_name_are_both_listed_and_warned_of(
     assert lines(log, "WARNING") == [warning]
 
 
+def test_a_version_1_peer_that_comes_back_under_another_name_has_that_name(
+    harness: CoreHarness,
+) -> None:
+    kyle = harness.peer("kyle", version=1)
+    kyle.hang_up()
+    harness.await_dial(kyle.address)
+    harness.welcome("stan", kyle.address, version=1)
+    assert names(harness) == ["own", "stan"]
+
+
 # When it dials.
 
 
