@@ -1,4 +1,4 @@
-"""Requests with bad tokens, from foreign pages, with the wrong TLS or none."""
+"""Wrong tokens, and agents with another secret or certificate than their peers, or without."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -66,9 +66,6 @@ async def test_agents_with_another_secret_or_none_do_not_connect_and_say_why(
     await is_down(butters, mallory, nameless)
     for agent in (kyle, mallory, butters):
         assert "Connected to node" not in agent.log()
-
-
-# Browsers.
 
 
 # TLS.

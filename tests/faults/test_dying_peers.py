@@ -49,9 +49,6 @@ def frozen(kenny: Agent, harness: FaultHarness) -> Iterator[Agent]:
 # Frozen.
 
 
-# Thawed.
-
-
 async def test_late_answers_of_a_frozen_peer_reach_no_client(cartman: Agent, frozen: Agent) -> None:
     async with V1Client(cartman.address) as client:
         questions: list[dict[str, Any]] = [

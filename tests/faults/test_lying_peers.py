@@ -261,6 +261,3 @@ async def test_peers_that_break_their_links_are_believed_again_over_the_next(
     lies = {"liar": Case(lie, error, stamped)}
     async with liars(harness, lies, Peer, OldPeer, pace=LONG_PACE) as (stan, bad):
         await detected(stan, bad, {peer.name: error for peer in bad}, deadline=LONG_DEADLINE)
-
-
-# In push mode.
