@@ -34,7 +34,8 @@ async def test_an_agent_is_ready_once_it_answers_with_stats_and_says_when_it_sto
     agents: Agents, manager: Manager
 ) -> None:
     (port,) = free_ports(1)
-    cartman = agents.begin("cartman", listen=f"127.0.0.1:{port}")
+    settings = {"interval": 0.25}
+    cartman = agents.begin("cartman", listen=f"127.0.0.1:{port}", settings=settings)
 
     first = await manager.receive()
     async with V1Client(f"127.0.0.1:{port}") as client:
