@@ -1,4 +1,4 @@
-"""The errors of the client and the protocol, by whose fault they are.
+"""The errors of the client and the protocol, grouped by cause.
 
 NodNodError
 ├── AddressError (ValueError)            the caller: the text is no address

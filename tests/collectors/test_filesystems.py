@@ -10,7 +10,7 @@ from nodnod_agent.collectors.filesystems import (
     disk_sums,
     unread_mounts,
 )
-from nodnod_agent.collectors.mount_watch import MountState, MountWatch, Usage
+from nodnod_agent.collectors.mount_watch import MountState, MountWatch, FilesystemUsage
 from nodnod_agent.collectors.mounts import Mount
 
 
@@ -21,7 +21,9 @@ def mount(
 
 
 def state(where: Mount, total: int, used: int, **more: object) -> MountState:
-    return MountState(where, Usage(total, used, total - used, 1.5), None, "")._replace(**more)
+    return MountState(where, FilesystemUsage(total, used, total - used, 1.5), None, "")._replace(
+        **more
+    )
 
 
 def test_only_counted_filesystems_are_in_the_sums() -> None:

@@ -8,12 +8,12 @@ from nodnod_agent.collectors.mount_watch import (
     STUCK_AFTER,
     TAKE_OVER_AFTER,
     MountWatch,
-    Usage,
+    FilesystemUsage,
     measure,
 )
 from nodnod_agent.collectors.mounts import Mount
 
-USAGE = Usage(100, 40, 50, 1.0)
+USAGE = FilesystemUsage(100, 40, 50, 1.0)
 TIMEOUT = 10.0
 
 
@@ -22,11 +22,11 @@ class FakeStatvfs:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.answers: dict[str, Usage | OSError] = {}
+        self.answers: dict[str, FilesystemUsage | OSError] = {}
         self._releases: dict[str, threading.Event] = {}
         self._changed = threading.Condition()
 
-    def __call__(self, point: str) -> Usage:
+    def __call__(self, point: str) -> FilesystemUsage:
         with self._changed:
             self.calls.append(point)
             release = self._releases.get(point)
@@ -92,7 +92,7 @@ class WatchHarness:
             pause.wait(0.005)
         raise AssertionError(f"no answer from {points}")
 
-    def states(self) -> dict[str, tuple[Usage | None, float | None, str]]:
+    def states(self) -> dict[str, tuple[FilesystemUsage | None, float | None, str]]:
         return {s.mount.point: (s.usage, s.stuck_since, s.error) for s in self.watch.states()}
 
 
@@ -161,9 +161,9 @@ def test_a_mount_that_answers_again_recovers_and_its_thread_ends(harness: WatchH
         harness.now += STUCK_AFTER
         harness.read_all("/a")
         threads = harness.reader_threads()
-        harness.statvfs.answers["/stuck"] = Usage(7, 7, 0, None)
+        harness.statvfs.answers["/stuck"] = FilesystemUsage(7, 7, 0, None)
     harness.read_all("/stuck")
-    assert harness.states()["/stuck"] == (Usage(7, 7, 0, None), None, "")
+    assert harness.states()["/stuck"] == (FilesystemUsage(7, 7, 0, None), None, "")
     harness.watch.stop()
     for thread in threads:
         thread.join(TIMEOUT)

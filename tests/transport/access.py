@@ -3,7 +3,7 @@
 from doubles.certificates import Authority
 from nodnod_agent.auth.hosts import HostPolicy
 from nodnod_agent.auth.policy import AuthPolicy
-from nodnod_agent.auth.tls import Contexts, read_contexts
+from nodnod_agent.auth.tls import TlsContexts, read_contexts
 from nodnod_agent.auth.tokens import Tokens
 from nodnod_client.address import Address
 
@@ -18,7 +18,7 @@ def token_policy(tokens: Tokens, advertised: Address) -> AuthPolicy:
     return policy
 
 
-def contexts(authority: Authority, *hosts: str, ca: str = "", client: bool = False) -> Contexts:
+def contexts(authority: Authority, *hosts: str, ca: str = "", client: bool = False) -> TlsContexts:
     """Contexts with a certificate for ``hosts``; ``client``: the client needs one too."""
     cert, key = authority.issue("agent", *hosts)
     found = read_contexts(cert, key, ca or authority.ca, require_client_cert=client)

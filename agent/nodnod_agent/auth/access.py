@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from nodnod_agent.auth.hosts import HostPolicy
 from nodnod_agent.auth.secrets import read_secrets
-from nodnod_agent.auth.tls import Contexts, read_contexts
+from nodnod_agent.auth.tls import TlsContexts, read_contexts
 from nodnod_agent.auth.tokens import Tokens
 from nodnod_agent.config.settings import Settings
 from nodnod_client.address import Address
@@ -17,7 +17,7 @@ class Credentials(Struct, frozen=True):
     """``tokens`` if a secret is set, ``tls`` if a certificate is set."""
 
     tokens: Tokens | None
-    tls: Contexts | None
+    tls: TlsContexts | None
 
 
 def read_credentials(

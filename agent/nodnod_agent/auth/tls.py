@@ -9,7 +9,7 @@ from nodnod_agent.log.format import printable
 from nodnod_client.tls import client_context, load_certificate
 
 
-class Contexts(Struct, frozen=True):
+class TlsContexts(Struct, frozen=True):
     """``server`` for accepted connections, ``client`` for dials. Both present our certificate."""
 
     server: ssl.SSLContext
@@ -18,7 +18,7 @@ class Contexts(Struct, frozen=True):
 
 def read_contexts(
     cert: str | None, key: str | None, ca: str | None, *, require_client_cert: bool
-) -> Contexts | None:
+) -> TlsContexts | None:
     """Return contexts for TLS 1.2 and newer; None without ``cert``: TLS is off.
 
     Raises ConfigError, which names the setting and the file.
@@ -54,7 +54,7 @@ def read_contexts(
     if require_client_cert:
         server.verify_mode = ssl.CERT_REQUIRED
         server.load_verify_locations(ca)
-    return Contexts(server, client)
+    return TlsContexts(server, client)
 
 
 def _check_readable(setting: str, path: str) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nodnod_agent.collectors.mount_watch import MountState, MountWatch, Usage
+from nodnod_agent.collectors.mount_watch import MountState, MountWatch, FilesystemUsage
 from nodnod_agent.collectors.mounts import Mount, mount_table
 from nodnod_client.sections import Filesystem
 
@@ -30,7 +30,7 @@ def compute(states: Iterable[MountState]) -> list[Filesystem]:
                 point,
                 source,
                 type_,
-                *(usage or Usage(0, 0, 0, None)),
+                *(usage or FilesystemUsage(0, 0, 0, None)),
                 counted=mount.counted,
                 stuck_since=UNSET if stuck_since is None else stuck_since,
                 error=error or UNSET,

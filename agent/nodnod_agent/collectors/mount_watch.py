@@ -24,7 +24,7 @@ STUCK_AFTER = 2.0
 """Seconds after which a mount whose call has not returned counts as stuck."""
 
 
-class Usage(NamedTuple):
+class FilesystemUsage(NamedTuple):
     """Bytes as in df: ``free`` is what unprivileged users can fill, ``used`` counts all free blocks.
 
     ``inodes_used_percent`` is None if the filesystem has no fixed number of inodes.
@@ -40,16 +40,16 @@ class MountState(NamedTuple):
     """A mount with its last good usage or None, when it got stuck or None, and its error or ""."""
 
     mount: Mount
-    usage: Usage | None
+    usage: FilesystemUsage | None
     stuck_since: float | None
     error: str
 
 
-def measure(path: str) -> Usage:
+def measure(path: str) -> FilesystemUsage:
     """The usage of a mount. May never return. Raises OSError."""
     stat = os.statvfs(path)
     size, files = stat.f_frsize or stat.f_bsize, stat.f_files
-    return Usage(
+    return FilesystemUsage(
         total=stat.f_blocks * size,
         used=max(0, stat.f_blocks - stat.f_bfree) * size,
         free=max(0, stat.f_bavail) * size,
@@ -62,7 +62,7 @@ class _Watched:
     """One mount; ``called`` is when the pending call began, on both clocks."""
 
     mount: Mount
-    usage: Usage | None = None
+    usage: FilesystemUsage | None = None
     error: str = ""
     called: tuple[float, float] | None = None
 
@@ -72,7 +72,7 @@ class MountWatch:
 
     def __init__(
         self,
-        measure: Callable[[str], Usage] = measure,
+        measure: Callable[[str], FilesystemUsage] = measure,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:

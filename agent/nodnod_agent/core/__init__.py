@@ -1,1 +1,1 @@
-"""What decides: no asyncio, sockets, threads, clock or randomness of its own."""
+"""The decisions of an agent: no asyncio, sockets, threads, clock or randomness of its own."""

@@ -40,7 +40,7 @@ class _Series(NamedTuple):
     value: str | Callable[[Any], float | None]
 
 
-class _Group(NamedTuple):
+class _MetricGroup(NamedTuple):
     """The metrics of the items of a section; ``items`` returns each with its label values."""
 
     section: str
@@ -139,7 +139,7 @@ def _known(field: str) -> Callable[[Any], float | None]:
 
 
 _GROUPS = (
-    _Group(STATS, (), _one, (
+    _MetricGroup(STATS, (), _one, (
         _Series("cpu_used_ratio", "Busy share of all cores since the sample before.",
                 _percent("cpu_used")),
         _Series("memory_total_bytes", "Memory of the machine or container.", "memory_total"),
@@ -152,39 +152,39 @@ _GROUPS = (
         _Series("disk_used_ratio", "Used part as a share of the total.",
                 _percent("disk_used_percent")),
     )),
-    _Group("system", (), _one, (
+    _MetricGroup("system", (), _one, (
         _Series("boot_time_seconds", "Start of the machine, in Unix seconds.", "boot_time"),
         _Series("cpu_logical_cores", "Logical cores.", "cores.logical"),
         _Series("cpu_physical_cores", "Physical cores.", "cores.physical"),
         _Series("cpu_limit_cores", "CPU limit of the container.", "cpu_limit"),
         _Series("memory_limit_bytes", "Memory limit of the container.", "memory_limit"),
     )),
-    _Group("system", ("os", "kernel", "architecture", "scope"), _system, (
+    _MetricGroup("system", ("os", "kernel", "architecture", "scope"), _system, (
         _Series("system_info", "The system of the machine, in labels.", lambda of: 1),
     )),
-    _Group("cpu", (), _one, (
+    _MetricGroup("cpu", (), _one, (
         _Series("cpu_frequency_hertz", "Frequency of the first core.",
                 lambda of: None if of.frequency is None else of.frequency * 1e6),
     )),
-    _Group("cpu", ("mode",), _modes, (
+    _MetricGroup("cpu", ("mode",), _modes, (
         _Series("cpu_mode_ratio", "Share of the time of all cores, by mode.", _ratio),
     )),
-    _Group("cpu", ("core",), _cores, (
+    _MetricGroup("cpu", ("core",), _cores, (
         _Series("cpu_core_used_ratio", "Busy share of one core.", _ratio),
     )),
-    _Group("load", (), _one, (
+    _MetricGroup("load", (), _one, (
         _Series("load1", "Running or ready processes, averaged over 1 minute.", "load1"),
         _Series("load5", "The same, averaged over 5 minutes.", "load5"),
         _Series("load15", "The same, averaged over 15 minutes.", "load15"),
     )),
-    _Group("memory", (), _one, (
+    _MetricGroup("memory", (), _one, (
         _Series("memory_available_bytes", "Memory that programs can still allocate.", "available"),
         _Series("memory_cached_bytes", "Page cache.", "cached"),
         _Series("memory_buffers_bytes", "Buffers of block devices.", "buffers"),
         _Series("swap_total_bytes", "Size of the swap space.", "swap_total"),
         _Series("swap_used_bytes", "Used swap space.", "swap_used"),
     )),
-    _Group("filesystems", ("mountpoint", "device", "fstype"), _filesystems, (
+    _MetricGroup("filesystems", ("mountpoint", "device", "fstype"), _filesystems, (
         _Series("filesystem_total_bytes", "Size of a filesystem.", _known("total")),
         _Series("filesystem_used_bytes", "Used part of a filesystem.", _known("used")),
         _Series("filesystem_free_bytes", "Space that users may still fill.", _known("free")),
@@ -193,7 +193,7 @@ _GROUPS = (
         _Series("filesystem_stuck", "1 while it does not answer; the rest is then the last known.",
                 lambda of: int(isinstance(of.stuck_since, float | int))),
     )),
-    _Group("diskio", ("device",), _each, (
+    _MetricGroup("diskio", ("device",), _each, (
         _Series("disk_read_bytes_per_second", "Bytes read from a whole disk.", "read_bytes"),
         _Series("disk_written_bytes_per_second", "Bytes written to a whole disk.", "write_bytes"),
         _Series("disk_reads_per_second", "Read operations.", "reads"),
@@ -201,7 +201,7 @@ _GROUPS = (
         _Series("disk_busy_ratio", "Share of the time with I/O in progress.",
                 _percent("busy_percent")),
     )),
-    _Group("network", ("interface",), _each, (
+    _MetricGroup("network", ("interface",), _each, (
         _Series("network_receive_bytes_per_second", "Bytes received by an interface.",
                 "recv_bytes"),
         _Series("network_transmit_bytes_per_second", "Bytes sent by an interface.", "sent_bytes"),
@@ -209,29 +209,29 @@ _GROUPS = (
         _Series("network_errors_per_second", "Errors, received and sent.", "errors"),
         _Series("network_drops_per_second", "Dropped packets, received and sent.", "drops"),
     )),
-    _Group("pressure", ("resource",), _resources, (
+    _MetricGroup("pressure", ("resource",), _resources, (
         _Series("pressure_some_ratio", "Share of the last 10 s in which some tasks waited for it.",
                 _percent("some")),
         _Series("pressure_full_ratio", "Share of the last 10 s in which all tasks waited for it.",
                 _percent("full")),
     )),
-    _Group("sensors", ("sensor",), lambda of: _numbered(of.temperatures), (
+    _MetricGroup("sensors", ("sensor",), lambda of: _numbered(of.temperatures), (
         _Series("temperature_celsius", "Temperature of a sensor.", "value"),
         _Series("temperature_critical_celsius", "Temperature at which the hardware shuts down.",
                 "critical"),
     )),
-    _Group("sensors", ("fan",), lambda of: _numbered(of.fans), (
+    _MetricGroup("sensors", ("fan",), lambda of: _numbered(of.fans), (
         _Series("fan_speed_rpm", "Revolutions per minute.", "rpm"),
     )),
-    _Group("sensors", (), _batteries, (
+    _MetricGroup("sensors", (), _batteries, (
         _Series("battery_charge_ratio", "Charge of the battery.", _percent("percent")),
         _Series("battery_plugged_in", "1 while connected to power.", "plugged_in"),
         _Series("battery_left_seconds", "Time until the battery is empty.", "seconds_left"),
     )),
-    _Group("processes", (), _one, (
+    _MetricGroup("processes", (), _one, (
         _Series("processes", "Number of processes.", "count"),
     )),
-    _Group("gpu", ("gpu", "model"), _gpus, (
+    _MetricGroup("gpu", ("gpu", "model"), _gpus, (
         _Series("gpu_used_ratio", "Busy share of a GPU.", _percent("utilisation")),
         _Series("gpu_memory_total_bytes", "Memory of a GPU.", "memory_total"),
         _Series("gpu_memory_used_bytes", "Used memory of a GPU.", "memory_used"),
