@@ -10,6 +10,8 @@ try:
 except ImportError:
     Browser = Locator = Page = Any  # type: ignore[assignment,misc]
     async_playwright = expect = None  # type: ignore[assignment]
+else:
+    expect.set_options(timeout=20_000)  # milliseconds; a busy machine is slow to paint
 
 ARGUMENTS = [
     "--no-sandbox",  # CI runs as root, which has no sandbox

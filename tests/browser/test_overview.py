@@ -233,10 +233,10 @@ async def test_names_that_are_special_in_scripts_or_markup_work_like_any_other(p
 
 
 async def test_a_tick_reuses_the_elements_and_repaints_once(page: Page) -> None:
-    names = [f"node-{number}" for number in range(200)]
+    names = [f"node-{number}" for number in range(60)]
     async with SimulatedCluster(names, by_hand=True) as cluster:
         await page.goto(cluster.url)
-        await expect(page.locator("[data-node]")).to_have_count(200)
+        await expect(page.locator("[data-node]")).to_have_count(60)
         # The history has come by then; it causes a repaint of its own.
         await expect(card(page, "node-0").locator(".spark .line")).to_have_attribute(
             "d", points(90)

@@ -10,7 +10,7 @@ from nodnod_agent.collectors.filesystems import (
     disk_sums,
     unread_mounts,
 )
-from nodnod_agent.collectors.mount_watch import MountState, MountWatch, FilesystemUsage
+from nodnod_agent.collectors.mount_watch import FilesystemUsage, MountState, MountWatch
 from nodnod_agent.collectors.mounts import Mount
 
 

@@ -7,8 +7,8 @@ import pytest
 from nodnod_agent.collectors.mount_watch import (
     STUCK_AFTER,
     TAKE_OVER_AFTER,
-    MountWatch,
     FilesystemUsage,
+    MountWatch,
     measure,
 )
 from nodnod_agent.collectors.mounts import Mount

@@ -97,7 +97,7 @@ def _source() -> Source:
 
 
 def psutil_times() -> Times:
-    """The same from psutil, in seconds, for systems without /proc; missing columns are 0."""
+    """CPU times through psutil, in seconds, for systems without /proc; missing columns are 0."""
     rows = [psutil.cpu_times(), *psutil.cpu_times(percpu=True)]
     return {
         number: CpuTimes(*(getattr(times, field, 0.0) for field in CpuTimes._fields))

@@ -93,7 +93,7 @@ def is_disk(name: str) -> bool:
 
 
 def psutil_disks() -> Disks | None:
-    """The same from psutil, for systems without /proc; None without disks."""
+    """Read through psutil, for systems without /proc; None without disks."""
     disks = psutil.disk_io_counters(perdisk=True)
     if not disks:
         return None

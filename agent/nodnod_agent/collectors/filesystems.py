@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nodnod_agent.collectors.mount_watch import MountState, MountWatch, FilesystemUsage
+from nodnod_agent.collectors.mount_watch import FilesystemUsage, MountState, MountWatch
 from nodnod_agent.collectors.mounts import Mount, mount_table
 from nodnod_client.sections import Filesystem
 

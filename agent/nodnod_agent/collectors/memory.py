@@ -74,7 +74,7 @@ class MemoryCollector:
 
 
 def psutil_memory() -> Memory:
-    """The same from psutil, for systems without /proc."""
+    """Read through psutil, for systems without /proc."""
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     return Memory(
         total=memory.total,

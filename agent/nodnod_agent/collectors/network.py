@@ -113,7 +113,7 @@ def has_device(name: str) -> bool:
 
 
 def psutil_interfaces() -> Interfaces:
-    """The same from psutil, for systems without /proc."""
+    """Read through psutil, for systems without /proc."""
     return {
         name: InterfaceCounters(
             io.bytes_recv,

@@ -143,7 +143,7 @@ def list_proc() -> Iterable[ProcessStat]:
 
 
 def list_psutil() -> Iterable[ProcessStat]:
-    """The same from psutil, for systems without /proc: the processes visible to this user."""
+    """The processes visible to this user, through psutil, for systems without /proc."""
     for process in psutil.process_iter(["create_time", "name", "cpu_times", "memory_info"]):
         info = process.info
         times, memory = info["cpu_times"], info["memory_info"]
