@@ -125,11 +125,13 @@ def test_a_member_that_speaks_for_itself_is_taken_although_the_table_is_full(
     assert len(own.table.entries) == MAX_MEMBERS
 
 
-def test_goodbyes_of_unknown_members_do_not_crowd_out_members(own: GossipAgent) -> None:
-    own.knows(*(entry(number + 1000) for number in range(MAX_MEMBERS)))
-    own.ask(entry(10, state="left", since=NOW), teller=entry(1000))
-    assert all(one.state == "up" for one in own.table.entries.values())
-    assert len(own.table.entries) == MAX_MEMBERS
+def test_goodbyes_of_unknown_members_crowd_out_no_member_of_a_full_table(own: GossipAgent) -> None:
+    own.knows(*(entry(number + 1000) for number in range(1, MAX_MEMBERS)))
+    own.knows(entry(1000, state="left", since=NOW))
+    before = dict(own.table.entries)
+    own.ask(entry(10, state="left", since=NOW), teller=entry(1001))
+    assert len(before) == MAX_MEMBERS
+    assert own.table.entries == before
 
 
 def unasked(
