@@ -13,7 +13,7 @@ import argparse
 import logging
 
 from bench.harness.caller import run
-from bench.harness.load import Load, Outcome, Plan
+from bench.harness.load import LoadGenerator, Outcome, Plan
 from bench.harness.options import add_load, add_server, plan_of, run_program
 from bench.harness.report import summary
 
@@ -36,7 +36,7 @@ def main() -> int:
 
 async def measure(plan: Plan) -> Outcome:
     """Put on the load and log the progress."""
-    load = Load(plan)
+    load = LoadGenerator(plan)
     await load.connect()
     log.info("Launched all clients!")
     load.launch()

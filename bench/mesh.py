@@ -44,7 +44,7 @@ PAUSE = 3.0
 WARM_UP = 20
 
 
-class Measured(Struct, frozen=True):
+class ClusterFigures(Struct, frozen=True):
     """One cluster. Memory and idle CPU are the mean over its agents.
 
     ``starting`` is from the first process started to the last one that listens, ``whole`` from then
@@ -88,17 +88,17 @@ def main() -> None:
     if sizes[0] < 2:
         parser.error("a mesh needs at least 2 agents")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
-    all_measured = [watch(size, options.seconds, options.number) for size in sizes]
-    print_records([measured.record() for measured in all_measured])
-    if len(all_measured) > 1:
-        print("\n".join(growth(all_measured)))
+    all_figures = [watch(size, options.seconds, options.number) for size in sizes]
+    print_records([measured.record() for measured in all_figures])
+    if len(all_figures) > 1:
+        print("\n".join(growth(all_figures)))
     if options.plot:
         from bench.harness.plot import draw
 
-        draw(all_measured, options.plot)
+        draw(all_figures, options.plot)
 
 
-def watch(size: int, span: float, number: int) -> Measured:
+def watch(size: int, span: float, number: int) -> ClusterFigures:
     """Start a cluster, measure it, and end it."""
     began = time.perf_counter()
     with mesh(size) as agents:
@@ -118,7 +118,7 @@ def watch(size: int, span: float, number: int) -> Measured:
         outcome = run(measure_good(plan))
         busy = sum(meter.seconds() for meter in meters) - idle * outcome.duration
         p50, p99 = milliseconds(outcome, 50, 99)
-        return Measured(
+        return ClusterFigures(
             agents=size,
             starting=up - began,
             whole=whole,
@@ -170,12 +170,12 @@ async def links_up(requester: Requester) -> int:
     return sum(member.state == "up" for member in decode_members(answer).members)
 
 
-def growth(all_measured: Sequence[Measured]) -> Iterator[str]:
+def growth(all_figures: Sequence[ClusterFigures]) -> Iterator[str]:
     """The cost of one more agent, by linear regression over all sizes."""
-    sizes = [float(measured.agents) for measured in all_measured]
+    sizes = [float(measured.agents) for measured in all_figures]
 
     def slope(field: str) -> float:
-        return linear_regression(sizes, [getattr(one, field) for one in all_measured]).slope
+        return linear_regression(sizes, [getattr(one, field) for one in all_figures]).slope
 
     memory = slope("rss_bytes")
     yield "One more agent, by least squares:"

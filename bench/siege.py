@@ -43,7 +43,7 @@ PAUSE = 2.0
 PATIENCE = 5.0
 
 
-class Client(Caller):
+class VictimClient(Caller):
     """Sends one request at a time; notes how long the answer took, and what is wrong with it."""
 
     __slots__ = ("asked", "conversation", "latencies", "violations")
@@ -122,7 +122,7 @@ async def watch(agent: Agent, bystander: Agent, options: argparse.Namespace) -> 
     """Calm, attacks on the bystander and on the agent in turn; prints the table and the ratios."""
     loop = asyncio.get_running_loop()
     clients = await connect_all(
-        lambda: Client(loop, agent.endpoint), agent.endpoint, options.clients
+        lambda: VictimClient(loop, agent.endpoint), agent.endpoint, options.clients
     )
     rows: list[list[str]] = []
     to_calm, to_bystander = [], []
@@ -153,7 +153,7 @@ async def besieged(
     victim: Agent,
     kinds: list[str],
     agent: Agent,
-    clients: list[Client],
+    clients: list[VictimClient],
     options: argparse.Namespace,
 ) -> Seen:
     """Have the clients ask the agent while the victim is attacked."""
@@ -167,7 +167,7 @@ async def besieged(
     return seen
 
 
-async def listen(agent: Agent, clients: list[Client], options: argparse.Namespace) -> Seen:
+async def listen(agent: Agent, clients: list[VictimClient], options: argparse.Namespace) -> Seen:
     """Have the clients ask, one after the other at an even pace."""
     for client in clients:
         client.latencies.clear()

@@ -28,7 +28,7 @@ from nodnod_client.address import Address, parse_address
 MAX_CLIENTS = 10_000
 
 
-class Session:
+class StaticSession:
     """Gives the same answer to every request."""
 
     full = False
@@ -56,7 +56,7 @@ async def serve(address: Address, answer: bytes) -> None:
     """Serve until the process is ended."""
 
     def accept(wire: Wire, hello: Hello) -> Any:
-        return Session(wire, answer)
+        return StaticSession(wire, answer)
 
     loop = asyncio.get_running_loop()
     context = ServerContext(
@@ -75,6 +75,8 @@ async def serve(address: Address, answer: bytes) -> None:
 
 def main() -> None:
     """Parse and serve."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     address, file = sys.argv[1:]
     allow_files(MAX_CLIENTS)
     run(serve(parse_address(address), Path(file).read_bytes()))

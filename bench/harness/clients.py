@@ -31,7 +31,7 @@ STREAMS: tuple[dict[str, Any], ...] = (
 )
 
 
-class Client(Caller):
+class JudgedClient(Caller):
     """One connection; a conversation takes down what goes over it."""
 
     __slots__ = ("conversation",)
@@ -80,7 +80,7 @@ class Clients:
         self._names = names
         self._converse = converse
         self._rng = random.Random(f"clients {seed}")
-        self._clients: set[Client] = set()
+        self._clients: set[JudgedClient] = set()
         self._stopping = False
 
     async def run(self) -> None:
@@ -92,7 +92,7 @@ class Clients:
     async def burst(self, connections: int, requests: int) -> None:
         """Ask much at once over further connections, and close them when all is answered."""
 
-        async def work(client: Client) -> None:
+        async def work(client: JudgedClient) -> None:
             conversation = client.conversation
             for _ in range(requests):
                 client.ask({"type": 1, "id": conversation.new_id()})
@@ -116,16 +116,18 @@ class Clients:
         for client in self._clients:
             client.conversation.check_overdue(now)
 
-    async def _reconnect(self, work: Callable[[Client], Awaitable[None]]) -> None:
+    async def _reconnect(self, work: Callable[[JudgedClient], Awaitable[None]]) -> None:
         while True:
             await self._connect(work)
             await asyncio.sleep(RETRY)
 
-    async def _connect(self, work: Callable[[Client], Awaitable[None]]) -> None:
+    async def _connect(self, work: Callable[[JudgedClient], Awaitable[None]]) -> None:
         """One connection from its begin to its end; none where nothing listens."""
         loop, server = asyncio.get_running_loop(), self._agent.endpoint
         try:
-            (client,) = await connect_all(lambda: Client(loop, server, self._converse()), server, 1)
+            (client,) = await connect_all(
+                lambda: JudgedClient(loop, server, self._converse()), server, 1
+            )
         except ConnectError:
             return
         self._clients.add(client)
@@ -135,24 +137,24 @@ class Clients:
             self._clients.discard(client)
             client.leave()
 
-    async def _ask_anything(self, client: Client) -> None:
+    async def _ask_anything(self, client: JudgedClient) -> None:
         async for count in self._rounds(client):
             for _ in range(count):
                 request = random_request(self._rng, self._names, TIMEOUTS)
                 client.ask({**request, "id": client.conversation.new_id()})
 
-    async def _ask_in_order(self, client: Client) -> None:
+    async def _ask_in_order(self, client: JudgedClient) -> None:
         async for count in self._rounds(client):
             for _ in range(count):
                 client.ask({"type": self._rng.choice((0, 1, 1)), "statType": 0})
 
-    async def _listen(self, client: Client) -> None:
+    async def _listen(self, client: JudgedClient) -> None:
         for stream in STREAMS:
             client.ask({**stream, "id": client.conversation.new_id()})
         async for _ in self._rounds(client):
             pass
 
-    async def _rounds(self, client: Client) -> AsyncIterator[int]:
+    async def _rounds(self, client: JudgedClient) -> AsyncIterator[int]:
         while not client.conversation.over:
             if not self._stopping:
                 yield self._rng.choice((1, 1, 1, 2, 5))

@@ -71,7 +71,7 @@ class Sender(Caller):
 
     __slots__ = ("answered", "asked", "left", "load")
 
-    def __init__(self, load: "Load", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, load: "LoadGenerator", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop, load.plan.server)
         self.load = load
         self.asked: deque[float] = deque()
@@ -121,7 +121,7 @@ class IdSender(Sender):
 
     __slots__ = ("in_flight",)
 
-    def __init__(self, load: "Load", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, load: "LoadGenerator", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(load, loop)
         self.in_flight: dict[int, float] = {}
 
@@ -150,7 +150,7 @@ class IdSender(Sender):
             load.finished(self)
 
 
-class Load:
+class LoadGenerator:
     """Carries out one plan: connect, launch, wait."""
 
     def __init__(self, plan: Plan) -> None:
@@ -227,7 +227,7 @@ class Load:
 
 async def measure(plan: Plan) -> Outcome:
     """Carry out a plan. Raises ConnectError."""
-    load = Load(plan)
+    load = LoadGenerator(plan)
     await load.connect()
     load.launch()
     return await load.wait()

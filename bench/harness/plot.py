@@ -33,16 +33,16 @@ PANELS: tuple[tuple[str, dict[str, Callable[[Any], float]]], ...] = (
 """The title of each panel -> its lines."""
 
 
-def draw(all_measured: Sequence[Any], path: str) -> None:
+def draw(all_figures: Sequence[Any], path: str) -> None:
     """Draw one panel for each figure, over the number of agents, into a PNG file.
 
-    ``all_measured`` are the figures of each size of cluster: ``bench.mesh.Measured``.
+    ``all_figures`` are the figures of each size of cluster: ``bench.mesh.ClusterFigures``.
     """
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
-    sizes = [one.agents for one in all_measured]
+    sizes = [one.agents for one in all_figures]
     for axis, (title, lines) in zip(axes.flat, PANELS, strict=True):
         for label, value in lines.items():
-            axis.plot(sizes, [value(one) for one in all_measured], marker="o", label=label)
+            axis.plot(sizes, [value(one) for one in all_figures], marker="o", label=label)
         axis.set_title(title, fontsize=10)
         axis.set_xticks(sizes)
         axis.set_xlim(left=0)

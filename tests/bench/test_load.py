@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from bench.harness.load import IdSender, Load, Plan, Sender
+from bench.harness.load import IdSender, LoadGenerator, Plan, Sender
 from nodnod_client.address import Address
 
 NODE = (
@@ -16,8 +16,8 @@ def answer(*names: str, node_error: str = "", error: str = "", tail: str = "") -
     return f'{{"host":"a","nodes":{{{nodes}}},"error":"{error}"{tail}}}'.encode()
 
 
-async def load_of(**plan: object) -> Load:
-    return Load(Plan(server=Address("127.0.0.1", 1), nodes=2, **plan))
+async def load_of(**plan: object) -> LoadGenerator:
+    return LoadGenerator(Plan(server=Address("127.0.0.1", 1), nodes=2, **plan))
 
 
 @pytest.mark.parametrize(

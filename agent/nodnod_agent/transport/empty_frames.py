@@ -12,7 +12,7 @@ MAX_EMPTY_FRAME = 6
 """Bytes of an empty frame, with a mask."""
 
 UNKNOWN = 1 << 62
-"""In place of a number of bytes; no sum of real ones reaches it."""
+"""Stands for an unknown size; larger than any real sum."""
 
 
 class EmptyFrames(NamedTuple):

@@ -3,7 +3,7 @@
 import pytest
 
 from core.harness import CoreHarness, FakeClient, FakePeer
-from nodnod_agent.core.requests.pacing import MAX_WAITING, SPACING, TOO_MANY
+from nodnod_agent.core.requests.pacing import EXPENSIVE_SPACING, MAX_WAITING, TOO_MANY
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def test_different_questions_go_out_one_at_a_time_the_first_at_once(
         ask(harness, seconds)
     harness.clock.turn()
     assert asked(kyle) == [1]
-    harness.clock.advance(1.5 * SPACING)
+    harness.clock.advance(1.5 * EXPENSIVE_SPACING)
     assert asked(kyle) == [1, 2]
-    harness.clock.advance(SPACING)
+    harness.clock.advance(EXPENSIVE_SPACING)
     assert asked(kyle) == [1, 2, 3]
-    harness.clock.advance(20 * SPACING)
+    harness.clock.advance(20 * EXPENSIVE_SPACING)
     ask(harness, 500)
     harness.clock.turn()
     assert asked(kyle)[-1] == 500
@@ -41,7 +41,7 @@ def test_different_questions_go_out_one_at_a_time_the_first_at_once(
 
 def test_equal_questions_share_a_broadcast(harness: CoreHarness, kyle: FakePeer) -> None:
     clients = [ask(harness, seconds) for seconds in (1, 2, 2, 2)]
-    harness.clock.advance(2 * SPACING)
+    harness.clock.advance(2 * EXPENSIVE_SPACING)
     for query in kyle.queries:
         kyle.answer(query, history={})
     assert asked(kyle) == [1, 2]
@@ -78,11 +78,11 @@ def test_a_request_that_expires_before_its_turn_is_answered_by_its_deadline(
     client = ask(harness, 3000, timeout=0.1)
     patient = ask(harness, 3000, timeout=30)
 
-    harness.clock.advance(0.1 + SPACING)
+    harness.clock.advance(0.1 + EXPENSIVE_SPACING)
 
     assert client.nodes["kyle"]["error"] == "no answer within 0.1 s"
     assert patient.answers == []
-    harness.clock.advance(MAX_WAITING * SPACING)
+    harness.clock.advance(MAX_WAITING * EXPENSIVE_SPACING)
     assert asked(kyle)[-1] == 3000
 
 
@@ -92,7 +92,7 @@ def test_after_the_last_waiting_request_has_expired_the_next_goes_out_at_once(
     for seconds in (1, 2, 3):
         ask(harness, seconds)
     client = ask(harness, 4, timeout=0.05)
-    harness.clock.advance(5 * SPACING)
+    harness.clock.advance(5 * EXPENSIVE_SPACING)
     assert client.nodes["kyle"]["error"] == "no answer within 0.05 s"
     ask(harness, 5)
     harness.clock.turn()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bench.harness.invariants.form import FIELDS
 from core.harness import CoreHarness
-from nodnod_agent.core.requests.query import SPACING
+from nodnod_agent.core.requests.query import BROADCAST_SPACING
 
 # Sharing a broadcast.
 
@@ -92,7 +92,7 @@ def test_a_planned_broadcast_that_is_not_needed_any_more_changes_nothing(
     clients.append(harness.ask_all())
     peer.answer()
     clients.append(harness.ask_all())
-    harness.clock.advance(1.1 * SPACING)
+    harness.clock.advance(1.1 * BROADCAST_SPACING)
     peer.answer()
     assert [client.errors for client in clients] == [{"kyle": "", "own": ""}] * 4
 
@@ -153,7 +153,7 @@ def test_while_a_peer_is_frozen_broadcasts_go_on_at_most_every_10_ms(
         sent += [harness.clock.now] * (len(healthy.queries) - len(sent))
     gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert 20 <= len(sent) <= 26
-    assert min(gaps) >= SPACING - 0.0006
+    assert min(gaps) >= BROADCAST_SPACING - 0.0006
 
 
 def test_a_frozen_peer_delays_no_other_deadline(harness: CoreHarness) -> None:

@@ -1,4 +1,4 @@
-"""The rules by which the addresses that a node has left go out of the roster."""
+"""The rules by which addresses that a node has left are removed from the roster."""
 
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster

@@ -1,4 +1,4 @@
-"""The rate at which this agent dials: at most so many attempts a second, whatever wants them.
+"""The limit on dial attempts per second, shared by all links.
 
 Each of three kinds of address has a guaranteed share, or the first could keep the others waiting
 forever. Unverified addresses are dialed in random order: agents that have just received the same

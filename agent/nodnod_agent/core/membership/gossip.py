@@ -21,7 +21,7 @@ from nodnod_client.messages import Join, MemberEntry, PeerAnswer, RequestType
 JOIN = -1
 """The id of a join request on a link; queries count from 1."""
 
-TICK = 1.0
+EXCHANGE_INTERVAL = 1.0
 """Seconds between exchanges while tables change."""
 
 CALM_EVERY = 10
@@ -87,14 +87,14 @@ class Gossip:
         self._calm_ticks = 0
         self._probed: Link | None = None
         """The link of the last request without a list; if the digests differ, a list follows."""
-        self._list_limit = RateLimit(LISTS_PER_TICK, per=TICK)
-        self._news_limit = RateLimit(NEWS_PER_TICK, per=TICK)
+        self._list_limit = RateLimit(LISTS_PER_TICK, per=EXCHANGE_INTERVAL)
+        self._news_limit = RateLimit(NEWS_PER_TICK, per=EXCHANGE_INTERVAL)
         self._complaints = RateLimit(1, per=COMPLAIN_EVERY)
         self._timer: Timer | None = None
 
     def start(self) -> None:
         """Begin to tick, at a random phase."""
-        when = self._clock.time() + self._rng.uniform(0, TICK)
+        when = self._clock.time() + self._rng.uniform(0, EXCHANGE_INTERVAL)
         self._timer = self._clock.call_at(when, self._tick)
 
     def stop(self) -> None:
@@ -190,7 +190,7 @@ class Gossip:
         return answer
 
     def _tick(self) -> None:
-        self._timer = self._clock.call_at(self._clock.time() + TICK, self._tick)
+        self._timer = self._clock.call_at(self._clock.time() + EXCHANGE_INTERVAL, self._tick)
         self._calm_ticks += 1
         if not self._busy and self._calm_ticks < CALM_EVERY:
             return
@@ -239,18 +239,18 @@ class Gossip:
 
     def _merge(self, entries: list[MemberEntry], teller: str, most: int) -> int:
         """Take at most ``most`` new entries of a list; returns how many were examined."""
-        looked = 0
+        examined = 0
         # From a random place: entries that are refused each time must not hide those behind them.
         first = int(self._rng.random() * len(entries))
         for entry in entries[first:] + entries[:first]:
             if self.table.knows(entry):
                 continue
-            if looked == most:
+            if examined == most:
                 self._busy = max(self._busy, 1)
                 break
-            looked += 1
+            examined += 1
             self._take(entry, teller)
-        return looked
+        return examined
 
     def _take(self, entry: MemberEntry, teller: str, *, own_word: bool = False) -> None:
         try:

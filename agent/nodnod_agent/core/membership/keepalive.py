@@ -7,16 +7,17 @@ from typing import NamedTuple
 from nodnod_agent.core.interfaces import EARLY, Clock, Random, Timer, Wire
 from nodnod_agent.core.membership.link import Link
 
-PING_EVERY = 0.75
-"""Seconds between pings while links are few; at most 2 before the silence is stretched too.
+MIN_PING_INTERVAL = 0.75
+"""Seconds between pings while links are few.
 
 A peer that stalls for 3 s, and whose next message then takes a second, has been silent for 4.75 s:
 with fewer pings it would be taken for dead.
 """
-PING_EVERY_AT_MOST = 2.0
+MAX_PING_INTERVAL = 2.0
+"""Seconds between pings up to which the allowed silence stays as it is."""
 SILENCE = 4.95
 """Seconds of silence: just under 5, so that a silent peer is down within 5."""
-TICK = 0.25
+CHECK_INTERVAL = 0.25
 PING_COST = 100e-6
 """Seconds of CPU for a ping sent, its pong, and the same for a ping of the peer.
 
@@ -39,8 +40,8 @@ class Pace(NamedTuple):
 def pace(links: int) -> Pace:
     """Ping as often as ``PING_SHARE`` allows; with more than 100 links, silence stretches too."""
     affordable = links * PING_COST / PING_SHARE
-    stretch = max(1.0, affordable / PING_EVERY_AT_MOST)
-    return Pace(max(PING_EVERY, affordable), SILENCE * stretch)
+    stretch = max(1.0, affordable / MAX_PING_INTERVAL)
+    return Pace(max(MIN_PING_INTERVAL, affordable), SILENCE * stretch)
 
 
 class Keepalive:
@@ -69,14 +70,14 @@ class Keepalive:
         """The links that the current round has still to visit."""
         self._pace = pace(0)
         self._share = 0
-        self._round = TICK
-        self._deaf_until = clock.time()
+        self._round = CHECK_INTERVAL
+        self._stalled_until = clock.time()
         self._due = 0.0
         self._timer: Timer | None = None
 
     def start(self) -> None:
         """Begin to ping."""
-        self._due = self._clock.time() + TICK
+        self._due = self._clock.time() + CHECK_INTERVAL
         self._timer = self._clock.call_at(self._due, self._tick)
 
     def stop(self) -> None:
@@ -87,24 +88,24 @@ class Keepalive:
     def _tick(self) -> None:
         now = self._clock.time()
         if now - self._due > STALL:
-            self._deaf_until = now
+            self._stalled_until = now
         links = self._next_links()
         ping, silence = self._pace
         for link in links:
             wire = link.wire
             if wire is None:  # it ended after the round began
                 continue
-            if link.overdue(self._deaf_until):
+            if link.overdue(self._stalled_until):
                 self._drop(link, "an answer that it owed never came")
                 continue
             if wire.heard + silence - now < self._round:
-                self._judge(link, wire, silence)
+                self._drop_if_silent(link, wire, silence)
             if link.next_ping <= now:
                 # The first ping has a random phase, so that pings do not come in bursts.
                 first = link.next_ping < link.since
                 link.next_ping = now + (self._rng.uniform(0, ping) if first else ping)
                 wire.ping()
-        self._due = now + TICK
+        self._due = now + CHECK_INTERVAL
         self._timer = self._clock.call_at(self._due, self._tick)
 
     def _next_links(self) -> list[Link]:
@@ -113,16 +114,16 @@ class Keepalive:
             self._unvisited = [link for link in self._links() if link.wire is not None]
             self._pace = pace(len(self._unvisited))
             self._share = ceil(len(self._unvisited) * SILENCE / self._pace.silence)
-            self._round = TICK * ceil(len(self._unvisited) / max(1, self._share))
+            self._round = CHECK_INTERVAL * ceil(len(self._unvisited) / max(1, self._share))
         links = self._unvisited[: self._share]
         del self._unvisited[: self._share]
         return links
 
-    def _judge(self, link: Link, wire: Wire, silence: float) -> None:
+    def _drop_if_silent(self, link: Link, wire: Wire, silence: float) -> None:
         """Drop a link that was silent for too long, or check again when it will have been."""
         if link.wire is not wire:  # it ended meanwhile
             return
-        heard = max(wire.heard, self._deaf_until)
+        heard = max(wire.heard, self._stalled_until)
         # A peer that is heard elsewhere is alive. But this connection may be dead all the same, and
         # then no answer comes through it.
         elsewhere = min(self._inbound_heard(link), heard + silence)
@@ -131,4 +132,4 @@ class Keepalive:
         if now + EARLY >= end:
             self._drop(link, f"no sign of life for {now - heard:.2g} s")
         elif end - now < self._round:
-            self._clock.call_at(end, self._judge, link, wire, silence)
+            self._clock.call_at(end, self._drop_if_silent, link, wire, silence)

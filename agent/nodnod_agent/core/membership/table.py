@@ -1,4 +1,4 @@
-"""The membership table: what this agent believes, and how two tables become one.
+"""The membership table: the entries that this agent holds, and how two tables merge.
 
 Of two entries for an address the one with the higher incarnation is right, whichever agent tells it.
 So entries can be merged in any order and any number of times.

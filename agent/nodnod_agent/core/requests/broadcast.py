@@ -1,4 +1,4 @@
-"""One question to the whole cluster: the members that were asked, their answers, who waits."""
+"""One question to the whole cluster: its members, their answers and the waiting requests."""
 
 from bisect import bisect
 

@@ -10,7 +10,7 @@ from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
 from nodnod_agent.core.requests.query import Queries, by_timeout, no_answer
 
-SPACING = 0.020
+EXPENSIVE_SPACING = 0.020
 """Seconds between two; each takes a node 3 ms, so all together take 15 % of a core."""
 
 MAX_WAITING = 50
@@ -26,7 +26,7 @@ class Pacing:
         self._queries = queries
         self._clock = clock
         self._waiting: dict[Question, list[Waiter]] = {}
-        self._limit = RateLimit(1, per=SPACING)
+        self._limit = RateLimit(1, per=EXPENSIVE_SPACING)
         self._timer: Timer | None = None
 
     def ask(self, question: Question, waiter: Waiter) -> None:

@@ -2,7 +2,7 @@
 
 Requests with one question wait while a broadcast of it is under way, and the next broadcast serves
 them all. It starts when the last member has answered or failed; a slow peer does not delay it by
-more than ``SPACING``. At its deadline a request gets the answers that are there.
+more than ``BROADCAST_SPACING``. At its deadline a request gets the answers that are there.
 """
 
 from nodnod_agent.core.counters import Histogram
@@ -17,13 +17,13 @@ from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer
 
-SPACING = 0.010
+BROADCAST_SPACING = 0.010
 """Seconds between broadcasts of one question while an earlier one still waits for a peer."""
 
 NEVER = float("inf")
 
 
-class _Group:
+class _QuestionGroup:
     """The requests with one question: those that wait for the next broadcast, and those of it."""
 
     def __init__(self, question: Question) -> None:
@@ -51,7 +51,7 @@ class Queries:
         self._encoder = encoder
         self._delivery = delivery
         self._clock = clock
-        self._groups: dict[Question, _Group] = {}
+        self._groups: dict[Question, _QuestionGroup] = {}
         self._under_way: dict[int, Broadcast] = {}
         self._last_id = 0
         self._timer: Timer | None = None
@@ -66,7 +66,7 @@ class Queries:
         """Answer ``waiter`` once, by its deadline, never during this call."""
         group = self._groups.get(question)
         if group is None:
-            group = self._groups[question] = _Group(question)
+            group = self._groups[question] = _QuestionGroup(question)
         group.waiting.append(waiter)
         self._plan(group)
         if waiter.deadline < self._timer_at:
@@ -113,26 +113,26 @@ class Queries:
         self._groups.clear()
         self._under_way.clear()
 
-    def _plan(self, group: _Group) -> None:
+    def _plan(self, group: _QuestionGroup) -> None:
         # Not during this call: all requests of this turn of the event loop share the broadcast.
         when = self._clock.time()
         if group.broadcasts:
-            when = max(when, group.sent + SPACING)
+            when = max(when, group.sent + BROADCAST_SPACING)
         if when < group.planned:
             group.planned = when
             self._clock.call_at(when, self._wake, group, when)
 
-    def _wake(self, group: _Group, when: float) -> None:
+    def _wake(self, group: _QuestionGroup, when: float) -> None:
         if group.planned == when:
             group.planned = NEVER
         if not group.waiting:  # the end of a broadcast has sent the next one already
             self._drop_if_idle(group)
-        elif group.broadcasts and self._clock.time() + EARLY < group.sent + SPACING:
+        elif group.broadcasts and self._clock.time() + EARLY < group.sent + BROADCAST_SPACING:
             self._plan(group)
         else:
             self._broadcast(group)
 
-    def _broadcast(self, group: _Group) -> None:
+    def _broadcast(self, group: _QuestionGroup) -> None:
         question = group.question
         self._last_id += 1
         broadcast = Broadcast(self._last_id, question, self._roster, group.waiting)
@@ -171,7 +171,7 @@ class Queries:
         else:
             self._drop_if_idle(group)
 
-    def _drop_if_idle(self, group: _Group) -> None:
+    def _drop_if_idle(self, group: _QuestionGroup) -> None:
         if group.waiting or group.broadcasts or group.planned < NEVER:
             return
         if self._groups.get(group.question) is group:  # else dropped, and perhaps replaced
@@ -194,13 +194,13 @@ class Queries:
                 self._answer_late(broadcast, late)
                 if not broadcast.waiters:
                     self._end(broadcast)
-        # The end of one may have sent another: look at all that are under way now.
+        # Ending a broadcast may start the next one: look at all that are under way now.
         waiting = [broadcast.waiters for broadcast in self._under_way.values()]
         waiting += [group.waiting for group in self._groups.values()]
         nearest = min((one.deadline for waiters in waiting for one in waiters), default=NEVER)
         if nearest < self._timer_at:
-            # A waiting request is broadcast within SPACING: do not look in every turn until then.
-            self._set_timer(max(nearest, now + SPACING))
+            # A waiting request is broadcast within BROADCAST_SPACING: do not look in every turn until then.
+            self._set_timer(max(nearest, now + BROADCAST_SPACING))
 
     def _answer_late(self, broadcast: Broadcast, waiters: list[Waiter]) -> None:
         self._count(waiters)

@@ -1,4 +1,4 @@
-"""What the sessions and pages of one agent answer from."""
+"""Routes questions to this node, the stats cache or the cluster."""
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder

@@ -1,4 +1,4 @@
-"""Streams: questions that are repeated, with one tick for all subscribers that want the same.
+"""Streams: one timer and one query serve all equal subscriptions.
 
 Each tick is one question and one encoding. A slow client skips ticks, then gets the newest.
 """

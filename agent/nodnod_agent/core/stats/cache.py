@@ -8,7 +8,7 @@ from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.messages import PeerAnswer
 
-STALE_AFTER = 3
+SILENT_INTERVALS = 3
 """Intervals of silence after which the numbers of a node are called stale."""
 
 AGE_STEP = 0.1
@@ -47,7 +47,7 @@ class StatsCache:
         self._local = local
         self._encoder = encoder
         self._clock = clock
-        self._stale_after = STALE_AFTER * interval
+        self._stale_after = SILENT_INTERVALS * interval
         self._reports: dict[Member, _Report] = {}
         self._bodies: dict[Question, tuple[int, float, bytes]] = {}
         """Answers with the number of changes when they were encoded, and how long they are good."""

@@ -19,7 +19,7 @@ Want = Callable[[Iterable[str], float], None]
 WANTED_FOR = 5.0
 """Seconds for which a section is sampled after a request for it; costs CPU, saves a wait."""
 
-STALE_AFTER = 3
+MISSED_INTERVALS = 3
 """Intervals without a sample after which this node's numbers are called stale."""
 
 MAX_ENTRIES = 64
@@ -105,7 +105,7 @@ class LocalNode:
         now = self._clock.time()
         self._timer = self._clock.call_at(now + self._interval, self._check)
         self._missed += 1
-        if self._missed > STALE_AFTER:
+        if self._missed > MISSED_INTERVALS:
             error = f"stale: last sampled {now - self._sampled_at:.1f} s ago"
             self._stats = msgspec.structs.replace(self._stats, error=error)
             self._changed()
