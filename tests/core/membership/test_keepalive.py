@@ -178,6 +178,9 @@ def test_a_version_1_peer_that_skips_a_question_is_dropped_but_not_for_our_own_s
     scenario.clock.advance(OVERDUE - 1)
     assert scenario.down == []
     scenario.clock.advance(2)
+    assert scenario.down == []
+    scenario.links[0].ask(1, b"")
+    scenario.clock.advance(1)
     assert [reason for _, _, reason in scenario.down] == ["an answer that it owed never came"]
     assert scenario.wires[0].aborted
 

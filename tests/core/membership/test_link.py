@@ -243,8 +243,17 @@ def test_a_version_1_peer_that_has_skipped_a_question_is_overdue(scenario: Scena
     scenario.answer("for the second question, taken for the first's")
     assert not scenario.link.overdue(0.0)
     scenario.clock.advance(2)
+    scenario.ask(3)
     assert scenario.link.overdue(0.0)
     assert not scenario.link.overdue(awake_since=scenario.clock.now - OVERDUE)
+
+
+def test_a_slow_version_1_peer_may_answer_late_if_nothing_else_is_asked(scenario: Scenario) -> None:
+    scenario.up(OLD)
+    scenario.clock.advance(3 * OVERDUE)
+    assert not scenario.link.overdue(0.0)
+    scenario.answer("kyle")
+    assert scenario.replies == [(None, "kyle")]
 
 
 def test_a_version_1_peer_owes_nothing_from_a_connection_that_ended(scenario: Scenario) -> None:

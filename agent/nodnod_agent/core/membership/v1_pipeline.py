@@ -52,8 +52,15 @@ class V1Pipeline:
         return self._sent.popleft()[1] if self._sent else ()
 
     def overdue(self, now: float, since: float) -> bool:
-        """Whether an answer is missing; it is not expected earlier than ``OVERDUE`` after ``since``."""
-        return bool(self._sent) and now - max(self._sent[0][0], since) > OVERDUE
+        """Whether an answer is missing, and a later query would get it as its own.
+
+        It is not expected earlier than ``OVERDUE`` after ``since``. Without a query after that time
+        it may still come, and cutting the connection helps no one.
+        """
+        if not self._sent:
+            return False
+        due = max(self._sent[0][0], since) + OVERDUE
+        return now > due and (bool(self._waiting) or self._sent[-1][0] > due)
 
     def clear(self) -> None:
         """Forget all queries: the connection has ended."""
