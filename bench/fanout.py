@@ -39,19 +39,17 @@ _SEQ = re.compile(rb'"seq":(\d+)\}$')
 class Subscriber(Caller):
     """Notes when each tick came, and how many were skipped."""
 
-    __slots__ = ("bytes_in", "last", "skipped", "times")
+    __slots__ = ("last", "skipped", "times")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
         super().__init__(loop, server)
         self.times = array("d")
         self.last = -1
         self.skipped = 0
-        self.bytes_in = 0
 
     def received(self, text: bytes) -> None:
         """Note a tick."""
         self.times.append(time.perf_counter())
-        self.bytes_in += len(text)
         found = _SEQ.search(text, max(0, len(text) - 40))
         seq = int(found[1]) if found else self.last
         self.skipped += max(0, seq - self.last - 1)
