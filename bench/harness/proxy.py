@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Self
 
@@ -21,21 +21,21 @@ _SEGMENTS = struct.Struct("=II")
 _SEGMENTS_AT = 136
 """Where linux/tcp.h has segs_out and segs_in in struct tcp_info."""
 
-Harm = Callable[[bytes], Iterable[bytes]]
-"""What becomes of the bytes of one read. An agent sends whole messages at once."""
+Harm = Callable[[bytes, object], Iterable[bytes]]
+"""What becomes of the bytes of one read from a connection. An agent sends whole messages at once."""
 
 
-def clean(data: bytes) -> Iterable[bytes]:
+def clean(data: bytes, _: object) -> Iterable[bytes]:
     """All of it passes."""
     return [data]
 
 
-def lost(data: bytes) -> Iterable[bytes]:
+def lost(data: bytes, _: object) -> Iterable[bytes]:
     """Nothing passes, and neither side gets an error."""
     return []
 
 
-def halved(data: bytes) -> Iterable[bytes]:
+def halved(data: bytes, _: object) -> Iterable[bytes]:
     """All of it passes, in pieces that end anywhere, each on its own."""
     size = 1
     while data:
@@ -44,12 +44,12 @@ def halved(data: bytes) -> Iterable[bytes]:
         yield piece
 
 
-def again(data: bytes) -> Iterable[bytes]:
+def again(data: bytes, _: object) -> Iterable[bytes]:
     """All of it passes, twice."""
     return [data, data]
 
 
-def garbled(data: bytes) -> Iterable[bytes]:
+def garbled(data: bytes, _: object) -> Iterable[bytes]:
     """All of it passes, and then its last bytes again, which are no begin of a frame."""
     return [data, data[-3:]]
 
@@ -58,17 +58,18 @@ def cut_off() -> Harm:
     """Half of a message passes, and nothing ever after."""
     pieces = [1]
 
-    def harm(data: bytes) -> Iterable[bytes]:
+    def harm(data: bytes, _: object) -> Iterable[bytes]:
         return [data[: len(data) // 2]] if pieces and pieces.pop() else []
 
     return harm
 
 
 def stale(count: int) -> Harm:
-    """All of it passes, and behind each message one from so many messages ago."""
-    heard: deque[bytes] = deque(maxlen=count)
+    """All of it passes, and behind each message one of that connection from so many messages ago."""
+    connections: defaultdict[object, deque[bytes]] = defaultdict(lambda: deque(maxlen=count))
 
-    def harm(data: bytes) -> Iterable[bytes]:
+    def harm(data: bytes, connection: object) -> Iterable[bytes]:
+        heard = connections[connection]
         old = [heard[0]] if len(heard) == count else []
         heard.append(data)
         return [data, *old]
@@ -203,7 +204,7 @@ class Proxy:
             if data:
                 direction.reads += 1
                 direction.bytes += len(data)
-                for piece in direction.harm(data):
+                for piece in direction.harm(data, source):
                     queue.put_nowait((when, piece))
             elif direction.harm is not lost:  # the end of the stream is lost too
                 queue.put_nowait((when, b""))

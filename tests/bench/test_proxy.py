@@ -76,6 +76,16 @@ async def test_replayed_bytes_come_twice_and_stale_ones_much_later(ends: Ends) -
     assert await ends.receive(12) == "oneoneabcadb"
 
 
+def test_stale_bytes_are_of_the_same_connection() -> None:
+    harm = stale(1)
+
+    passed = [
+        list(harm(data, connection)) for data, connection in ((b"a", 1), (b"b", 2), (b"c", 1))
+    ]
+
+    assert passed == [[b"a"], [b"b"], [b"c", b"a"]]
+
+
 async def test_a_garbled_message_has_extra_bytes(ends: Ends) -> None:
     ends.proxy.there.harm = garbled
     await ends.send("hello")
@@ -95,7 +105,7 @@ async def test_a_connection_that_is_cut_off_passes_half_a_message_more(ends: End
 def test_halved_bytes_are_complete_in_small_pieces() -> None:
     data = bytes(range(256))
 
-    pieces = list(halved(data))
+    pieces = list(halved(data, "a connection"))
 
     assert b"".join(pieces) == data
     assert {len(piece) for piece in pieces} > {1, 4, 7}
