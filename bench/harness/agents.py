@@ -5,6 +5,7 @@ import json
 import re
 import resource
 import signal
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +16,19 @@ from typing import Any, Self
 
 from bench.harness.processes import Child, free_ports
 from bench.harness.usage import Deadline
+from nodnod_agent.console import parent_watchdog
 from nodnod_client.address import Address
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 
-COMMAND = ("-m", "nodnod_agent.console.parent_watchdog")
-"""Python's arguments for an agent that ends with its starter; the flags follow."""
+PYTHON = (sys.executable, "-P")
+"""The Python of this build, which has no directory of a script on its path."""
+
+COMMAND = (str(parent_watchdog.__file__),)
+"""Python's arguments for an agent that ends with its starter; the flags follow.
+
+A path and not a module, so that the Python of another build runs its own agent with it.
+"""
 
 LOOK_EVERY = 0.02
 
@@ -31,9 +39,10 @@ _PREFIX = re.compile(r"^\S+ (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 class Agent(Child):
     """One agent and its configuration file, which ``settings`` go into as they are.
 
-    ``flags`` are further ones of its command line, ``prefix`` is a command to run it with. Its log
-    is a file, or what ``stderr`` says instead; its files are named after ``label``, or its name.
-    ``max_files`` is its limit of open files, or the soft and the hard one.
+    ``flags`` are further ones of its command line, ``prefix`` is a command to run it with, ``python``
+    the command of its Python. Its log is a file, or what ``stderr`` says instead; its files are named
+    after ``label``, or its name. ``max_files`` is its limit of open files, or the soft and the hard
+    one.
     """
 
     def __init__(
@@ -46,11 +55,12 @@ class Agent(Child):
         settings: Mapping[str, object] | None = None,
         flags: Sequence[str] = (),
         prefix: Sequence[str] = (),
+        python: Sequence[str] = PYTHON,
         label: str = "",
         max_files: int | tuple[int, int] | None = None,
         stderr: int | None = None,
     ) -> None:
-        options: dict[str, Any] = {"prefix": prefix}
+        options: dict[str, Any] = {"prefix": prefix, "python": python}
         if stderr is not None:
             options["stderr"] = stderr
         if max_files is not None:
@@ -127,11 +137,12 @@ class Agent(Child):
 
 
 class Agents:
-    """Starts agents and ends them all, also as a context manager."""
+    """Starts agents, by one Python, and ends them all, also as a context manager."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, python: Sequence[str] = PYTHON) -> None:
         self.started: list[Agent] = []
         self._directory = directory
+        self._python = python
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +158,7 @@ class Agents:
 
     def begin(self, name: str, **options: Any) -> Agent:
         """Start one agent and wait for nothing."""
-        agent = Agent(self._directory, name, **options)
+        agent = Agent(self._directory, name, python=self._python, **options)
         self.started.append(agent)
         agent.start()
         return agent
@@ -181,12 +192,14 @@ class Agents:
 
 
 @contextmanager
-def cluster(size: int, settings: dict[str, object] | None = None) -> Iterator[list[Agent]]:
+def cluster(
+    size: int, settings: dict[str, object] | None = None, *, python: Sequence[str] = PYTHON
+) -> Iterator[list[Agent]]:
     """Run so many agents that all know each other until the block ends; whole when it begins."""
     names = [f"node-{number}" for number in range(size)]
     with (
         tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder,
-        Agents(Path(folder)) as agents,
+        Agents(Path(folder), python) as agents,
     ):
         yield asyncio.run(agents.cluster(*names, settings=settings))
 

@@ -28,7 +28,11 @@ SCRIPT = (
 
 
 def spawn(
-    arguments: Sequence[str], *, prefix: Sequence[str] = (), **options: Any
+    arguments: Sequence[str],
+    *,
+    prefix: Sequence[str] = (),
+    python: Sequence[str] = (sys.executable,),
+    **options: Any,
 ) -> subprocess.Popen[bytes]:
     """Start Python with ``arguments``, which must put it under the parent watchdog.
 
@@ -37,7 +41,7 @@ def spawn(
     that the kernel wakes a process that is stopped when we end.
     """
     return subprocess.Popen(
-        [*prefix, sys.executable, *arguments],
+        [*prefix, *python, *arguments],
         stdin=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.startswith("NODNOD_")},
         process_group=0,
