@@ -7,9 +7,10 @@ import psutil
 
 
 class Meter:
-    """CPU time of one process from one reading to the next."""
+    """CPU time of one process, with all its threads, from one reading to the next."""
 
     def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._process = psutil.Process(pid)
         self._then = self._now()
 
@@ -23,12 +24,30 @@ class Meter:
         return float(times.user + times.system)
 
 
+class MainThreadMeter(Meter):
+    """The same for the main thread alone, which runs an agent's event loop, in nanoseconds.
+
+    Sampling, in another thread, does not count. Without schedstat it is like its base.
+    """
+
+    def _now(self) -> float:
+        times = schedstat(self._pid)
+        return super()._now() if times is None else times[0]
+
+
+def schedstat(pid: int) -> tuple[float, float] | None:
+    """Seconds for which the main thread has run, and was ready to and had no CPU; Linux only."""
+    try:
+        ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except OSError:
+        return None
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
 def cpu_wait(pid: int) -> float:
     """Seconds for which the main thread was ready to run and had no CPU; 0 but on Linux."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
+    times = schedstat(pid)
+    return 0.0 if times is None else times[1]
 
 
 class Deadline:
