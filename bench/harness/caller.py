@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
+from bench.harness.load_connection import LoadConnection
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.writer import Framer
@@ -109,7 +110,7 @@ async def requesters(servers: Iterable[Address]) -> AsyncIterator[list[Requester
             one.abort()
 
 
-AnyCaller = TypeVar("AnyCaller", bound=Caller)
+AnyCaller = TypeVar("AnyCaller", bound=Caller | LoadConnection)
 Result = TypeVar("Result")
 
 

@@ -1,7 +1,7 @@
 """The load: connections that send one request again and again, and the outcome.
 
-It runs on the agent's own transport, with requests framed beforehand. An answer that equals the last
-good one byte for byte is good; only one that differs is parsed.
+Requests are framed beforehand. An answer that equals the last good one byte for byte is good; only
+one that differs is parsed.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from time import perf_counter, process_time
 
 from msgspec import Struct
 
-from bench.harness.caller import Caller, allow_files, connect_all, framed
+from bench.harness.caller import allow_files, connect_all, framed
+from bench.harness.load_connection import LoadConnection
 from nodnod_client.address import Address
 from nodnod_client.codec import decode_answer
 from nodnod_client.errors import ConnectError, WireError
@@ -22,13 +23,20 @@ WATCH = 0.1
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to send to which server, and how much. ``timeout``: seconds without any answer."""
+    """What to send to which server, and how much.
+
+    Each connection keeps ``pipeline`` requests in flight, or sends one every ``every`` seconds. Each
+    request is a write of its own; if ``joined``, those that follow the answers of one read are one.
+    ``timeout``: seconds without any answer.
+    """
 
     server: Address
     concurrent: int = 10
     number: int = 100
     nodes: int = 1
     pipeline: int = 1
+    every: float = 0.0
+    joined: bool = False
     type: int = 1
     ids: bool = False
     timeout: float = 10.0
@@ -39,7 +47,8 @@ class Outcome(Struct, kw_only=True):
 
     ``failed`` are answers that carry an error; ``invalid`` those with the wrong number of nodes, a
     node with an error, texts that are no answer, and answers without a request. ``cpu`` is the share of
-    one core that the load itself used: near 1, the load is measured, not the agent.
+    one core that the load itself used: near 1, the load is measured, not the agent. ``served`` are
+    the answers that each connection got.
     """
 
     requests: int
@@ -49,6 +58,7 @@ class Outcome(Struct, kw_only=True):
     duration: float = 0.0
     cpu: float = 0.0
     latencies: Sequence[float] = ()
+    served: Sequence[int] = ()
 
     @property
     def missing(self) -> int:
@@ -66,49 +76,60 @@ class Outcome(Struct, kw_only=True):
         return self.responses / self.duration if self.duration else 0.0
 
 
-class Sender(Caller):
-    """Keeps ``pipeline`` requests in flight until its share is sent and answered, in order."""
+class Sender(LoadConnection):
+    """Keeps requests in flight while the load has any, and takes the answers in order."""
 
-    __slots__ = ("answered", "asked", "left", "load")
+    __slots__ = ("answered", "asked", "load", "served")
 
     def __init__(self, load: "LoadGenerator", loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop, load.plan.server)
+        super().__init__(loop, load.plan.server, joined=load.plan.joined)
         self.load = load
         self.asked: deque[float] = deque()
-        self.left = 0
+        self.served = 0
         self.answered = 0.0
         """When the last answer came, or it began."""
 
-    def begin(self, share: int) -> None:
-        """Send the first of ``share`` requests."""
-        first = min(share, self.load.plan.pipeline)
-        self.left = share - first
-        self.answered = now = perf_counter()
-        for slot in range(first):
-            self.note(slot, now)
-            self.out.append(self.load.frames[slot])
-        self.schedule_flush()
+    @property
+    def idle(self) -> bool:
+        """Whether all its requests are answered."""
+        return not self.asked
+
+    def begin(self, in_flight: int) -> None:
+        """Send the first requests."""
+        self.answered = perf_counter()
+        for slot in range(in_flight):
+            self.go_on(slot)
+        self.flush()
+
+    def go_on(self, slot: int) -> None:
+        """Send the next request; if there is none and no answer is due, finish."""
+        load = self.load
+        if load.left:
+            load.left -= 1
+            self.note(slot, perf_counter())
+            self.send(load.frames[slot])
+        elif self.idle:
+            load.finished(self)
 
     def note(self, slot: int, now: float) -> None:
         """A request is sent."""
         self.asked.append(now)
 
     def received(self, text: bytes) -> None:
-        """Note an answer."""
-        load = self.load
+        """Take an answer."""
         if not self.asked:
-            load.outcome.invalid += 1
+            self.load.outcome.invalid += 1
             return
+        self.answered_after(self.asked.popleft())
+        if text != self.load.known_good:
+            self.load.check(text)
+        self.go_on(0)
+
+    def answered_after(self, asked: float) -> None:
+        """Note an answer and its latency."""
         self.answered = now = perf_counter()
-        load.latencies.append(now - self.asked.popleft())
-        if text != load.known_good:
-            load.check(text)
-        if self.left:
-            self.left -= 1
-            self.asked.append(now)
-            self.out.append(load.frames[0])
-        elif not self.asked:
-            load.finished(self)
+        self.load.latencies.append(now - asked)
+        self.served += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count what is not answered as missing."""
@@ -125,38 +146,71 @@ class IdSender(Sender):
         super().__init__(load, loop)
         self.in_flight: dict[int, float] = {}
 
+    @property
+    def idle(self) -> bool:
+        """Whether all its requests are answered."""
+        return not self.in_flight
+
     def note(self, slot: int, now: float) -> None:
         """A request is sent."""
         self.in_flight[slot] = now
 
     def received(self, text: bytes) -> None:
-        """Note an answer."""
-        load = self.load
+        """Take an answer."""
         head, _, tail = text.rpartition(b',"id":')
         slot = int(tail[:-1]) if tail[:-1].isdigit() else -1
         asked = self.in_flight.pop(slot, None)
         if asked is None:
-            load.outcome.invalid += 1
+            self.load.outcome.invalid += 1
             return
-        self.answered = now = perf_counter()
-        load.latencies.append(now - asked)
-        if head != load.known_good:
-            load.check(text, head)
-        if self.left:
-            self.left -= 1
-            self.in_flight[slot] = now
-            self.out.append(load.frames[slot])
-        elif not self.in_flight:
-            load.finished(self)
+        self.answered_after(asked)
+        if head != self.load.known_good:
+            self.load.check(text, head)
+        self.go_on(slot)
+
+
+class PacedSender(Sender):
+    """Sends a request every ``every`` seconds, whether or not the one before is answered."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self, load: "LoadGenerator", loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(load, loop)
+        self._loop = loop
+
+    def begin(self, in_flight: int) -> None:
+        """Send the first request; the others follow by a timer."""
+        self.answered = perf_counter()
+        self._tick(self._loop.time())
+
+    def go_on(self, slot: int) -> None:
+        """Finish if there is no further request and no answer is due."""
+        if not self.load.left:
+            super().go_on(slot)
+
+    def _tick(self, due: float) -> None:
+        if self.transport.is_closing():
+            return
+        super().go_on(0)
+        self.flush()
+        due += self.load.plan.every
+        if self.load.left:
+            self._loop.call_at(due, self._tick, due)
 
 
 class LoadGenerator:
-    """Carries out one plan: connect, launch, wait."""
+    """Carries out one plan: connect, launch, wait.
+
+    All connections take their requests from one budget, so that a server may serve some more than
+    others, and no connection stands idle before the end.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.frames = [framed(_request(plan, slot)) for slot in range(plan.pipeline)]
+        self.frames = [framed(request_text(plan, slot)) for slot in range(plan.pipeline)]
         self.known_good = b""
+        self.left = plan.number
+        """Requests that no connection has sent yet."""
         self.latencies = array("d")
         self.outcome = Outcome(requests=plan.number, latencies=self.latencies)
         self._senders: list[Sender] = []
@@ -167,7 +221,7 @@ class LoadGenerator:
     async def connect(self) -> None:
         """Open all connections. Raises ConnectError."""
         allow_files(self.plan.concurrent)
-        kind = IdSender if self.plan.ids else Sender
+        kind = IdSender if self.plan.ids else PacedSender if self.plan.every else Sender
         loop = asyncio.get_running_loop()
         self._senders = await connect_all(
             lambda: kind(self, loop), self.plan.server, self.plan.concurrent
@@ -177,9 +231,9 @@ class LoadGenerator:
         """Begin to send, on all connections."""
         self._busy.update(self._senders)
         self._began, self._cpu_began = perf_counter(), process_time()
-        share, rest = divmod(self.plan.number, self.plan.concurrent)
-        for place, sender in enumerate(self._senders):
-            sender.begin(share + (place < rest))
+        share = max(self.plan.number // self.plan.concurrent, 1)
+        for sender in self._senders:
+            sender.begin(min(self.plan.pipeline, share))
 
     async def wait(self) -> Outcome:
         """Wait until all is answered or given up, and close the connections."""
@@ -215,6 +269,7 @@ class LoadGenerator:
             outcome.duration = perf_counter() - self._began
             outcome.cpu = (process_time() - self._cpu_began) / max(outcome.duration, 1e-9)
             outcome.responses = len(self.latencies)
+            outcome.served = [one.served for one in self._senders]
             self._ended.set()
 
     def _give_up(self) -> None:
@@ -241,7 +296,8 @@ async def measure_good(plan: Plan) -> Outcome:
     return outcome
 
 
-def _request(plan: Plan, slot: int) -> bytes:
+def request_text(plan: Plan, slot: int = 0) -> bytes:
+    """A request, whose ``id``, if it has one, is ``slot``."""
     if plan.ids:
         return b'{"type":%d,"statType":0,"id":%d}' % (plan.type, slot)
     return b'{"type":%d,"statType":0}' % plan.type
