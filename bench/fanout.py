@@ -21,6 +21,7 @@ from itertools import pairwise
 
 from bench.harness.agents import Agent, cluster
 from bench.harness.caller import Caller, allow_files, connect_all, framed, run
+from bench.harness.metrics import broadcasts
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.report import percentile, print_records
 from bench.harness.usage import Meter, rss
@@ -160,19 +161,6 @@ def lags_of(times: "array[float]", every: float) -> list[float]:
     gaps.append((phases[0] + every - phases[-1], phases[0]))
     begin = max(gaps)[1]
     return [(moment - begin) % every for moment in times]
-
-
-async def broadcasts(server: Address) -> int | None:
-    """The queries that the agent has sent to its peers so far, by its own count."""
-    try:
-        reader, writer = await asyncio.open_connection(*server)
-    except OSError:
-        return None
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    page = await reader.read()
-    writer.close()
-    found = re.search(rb"^nodnod_broadcasts_total (\S+)", page, re.MULTILINE)
-    return int(float(found[1])) if found else None
 
 
 async def read_slowly(server: Address, every: float) -> None:
