@@ -23,6 +23,8 @@ class FakeWire:
 
     def __init__(self, clock: FakeClock) -> None:
         self.sent: list[bytes] = []
+        self.sent_now: list[bytes] = []
+        """Those of them that did not wait for others."""
         self.pings: list[float] = []
         self.closed: tuple[int, str] | None = None
         self.aborted = False
@@ -50,6 +52,10 @@ class FakeWire:
     def send(self, text: bytes) -> None:
         if self.open:
             self.sent.append(text)
+
+    def send_now(self, text: bytes) -> None:
+        self.send(text)
+        self.sent_now.append(text)
 
     def ping(self) -> None:
         self.pings.append(self._clock.now)

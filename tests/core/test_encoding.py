@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.harness.invariants.form import FIELDS, parse
 from nodnod_agent.core.encoding import (
@@ -12,6 +14,8 @@ from nodnod_agent.core.encoding import (
     peer_node,
     relabeled_node,
     renamed_node,
+    split_id,
+    with_id,
 )
 from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_peer_answer, encode
@@ -181,3 +185,38 @@ def test_a_relabeled_object_has_the_given_error_or_else_its_own(
 def test_renaming_changes_nothing_but_the_name() -> None:
     raw = json.dumps(node(more=[1, {"name": "kyle"}])).encode()
     assert parse(renamed_node(raw, "stan")) == node(name="stan", more=[1, {"name": "kyle"}])
+
+
+# Ids.
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_an_id_at_the_end_is_split_off(number: int) -> None:
+    beginning, found = split_id(with_id(b'{"type":1}', number))
+    assert (beginning, found) == (b'{"type":1,', number)
+    assert split_id(json.dumps({"type": 1, "id": number}).encode())[1] == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b'{"type":1}',
+        b'{"id":5,"type":1}',
+        b'{"id":"5"}',
+        b'{"id":-5}',
+        b'{"id":05}',
+        b'{"id":5.0}',
+        b'{"id":5e3}',
+        b'{"id":null}',
+        b'{"id":1000000000000000}',
+        b'{"id":\x0b5}',
+        b'{"id":}',
+        b'{"id":5',
+        b'{"id":5}}',
+        b'{"id":5} ',
+    ],
+)
+def test_any_other_message_stays_whole(text: bytes) -> None:
+    assert split_id(text) == (text, None)

@@ -119,7 +119,7 @@ class AcceptedEndpoint(Endpoint):
     @property
     def _answer_due(self) -> bool:
         in_flight = self.session is not None and self.session.in_flight
-        waiting = self.connection._frames or self.connection._unread or self.transport.unread
+        waiting = self.connection._unread or self.transport.unread
         return self.live and bool(in_flight or waiting)
 
     @property

@@ -5,15 +5,14 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from unittest.mock import patch
 
-from websockets.protocol import SERVER, Protocol
+from websockets.protocol import SERVER
 
 from core.harness import CoreHarness
 from fuzz.wire import Wire
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport import connection, fair_queue, writer
-from nodnod_agent.transport.connection import FEED_SIZE, Connection
-from nodnod_agent.transport.empty_frames import FrameTracker
+from nodnod_agent.transport.connection import Connection
 from transport.fakes import READ_SIZE, FakeLoop, FakeTransport
 
 OWN = Hello(2, "own", "own instance", "10.0.0.1:7070")
@@ -34,28 +33,14 @@ OVERSHOOT = 128 * 1024
 
 
 @contextmanager
-def fake_cpu() -> Iterator[None]:
-    """20 µs of CPU pass between two calls: time slices end in every replay after the same work."""
+def fake_cpu(seconds: float = 20e-6) -> Iterator[None]:
+    """So much CPU passes between two calls: time slices end in every replay after the same work."""
     calls = count(1)
     with ExitStack() as patches:
         for module in (writer, connection, fair_queue):
-            fake = patch.object(module, "perf_counter", lambda: 20e-6 * next(calls))
+            fake = patch.object(module, "perf_counter", lambda: seconds * next(calls))
             patches.enter_context(fake)
         yield
-
-
-class CountingTracker(FrameTracker):
-    """Counts the empty frames that it recognizes; not ``enabled``, it leaves them to the library."""
-
-    def __init__(self, ws: Protocol, *, enabled: bool) -> None:
-        super().__init__(ws)
-        self.recognized = 0
-        self._enabled = enabled
-
-    def reply(self, data: bytes) -> bytes | None:
-        reply = super().reply(data)
-        self.recognized += reply is not None
-        return reply if self._enabled else None
 
 
 class Endpoint:
@@ -65,15 +50,16 @@ class Endpoint:
     """Whether frames of the other side must be masked."""
     side = SERVER
 
-    def __init__(self, *, mode: str = "pull", recognize: bool = True) -> None:
+    def __init__(self, *, mode: str = "pull", whole_frames: bool = True) -> None:
+        """Without ``whole_frames``, the parser of the library takes every frame."""
         self.loop = FakeLoop()
         self.core = CoreHarness(clock=self.loop, mode=mode, limits=LIMITS)
         self.stan = self.core.peer("stan")
         self._answered = 0
         self.stopped = False
         self.connection = self._make_connection()
-        self.tracker = CountingTracker(self.connection.ws, enabled=recognize)
-        self.connection._tracker = self.tracker
+        if not whole_frames:
+            self.connection.ws.whole_frame = lambda *_: None  # type: ignore[method-assign]
         self.transport = FakeTransport(
             self.loop, self.connection, high_water=HIGH_WATER, sockname=LOCAL, peername=REMOTE
         )
@@ -135,7 +121,6 @@ class Endpoint:
         """Check that everything that is kept has a limit."""
         connection = self.connection
         assert len(connection._unread) <= READ_SIZE
-        assert len(connection._frames or ()) <= FEED_SIZE
         assert len(connection._fragments or ()) <= (connection.ws.max_message_size or 0)
         assert self.transport.unsent <= connection._unsent_limit + OVERSHOOT
         assert not connection.out or self.live, "output that is never written"

@@ -13,8 +13,8 @@ from fuzz import codec, corpus
 from fuzz.mutator import Mutator, words
 from fuzz.targets import TARGETS
 from nodnod_agent.core.requests.session import Session
+from nodnod_agent.transport import frames
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.empty_frames import FrameTracker
 
 
 def failing_inputs(name: str) -> Iterator[str]:
@@ -58,6 +58,12 @@ def test_any_input_can_be_written_as_a_line_and_read_back(data: bytes) -> None:
     assert corpus.from_line(line) == data
 
 
+def _without_pongs(first: int, payload: bytes, *, mask: bool) -> bytes:
+    return b"" if first == frames.PONG else _serialize(first, payload, mask=mask)
+
+
+_serialize = frames.serialize
+
 FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
     "an error of another library": ("codec", codec, "peer_node", lambda *_, **__: {}["x"]),
     "a node under another name": ("codec", codec, "renamed_node", lambda raw, _: bytes(raw)),
@@ -74,7 +80,7 @@ FAULTS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
         "send",
         lambda self, text: self.out.append(self.framer(text)[:-1]),
     ),
-    "a ping without a pong": ("connection", FrameTracker, "reply", lambda *_: b""),
+    "a ping without a pong": ("connection", frames, "serialize", _without_pongs),
 }
 
 

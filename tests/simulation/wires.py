@@ -97,6 +97,8 @@ class End:
         if self._waiting:
             self._plan_drain()
 
+    send_now = send
+
     def ping(self) -> None:
         """Ping. Where the way is free, the time of the pong is known without an event."""
         if not self.open:

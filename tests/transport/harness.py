@@ -5,11 +5,12 @@ from typing import Any, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN, SERVER, Protocol
+from websockets.protocol import OPEN, SERVER
 
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.fair_queue import FairQueue
-from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT, Framer
+from nodnod_agent.transport.fair_queue import FairQueue, Sharer
+from nodnod_agent.transport.frames import Framer, WholeFrames
+from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT
 from transport.fakes import FakeLoop, FakeTransport
 
 
@@ -42,18 +43,32 @@ class Echo:
         self._connection.send(self.held.pop(0))
 
 
+class NoQueue(FairQueue):
+    """Has every connection served as its input arrives."""
+
+    def admits(self, sharer: Sharer, now: float) -> bool:
+        return True
+
+
+class FullQueue(FairQueue):
+    """Has every connection wait that has used more than its credit, though nobody else waits."""
+
+    def admits(self, sharer: Sharer, now: float) -> bool:
+        return False
+
+
 class OpenConnection(Connection):
     """The server's side after the handshake; it never queues unless a test says so."""
 
     time_slice = inf
-    must_queue = False  # type: ignore[assignment]
+    make_queue: type[FairQueue] = NoQueue
 
     def __init__(self, loop: FakeLoop, queue: FairQueue | None = None) -> None:
         super().__init__(
             cast(Any, loop),
-            Protocol(SERVER, state=OPEN, max_size=100_000),
+            WholeFrames(SERVER, state=OPEN, max_size=100_000),
             Framer(mask=False),
-            queue or FairQueue(cast(Any, loop)),
+            queue or self.make_queue(cast(Any, loop)),
         )
 
     def handshake(self, event: Request | Response) -> None:

@@ -5,7 +5,6 @@ import pytest
 from live.raw import BINARY, CLOSE, CONT, PING, PONG, frame
 from nodnod_agent.transport import connection as connection_module
 from nodnod_agent.transport import writer as writer_module
-from nodnod_agent.transport.connection import FEED_SIZE
 from transport.harness import Harness, close_frame, text
 
 # One write per loop iteration.
@@ -93,6 +92,40 @@ def test_a_message_behind_a_protocol_error_is_dropped(harness: Harness) -> None:
     assert harness.texts == [b"one"]
 
 
+# Output.
+
+
+def test_what_is_sent_now_is_written_at_once(harness: Harness) -> None:
+    harness.connection.send_now(b"one")
+    assert harness.transport.writes == [text(b"one")]
+
+
+def test_what_is_sent_now_comes_behind_what_waits_and_is_joined_with_it(harness: Harness) -> None:
+    harness.connection.send(b"one")
+    harness.connection.send_now(b"two")
+    assert harness.transport.writes == []
+    harness.loop.turn()
+    assert harness.transport.writes == [text(b"one") + text(b"two")]
+
+
+def test_input_that_waits_goes_on_when_an_answer_is_sent_now() -> None:
+    harness = Harness(limit=1)
+    harness.receive(frame("one") + frame("two"))
+    assert harness.texts == [b"one"]
+
+    harness.connection.send_now(harness.receiver.held.pop())
+    harness.loop.turn()
+
+    assert harness.texts == [b"one", b"two"]
+
+
+def test_nothing_is_sent_now_after_the_close(harness: Harness) -> None:
+    harness.connection.close(1000)
+    harness.connection.send_now(b"late")
+    harness.loop.turn()
+    assert harness.transport.sent == close_frame(1000)
+
+
 # Input that waits while the receiver is full.
 
 
@@ -107,7 +140,7 @@ def test_input_waits_while_the_receiver_is_full() -> None:
 
 def test_waiting_input_goes_on_in_order_once_there_is_room() -> None:
     harness = Harness(limit=2)
-    size = FEED_SIZE // 4
+    size = 150
     harness.receive(b"".join(frame(str(number) * size) for number in range(10)), frame("late"))
 
     while harness.receiver.held:
@@ -118,13 +151,14 @@ def test_waiting_input_goes_on_in_order_once_there_is_room() -> None:
     assert harness.transport.reading
 
 
-def test_most_of_the_waiting_input_is_bytes_not_messages() -> None:
+def test_waiting_input_is_bytes_not_messages() -> None:
     harness = Harness(limit=1)
 
     harness.receive(frame("x") * 100_000)
 
-    assert harness.connection._frames is not None
-    assert len(harness.connection._frames) < FEED_SIZE
+    ws = harness.connection.ws
+    assert (ws.events, bytes(ws.reader.buffer)) == ([], b"")
+    assert len(harness.connection._unread) == 100_000 * len(frame("x"))
 
 
 @pytest.mark.parametrize(
@@ -133,9 +167,7 @@ def test_most_of_the_waiting_input_is_bytes_not_messages() -> None:
 )
 def test_a_control_frame_that_waited_is_answered(waiting: bytes, reply: bytes) -> None:
     harness = Harness(limit=1)
-    first = frame("x" * (FEED_SIZE - 8))
-    assert len(first) == FEED_SIZE
-    harness.receive(first + waiting)
+    harness.receive(frame("x") + waiting)
 
     harness.receiver.answer_one()
     harness.loop.turn()

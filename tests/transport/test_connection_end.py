@@ -8,7 +8,7 @@ from websockets.protocol import CLOSED
 from live.raw import BINARY, CLOSE, frame
 from nodnod_agent.transport.connection import CLOSE_SEARCH_LIMIT
 from nodnod_agent.transport.writer import CLOSE_LIMIT, LEFTOVER_LIMIT, STALL_LIMIT
-from transport.harness import Harness, OpenConnection, close_frame, text
+from transport.harness import FullQueue, Harness, OpenConnection, close_frame, text
 
 BREAK_THE_PROTOCOL = frame("x", BINARY)
 
@@ -27,6 +27,7 @@ def test_the_other_side_s_close_frame_completes_the_end(harness: Harness) -> Non
     harness.connection.close(1001)
 
     harness.receive(frame(b"\x03\xe9", CLOSE))
+    harness.loop.turn()
 
     assert harness.transport.half_closed
     assert not harness.transport.aborted
@@ -73,7 +74,7 @@ class BusyConnection(OpenConnection):
     """Processes one frame per time slice, as where many connections keep the agent busy."""
 
     time_slice = 0.0
-    must_queue = True  # type: ignore[assignment]
+    make_queue = FullQueue
 
 
 @pytest.mark.parametrize("last", [frame("x", length=200_000), BREAK_THE_PROTOCOL])

@@ -55,7 +55,7 @@ REPLIES = {
     "garbage": (bytes(range(256)), NO_RESPONSE),
     "a line without end": (
         b"x" * 10_000,
-        "not a NodNod agent: read 8704 bytes, expected no more than 8192 bytes",
+        "not a NodNod agent: read 10000 bytes, expected no more than 8192 bytes",
     ),
     "the wrong key": (
         UPGRADE + b"Sec-WebSocket-Accept: x\r\n\r\n",

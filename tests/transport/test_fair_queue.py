@@ -1,6 +1,6 @@
 """The fair queue: light users are served at once, heavy ones in turn, the lightest first."""
 
-from math import ceil
+from math import ceil, inf
 from typing import Any, cast
 
 import pytest
@@ -13,11 +13,10 @@ from nodnod_agent.transport.fair_queue import (
     MIN_SHARERS,
     TIME_SLICE,
     UNQUEUED_CPU,
-    CpuBudget,
     FairQueue,
 )
 from transport.fakes import FakeLoop, FakeTransport
-from transport.harness import Echo, OpenConnection
+from transport.harness import Echo, FullQueue, OpenConnection
 
 
 class FakeCpu:
@@ -33,37 +32,51 @@ class FakeCpu:
 class Worker:
     """An entry with some slices of work, each of which takes ``seconds``."""
 
-    def __init__(self, cpu: FakeCpu, slices: int, seconds: float, used: float) -> None:
+    def __init__(
+        self, queue: FairQueue, cpu: FakeCpu, slices: int, seconds: float, used: float
+    ) -> None:
         self.left = slices
-        self.used = used
+        self.cpu_used = used
+        self._queue = queue
         self._cpu = cpu
         self._seconds = seconds
 
-    def serve(self) -> bool:
+    def serve(self) -> None:
         self.left -= 1
         self._cpu.now += self._seconds
-        return self.left > 0
+        if self.left > 0:
+            self._queue.enqueue(self)
 
 
 class QueueHarness:
     """A fair queue, its loop, and the CPU time that work takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_queue: type[FairQueue] = FairQueue) -> None:
         self.cpu = FakeCpu()
         self.loop = FakeLoop()
-        self.queue = FairQueue(cast(Any, self.loop))
+        self.queue = make_queue(cast(Any, self.loop))
 
     def add_worker(
         self, slices: int = 1, *, seconds: float = TIME_SLICE, used: float = 0.0
     ) -> Worker:
         """Enqueue a worker."""
-        worker = Worker(self.cpu, slices, seconds, used)
-        self.queue.enqueue(worker.serve, cast(CpuBudget, worker))
+        worker = Worker(self.queue, self.cpu, slices, seconds, used)
+        self.queue.enqueue(worker)
         return worker
 
-    def budget(self) -> CpuBudget:
-        """The budget of a new connection."""
-        return CpuBudget(self.queue, self.loop.time())
+    def newcomer(self) -> Worker:
+        """A new connection, which does not wait."""
+        used = self.queue.newcomer(self.loop.time())
+        return Worker(self.queue, self.cpu, 1, 0.0, used)
+
+    def spend(self, worker: Worker, seconds: float) -> None:
+        """Use some CPU, as a connection does."""
+        self.queue.room -= seconds
+        worker.cpu_used = max(worker.cpu_used, self.queue.credit) + seconds
+
+    def admits(self, worker: Worker, at: float | None = None) -> bool:
+        """Whether it is served at once; now, or at a moment."""
+        return self.queue.admits(worker, self.loop.time() if at is None else at)
 
 
 @pytest.fixture
@@ -138,7 +151,7 @@ def test_a_call_that_raises_does_not_stop_the_queue(harness: QueueHarness) -> No
     assert worker.left == 0
 
 
-# CPU budgets. The clock of the loop begins at 1000 seconds.
+# CPU credit. The clock of the loop begins at 1000 seconds.
 
 
 @pytest.mark.parametrize(
@@ -150,21 +163,24 @@ def test_a_call_that_raises_does_not_stop_the_queue(harness: QueueHarness) -> No
     ],
     ids=["new", "three seconds ahead", "with a debt too large, ten seconds of which stay"],
 )
-def test_a_budget_is_exhausted_until_credit_makes_up_for_it(
+def test_a_heavy_user_waits_until_credit_makes_up_for_it(
     harness: QueueHarness, seconds_ahead: int, at: float, before: float, after: float
 ) -> None:
-    budget = harness.budget()
-    budget.spend(seconds_ahead * harness.queue.credit_rate, at)
-    assert budget.exhausted(at)
-    assert budget.exhausted(before)
-    assert not budget.exhausted(after)
+    harness.add_worker()
+    worker = harness.newcomer()
+    harness.queue.update(at)
+    harness.spend(worker, seconds_ahead * harness.queue.credit_rate)
+    assert not harness.admits(worker, at)
+    assert not harness.admits(worker, before)
+    assert harness.admits(worker, after)
 
 
-def test_a_light_user_never_exhausts_its_budget(harness: QueueHarness) -> None:
-    budget = harness.budget()
+def test_a_light_user_never_waits(harness: QueueHarness) -> None:
+    harness.add_worker()
+    worker = harness.newcomer()
     for second in range(1001, 1100):
-        budget.spend(0.9 * harness.queue.credit_rate, second)
-        assert not budget.exhausted(second)
+        assert harness.admits(worker, second)
+        harness.spend(worker, 0.9 * harness.queue.credit_rate)
 
 
 def test_more_connections_get_less_credit_each(harness: QueueHarness) -> None:
@@ -178,19 +194,53 @@ def test_more_connections_get_less_credit_each(harness: QueueHarness) -> None:
     assert queue.credit_rate == UNQUEUED_CPU / MIN_SHARERS
 
 
-def test_the_budget_of_a_light_user_outlasts_a_crowd(harness: QueueHarness) -> None:
-    budget, loop = harness.budget(), harness.loop
-    loop.advance(100)
-    budget.spend(0.0001, loop.time())
+def test_the_credit_of_a_light_user_outlasts_a_crowd(harness: QueueHarness) -> None:
+    harness.add_worker(10**9, seconds=1.0)
+    worker, loop = harness.newcomer(), harness.loop
+    loop.now += 100
+    assert harness.admits(worker)
+    harness.spend(worker, 0.0001)
     for _ in range(500):
         harness.queue.connection_opened()
-    assert not budget.exhausted(loop.time())
-    loop.advance(100)
-    budget.spend(0.0001, loop.time())
-    assert not budget.exhausted(loop.time())
+    assert harness.admits(worker)
+    loop.now += 100
+    harness.spend(worker, 0.0001)
+    assert harness.admits(worker)
 
 
-# Connections.
+# Connections that have used more than their credit.
+
+
+def test_a_heavy_user_is_served_at_once_while_nobody_waits(harness: QueueHarness) -> None:
+    worker = harness.newcomer()
+    assert harness.admits(worker)
+    harness.add_worker()
+    assert not harness.admits(worker)
+
+
+def test_heavy_users_are_served_at_once_for_the_budget_of_an_iteration(
+    harness: QueueHarness,
+) -> None:
+    workers = [harness.newcomer() for _ in range(10)]
+    served = 0
+    for worker in workers:
+        if harness.admits(worker):
+            harness.spend(worker, ITERATION_BUDGET / 2)
+            served += 1
+    assert served == 2
+    harness.loop.iterate()
+    assert harness.admits(workers[-1])
+
+
+# Connections. Those that are not light wait.
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> QueueHarness:
+    harness = QueueHarness(FullQueue)
+    for module in (fair_queue_module, connection_module):
+        monkeypatch.setattr(module, "perf_counter", harness.cpu)
+    return harness
 
 
 class SlowEcho(Echo):
@@ -211,11 +261,10 @@ class QueuedConnection(OpenConnection):
     """A connection that shares the CPU with others."""
 
     time_slice = TIME_SLICE
-    weight = 1.0  # type: ignore[assignment]
 
-    def __init__(self, harness: QueueHarness, *, must_queue: bool = True) -> None:
+    def __init__(self, harness: QueueHarness, *, light: bool = False) -> None:
         super().__init__(harness.loop, harness.queue)
-        self.must_queue = must_queue  # type: ignore[misc]
+        self.cpu_used = -inf if light else inf
         self.fake = FakeTransport(harness.loop, self)
         self.connection_made(self.fake)
         self.echo = self.receiver = SlowEcho(self, harness.cpu)
@@ -225,91 +274,91 @@ class QueuedConnection(OpenConnection):
         return self.echo.received_texts
 
 
-def test_a_light_connection_is_served_at_once_and_a_heavy_one_queues(harness: QueueHarness) -> None:
-    light, heavy = QueuedConnection(harness, must_queue=False), QueuedConnection(harness)
+def test_a_light_connection_is_served_at_once_and_a_heavy_one_queues(full: QueueHarness) -> None:
+    light, heavy = QueuedConnection(full, light=True), QueuedConnection(full)
     for connection in (light, heavy):
         connection.data_received(frame("one"))
     assert (light.texts, heavy.texts) == ([b"one"], [])
-    harness.loop.turn()
+    full.loop.turn()
     assert heavy.texts == [b"one"]
 
 
-def test_many_requests_at_once_are_served_slice_by_slice(harness: QueueHarness) -> None:
-    light = QueuedConnection(harness, must_queue=False)
+def test_many_requests_at_once_are_served_slice_by_slice(full: QueueHarness) -> None:
+    light = QueuedConnection(full, light=True)
     light.data_received(frame("x") * 1000)
     assert len(light.texts) == 10
 
-    harness.loop.iterate()
+    full.loop.iterate()
     assert len(light.texts) == 20
-    harness.loop.turn()
+    full.loop.turn()
     assert len(light.texts) == 1000
 
 
-def test_a_large_message_is_taken_at_once(harness: QueueHarness) -> None:
-    light = QueuedConnection(harness, must_queue=False)
+def test_a_large_message_is_taken_at_once(full: QueueHarness) -> None:
+    light = QueuedConnection(full, light=True)
     light.data_received(frame("x" * 90_000))
     assert len(light.texts) == 1
 
 
-def test_a_connection_whose_receiver_raises_is_aborted_and_no_other(harness: QueueHarness) -> None:
-    heavy, other = QueuedConnection(harness), QueuedConnection(harness)
+def test_a_connection_whose_receiver_raises_is_aborted_and_no_other(full: QueueHarness) -> None:
+    heavy, other = QueuedConnection(full), QueuedConnection(full)
     heavy.echo.copies = "no number"  # type: ignore[assignment]
     for connection in (heavy, other):
         connection.data_received(frame("x"))
 
     with pytest.raises(TypeError):
-        harness.loop.iterate()
-    harness.loop.turn()
+        full.loop.iterate()
+    full.loop.turn()
 
     assert heavy.fake.aborted
     assert other.texts == [b"x"]
 
 
-def test_a_connection_that_counts_for_many_spends_less(harness: QueueHarness) -> None:
+def test_a_connection_that_counts_for_many_spends_less(full: QueueHarness) -> None:
     client, agent = (
-        QueuedConnection(harness, must_queue=False),
-        QueuedConnection(harness, must_queue=False),
+        QueuedConnection(full, light=True),
+        QueuedConnection(full, light=True),
     )
-    agent.weight = 100.0  # type: ignore[misc]
+    agent.weight = 100.0
     spent = []
     for connection in (client, agent):
-        before = connection.budget.used
+        before = connection.cpu_used
         connection.data_received(frame("x") * 5)
-        spent.append(connection.budget.used - before)
+        spent.append(connection.cpu_used - before)
     assert spent[0] == pytest.approx(100 * spent[1])
 
 
-def test_a_lost_connection_leaves_the_queue(harness: QueueHarness) -> None:
-    heavy = QueuedConnection(harness)
+def test_a_lost_connection_leaves_the_queue(full: QueueHarness) -> None:
+    heavy = QueuedConnection(full)
     heavy.data_received(frame("x"))
     heavy.fake.lose()
-    harness.loop.turn()
+    full.loop.turn()
     assert heavy.texts == []
-    assert harness.queue.connections == 0
+    assert full.queue.connections == 0
 
 
-def test_queued_input_is_processed_at_the_end_of_the_stream(harness: QueueHarness) -> None:
-    heavy = QueuedConnection(harness)
+def test_queued_input_is_processed_at_the_end_of_the_stream(full: QueueHarness) -> None:
+    heavy = QueuedConnection(full)
     heavy.data_received(frame("last"))
     heavy.eof_received()
     assert heavy.texts == [b"last"]
 
 
 def test_at_the_end_of_the_stream_only_a_part_of_much_input_is_processed(
-    harness: QueueHarness,
+    full: QueueHarness,
 ) -> None:
-    light = QueuedConnection(harness, must_queue=False)
+    light = QueuedConnection(full, light=True)
     light.data_received(frame("x") * 1000)
     light.eof_received()
-    harness.loop.turn()
+    full.loop.turn()
     assert 20 <= len(light.texts) <= 40
 
 
-def test_reading_pauses_while_much_input_is_queued(harness: QueueHarness) -> None:
-    heavy = QueuedConnection(harness)
+def test_reading_pauses_while_much_input_is_queued(full: QueueHarness) -> None:
+    heavy = QueuedConnection(full)
     heavy.data_received(frame("x") * 100)
     assert heavy.fake.reading
     heavy.data_received(frame("x") * 10_000)
     assert not heavy.fake.reading
-    harness.loop.turn()
+    full.loop.turn()
     assert heavy.fake.reading

@@ -1,6 +1,6 @@
 """The JSON of answers: node objects, and the whole answers that hold them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -11,6 +11,9 @@ from nodnod_client.messages import STAT_SHAPES, FullStats, PeerAnswer
 
 PLAIN_LIMIT = 16 * 1024
 """Bytes of a node object without detail or history."""
+
+MAX_DIGITS = 15
+"""Digits of an id that `split_id` finds; larger numbers may exceed what JSON numbers carry."""
 
 RICH_LIMIT = 256 * 1024
 """Bytes of a node object with detail or history: about a thousand network interfaces. A client is
@@ -76,6 +79,7 @@ class AnswerEncoder:
 
     def __init__(self, host: str) -> None:
         self.host = host
+        self._own_entry = self._own_answer = b""
         self._own_key = encode(host) + b":"
         self._head = b'{"host":' + encode(host) + b',"nodes":{'
 
@@ -84,7 +88,7 @@ class AnswerEncoder:
         nodes: list[bytes],
         own: bytes | None,
         place: int,
-        unknown: Iterable[str],
+        unknown: Sequence[str],
         stat_type: int,
     ) -> bytes:
         """A cluster answer.
@@ -94,15 +98,19 @@ class AnswerEncoder:
         """
         if own is not None:
             nodes.insert(place, self._own_key + own)
-        nodes += [
-            b"%b:%b" % (encode(name), error_node(name, "unknown node", stat_type))
-            for name in unknown
-        ]
+        if unknown:
+            nodes += [
+                b"%b:%b" % (encode(name), error_node(name, "unknown node", stat_type))
+                for name in unknown
+            ]
         return self._head + b",".join(nodes) + b'},"error":""}'
 
     def own(self, entry: bytes) -> bytes:
-        """An answer with this node only."""
-        return b'%b%b%b},"error":""}' % (self._head, self._own_key, entry)
+        """An answer with this node only; the same object while ``entry`` is the same."""
+        if entry is not self._own_entry:
+            self._own_entry = entry
+            self._own_answer = b'%b%b%b},"error":""}' % (self._head, self._own_key, entry)
+        return self._own_answer
 
     def refusal(self, error: RequestError) -> bytes:
         """The answer to a request that is refused."""
@@ -120,3 +128,18 @@ class AnswerEncoder:
 def with_id(body: bytes, id: int | str) -> bytes:  # noqa: A002
     """The same answer with the id of its request."""
     return b'%b,"id":%b}' % (body[:-1], encode(id))
+
+
+def split_id(text: bytes) -> tuple[bytes, int | None]:
+    """What stands before the id of a message, and the id, if that is a number at the end.
+
+    Any other message is returned whole. Valid JSON texts with the same beginning differ in nothing
+    but their ids.
+    """
+    beginning, _, end = text.rpartition(b'"id":')
+    digits = end[:-1].strip(b" ")
+    if end[-1:] != b"}" or not digits.isdigit() or len(digits) > MAX_DIGITS:
+        return text, None
+    if digits[:1] == b"0" != digits:  # no number of JSON
+        return text, None
+    return beginning, int(digits)

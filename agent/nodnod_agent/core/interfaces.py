@@ -76,6 +76,9 @@ class Wire(Protocol):
     def send(self, text: bytes) -> None:
         """Send one text message (UTF-8 JSON); dropped without an error if the connection ended."""
 
+    def send_now(self, text: bytes) -> None:
+        """Send one text message like ``send``, without waiting for more of this turn of the loop."""
+
     def ping(self) -> None:
         """Send a ping; the pong shows in ``heard``."""
 

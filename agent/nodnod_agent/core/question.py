@@ -59,11 +59,6 @@ class Question(NamedTuple):
         return self._replace(detail=(), history=None)
 
     @property
-    def expensive(self) -> bool:
-        """Whether the answer is large and takes milliseconds of each node."""
-        return self.history is not None
-
-    @property
     def names(self) -> list[str]:
         """Those of ``nodes`` that are names, not patterns."""
         return [node for node in self.nodes or () if not is_pattern(node)]
@@ -73,7 +68,7 @@ class Question(NamedTuple):
 
         ``timeout`` is in seconds.
         """
-        if self.plain:  # nearly all are
+        if not self.detail and self.history is None:  # nearly all are plain
             return b'{"type":0,"statType":%d,"id":%d}' % (self.stat_type, query)
         return encode(
             Request(

@@ -64,25 +64,17 @@ class _PageRequest(NamedTuple):
     reply: Reply
 
 
-class _PageWaiter(Waiter):
+class _PageWaiter(Waiter, eq=False):
     """A page that waits for an answer of the node; ``on_answer`` gets it."""
 
-    def __init__(
-        self,
-        pages: "Pages",
-        request: _PageRequest,
-        timeout: float,
-        on_answer: Callable[[bytes], None],
-    ) -> None:
-        super().__init__(timeout, pages.node.clock.time() + timeout)
-        self.request = request
-        self._pages = pages
-        self._on_answer = on_answer
+    pages: "Pages"
+    request: _PageRequest
+    on_answer: Callable[[bytes], None]
 
     def deliver(self, body: bytes) -> None:
         """Respond with the answer."""
-        self._pages.waiting.discard(self)
-        self._on_answer(body)
+        self.pages.waiting.discard(self)
+        self.on_answer(body)
 
 
 class Pages:
@@ -173,7 +165,8 @@ class Pages:
             request.reply(page(400, JSON, responder.encoder.refusal(error)))
             return
         timeout = decoded.timeout or DEFAULT_TIMEOUT
-        waiter = _PageWaiter(self, request, timeout, on_answer)
+        deadline = self.node.clock.time() + timeout
+        waiter = _PageWaiter(timeout, deadline, (), self, request, on_answer)
         self.waiting.add(waiter)
         responder.ask(question, waiter)
 

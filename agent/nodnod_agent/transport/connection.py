@@ -6,21 +6,17 @@ which go to the receiver, and what the receiver sends is written at the end of t
 """
 
 import asyncio
-from collections import deque
 from time import perf_counter
 from typing import ClassVar
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import CLOSING, OPEN, SERVER, Protocol
+from websockets.protocol import CLOSING, SERVER
 
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
-from nodnod_agent.transport.empty_frames import MAX_EMPTY_FRAME, FrameTracker
-from nodnod_agent.transport.fair_queue import TIME_SLICE, CpuBudget, FairQueue
-from nodnod_agent.transport.writer import BURST, ConnectionWriter, Framer
-
-FEED_SIZE = 512
-"""Bytes that the library parses at a time: input that waits is bytes, not objects."""
+from nodnod_agent.transport.fair_queue import TIME_SLICE, FairQueue
+from nodnod_agent.transport.frames import PING, TEXT, Framer, WholeFrames
+from nodnod_agent.transport.writer import BURST, ConnectionWriter
 
 CONTROL_FRAMES = 100
 """Frames per second that carry no message, unless a subclass says otherwise."""
@@ -50,15 +46,13 @@ class Connection(ConnectionWriter):
     __slots__ = (
         "_control_frames",
         "_fragments",
-        "_frames",
         "_reading_paused",
-        "_tracker",
-        "_unread",
         "_unread_start",
-        "budget",
+        "cpu_used",
         "heard",
         "queue",
         "rtt",
+        "weight",
     )
 
     time_slice: ClassVar[float] = TIME_SLICE
@@ -67,7 +61,7 @@ class Connection(ConnectionWriter):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        ws: Protocol,
+        ws: WholeFrames,
         framer: Framer,
         queue: FairQueue,
         control_frames: int = CONTROL_FRAMES,
@@ -77,28 +71,16 @@ class Connection(ConnectionWriter):
         self.heard = loop.time()
         self.rtt: float | None = None
         self.queue = queue
-        self.budget = CpuBudget(self.queue, self.heard)
-        self._unread = b""
+        self.cpu_used = queue.newcomer(self.heard)
+        self.weight = 1.0
+        """How many clients it counts for where CPU is short."""
         self._unread_start = 0
-        """Where in ``_unread`` the input begins that is not parsed yet."""
-        self._frames: deque[Frame] | None = None
-        """Parsed, and not processed yet."""
-        self._tracker = FrameTracker(ws)
+        """Where in ``_unread`` the input begins that is not processed yet."""
         self._fragments: bytearray | None = None
         self._reading_paused = False
         self._control_frames = ControlFrameLimit(control_frames)
 
     # What a subclass decides.
-
-    @property
-    def weight(self) -> float:
-        """How many clients it counts for where CPU is short."""
-        return 1.0
-
-    @property
-    def must_queue(self) -> bool:
-        """Whether its input has to wait in the fair queue."""
-        return self.ws.state is not OPEN or self.budget.exhausted(self.heard)
 
     def handshake(self, event: Request | Response) -> None:
         """Take the one event that comes before the frames."""
@@ -119,33 +101,20 @@ class Connection(ConnectionWriter):
         """Leave the fair queue."""
         super().connection_lost(exc)
         self.queue.connection_closed()
-        self.queue.remove(self._serve)
+        self.queue.remove(self)
 
     def data_received(self, data: bytes) -> None:
         """Process the input now or queue it; drop it after our end of the connection."""
-        self.heard = self.loop.time()
-        if self.ws.eof_sent:
-            self._discard(data)
-            if not self.transport.is_closing():
-                self.transport.pause_reading()
-                self._enqueue()
-        elif self._ignores_close(len(data)):
-            self._end_stream()
-        elif self._unread or self._frames or self._control_frames.muted:
-            self._unread, self._unread_start = self._unread[self._unread_start :] + data, 0
-            self._update_reading()
-        elif self.must_queue:
-            self._unread = data
-            self._update_reading()
-            self._enqueue()
+        self.heard = now = self.loop.time()
+        queue, receiver = self.queue, self.receiver
+        if receiver is None or receiver.full or self._unread or self._reading_paused:
+            self._receive_late(data)
+        elif self.cpu_used < queue.threshold or queue.admits(self, now):
+            self._process(data, 0)
         else:
-            may_be_empty = len(data) <= MAX_EMPTY_FRAME and self.ws.state is OPEN
-            reply = self._tracker.reply(data) if may_be_empty else None
-            if reply is None:
-                self._unread = data
-                self._process()
-            else:
-                self._take_empty(reply)
+            self._unread, self._unread_start = data, 0
+            self._update_reading()
+            self.queue.enqueue(self)
 
     def pause_writing(self) -> None:
         """Read nothing from the other side while it does not read."""
@@ -155,47 +124,59 @@ class Connection(ConnectionWriter):
     def eof_received(self) -> bool | None:
         """Process a part of the queued input, and end; the transport then closes itself."""
         for _ in range(EOF_SLICES):
-            if (self._unread or self._frames) and not self._held:
-                self._process()
+            self._process_unread()
         self.drop_input()
         self.ws.receive_eof()
         self._flush()
         return None
 
-    def _enqueue(self) -> None:
-        self.queue.enqueue(self._serve, self.budget)
+    def _receive_late(self, data: bytes) -> None:
+        """Take input of a connection that is opening or ending, or whose input waits."""
+        if self.ws.eof_sent:
+            self._discard(data)
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+                self.queue.enqueue(self)
+        elif self._ignores_close(len(data)):
+            self._end_stream()
+        else:
+            self._unread, self._unread_start = self._unread[self._unread_start :] + data, 0
+            self._update_reading()
+            if not self._held:
+                self.queue.enqueue(self)
 
-    def _serve(self) -> bool:
-        """Process input for one time slice. True if more can be processed now."""
+    def serve(self) -> None:
+        """Process input for one time slice."""
         if self.ws.eof_sent:
             self.queue.charge(DISCARD_COST)
             self.transport.resume_reading()
-            return False
-        if self._held or not (self._unread or self._frames):
-            return False
+            return
         try:
-            self._process()
+            self._process_unread()
         except BaseException:
             self.abort()  # as an event loop does where data_received fails
             raise
-        return bool(self._unread or self._frames) and not self._held
 
     # What the writing side calls.
 
     def resume_input(self) -> None:
         """Read again, and queue the input that waits."""
         self._update_reading()
-        if self._unread or self._frames:
-            self._enqueue()
+        if self._unread:
+            self.queue.enqueue(self)
 
     def drop_input(self) -> None:
         """Drop the input that is not processed yet."""
-        self._unread, self._unread_start, self._frames = b"", 0, None
+        self._unread = b""
 
     def _flush(self) -> None:
-        super()._flush()
-        if (self._unread or self._frames) and not self._held:  # the receiver may have room now
-            self._enqueue()
+        self._flush_scheduled = False
+        if self.ws.writes:
+            self._collect()
+        if self.out:
+            self._write()
+        if self._unread and not self._held:  # the receiver may have room now
+            self.queue.enqueue(self)
 
     @property
     def _held(self) -> bool:
@@ -206,7 +187,7 @@ class Connection(ConnectionWriter):
     def _update_reading(self) -> None:
         """Pause or resume the transport's reading."""
         pause = self._writing_paused or self._control_frames.muted
-        if self._unread or self._frames:
+        if self._unread:
             pause = pause or len(self._unread) - self._unread_start > UNREAD_LIMIT or self._held
         if pause != self._reading_paused:
             self._reading_paused = pause
@@ -215,28 +196,51 @@ class Connection(ConnectionWriter):
             else:
                 self.transport.resume_reading()
 
-    def _process(self) -> None:
-        """Process waiting input for one time slice: at least one frame, or one piece of bytes."""
+    def _process_unread(self) -> None:
+        """Process input that waits for one time slice, unless it has to go on waiting."""
+        if not self._unread or self._held:
+            return
         if self._ignores_close(0, len(self._unread) - self._unread_start):
             self._end_stream()
-            return
+        else:
+            self._process(self._unread, self._unread_start)
+
+    def _process(self, data: bytes, start: int) -> None:
+        """Process input for one time slice: at least one frame, or one piece of bytes."""
         began = perf_counter()
         end = began + self.time_slice
         self._flush_scheduled = True  # the flush below writes what is sent meanwhile
         while True:
-            if self._frames:
-                self._take(self._frames.popleft())
+            frame = self.ws.whole_frame(data, start)
+            if frame is None:
+                start = self._parse(data, start)
             else:
-                self._parse(end)
+                first, payload, start = frame
+                receiver = self.receiver
+                if first != TEXT:
+                    self._take_control(first)
+                elif receiver is not None and payload.isascii():
+                    receiver.received(payload)
+                else:
+                    self._message(payload)
             if len(self.out) > BURST:
                 self._write()
-            if not (self._unread or self._frames) or self._held or perf_counter() >= end:
+            if start == len(data) or self._held or perf_counter() >= end:
                 break
-        if self.cut or not (self._unread or self._frames):
-            self.drop_input()
-        self._update_reading()
-        self._flush()
-        self.budget.spend((perf_counter() - began) / self.weight, self.heard)
+        if start == len(data) or self.cut or self.ws.eof_sent:
+            self._unread = b""
+        else:
+            self._unread, self._unread_start = data, start
+        if self._unread or self._reading_paused:
+            self._update_reading()
+        if self._unread or self.out or self.ws.writes:
+            self._flush()
+        else:
+            self._flush_scheduled = False
+        seconds = perf_counter() - began
+        queue = self.queue
+        queue.room -= seconds
+        self.cpu_used = max(self.cpu_used, queue.credit) + seconds / self.weight
 
     def _ignores_close(self, more: int, waiting: int = 0) -> bool:
         """Whether a client has sent so much since our close frame that its own is not looked for."""
@@ -251,42 +255,29 @@ class Connection(ConnectionWriter):
         self.ws.send_eof()
         self._flush()
 
-    def _parse(self, end: float) -> None:
-        """Parse one piece of the input, and process its frames as far as there is time."""
+    def _parse(self, data: bytes, start: int) -> int:
+        """Give the parser the piece of input that it waits for; returns the end of the piece."""
         ws = self.ws
-        start = self._unread_start
-        piece = self._unread[start : start + FEED_SIZE]
-        self._unread_start += FEED_SIZE
-        if self._unread_start >= len(self._unread):
-            self._unread, self._unread_start = b"", 0
-        ws.receive_data(piece)
-        tracker = self._tracker
-        tracker.incomplete += len(piece)
+        end = ws.reader.piece_end(data, start)
+        ws.receive_data(data[start:end])
+        events = ws.events_received()
         if ws.handshake_exc is not None:
             self._collect()
             self.bad_handshake(ws.handshake_exc)
-            return
-        for event in ws.events_received():
-            if not isinstance(event, Frame):
-                self.handshake(event)
-                self._collect()  # ahead of answers to frames that came in the same read
-                tracker.head_parsed(piece)
-                continue
-            tracker.frame_parsed(len(event.data))
-            if self._frames or perf_counter() >= end or self._held:
-                if self._frames is None:
-                    self._frames = deque()
-                self._frames.append(event)
-            else:
+            events = []
+        for event in events:  # one at most: the parser gets no more than it waits for
+            if isinstance(event, Frame):
                 self._take(event)
-                if len(self.out) > BURST:
-                    self._write()
+            else:
+                self.handshake(event)
         self._collect()
+        return end
 
     def _take(self, frame: Frame) -> None:
+        """Take a frame that the parser has parsed."""
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
-            self._message(frame.data)
+            self._message(bytes(frame.data))
             return
         if len(frame.data) < SMALL:
             self._count_control_frame()
@@ -296,20 +287,19 @@ class Connection(ConnectionWriter):
             self._fragments += frame.data
             if frame.fin:
                 data, self._fragments = self._fragments, None
-                self._message(data)
+                self._message(bytes(data))
         elif opcode is Opcode.BINARY:
             self._fail(UNSUPPORTED_DATA, "text messages only")
         elif opcode is Opcode.PONG:
             self._take_pong()
 
-    def _take_empty(self, reply: bytes) -> None:
-        """Take an empty ping, which has a reply, or an empty pong."""
+    def _take_control(self, first: int) -> None:
+        """Take a whole ping, whose reply is queued, or a whole pong."""
         self._count_control_frame()
-        if reply:
-            self.out.append(reply)
+        if first == PING:
+            self._collect()
         else:
             self._take_pong()
-        self._flush()
 
     def _take_pong(self) -> None:
         if self._ping_sent_at:
@@ -331,8 +321,7 @@ class Connection(ConnectionWriter):
         if not self.transport.is_closing():
             self.resume_input()
 
-    def _message(self, data: bytes | bytearray | memoryview) -> None:
-        text = bytes(data)
+    def _message(self, text: bytes) -> None:
         if not text.isascii():
             try:
                 text.decode()

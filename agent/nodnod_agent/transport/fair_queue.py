@@ -1,9 +1,9 @@
 """How the connections of one event loop share its CPU time.
 
-A connection that uses little CPU is served as its input arrives. Others wait in the queue, which is
-served for a quarter of a millisecond in each iteration of the loop, the least CPU used first. So
-however many connections keep an agent busy, a client that asks once in a while waits for
-milliseconds.
+A connection that uses little CPU is served as its input arrives, and so is any other while nobody
+waits and the iteration of the loop has room. Else it waits in the queue, which is served for a quarter
+of a millisecond in each iteration, the least CPU used first. So however many connections keep an agent
+busy, a client that asks once in a while waits for milliseconds.
 """
 
 import asyncio
@@ -11,9 +11,11 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from time import perf_counter
+from typing import Protocol
 
 ITERATION_BUDGET = 0.00025
-"""Seconds of each loop iteration for the whole queue.
+"""Seconds of each loop iteration for the whole queue, and for those that are served though they have
+used more than their credit.
 
 An answer of the cluster takes four iterations: a higher value delays the connections that do not queue.
 """
@@ -33,8 +35,23 @@ AGENT_WEIGHT = 100.0
 MAX_DEBT = 10.0
 """Seconds after which even the largest debt is forgiven."""
 
-Serve = Callable[[], bool]
-"""Works for one time slice. Returns true if it can go on at once."""
+
+class Sharer(Protocol):
+    """What shares the CPU: a connection, or work that belongs to none."""
+
+    cpu_used: float
+    """Seconds of CPU, on the scale of `FairQueue.credit`."""
+
+    def serve(self) -> None:
+        """Work for one time slice, and enqueue again if there is more to do."""
+
+
+class _Call:
+    """Work that belongs to no connection."""
+
+    def __init__(self, serve: Callable[[], None], cpu_used: float) -> None:
+        self.serve = serve
+        self.cpu_used = cpu_used
 
 
 class FairQueue:
@@ -42,62 +59,89 @@ class FairQueue:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.connections = 0
+        self.credit_rate = UNQUEUED_CPU / MIN_SHARERS
+        """Seconds of CPU per second that one connection may use without queueing."""
+        self.credit = 0.0
+        """Seconds of CPU that each connection may have used, as of a moment not long ago."""
+        self.threshold = 0.0
+        """Seconds of CPU used below which a connection is served as its input arrives."""
+        self.room = 0.0
+        """Seconds left of this iteration for connections above the threshold."""
         self._loop = loop
-        self._credit = 0.0
         self._credited_at = loop.time()
-        self._queued: set[Serve] = set()
-        self._heap: list[tuple[float, int, Serve, CpuBudget]] = []
+        self._iteration_begun = False
+        self._queued: set[Sharer] = set()
+        self._heap: list[tuple[float, int, Sharer]] = []
         """Ordered by CPU used. A removed entry stays here until it comes up."""
-        self._incoming: list[tuple[Serve, CpuBudget]] = []
+        self._incoming: list[Sharer] = []
         """Entries of the next iteration: none is served twice in one."""
         self._sequence = count()
         self._scheduled = False
         self._deadline = 0.0
 
-    @property
-    def credit_rate(self) -> float:
-        """Seconds of CPU per second that one connection may use without queueing."""
-        return UNQUEUED_CPU / max(MIN_SHARERS, self.connections)
-
     def connection_opened(self) -> None:
         """Share the CPU with one connection more."""
-        self.credit(self._loop.time())
-        self.connections += 1
+        self._share(self.connections + 1)
 
     def connection_closed(self) -> None:
         """Share the CPU with one connection less."""
-        self.credit(self._loop.time())
-        self.connections -= 1
+        self._share(self.connections - 1)
 
-    def credit(self, now: float) -> float:
-        """Cumulative CPU credit per connection, in seconds."""
-        self._credit += (now - self._credited_at) * self.credit_rate
+    def update(self, now: float) -> None:
+        """Bring credit and threshold up to date."""
+        self.credit += (now - self._credited_at) * self.credit_rate
         self._credited_at = now
-        return self._credit
+        self.threshold = self.credit + self.credit_rate
 
-    def enqueue(self, serve: Serve, budget: "CpuBudget") -> None:
+    def newcomer(self, now: float) -> float:
+        """The CPU used of a new connection: the credit of its first second is used up."""
+        self.update(now)
+        return self.threshold
+
+    def admits(self, sharer: Sharer, now: float) -> bool:
+        """Whether it is served at once: it has used little, or it is in nobody's way."""
+        if self.room > 0.0 and not self._queued:
+            return True
+        self.update(now)
+        sharer.cpu_used = min(sharer.cpu_used, self.credit + MAX_DEBT * self.credit_rate)
+        if sharer.cpu_used < self.threshold:
+            return True
+        if self._queued or self._iteration_begun:
+            return False
+        self._iteration_begun = True
+        self.room = ITERATION_BUDGET
+        self._loop.call_soon(self._end_iteration)
+        return True
+
+    def enqueue(self, sharer: Sharer) -> None:
         """Add an entry, unless it waits already. It is served in the next iteration at the earliest."""
-        if serve not in self._queued:
-            self._queued.add(serve)
-            self._incoming.append((serve, budget))
+        if sharer not in self._queued:
+            self._queued.add(sharer)
+            self._incoming.append(sharer)
             self._schedule()
 
     def enqueue_call(self, callback: Callable[[], None]) -> None:
         """Call back in a later iteration: for costly work that belongs to no connection."""
-
-        def serve() -> bool:
-            callback()
-            return False
-
-        self.enqueue(serve, CpuBudget(self, self._loop.time()))
+        self.enqueue(_Call(callback, self.newcomer(self._loop.time())))
 
     def charge(self, seconds: float) -> None:
         """Charge the current iteration for work that the served entry causes outside of it."""
         self._deadline -= seconds
 
-    def remove(self, serve: Serve) -> None:
+    def remove(self, sharer: Sharer) -> None:
         """Remove an entry, if it waits."""
-        self._queued.discard(serve)
+        self._queued.discard(sharer)
+
+    def _share(self, connections: int) -> None:
+        now = self._loop.time()
+        self.update(now)
+        self.connections = connections
+        self.credit_rate = UNQUEUED_CPU / max(MIN_SHARERS, connections)
+        self.update(now)
+
+    def _end_iteration(self) -> None:
+        self._iteration_begun = False
+        self.room = 0.0
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -108,43 +152,16 @@ class FairQueue:
         self._scheduled = False
         self._deadline = perf_counter() + ITERATION_BUDGET
         incoming, self._incoming = self._incoming, []
-        for serve, budget in incoming:
-            heappush(self._heap, (budget.used, next(self._sequence), serve, budget))
+        for sharer in incoming:
+            heappush(self._heap, (sharer.cpu_used, next(self._sequence), sharer))
         try:
             while self._heap:
-                _, _, serve, budget = heappop(self._heap)
-                if serve in self._queued:
-                    self._queued.remove(serve)
-                    if serve():
-                        self.enqueue(serve, budget)
+                *_, sharer = heappop(self._heap)
+                if sharer in self._queued:
+                    self._queued.remove(sharer)
+                    sharer.serve()
                     if perf_counter() >= self._deadline:
                         break
         finally:  # an entry that raises must not stop those behind it
             if self._heap or self._incoming:
                 self._schedule()
-
-
-class CpuBudget:
-    """The CPU that one connection has used, against its credit.
-
-    A new connection starts with the credit of its first second used up.
-    """
-
-    __slots__ = ("_queue", "used")
-
-    def __init__(self, queue: FairQueue, now: float) -> None:
-        self._queue = queue
-        self.used = queue.credit(now) + queue.credit_rate
-        """Seconds of CPU, on the scale of `FairQueue.credit`; never far below it."""
-
-    def spend(self, seconds: float, now: float) -> None:
-        """Record CPU that the connection has just used."""
-        queue = self._queue
-        credit = queue.credit(now)
-        used = max(self.used, credit) + seconds
-        self.used = min(used, credit + MAX_DEBT * queue.credit_rate)
-
-    def exhausted(self, now: float) -> bool:
-        """Whether the connection is ahead of its credit by the credit of a second or more."""
-        queue = self._queue
-        return self.used >= queue.credit(now) + queue.credit_rate

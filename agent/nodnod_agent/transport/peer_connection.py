@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
@@ -21,8 +20,9 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import ConnectionTable
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
+from nodnod_agent.transport.frames import Framer, WholeClientFrames
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.transport.writer import STALL_LIMIT, Framer
+from nodnod_agent.transport.writer import STALL_LIMIT
 from nodnod_client.address import Address
 from nodnod_client.refusal import refusal
 from nodnod_client.tls import CLOSED_AFTER_TLS, explain
@@ -59,10 +59,11 @@ class PeerConnection(Connection):
 
     __slots__ = ("_address", "_context", "_proof", "handler", "opened")
 
-    ws: ClientProtocol
+    ws: WholeClientFrames
+    full = False  # this agent has asked for what the peer sends
 
     def __init__(self, context: DialContext, address: Address, handler: DialHandler) -> None:
-        ws = ClientProtocol(
+        ws = WholeClientFrames(
             parse_uri(address.url),
             subprotocols=[SUBPROTOCOL],
             max_size=context.limits.peer_message,
@@ -70,6 +71,7 @@ class PeerConnection(Connection):
         )
         control_frames = context.limits.control_frames
         super().__init__(context.loop, ws, context.framer, context.queue, control_frames)
+        self.weight = AGENT_WEIGHT  # all clients that wait for the cluster wait for what comes here
         self._context = context
         self._address = address
         self._proof = ""
@@ -78,19 +80,9 @@ class PeerConnection(Connection):
         self.opened: asyncio.Future[Hello] = context.loop.create_future()
 
     @property
-    def full(self) -> bool:
-        """Never: this agent has asked for what the peer sends."""
-        return False
-
-    @property
     def stall_limit(self) -> float:
         """Seconds within which the peer must take some output."""
         return STALL_LIMIT
-
-    @property
-    def weight(self) -> float:
-        """All clients that wait for the cluster wait for what comes in here."""
-        return AGENT_WEIGHT
 
     def received(self, text: bytes) -> None:
         """Pass a message on."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from msgspec import structs
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from nodnod_agent.auth.authorization import PROOF
@@ -21,8 +20,8 @@ from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import Entry, ServerTable
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
+from nodnod_agent.transport.frames import Framer, WholeServerFrames
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
-from nodnod_agent.transport.writer import Framer
 from nodnod_client.address import Address
 
 PING_AFTER = 20.0
@@ -64,7 +63,7 @@ class ServerContext:
         self.table = ServerTable(self.counters, max_open=self.max_clients, max_handshaking=most)
 
 
-class _Protocol(ServerProtocol):
+class _Protocol(WholeServerFrames):
     """Selects the subprotocol where it is offered.
 
     A function passed to the library would be part of a reference cycle.
@@ -87,7 +86,7 @@ class ServerConnection(Connection):
         "session",
     )
 
-    ws: ServerProtocol
+    ws: WholeServerFrames
 
     def __init__(
         self,
@@ -107,12 +106,6 @@ class ServerConnection(Connection):
         self._serves_page = False
         """An HTTP response is sent or due; the limit for the handshake no longer applies."""
         self._ping_unanswered = False
-
-    @property
-    def weight(self) -> float:
-        """An agent counts for many clients, once this agent has a link to it as well."""
-        known = self.session is not None and self.session.known
-        return AGENT_WEIGHT if known else 1.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter the table, if there is room."""
@@ -150,6 +143,7 @@ class ServerConnection(Connection):
             self._serve_page(event, admission)
         else:
             self._upgrade(event, admission)
+            event.headers.clear()  # the parser keeps the request: 2 KB as long as it is connected
 
     def bad_handshake(self, error: Exception) -> None:
         """Answer a request with a body, or what is no request: the library sends nothing."""
@@ -165,6 +159,9 @@ class ServerConnection(Connection):
 
     def check(self, now: float) -> None:
         """Ping a silent client, cut it after a longer silence; end a handshake at its limit."""
+        if self.session is not None:
+            # An agent counts for many clients, once this agent has a link to it as well.
+            self.weight = AGENT_WEIGHT if self.session.known else 1.0
         silence = now - self.heard
         if self.ws.state is not OPEN:
             self._check_handshake(now)
@@ -214,10 +211,6 @@ class ServerConnection(Connection):
 
     def _upgrade(self, request: Request, admission: Admission) -> None:
         ws, context = self.ws, self._context
-        pongs = ws.data_to_send()  # to pings that came with the request: the response goes first
-        if ws.eof_sent:  # the request was followed by something that has ended the connection
-            self.transport.close()
-            return
         response = ws.accept(request)
         if response.status_code != 101:
             ws.send_response(response)
@@ -234,7 +227,6 @@ class ServerConnection(Connection):
             ws.max_message_size = context.limits.peer_message
         ws.send_response(response)
         self._collect()
-        self.out += pongs
         self.session = self.receiver = context.accept(self, hello)
         log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
 

@@ -12,10 +12,9 @@ from time import perf_counter
 from typing import Protocol as Interface
 from typing import cast
 
-from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN, Protocol
+from websockets.protocol import CLIENT, OPEN
 
-from nodnod_agent.transport.empty_frames import EMPTY_FRAMES
+from nodnod_agent.transport.frames import PING, Framer, WholeFrames, serialize
 from nodnod_client.address import Address
 
 BURST = 64
@@ -43,9 +42,8 @@ unread input resets the connection, and our last frame is lost. Four times the l
 class Receiver(Interface):
     """What gets the messages of a connection."""
 
-    @property
-    def full(self) -> bool:
-        """Whether further messages should wait unread."""
+    full: bool
+    """Whether further messages should wait unread."""
 
     @property
     def stall_limit(self) -> float:
@@ -53,27 +51,6 @@ class Receiver(Interface):
 
     def received(self, text: bytes) -> None:
         """Take a text message, which is valid UTF-8."""
-
-
-class Framer:
-    """Encodes text messages as frames; ``mask`` as a client must.
-
-    A message that goes to many connections is encoded once.
-    """
-
-    def __init__(self, *, mask: bool) -> None:
-        self._mask = mask
-        self._text = b""
-        self._frame = self._serialize(b"")
-
-    def __call__(self, text: bytes) -> bytes:
-        """The whole frame of one text message (UTF-8)."""
-        if text is not self._text:
-            self._text, self._frame = text, self._serialize(text)
-        return self._frame
-
-    def _serialize(self, text: bytes) -> bytes:
-        return Frame(Opcode.TEXT, text).serialize(mask=self._mask)
 
 
 class ConnectionWriter(asyncio.Protocol):
@@ -85,6 +62,7 @@ class ConnectionWriter(asyncio.Protocol):
         "_flush_scheduled",
         "_ping_sent_at",
         "_stall_limit",
+        "_unread",
         "_unsent_before",
         "_unsent_limit",
         "_writing_paused",
@@ -99,7 +77,7 @@ class ConnectionWriter(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ws: Protocol, framer: Framer) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, ws: WholeFrames, framer: Framer) -> None:
         self.loop = loop
         self.ws = ws
         self.framer = framer
@@ -114,6 +92,8 @@ class ConnectionWriter(asyncio.Protocol):
         self._writing_paused = False
         self._ping_sent_at = 0.0
         self._unsent_before = self._discarded = 0
+        self._unread = b""
+        """Input that waits, for instance until an answer has gone out."""
         self._abort_timer: asyncio.TimerHandle | None = None
 
     # The core's Wire.
@@ -122,13 +102,21 @@ class ConnectionWriter(asyncio.Protocol):
         """Send one text message, unless the connection is closing."""
         if self.ws.state is OPEN:
             self.out.append(self.framer(text))
-            self.schedule_flush()
+            if not self._flush_scheduled:
+                self.schedule_flush()
+
+    def send_now(self, text: bytes) -> None:
+        """Send one text message without waiting for others, unless the connection is closing."""
+        if self._flush_scheduled or self._unread or self.ws.state is not OPEN:
+            self.send(text)
+        else:
+            self.transport.write(self.framer(text))
 
     def ping(self) -> None:
         """Send a ping, unless the connection is closing."""
         if self.ws.state is OPEN:
             self._ping_sent_at = perf_counter()
-            self.out.append(EMPTY_FRAMES[self.ws.side].ping)
+            self.out.append(serialize(PING, b"", mask=self.ws.side is CLIENT))
             self.schedule_flush()
 
     def close(self, code: int, reason: str = "") -> None:
@@ -208,6 +196,10 @@ class ConnectionWriter(asyncio.Protocol):
             self._flush_scheduled = True
             self.loop.call_soon(self._flush)
 
+    def _flush(self) -> None:
+        """Write what is queued, and go on with input that has waited for that."""
+        raise NotImplementedError
+
     def _discard(self, data: bytes) -> None:
         """Drop input after our end of the connection, up to a limit."""
         self._discarded += len(data)
@@ -239,12 +231,6 @@ class ConnectionWriter(asyncio.Protocol):
             self.out += writes
             if self.ws.close_expected():
                 self._arm_abort(CLOSE_LIMIT, self._cut_off, "did not complete the close")
-
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        self._collect()
-        if self.out:
-            self._write()
 
     def _write(self) -> None:
         out, self.out = self.out, []

@@ -7,6 +7,7 @@ import pytest
 
 from core.harness import FakeDial, FakeWire
 from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.core.membership import link as link_module
 from nodnod_agent.core.membership.link import Link, LinkState
 from nodnod_agent.core.membership.v1_pipeline import MAX_UNANSWERED, OVERDUE, UNDER_WAY
 from nodnod_client.address import Address
@@ -187,6 +188,25 @@ def test_an_answer_without_an_id_of_ours_is_dropped(scenario: Scenario, query: o
     scenario.ask(7)
     scenario.answer("kyle", query=query)
     assert scenario.replies == []
+
+
+def test_an_answer_that_repeats_but_for_its_id_is_decoded_once(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario.up()
+    scenario.ask(7, 8)
+    scenario.answer("kyle", query=7)
+    monkeypatch.setattr(link_module, "decode_peer_answer", None)
+    scenario.answer("kyle", query=8)
+    assert scenario.replies == [(7, "kyle"), (8, "kyle")]
+
+
+def test_an_answer_that_follows_another_is_its_own(scenario: Scenario) -> None:
+    scenario.up()
+    scenario.ask(7, 8, 9)
+    for query, host in ((7, "kyle"), (8, "stan"), (9, "kyle")):
+        scenario.answer(host, query=query)
+    assert scenario.replies == [(7, "kyle"), (8, "stan"), (9, "kyle")]
 
 
 def test_answers_of_a_version_1_peer_belong_to_the_queries_in_their_order(

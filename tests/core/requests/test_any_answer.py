@@ -143,7 +143,9 @@ class Cluster:
         links = self.harness.node.peers.links.members
         assert all(link.unanswered <= MAX_UNANSWERED for link in links)
         queries = self.harness.node.responder.queries
-        assert (queries._under_way, queries._groups) == ({}, {}), "nothing is kept"
+        assert not queries._under_way, "nothing is kept"
+        groups = queries._groups.values()
+        assert all(one.lasting and not (one.waiting or one.broadcasts) for one in groups)
 
     def _check_nodes(self, found: dict[str, Any], question: dict[str, Any]) -> None:
         fields = FIELDS[question.get("statType", 0)]

@@ -100,7 +100,7 @@ def test_every_request_gets_one_answer_by_its_deadline_or_when_the_agent_stops(
         getattr(conversation, move)(argument)
     conversation.wait(LONGEST)
     conversation.ledger.check(ticked=stops_before >= len(moves))
-    assert conversation.client.session.in_flight == set()
+    assert conversation.client.session.in_flight == {}
 
 
 def summary(answer: dict[str, Any]) -> tuple[str, list[str]]:

@@ -1,18 +1,22 @@
 """One answer for many: which clients get it first."""
 
+from collections.abc import Sized
+
 import pytest
+from msgspec import field
 
 from core.harness import CoreHarness
 from nodnod_agent.core.requests.delivery import BATCH, FEW_IN_FLIGHT, Delivery, Waiter
 from simulation.clock import FakeClock
 
 
-class BusyClient(Waiter):
+class BusyClient(Waiter, eq=False):
     """Waits for more than a few answers."""
 
-    def __init__(self) -> None:
-        super().__init__(1.0, 1.0, range(FEW_IN_FLIGHT + 1))
-        self.got: list[bytes] = []
+    timeout: float = 1.0
+    deadline: float = 1.0
+    in_flight: Sized = range(FEW_IN_FLIGHT + 1)
+    got: list[bytes] = field(default_factory=list)
 
     def deliver(self, body: bytes) -> None:
         self.got.append(body)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bench.harness.invariants.form import FIELDS
 from core.harness import CoreHarness
-from nodnod_agent.core.requests.query import BROADCAST_SPACING
+from nodnod_agent.core.requests.query import BROADCAST_SPACING, GATHERING_TURNS
 
 # Sharing a broadcast.
 
@@ -35,6 +35,25 @@ def test_all_requests_of_one_turn_share_a_broadcast_whatever_their_deadlines(
     assert len(peer.queries) == 1
     peer.answer()
     assert all(client.errors["kyle"] == "" for client in clients)
+
+
+def test_a_broadcast_waits_while_more_requests_come_in_each_turn_of_the_loop(
+    harness: CoreHarness,
+) -> None:
+    peer, clock = harness.peer("kyle"), harness.clock
+    clients = [harness.client() for _ in range(10)]
+
+    def ask(number: int) -> None:
+        if number + 1 < len(clients):
+            clock.call_at(clock.now, ask, number + 1)
+        clients[number].ask(type=1)
+
+    ask(0)
+    clock.turn()
+    peer.answer()
+
+    # In the turn of the first request and the next, and in those for which the broadcast has waited.
+    assert sum(client.answers != [] for client in clients) == 2 + GATHERING_TURNS
 
 
 def test_all_requests_that_arrive_during_a_broadcast_share_the_next(harness: CoreHarness) -> None:

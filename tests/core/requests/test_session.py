@@ -101,6 +101,20 @@ def test_a_short_deadline_behind_a_long_one_waits_for_its_turn(
     assert errors == ["no answer within 1 s", "no answer within 0.1 s"]
 
 
+def test_the_last_answer_that_a_client_waits_for_is_sent_at_once_the_others_are_joined(
+    harness: CoreHarness, client: FakeClient
+) -> None:
+    peer = harness.peer("kyle")
+    for number in range(3):
+        client.ask(type=1, id=number)
+    client.ask(type=1)
+    harness.clock.turn()
+    peer.answer()
+    harness.clock.turn()
+    assert len(client.wire.sent) == 4
+    assert client.wire.sent_now == client.wire.sent[3:]
+
+
 def test_answers_with_id_wait_for_no_others(harness: CoreHarness, client: FakeClient) -> None:
     harness.peer("frozen")
     client.ask(type=1)

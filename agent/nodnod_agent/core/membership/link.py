@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from nodnod_agent.core.encoding import split_id
 from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership.backoff import Backoff
 from nodnod_agent.core.membership.v1_pipeline import V1Pipeline
@@ -10,6 +11,9 @@ from nodnod_client.address import Address
 from nodnod_client.codec import decode_peer_answer
 from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer
+
+MAX_REMEMBERED = 4096
+"""Bytes of an answer that a link remembers, to know it again."""
 
 STABLE_AFTER = 5.0
 """Seconds that a connection must hold before the next redial starts from the shortest wait."""
@@ -57,8 +61,10 @@ class Link:
     """
 
     __slots__ = (
+        "_answer",
         "_backoff",
         "_clock",
+        "_content",
         "_handler",
         "_pending",
         "_pipeline",
@@ -69,6 +75,7 @@ class Link:
         "next_ping",
         "since",
         "state",
+        "up",
         "wire",
     )
 
@@ -78,6 +85,8 @@ class Link:
         """``handler`` gets the reports of the connections that are dialed for this link."""
         self.address = address
         self.state = LinkState.IDLE
+        self.up = False
+        """Whether the peer can be asked: the state is UP."""
         self.wire: Wire | None = None
         self.hello: Hello | None = None
         self.since = clock.time()
@@ -91,11 +100,9 @@ class Link:
         self._pending: Timer | None = None
         """The attempt under way, or the wait before the next one."""
         self._pipeline = V1Pipeline()
-
-    @property
-    def up(self) -> bool:
-        """Whether the peer can be asked."""
-        return self.state is LinkState.UP
+        self._content = b""
+        self._answer: PeerAnswer | None = None
+        """The last answer. Until the peer has a new sample, it repeats but for its id."""
 
     @property
     def unanswered(self) -> int:
@@ -113,14 +120,14 @@ class Link:
         """Dial now, unless a connection is there or under way."""
         if self.state in (LinkState.IDLE, LinkState.WAITING):
             self._cancel_pending()
-            self.state = LinkState.DIALING
+            self._change(LinkState.DIALING)
             self._pending = self.dialer(self.address, self._handler)
 
     def hurry(self, dialer: Dial) -> None:
         """Use ``dialer`` from now on, also for an attempt under way, and wait no longer."""
         if self.state is LinkState.DIALING and self.dialer != dialer:
             self._cancel_pending()
-            self.state = LinkState.WAITING
+            self._change(LinkState.WAITING)
         self.dialer = dialer
         if self.state is LinkState.WAITING:
             self.dial()
@@ -128,20 +135,20 @@ class Link:
     def retire(self) -> None:
         """Give the address up for good."""
         self.rest()
-        self.state = LinkState.RETIRED
+        self._change(LinkState.RETIRED)
 
     def rest(self) -> None:
         """Close the connection, and do not dial until ``dial`` is called."""
         wire, self.wire = self.wire, None
         self._cancel_pending()
-        self.state = LinkState.IDLE
+        self._change(LinkState.IDLE)
         if wire is not None:
             wire.close(1000)
 
     def redial_later(self) -> None:
         """Redial after the longest wait: the peer is not expected back soon."""
         if self.state is LinkState.IDLE:
-            self.state = LinkState.WAITING
+            self._change(LinkState.WAITING)
             when = self._clock.time() + self._backoff.longest()
             self._pending = self._clock.call_at(when, self.dial)
 
@@ -157,7 +164,7 @@ class Link:
         if self.wire is None or self.hello is None:
             return False
         if self.hello.version >= 2:
-            self.wire.send(request)
+            self.wire.send_now(request)
             return True
         if not self._pipeline.add(query):
             return False
@@ -173,7 +180,7 @@ class Link:
         """Take the connection that was dialed."""
         self._pending = None
         self.wire, self.hello = wire, hello
-        self.state = LinkState.UP
+        self._change(LinkState.UP)
         self.since = self._clock.time()
         self._pipeline.clear()
         if hello.version < 2:  # only an answer tells its name
@@ -194,19 +201,35 @@ class Link:
 
     def received(self, text: bytes) -> list[Reply]:
         """Match what the peer sends to its queries; a version-1 answer may belong to several."""
-        if self.hello is None or self.state is not LinkState.UP:
+        if self.hello is None or not self.up:
             return []
         v1 = self.hello.version < 2
         queries = self._pipeline.answered() if v1 else ()
         if v1:
             self._send_next()
+        content, query = (text, None) if v1 else split_id(text)
+        answer = self._answer if content == self._content else None
         try:
-            answer = decode_peer_answer(text)
+            if answer is None:
+                answer = self._decode(text, content)
         except WireError as error:
-            return [(query, error) for query in queries or (None,)]
+            return [(one, error) for one in queries or (None,)]
         if v1:
-            return [(query, answer) for query in queries]
-        return [(answer.id, answer)] if isinstance(answer.id, int) else []
+            return [(one, answer) for one in queries]
+        if query is None:
+            return [(answer.id, answer)] if isinstance(answer.id, int) else []
+        return [(query, answer)]
+
+    def _decode(self, text: bytes, content: bytes) -> PeerAnswer:
+        """Decode an answer, and remember it if it is short; ``content`` is all but its id."""
+        answer = decode_peer_answer(text)
+        if len(content) <= MAX_REMEMBERED:
+            self._content, self._answer = content, answer
+        return answer
+
+    def _change(self, state: LinkState) -> None:
+        self.state = state
+        self.up = state is LinkState.UP
 
     def _redial(self) -> None:
         now = self._clock.time()
@@ -218,7 +241,7 @@ class Link:
             self.last_heard = self.wire.heard
         self.wire = None
         self._pipeline.clear()
-        self.state = LinkState.WAITING
+        self._change(LinkState.WAITING)
         self._pending = self._clock.call_at(now + self._backoff.wait(), self.dial)
 
     def _send_next(self) -> None:

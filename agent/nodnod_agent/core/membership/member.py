@@ -51,9 +51,10 @@ class Member:
     """One address of the cluster and the node behind it, as far as it is known."""
 
     __slots__ = (
+        "_answer",
+        "_answer_terms",
         "_entry",
         "_failures",
-        "_terms",
         "address",
         "alias_of",
         "changed_at",
@@ -95,7 +96,8 @@ class Member:
         self.loss_logged = False
         self.listed = str(address)
         self.key = b""
-        self._terms: tuple[object, ...] = ()
+        self._answer: PeerAnswer | None = None
+        self._answer_terms: tuple[object, ...] = ()
         self._entry = b""
         self._failures: dict[tuple[str, int], bytes] = {}
 
@@ -153,14 +155,13 @@ class Member:
         return entry
 
     def entry(self, answer: PeerAnswer, question: Question) -> bytes:
-        """Its node object in its answer, see peer_node; what it repeats is not checked again."""
-        raw = bytes(next(iter(answer.nodes.values()))) if len(answer.nodes) == 1 else b""
-        terms = (question, self.name, self.listed, self.version, raw)
-        if terms != self._terms:
+        """Its node object in its answer, see peer_node; an answer is not checked twice."""
+        terms = (question, self.name, self.listed, self.version)
+        if answer is not self._answer or terms != self._answer_terms:
             self._entry = peer_node(
                 answer, question, name=self.name, listed=self.listed, version=self.version
             )
-            self._terms = terms
+            self._answer, self._answer_terms = answer, terms
         return self._entry
 
     def list_as(self, name: str) -> None:

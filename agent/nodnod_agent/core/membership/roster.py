@@ -164,7 +164,7 @@ class Roster:
         if question.local:
             return (), True, []
         if question.nodes is None:
-            return self.listing(), True, []
+            return self._listing or self.listing(), True, []
         fits = matcher(question.nodes)
         members = tuple(member for member in self.listing() if fits(member.listed))
         own = fits(self.name)

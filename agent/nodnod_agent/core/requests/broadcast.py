@@ -34,20 +34,21 @@ class Broadcast:
         self.awaits_sample = False
         """Whether this node's own sample is missing a section."""
         for member in self._members:
-            if member.up:
+            link = member.link
+            if link is not None and link.up:
                 self.pending[member] = None
             else:
                 self._entries[member] = member.failure(member.error, question.stat_type)
 
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing."""
-        return not self.pending and not self.awaits_sample
-
-    def take(self, member: Member, entry: bytes) -> None:
-        """Note the node object of a member."""
+    def take(self, member: Member, entry: bytes) -> bool:
+        """Note the node object of a member; whether that was the last."""
         self._entries[member] = entry
         del self.pending[member]
+        return not self.pending
+
+    def content(self, roster: Roster) -> tuple[object, ...]:
+        """What decides the complete answer, besides this node's object."""
+        return roster.version, self._version, *map(self._entries.__getitem__, self._members)
 
     def body(
         self, roster: Roster, encoder: AnswerEncoder, own: bytes | None, error: str = ""

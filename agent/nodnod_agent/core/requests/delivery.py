@@ -4,11 +4,12 @@ So one large fan-out, to clients with many requests in flight or to subscribers 
 delay other clients.
 """
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from operator import methodcaller
+
+from msgspec import Struct
 
 from nodnod_agent.core.interfaces import Clock
 
@@ -19,23 +20,20 @@ FEW_IN_FLIGHT = 4
 """Requests in flight up to which a client is answered before others."""
 
 
-class Waiter(ABC):
+class Waiter(Struct, eq=False):
     """A request that waits for one answer; subclasses say where the answer goes.
 
     ``timeout`` counts seconds from the arrival of the request, ``deadline`` is the same moment on
     the core's clock. ``in_flight`` holds everything that its client waits for.
     """
 
-    __slots__ = ("deadline", "in_flight", "timeout")
+    timeout: float
+    deadline: float
+    in_flight: Sized
 
-    def __init__(self, timeout: float, deadline: float, in_flight: Sized = ()) -> None:
-        self.timeout = timeout
-        self.deadline = deadline
-        self.in_flight = in_flight
-
-    @abstractmethod
     def deliver(self, body: bytes) -> None:
         """Take the answer: a JSON object without an ``id``."""
+        raise NotImplementedError
 
 
 class Delivery:

@@ -5,6 +5,8 @@ them all. It starts when the last member has answered or failed; a slow peer doe
 more than ``BROADCAST_SPACING``. At its deadline a request gets the answers that are there.
 """
 
+from operator import attrgetter
+
 from nodnod_agent.core.counters import Histogram
 from nodnod_agent.core.encoding import AnswerEncoder
 from nodnod_agent.core.interfaces import EARLY, Clock, Timer
@@ -20,7 +22,13 @@ from nodnod_client.messages import PeerAnswer
 BROADCAST_SPACING = 0.010
 """Seconds between broadcasts of one question while an earlier one still waits for a peer."""
 
+GATHERING_TURNS = 4
+"""Turns of the event loop for which a broadcast waits while more requests come in each of them. With
+20 connections this halves the number of broadcasts; a lone request waits for none."""
+
 NEVER = float("inf")
+
+_deadline = attrgetter("deadline")
 
 
 class _QuestionGroup:
@@ -33,6 +41,20 @@ class _QuestionGroup:
         self.planned = NEVER
         """When the next broadcast is due, on the core's clock."""
         self.sent = 0.0
+        self.lasting = question.plain and question.nodes is None
+        """Whether it is kept while nobody asks: clients ask few such questions again and again."""
+        self._content: tuple[object, ...] | None = None
+        self._body = b""
+        """The last complete answer. Until a node has a new sample, it repeats."""
+
+    def body(
+        self, broadcast: Broadcast, roster: Roster, encoder: AnswerEncoder, own: bytes | None
+    ) -> bytes:
+        """The answer, the same object as before if nothing has changed."""
+        content = own, broadcast.content(roster)
+        if content != self._content:
+            self._content, self._body = content, broadcast.body(roster, encoder, own)
+        return self._body
 
 
 class Queries:
@@ -68,7 +90,8 @@ class Queries:
         if group is None:
             group = self._groups[question] = _QuestionGroup(question)
         group.waiting.append(waiter)
-        self._plan(group)
+        if len(group.waiting) == 1:
+            self._plan(group)
         if waiter.deadline < self._timer_at:
             self._set_timer(waiter.deadline)
 
@@ -87,15 +110,16 @@ class Queries:
             entry = member.entry(answer, question)
         except WireError as error:
             entry = member.failure(str(error), question.stat_type)
-        self._take(broadcast, member, entry)
+        if broadcast.take(member, entry):
+            self._finish_if_complete(broadcast)
 
     def failed(self, member: Member, query: int | None, reason: str) -> None:
         """Note that a peer will not answer a query, or (``None``) any that is under way."""
         for id_ in tuple(self._under_way) if query is None else (query,):
             broadcast = self._under_way.get(id_)
             if broadcast is not None and member in broadcast.pending:
-                entry = member.failure(reason, broadcast.question.stat_type)
-                self._take(broadcast, member, entry)
+                broadcast.take(member, member.failure(reason, broadcast.question.stat_type))
+                self._finish_if_complete(broadcast)
 
     def sampled(self) -> None:
         """Note that this node has a new sample, for which a broadcast may have waited."""
@@ -120,12 +144,17 @@ class Queries:
             when = max(when, group.sent + BROADCAST_SPACING)
         if when < group.planned:
             group.planned = when
-            self._clock.call_at(when, self._wake, group, when)
+            self._clock.call_at(when, self._wake, group, when, 1, GATHERING_TURNS)
 
-    def _wake(self, group: _QuestionGroup, when: float) -> None:
-        if group.planned == when:
-            group.planned = NEVER
-        if not group.waiting:  # the end of a broadcast has sent the next one already
+    def _wake(self, group: _QuestionGroup, when: float, gathered: int, turns: int) -> None:
+        if group.planned != when:  # another one is planned
+            return
+        waiting = len(group.waiting)
+        if waiting > gathered and turns:
+            self._clock.call_at(when, self._wake, group, when, waiting, turns - 1)
+            return
+        group.planned = NEVER
+        if not waiting:  # the end of a broadcast has sent the next one already
             self._drop_if_idle(group)
         elif group.broadcasts and self._clock.time() + EARLY < group.sent + BROADCAST_SPACING:
             self._plan(group)
@@ -141,38 +170,36 @@ class Queries:
         group.broadcasts.add(broadcast)
         self._under_way[broadcast.id] = broadcast
         self.broadcasts += not question.local
-        timeout = max(waiter.deadline for waiter in broadcast.waiters) - now
-        request = question.to_peer(broadcast.id, timeout)
-        broadcast.awaits_sample = broadcast.own and not self._local.ready(question)
+        request = question.to_peer(broadcast.id, max(map(_deadline, broadcast.waiters)) - now)
+        if question.detail and broadcast.own:
+            broadcast.awaits_sample = not self._local.ready(question)
         for member in tuple(broadcast.pending):
             link = member.link
             if link is None or not link.ask(broadcast.id, request):
                 self.failed(member, broadcast.id, "too many questions that it has not answered")
-        self._finish_if_complete(broadcast)
-
-    def _take(self, broadcast: Broadcast, member: Member, entry: bytes) -> None:
-        broadcast.take(member, entry)
-        self._finish_if_complete(broadcast)
+        if not broadcast.pending:
+            self._finish_if_complete(broadcast)
 
     def _finish_if_complete(self, broadcast: Broadcast) -> None:
-        if not broadcast.complete or broadcast.id not in self._under_way:
+        if broadcast.pending or broadcast.awaits_sample or broadcast.id not in self._under_way:
             return
-        self._end(broadcast)
-        body = self._body(broadcast)
+        group = self._groups[broadcast.question]
+        self._end(broadcast, group)
+        own = self._local.entry(broadcast.question) if broadcast.own else None
+        body = group.body(broadcast, self._roster, self._encoder, own)
         self._count(broadcast.waiters)
         self._delivery.answer(broadcast.waiters, body)
 
-    def _end(self, broadcast: Broadcast) -> None:
+    def _end(self, broadcast: Broadcast, group: _QuestionGroup) -> None:
         del self._under_way[broadcast.id]
-        group = self._groups[broadcast.question]
         group.broadcasts.discard(broadcast)
         if group.waiting and not group.broadcasts:
             self._broadcast(group)
-        else:
+        elif not group.lasting:
             self._drop_if_idle(group)
 
     def _drop_if_idle(self, group: _QuestionGroup) -> None:
-        if group.waiting or group.broadcasts or group.planned < NEVER:
+        if group.lasting or group.waiting or group.broadcasts or group.planned < NEVER:
             return
         if self._groups.get(group.question) is group:  # else dropped, and perhaps replaced
             del self._groups[group.question]
@@ -193,7 +220,7 @@ class Queries:
                 broadcast.waiters = [one for one in broadcast.waiters if one.deadline > now]
                 self._answer_late(broadcast, late)
                 if not broadcast.waiters:
-                    self._end(broadcast)
+                    self._end(broadcast, self._groups[broadcast.question])
         # Ending a broadcast may start the next one: look at all that are under way now.
         waiting = [broadcast.waiters for broadcast in self._under_way.values()]
         waiting += [group.waiting for group in self._groups.values()]
@@ -210,7 +237,8 @@ class Queries:
     def _count(self, waiters: list[Waiter]) -> None:
         """Note how long they have waited; those of one turn of the loop stand side by side."""
         now = self._clock.time()
-        deadline, timeout, alike = waiters[0].deadline, waiters[0].timeout, 0
+        first, alike = waiters[0], 0
+        deadline, timeout = first.deadline, first.timeout
         for waiter in waiters:
             if waiter.deadline == deadline and waiter.timeout == timeout:
                 alike += 1

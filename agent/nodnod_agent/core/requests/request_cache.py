@@ -1,7 +1,8 @@
-"""Parsed requests: the same bytes are decoded once."""
+"""Parsed requests: the same question is decoded once, whatever its ids."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
+from nodnod_agent.core.encoding import split_id
 from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_request
 from nodnod_client.messages import Request, RequestType
@@ -12,14 +13,24 @@ MAX_REQUESTS = 64
 MAX_LENGTH = 256
 """Bytes of a request that may be cached."""
 
+DEFAULT_TIMEOUT = 2.0
+
 _QUESTIONS = frozenset((RequestType.STAT, RequestType.STAT_ALL))
 
+RequestId = int | str | None
 
-class ParsedRequest(NamedTuple):
-    """A request, the question of types 0 and 1, and the text of both."""
 
+class ParsedRequest(Struct, frozen=True):
+    """A request without its id, and the question of types 0 and 1.
+
+    ``request`` may be that of another request, which differs in nothing but its id. ``timeout`` is
+    in seconds.
+    """
+
+    kind: int
     request: Request
     question: Question
+    timeout: float
     text: bytes
 
 
@@ -28,16 +39,26 @@ class RequestCache:
 
     def __init__(self) -> None:
         self._parsed: dict[bytes, ParsedRequest] = {}
+        """By the text before the id, or by the whole text of a request without one."""
 
-    def parse(self, text: bytes) -> ParsedRequest:
-        """Parse a request, or find it in the cache. Raises RequestError."""
+    def parse(self, text: bytes) -> tuple[ParsedRequest, RequestId]:
+        """Parse a request, or find it in the cache; returns its id beside it. Raises RequestError."""
         parsed = self._parsed.get(text)
-        if parsed is None:
-            request = decode_request(text)
-            question = Question.of(request) if (request.type or 0) in _QUESTIONS else Question()
-            parsed = ParsedRequest(request, question, text)
-            if request.id is None and len(text) <= MAX_LENGTH:  # one with an id does not come again
-                if len(self._parsed) >= MAX_REQUESTS:
-                    self._parsed.clear()
-                self._parsed[text] = parsed
-        return parsed
+        if parsed is not None:
+            return parsed, None
+        head, number = split_id(text)
+        if number is not None:
+            parsed = self._parsed.get(head)
+            if parsed is not None:
+                return parsed, number
+        request = decode_request(text)
+        kind = request.type or 0
+        is_question = kind in _QUESTIONS
+        question = Question.of(request) if is_question else Question()
+        timeout = DEFAULT_TIMEOUT if request.timeout is None else request.timeout
+        parsed = ParsedRequest(kind, request, question, timeout, text)
+        if is_question and request.id == number and len(head) <= MAX_LENGTH:
+            if len(self._parsed) >= MAX_REQUESTS:
+                self._parsed.clear()
+            self._parsed[head] = parsed
+        return parsed, request.id

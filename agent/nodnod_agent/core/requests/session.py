@@ -4,17 +4,15 @@ from collections.abc import Callable
 
 from nodnod_agent.core.encoding import with_id
 from nodnod_agent.core.interfaces import Hello, Wire
-from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
-from nodnod_agent.core.requests.request_cache import ParsedRequest
+from nodnod_agent.core.requests.request_cache import ParsedRequest, RequestId
 from nodnod_agent.core.requests.responder import MAX_LONG_JOINS, Responder
 from nodnod_agent.core.requests.streams import Subscription, Terms
 from nodnod_client.codec import decode_join, encode
 from nodnod_client.errors import RequestError
-from nodnod_client.messages import Request, RequestType
+from nodnod_client.messages import RequestType
 
-DEFAULT_TIMEOUT = 2.0
 MAX_BAD_IN_A_ROW = 10
 MAX_JOINS = 20
 """Join requests in a second from one connection; merging lists costs CPU."""
@@ -40,11 +38,12 @@ class Session:
         "_joins",
         "_max_in_flight",
         "_open",
-        "_ordered",
         "_responder",
         "_streams",
+        "full",
         "hello",
         "in_flight",
+        "ordered",
         "wire",
     )
 
@@ -63,9 +62,12 @@ class Session:
         self._open = True
         self._bad = 0
         self._joins = RateLimit(MAX_JOINS) if self.from_agent else None
-        self._ordered: list[_Pending] = []
+        self.ordered: list[_Pending] = []
+        """The requests without an id whose answers are not sent."""
         self._streams: dict[int | str, Subscription] | None = None
-        self.in_flight: set[_Pending] = set()
+        self.in_flight: dict[_Pending, None] = {}  # smaller than a set while it is empty
+        self.full = False
+        """Whether so much is unanswered that further requests should wait unread."""
 
     @property
     def stall_limit(self) -> float:
@@ -84,26 +86,20 @@ class Session:
         """Whether it is an agent to which this node has a link; a client cannot claim that."""
         return self.from_agent and self._responder.peers.links.reaches(self.hello.instance)
 
-    @property
-    def full(self) -> bool:
-        """Whether so much is unanswered that further requests should wait unread."""
-        return len(self.in_flight) >= self._max_in_flight
-
     def received(self, text: bytes) -> None:
         """Take one request."""
         if not self._open:
             return
+        responder = self._responder
         try:
-            parsed = self._responder.request_cache.parse(text)
-            request = parsed.request
-            kind = request.type or 0
-            handler = _HANDLERS.get(kind)
+            parsed, request_id = responder.request_cache.parse(text)
+            handler = _HANDLERS.get(parsed.kind)
             if handler is None:
                 types = ", ".join(str(int(known)) for known in sorted(_HANDLERS))
-                message = f"`type` must be one of {types}, got {str(request.type)[:40]}"
-                raise RequestError("unknown_type", message, request.id)
-            self._responder.counters.requests[kind] += 1
-            handler(self, parsed)
+                message = f"`type` must be one of {types}, got {str(parsed.kind)[:40]}"
+                raise RequestError("unknown_type", message, request_id)
+            responder.counters.requests[parsed.kind] += 1
+            handler(self, parsed, request_id)
         except RequestError as error:
             self._refuse(error)
         else:
@@ -114,7 +110,7 @@ class Session:
         self._ended(self)
         self._open = False
         self._end_streams()
-        self._ordered.clear()
+        self.ordered.clear()
         self.in_flight.clear()
 
     def shut(self, code: int, reason: str) -> None:
@@ -129,37 +125,33 @@ class Session:
         self._open = False
         self.wire.close(code, reason)
 
-    def deliver(self, pending: "_Pending", body: bytes) -> None:
-        """Send an answer as soon as those that must come before it are sent."""
-        if pending not in self.in_flight or pending.body is not None:  # gone, or answered before
-            return
-        if pending.id is not None:
-            self.in_flight.discard(pending)
-            self.wire.send(with_id(body, pending.id))
-            return
-        # It stays in flight until it is sent: its answer takes memory too.
-        pending.body = body
-        ordered = self._ordered
-        while ordered and (ready := ordered[0].body) is not None:
-            self.in_flight.discard(ordered.pop(0))
-            self.wire.send(ready)
+    def send(self, pending: "_Pending", body: bytes) -> None:
+        """Send the answer to a request; at once if the client waits for no other."""
+        in_flight = self.in_flight
+        del in_flight[pending]
+        self.full = False
+        if in_flight:
+            self.wire.send(body)
+        else:
+            self.wire.send_now(body)
 
-    def _answer(self, request_id: int | str | None, body: bytes) -> None:
+    def _answer(self, request_id: RequestId, body: bytes) -> None:
         """Send an answer that is known at once; without an id, after those that come before it."""
         if request_id is not None:
             self.wire.send(with_id(body, request_id))
-        elif not self._ordered:
+        elif not self.ordered:
             self.wire.send(body)
         else:
             self._expect(None, 0.0).deliver(body)
 
-    def _expect(self, request_id: int | str | None, timeout: float) -> "_Pending":
+    def _expect(self, request_id: RequestId, timeout: float) -> "_Pending":
         """Note a request that is answered later."""
         deadline = self._responder.clock.time() + timeout
-        pending = _Pending(self, request_id, timeout, deadline)
+        pending = _Pending(timeout, deadline, self.in_flight, self, request_id)
         if request_id is None:
-            self._ordered.append(pending)
-        self.in_flight.add(pending)
+            self.ordered.append(pending)
+        self.in_flight[pending] = None
+        self.full = len(self.in_flight) >= self._max_in_flight
         return pending
 
     def _refuse(self, error: RequestError) -> None:
@@ -172,62 +164,61 @@ class Session:
             responder.counters.connections_cut += 1
             self.wire.close(POLICY_VIOLATION, f"{MAX_BAD_IN_A_ROW} bad requests in a row")
 
-    def _stat(self, parsed: ParsedRequest) -> None:
-        request, question, _ = parsed
-        responder = self._responder
-        if request.every is not None:
-            self._stream(request, question, request.every)
+    def _stat(self, parsed: ParsedRequest, request_id: RequestId) -> None:
+        question, responder = parsed.question, self._responder
+        if parsed.request.every is not None:
+            self._stream(parsed, request_id, parsed.request.every)
         elif question.local and responder.local.ready(question):
             responder.counters.answered_at_once += 1
-            self._answer(request.id, responder.encoder.own(responder.local.entry(question)))
+            self._answer(request_id, responder.encoder.own(responder.local.entry(question)))
         else:
-            timeout = DEFAULT_TIMEOUT if request.timeout is None else request.timeout
-            responder.ask(question, self._expect(request.id, timeout))
+            responder.ask(question, self._expect(request_id, parsed.timeout))
 
-    def _stream(self, request: Request, question: Question, every: float) -> None:
-        if request.id is None:
+    def _stream(self, parsed: ParsedRequest, request_id: RequestId, every: float) -> None:
+        if request_id is None:
             raise RequestError("bad_request", "`every` needs an `id`, to know the stream by")
         streams = self._streams = self._streams or {}
-        if request.id in streams:
-            message = f"a stream with `id` {request.id!r} runs already"
-            raise RequestError("duplicate_id", message, request.id)
+        if request_id in streams:
+            message = f"a stream with `id` {request_id!r} runs already"
+            raise RequestError("duplicate_id", message, request_id)
         if len(streams) >= (most := self._responder.limits.streams):
             message = f"{most} streams run on this connection already"
-            raise RequestError("too_many_streams", message, request.id)
+            raise RequestError("too_many_streams", message, request_id)
         # A tick that waits for a frozen peer should still come before the next one.
-        timeout = min(DEFAULT_TIMEOUT, every) if request.timeout is None else request.timeout
-        terms = Terms(question, every, timeout)
-        streams[request.id] = self._responder.streams.open(terms, self.wire, encode(request.id))
+        given = parsed.request.timeout is not None
+        terms = Terms(
+            parsed.question, every, parsed.timeout if given else min(parsed.timeout, every)
+        )
+        streams[request_id] = self._responder.streams.open(terms, self.wire, encode(request_id))
 
-    def _stop(self, parsed: ParsedRequest) -> None:
-        request = parsed.request
-        if request.id is None:
+    def _stop(self, _: ParsedRequest, request_id: RequestId) -> None:
+        if request_id is None:
             raise RequestError("bad_request", "`type` 2 needs the `id` of the stream to stop")
-        subscription = self._streams.pop(request.id, None) if self._streams else None
+        subscription = self._streams.pop(request_id, None) if self._streams else None
         if subscription is None:
-            message = f"no stream with `id` {request.id!r} runs"
-            raise RequestError("no_such_stream", message, request.id)
+            message = f"no stream with `id` {request_id!r} runs"
+            raise RequestError("no_such_stream", message, request_id)
         subscription.end()
-        self._answer(request.id, self._responder.encoder.end_of_stream())
+        self._answer(request_id, self._responder.encoder.end_of_stream())
 
-    def _members(self, parsed: ParsedRequest) -> None:
-        self._answer(parsed.request.id, self._responder.members())
+    def _members(self, _: ParsedRequest, request_id: RequestId) -> None:
+        self._answer(request_id, self._responder.members())
 
-    def _join(self, parsed: ParsedRequest) -> None:
-        request, _, text = parsed
+    def _join(self, parsed: ParsedRequest, request_id: RequestId) -> None:
+        text = parsed.text
         if self._joins is None:
-            raise RequestError("forbidden", "`type` 4 is for agents", request.id)
+            raise RequestError("forbidden", "`type` 4 is for agents", request_id)
         now, long = self._responder.clock.time(), len(text) > LONG_JOIN
         if not self._joins.take(now, 10 if long else 1):
             message = f"more than {MAX_JOINS} requests of `type` 4 in a second"
-            raise RequestError("forbidden", message, request.id)
+            raise RequestError("forbidden", message, request_id)
         if long and not self._responder.long_joins.take(now):
             message = (
                 f"more than {MAX_LONG_JOINS} long requests of `type` 4 in a second, of all agents"
             )
-            raise RequestError("forbidden", message, request.id)
-        join = decode_join(text, request)
-        self._answer(request.id, self._responder.join(join, self.hello.address or "?"))
+            raise RequestError("forbidden", message, request_id)
+        join = decode_join(text, parsed.request)
+        self._answer(request_id, self._responder.join(join, self.hello.address or "?"))
 
     def _end_streams(self) -> None:
         streams, self._streams = self._streams, None
@@ -235,31 +226,29 @@ class Session:
             subscription.end()
 
 
-class _Pending(Waiter):
+class _Pending(Waiter, eq=False):
     """A request of a session that is not answered yet; ``body`` is an answer that must wait."""
 
-    __slots__ = ("body", "id", "session")
-
-    def __init__(
-        self,
-        session: Session,
-        id: int | str | None,  # noqa: A002
-        timeout: float,
-        deadline: float,
-    ) -> None:
-        self.timeout = timeout
-        self.deadline = deadline
-        self.in_flight = session.in_flight
-        self.session = session
-        self.id = id
-        self.body: bytes | None = None
+    session: Session
+    id: RequestId
+    body: bytes | None = None
 
     def deliver(self, body: bytes) -> None:
-        """Hand the answer to the session, which keeps the order."""
-        self.session.deliver(self, body)
+        """Send the answer as soon as those that must come before it are sent."""
+        session = self.session
+        if self not in session.in_flight or self.body is not None:  # gone, or answered before
+            return
+        if self.id is not None:
+            session.send(self, with_id(body, self.id))
+            return
+        # It stays in flight until it is sent: its answer takes memory too.
+        self.body = body
+        ordered = session.ordered
+        while ordered and (ready := ordered[0].body) is not None:
+            session.send(ordered.pop(0), ready)
 
 
-_HANDLERS: dict[int, Callable[[Session, ParsedRequest], None]] = {
+_HANDLERS: dict[int, Callable[[Session, ParsedRequest, RequestId], None]] = {
     RequestType.STAT: Session._stat,  # noqa: SLF001
     RequestType.STAT_ALL: Session._stat,  # noqa: SLF001
     RequestType.STOP: Session._stop,  # noqa: SLF001

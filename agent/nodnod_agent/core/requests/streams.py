@@ -87,18 +87,15 @@ class Streams:
         self._feeds.pop(feed.terms, None)
 
 
-class _Tick(Waiter):
-    """The question of one tick, or the first question of subscribers that have just joined."""
+class _Tick(Waiter, eq=False):
+    """The question of one tick, or the first question of subscribers that have just joined.
 
-    __slots__ = ("feed", "newcomers", "number")
+    ``newcomers`` are the subscribers whose first answer this is; there are none on a regular tick.
+    """
 
-    def __init__(self, feed: "_Feed") -> None:
-        timeout = feed.terms.timeout
-        super().__init__(timeout, feed.streams.clock.time() + timeout)
-        self.feed = feed
-        self.number = feed.asked
-        self.newcomers: list[Subscription] = []
-        """The subscribers whose first answer this is; empty on a regular tick."""
+    feed: "_Feed"
+    number: int
+    newcomers: list[Subscription]
 
     def deliver(self, body: bytes) -> None:
         """Hand the answer to the subscribers that the tick is for."""
@@ -126,7 +123,7 @@ class _Feed:
         """Subscribe; all that join in one turn of the event loop share their first question."""
         if self._joining is None:
             clock = self.streams.clock
-            self._joining = _Tick(self)
+            self._joining = self._new_tick()
             clock.call_at(clock.time(), self._ask_for_newcomers, self._joining)
         subscription = Subscription(self, wire, id_json, self._joining.number)
         self._joining.newcomers.append(subscription)
@@ -155,6 +152,10 @@ class _Feed:
             subscription.scheduled = True
         self.streams.delivery.schedule(map(Subscription.deliver, due))
 
+    def _new_tick(self) -> _Tick:
+        timeout = self.terms.timeout
+        return _Tick(timeout, self.streams.clock.time() + timeout, (), self, self.asked, [])
+
     def _ask_for_newcomers(self, tick: _Tick) -> None:
         self._joining = None
         self.streams.ask(self.terms.question, tick)
@@ -166,4 +167,4 @@ class _Feed:
         self._due += every * max(1, int((now - self._due) / every) + 1)
         self._timer = clock.call_at(self._due, self._tick)
         self.asked += 1
-        self.streams.ask(self.terms.question, _Tick(self))
+        self.streams.ask(self.terms.question, self._new_tick())

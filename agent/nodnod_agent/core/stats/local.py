@@ -79,10 +79,10 @@ class LocalNode:
 
     def ready(self, question: Question) -> bool:
         """Whether all sections of ``question`` are there; they are sampled from now on."""
-        missing = [section for section in question.detail if section not in self._sections]
-        if question.detail:
-            self._want(question.detail, WANTED_FOR)
-        return not missing
+        if not question.detail:
+            return True
+        self._want(question.detail, WANTED_FOR)
+        return all(section in self._sections for section in question.detail)
 
     def entry(self, question: Question) -> bytes:
         """This node's object in the answer to ``question``."""
