@@ -6,9 +6,9 @@ import resource
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from math import inf
 from typing import Any, TypeVar
 
-from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
@@ -17,7 +17,7 @@ from websockets.uri import parse_uri
 from bench.harness.load_connection import LoadConnection
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.fair_queue import FairQueue
-from nodnod_agent.transport.writer import Framer
+from nodnod_agent.transport.frames import Framer, WholeClientFrames
 from nodnod_client.address import Address
 from nodnod_client.errors import ConnectError
 
@@ -30,19 +30,26 @@ FRAMER = Framer(mask=True)
 """Messages to many servers: each is framed once."""
 
 
+class _Unfair(FairQueue):
+    """Serves its connection at once: a benchmark has no others to be fair to."""
+
+    def update(self, now: float) -> None:
+        """Allow any use of the CPU."""
+        self.threshold = inf
+
+
 class Caller(Connection):
     """One client connection; a subclass decides what to do with its messages."""
 
     __slots__ = ("opened",)
 
-    ws: ClientProtocol
-    must_queue = False  # a benchmark has no other connections to be fair to
+    ws: WholeClientFrames
     full = False  # it reads all that comes, for it has asked for that
     stall_limit = 5.0
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
-        ws = ClientProtocol(parse_uri(server.url), max_size=MAX_ANSWER)
-        super().__init__(loop, ws, FRAMER, FairQueue(loop))
+        ws = WholeClientFrames(parse_uri(server.url), max_size=MAX_ANSWER)
+        super().__init__(loop, ws, FRAMER, _Unfair(loop))
         self.opened: asyncio.Future[None] = loop.create_future()
 
     def received(self, text: bytes) -> None:
