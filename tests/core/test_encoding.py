@@ -216,6 +216,7 @@ def test_an_id_at_the_end_is_split_off(number: int) -> None:
         b'{"id":5',
         b'{"id":5}}',
         b'{"id":5} ',
+        b'{"a\\"id":5}',
     ],
 )
 def test_any_other_message_stays_whole(text: bytes) -> None:

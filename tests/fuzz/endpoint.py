@@ -59,7 +59,7 @@ class Endpoint:
         self.stopped = False
         self.connection = self._make_connection()
         if not whole_frames:
-            self.connection.ws.whole_frame = lambda *_: None  # type: ignore[method-assign]
+            self.connection.ws.take_frame = lambda *_: None  # type: ignore[method-assign]
         self.transport = FakeTransport(
             self.loop, self.connection, high_water=HIGH_WATER, sockname=LOCAL, peername=REMOTE
         )

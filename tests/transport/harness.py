@@ -8,7 +8,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SERVER
 
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.fair_queue import FairQueue, Sharer
+from nodnod_agent.transport.fair_queue import FairQueue, Flow
 from nodnod_agent.transport.frames import Framer, WholeFrames
 from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT
 from transport.fakes import FakeLoop, FakeTransport
@@ -46,14 +46,14 @@ class Echo:
 class NoQueue(FairQueue):
     """Has every connection served as its input arrives."""
 
-    def admits(self, sharer: Sharer, now: float) -> bool:
+    def admits(self, flow: Flow, now: float) -> bool:
         return True
 
 
 class FullQueue(FairQueue):
     """Has every connection wait that has used more than its credit, though nobody else waits."""
 
-    def admits(self, sharer: Sharer, now: float) -> bool:
+    def admits(self, flow: Flow, now: float) -> bool:
         return False
 
 

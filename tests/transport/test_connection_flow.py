@@ -1,13 +1,17 @@
 """Flow control: an other side that does not read, or that sends nothing but control frames."""
 
+from collections.abc import Callable
+
 import pytest
 from websockets.frames import Frame
 
 from live.raw import CONT, PING, PONG, frame
-from nodnod_agent.transport.connection import CONTROL_FRAMES
+from nodnod_agent.transport.connection import CONTROL_FRAMES, Connection
 from nodnod_agent.transport.control_frames import MAX_MUTES, MUTED_FOR, SMALL
 from nodnod_agent.transport.writer import STALL_LIMIT, UNSENT_LIMIT
 from transport.harness import Harness
+
+Send = Callable[[Connection, bytes], None]
 
 
 @pytest.mark.parametrize("sends_more", [False, True])
@@ -26,15 +30,15 @@ def test_a_side_that_reads_nothing_is_cut_at_the_stall_limit(
     assert harness.connection.cut == "has read nothing for 5 s"
 
 
-@pytest.mark.parametrize("sends_more", [False, True])
-def test_a_slow_side_is_not_cut(harness: Harness, sends_more: bool) -> None:
+@pytest.mark.parametrize("send", [None, Connection.send, Connection.send_now])
+def test_a_slow_side_is_not_cut(harness: Harness, send: Send | None) -> None:
     harness.fill_output(4)
 
     for _ in range(20):
         harness.loop.advance(STALL_LIMIT / 2)
         harness.transport.take(1000)
-        if sends_more:
-            harness.connection.send(b"x" * 2000)
+        if send is not None:
+            send(harness.connection, b"x" * 2000)
 
     assert not harness.transport.aborted
 
@@ -50,11 +54,12 @@ def test_nothing_is_read_until_the_other_side_reads(harness: Harness) -> None:
     assert not harness.transport.aborted
 
 
-def test_output_that_only_grows_cuts_the_connection(harness: Harness) -> None:
+@pytest.mark.parametrize("send", [Connection.send, Connection.send_now])
+def test_output_that_only_grows_cuts_the_connection(harness: Harness, send: Send) -> None:
     harness.transport.stuck = True
 
     for _ in range(20):
-        harness.connection.send(b"x" * (UNSENT_LIMIT // 10))
+        send(harness.connection, b"x" * (UNSENT_LIMIT // 10))
         harness.loop.turn()
         if harness.transport.lost:
             break

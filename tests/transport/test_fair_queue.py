@@ -10,6 +10,7 @@ from nodnod_agent.transport import connection as connection_module
 from nodnod_agent.transport import fair_queue as fair_queue_module
 from nodnod_agent.transport.fair_queue import (
     ITERATION_BUDGET,
+    MAX_DEBT,
     MIN_SHARERS,
     TIME_SLICE,
     UNQUEUED_CPU,
@@ -64,17 +65,18 @@ class QueueHarness:
         self.queue.enqueue(worker)
         return worker
 
-    def newcomer(self) -> Worker:
-        """A new connection, which does not wait."""
-        used = self.queue.newcomer(self.loop.time())
-        return Worker(self.queue, self.cpu, 1, 0.0, used)
+    def newcomer(self) -> "QueuedConnection":
+        """A new connection."""
+        connection = QueuedConnection(self)
+        connection.cpu_used = self.queue.newcomer(self.loop.time())
+        return connection
 
-    def spend(self, worker: Worker, seconds: float) -> None:
-        """Use some CPU, as a connection does."""
-        self.queue.room -= seconds
-        worker.cpu_used = max(worker.cpu_used, self.queue.credit) + seconds
+    def spend(self, connection: "QueuedConnection", seconds: float) -> None:
+        """Let a connection use some CPU."""
+        connection.echo.seconds = seconds
+        connection._process(frame("x"), 0)
 
-    def admits(self, worker: Worker, at: float | None = None) -> bool:
+    def admits(self, worker: "QueuedConnection", at: float | None = None) -> bool:
         """Whether it is served at once; now, or at a moment."""
         return self.queue.admits(worker, self.loop.time() if at is None else at)
 
@@ -326,6 +328,30 @@ def test_a_connection_that_counts_for_many_spends_less(full: QueueHarness) -> No
         connection.data_received(frame("x") * 5)
         spent.append(connection.cpu_used - before)
     assert spent[0] == pytest.approx(100 * spent[1])
+
+
+def test_a_connection_that_was_busy_for_long_is_not_behind_new_ones(harness: QueueHarness) -> None:
+    def flood(connections: list[QueuedConnection], iterations: int) -> list[int]:
+        before = [len(connection.texts) for connection in connections]
+        for _ in range(iterations):
+            for connection in connections:
+                connection.data_received(frame("x"))
+            harness.loop.now += 0.001
+            harness.loop.iterate()
+        return [len(one.texts) - less for one, less in zip(connections, before, strict=True)]
+
+    def flooder() -> QueuedConnection:
+        connection = harness.newcomer()
+        connection.echo.seconds = 0.001
+        return connection
+
+    old = flooder()
+    flood([old, flooder()], 10_000)
+    assert old.cpu_used <= harness.queue.credit + MAX_DEBT * harness.queue.credit_rate
+
+    harness.loop.now += 3600
+    served = flood([old, flooder(), flooder()], 3000)
+    assert min(served) > 900
 
 
 def test_a_lost_connection_leaves_the_queue(full: QueueHarness) -> None:

@@ -50,7 +50,7 @@ def taken(side: Side, reads: list[bytes]) -> Seen:
     for data in reads:
         start = 0
         while start < len(data):
-            whole = ws.whole_frame(data, start)
+            whole = ws.take_frame(data, start)
             if whole is not None:
                 first, payload, start = whole
                 received.append((first & 0x0F, payload, True))

@@ -12,9 +12,6 @@ from nodnod_client.messages import STAT_SHAPES, FullStats, PeerAnswer
 PLAIN_LIMIT = 16 * 1024
 """Bytes of a node object without detail or history."""
 
-MAX_DIGITS = 15
-"""Digits of an id that `split_id` finds; larger numbers may exceed what JSON numbers carry."""
-
 RICH_LIMIT = 256 * 1024
 """Bytes of a node object with detail or history: about a thousand network interfaces. A client is
 cut when a megabyte waits for it, so one node must stay well below that."""
@@ -130,16 +127,24 @@ def with_id(body: bytes, id: int | str) -> bytes:  # noqa: A002
     return b'%b,"id":%b}' % (body[:-1], encode(id))
 
 
+MAX_DIGITS = 15
+"""Digits of an id that `split_id` finds; larger numbers may exceed what JSON numbers carry."""
+
+_ID_KEY = b'"id":'
+
+
 def split_id(text: bytes) -> tuple[bytes, int | None]:
     """What stands before the id of a message, and the id, if that is a number at the end.
 
     Any other message is returned whole. Valid JSON texts with the same beginning differ in nothing
     but their ids.
     """
-    beginning, _, end = text.rpartition(b'"id":')
-    digits = end[:-1].strip(b" ")
-    if end[-1:] != b"}" or not digits.isdigit() or len(digits) > MAX_DIGITS:
+    at = text.rfind(_ID_KEY, -len(_ID_KEY) - MAX_DIGITS - 2)  # a space and a brace
+    digits = text[at + len(_ID_KEY) : -1].strip(b" ")
+    if at < 0 or text[-1:] != b"}" or not digits.isdigit() or len(digits) > MAX_DIGITS:
         return text, None
-    if digits[:1] == b"0" != digits:  # no number of JSON
+    if (
+        digits[:1] == b"0" != digits or text[at - 1 : at] == b"\\"
+    ):  # no number; the end of another key
         return text, None
-    return beginning, int(digits)
+    return text[:at], int(digits)

@@ -21,6 +21,7 @@ from nodnod_agent.collectors.machine import Timing
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.delivery import Waiter
+from nodnod_agent.core.requests.request_cache import DEFAULT_TIMEOUT
 from nodnod_client.codec import decode_request, encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import RequestType
@@ -28,7 +29,6 @@ from nodnod_client.messages import RequestType
 if TYPE_CHECKING:
     from nodnod_agent.http.metrics import Metrics
 
-DEFAULT_TIMEOUT = 2.0
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"

@@ -2,7 +2,7 @@
 
 The Sans-I/O core of the websockets library speaks the protocol; this module connects it to the
 event loop. There is no task, queue or future per connection: bytes that arrive become messages,
-which go to the receiver, and what the receiver sends is written at the end of the loop iteration.
+which go to the receiver, and the receiver's answers to one read go out in one write.
 """
 
 import asyncio
@@ -211,7 +211,7 @@ class Connection(ConnectionWriter):
         end = began + self.time_slice
         self._flush_scheduled = True  # the flush below writes what is sent meanwhile
         while True:
-            frame = self.ws.whole_frame(data, start)
+            frame = self.ws.take_frame(data, start)
             if frame is None:
                 start = self._parse(data, start)
             else:
@@ -237,10 +237,10 @@ class Connection(ConnectionWriter):
             self._flush()
         else:
             self._flush_scheduled = False
-        seconds = perf_counter() - began
-        queue = self.queue
-        queue.room -= seconds
-        self.cpu_used = max(self.cpu_used, queue.credit) + seconds / self.weight
+        seconds, queue = perf_counter() - began, self.queue
+        queue.budget_left -= seconds
+        used = max(self.cpu_used, queue.credit) + seconds / self.weight
+        self.cpu_used = min(used, queue.ceiling)
 
     def _ignores_close(self, more: int, waiting: int = 0) -> bool:
         """Whether a client has sent so much since our close frame that its own is not looked for."""

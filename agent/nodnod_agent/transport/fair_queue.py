@@ -14,8 +14,8 @@ from time import perf_counter
 from typing import Protocol
 
 ITERATION_BUDGET = 0.00025
-"""Seconds of each loop iteration for the whole queue, and for those that are served though they have
-used more than their credit.
+"""Seconds of each loop iteration for the whole queue, and as many for connections that are served as
+their input arrives, though they have used more than their credit.
 
 An answer of the cluster takes four iterations: a higher value delays the connections that do not queue.
 """
@@ -36,8 +36,8 @@ MAX_DEBT = 10.0
 """Seconds after which even the largest debt is forgiven."""
 
 
-class Sharer(Protocol):
-    """What shares the CPU: a connection, or work that belongs to none."""
+class Flow(Protocol):
+    """What the queue shares the CPU among: a connection, or a call that belongs to none."""
 
     cpu_used: float
     """Seconds of CPU, on the scale of `FairQueue.credit`."""
@@ -62,18 +62,20 @@ class FairQueue:
         self.credit_rate = UNQUEUED_CPU / MIN_SHARERS
         """Seconds of CPU per second that one connection may use without queueing."""
         self.credit = 0.0
-        """Seconds of CPU that each connection may have used, as of a moment not long ago."""
+        """Seconds of CPU that each connection may have used, as of the last ``update``."""
         self.threshold = 0.0
         """Seconds of CPU used below which a connection is served as its input arrives."""
-        self.room = 0.0
+        self.ceiling = 0.0
+        """Seconds of CPU used that no connection exceeds: all debt beyond is forgiven."""
+        self.budget_left = 0.0
         """Seconds left of this iteration for connections above the threshold."""
         self._loop = loop
         self._credited_at = loop.time()
         self._iteration_begun = False
-        self._queued: set[Sharer] = set()
-        self._heap: list[tuple[float, int, Sharer]] = []
+        self._queued: set[Flow] = set()
+        self._heap: list[tuple[float, int, Flow]] = []
         """Ordered by CPU used. A removed entry stays here until it comes up."""
-        self._incoming: list[Sharer] = []
+        self._incoming: list[Flow] = []
         """Entries of the next iteration: none is served twice in one."""
         self._sequence = count()
         self._scheduled = False
@@ -88,36 +90,37 @@ class FairQueue:
         self._share(self.connections - 1)
 
     def update(self, now: float) -> None:
-        """Bring credit and threshold up to date."""
+        """Bring the credit up to date, and what follows from it."""
         self.credit += (now - self._credited_at) * self.credit_rate
         self._credited_at = now
         self.threshold = self.credit + self.credit_rate
+        self.ceiling = self.credit + MAX_DEBT * self.credit_rate
 
     def newcomer(self, now: float) -> float:
         """The CPU used of a new connection: the credit of its first second is used up."""
         self.update(now)
         return self.threshold
 
-    def admits(self, sharer: Sharer, now: float) -> bool:
+    def admits(self, flow: Flow, now: float) -> bool:
         """Whether it is served at once: it has used little, or it is in nobody's way."""
-        if self.room > 0.0 and not self._queued:
+        if self.budget_left > 0.0 and not self._queued:
             return True
         self.update(now)
-        sharer.cpu_used = min(sharer.cpu_used, self.credit + MAX_DEBT * self.credit_rate)
-        if sharer.cpu_used < self.threshold:
+        flow.cpu_used = min(flow.cpu_used, self.ceiling)
+        if flow.cpu_used < self.threshold:
             return True
         if self._queued or self._iteration_begun:
             return False
         self._iteration_begun = True
-        self.room = ITERATION_BUDGET
+        self.budget_left = ITERATION_BUDGET
         self._loop.call_soon(self._end_iteration)
         return True
 
-    def enqueue(self, sharer: Sharer) -> None:
+    def enqueue(self, flow: Flow) -> None:
         """Add an entry, unless it waits already. It is served in the next iteration at the earliest."""
-        if sharer not in self._queued:
-            self._queued.add(sharer)
-            self._incoming.append(sharer)
+        if flow not in self._queued:
+            self._queued.add(flow)
+            self._incoming.append(flow)
             self._schedule()
 
     def enqueue_call(self, callback: Callable[[], None]) -> None:
@@ -128,9 +131,9 @@ class FairQueue:
         """Charge the current iteration for work that the served entry causes outside of it."""
         self._deadline -= seconds
 
-    def remove(self, sharer: Sharer) -> None:
+    def remove(self, flow: Flow) -> None:
         """Remove an entry, if it waits."""
-        self._queued.discard(sharer)
+        self._queued.discard(flow)
 
     def _share(self, connections: int) -> None:
         now = self._loop.time()
@@ -141,7 +144,7 @@ class FairQueue:
 
     def _end_iteration(self) -> None:
         self._iteration_begun = False
-        self.room = 0.0
+        self.budget_left = 0.0
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -150,16 +153,17 @@ class FairQueue:
 
     def _serve(self) -> None:
         self._scheduled = False
+        self.update(self._loop.time())
         self._deadline = perf_counter() + ITERATION_BUDGET
         incoming, self._incoming = self._incoming, []
-        for sharer in incoming:
-            heappush(self._heap, (sharer.cpu_used, next(self._sequence), sharer))
+        for flow in incoming:
+            heappush(self._heap, (flow.cpu_used, next(self._sequence), flow))
         try:
             while self._heap:
-                *_, sharer = heappop(self._heap)
-                if sharer in self._queued:
-                    self._queued.remove(sharer)
-                    sharer.serve()
+                *_, flow = heappop(self._heap)
+                if flow in self._queued:
+                    self._queued.remove(flow)
+                    flow.serve()
                     if perf_counter() >= self._deadline:
                         break
         finally:  # an entry that raises must not stop those behind it

@@ -36,6 +36,7 @@ class PieceReader(StreamReader):
         self.wanted = 0
         """Bytes that the parser reads at once, 0 between two frames."""
         self._discards = False
+        """Whether the connection is over, and the parser drops all that comes."""
 
     def read_line(
         self, m: int, too_long_exc_type: type[Exception] = RuntimeError
@@ -87,8 +88,8 @@ class WholeFrames(Protocol):
         self.reader = PieceReader()
         return super().parse()
 
-    def whole_frame(self, data: bytes, start: int) -> tuple[int, bytes, int] | None:
-        """The unfragmented text, ping or pong at ``start``: its first byte, its payload, its end.
+    def take_frame(self, data: bytes, start: int) -> tuple[int, bytes, int] | None:
+        """Take the unfragmented text, ping or pong at ``start``: its first byte, its payload, its end.
 
         ``None`` if the parser must take what is there: part of a frame, another or a long frame, one
         that is invalid or exceeds the limit. The reply to a ping is queued like the parser's.
@@ -103,6 +104,8 @@ class WholeFrames(Protocol):
         ):
             return None
         first, length = data[start], data[start + 1]
+        if first != TEXT and first != PING and first != PONG:
+            return None
         begin = start + 2
         if self.side is SERVER:
             length -= 128  # the mask bit: without it, the length is negative
@@ -121,8 +124,6 @@ class WholeFrames(Protocol):
             payload = apply_mask(payload, data[begin - 4 : begin])
         if first == PING:
             self.writes.append(serialize(PONG, payload, mask=self.side is not SERVER))
-        elif first != TEXT and first != PONG:
-            return None
         return first, payload, end
 
 

@@ -1,6 +1,7 @@
 """The writing side of one connection, and how the connection ends.
 
-The output of one loop iteration goes out in one write at its end. Wherever the other side could
+The output of one loop iteration goes out in one write at its end, unless it is sent with ``send_now``.
+Wherever the other side could
 keep the agent waiting, by output that it does not read or a close that it does not complete, a
 timer is armed that aborts the connection.
 """
@@ -93,7 +94,7 @@ class ConnectionWriter(asyncio.Protocol):
         self._ping_sent_at = 0.0
         self._unsent_before = self._discarded = 0
         self._unread = b""
-        """Input that waits, for instance until an answer has gone out."""
+        """Input that waits. Here, because each flush gives it a chance: an answer makes room for more."""
         self._abort_timer: asyncio.TimerHandle | None = None
 
     # The core's Wire.
@@ -107,7 +108,12 @@ class ConnectionWriter(asyncio.Protocol):
 
     def send_now(self, text: bytes) -> None:
         """Send one text message without waiting for others, unless the connection is closing."""
-        if self._flush_scheduled or self._unread or self.ws.state is not OPEN:
+        if (
+            self._flush_scheduled
+            or self._writing_paused
+            or self._unread
+            or self.ws.state is not OPEN
+        ):
             self.send(text)
         else:
             self.transport.write(self.framer(text))

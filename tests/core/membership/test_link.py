@@ -8,7 +8,7 @@ import pytest
 from core.harness import FakeDial, FakeWire
 from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.core.membership import link as link_module
-from nodnod_agent.core.membership.link import Link, LinkState
+from nodnod_agent.core.membership.link import MAX_REMEMBERED, Link, LinkState
 from nodnod_agent.core.membership.v1_pipeline import MAX_UNANSWERED, OVERDUE, UNDER_WAY
 from nodnod_client.address import Address
 from nodnod_client.messages import PeerAnswer
@@ -199,6 +199,14 @@ def test_an_answer_that_repeats_but_for_its_id_is_decoded_once(
     monkeypatch.setattr(link_module, "decode_peer_answer", None)
     scenario.answer("kyle", query=8)
     assert scenario.replies == [(7, "kyle"), (8, "kyle")]
+
+
+def test_a_long_answer_is_not_remembered(scenario: Scenario) -> None:
+    scenario.up()
+    scenario.ask(7)
+    scenario.answer("kyle" + " " * MAX_REMEMBERED, query=7)
+    scenario.received(b'{"host":"kyle","nodes":{},"id":' + b" " * MAX_REMEMBERED + b"8}")
+    assert scenario.link.last_answer is None
 
 
 def test_an_answer_that_follows_another_is_its_own(scenario: Scenario) -> None:

@@ -82,9 +82,57 @@ def test_the_cache_is_bounded(cache: RequestCache) -> None:
         assert len(cache._parsed) <= MAX_REQUESTS
 
 
-def test_a_long_request_is_not_kept(cache: RequestCache) -> None:
-    cache.parse(request(type=1, nodes=["x" * 60] * 10, id=1))
+@pytest.mark.parametrize(
+    "text", [request(type=1, nodes=["x" * 60] * 10, id=1), b'{"id":' + b" " * 999 + b"1}"]
+)
+def test_a_long_request_is_not_kept(cache: RequestCache, text: bytes) -> None:
+    cache.parse(text)
     assert not cache._parsed
+
+
+def test_nothing_is_kept_but_what_stands_before_the_id(cache: RequestCache) -> None:
+    cache.parse(b'{"type":1,"id":5}')
+    ((beginning, parsed),) = cache._parsed.items()
+    assert (beginning, parsed.text) == (b'{"type":1,', b"")
+
+
+VALID = [
+    b'{"type":1,"id":5}',
+    b'{"type":1}',
+    b'{"type":1,"id":5,"a\\"id":5}',
+    b'{"id":5,"a":{"id":5}}',
+    b'{"type":1,"a":"\\\\","id": 7}',
+    b'{"id":1}',
+    b"{}",
+]
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from(VALID), st.slices(24)), max_size=3), max_size=8))
+def test_a_text_is_read_the_same_whatever_was_read_before(
+    texts: list[list[tuple[bytes, slice]]],
+) -> None:
+    cache = RequestCache()
+    for text in (*VALID, *(b"".join(one[part] for one, part in parts) for parts in texts)):
+        assert outcome(cache, text) == outcome(RequestCache(), text)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"type":1,', b'{"type":1}"id":5}', b'{"type":1,"id":5,"a\\"id":9}', b'"id":5}']
+)
+def test_what_is_no_request_is_refused_whatever_was_read_before(
+    cache: RequestCache, text: bytes
+) -> None:
+    for valid in VALID:
+        cache.parse(valid)
+    assert outcome(cache, text) == outcome(RequestCache(), text)
+
+
+def outcome(cache: RequestCache, text: bytes) -> object:
+    try:
+        parsed, number = cache.parse(text)
+    except RequestError as error:
+        return error.code, error.id
+    return parsed.kind, parsed.question, parsed.timeout, number
 
 
 IDS = st.one_of(st.integers(-9, 2**53 - 1), st.text(max_size=3), st.none())

@@ -12,7 +12,7 @@ from nodnod_client.codec import decode_peer_answer
 from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer
 
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED = 16 * 1024
 """Bytes of an answer that a link remembers, to know it again."""
 
 STABLE_AFTER = 5.0
@@ -61,7 +61,6 @@ class Link:
     """
 
     __slots__ = (
-        "_answer",
         "_backoff",
         "_clock",
         "_content",
@@ -71,6 +70,7 @@ class Link:
         "address",
         "dialer",
         "hello",
+        "last_answer",
         "last_heard",
         "next_ping",
         "since",
@@ -101,8 +101,8 @@ class Link:
         """The attempt under way, or the wait before the next one."""
         self._pipeline = V1Pipeline()
         self._content = b""
-        self._answer: PeerAnswer | None = None
-        """The last answer. Until the peer has a new sample, it repeats but for its id."""
+        self.last_answer: PeerAnswer | None = None
+        """The last short answer. Until the peer has a new sample, it repeats but for its id."""
 
     @property
     def unanswered(self) -> int:
@@ -208,7 +208,7 @@ class Link:
         if v1:
             self._send_next()
         content, query = (text, None) if v1 else split_id(text)
-        answer = self._answer if content == self._content else None
+        answer = self.last_answer if content == self._content else None
         try:
             if answer is None:
                 answer = self._decode(text, content)
@@ -223,8 +223,8 @@ class Link:
     def _decode(self, text: bytes, content: bytes) -> PeerAnswer:
         """Decode an answer, and remember it if it is short; ``content`` is all but its id."""
         answer = decode_peer_answer(text)
-        if len(content) <= MAX_REMEMBERED:
-            self._content, self._answer = content, answer
+        if len(text) <= MAX_REMEMBERED:
+            self._content, self.last_answer = content, answer
         return answer
 
     def _change(self, state: LinkState) -> None:

@@ -155,14 +155,16 @@ class Member:
         return entry
 
     def entry(self, answer: PeerAnswer, question: Question) -> bytes:
-        """Its node object in its answer, see peer_node; an answer is not checked twice."""
+        """Its node object in its answer, see peer_node; what the link remembers is checked once."""
         terms = (question, self.name, self.listed, self.version)
-        if answer is not self._answer or terms != self._answer_terms:
-            self._entry = peer_node(
-                answer, question, name=self.name, listed=self.listed, version=self.version
-            )
-            self._answer, self._answer_terms = answer, terms
-        return self._entry
+        if answer is self._answer and terms == self._answer_terms:
+            return self._entry
+        entry = peer_node(
+            answer, question, name=self.name, listed=self.listed, version=self.version
+        )
+        if self.link is not None and answer is self.link.last_answer:
+            self._answer, self._answer_terms, self._entry = answer, terms, entry
+        return entry
 
     def list_as(self, name: str) -> None:
         """Take the name under which it stands in answers."""

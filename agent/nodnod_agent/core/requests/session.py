@@ -6,12 +6,12 @@ from nodnod_agent.core.encoding import with_id
 from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
-from nodnod_agent.core.requests.request_cache import ParsedRequest, RequestId
+from nodnod_agent.core.requests.request_cache import ParsedRequest
 from nodnod_agent.core.requests.responder import MAX_LONG_JOINS, Responder
 from nodnod_agent.core.requests.streams import Subscription, Terms
 from nodnod_client.codec import decode_join, encode
 from nodnod_client.errors import RequestError
-from nodnod_client.messages import RequestType
+from nodnod_client.messages import RequestId, RequestType
 
 MAX_BAD_IN_A_ROW = 10
 MAX_JOINS = 20
@@ -135,7 +135,7 @@ class Session:
         else:
             self.wire.send_now(body)
 
-    def _answer(self, request_id: RequestId, body: bytes) -> None:
+    def _answer(self, request_id: RequestId | None, body: bytes) -> None:
         """Send an answer that is known at once; without an id, after those that come before it."""
         if request_id is not None:
             self.wire.send(with_id(body, request_id))
@@ -144,7 +144,7 @@ class Session:
         else:
             self._expect(None, 0.0).deliver(body)
 
-    def _expect(self, request_id: RequestId, timeout: float) -> "_Pending":
+    def _expect(self, request_id: RequestId | None, timeout: float) -> "_Pending":
         """Note a request that is answered later."""
         deadline = self._responder.clock.time() + timeout
         pending = _Pending(timeout, deadline, self.in_flight, self, request_id)
@@ -164,7 +164,7 @@ class Session:
             responder.counters.connections_cut += 1
             self.wire.close(POLICY_VIOLATION, f"{MAX_BAD_IN_A_ROW} bad requests in a row")
 
-    def _stat(self, parsed: ParsedRequest, request_id: RequestId) -> None:
+    def _stat(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
         question, responder = parsed.question, self._responder
         if parsed.request.every is not None:
             self._stream(parsed, request_id, parsed.request.every)
@@ -174,7 +174,7 @@ class Session:
         else:
             responder.ask(question, self._expect(request_id, parsed.timeout))
 
-    def _stream(self, parsed: ParsedRequest, request_id: RequestId, every: float) -> None:
+    def _stream(self, parsed: ParsedRequest, request_id: RequestId | None, every: float) -> None:
         if request_id is None:
             raise RequestError("bad_request", "`every` needs an `id`, to know the stream by")
         streams = self._streams = self._streams or {}
@@ -191,7 +191,7 @@ class Session:
         )
         streams[request_id] = self._responder.streams.open(terms, self.wire, encode(request_id))
 
-    def _stop(self, _: ParsedRequest, request_id: RequestId) -> None:
+    def _stop(self, _: ParsedRequest, request_id: RequestId | None) -> None:
         if request_id is None:
             raise RequestError("bad_request", "`type` 2 needs the `id` of the stream to stop")
         subscription = self._streams.pop(request_id, None) if self._streams else None
@@ -201,10 +201,10 @@ class Session:
         subscription.end()
         self._answer(request_id, self._responder.encoder.end_of_stream())
 
-    def _members(self, _: ParsedRequest, request_id: RequestId) -> None:
+    def _members(self, _: ParsedRequest, request_id: RequestId | None) -> None:
         self._answer(request_id, self._responder.members())
 
-    def _join(self, parsed: ParsedRequest, request_id: RequestId) -> None:
+    def _join(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
         text = parsed.text
         if self._joins is None:
             raise RequestError("forbidden", "`type` 4 is for agents", request_id)
@@ -230,7 +230,7 @@ class _Pending(Waiter, eq=False):
     """A request of a session that is not answered yet; ``body`` is an answer that must wait."""
 
     session: Session
-    id: RequestId
+    id: RequestId | None
     body: bytes | None = None
 
     def deliver(self, body: bytes) -> None:
@@ -248,7 +248,7 @@ class _Pending(Waiter, eq=False):
             session.send(ordered.pop(0), ready)
 
 
-_HANDLERS: dict[int, Callable[[Session, ParsedRequest, RequestId], None]] = {
+_HANDLERS: dict[int, Callable[[Session, ParsedRequest, RequestId | None], None]] = {
     RequestType.STAT: Session._stat,  # noqa: SLF001
     RequestType.STAT_ALL: Session._stat,  # noqa: SLF001
     RequestType.STOP: Session._stop,  # noqa: SLF001
