@@ -130,20 +130,7 @@ class Connection(ConnectionWriter):
         self._flush()
         return None
 
-    def _receive_late(self, data: bytes) -> None:
-        """Take input of a connection that is opening or ending, or whose input waits."""
-        if self.ws.eof_sent:
-            self._discard(data)
-            if not self.transport.is_closing():
-                self.transport.pause_reading()
-                self.queue.enqueue(self)
-        elif self._ignores_close(len(data)):
-            self._end_stream()
-        else:
-            self._unread, self._unread_start = self._unread[self._unread_start :] + data, 0
-            self._update_reading()
-            if not self._held:
-                self.queue.enqueue(self)
+    # What the fair queue calls.
 
     def serve(self) -> None:
         """Process input for one time slice."""
@@ -177,6 +164,23 @@ class Connection(ConnectionWriter):
             self._write()
         if self._unread and not self._held:  # the receiver may have room now
             self.queue.enqueue(self)
+
+    # Input.
+
+    def _receive_late(self, data: bytes) -> None:
+        """Take input of a connection that is opening or ending, or whose input waits."""
+        if self.ws.eof_sent:
+            self._discard(data)
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+                self.queue.enqueue(self)
+        elif self._ignores_close(len(data)):
+            self._end_stream()
+        else:
+            self._unread, self._unread_start = self._unread[self._unread_start :] + data, 0
+            self._update_reading()
+            if not self._held:
+                self.queue.enqueue(self)
 
     @property
     def _held(self) -> bool:

@@ -146,12 +146,12 @@ class Queries:
             group.planned = when
             self._clock.call_at(when, self._wake, group, when, 1, GATHERING_TURNS)
 
-    def _wake(self, group: _QuestionGroup, when: float, gathered: int, turns: int) -> None:
+    def _wake(self, group: _QuestionGroup, when: float, gathered: int, turns_left: int) -> None:
         if group.planned != when:  # another one is planned
             return
         waiting = len(group.waiting)
-        if waiting > gathered and turns:
-            self._clock.call_at(when, self._wake, group, when, waiting, turns - 1)
+        if waiting > gathered and turns_left:
+            self._clock.call_at(when, self._wake, group, when, waiting, turns_left - 1)
             return
         group.planned = NEVER
         if not waiting:  # the end of a broadcast has sent the next one already
