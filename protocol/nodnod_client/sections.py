@@ -81,9 +81,10 @@ class Filesystem(Struct, frozen=True, rename="camel"):
     """One mounted filesystem, in bytes as in ``df`` (``free`` is what unprivileged users can fill).
 
     ``counted``: part of the node's ``diskTotal``. ``inodes_used_percent``: ``None`` if the
-    filesystem has no fixed number of inodes. ``stuck_since``: present while the mount does not
-    answer; the numbers are then the last good ones, or 0. ``error``: present if the last reading
-    failed.
+    filesystem has no fixed number of inodes. ``used_percent``: ``used`` of ``used`` + ``free``,
+    rounded up as in ``df``; ``None`` if both are 0, or from an agent that does not know it.
+    ``stuck_since``: present while the mount does not answer; the numbers are then the last good
+    ones, or 0. ``error``: present if the last reading failed.
     """
 
     mount: str
@@ -94,6 +95,7 @@ class Filesystem(Struct, frozen=True, rename="camel"):
     free: int
     inodes_used_percent: float | None
     counted: bool
+    used_percent: int | None = None
     stuck_since: float | UnsetType = UNSET
     error: str | UnsetType = UNSET
 

@@ -37,6 +37,23 @@ def test_only_counted_filesystems_are_in_the_sums() -> None:
     assert disk_sums(rows) == DiskSums(1100, 530)
 
 
+@pytest.mark.parametrize(
+    ("usage", "percent"),
+    [
+        pytest.param(FilesystemUsage(1000, 931, 0, None), 100, id="an ext4 with a reserve"),
+        pytest.param(FilesystemUsage(2000, 748, 1, None), 100, id="an unequal btrfs raid1"),
+        pytest.param(FilesystemUsage(1000, 1, 999, None), 1, id="the least use is rounded up"),
+        pytest.param(FilesystemUsage(1000, 500, 500, None), 50, id="a whole number stays"),
+        pytest.param(FilesystemUsage(1000, 0, 1000, None), 0, id="an empty one"),
+        pytest.param(FilesystemUsage(2**63, 2**62, 2**62, None), 50, id="a very large one"),
+        pytest.param(FilesystemUsage(0, 0, 0, None), None, id="nothing to use"),
+    ],
+)
+def test_a_row_has_the_used_percent_of_df(usage: FilesystemUsage, percent: int | None) -> None:
+    (row,) = compute([MountState(mount("/"), usage, None, "")])
+    assert row.used_percent == percent
+
+
 def test_the_free_space_of_a_zfs_pool_is_counted_once() -> None:
     # Two datasets that use 10 and 20 of a pool with 70 free: both report the 70 as free.
     rows = compute(

@@ -42,7 +42,7 @@ SECTIONS: Mapping[str, Any] = {
     "load": Load(0.5, 0.25, 0.125),
     "memory": Memory(16 * GIB, 4 * GIB, 12 * GIB, 3 * GIB, GIB, 2 * GIB, GIB),
     "filesystems": [
-        Filesystem("/", "/dev/vda1", "ext4", 100, 40, 50, 12.5, True),
+        Filesystem("/", "/dev/vda1", "ext4", 100, 40, 50, 12.5, True, 45),
         Filesystem("/mnt/lost", "nas:/x", "nfs", 0, 0, 0, None, False, stuck_since=1.7e9),
         Filesystem("/mnt/old", "nas:/y", "nfs", 10, 4, 6, None, False, stuck_since=1.7e9),
     ],

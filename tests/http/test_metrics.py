@@ -100,6 +100,11 @@ def test_a_filesystem_has_its_numbers_once_it_has_answered_and_says_whether_it_i
     assert own("nodnod_filesystem_stuck", **labels) == stuck
 
 
+def test_a_filesystem_has_its_used_share_as_in_df(own: Scrape) -> None:
+    labels = {"mountpoint": "/", "device": "/dev/vda1", "fstype": "ext4"}
+    assert own("nodnod_filesystem_used_ratio", **labels) == 0.45
+
+
 def test_a_filesystem_that_is_listed_twice_is_one_series(harness: CoreHarness) -> None:
     one = b'{"mount":"/","device":"d","type":"t","total":%d,"used":1,"free":1,'
     one += b'"inodesUsedPercent":null,"counted":true}'

@@ -25,18 +25,30 @@ def compute(states: Iterable[MountState]) -> list[Filesystem]:
         if usage is None and stuck_since is None and not error:
             continue
         point, source, type_ = mount.printable
+        usage = usage or FilesystemUsage(0, 0, 0, None)
         rows.append(
             Filesystem(
                 point,
                 source,
                 type_,
-                *(usage or FilesystemUsage(0, 0, 0, None)),
+                *usage,
                 counted=mount.counted,
+                used_percent=_used_percent(usage),
                 stuck_since=UNSET if stuck_since is None else stuck_since,
                 error=error or UNSET,
             )
         )
     return rows
+
+
+def _used_percent(usage: FilesystemUsage) -> int | None:
+    """As in df: percent of what users can use, rounded up; None if that is nothing.
+
+    The reserve of ext4 and the second copy of an unequal btrfs raid1 are neither used nor free: a
+    filesystem that is full for its users has 100 percent, whatever its total.
+    """
+    usable = usage.used + usage.free
+    return -(-100 * usage.used // usable) if usable else None
 
 
 def disk_sums(rows: Iterable[Filesystem]) -> DiskSums:

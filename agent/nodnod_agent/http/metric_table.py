@@ -188,6 +188,8 @@ _GROUPS = (
         _Series("filesystem_total_bytes", "Size of a filesystem.", _known("total")),
         _Series("filesystem_used_bytes", "Used part of a filesystem.", _known("used")),
         _Series("filesystem_free_bytes", "Space that users may still fill.", _known("free")),
+        _Series("filesystem_used_ratio", "Used share of what users can use, as in df.",
+                _percent("used_percent")),
         _Series("filesystem_inodes_used_ratio", "Used share of its inodes.",
                 _percent("inodes_used_percent")),
         _Series("filesystem_stuck", "1 while it does not answer; the rest is then the last known.",
