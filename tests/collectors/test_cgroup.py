@@ -7,6 +7,7 @@ from nodnod_agent.collectors.cgroup import (
     CpuUse,
     MemoryUse,
     find_cgroup,
+    mount_points,
     parse_cpu_max,
     parse_limit,
 )
@@ -29,6 +30,17 @@ MEMORY_STAT_V1 = (
     b"total_cache 52428800\ntotal_inactive_file 20971520\n"
 )
 CPU_STAT_V2 = b"usage_usec 5500000\nuser_usec 4000000\nsystem_usec 1500000\nnr_throttled 3\n"
+
+
+@pytest.mark.parametrize("odd", ["\r", "\v", "\f", "\x1c", "\x85", "\u2028"])
+def test_a_mount_with_an_odd_name_does_not_hide_the_cgroup(odd: str) -> None:
+    line = f"9 1 0:30 / /mnt/a{odd}b rw - tmpfs {odd} rw\n"
+    assert mount_points(line.encode() + DOCKER_V2) == {"": "/sys/fs/cgroup"}
+
+
+def test_a_cgroup_may_be_mounted_at_a_path_with_a_space() -> None:
+    line = b"9 1 0:30 / /mnt/my\\040cgroup rw - cgroup cgroup rw,memory\n"
+    assert mount_points(line)["memory"] == "/mnt/my cgroup"
 
 
 @pytest.mark.parametrize(

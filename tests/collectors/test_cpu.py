@@ -81,3 +81,4 @@ def test_the_frequency_is_that_of_the_first_core_or_unknown() -> None:
     x86 = b"processor\t: 0\ncpu MHz\t\t: 2596.122\n\nprocessor\t: 1\ncpu MHz\t\t: 800.0\n"
     assert parse_frequency(x86) == 2596.1
     assert parse_frequency(b"processor\t: 0\nBogoMIPS\t: 108.00\n") is None
+    assert parse_frequency(b"processor\t: 0\ncpu MHz\t\t: unknown\n") is None

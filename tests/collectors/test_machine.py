@@ -173,6 +173,18 @@ def test_this_machine_has_every_section_in_its_shape(
         msgspec.convert(value, shape | None)
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("odd")])
+def test_a_machine_whose_cgroup_cannot_be_read_is_a_host(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    monkeypatch.setattr("nodnod_agent.collectors.machine.find_cgroup", Mock(side_effect=error))
+    here = Machine(open_collectors("1.2.3"))
+    sections = here.sample(moment()).sections
+    here.stop()
+    assert msgspec.json.decode(sections["system"])["scope"] == "host"
+    assert f"cannot read the limits of this container: {error}" in caplog.text
+
+
 def test_rates_use_the_monotonic_clock_and_not_the_wall_clock() -> None:
     collectors = fakes()
     here = Machine(collectors)

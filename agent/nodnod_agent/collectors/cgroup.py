@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nodnod_agent.collectors.kernel_files import KernelFile, open_optional
+from nodnod_agent.collectors.mountinfo import parse_mountinfo
 
 
 class MemoryUse(NamedTuple):
@@ -33,15 +34,11 @@ class CpuUse(NamedTuple):
 def mount_points(mountinfo: bytes) -> dict[str, str]:
     """Controller -> its mount point; ``""`` is the single tree of v2."""
     found: dict[str, str] = {}
-    for line in mountinfo.decode("utf-8", "surrogateescape").splitlines():
-        left, separator, right = line.partition(" - ")
-        kind, *options = right.split()
-        if not separator or not kind.startswith("cgroup"):
-            continue
-        point = left.split()[4]
-        names = [""] if kind == "cgroup2" else options[-1].split(",")
-        for name in names:
-            found.setdefault(name, point)
+    for entry in parse_mountinfo(mountinfo):
+        if entry.type in ("cgroup", "cgroup2"):
+            names = [""] if entry.type == "cgroup2" else entry.options.split(",")
+            for name in names:
+                found.setdefault(name, entry.point)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -60,7 +61,8 @@ def parse_frequency(cpuinfo: bytes) -> float | None:
     for line in cpuinfo.split(b"\n"):
         name, colon, value = line.partition(b":")
         if colon and name.strip() == b"cpu MHz":
-            return round(float(value), 1)
+            with suppress(ValueError):
+                return round(float(value), 1)
     return None
 
 
@@ -110,8 +112,11 @@ def _frequency_source() -> Callable[[], float | None]:
     if file is not None:
         return lambda: _khz(file)
     # Without frequency scaling it is constant. /proc/cpuinfo is slow, so it is read once.
+    fixed = None
     info = open_optional("/proc/cpuinfo")
-    fixed = None if info is None else parse_frequency(info.head(8192))
+    if info is not None:
+        with suppress(OSError):
+            fixed = parse_frequency(info.head(8192))
     return lambda: fixed
 
 

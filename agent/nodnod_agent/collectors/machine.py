@@ -82,8 +82,7 @@ class Collectors(NamedTuple):
 
 def open_collectors(agent_version: str = "") -> Collectors:
     """The collectors of this machine, with their kernel files open."""
-    mountinfo = open_optional("/proc/self/mountinfo")
-    cgroup = find_cgroup(mountinfo.read()) if mountinfo else Cgroup()
+    cgroup = _cgroup()
     return Collectors(
         system=SystemCollector(cgroup, agent_version),
         cpu=CpuCollector(cgroup),
@@ -97,6 +96,15 @@ def open_collectors(agent_version: str = "") -> Collectors:
         gpu=GpuCollector(),
         filesystems=FilesystemsCollector(),
     )
+
+
+def _cgroup() -> Cgroup:
+    try:
+        mountinfo = open_optional("/proc/self/mountinfo")
+        return find_cgroup(mountinfo.read()) if mountinfo else Cgroup()
+    except Exception as error:  # noqa: BLE001 - an agent starts on any machine
+        logger.warning("cannot read the limits of this container: %s", error)
+        return Cgroup()
 
 
 class Machine:

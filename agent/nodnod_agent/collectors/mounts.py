@@ -1,39 +1,46 @@
-"""The mount table: which mounts are shown, and which are counted in the disk total.
+"""The mounts of this machine: which are shown, and which are counted in the disk total.
 
 The disk total counts every device once. So only one mount of a device is kept (of bind mounts,
 btrfs subvolumes, APFS volumes), and filesystems without storage of their own (memory, images,
-overlays, loop devices, other machines) are not counted.
+snapshots, overlays, loop devices, other machines) are not counted.
 """
 
-import os
 import re
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 import psutil
 
-from nodnod_agent.collectors.kernel_files import open_optional, text
+from nodnod_agent.collectors.backing import without_storage
+from nodnod_agent.collectors.kernel_files import KernelFile, open_optional, text
+from nodnod_agent.collectors.mountinfo import (
+    MountEntry,
+    expiring,
+    mount_id,
+    parse_mountinfo,
+    visible,
+)
 
-
-class MountEntry(NamedTuple):
-    """One line of the mount table; ``device`` identifies the filesystem."""
-
-    device: str
-    root: str
-    point: str
-    type: str
-    source: str
+READ_AGAIN_AFTER = 60.0
+"""Seconds after which the table is read again: the kernel reports no rename of a directory."""
 
 
 class Mount(NamedTuple):
-    """A mount to show; ``point`` is its path, ``counted`` whether it is in the disk total."""
+    """A mount to show; ``point`` is its path, ``counted`` whether it is in the disk total.
+
+    ``expires``: an automounter unmounts it when it has not been used for a while, and looking at it
+    is use. ``id`` is that of the mount table, or None.
+    """
 
     point: str
     source: str
     type: str
     device: str
     counted: bool
+    expires: bool = False
+    id: int | None = None
 
     @property
     def printable(self) -> tuple[str, str, str]:
@@ -63,83 +70,69 @@ _WRAPPERS = frozenset({"fuse.lxcfs", "fuse.snapfuse", "fuse.squashfuse", "fuse.f
 _HELPERS = _DESKTOP | _WRAPPERS
 # Major numbers of memory (1), floppies (2), files of another filesystem (7), CDs (11).
 _NO_STORAGE = frozenset({"1", "2", "7", "11"})
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
+_NO_STORAGE_SOURCE = re.compile(r"/dev/(loop|z?ram)\d")
 
 
 def kind(entry: MountEntry) -> Kind:
     """The kind of a filesystem, by its type and device."""
     type_, major = entry.type, entry.device.partition(":")[0]
-    if type_ in _IMAGES or type_ in _HELPERS:
+    snapshot = type_ == "zfs" and "@" in entry.source
+    if type_ in _IMAGES or type_ in _HELPERS or snapshot:
         return Kind.OTHER
     if type_ in _REMOTE or type_ == "fuse" or type_.startswith("fuse."):
         return Kind.REMOTE
-    if type_ in _DEVICELESS:
-        return Kind.STORAGE
-    if major == "0":
+    if major == "0" and type_ not in _DEVICELESS:
         return Kind.OTHER
-    if major in _NO_STORAGE or entry.source.startswith("/dev/zram"):
+    if major in _NO_STORAGE or _NO_STORAGE_SOURCE.match(entry.source):
         return Kind.REMOTE
     return Kind.STORAGE
 
 
-def choose(table: Iterable[MountEntry]) -> list[Mount]:
+def choose(
+    table: Sequence[MountEntry],
+    root_id: int | None = None,
+    without_storage: Callable[[MountEntry], bool] = lambda _: False,
+) -> list[Mount]:
     """The mounts to show: each device once, counted ones first, always with the root.
 
-    Of the mounts of a device, one of the whole filesystem is preferred, then the one with the
-    shortest path, as in df. If no mount is storage (a container on an overlay, a diskless machine),
-    the root is counted, so that the total is not 0.
+    Of the mounts of a device, one that does not expire is preferred, then one of the whole
+    filesystem, then the one with the shortest path, as in df. If no mount is storage (a container
+    on an overlay, a diskless machine), the root is counted, so that the total is not 0. ``root_id``
+    is the mount at which paths start, if known. ``without_storage`` is for mounts whose entry does
+    not tell it.
     """
-    # A later mount hides an earlier one at the same path.
-    visible = {entry.point: entry for entry in table}
-    kinds = {point: kind(entry) for point, entry in visible.items()}
+    # On macOS, a later mount hides an earlier one at the same path.
+    mounted = {entry.point: entry for entry in visible(table, root_id)}
+    expire = expiring(table)
+
+    def rank(entry: MountEntry) -> tuple[bool, bool, int, str]:
+        return entry.id in expire, entry.root != "/", len(entry.point), entry.point
+
     best: dict[str, MountEntry] = {}
-    for point, entry in visible.items():
-        if kinds[point] is Kind.OTHER:
-            continue
-        rival = best.get(entry.device)
-        if rival is None or _rank(entry) < _rank(rival):
-            best[entry.device] = entry
-    root = visible.get("/")
+    for entry in sorted(mounted.values(), key=rank):
+        if kind(entry) is not Kind.OTHER:
+            best.setdefault(entry.device, entry)
+    root = mounted.get("/")
     if root is not None:
         best[root.device] = root
-    storage = any(kinds[entry.point] is Kind.STORAGE for entry in best.values())
+    counted = {
+        entry.point
+        for entry in best.values()
+        if kind(entry) is Kind.STORAGE and not without_storage(entry)
+    } or {"/"}
     mounts = [
         Mount(
             entry.point,
             entry.source,
             entry.type,
             entry.device,
-            kinds[entry.point] is Kind.STORAGE or (not storage and entry is root),
+            entry.point in counted,
+            entry.id in expire,
+            entry.id,
         )
         for entry in best.values()
     ]
     return sorted(mounts, key=lambda mount: (not mount.counted, mount.point))
-
-
-def _rank(entry: MountEntry) -> tuple[bool, int, str]:
-    return entry.root != "/", len(entry.point), entry.point
-
-
-def parse_mountinfo(data: bytes) -> list[MountEntry]:
-    """/proc/self/mountinfo (proc(5)); undecodable bytes of paths are kept as surrogates."""
-    table = []
-    for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        left, separator, right = line.partition(" - ")
-        if not separator:
-            continue
-        _id, _parent, device, root, point, *_ = left.split(" ")
-        type_, source, *_ = [*right.split(" "), ""]
-        table.append(
-            MountEntry(device, _unescape(root), _unescape(point), type_, _unescape(source))
-        )
-    return table
-
-
-def _unescape(escaped: str) -> str:
-    if "\\" not in escaped:
-        return escaped
-    # An escape stands for a byte, not for a character.
-    return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), os.fsencode(escaped)))
 
 
 def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[MountEntry]:
@@ -150,8 +143,9 @@ def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[Mou
     """
     table = []
     for source, point, type_, options in partitions:
-        disk = re.match(r"/dev/disk\d+", source) if type_ == "apfs" else None
-        local = source.startswith("/dev/")
+        # The source of a snapshot is "NAME@/dev/disk3s5".
+        disk = re.search(r"/dev/disk\d+", source) if type_ == "apfs" else None
+        local = disk is not None or source.startswith("/dev/")
         image = local and point != "/" and "ro" in options.split(",")
         device = disk[0] if disk else source
         table.append(
@@ -166,13 +160,38 @@ def from_partitions(partitions: Iterable[tuple[str, str, str, str]]) -> list[Mou
     return table
 
 
-def mount_table() -> Callable[[], list[Mount] | None]:
-    """A function that returns the mounts to show, or None if they have not changed."""
+class MountTable:
+    """The table of Linux. To parse that of a container host takes milliseconds."""
+
+    def __init__(
+        self, file: KernelFile, outdated: Callable[[], bool], clock: Callable[[], float]
+    ) -> None:
+        self._file = file
+        self._outdated = outdated
+        self._clock = clock
+        self._due = clock()
+
+    def read(self) -> list[Mount] | None:
+        """The mounts to show, or None if nothing suggests that they have changed."""
+        now = self._clock()
+        if self._file.changed() or self._outdated():
+            self._due = now
+        if now < self._due:
+            return None
+        mounts = choose(parse_mountinfo(self._file.read()), mount_id("/"), without_storage)
+        self._due = now + READ_AGAIN_AFTER
+        return mounts
+
+
+def mount_table(
+    outdated: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], list[Mount] | None]:
+    """A function that returns the mounts to show, or None if they have not changed.
+
+    ``outdated``: whether a mount was not found where the table has it.
+    """
     file = open_optional("/proc/self/mountinfo")
-    if file is None:
-        return psutil_mounts
-    # Parsing the table of a container host takes milliseconds, so it is parsed after a change.
-    return lambda: choose(parse_mountinfo(file.read())) if file.changed() else None
+    return psutil_mounts if file is None else MountTable(file, outdated, clock).read
 
 
 def psutil_mounts() -> list[Mount]:
