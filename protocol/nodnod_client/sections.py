@@ -84,7 +84,9 @@ class Filesystem(Struct, frozen=True, rename="camel"):
     filesystem has no fixed number of inodes. ``used_percent``: ``used`` of ``used`` + ``free``,
     rounded up as in ``df``; ``None`` if both are 0, or from an agent that does not know it.
     ``stuck_since``: present while the mount does not answer; the numbers are then the last good
-    ones, or 0. ``error``: present if the last reading failed.
+    ones, or 0. ``error``: present if the last reading failed. ``measured_at``: present if the
+    numbers are those of the only reading, because the mount expires when it is not used, and every
+    reading would be use.
     """
 
     mount: str
@@ -98,6 +100,7 @@ class Filesystem(Struct, frozen=True, rename="camel"):
     used_percent: int | None = None
     stuck_since: float | UnsetType = UNSET
     error: str | UnsetType = UNSET
+    measured_at: float | UnsetType = UNSET
 
 
 class DiskIo(Struct, frozen=True, rename="camel"):

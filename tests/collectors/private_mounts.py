@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,26 @@ def bind(source: str) -> str:
     target = tempfile.mkdtemp()
     mount(source, target, "none", _MS_BIND)
     return target
+
+
+def unmount(target: str) -> None:
+    """umount(2). Raises OSError."""
+    _libc("umount", target.encode())
+
+
+@contextmanager
+def on_loop(size: int, *mkfs: str) -> Iterator[str]:
+    """A loop device with a new filesystem of so many bytes; it ends with its last mount."""
+    with tempfile.NamedTemporaryFile() as image:
+        image.truncate(size)
+        subprocess.run([*mkfs, image.name], check=True, stdout=subprocess.DEVNULL)
+        losetup = ["losetup", "--find", "--show", image.name]
+        done = subprocess.run(losetup, check=True, capture_output=True, text=True)
+        device = done.stdout.strip()
+        try:
+            yield device
+        finally:
+            subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def run(script: str, *, timeout: float = 20) -> subprocess.CompletedProcess[str]:

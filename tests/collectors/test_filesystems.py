@@ -66,6 +66,16 @@ def test_the_free_space_of_a_zfs_pool_is_counted_once() -> None:
     assert disk_sums(rows) == DiskSums(105, 31)
 
 
+def test_a_quota_on_the_first_dataset_does_not_hide_the_free_space_of_its_pool() -> None:
+    rows = compute(
+        [
+            state(mount("/tank/a", source="tank/a", type_="zfs"), 15, 10),
+            state(mount("/tank/b", source="tank/b", type_="zfs"), 90, 20),
+        ]
+    )
+    assert disk_sums(rows) == DiskSums(100, 30)
+
+
 def test_a_mount_without_an_answer_is_left_out_until_it_is_stuck() -> None:
     where = mount("/data")
     assert compute([MountState(where, None, None, "")]) == []
@@ -90,6 +100,13 @@ def test_a_row_has_an_error_only_after_a_failure() -> None:
     assert (row.stuck_since, row.error) == (UNSET, UNSET)
     (row,) = compute([state(mount("/"), 100, 40, error="Stale file handle")])
     assert row.error == "Stale file handle"
+
+
+def test_a_row_has_the_time_of_its_numbers_only_if_they_are_not_measured_again() -> None:
+    (row,) = compute([state(mount("/"), 100, 40)])
+    assert row.measured_at is UNSET
+    (row,) = compute([state(mount("/net/nas"), 100, 40, measured_at=1700000000.0)])
+    assert row.measured_at == 1700000000.0
 
 
 class InstantWatch(MountWatch):

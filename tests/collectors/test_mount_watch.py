@@ -1,6 +1,9 @@
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -9,8 +12,11 @@ from nodnod_agent.collectors.mount_watch import (
     TAKE_OVER_AFTER,
     FilesystemUsage,
     MountWatch,
+    leads_to,
     measure,
+    usage_from,
 )
+from nodnod_agent.collectors.mountinfo import mount_id
 from nodnod_agent.collectors.mounts import Mount
 
 USAGE = FilesystemUsage(100, 40, 50, 1.0)
@@ -59,7 +65,13 @@ class WatchHarness:
     def __init__(self) -> None:
         self.now = 1000.0
         self.statvfs = FakeStatvfs()
-        self.watch = MountWatch(self.statvfs, lambda: self.now, lambda: self.now + 500_000)
+        self.elsewhere: set[str] = set()
+        self.watch = MountWatch(
+            self.statvfs,
+            lambda: self.now,
+            lambda: self.now + 500_000,
+            lambda mount: mount.point not in self.elsewhere,
+        )
         self._other_readers = set(self.reader_threads())
 
     def reader_threads(self) -> list[threading.Thread]:
@@ -69,8 +81,9 @@ class WatchHarness:
         """The number of threads of this watch that read mounts."""
         return len(set(self.reader_threads()) - self._other_readers)
 
-    def mount(self, *points: str) -> None:
-        self.watch.watch([Mount(point, "/dev/x", "ext4", f"8:{point}", True) for point in points])
+    def mount(self, *points: str, **more: Any) -> None:
+        mounts = [Mount(point, "/dev/x", "ext4", f"8:{point}", True) for point in points]
+        self.watch.watch([mount._replace(**more) for mount in mounts])
 
     def round(self, *, after: float = 0.0, calls: int = 1) -> None:
         """Start a round ``after`` seconds; wait until it has begun so many calls."""
@@ -78,6 +91,18 @@ class WatchHarness:
         before = len(self.statvfs.calls)
         self.watch.refresh()
         self.statvfs.wait_for(lambda: len(self.statvfs.calls) >= before + calls)
+
+    def rounds(self, count: int) -> None:
+        """Run rounds to their end."""
+        for _ in range(count):
+            self.watch.refresh()
+            while not self._idle():
+                threading.Event().wait(0.001)
+
+    def _idle(self) -> bool:
+        watch = self.watch
+        with watch._changed:
+            return not watch._due and all(s.called is None for s in watch._watched.values())
 
     def read_all(self, *points: str) -> None:
         """Run rounds until these mounts have answered."""
@@ -196,6 +221,75 @@ def test_a_mount_without_permission_is_skipped(harness: WatchHarness) -> None:
     assert harness.states()["/secret"] == (None, None, "")
 
 
+def test_a_mount_whose_permission_is_lost_has_an_error_beside_its_last_usage(
+    harness: WatchHarness,
+) -> None:
+    harness.mount("/data")
+    harness.read_all("/data")
+    harness.statvfs.answers["/data"] = PermissionError(13, "Permission denied")
+    harness.rounds(2)
+    assert harness.states()["/data"] == (USAGE, None, "Permission denied")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, NotADirectoryError])
+def test_a_path_that_is_gone_makes_the_table_outdated_once(
+    harness: WatchHarness, error: type[OSError]
+) -> None:
+    harness.mount("/a/mnt")
+    harness.rounds(1)
+    assert not harness.watch.outdated()
+    harness.statvfs.answers["/a/mnt"] = error(2, "gone")
+    harness.rounds(1)
+    assert harness.watch.outdated()
+    assert harness.states()["/a/mnt"] == (USAGE, None, "gone")
+    harness.rounds(3)
+    assert not harness.watch.outdated()
+
+
+def test_a_path_that_leads_elsewhere_makes_the_table_outdated_and_then_has_no_usage(
+    harness: WatchHarness,
+) -> None:
+    harness.mount("/a/mnt")
+    harness.rounds(1)
+    harness.elsewhere.add("/a/mnt")
+    harness.rounds(1)
+    assert harness.watch.outdated()
+    assert harness.states()["/a/mnt"] == (USAGE, None, ""), "until the table has been read"
+    harness.rounds(1)
+    assert not harness.watch.outdated()
+    assert harness.states()["/a/mnt"] == (None, None, "")
+    assert harness.statvfs.calls == ["/a/mnt"], "the filesystem around it is not measured"
+    harness.elsewhere.clear()
+    harness.rounds(1)
+    assert harness.states()["/a/mnt"] == (USAGE, None, "")
+
+
+def test_a_mount_that_expires_is_measured_once(harness: WatchHarness) -> None:
+    harness.mount("/net/nas", expires=True, id=7)
+    harness.rounds(1)
+    harness.now += 100
+    harness.mount("/net/nas", expires=True, id=7)
+    harness.rounds(3)
+    assert harness.statvfs.calls == ["/net/nas"]
+    (state,) = harness.watch.states()
+    assert (state.usage, state.measured_at) == (USAGE, 501_000.0)
+
+    harness.mount("/net/nas", expires=True, id=8)  # mounted again
+    harness.rounds(3)
+    assert harness.statvfs.calls == ["/net/nas"] * 2
+    (state,) = harness.watch.states()
+    assert state.measured_at == 501_100.0
+
+
+def test_a_mount_that_stays_is_measured_in_each_round_and_has_no_time(
+    harness: WatchHarness,
+) -> None:
+    harness.mount("/data")
+    harness.rounds(3)
+    assert len(harness.statvfs.calls) == 3
+    assert harness.watch.states()[0].measured_at is None
+
+
 def test_a_removed_mount_is_dropped_and_a_new_one_is_read(harness: WatchHarness) -> None:
     harness.mount("/", "/old")
     harness.read_all("/", "/old")
@@ -223,6 +317,106 @@ def test_stop_waits_for_no_stuck_mount_and_ends_all_rounds(harness: WatchHarness
         harness.now += 1
         harness.watch.refresh()
         assert harness.statvfs.calls == ["/stuck"]
+
+
+def statvfs(
+    blocks: int = 1000,
+    bfree: int = 600,
+    bavail: int = 500,
+    files: int = 100,
+    ffree: int = 75,
+    *,
+    bsize: int = 4096,
+    frsize: int = 1024,
+) -> os.statvfs_result:
+    return os.statvfs_result((bsize, frsize, blocks, bfree, bavail, files, ffree, ffree, 0, 255))
+
+
+MINUS_1 = 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("stat", "free", "inodes"),
+    [
+        pytest.param(statvfs(), 500, 25.0, id="as usual"),
+        pytest.param(statvfs(ffree=MINUS_1), 500, None, id="CephFS: -1 free inodes"),
+        pytest.param(statvfs(ffree=-1), 500, None, id="the same, signed"),
+        pytest.param(statvfs(ffree=2**32 - 1), 500, None, id="the same in 32 bits"),
+        pytest.param(statvfs(ffree=101), 500, None, id="more free inodes than inodes"),
+        pytest.param(statvfs(files=0, ffree=0), 500, None, id="no inodes"),
+        pytest.param(statvfs(files=0, ffree=MINUS_1), 500, None, id="no inodes, -1 free"),
+        pytest.param(statvfs(files=MINUS_1, ffree=MINUS_1), 500, None, id="-1 inodes"),
+        pytest.param(statvfs(ffree=100), 500, 0.0, id="all inodes free"),
+        pytest.param(statvfs(ffree=0), 500, 100.0, id="no inode free"),
+        pytest.param(statvfs(bavail=-5), 0, 25.0, id="the reserve is in use"),
+        pytest.param(statvfs(bavail=2**64 - 5), 0, 25.0, id="the same, unsigned"),
+        pytest.param(statvfs(bavail=601), 600, 25.0, id="more free for users than free"),
+        pytest.param(statvfs(bavail=0), 0, 25.0, id="full for users"),
+        pytest.param(statvfs(frsize=0, bsize=1024), 500, 25.0, id="no fragment size"),
+    ],
+)
+def test_each_field_of_statvfs_is_checked_against_the_others(
+    stat: os.statvfs_result, free: int, inodes: float | None
+) -> None:
+    assert usage_from(stat) == FilesystemUsage(1000 * 1024, 400 * 1024, free * 1024, inodes)
+
+
+@pytest.mark.parametrize(
+    "stat",
+    [
+        pytest.param(statvfs(bfree=1001), id="more free than there is"),
+        pytest.param(statvfs(bfree=MINUS_1), id="-1 free"),
+        pytest.param(statvfs(bfree=-1), id="-1 free, signed"),
+        pytest.param(statvfs(blocks=MINUS_1, bfree=5), id="-1 blocks"),
+        pytest.param(statvfs(blocks=2**60), id="more bytes than an offset can have"),
+    ],
+)
+def test_a_size_that_cannot_be_true_is_an_error(stat: os.statvfs_result) -> None:
+    with pytest.raises(ValueError, match="impossible"):
+        usage_from(stat)
+
+
+@pytest.mark.parametrize("stat", [statvfs(0, 0, 0, 0, 0), statvfs(0), statvfs(frsize=0, bsize=0)])
+def test_a_mount_without_a_size_is_skipped_as_one_without_permission(
+    stat: os.statvfs_result,
+) -> None:
+    with pytest.raises(PermissionError):
+        usage_from(stat)
+
+
+def test_the_8_eib_of_a_cloud_are_a_size() -> None:
+    assert usage_from(statvfs(2**43 - 16, 2**43 - 17, frsize=2**20)).used == 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(
+    ("device", "mount_offset", "expected"),
+    [
+        pytest.param(None, 0, True, id="the device of the table"),
+        pytest.param(None, 1, True, id="the device of the table, on another mount"),
+        pytest.param("0:99999", 0, True, id="a subvolume: the mount of the table"),
+        pytest.param("0:99999", 1, False, id="neither"),
+    ],
+)
+def test_a_path_leads_to_a_mount_by_its_device_or_by_its_id(
+    device: str | None, mount_offset: int, expected: bool
+) -> None:
+    st_dev = os.stat("/proc").st_dev
+    device = device or f"{os.major(st_dev)}:{os.minor(st_dev)}"
+    id_ = mount_id("/proc")
+    assert id_ is not None
+    assert leads_to(Mount("/proc", "", "", device, True, id=id_ + mount_offset)) is expected
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        pytest.param(Mount("/", "/dev/disk1", "apfs", "d:1", True), id="a table without ids"),
+        pytest.param(Mount("/none", "/dev/sda", "ext4", "8:1", True, id=1), id="no such path"),
+    ],
+)
+def test_what_cannot_be_checked_is_left_to_the_reading(mount: Mount) -> None:
+    assert leads_to(mount)
 
 
 def test_the_usage_of_a_real_mount_is_consistent() -> None:

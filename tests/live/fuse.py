@@ -26,17 +26,19 @@ BLOCK = 4096
 
 
 class Fuse:
-    """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free.
+    """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free; others are not allowed.
 
     It answers from ``answer`` until ``stop_answering``; requests in between are answered late.
+    ``measured`` is how often it has been asked for its size.
     """
 
-    def __init__(self, blocks: int = 1000) -> None:
+    def __init__(self, blocks: int = 1000, *, point: str = "", user: int = 0) -> None:
         self.blocks = blocks
-        self.point = tempfile.mkdtemp()
+        self.point = point or tempfile.mkdtemp()
+        self.measured = 0
         self._device = os.open("/dev/fuse", os.O_RDWR)
         self._may_answer = threading.Event()
-        options = f"fd={self._device},rootmode=40000,user_id=0,group_id=0"
+        options = f"fd={self._device},rootmode=40000,user_id={user},group_id=0"
         mount("fuse-of-a-test", self.point, "fuse", options=options)
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -53,13 +55,18 @@ class Fuse:
             # process that made it.
             readable, _, _ = select.select([self._device], [], [], LOOK_EVERY)
             if readable and self._may_answer.is_set():
-                self._take(os.read(self._device, 128 * 1024))
+                try:
+                    request = os.read(self._device, 128 * 1024)
+                except OSError:  # unmounted
+                    return
+                self._take(request)
 
     def _take(self, request: bytes) -> None:
         _, opcode, unique, *_ = _REQUEST.unpack_from(request)
         if opcode == _INIT:
             self._reply(unique, _INITIALISED)
         elif opcode == _STATFS:
+            self.measured += 1
             self._reply(unique, self._statfs())
         elif opcode not in _WITHOUT_REPLY:
             self._reply(unique, b"", -errno.ENOSYS)

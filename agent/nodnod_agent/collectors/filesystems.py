@@ -1,6 +1,5 @@
 """The ``filesystems`` section, and the disk totals of the node."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ class DiskSums(NamedTuple):
 def compute(states: Iterable[MountState]) -> list[Filesystem]:
     """The section; a mount without any answer yet is left out."""
     rows = []
-    for mount, usage, stuck_since, error in states:
+    for mount, usage, stuck_since, error, measured_at in states:
         if usage is None and stuck_since is None and not error:
             continue
         point, source, type_ = mount.printable
@@ -36,6 +35,7 @@ def compute(states: Iterable[MountState]) -> list[Filesystem]:
                 used_percent=_used_percent(usage),
                 stuck_since=UNSET if stuck_since is None else stuck_since,
                 error=error or UNSET,
+                measured_at=UNSET if measured_at is None else measured_at,
             )
         )
     return rows
@@ -54,20 +54,22 @@ def _used_percent(usage: FilesystemUsage) -> int | None:
 def disk_sums(rows: Iterable[Filesystem]) -> DiskSums:
     """Sum the counted filesystems.
 
-    Each dataset of a ZFS pool reports the free space of the pool. So only the first dataset of a
-    pool adds its total; the others add what they use.
+    The datasets of a ZFS pool share its free space, of which each reports as much as its quota
+    leaves it. So a pool adds what its datasets use, and the largest free space once.
     """
     total = used = 0
-    pools = set()
+    pools: dict[str, int] = {}  # free bytes
     for row in rows:
         if not row.counted:
             continue
-        pool = re.split("[/@]", row.device)[0] if row.type == "zfs" else None
-        total += row.used if pool in pools else row.total
         used += row.used
-        if pool is not None:
-            pools.add(pool)
-    return DiskSums(total, used)
+        if row.type == "zfs":
+            pool = row.device.partition("/")[0]
+            pools[pool] = max(pools.get(pool, 0), row.free)
+            total += row.used
+        else:
+            total += row.total
+    return DiskSums(total + sum(pools.values()), used)
 
 
 def unread_mounts(rows: Iterable[Filesystem]) -> list[str]:
@@ -83,8 +85,8 @@ class FilesystemsCollector:
         table: Callable[[], list[Mount] | None] | None = None,
         watch: MountWatch | None = None,
     ) -> None:
-        self._table = table or mount_table()
         self._watch = watch or MountWatch()
+        self._table = table or mount_table(self._watch.outdated)
         self._error: Exception | None = None
 
     def refresh(self) -> None:
