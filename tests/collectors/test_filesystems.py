@@ -7,8 +7,8 @@ from nodnod_agent.collectors.filesystems import (
     DiskSums,
     FilesystemsCollector,
     compute,
+    disk_faults,
     disk_sums,
-    unread_mounts,
 )
 from nodnod_agent.collectors.mount_watch import FilesystemUsage, MountState, MountWatch
 from nodnod_agent.collectors.mounts import Mount
@@ -83,16 +83,25 @@ def test_a_mount_without_an_answer_is_left_out_until_it_is_stuck() -> None:
     assert (row.total, row.stuck_since) == (0, 1700000000.0)
 
 
-@pytest.mark.parametrize(("counted", "unread"), [(True, ["/data"]), (False, [])])
-def test_a_counted_mount_without_numbers_is_unread(counted: bool, unread: list[str]) -> None:
-    rows = compute([MountState(mount("/data", counted=counted), None, 1700000000.0, "")])
-    assert unread_mounts(rows) == unread
+@pytest.mark.parametrize(
+    ("counted", "stuck", "error", "faults"),
+    [
+        (True, 1700000000.0, "", ["/data does not answer"]),
+        (True, None, "Input/output error", ["/data: Input/output error"]),
+        (False, 1700000000.0, "", []),
+    ],
+)
+def test_a_counted_mount_without_numbers_is_a_fault(
+    counted: bool, stuck: float | None, error: str, faults: list[str]
+) -> None:
+    rows = compute([MountState(mount("/data", counted=counted), None, stuck, error)])
+    assert disk_faults(rows) == faults
 
 
 def test_a_stuck_mount_keeps_its_last_good_numbers() -> None:
     (row,) = compute([state(mount("/data"), 100, 40, stuck_since=1700000000.0)])
     assert (row.total, row.used, row.free, row.stuck_since) == (100, 40, 60, 1700000000.0)
-    assert unread_mounts([row]) == []
+    assert disk_faults([row]) == []
 
 
 def test_a_row_has_an_error_only_after_a_failure() -> None:

@@ -26,20 +26,30 @@ BLOCK = 4096
 
 
 class Fuse:
-    """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free; others are not allowed.
+    """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free, and 100 inodes.
 
+    Only ``user`` may look at it.
     It answers from ``answer`` until ``stop_answering``; requests in between are answered late.
     ``measured`` is how often it has been asked for its size.
     """
 
-    def __init__(self, blocks: int = 1000, *, point: str = "", user: int = 0) -> None:
+    def __init__(
+        self,
+        blocks: int = 1000,
+        *,
+        free_files: int = 75,
+        point: str = "",
+        user: int = 0,
+        source: str = "fuse",
+    ) -> None:
         self.blocks = blocks
+        self.free_files = free_files
         self.point = point or tempfile.mkdtemp()
         self.measured = 0
         self._device = os.open("/dev/fuse", os.O_RDWR)
         self._may_answer = threading.Event()
         options = f"fd={self._device},rootmode=40000,user_id={user},group_id=0"
-        mount("fuse-of-a-test", self.point, "fuse", options=options)
+        mount(source, self.point, "fuse", options=options)
         threading.Thread(target=self._serve, daemon=True).start()
 
     def answer(self) -> None:
@@ -78,5 +88,5 @@ class Fuse:
         free = self.blocks // 2
         # Blocks in all, free, and free for users; files in all, free; sizes.
         return struct.pack(
-            "<5Q4I6I", self.blocks, free, free, 100, 75, BLOCK, 255, BLOCK, 0, *[0] * 6
+            "<5Q4I6I", self.blocks, free, free, 100, self.free_files, BLOCK, 255, BLOCK, 0, *[0] * 6
         )

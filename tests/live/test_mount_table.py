@@ -72,11 +72,12 @@ show(rows(lambda found: "d" in found and "d/x" not in found))
 
 def test_of_two_mounts_at_one_place_the_upper_is_shown_though_its_id_is_lower() -> None:
     script = """
-low, high = fuse("a", blocks=1000), fuse("b", blocks=2000)
+low, high = fuse("a", source="low"), fuse("b", source="high")
 mount(low.point, high.point, "none", MOVE)
-show(rows(lambda found: "b" in found))
+found = rows(lambda found: "b" in found and "a" not in found)
+print(json.dumps({path: row.device for path, row in found.items()}))
 """
-    assert seen(script) == {"b": 1000}
+    assert seen(script) == {"b": "low"}
 
 
 def test_a_mount_over_the_root_that_no_path_leads_to_is_not_the_root() -> None:
@@ -110,6 +111,15 @@ fuse("other", user=1234), fuse("own")
 show(rows(lambda found: "own" in found))
 """
     assert seen(script) == {"own": 1000}
+
+
+def test_inodes_of_which_more_are_free_than_there_are_have_no_percentage() -> None:
+    script = """
+fuse("like-ceph", free_files=2**64 - 1), fuse("usual")
+found = rows(lambda found: len(found) == 2)
+print(json.dumps({path: row.inodes_used_percent for path, row in found.items()}))
+"""
+    assert seen(script) == {"like-ceph": None, "usual": 25.0}
 
 
 def test_a_mount_that_an_automounter_unmounts_is_measured_once_each_time() -> None:

@@ -72,9 +72,13 @@ def disk_sums(rows: Iterable[Filesystem]) -> DiskSums:
     return DiskSums(total + sum(pools.values()), used)
 
 
-def unread_mounts(rows: Iterable[Filesystem]) -> list[str]:
-    """The counted mounts that have no numbers, so that the sums are incomplete."""
-    return [row.mount for row in rows if row.counted and not row.total]
+def disk_faults(rows: Iterable[Filesystem]) -> list[str]:
+    """Which counted mounts have no numbers, and why, so that the sums are incomplete."""
+    return [
+        f"{row.mount} does not answer" if row.error is UNSET else f"{row.mount}: {row.error}"
+        for row in rows
+        if row.counted and not row.total
+    ]
 
 
 class FilesystemsCollector:

@@ -10,7 +10,7 @@ import msgspec
 from nodnod_agent.collectors.cgroup import Cgroup, find_cgroup
 from nodnod_agent.collectors.cpu import CpuCollector
 from nodnod_agent.collectors.diskio import DiskIoCollector
-from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_sums, unread_mounts
+from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_faults, disk_sums
 from nodnod_agent.collectors.gpu import GpuCollector
 from nodnod_agent.collectors.kernel_files import open_optional
 from nodnod_agent.collectors.load import LoadCollector
@@ -194,5 +194,5 @@ class Machine:
 
     def _error(self, filesystems: Iterable[Filesystem]) -> str:
         faults = [f"{name}: {self._failing[name]}" for name in _REQUIRED if name in self._failing]
-        faults += [f"disk: {mount} does not answer" for mount in unread_mounts(filesystems)]
+        faults += [f"disk: {fault}" for fault in disk_faults(filesystems)]
         return "; ".join(faults)
