@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from nodnod_client.errors import RequestError, WireError
+from nodnod_client.json_fault import json_fault
 from nodnod_client.messages import (
     STAT_SHAPES,
     Answer,
@@ -85,7 +86,7 @@ def decode_join(data: bytes, request: Request) -> Join:
     try:
         return _join.decode(data)
     except _errors as error:
-        raise RequestError("bad_request", f"join: {error}"[:200], request.id) from None
+        raise RequestError("bad_request", f"join: {_reason(data, error)}", request.id) from None
 
 
 def decode_entries(raw: list[Raw]) -> tuple[list[MemberEntry], str]:
@@ -95,7 +96,7 @@ def decode_entries(raw: list[Raw]) -> tuple[list[MemberEntry], str]:
         try:
             entries.append(_entry.decode(item))
         except _errors as error:
-            fault = str(error)[:200]
+            fault = _reason(bytes(item), error)
     return entries, fault
 
 
@@ -127,7 +128,15 @@ def _decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
     try:
         return decoder.decode(data)
     except _errors as error:
-        raise WireError(str(error)[:200] or type(error).__name__) from None
+        raise WireError(_reason(data, error)) from None
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    """Why the library refused a text, in words that do not mislead."""
+    if isinstance(error, msgspec.ValidationError | RecursionError):
+        return str(error)[:200]
+    fault = json_fault(data)
+    return f"not JSON: {fault}" if fault else "not JSON"
 
 
 def _explain(data: bytes, refusal: Exception) -> RequestError:
@@ -136,17 +145,18 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
         document = _any_json.decode(data)
     except msgspec.ValidationError:
         # A number out of range: only the error of the typed decoder has its field.
-        path = _FIELD_PATH.search(str(refusal))
-        name = path[1] if path else ""
+        name = _field_name(refusal)
         text = "request holds a number that is out of range"
-        if name in _EXPECTED:
-            text = f"`{name}` {_EXPECTED[name]}, got one out of range"
+        if name:
+            text = f"`{name}` {_EXPECTED[name]}"
+            if "out of range" in str(refusal):
+                text += ", got one out of range"
         return RequestError("bad_request", text, _id_alone(data))
     except RecursionError:
         return RequestError("bad_json", "request is nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        text = "request is empty" if not data.strip() else f"request is not JSON: {error}"
-        return RequestError("bad_json", text[:200])
+        text = f"request is {_reason(data, error)}" if data.strip() else "request is empty"
+        return RequestError("bad_json", text)
     if not isinstance(document, dict):
         return RequestError(
             "bad_request", f"request must be a JSON object, got {_excerpt(document)}"
@@ -158,7 +168,16 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
         if _field(document, name, field.type) is _WRONG:
             got = _excerpt(document[name])
             return RequestError("bad_request", f"`{name}` {_EXPECTED[name]}, got {got}", known_id)
-    return RequestError("bad_request", str(refusal)[:200], known_id)
+    # The last value of a repeated field is right, an earlier one is not.
+    name = _field_name(refusal)
+    text = f"`{name}` {_EXPECTED[name]}, each time that it is given" if name else str(refusal)[:200]
+    return RequestError("bad_request", text, known_id)
+
+
+def _field_name(refusal: Exception) -> str:
+    """The request field in an error of the typed decoder, if it names one."""
+    path = _FIELD_PATH.search(str(refusal))
+    return path[1] if path and path[1] in _EXPECTED else ""
 
 
 def _id_alone(data: bytes) -> int | str | None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from nodnod_client.codec import (
     check_node,
     decode_answer,
+    decode_entries,
     decode_join,
     decode_members,
     decode_peer_answer,
@@ -102,6 +104,16 @@ def test_any_bytes_are_an_answer_or_a_wire_error(data: bytes, stat_type: int) ->
         (b'{"type":"1"}', '`type` must be an integer, got "1"'),
         (b'{"statType":9}', "`statType` must be 0, 1, 2 or 3, got 9"),
         (b'{"every":3601}', "`every` must be between 0.25 and 3600, got 3601"),
+        (b'{"type":"x","type":1}', "`type` must be an integer, each time that it is given"),
+        (
+            b'{"detail":"cpu","x":[1e999]}',
+            "`detail` must be a list of at most 64 section names",
+        ),
+        (b'{"type":1', "request is not JSON: the text ends too early at line 1, column 10"),
+        (
+            b'{"nodes": ["\\ud83d"]}',
+            "request is not JSON: a \\u escape for half a character at line 1, column 13",
+        ),
     ],
 )
 def test_an_error_names_the_field_and_what_was_expected(data: bytes, message: str) -> None:
@@ -182,6 +194,28 @@ def test_the_first_wrong_field_is_named_and_a_valid_id_is_kept(
     with pytest.raises(RequestError, match=fault) as e:
         decode_request(data)
     assert e.value.id == id_
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (b'{"name":"\\ud83d"}', "not JSON: a \\u escape for half a character at line 1, column 10"),
+        (b'{"name":"\xff"}', "not JSON: bytes that are not utf-8 at line 1, column 10"),
+        (b"{" + b" " * 70_000, "not JSON"),
+    ],
+)
+def test_an_invalid_text_of_a_peer_is_refused_with_its_first_fault(text: bytes, fault: str) -> None:
+    with pytest.raises(WireError) as e:
+        check_node(Raw(text), 0)
+    assert str(e.value) == fault
+    assert decode_entries([Raw(text)]) == ([], fault)
+
+
+def test_a_join_request_with_an_invalid_text_is_refused_with_its_first_fault() -> None:
+    with pytest.raises(RequestError) as e:
+        decode_join(b'{"type":4,"digest":"\xff"}', Request(id=7))
+    assert str(e.value) == "join: not JSON: bytes that are not utf-8 at line 1, column 21"
+    assert e.value.id == 7
 
 
 def test_unknown_fields_are_ignored() -> None:

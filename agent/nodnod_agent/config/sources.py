@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from nodnod_agent.config.settings import SETTINGS
 from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
+from nodnod_client.json_fault import explain
 
 
 class Given(Struct, frozen=True):
@@ -55,9 +56,8 @@ def _read_file(data: bytes, path: str) -> dict[str, Any]:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}: not UTF-8 text at line {line}") from None
     except json.JSONDecodeError as error:
-        what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
         where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"{path}: not JSON: {what} at {where}") from None
+        raise ConfigError(f"{path}: not JSON: {explain(error)} at {where}") from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply") from None
     except ValueError:  # Python's limit of 4,300 digits of an integer
