@@ -195,7 +195,11 @@ class Processes(Struct, frozen=True, rename="camel"):
 
 
 class Gpu(Struct, frozen=True, rename="camel"):
-    """One NVIDIA GPU, in percent, bytes, degrees Celsius and watts; ``None`` if not reported."""
+    """One NVIDIA GPU, in percent, bytes, degrees Celsius and watts; ``None`` if not reported.
+
+    Its place in the list is NVIDIA's index. ``error``: present if it could not be read, or not in
+    full (it is lost); ``name`` may then be empty.
+    """
 
     name: str
     utilisation: float | None
@@ -203,6 +207,7 @@ class Gpu(Struct, frozen=True, rename="camel"):
     memory_used: int | None
     temperature: float | None
     power: float | None
+    error: str | UnsetType = UNSET
 
 
 SHAPES: dict[str, Any] = {

@@ -64,6 +64,23 @@ async def test_missing_sections_are_named_in_one_line(page: Page) -> None:
         await expect(page.locator("[data-section=sensors]")).not_to_be_attached()
 
 
+async def test_a_lost_gpu_shows_its_error_at_its_place(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        unknown = dict.fromkeys(
+            ("utilisation", "memoryTotal", "memoryUsed", "temperature", "power")
+        )
+        cluster.nodes["a"].detail["gpu"] = [
+            {"name": "Tesla", **unknown},
+            {"name": "", **unknown, "error": "GPU is lost"},
+        ]
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=gpu] tbody tr")
+        unknowns = 4 * "\u2013"
+        await expect(rows).to_have_text([f"Tesla{unknowns}", f"GPU 1{unknowns}▲ GPU is lost"])
+
+
 async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         mount = {

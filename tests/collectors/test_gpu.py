@@ -1,7 +1,9 @@
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
+from msgspec import structs
 
 from nodnod_agent.collectors.gpu import GpuCollector, load_nvml
 from nodnod_client.sections import Gpu
@@ -10,7 +12,8 @@ from nodnod_client.sections import Gpu
 class FakeNvml:
     """The functions of nvidia-ml-py that the collector calls, over given GPUs.
 
-    Written from the documentation of the library, without a real GPU.
+    Written from the documentation of the library, without a real GPU. A value, a GPU or ``init``
+    may be the text of an error, as the library has it.
     """
 
     NVML_TEMPERATURE_GPU = 0
@@ -18,32 +21,39 @@ class FakeNvml:
     class NVMLError(Exception):
         pass
 
-    def __init__(self, *gpus: dict[str, Any], driver: bool = True) -> None:
+    def __init__(self, *gpus: dict[str, Any] | str, init: str = "", count: str = "") -> None:
         self.gpus = gpus
-        self.driver = driver
+        self.init = init
+        self.count = count
         self.calls: list[str] = []
+
+    def _raise_if(self, error: object) -> None:
+        if error and isinstance(error, str):
+            raise self.NVMLError(error)
 
     def nvmlInit(self) -> None:  # noqa: N802
         self.calls.append("init")
-        if not self.driver:
-            raise self.NVMLError("Driver Not Loaded")
+        self._raise_if(self.init)
 
     def nvmlShutdown(self) -> None:  # noqa: N802
         self.calls.append("shutdown")
+        self._raise_if(self.count)
 
     def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        self._raise_if(self.count)
         return len(self.gpus)
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> dict[str, Any]:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:  # noqa: N802
+        self._raise_if(self.gpus[index])
         return self.gpus[index]
 
     def _get(self, handle: dict[str, Any], what: str) -> Any:
-        if what not in handle:
-            raise self.NVMLError("Not Supported")
-        return handle[what]
+        value = handle.get(what, NOT_SUPPORTED)
+        self._raise_if(value)
+        return value
 
-    def nvmlDeviceGetName(self, handle: dict[str, Any]) -> Any:  # noqa: N802
-        return self._get(handle, "name")
+    def nvmlDeviceGetName(self, handle: dict[str, Any]) -> str:  # noqa: N802
+        return bytes(self._get(handle, "name")).decode()
 
     def nvmlDeviceGetUtilizationRates(self, handle: dict[str, Any]) -> Any:  # noqa: N802
         return SimpleNamespace(gpu=self._get(handle, "utilisation"), memory=5)
@@ -60,8 +70,11 @@ class FakeNvml:
         return self._get(handle, "power")
 
 
+NOT_SUPPORTED = "Not Supported"
+LOST = "GPU is lost"
+MISMATCH = "RM has detected an NVML/RM version mismatch."
 H100 = {
-    "name": "NVIDIA H100 80GB HBM3",
+    "name": b"NVIDIA H100 80GB HBM3",
     "utilisation": 0,
     "memory": (85899345920, 1024),
     "temperature": 31,
@@ -69,15 +82,70 @@ H100 = {
 }
 
 
+FIELDS = ("utilisation", "memory", "temperature", "power")
+H100_ROW = Gpu("NVIDIA H100 80GB HBM3", 0, 85899345920, 1024, 31, 69.12)
+
+
+def rows(*gpus: dict[str, Any] | str) -> list[Gpu] | None:
+    return GpuCollector(lambda: FakeNvml(*gpus)).read(0.0)
+
+
 def test_every_gpu_has_a_row_with_power_in_watts() -> None:
-    collector = GpuCollector(lambda: FakeNvml(H100, H100))
-    row = Gpu("NVIDIA H100 80GB HBM3", 0, 85899345920, 1024, 31, 69.12)
-    assert collector.read(0.0) == [row, row]
+    assert rows(H100, H100) == [H100_ROW, H100_ROW]
 
 
 def test_values_that_a_model_does_not_report_are_none() -> None:
-    collector = GpuCollector(lambda: FakeNvml({"name": b"GeForce\xff"}))
-    assert collector.read(0.0) == [Gpu("GeForce\ufffd", None, None, None, None, None)]
+    assert rows({"name": b"GeForce", "power": "Insufficient Permissions"}) == [
+        Gpu("GeForce", None, None, None, None, None)
+    ]
+
+
+def test_a_name_that_is_not_utf_8_has_replacement_characters() -> None:
+    assert rows({"name": b"Ge\xfcForce"}) == [Gpu("Ge\ufffdForce", None, None, None, None, None)]
+
+
+def test_a_lost_gpu_is_an_error_at_its_place_beside_the_others() -> None:
+    assert rows(H100, LOST, H100) == [
+        H100_ROW,
+        Gpu("", None, None, None, None, None, error=LOST),
+        H100_ROW,
+    ]
+
+
+def test_a_gpu_that_is_lost_while_it_is_read_is_an_error_too() -> None:
+    assert rows(H100, {"name": b"A2", **dict.fromkeys(FIELDS, LOST)}, H100) == [
+        H100_ROW,
+        Gpu("A2", None, None, None, None, None, error=LOST),
+        H100_ROW,
+    ]
+
+
+def test_one_value_that_cannot_be_read_leaves_the_others() -> None:
+    assert rows(H100 | {"power": "Unknown Error"}) == [
+        structs.replace(H100_ROW, power=None, error="Unknown Error")
+    ]
+
+
+def test_a_fault_of_the_library_in_one_gpu_leaves_the_others() -> None:
+    assert rows(H100, H100 | {"memory": (1,)}) == [
+        H100_ROW,
+        Gpu("", None, None, None, None, None, error=ANY),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "unknown"),
+    [
+        ("utilisation", 2**32 - 1, ("utilisation",)),
+        ("memory", (0, 2**64 - 1), ("memory_total", "memory_used")),
+        ("temperature", 2**32 - 1, ("temperature",)),
+        ("power", 2**32 - 1, ("power",)),
+    ],
+)
+def test_a_value_that_cannot_be_true_is_none(
+    field: str, value: Any, unknown: tuple[str, ...]
+) -> None:
+    assert rows(H100 | {field: value}) == [structs.replace(H100_ROW, **dict.fromkeys(unknown))]
 
 
 def test_without_the_package_there_is_no_section() -> None:
@@ -95,9 +163,33 @@ def test_without_the_package_there_is_no_section() -> None:
     assert len(loads) == 2
 
 
-def test_without_a_driver_or_a_gpu_there_is_no_section() -> None:
-    assert GpuCollector(lambda: FakeNvml(driver=False)).read(0.0) is None
-    assert GpuCollector(lambda: FakeNvml()).read(0.0) is None
+@pytest.mark.parametrize("error", ["Driver Not Loaded", "NVML Shared Library Not Found"])
+def test_without_a_driver_there_is_no_section(error: str) -> None:
+    assert GpuCollector(lambda: FakeNvml(init=error)).read(0.0) is None
+
+
+def test_without_a_gpu_there_is_no_section() -> None:
+    assert rows() is None
+
+
+def test_a_library_of_another_version_than_the_driver_is_an_error_until_they_match() -> None:
+    nvml = FakeNvml(H100, init=MISMATCH)
+    collector = GpuCollector(lambda: nvml)
+    for now in range(2):
+        with pytest.raises(FakeNvml.NVMLError, match="mismatch"):
+            collector.read(now)
+    nvml.init = ""
+    assert collector.read(2.0) == [H100_ROW]
+
+
+def test_a_driver_that_is_loaded_anew_is_opened_again() -> None:
+    nvml = FakeNvml(H100, count="Uninitialized")
+    collector = GpuCollector(lambda: nvml)
+    with pytest.raises(FakeNvml.NVMLError, match="Uninitialized"):
+        collector.read(0.0)
+    nvml.count = ""
+    assert collector.read(1.0) == [H100_ROW]
+    assert nvml.calls == ["init", "shutdown", "init"]
 
 
 def test_the_library_is_opened_once_and_closed_by_reset() -> None:
@@ -112,8 +204,18 @@ def test_the_library_is_opened_once_and_closed_by_reset() -> None:
     assert nvml.calls == ["init", "shutdown", "init"]
 
 
-def test_the_real_package_has_the_functions_that_the_fake_has() -> None:
+def test_the_real_package_has_the_functions_and_words_that_the_fake_has() -> None:
     nvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+    words = {
+        nvml.NVML_ERROR_NOT_SUPPORTED: NOT_SUPPORTED,
+        nvml.NVML_ERROR_NO_PERMISSION: "Insufficient Permissions",
+        nvml.NVML_ERROR_FUNCTION_NOT_FOUND: "Function Not Found",
+        nvml.NVML_ERROR_DRIVER_NOT_LOADED: "Driver Not Loaded",
+        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "NVML Shared Library Not Found",
+        nvml.NVML_ERROR_GPU_IS_LOST: LOST,
+        nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: MISMATCH,
+    }
+    assert {value: str(nvml.NVMLError(value)) for value in words} == words
     assert load_nvml() is nvml
     names = [name for name in dir(FakeNvml) if name.lower().startswith("nvml")]
     assert [name for name in names if not hasattr(nvml, name)] == []

@@ -9,11 +9,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from core.harness import CoreHarness
-from doubles.samples import GIB, TIMINGS, Scrape, full_sample, scrape
+from doubles.samples import GIB, SECTIONS, TIMINGS, Scrape, full_sample, scrape
 from nodnod_agent.core.counters import CODES
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.http.metrics import Metrics
 from nodnod_client import __version__
+from nodnod_client.codec import encode
+from nodnod_client.sections import Gpu
 
 OWN = [
     ("nodnod_cpu_used_ratio", {}, 0.125),
@@ -112,6 +114,18 @@ def test_a_filesystem_that_is_listed_twice_is_one_series(harness: CoreHarness) -
 
     labels = {"mountpoint": "/", "device": "d", "fstype": "t"}
     assert scrape(harness)("nodnod_filesystem_total_bytes", **labels) == 2
+
+
+def test_a_lost_gpu_has_no_series_and_leaves_the_others_their_numbers(
+    harness: CoreHarness,
+) -> None:
+    lost = Gpu("", None, None, None, None, None, error="GPU is lost")
+    harness.node.sampled(full_sample(sections={"gpu": encode([lost, *SECTIONS["gpu"]])}))
+
+    own = scrape(harness)
+
+    assert own("nodnod_gpu_power_watts", gpu="1", model="Tesla") == 150.5
+    assert own.of("gpu") == ["1"]
 
 
 @pytest.mark.parametrize("section", [b"null", b'{"error":"no"}', b"[]", b"5"])

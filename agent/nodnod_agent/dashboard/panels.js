@@ -136,12 +136,14 @@ const used = ({ utilisation }) => utilisation;
 
 class Gpus extends SectionTable {
   constructor() {
-    super("GPUs", (section) => section, [
-      { head: "GPU", kind: "words", of: ({ name }) => name },
+    const numbered = (section) => section.map((row, index) => ({ index, ...row }));
+    super("GPUs", numbered, [
+      { head: "GPU", kind: "words", of: ({ name, index }) => name || `GPU ${index}` },
       { head: "Used", kind: "share", of: (row) => percent(used(row)), bar: used },
       { head: "Memory", kind: "number", of: (row) => partOf(row.memoryUsed, row.memoryTotal) },
       { head: "°C", kind: "number", of: ({ temperature }) => number(temperature) },
       { head: "W", kind: "number", of: ({ power }) => number(power) },
+      { head: "", kind: "trouble", of: ({ error }) => (error ? `▲ ${error}` : "") },
     ]);
   }
 }

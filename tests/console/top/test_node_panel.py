@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from doubles.samples import SECTIONS as SAMPLES
 from nodnod_agent.console.top.node_panel import body, head
 from nodnod_client.messages import NodeStats
-from nodnod_client.sections import SECTIONS, Filesystem, Pressure, Process, Processes, Stall
+from nodnod_client.sections import SECTIONS, Filesystem, Gpu, Pressure, Process, Processes, Stall
 
 NOW = 1.7e9 + 900
 
@@ -117,6 +117,13 @@ def test_a_section_that_failed_shows_its_error_and_affects_no_other(
     text = shown(detail={"load": section, "cpu": DETAIL["cpu"]})
     assert words in text
     assert "user 8.0 %" in text
+
+
+def test_a_lost_gpu_shows_its_error_at_its_place() -> None:
+    lost = Gpu("", None, None, None, None, None, error="GPU is lost")
+    text = shown(detail={"gpu": msgspec.to_builtins([*SAMPLES["gpu"], lost])})
+    assert "\nTesla  75.0 %" in text
+    assert "\nGPU 1  GPU is lost" in text
 
 
 def test_an_invalid_history_is_not_shown() -> None:

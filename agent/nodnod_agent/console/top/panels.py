@@ -153,8 +153,8 @@ def _sensors(sensors: Sensors, _width: int, _: float) -> RenderableType:
 
 def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
     lines = []
-    for row in rows:
-        text = Text(plain(row.name), "bold")
+    for index, row in enumerate(rows):
+        text = Text(plain(row.name) or f"GPU {index}", "bold")
         if row.utilisation is not None:
             text.append(f"  {percent(row.utilisation)}", level_style(row.utilisation))
         if row.memory_total:
@@ -163,6 +163,8 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
             text.append(f"  {row.temperature:.0f} °C", "not bold")
         if row.power is not None:
             text.append(f"  {row.power:.0f} W", "not bold")
+        if row.error is not UNSET:
+            text.append(f"  {plain(row.error, 40)}", "red")
         lines.append(text)
     return Group(*lines) if lines else Text("none", "dim")
 
