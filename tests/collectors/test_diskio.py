@@ -23,6 +23,18 @@ def test_bytes_are_sectors_of_512_and_busy_is_in_seconds() -> None:
     assert found == {"vda": DiskCounters(8526, 1056562 * 512, 1420, 529832 * 512, 1.884)}
 
 
+def test_a_line_that_cannot_be_read_costs_its_own_row() -> None:
+    bad = b" 8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n 8 16 sdb 1\n"
+    assert parse_diskstats(bad + DISKSTATS, lambda _: True).keys() == {
+        *("loop0", "vda", "vda1", "dm-0", "sr0")
+    }
+
+
+def test_a_name_that_is_not_utf_8_is_still_text() -> None:
+    found = parse_diskstats(b" 8 0 sd\xff 1 2 3 4 5 6 7 8 9 10 11\n", lambda _: True)
+    assert list(compute(found, found, 1.0)) == ["sd\ufffd"]
+
+
 def test_only_disks_are_read() -> None:
     names: list[str] = []
     found = parse_diskstats(DISKSTATS, lambda name: names.append(name) or name == "dm-0")

@@ -48,3 +48,39 @@ def test_a_kernel_booted_with_psi_off_has_no_section(
     collector = PressureCollector(str(tmp_path))
     assert [collector.read(0.0), collector.read(1.0)] == [None, None]
     assert len(reads) == 3, "it is not read again"
+
+
+def broken_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: bytes) -> None:
+    """Let the file for memory have a content, and fail if it has none."""
+    for name, content in (("cpu", OLD_CPU), ("memory", memory), ("io", MEMORY)):
+        (tmp_path / name).write_bytes(content)
+    read = KernelFile.read
+
+    def reading(file: KernelFile) -> bytes:
+        data = read(file)
+        if not data:
+            raise OSError(5, "Input/output error")
+        return data
+
+    monkeypatch.setattr(KernelFile, "read", reading)
+
+
+@pytest.mark.parametrize("memory", [b"", b"some avg10=?\n"])
+def test_a_resource_that_cannot_be_read_is_unknown_until_it_can_be_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: bytes
+) -> None:
+    broken_memory(tmp_path, monkeypatch, memory)
+    collector = PressureCollector(str(tmp_path))
+    assert collector.read(0.0) == Pressure(Stall(7.0, None), None, Stall(1.53, 0.26))
+    (tmp_path / "memory").write_bytes(MEMORY)
+    assert collector.read(1.0) == Pressure(Stall(7.0, None), Stall(1.53, 0.26), Stall(1.53, 0.26))
+
+
+def test_a_pressure_that_cannot_be_read_at_all_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_memory(tmp_path, monkeypatch, b"")
+    for name in ("cpu", "io"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(OSError, match="Input/output error"):
+        PressureCollector(str(tmp_path)).read(0.0)

@@ -28,6 +28,7 @@ class DiskCounters(NamedTuple):
 
 
 Disks = dict[str, DiskCounters]
+"""By name as the system has it, see os.fsdecode."""
 
 
 def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Disks:
@@ -35,9 +36,9 @@ def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Disks:
     found: Disks = {}
     for line in data.split(b"\n"):
         columns = line.split()
-        if len(columns) < 13:
+        if len(columns) < 13 or not all(map(bytes.isdigit, columns[3:13])):
             continue
-        name = text(columns[2])
+        name = os.fsdecode(columns[2])
         if is_disk(name):
             reads, _, sectors_read, _, writes, _, sectors_written, _, _, busy_ms = map(
                 int, columns[3:13]
@@ -51,7 +52,7 @@ def parse_diskstats(data: bytes, is_disk: Callable[[str], bool]) -> Disks:
 def compute(before: Disks, after: Disks, elapsed: float) -> dict[str, DiskIo]:
     """The section from two readings; a disk that is in only one of them is left out."""
     return {
-        name: DiskIo(
+        text(name): DiskIo(
             read_bytes=round(per_second(then.read_bytes, now.read_bytes, elapsed), 1),
             write_bytes=round(per_second(then.write_bytes, now.write_bytes, elapsed), 1),
             reads=round(per_second(then.reads, now.reads, elapsed), 1),

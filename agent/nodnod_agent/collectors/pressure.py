@@ -1,6 +1,8 @@
 """The ``pressure`` section: the share of time that tasks wait for CPU, memory and I/O."""
 
-from nodnod_agent.collectors.kernel_files import KernelFile, open_optional
+import errno
+
+from nodnod_agent.collectors.kernel_files import open_optional
 from nodnod_client.sections import Pressure, Stall
 
 _RESOURCES = ("cpu", "memory", "io")
@@ -29,16 +31,20 @@ class PressureCollector:
         self._files = {name: open_optional(f"{directory}/{name}") for name in _RESOURCES}
 
     def read(self, now: float) -> Pressure | None:
-        """The current section."""
-        stalls = {name: self._stall(name, file) for name, file in self._files.items()}
-        return Pressure(**stalls) if any(stalls.values()) else None
-
-    def _stall(self, name: str, file: KernelFile | None) -> Stall | None:
-        if file is None:
-            return None
-        try:
-            return parse_pressure(file.read())
-        except OSError:
-            # Booted with psi=0: the file can be opened, but not read.
-            self._files[name] = None
-            return None
+        """The current section; a resource that cannot be read is None. Raises if none can be."""
+        stalls: dict[str, Stall | None] = dict.fromkeys(_RESOURCES)
+        fault: Exception | None = None
+        for name, file in tuple(self._files.items()):
+            try:
+                stalls[name] = None if file is None else parse_pressure(file.read())
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", None) == errno.EOPNOTSUPP:
+                    # Booted with psi=0: the file can be opened, but not read.
+                    self._files[name] = None
+                else:
+                    fault = error
+        if any(stalls.values()):
+            return Pressure(**stalls)
+        if fault is not None:
+            raise fault
+        return None

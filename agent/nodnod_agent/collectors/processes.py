@@ -136,7 +136,7 @@ def list_proc() -> Iterable[ProcessStat]:
             continue
         try:
             yield parse_process_stat(os.read(fd, 4096), tick, page)
-        except (ProcessLookupError, IndexError, ValueError):
+        except (OSError, IndexError, ValueError):
             continue
         finally:
             os.close(fd)
