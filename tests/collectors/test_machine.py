@@ -47,7 +47,7 @@ class FakeCollector:
     def refresh(self) -> None:
         pass
 
-    def hardware(self) -> list[str]:
+    def uplinks(self) -> list[str]:
         return ["eth0"]
 
     def reset(self) -> None:

@@ -127,7 +127,7 @@ class Machine:
                 values[name], sections[name] = self._read(name, at.mono)
         cpu, memory, load = values["cpu"], values["memory"], values["load"]
         disks = disk_sums(values["filesystems"] or ())
-        total = traffic(values["network"] or {}, self._collectors.network.hardware())
+        total = traffic(values["network"] or {}, self._collectors.network.uplinks())
         series = {
             "cpuUsed": cpu and cpu.used,
             "memoryUsedPercent": memory and round(percent(memory.used, memory.total), 2),

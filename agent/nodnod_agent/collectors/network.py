@@ -7,8 +7,12 @@ from typing import NamedTuple
 import psutil
 
 from nodnod_agent.collectors.kernel_files import file_source, text
+from nodnod_agent.collectors.uplinks import Uplinks
 from nodnod_agent.core.stats.rates import per_second
 from nodnod_client.sections import NetworkIo
+
+RECHECK = 5.0
+"""Seconds after which the routes and the masters of cards are looked up again."""
 
 
 class InterfaceCounters(NamedTuple):
@@ -29,17 +33,19 @@ class Traffic(NamedTuple):
 
 
 Interfaces = dict[str, InterfaceCounters]
+"""By name as the system has it, see os.fsdecode."""
 
 
 def parse_net_dev(data: bytes) -> Interfaces:
     """/proc/net/dev: eight columns received, eight sent. An interface name may have colons."""
     found: Interfaces = {}
     for line in data.split(b"\n")[2:]:
-        name, colon, rest = line.rpartition(b":")
-        if not colon:
+        name, _, rest = line.rpartition(b":")
+        words = rest.split()
+        if len(words) < 12 or not all(map(bytes.isdigit, words)):
             continue
-        columns = [int(column) for column in rest.split()]
-        found[text(name.strip())] = InterfaceCounters(
+        columns = [int(word) for word in words]
+        found[os.fsdecode(name.strip())] = InterfaceCounters(
             recv_bytes=columns[0],
             sent_bytes=columns[8],
             packets=columns[1] + columns[9],
@@ -52,7 +58,7 @@ def parse_net_dev(data: bytes) -> Interfaces:
 def compute(before: Interfaces, after: Interfaces, elapsed: float) -> dict[str, NetworkIo]:
     """The section from two readings; an interface in only one of them is left out."""
     return {
-        name: NetworkIo(
+        text(name): NetworkIo(
             *(
                 round(per_second(earlier, later, elapsed), 1)
                 for earlier, later in zip(then, now, strict=True)
@@ -63,13 +69,12 @@ def compute(before: Interfaces, after: Interfaces, elapsed: float) -> dict[str, 
     }
 
 
-def traffic(section: dict[str, NetworkIo], hardware: Iterable[str]) -> Traffic:
-    """The traffic in and out of the machine: the sum of its ``hardware`` interfaces.
+def traffic(section: dict[str, NetworkIo], uplinks: Iterable[str]) -> Traffic:
+    """The traffic in and out of the machine: the sum of its ``uplinks``.
 
-    Bridges, bonds, tunnels and container interfaces carry the same bytes again. Without hardware
-    interfaces it is the sum of all but the loopback.
+    Without one it is the sum of all interfaces but the loopback.
     """
-    names = [name for name in hardware if name in section] or [
+    names = [name for name in uplinks if name in section] or [
         name for name in section if name not in ("lo", "lo0")
     ]
     return Traffic(
@@ -84,32 +89,26 @@ class NetworkCollector:
     def __init__(
         self,
         source: Callable[[], Interfaces] | None = None,
-        is_hardware: Callable[[str], bool] | None = None,
+        find_uplinks: Callable[[Iterable[str]], list[str]] | None = None,
     ) -> None:
         self._source = source or file_source("/proc/net/dev", parse_net_dev, psutil_interfaces)
-        self._is_hardware = is_hardware or has_device
+        self._find_uplinks = find_uplinks or Uplinks().find
         self._interfaces: Interfaces = {}
         self._when = 0.0
-        self._hardware: dict[str, bool] = {}
+        self._uplinks: list[str] = []
+        self._found_at = -RECHECK
 
     def read(self, now: float) -> dict[str, NetworkIo]:
         """The section since the previous reading."""
         interfaces, before = self._source(), self._interfaces
         elapsed, self._when, self._interfaces = now - self._when, now, interfaces
-        if interfaces.keys() != self._hardware.keys():
-            self._hardware = {name: self._is_hardware(name) for name in interfaces}
+        if interfaces.keys() != before.keys() or now - self._found_at >= RECHECK:
+            self._uplinks, self._found_at = self._find_uplinks(interfaces), now
         return compute(before, interfaces, elapsed)
 
-    def hardware(self) -> list[str]:
-        """The hardware interfaces of the last reading."""
-        return [name for name, is_hardware in self._hardware.items() if is_hardware]
-
-
-def has_device(name: str) -> bool:
-    """Whether an interface is hardware: by /sys, or by its name on macOS."""
-    if os.path.isdir("/sys/class/net"):
-        return os.path.exists(f"/sys/class/net/{name}/device")
-    return name.startswith("en")
+    def uplinks(self) -> list[str]:
+        """The interfaces, as in the section, that carry the machine's traffic; maybe none."""
+        return [text(name) for name in self._uplinks]
 
 
 def psutil_interfaces() -> Interfaces:
