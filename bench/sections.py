@@ -20,7 +20,8 @@ from typing import Any
 import msgspec
 
 from bench.harness.options import flag, positive, seconds
-from nodnod_agent.collectors.machine import Machine, moment, open_collectors
+from nodnod_agent.collectors.machine import Machine, open_collectors
+from nodnod_agent.collectors.moment import moment
 from nodnod_agent.collectors.processes import NotReady
 from nodnod_client.sections import EXPENSIVE
 

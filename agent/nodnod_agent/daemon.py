@@ -18,7 +18,7 @@ from msgspec import structs
 
 from nodnod_agent.auth.access import Credentials, host_policy, read_credentials
 from nodnod_agent.auth.policy import AuthPolicy
-from nodnod_agent.collectors.sampler import Sampler
+from nodnod_agent.collectors.sampler import Sampler, open_machine
 from nodnod_agent.config.settings import ACCESS, Settings
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.core.interfaces import Hello
@@ -40,6 +40,9 @@ from nodnod_client.address import Address
 
 DRAIN_TIMEOUT = 1.5
 """Seconds in which clients must read their close frames when the agent stops."""
+
+FIRST_SAMPLE = 3.0
+"""Seconds without a first sample after which a warning says so; a quarter of one is usual."""
 
 LEAVE_DELAY = 0.1
 """Seconds between telling the peers that this node leaves and closing the connections."""
@@ -71,8 +74,8 @@ async def _serve(
     settings: Settings, credentials: Credentials, reload: Reload, sockets: list[socket.socket]
 ) -> None:
     daemon = _Daemon(settings, credentials, reload, sockets[0].getsockname()[1])
-    await daemon.start(sockets)
     try:
+        await daemon.start(sockets)
         await daemon.stop_requested.wait()
     finally:
         await daemon.stop()
@@ -89,12 +92,18 @@ class _Daemon:
         self._credentials = credentials
         self._reload = reload
         self._sampled = asyncio.Event()
+        """Whether there is a sample, or there need be none because the agent stops."""
         self.stop_requested = asyncio.Event()
         self._listen = Address(settings.listen.host, port)
         self._advertise = settings.advertise or advertised_address(self._listen, _seeds(settings))
         instance = secrets.token_hex(8)
         hello = Hello(2, settings.name, instance, str(self._advertise))
-        self._sampler = Sampler(settings.interval, self._deliver, loop=loop, version=__version__)
+        self._sampler = Sampler(
+            settings.interval,
+            self._deliver,
+            loop=loop,
+            open_machine=partial(open_machine, __version__),
+        )
         lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
         queue = FairQueue(loop)
@@ -142,12 +151,16 @@ class _Daemon:
         self._apply(settings, credentials)
 
     async def start(self, sockets: list[socket.socket]) -> None:
-        """Start sampling, listening and dialing."""
+        """Start sampling, listening and dialing; nothing more once a stop is requested."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.stop_requested.set)
+            self._loop.add_signal_handler(number, self._request_stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         self._sampler.start()
+        warning = self._loop.call_later(FIRST_SAMPLE, self._warn_of_no_sample)
         await self._sampled.wait()  # the first client must not get numbers from before a sample
+        warning.cancel()
+        if self.stop_requested.is_set():
+            return
         # These objects live as long as the process: the garbage collector need not scan them again.
         gc.collect()
         gc.freeze()
@@ -182,6 +195,17 @@ class _Daemon:
         await self._server.drained(DRAIN_TIMEOUT)
         await self._dialing.table.drained(DRAIN_TIMEOUT / 3)
         self._systemd.close()
+
+    def _request_stop(self) -> None:
+        self.stop_requested.set()
+        self._sampled.set()
+
+    def _warn_of_no_sample(self) -> None:
+        text = (
+            "No sample of this machine after %g s; until there is one the agent does not listen. %s"
+        )
+        busy = f"It is still {self._sampler.busy_with()}"
+        log.warning(text, FIRST_SAMPLE, busy)
 
     def _deliver(self, sample: Sample) -> None:
         self._node.sampled(sample)

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from nodnod_agent.collectors.kernel_files import KernelFile
-from nodnod_agent.collectors.machine import Collectors, Machine, Moment, moment, open_collectors
+from nodnod_agent.collectors.machine import Collectors, Machine, open_collectors
+from nodnod_agent.collectors.moment import Moment, moment
 from nodnod_agent.collectors.processes import NotReady
 from nodnod_client.sections import (
     EXPENSIVE,

@@ -3,11 +3,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 
 from eventually import SLACK
-from nodnod_agent.collectors.machine import Moment, Timing
+from nodnod_agent.collectors.machine import Machine
+from nodnod_agent.collectors.moment import Moment, Timing
 from nodnod_agent.collectors.sampler import WARM_UP, Sampler, next_tick
 from nodnod_agent.core.stats.sample import Sample
 
@@ -16,6 +18,8 @@ TIMEOUT = 10.0
 
 class FakeMachine:
     """Numbers its samples. ``read`` returns expensive sections, by default at once."""
+
+    reading = "memory"
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
@@ -53,15 +57,24 @@ class FakeMachine:
 class SamplerHarness:
     """A sampler over a fake machine, and the samples that it delivers."""
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, opening: threading.Event | Exception | None = None) -> None:
+        """``opening`` is what the machine waits for, or the error of the first attempt."""
         self.machine = FakeMachine()
+        self._opening = opening
         self.samples = asyncio.Queue[Sample]()
         self.sampler = Sampler(
             interval,
             self.samples.put_nowait,
             loop=asyncio.get_running_loop(),
-            machine=self.machine,  # type: ignore[arg-type]
+            open_machine=self._open,
         )
+
+    def _open(self) -> Machine:
+        opening, self._opening = self._opening, None
+        if isinstance(opening, Exception):
+            raise opening
+        assert opening is None or opening.wait(TIMEOUT)
+        return cast(Machine, self.machine)
 
     async def next(self, fits: Callable[[Sample], bool] = lambda _: True) -> Sample:
         """The next sample that fits."""
@@ -103,6 +116,40 @@ async def test_the_first_sample_comes_after_two_readings(slow: SamplerHarness) -
     assert sample.cpu_used == 2, "the second reading"
     first, second = slow.machine.moments
     assert second.mono - first.mono >= WARM_UP
+
+
+async def test_a_demand_before_the_machine_is_open_is_met_once_it_is() -> None:
+    may_open = threading.Event()
+    harness = SamplerHarness(60.0, may_open)
+    harness.sampler.start()
+    harness.sampler.demand(["gpu"], 60)
+    assert harness.sampler.busy_with() == "opening the files of /proc and /sys"
+    may_open.set()
+    await harness.next_with("gpu")
+    assert harness.sampler.busy_with() == "reading the memory section"
+    harness.sampler.stop()
+
+
+async def test_a_machine_that_cannot_be_opened_is_opened_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    harness = SamplerHarness(0.02, ValueError("odd"))
+    harness.sampler.start()
+    await harness.next()
+    assert "cannot open the files of this machine; trying again" in caplog.text
+    harness.sampler.stop()
+
+
+async def test_a_machine_that_is_opened_after_the_stop_is_stopped_too() -> None:
+    may_open = threading.Event()
+    harness = SamplerHarness(60.0, may_open)
+    harness.sampler.start()
+    sampler = next(t for t in threading.enumerate() if t.name == "nodnod-sampler")
+    harness.sampler.stop()
+    may_open.set()
+    await asyncio.to_thread(sampler.join, TIMEOUT)
+    assert harness.machine.stopped
+    assert harness.machine.moments == []
 
 
 async def test_a_sample_comes_every_interval(fast: SamplerHarness) -> None:
@@ -265,5 +312,7 @@ def test_the_sampler_survives_a_closed_loop() -> None:
     assert len(harness.machine.moments) >= count + 3
 
 
-async def test_timings_are_those_of_the_machine() -> None:
-    assert SamplerHarness(60.0).sampler.timings() == {"cpu": (0.001, 2)}
+async def test_timings_are_those_of_the_machine_once_it_is_open(slow: SamplerHarness) -> None:
+    await slow.next()
+    assert slow.sampler.timings() == {"cpu": (0.001, 2)}
+    assert SamplerHarness(60.0).sampler.timings() == {}

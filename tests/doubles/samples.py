@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.harness import CoreHarness, FakePeer
-from nodnod_agent.collectors.machine import Timing
+from nodnod_agent.collectors.moment import Timing
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_agent.http.metrics import Metrics
 from nodnod_client.codec import encode

@@ -15,6 +15,7 @@ from nodnod_agent.collectors.gpu import GpuCollector
 from nodnod_agent.collectors.kernel_files import open_optional
 from nodnod_agent.collectors.load import LoadCollector
 from nodnod_agent.collectors.memory import MemoryCollector
+from nodnod_agent.collectors.moment import Moment, Timing
 from nodnod_agent.collectors.network import NetworkCollector, traffic
 from nodnod_agent.collectors.pressure import PressureCollector
 from nodnod_agent.collectors.processes import NotReady, ProcessesCollector
@@ -28,34 +29,6 @@ logger = logging.getLogger(__name__)
 
 _REQUIRED = ("cpu", "memory", "filesystems")
 """The sections that the stats of the node itself are computed from."""
-
-
-class Moment(NamedTuple):
-    """One moment on three clocks, in seconds.
-
-    ``mono`` is monotonic, for rates. ``clock`` is monotonic too, and also runs while the machine
-    is suspended. ``unix`` is the wall clock.
-    """
-
-    mono: float
-    clock: float
-    unix: float
-
-
-class Timing(NamedTuple):
-    """The duration of a section's last reading, in seconds, and the number of its failures."""
-
-    seconds: float
-    failures: int
-
-
-# The monotonic clock of Linux stops during suspend, and so does Python's on macOS.
-_SUSPEND_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def moment() -> Moment:
-    """The current moment."""
-    return Moment(time.monotonic(), time.clock_gettime(_SUSPEND_CLOCK), time.time())
 
 
 class Collectors(NamedTuple):
@@ -111,6 +84,8 @@ class Machine:
     """Runs the collectors: those of every tick in one thread, those on demand in another."""
 
     def __init__(self, collectors: Collectors) -> None:
+        self.reading = ""
+        """The section that is being read, or was last, of those of every tick."""
         self._collectors = collectors
         self._by_name: dict[str, Any] = collectors._asdict()
         self._timings = dict.fromkeys(collectors._fields, Timing(0.0, 0))
@@ -119,11 +94,13 @@ class Machine:
 
     def sample(self, at: Moment) -> Sample:
         """Read all sections but the expensive ones. Rates are since the previous sample."""
+        self.reading = "filesystems"
         self._collectors.filesystems.refresh()
         values: dict[str, Any] = {}
         sections: dict[str, bytes] = {}
         for name in self._by_name:
             if name not in EXPENSIVE:
+                self.reading = name
                 values[name], sections[name] = self._read(name, at.mono)
         cpu, memory, load = values["cpu"], values["memory"], values["load"]
         disks = disk_sums(values["filesystems"] or ())

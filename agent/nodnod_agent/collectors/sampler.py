@@ -10,12 +10,16 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from nodnod_agent.collectors.machine import Machine, Moment, Timing, moment, open_collectors
+from nodnod_agent.collectors.moment import Moment, Timing, moment
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.sections import EXPENSIVE
+
+if TYPE_CHECKING:
+    from nodnod_agent.collectors.machine import Machine
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +40,22 @@ def next_tick(due: float, now: float, interval: float) -> float:
     return scheduled if scheduled - now > interval / 2 else now + interval
 
 
+def open_machine(version: str) -> "Machine":
+    """This machine, with its kernel files open: that may take forever.
+
+    A file of /proc may be that of lxcfs, which may hang. psutil reads one while it is imported.
+    """
+    from nodnod_agent.collectors.machine import Machine, open_collectors
+
+    return Machine(open_collectors(version))
+
+
 class Sampler:
     """Delivers a Sample to the event loop every ``interval`` seconds.
 
     ``deliver`` is called on ``loop``, never after ``stop``. ``demand`` and ``timings`` may be
-    called from any thread. The thread of the ticks never waits for a mount or an expensive section.
+    called from any thread. The thread of the ticks opens the machine; it never waits for a mount or
+    an expensive section.
     """
 
     def __init__(
@@ -49,14 +64,14 @@ class Sampler:
         deliver: Callable[[Sample], None],
         *,
         loop: asyncio.AbstractEventLoop,
-        version: str = "",
-        machine: Machine | None = None,
+        open_machine: Callable[[], "Machine"],
         now: Callable[[], Moment] = moment,
     ) -> None:
         self._interval = interval
         self._deliver = deliver
         self._loop = loop
-        self._machine = machine or Machine(open_collectors(version))
+        self._open_machine = open_machine
+        self._machine: Machine | None = None
         self._now = now
         self._changed = threading.Condition()
         self._stopped = False
@@ -86,35 +101,72 @@ class Sampler:
                 if end <= now:
                     self._due.add(name)
                 self._demanded[name] = max(end, now + seconds)
-            if self._expensive_thread is None and not self._stopped:
-                self._expensive_thread = threading.Thread(
-                    target=self._run_expensive, name="nodnod-ondemand", daemon=True
-                )
-                self._expensive_thread.start()
+            self._start_expensive()
             self._changed.notify_all()
 
     def timings(self) -> dict[str, Timing]:
         """Section -> the duration of its last reading, and its failures."""
-        return self._machine.timings()
+        return {} if self._machine is None else self._machine.timings()
+
+    def busy_with(self) -> str:
+        """What the thread of the ticks does, or did last."""
+        if self._machine is None:
+            return "opening the files of /proc and /sys"
+        return f"reading the {self._machine.reading} section"
 
     def stop(self) -> None:
         """End the threads; returns at once, even if a thread hangs."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._machine.stop()
+        if self._machine is not None:
+            self._machine.stop()
 
     def _run(self) -> None:
+        machine = self._opened()
+        if machine is None:
+            return
         due = self._now().mono
-        self._tick(deliver=False)
+        self._tick(machine, deliver=False)
         due += WARM_UP
         while self._sleep_until(due):
-            self._tick(deliver=True)
+            self._tick(machine, deliver=True)
             due = next_tick(due, self._now().mono, self._interval)
 
-    def _tick(self, *, deliver: bool) -> None:
+    def _opened(self) -> "Machine | None":
+        """The machine, opened; None once stopped."""
+        while True:
+            try:
+                machine = self._open_machine()
+                break
+            except Exception:
+                logger.exception("cannot open the files of this machine; trying again")
+            if not self._sleep_until(self._now().mono + self._interval):
+                return None
+        with self._changed:
+            if self._stopped:
+                machine.stop()
+                return None
+            self._machine = machine
+            self._start_expensive()
+        return machine
+
+    def _start_expensive(self) -> None:
+        """Start the second thread with the first demand; call it with the lock held."""
+        if self._machine is None or self._expensive_thread is not None:
+            return
+        if self._demanded and not self._stopped:
+            self._expensive_thread = threading.Thread(
+                target=self._run_expensive,
+                args=(self._machine,),
+                name="nodnod-ondemand",
+                daemon=True,
+            )
+            self._expensive_thread.start()
+
+    def _tick(self, machine: "Machine", *, deliver: bool) -> None:
         try:
-            sample = self._machine.sample(self._now())
+            sample = machine.sample(self._now())
         except Exception:
             logger.exception("the sampler failed; it continues")
             return
@@ -149,9 +201,9 @@ class Sampler:
         if not self._stopped:
             self._deliver(sample)
 
-    def _run_expensive(self) -> None:
-        while (names := self._next_expensive()) is not None:
-            sections = self._machine.read_expensive(sorted(names), self._now().mono)
+    def _run_expensive(self, machine: "Machine") -> None:
+        while (names := self._next_expensive(machine)) is not None:
+            sections = machine.read_expensive(sorted(names), self._now().mono)
             with self._changed:
                 self._expensive.update(sections)
                 if sections:
@@ -161,7 +213,7 @@ class Sampler:
                 with self._changed:
                     self._due |= not_ready
 
-    def _next_expensive(self) -> set[str] | None:
+    def _next_expensive(self, machine: "Machine") -> set[str] | None:
         """Wait until sections are due; None once stopped. Resets those without a demand."""
         while True:
             with self._changed:
@@ -179,6 +231,6 @@ class Sampler:
                     self._changed.wait(None if nearest is None else max(0.0, nearest - now))
                     continue
             for name in ended:
-                self._machine.reset(name)
+                machine.reset(name)
             if names:
                 return names

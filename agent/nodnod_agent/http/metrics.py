@@ -21,7 +21,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from nodnod_agent.collectors.machine import Timing
+from nodnod_agent.collectors.moment import Timing
 from nodnod_agent.core.counters import DURATIONS, Histogram
 from nodnod_agent.core.membership.link import LinkState
 from nodnod_agent.core.node import Node

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from nodnod_agent.collectors.machine import Timing
+from nodnod_agent.collectors.moment import Timing
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.delivery import Waiter
