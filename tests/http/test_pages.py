@@ -9,6 +9,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from core.harness import CoreHarness
+from core.unverified import TELLER, A, entry, tell
 from doubles.samples import Scrape, full_sample
 from nodnod_agent.http.metrics import Metrics
 from nodnod_agent.http.pages import Pages
@@ -205,16 +206,27 @@ def test_members_is_the_answer_to_type_3(browser: Browser) -> None:
     assert [member["name"] for member in members] == ["own", "kyle"]
 
 
-def test_service_discovery_lists_every_member_that_prometheus_can_scrape(browser: Browser) -> None:
-    browser.harness.peer("kyle")
-    browser.harness.peer("original", version=1)
-    browser.harness.attempt(browser.harness.configure("10.0.0.9")).refuse()
+def test_service_discovery_lists_the_members_that_are_known_to_serve_metrics(
+    browser: Browser,
+) -> None:
+    harness = browser.harness
+    harness.peer("kyle")
+    harness.peer("original", version=1)
+    harness.attempt(harness.configure("10.0.0.9")).refuse()  # of either version
+    tell(harness, entry("stan", A))
 
     assert browser.read("/sd") == [
         {"targets": ["10.0.0.1:7070"], "labels": {"node": "own"}},
-        {"targets": ["10.0.0.9:7070"], "labels": {"node": "10.0.0.9:7070"}},
         {"targets": ["10.0.0.2:7070"], "labels": {"node": "kyle"}},
+        {"targets": [str(A)], "labels": {"node": "stan"}},
+        {"targets": [TELLER.address], "labels": {"node": TELLER.name}},
     ]
+
+
+def test_service_discovery_keeps_a_member_that_is_down(browser: Browser) -> None:
+    browser.harness.peer("kyle").hang_up()
+
+    assert [group["labels"]["node"] for group in browser.read("/sd")] == ["own", "kyle"]
 
 
 # Metrics.

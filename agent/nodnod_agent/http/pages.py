@@ -213,11 +213,17 @@ class Pages:
         request.reply(page(200, JSON, b'{"status":"ok"}'))
 
     def _service_discovery(self, request: _PageRequest) -> None:
-        """Respond for Prometheus' http_sd: one group per member that has not left."""
+        """Respond for Prometheus' http_sd: one group per member that has not left.
+
+        Version 1 serves no metrics, and a configured node that was never met may be one. A node with
+        an instance is none: others tell of it, and they only tell of version 2.
+        """
         groups = [
             {"targets": [member.address], "labels": {"node": member.name}}
             for member in self.node.peers.members()
-            if member.state != "left" and member.version != 1
+            if member.state != "left"
+            and member.version != 1
+            and (member.version or member.instance)
         ]
         request.reply(page(200, JSON, encode(groups)))
 
