@@ -96,6 +96,20 @@ async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None
         await expect(row).to_contain_text("60.0\u00a0%")
 
 
+async def test_a_mount_that_is_measured_once_shows_when(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        mount = {
+            "mount": "/net/nas", "device": "nas:/x", "type": "nfs4", "total": 100, "used": 60,
+            "free": 40, "inodesUsedPercent": None, "counted": False, "measuredAt": 1.7e9,
+        }  # fmt: skip
+        cluster.nodes["a"].detail["filesystems"] = [mount]
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        row = page.locator("[data-section=filesystems] tbody tr")
+        await expect(row).to_contain_text("not counted, as of 14 Nov 2023")
+
+
 async def test_the_view_of_a_node_shows_that_it_went_down(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(f"{cluster.url}#/node/b")

@@ -28,9 +28,8 @@ BLOCK = 4096
 class Fuse:
     """Mounted at ``point``, with ``blocks`` of 4 KiB of which half are free, and 100 inodes.
 
-    Only ``user`` may look at it.
-    It answers from ``answer`` until ``stop_answering``; requests in between are answered late.
-    ``measured`` is how often it has been asked for its size.
+    Only ``user`` may look at it. It answers from ``answer`` until ``stop_answering``; requests in
+    between are answered late. ``measured`` is how often it has been asked for its size.
     """
 
     def __init__(

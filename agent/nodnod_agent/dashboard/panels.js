@@ -39,11 +39,15 @@ class Filesystems extends SectionTable {
   }
 }
 
-function trouble({ stuckSince, error, counted }) {
+function trouble({ stuckSince, error, counted, measuredAt }) {
   if (known(stuckSince)) {
     return `▲ no answer since ${moment(stuckSince)}`;
   }
-  return error ? `▲ ${error}` : counted ? "" : "not counted";
+  if (error) {
+    return `▲ ${error}`;
+  }
+  const age = known(measuredAt) ? [`as of ${moment(measuredAt)}`] : [];
+  return [...(counted ? [] : ["not counted"]), ...age].join(", ");
 }
 
 const busy = ({ busyPercent }) => busyPercent;

@@ -83,15 +83,17 @@ def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableTy
     table = _table("Mount", *(("Device",) if width >= 70 else ()), right=("", "Used", "Free", ""))
     for row in rows:
         share = 100 * row.used / (row.used + row.free) if row.used + row.free else 0.0
-        note = ""
+        note, style = "", "bold red"
         if row.stuck_since is not UNSET:
             note = f"STUCK {human_span(now - row.stuck_since)}"
         elif row.error is not UNSET:
             note = plain(row.error, 40)
+        elif row.measured_at is not UNSET:
+            note, style = f"{human_span(now - row.measured_at)} old", "dim"
         device = [Text(plain(f"{row.device} ({row.type})"))] if width >= 70 else []
         numbers = [Text(percent(share), level_style(share)), Text(human_bytes(row.free))]
         mount = Text(plain(row.mount), "bold" if row.counted else "")
-        table.add_row(mount, *device, meter(share, 8), *numbers, Text(note, "bold red"))
+        table.add_row(mount, *device, meter(share, 8), *numbers, Text(note, style))
     return table
 
 
