@@ -1,19 +1,19 @@
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import ANY
+from unittest.mock import ANY, Mock
 
+import pynvml
 import pytest
 from msgspec import structs
 
-from nodnod_agent.collectors.gpu import GpuCollector, load_nvml
+from nodnod_agent.collectors.gpu import GpuCollector
 from nodnod_client.sections import Gpu
 
 
 class FakeNvml:
     """The functions of nvidia-ml-py that the collector calls, over given GPUs.
 
-    Written from the documentation of the library, without a real GPU. A value, a GPU or ``init``
-    may be the text of an error, as the library has it.
+    A value, a GPU, ``init`` or ``count`` may be the text of an error, as the library has it.
     """
 
     NVML_TEMPERATURE_GPU = 0
@@ -204,18 +204,77 @@ def test_the_library_is_opened_once_and_closed_by_reset() -> None:
     assert nvml.calls == ["init", "shutdown", "init"]
 
 
-def test_the_real_package_has_the_functions_and_words_that_the_fake_has() -> None:
-    nvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
-    words = {
-        nvml.NVML_ERROR_NOT_SUPPORTED: NOT_SUPPORTED,
-        nvml.NVML_ERROR_NO_PERMISSION: "Insufficient Permissions",
-        nvml.NVML_ERROR_FUNCTION_NOT_FOUND: "Function Not Found",
-        nvml.NVML_ERROR_DRIVER_NOT_LOADED: "Driver Not Loaded",
-        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "NVML Shared Library Not Found",
-        nvml.NVML_ERROR_GPU_IS_LOST: LOST,
-        nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: MISMATCH,
-    }
-    assert {value: str(nvml.NVMLError(value)) for value in words} == words
-    assert load_nvml() is nvml
-    names = [name for name in dir(FakeNvml) if name.lower().startswith("nvml")]
-    assert [name for name in names if not hasattr(nvml, name)] == []
+# With the real package, over a library of NVIDIA that is made up.
+
+
+class FakeLibrary:
+    """What the package calls of libnvidia-ml.so: two GPUs, of which the first is lost.
+
+    Functions return NVML's code of an error. They set what they have found through a pointer.
+    """
+
+    def __init__(self) -> None:
+        self.init = 0
+
+    def nvmlInitWithFlags(self, _: object) -> int:  # noqa: N802
+        return self.init
+
+    def nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802
+        count._obj.value = 2
+        return 0
+
+    def nvmlDeviceGetHandleByIndex_v2(self, index: Any, _: object) -> int:  # noqa: N802
+        return pynvml.NVML_ERROR_GPU_IS_LOST if index.value == 0 else 0
+
+    def nvmlDeviceGetName(self, _: object, name: Any, __: object) -> int:  # noqa: N802
+        name.value = b"Ge\xfcForce"
+        return 0
+
+    def nvmlDeviceGetTemperature(self, _: object, __: object, found: Any) -> int:  # noqa: N802
+        found._obj.value = 44
+        return 0
+
+    def nvmlDeviceGetPowerUsage(self, *_: object) -> int:  # noqa: N802
+        return pynvml.NVML_ERROR_NO_PERMISSION
+
+    def nvmlDeviceGetMemoryInfo(self, *_: object) -> int:  # noqa: N802
+        return pynvml.NVML_ERROR_UNKNOWN
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> FakeLibrary:
+    library = FakeLibrary()
+    monkeypatch.setattr(pynvml, "nvmlLib", library)
+    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+    return library
+
+
+def test_the_package_has_a_lost_gpu_and_a_name_that_is_not_utf_8(library: FakeLibrary) -> None:
+    assert GpuCollector().read(0.0) == [
+        Gpu("", None, None, None, None, None, error=LOST),
+        Gpu("Ge\ufffdForce", None, None, None, 44, None, error="Unknown Error"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "code", [pynvml.NVML_ERROR_DRIVER_NOT_LOADED, pynvml.NVML_ERROR_LIBRARY_NOT_FOUND]
+)
+def test_the_package_without_a_driver_is_a_machine_without_gpus(
+    library: FakeLibrary, code: int
+) -> None:
+    library.init = code
+    assert GpuCollector().read(0.0) is None
+
+
+def test_the_package_of_another_version_than_the_driver_is_an_error(library: FakeLibrary) -> None:
+    library.init = pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH
+    with pytest.raises(pynvml.NVMLError, match="mismatch"):
+        GpuCollector().read(0.0)
+
+
+def test_the_package_without_the_library_is_a_machine_without_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pynvml, "nvmlLib", None)
+    monkeypatch.setattr(pynvml, "CDLL", Mock(side_effect=OSError))
+    assert GpuCollector().read(0.0) is None
