@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-_CLONE_NEWNS = 0x00020000
+_CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 
@@ -35,6 +35,11 @@ def enter() -> None:
     """Give this process a mount table of its own. Raises OSError."""
     _libc("unshare", _CLONE_NEWNS)
     mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
+
+
+def own_network() -> None:
+    """Give this process a network of its own, without interfaces. Raises OSError."""
+    _libc("unshare", _CLONE_NEWNET)
 
 
 def bind(source: str) -> str:
