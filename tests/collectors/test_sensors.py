@@ -225,6 +225,12 @@ def test_a_machine_without_other_temperatures_has_those_of_its_thermal_zones(
     assert section(tmp_path).temperatures == [Temperature("nvme Composite", 38.85, 84.85)]
 
 
+def test_thermal_zones_stand_in_for_temperatures_that_cannot_be_true(tmp_path: Path) -> None:
+    files(tmp_path, "class/thermal/thermal_zone0", ZONE)
+    files(tmp_path, "class/hwmon/hwmon0", NVME | {"temp1_input": 65261850})
+    assert section(tmp_path).temperatures == [Temperature("cpu-thermal", 47, 90)]
+
+
 def test_without_power_supplies_the_temperatures_stand(tmp_path: Path) -> None:
     files(tmp_path, "class/hwmon/hwmon0", NVME)
     assert section(tmp_path).battery is None

@@ -109,10 +109,11 @@ def sys_sensors(root: str = "/sys") -> SensorReadings:
             label = read_word(f"{sensor}_label")
             if kind == "fan":
                 fans.setdefault(chip, []).append(FanReading(label, value))
-            else:
+            elif celsius(value / 1000) is not None:
                 critical = _degrees(read_number(f"{sensor}_crit"))
                 reading = TemperatureReading(label, value / 1000, critical)
                 temperatures.setdefault(chip, []).append(reading)
+    # Impossible temperatures are left out here, so that thermal zones stand in for them.
     return SensorReadings(
         temperatures or _thermal_zones(root), fans, read_battery(f"{root}/class/power_supply")
     )
