@@ -1,5 +1,6 @@
 import os
 import sys
+from unittest.mock import Mock
 
 import pytest
 
@@ -143,3 +144,11 @@ def test_the_id_of_a_mount_is_that_of_the_mount_table() -> None:
         points = {entry.id: entry.point for entry in visible(parse_mountinfo(file.read()))}
     assert points[mount_id("/proc")] == "/proc"
     assert mount_id("/does/not/exist") is None
+
+
+@linux
+def test_a_system_that_does_not_tell_has_no_mount_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr("builtins.open", Mock(side_effect=FileNotFoundError))
+    assert mount_id("/proc") is None
+    assert len(os.listdir("/proc/self/fd")) == before

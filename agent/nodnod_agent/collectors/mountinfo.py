@@ -29,34 +29,50 @@ class MountEntry(NamedTuple):
         return self.type == "autofs" and _TIMEOUT.search(self.options) is not None
 
 
-# "id parent major:minor root point options... - type source super-options". The kernel escapes
-# spaces and line feeds, and no other character that some languages take for the end of a line.
-_LINE = re.compile(
-    rb"(\d{1,10}) (\d{1,10}) (\d+:\d+) ([^ ]+) ([^ ]+)(?: [^ ]+)*? - ([^ ]+) ([^ ]*)(?: (.*))?",
-    re.DOTALL,
-)
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 _TIMEOUT = re.compile(r"(^|,)timeout=0*[1-9]")
 
 
 def parse_mountinfo(data: bytes) -> list[MountEntry]:
-    """The table; a line that is no mount is passed over. Paths are as the system has them."""
+    """The table; a line that is no mount is passed over. Paths are as the system has them.
+
+    The kernel escapes spaces and line feeds, and no other character that some languages take for
+    white space or the end of a line.
+    """
     table = []
-    for line in data.split(b"\n"):
-        match = _LINE.fullmatch(line)
-        if match is None:
+    for line in os.fsdecode(data).split("\n"):
+        try:
+            table.append(_parse(line))
+        except (ValueError, IndexError):
             continue
-        id_, parent, *texts = match.groups(default=b"")
-        device, root, point, type_, source, options = map(_unescape, texts)
-        table.append(MountEntry(device, root, point, type_, source, options, int(id_), int(parent)))
     return table
 
 
-def _unescape(escaped: bytes) -> str:
+def _parse(line: str) -> MountEntry:
+    # id parent major:minor root point options [optional fields] - type source super-options
+    fields = line.split(" ")
+    rest = fields.index("-", 5) + 1
+    id_, parent, device, root, point = fields[:5]
+    major, minor = device.split(":")
+    if not (major.isdigit() and minor.isdigit() and fields[rest]):
+        raise ValueError(line)
+    return MountEntry(
+        device,
+        _unescape(root),
+        _unescape(point),
+        fields[rest],
+        _unescape(fields[rest + 1]),
+        " ".join(fields[rest + 2 :]),
+        int(id_),
+        int(parent),
+    )
+
+
+def _unescape(escaped: str) -> str:
+    if "\\" not in escaped:
+        return escaped
     # An escape stands for a byte, not for a character.
-    if b"\\" in escaped:
-        escaped = _ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), escaped)
-    return os.fsdecode(escaped)
+    return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), os.fsencode(escaped)))
 
 
 def visible(table: Sequence[MountEntry], root: int | None = None) -> list[MountEntry]:
@@ -75,10 +91,16 @@ def visible(table: Sequence[MountEntry], root: int | None = None) -> list[MountE
         children[root] = [entry for entry in children[root] if entry.id not in hidden]
     covered: set[int | None] = set()
     for parent, entries in children.items():
-        points = {entry.point for entry in entries}
-        if parent in mounts and mounts[parent].point in points:
+        if parent in mounts and any(entry.point == mounts[parent].point for entry in entries):
             covered.add(parent)
-        hidden |= {entry.id for entry in entries if not points.isdisjoint(_above(entry.point))}
+        above = ""
+        for entry in sorted(entries, key=_directory):
+            # Sorted, a directory is followed by all that is in it.
+            directory = _directory(entry)
+            if above and directory != above and directory.startswith(above):
+                hidden.add(entry.id)
+            else:
+                above = directory
     unseen = hidden | covered | _below(hidden, children)
     return [entry for entry in table if entry.id is None or entry.id not in unseen]
 
@@ -109,10 +131,8 @@ def _below(
     return found
 
 
-def _above(point: str) -> list[str]:
-    """The directories above a path: of "/a/b" these are "/" and "/a"."""
-    parts = point.split("/")
-    return [] if point == "/" else ["/", *("/".join(parts[:n]) for n in range(2, len(parts)))]
+def _directory(entry: MountEntry) -> str:
+    return "/" if entry.point == "/" else f"{entry.point}/"
 
 
 def mount_id(path: str) -> int | None:

@@ -108,10 +108,10 @@ def choose(
     def rank(entry: MountEntry) -> tuple[bool, bool, int, str]:
         return entry.id in expire, entry.root != "/", len(entry.point), entry.point
 
+    candidates = [entry for entry in mounted.values() if kind(entry) is not Kind.OTHER]
     best: dict[str, MountEntry] = {}
-    for entry in sorted(mounted.values(), key=rank):
-        if kind(entry) is not Kind.OTHER:
-            best.setdefault(entry.device, entry)
+    for entry in sorted(candidates, key=rank):
+        best.setdefault(entry.device, entry)
     root = mounted.get("/")
     if root is not None:
         best[root.device] = root
