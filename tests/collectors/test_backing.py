@@ -19,8 +19,13 @@ def sysfs(tmp_path: Path) -> Path:
         "dm-0": ("253:0", ["sda/sda2"]),
         "dm-1": ("253:1", ["loop0/loop0p1"]),
         "dm-2": ("253:2", ["dm-1"]),
+        "dm-3": ("253:3", ["sda/sda2"]),
+        "dm-4": ("253:4", ["sda/sda2"]),
+        "dm-5": ("253:5", ["dm-3"]),
+        "dm-6": ("253:6", ["dm-3", "dm-4"]),
         "md0": ("9:0", ["dm-2", "sda/sda1"]),
     }
+    names = {"dm-3": "vg-root-real", "dm-4": "vg-root--snap-cow", "dm-5": "vg-root"}
     for name, (number, slaves) in devices.items():
         path = tmp_path / "devices" / name
         (path / "slaves").mkdir(parents=True)
@@ -29,6 +34,9 @@ def sysfs(tmp_path: Path) -> Path:
             (tmp_path / directory / link).symlink_to(path)
         for slave in slaves:
             (path / "slaves" / Path(slave).name).symlink_to(tmp_path / "devices" / slave)
+        if name in names:
+            (path / "dm").mkdir()
+            (path / "dm/name").write_text(f"{names[name]}\n")
         if "/" in name:
             (path / "partition").write_text("1\n")
     return tmp_path
@@ -44,6 +52,8 @@ def sysfs(tmp_path: Path) -> Path:
         pytest.param("259:0", "/dev/loop0p1", True, id="a partition of an image"),
         pytest.param("253:2", "/dev/mapper/vault", True, id="encrypted twice in an image"),
         pytest.param("9:0", "/dev/md0", False, id="half of it in an image"),
+        pytest.param("253:5", "/dev/mapper/vg-root", False, id="a volume with a snapshot"),
+        pytest.param("253:6", "/dev/mapper/vg-root--snap", True, id="a snapshot of LVM"),
         pytest.param("252:0", "/dev/zram0", True, id="memory"),
         pytest.param("0:40", "/dev/loop0", True, id="btrfs in an image"),
         pytest.param("0:40", "/dev/dm-2", True, id="btrfs, encrypted in an image"),
