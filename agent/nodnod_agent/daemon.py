@@ -74,8 +74,8 @@ async def _serve(
     settings: Settings, credentials: Credentials, reload: Reload, sockets: list[socket.socket]
 ) -> None:
     daemon = _Daemon(settings, credentials, reload, sockets[0].getsockname()[1])
+    await daemon.start(sockets)
     try:
-        await daemon.start(sockets)
         await daemon.stop_requested.wait()
     finally:
         await daemon.stop()
@@ -201,11 +201,8 @@ class _Daemon:
         self._sampled.set()
 
     def _warn_of_no_sample(self) -> None:
-        text = (
-            "No sample of this machine after %g s; until there is one the agent does not listen. %s"
-        )
-        busy = f"It is still {self._sampler.busy_with()}"
-        log.warning(text, FIRST_SAMPLE, busy)
+        text = "No sample of this machine after %g s; the agent does not listen before it. It is %s"
+        log.warning(text, FIRST_SAMPLE, f"still {self._sampler.busy_with()}")
 
     def _deliver(self, sample: Sample) -> None:
         self._node.sampled(sample)

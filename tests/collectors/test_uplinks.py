@@ -161,6 +161,7 @@ def test_the_ports_of_a_switch_are_counted_by_the_card_behind_it(network: Networ
     network.add("eth0", card=True, bus="platform")
     network.add("lan1", card=True, bus="mdio_bus", link=2)
     network.add("wan", card=True, bus="mdio_bus", link=2)
+    network.proc("route", routes(default("wan")))
     assert network.uplinks() == ["eth0"]
 
 

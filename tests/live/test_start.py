@@ -45,7 +45,7 @@ def test_an_agent_whose_first_sample_never_comes_says_so_and_ends_on_sigterm(fil
     status, (warning, reloaded, stopping) = json.loads(done.stdout)
     assert status == 0
     assert warning == (
-        "No sample of this machine after 3 s; until there is one the agent does not listen. "
+        "No sample of this machine after 3 s; the agent does not listen before it. "
         "It is still opening the files of /proc and /sys"
     )
     assert reloaded.startswith("Configuration reloaded")

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+from nodnod_agent.collectors.sysfs import read_number
+
 _ROUTES = 256 * 1024
 """Bytes of a routing table that are read: a router of the internet has a million routes."""
 
@@ -86,27 +88,26 @@ class Uplinks:
         """Those among the interfaces; empty if no card is among them."""
         if not os.path.isdir(self._sys):
             return [name for name in interfaces if name.startswith("en")]
-        cards = {name for name in interfaces if self._is_card(name)}
+        cards = [name for name in interfaces if self._is_card(name)]
         if not cards:
             return []
-        alone = [name for name in cards if cards.isdisjoint(self._carriers(name, cards))]
+        paths = {name: f"{self._sys}/{name}" for name in cards}
+        indexes = {read_number(f"{path}/ifindex"): name for name, path in paths.items()}
+        # Other cards count the bytes of some as their own: the master of a virtual function (Azure,
+        # failover in KVM), and the card behind the ports of a switch on the board, their link.
+        elsewhere = {
+            name
+            for name, path in paths.items()
+            if _link(f"{path}/master") in cards
+            or indexes.get(read_number(f"{path}/iflink") or -1, name) != name
+        }
         routes = parse_routes(self._read("route")) + parse_ipv6_routes(self._read("ipv6_route"))
-        return choose(alone, routes, self._below)
+        return [name for name in choose(cards, routes, self._below) if name not in elsewhere]
 
     def _is_card(self, name: str) -> bool:
         device = f"{self._sys}/{name}/device"
         # The host's end of a guest's card under Xen is a device, too.
         return os.path.exists(device) and _link(f"{device}/subsystem") != "xen-backend"
-
-    def _carriers(self, name: str, cards: Iterable[str]) -> list[str]:
-        """The interfaces that count the bytes of a card as their own.
-
-        The master of a virtual function (Azure, failover in KVM) is a card itself; the ports of a
-        switch on the board have the card behind them as link.
-        """
-        link = self._number(name, "iflink")
-        linked = [card for card in cards if card != name and self._number(card, "ifindex") == link]
-        return [_link(f"{self._sys}/{name}/master"), *(linked if link else ())]
 
     def _below(self, name: str) -> list[str]:
         try:
@@ -120,13 +121,6 @@ class Uplinks:
     def _pppoe(self) -> list[str]:
         rows = [line.split() for line in self._read("pppoe").split(b"\n")[1:]]
         return [os.fsdecode(row[2]) for row in rows if len(row) == 3]
-
-    def _number(self, name: str, file: str) -> int:
-        try:
-            with open(f"{self._sys}/{name}/{file}", "rb") as opened:
-                return int(opened.read())
-        except (OSError, ValueError):
-            return 0
 
     def _read(self, file: str) -> bytes:
         try:
