@@ -60,6 +60,8 @@ _shapes = tuple(msgspec.json.Decoder(shape) for shape in STAT_SHAPES)
 _full = msgspec.json.Decoder(FullStats)
 _join = msgspec.json.Decoder(Join)
 _entry = msgspec.json.Decoder(MemberEntry)
+_fields = msgspec.json.Decoder(dict[str, Raw])
+_items = msgspec.json.Decoder(list[Raw])
 _errors = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
@@ -73,12 +75,12 @@ def decode_request(data: bytes) -> Request:
 
 def decode_answer(data: bytes) -> Answer:
     """Decode an answer to type 0, 1 or 2. Raises WireError."""
-    return _decode(_answer, data)
+    return decode(_answer, data)
 
 
 def decode_members(data: bytes) -> Members:
     """Decode an answer to type 3. Raises WireError."""
-    return _decode(_members, data)
+    return decode(_members, data)
 
 
 def decode_join(data: bytes, request: Request) -> Join:
@@ -102,12 +104,22 @@ def decode_entries(raw: list[Raw]) -> tuple[list[MemberEntry], str]:
 
 def decode_peer_answer(data: bytes) -> PeerAnswer:
     """Decode an answer; its node objects stay raw. Raises WireError."""
-    return _decode(_peer_answer, data)
+    return decode(_peer_answer, data)
 
 
 def decode_node(node: Raw) -> FullStats:
     """Decode a node object of ``statType`` 0. Raises WireError."""
-    return _decode(_full, bytes(node))
+    return decode(_full, bytes(node))
+
+
+def decode_fields(data: bytes) -> dict[str, Raw]:
+    """Decode a JSON object; its values stay raw. Raises WireError."""
+    return decode(_fields, data)
+
+
+def decode_items(data: bytes) -> list[Raw]:
+    """Decode a JSON array; its items stay raw. Raises WireError."""
+    return decode(_items, data)
 
 
 def check_node(node: Raw, stat_type: int) -> tuple[str, bytes]:
@@ -117,14 +129,15 @@ def check_node(node: Raw, stat_type: int) -> tuple[str, bytes]:
     fields must be JSON that every reader accepts; repeated fields and white space are removed.
     """
     data = bytes(node)
-    stats = _decode(_shapes[stat_type], data)
-    document = _decode(_any_json, data)
+    stats = decode(_shapes[stat_type], data)
+    document = decode(_any_json, data)
     if data.count(b"[") + data.count(b"{") > _MAX_DEPTH:
-        _decode(_any_json, b"[" * _EXTRA_DEPTH + data + b"]" * _EXTRA_DEPTH)
+        decode(_any_json, b"[" * _EXTRA_DEPTH + data + b"]" * _EXTRA_DEPTH)
     return stats.name, encode(document)
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+    """Decode a message of a peer. Raises WireError."""
     try:
         return decoder.decode(data)
     except _errors as error:

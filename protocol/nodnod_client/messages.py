@@ -11,6 +11,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 MAX_INT = 2**53 - 1
 MAX_ID_LENGTH = 64
 
+MAX_MESSAGE = 4 * 2**20
+"""Bytes of the largest message that an agent sends, unless the receiver has named a lower limit."""
+
 MAX_NAME_LENGTH = 128
 MAX_PATTERNS = 256
 

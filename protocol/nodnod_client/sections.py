@@ -230,3 +230,24 @@ SECTIONS = frozenset(SHAPES)
 
 EXPENSIVE = frozenset({"processes", "sensors", "gpu"})
 """Sections that an agent samples on demand: only while they are requested."""
+
+
+def used_percent(row: Filesystem) -> int | None:
+    """The use of a filesystem as in ``df``, also where an older agent does not tell it."""
+    if row.used_percent is not None or row.used + row.free <= 0:
+        return row.used_percent
+    return -(-100 * row.used // (row.used + row.free))
+
+
+def truncated(section: object) -> int:
+    """How many rows of a section its sender left out, because it was too large for the receiver.
+
+    ``section`` is the JSON of a section in ``detail``; its last row has the number.
+    """
+    rows = [section]
+    if isinstance(section, list):
+        rows = section
+    elif isinstance(section, dict):
+        rows = [section, *section.values()]
+    found = [row.get("truncated") for row in rows if isinstance(row, dict)]
+    return sum(number for number in found if isinstance(number, int))

@@ -15,6 +15,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from nodnod_client.errors import ConnectError
+from nodnod_client.handshake import read_limit
+from nodnod_client.messages import MAX_MESSAGE
 from nodnod_client.refusal import refusal
 from nodnod_client.tls import CLOSED_AFTER_TLS, explain
 
@@ -24,9 +26,6 @@ CLOSED_DURING_HANDSHAKE = (
     "it closed the connection during the handshake: perhaps it has no room (limits.connections)"
 )
 """The reason given for a connection that ended before any byte was received."""
-
-MAX_MESSAGE = 4 * 2**20
-"""Largest message from the agent, in bytes: about 10,000 nodes."""
 
 MAX_UNSENT = 2**20
 """Bytes that may wait to be sent; an agent that reads less counts as lost."""
@@ -58,6 +57,8 @@ class WebSocket(asyncio.Protocol):
         self.url = url
         self.version = 0
         """The protocol version that the agent selected, 2 or 1; 0 before the handshake."""
+        self.limit = 0
+        """Bytes of the largest message that the agent accepts; 0 if it has not told."""
         self.end_reason: str | None = None
         """Why nothing more can be sent; None while the connection is usable."""
         self._token = token
@@ -166,7 +167,7 @@ class WebSocket(asyncio.Protocol):
         self._flush()
         for event in self._protocol.events_received():
             if isinstance(event, Response):
-                self._on_response()
+                self._on_response(event)
             elif isinstance(event, Frame) and self.end_reason is None:
                 self._on_frame(event)
         if self._protocol.handshake_exc is not None:
@@ -187,9 +188,10 @@ class WebSocket(asyncio.Protocol):
             self._timer.cancel()
         self._closed.set()
 
-    def _on_response(self) -> None:
+    def _on_response(self, response: Response) -> None:
         if self._protocol.handshake_exc is None and self.end_reason is None:
             self.version = 2 if self._protocol.subprotocol == SUBPROTOCOL else 1
+            self.limit = read_limit(response.headers)
             self._opened.set_result(None)
             self._later(KEEPALIVE, self._keep_alive)
 

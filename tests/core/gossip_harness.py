@@ -10,7 +10,7 @@ from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.table import MembershipTable
 from nodnod_client.address import parse_address
 from nodnod_client.codec import decode_join, decode_peer_answer, decode_request, encode
-from nodnod_client.messages import MemberEntry
+from nodnod_client.messages import MAX_MESSAGE, MemberEntry
 from simulation.clock import FakeClock
 
 NOW = 1_700_000_000.0
@@ -31,6 +31,8 @@ class GossipAgent:
     def __init__(self, number: int, clock: FakeClock) -> None:
         self._learned: list[MemberEntry] = []
         self.links: list[FakeLink] = []
+        self.limit = MAX_MESSAGE
+        """Bytes of the largest message that it accepts."""
         self.rooms = 0
         """How many members it can give up."""
         self.table = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
@@ -81,14 +83,18 @@ class FakeLink:
 
     def __init__(self, side: GossipAgent, other: GossipAgent) -> None:
         self.address = parse_address(other.table.own.address)
-        self.hello = Hello(2, other.table.own.name, digest=other.table.digest)
+        own = other.table.own
+        self.hello = Hello(2, own.name, digest=other.table.digest, limit=other.limit)
         self.requests: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self._side, self._other = side, other
 
     def send(self, text: bytes) -> None:
+        assert len(text) <= self._other.limit
         self.requests.append(json.loads(text))
         join = decode_join(text, decode_request(text))
-        answer = encode(self._other.gossip.asked(join, str(self._side.table.own.address)))
+        side = self._side
+        answer = encode(self._other.gossip.asked(join, side.table.own.address, side.limit))
+        assert len(answer) <= side.limit
         self.answers.append(json.loads(answer))
         self._side.gossip.answered(cast(Link, self), decode_peer_answer(answer))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bench.harness.invariants.form import FIELDS, parse
 from nodnod_agent.core.encoding import (
+    RICH_LIMIT,
     encode_node,
     error_node,
     peer_node,
@@ -21,6 +22,7 @@ from nodnod_agent.core.question import Question
 from nodnod_client.codec import decode_peer_answer, encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import FullStats
+from nodnod_client.sections import truncated
 
 STATS = FullStats("kyle", 5.0, 100, 25, 25.0, 1000, 500, 50.0, "")
 
@@ -155,6 +157,15 @@ def test_detail_and_history_may_make_an_object_larger_up_to_a_limit() -> None:
         assert len(splice(answered(node(detail="y" * 20_000)), question=question)) > 20_000
         with pytest.raises(WireError, match="more than 262144 bytes"):
             splice(answered(node(detail="y" * 300_000)), question=question)
+
+
+def test_an_older_agents_detail_that_is_too_large_is_cut_here() -> None:
+    rows = [{"mount": f"/{number}", "total": 1} for number in range(30_000)]
+    entry = splice(answered(node(detail={"filesystems": rows})), question=Question(detail=("cpu",)))
+    assert len(entry) <= RICH_LIMIT
+    kept = parse(entry)["detail"]["filesystems"]
+    assert parse(entry) == node(detail={"filesystems": kept})
+    assert len(kept) + truncated(kept) == 30_000
 
 
 def test_of_a_field_that_is_there_twice_the_last_counts() -> None:

@@ -78,6 +78,12 @@ class Machines:
         """Let it through again."""
         self._rule("del", source, target)
 
+    def add_interfaces(self, number: int, count: int) -> None:
+        """Give a machine so many more interfaces, an even number, which carry nothing."""
+        pairs = range(count // 2)
+        lines = "".join(f"link add many{one} type veth peer more{one}\n" for one in pairs)
+        _run("ip", "-n", self._name(number), "-batch", "-", given=lines)
+
     def get(self, number: int, port: int, path: str) -> Any:
         """A page of the agent on a machine, read there."""
         client = [sys.executable, "-ISc", GET, f"{self.host(number)}:{port}", path]
@@ -111,6 +117,8 @@ def _ip(*words: str) -> None:
     _run("ip", *words)
 
 
-def _run(*command: str) -> str:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+def _run(*command: str, given: str = "") -> str:
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=20, input=given
+    )
     return done.stdout

@@ -42,6 +42,20 @@ async def test_a_message_right_behind_the_handshake_is_received_whole(
         assert await link.next() == ("received", b"x" * size)
 
 
+async def test_the_peer_learns_how_large_a_message_may_be(link: FakeLink) -> None:
+    requests = []
+
+    async def note(connection: ServerConnection) -> None:
+        requests.append(connection.request)
+        await connection.wait_closed()
+
+    async with peer(note, headers={"NodNod-Limit": "65536"}) as address:
+        _, _, hello = await link.dial(address)
+
+    assert hello.limit == 65536
+    assert [request.headers["NodNod-Limit"] for request in requests if request] == [str(MOST)]
+
+
 async def test_a_message_is_sent_to_the_peer(link: FakeLink) -> None:
     async def echo(connection: ServerConnection) -> None:
         async for message in connection:

@@ -5,7 +5,7 @@ from websockets.datastructures import Headers
 
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
-from nodnod_client.messages import MAX_NAME_LENGTH
+from nodnod_client.messages import MAX_MESSAGE, MAX_NAME_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from nodnod_client.messages import MAX_NAME_LENGTH
         Hello(2, "100% | <b>", "x", "[fe80::1%eth0]:7070"),
         Hello(2, "a, b; c=d"),
         Hello(2),
+        Hello(2, "kyle", limit=65536),
     ],
 )
 def test_one_agent_reads_what_another_writes(hello: Hello) -> None:
@@ -43,3 +44,11 @@ def test_a_name_is_made_printable(name: str) -> None:
     headers.set_insecure("NodNod-Name", name)
 
     assert read_hello(headers, SUBPROTOCOL).name.isprintable()
+
+
+@pytest.mark.parametrize("limit", ["", "-1", "1e6", "x", "1" * 13, "٣"])
+def test_a_limit_that_is_no_number_is_that_of_older_agents(limit: str) -> None:
+    headers = Headers()
+    headers.set_insecure("NodNod-Limit", limit)
+
+    assert read_hello(headers, SUBPROTOCOL).limit == MAX_MESSAGE

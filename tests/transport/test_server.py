@@ -24,6 +24,17 @@ async def test_a_version_2_client_gets_the_subprotocol_name_and_instance(client:
     assert {OFFER, "NodNod-Name: k%C3%A5re", "NodNod-Instance: instance-of-k%C3%A5re"} <= set(head)
 
 
+@pytest.mark.parametrize(
+    ("headers", "limit"),
+    [((), Limits().client_message), (("NodNod-Instance: 1",), Limits().peer_message)],
+    ids=["a client", "an agent"],
+)
+async def test_the_other_side_learns_how_large_a_message_may_be(
+    client: RawClient, headers: tuple[str, ...], limit: int
+) -> None:
+    assert f"NodNod-Limit: {limit}" in (await client.shake(OFFER, *headers)).splitlines()
+
+
 async def test_no_subprotocol_is_selected_if_none_is_offered(client: RawClient) -> None:
     assert "nodnod" not in (await client.shake()).lower()
 

@@ -1,9 +1,11 @@
 """The JSON of answers: node objects, and the whole answers that hold them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
+from nodnod_agent.core.fitting import ANSWER_LIMIT, fit_node, fit_nodes
 from nodnod_agent.core.question import Question
 from nodnod_client.codec import check_node, decode_node, encode
 from nodnod_client.errors import RequestError, WireError
@@ -13,8 +15,13 @@ PLAIN_LIMIT = 16 * 1024
 """Bytes of a node object without detail or history."""
 
 RICH_LIMIT = 256 * 1024
-"""Bytes of a node object with detail or history: about a thousand network interfaces. A client is
-cut when a megabyte waits for it, so one node must stay well below that."""
+"""Bytes of a node object with detail or history, between agents: about a thousand network interfaces.
+All agents of version 2 refuse a larger one, so its sender cuts it."""
+
+_NODES_END = b'},"error":""}'
+
+MIN_ROOM = 32 * 1024
+"""Bytes that a node object may have for an agent that names the lowest limit, 64 KiB, or less."""
 
 
 def encode_node(stats: FullStats, stat_type: int) -> bytes:
@@ -43,6 +50,9 @@ def peer_node(
     (raw,) = answer.nodes.values()
     stat_type = question.stat_type if version >= 2 else 0
     limit = PLAIN_LIMIT if question.plain else RICH_LIMIT
+    if len(bytes(raw)) > limit and not question.plain:  # an older agent sends all that it has
+        with suppress(WireError):
+            raw = msgspec.Raw(fit_node(bytes(raw), limit))
     if len(bytes(raw)) > limit:
         raise WireError(f"bad answer: a node object of more than {limit} bytes")
     try:
@@ -100,7 +110,11 @@ class AnswerEncoder:
                 b"%b:%b" % (encode(name), error_node(name, "unknown node", stat_type))
                 for name in unknown
             ]
-        return self._head + b",".join(nodes) + b'},"error":""}'
+        answer = self._head + b",".join(nodes) + _NODES_END
+        if len(answer) > ANSWER_LIMIT:
+            nodes = fit_nodes(nodes, ANSWER_LIMIT - len(self._head) - len(_NODES_END))
+            answer = self._head + b",".join(nodes) + _NODES_END
+        return answer
 
     def own(self, entry: bytes) -> bytes:
         """An answer with this node only; the same object while ``entry`` is the same."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from nodnod_client.address import Address
+from nodnod_client.messages import MAX_MESSAGE
 
 EARLY = 0.001
 """Seconds by which a call may come before its time: uvloop counts in whole milliseconds.
@@ -21,6 +22,7 @@ class Hello(Struct, frozen=True):
 
     ``version`` is 1 or 2; a version-1 agent tells nothing else. The dialing agent tells the
     ``address`` where it can be dialed, the answering one the ``digest`` of its membership table.
+    ``limit`` is the size in bytes of the largest message that it accepts.
     """
 
     version: int
@@ -28,6 +30,7 @@ class Hello(Struct, frozen=True):
     instance: str = ""
     address: str = ""
     digest: str = ""
+    limit: int = MAX_MESSAGE
 
 
 class Timer(Protocol):

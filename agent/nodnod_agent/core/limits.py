@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from nodnod_client.messages import MAX_MESSAGE
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Each limit with its default; conf/README.md says what raising it costs."""
@@ -14,7 +16,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Connections that have not authenticated yet; one more ends the oldest of them."""
     client_message: int = 16 * 1024
     """Bytes of one message from a client."""
-    peer_message: int = 4 * 1024 * 1024
+    peer_message: int = MAX_MESSAGE
     """Bytes of one message from an agent, whichever side dialed."""
     in_flight: int = 64
     """Unanswered requests per connection; more wait unread."""

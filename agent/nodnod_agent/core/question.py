@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from nodnod_agent.core.fitting import ANSWER_LIMIT, ENVELOPE
 from nodnod_agent.core.pattern import MAX_PATTERNS, is_pattern
 from nodnod_client.codec import encode
 from nodnod_client.errors import RequestError
@@ -17,6 +18,7 @@ class Question(NamedTuple):
 
     ``local`` asks for this node alone. ``detail`` holds section names, sorted; ``history`` is in
     seconds; ``nodes`` holds the names and patterns asked for, sorted, ``None`` for all nodes.
+    ``room`` is the size in bytes that a node object with detail or history may have.
     """
 
     local: bool = False
@@ -24,6 +26,7 @@ class Question(NamedTuple):
     detail: tuple[str, ...] = ()
     history: float | None = None
     nodes: tuple[str, ...] | None = None
+    room: int = ANSWER_LIMIT - ENVELOPE
 
     @classmethod
     def of(cls, request: Request) -> "Question":

@@ -6,7 +6,8 @@ from websockets.datastructures import Headers
 from websockets.typing import Subprotocol
 
 from nodnod_agent.core.interfaces import Hello
-from nodnod_client.messages import MAX_NAME_LENGTH
+from nodnod_client.handshake import LIMIT, read_limit
+from nodnod_client.messages import MAX_MESSAGE, MAX_NAME_LENGTH
 
 SUBPROTOCOL = Subprotocol("nodnod.2")
 
@@ -28,7 +29,7 @@ def read_hello(headers: Headers, subprotocol: str | None) -> Hello:
         for header, field in _FIELDS.items()
         if (values := headers.get_all(header))
     }
-    return Hello(version=2, **fields)
+    return Hello(version=2, **fields, limit=read_limit(headers) or MAX_MESSAGE)
 
 
 def write_hello(headers: Headers, hello: Hello) -> None:
@@ -37,6 +38,7 @@ def write_hello(headers: Headers, hello: Hello) -> None:
         value = getattr(hello, field)
         if value:
             headers[header] = quote(value, safe=" !#$&'()*+,/:;=?@[]")
+    headers[LIMIT] = str(hello.limit)
 
 
 def _read_name(value: str) -> str:

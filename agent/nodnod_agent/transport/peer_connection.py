@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from msgspec import structs
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
@@ -104,7 +105,9 @@ class PeerConnection(Connection):
         super().connection_made(transport)
         self._context.table.add(self)
         request = self.ws.connect()
-        write_hello(request.headers, self._context.hello)
+        context = self._context
+        limit = context.limits.peer_message
+        write_hello(request.headers, structs.replace(context.hello, limit=limit))
         self._identify(request.headers)
         self.ws.send_request(request)
         self._flush()

@@ -218,13 +218,15 @@ class ServerConnection(Connection):
         hello = read_hello(request.headers, ws.subprotocol)
         if not admission.agent:  # whatever its headers say
             hello = Hello(hello.version)
+        limits = context.limits
+        limit = limits.peer_message if hello.instance else limits.client_message
         if ws.subprotocol is not None:
             digest = context.digest() if hello.instance else ""  # only agents compare digests
-            write_hello(response.headers, structs.replace(context.hello, digest=digest))
+            own = structs.replace(context.hello, digest=digest, limit=limit)
+            write_hello(response.headers, own)
         if admission.proof:
             response.headers[PROOF] = admission.proof
-        if hello.instance:
-            ws.max_message_size = context.limits.peer_message
+        ws.max_message_size = limit
         ws.send_response(response)
         self._collect()
         self.session = self.receiver = context.accept(self, hello)

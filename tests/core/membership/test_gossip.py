@@ -1,5 +1,7 @@
 """How membership tables spread: which agent sends what, and how much of it."""
 
+import pytest
+
 from core.gossip_harness import NOW, GossipAgent, entry
 from nodnod_agent.core.membership.gossip import CALM_EVERY, COMPARED_FOR, LISTS_PER_TICK
 from nodnod_agent.core.membership.table import DAY
@@ -59,6 +61,20 @@ def test_if_digests_differ_each_side_gets_what_it_lacks(
     assert own.table.digest == peer.table.digest
     assert len(own.table.entries) == len(peer.table.entries) == 5
     assert [one["name"] for one in wire.answers[-1]["members"]] == ["n13"]
+
+
+@pytest.mark.parametrize("asker_is_small", [True, False])
+def test_tables_that_are_larger_than_a_message_come_in_parts(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock, asker_is_small: bool
+) -> None:
+    (own if asker_is_small else peer).limit = 64 * 1024
+    own.knows(*map(entry, range(10, 1010)))
+    peer.knows(*map(entry, range(1010, 2010)))
+    own.connect(peer)
+    own.gossip.start()
+    clock.advance(600)
+    assert own.table.digest == peer.table.digest
+    assert len(own.table.entries) == 2001
 
 
 def test_news_is_told_to_several_peers_and_not_passed_on_like_a_baton(

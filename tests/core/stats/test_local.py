@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from nodnod_agent.core.encoding import PLAIN_LIMIT
 from nodnod_agent.core.question import Question
-from nodnod_agent.core.stats.local import WANTED_FOR, LocalNode
+from nodnod_agent.core.stats.local import WANTED_FOR, LocalNode, shortened
 from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.sections import truncated
 from simulation.clock import FakeClock
 
 SAMPLE = Sample(
@@ -78,6 +80,35 @@ def test_the_error_of_a_sample_stands_beside_its_numbers(local: LocalNode) -> No
     local.update(Sample(time=1001.0, memory_total=5, error="cpu: no such file"))
     assert entry(local)["error"] == "cpu: no such file"
     assert entry(local)["memoryTotal"] == 5
+
+
+def test_many_faults_of_a_sample_are_counted_behind_the_first() -> None:
+    faults = [f"disk: /mnt/{number} does not answer" for number in range(1000)]
+    text = shortened("; ".join(faults))
+    told, _, more = text.rpartition("; and ")
+    named = told.split("; ")
+    assert named == faults[: len(named)]
+    assert more == f"{1000 - len(named)} more"
+    assert len(text) < 1020
+    assert shortened("x" * 5000) == "x" * 1000 + "…"
+
+
+def test_any_error_of_a_sample_leaves_an_object_that_other_agents_accept(local: LocalNode) -> None:
+    local.update(Sample(time=1001.0, error="\x01" * 100_000))
+    assert len(local.entry(Question())) < PLAIN_LIMIT
+
+
+def test_sections_are_cut_to_the_room_that_the_receiver_has(local: LocalNode) -> None:
+    rows = [{"mount": f"/{number}"} for number in range(1000)]
+    local.update(Sample(time=1001.0, sections={"filesystems": json.dumps(rows).encode()}))
+    question = Question(detail=("filesystems",))
+    assert entry(local, detail=("filesystems",))["detail"]["filesystems"] == rows
+
+    cut = local.entry(question._replace(room=2000))
+
+    assert len(cut) <= 2000
+    kept = json.loads(cut)["detail"]["filesystems"]
+    assert len(kept) + truncated(kept) == 1000
 
 
 def test_sections_are_spliced_in_as_they_were_sampled(local: LocalNode) -> None:

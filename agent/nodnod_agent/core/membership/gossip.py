@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 from msgspec import Raw
 
+from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.table import MAX_MEMBERS, EntryRefused, MembershipTable, TableFull
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.codec import decode_entries, encode
-from nodnod_client.messages import Join, MemberEntry, PeerAnswer, RequestType
+from nodnod_client.messages import MAX_MESSAGE, Join, MemberEntry, PeerAnswer, RequestType
 
 JOIN = -1
 """The id of a join request on a link; queries count from 1."""
@@ -167,8 +168,11 @@ class Gossip:
                 if probed:
                     self._send(link, with_list=True)
 
-    def asked(self, join: Join, teller: str) -> dict[str, object]:
-        """Take a join request from the agent at ``teller``; returns the fields of its answer."""
+    def asked(self, join: Join, teller: str, limit: int = MAX_MESSAGE) -> dict[str, object]:
+        """Take a join request from the agent at ``teller``; returns the fields of its answer.
+
+        ``limit`` is the size in bytes of the largest message that the agent accepts.
+        """
         sent = [join.member]
         self._take(join.member, teller, own_word=join.member.address == teller)
         if join.members is not None:
@@ -186,7 +190,7 @@ class Gossip:
         self._busy = max(self._busy, 1)
         if join.members is not None and self._list_limit.take(self._clock.time()):
             self.lists += 1
-            answer["members"] = self.table.beyond(sent)
+            answer["members"] = self._within(self.table.beyond(sent), limit)
         return answer
 
     def _tick(self) -> None:
@@ -223,13 +227,28 @@ class Gossip:
         }
         if with_list:
             news = self.table.since(self._digests.get(link, ""))
-            request["members"] = list(self.table.entries.values()) if news is None else news
+            entries = list(self.table.entries.values()) if news is None else news
+            limit = link.hello.limit if link.hello is not None else MAX_MESSAGE
+            request["members"] = self._within(entries, limit)
             self.lists += 1
         text = encode(request)
         self.exchanges += 1
         self._unanswered[link] += 1
         self.sent_bytes += len(text)
         link.send(text)
+
+    def _within(self, entries: list[MemberEntry], limit: int) -> list[MemberEntry]:
+        """As many entries as there is room for in a message, from a random place in the list."""
+        if limit >= MAX_MESSAGE:  # has room for the longest list
+            return entries
+        first = int(self._rng.random() * len(entries))
+        room, kept = limit - ENVELOPE, []
+        for entry in entries[first:] + entries[:first]:
+            room -= len(encode(entry)) + 1
+            if room < 0:
+                break
+            kept.append(entry)
+        return kept
 
     def _read(self, raw: list[Raw], teller: str) -> list[MemberEntry]:
         entries, wrong = decode_entries(raw[:MAX_MEMBERS])

@@ -177,9 +177,12 @@ class Peers:
         if member is not None and member.link is not None and member.alias_of is None:
             member.link.hurry(self.links.dials.verified)
 
-    def joined(self, join: Join, teller: str) -> dict[str, object]:
-        """Take a join request from the agent at ``teller``; returns the fields of its answer."""
-        answer = self.gossip.asked(join, teller)
+    def joined(self, join: Join, teller: str, limit: int) -> dict[str, object]:
+        """Take a join request from the agent at ``teller``; returns the fields of its answer.
+
+        ``limit`` is the size in bytes of the largest message that the agent accepts.
+        """
+        answer = self.gossip.asked(join, teller, limit)
         self._learn_news()
         return answer
 

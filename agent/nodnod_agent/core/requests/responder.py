@@ -1,7 +1,10 @@
 """Routes questions to this node, the stats cache or the cluster."""
 
+from msgspec import Raw
+
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder
+from nodnod_agent.core.fitting import ANSWER_LIMIT, ENVELOPE, fit_section
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.peers import Peers
@@ -14,6 +17,7 @@ from nodnod_agent.core.requests.request_cache import RequestCache
 from nodnod_agent.core.requests.streams import Streams
 from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.local import LocalNode
+from nodnod_client.codec import encode
 from nodnod_client.messages import Join
 
 MAX_LONG_JOINS = 8
@@ -63,11 +67,12 @@ class Responder:
 
     def members(self) -> bytes:
         """The answer to type 3."""
-        return self.encoder.fields(members=self.peers.members())
+        members = encode(self.peers.members())
+        return self.encoder.fields(members=Raw(fit_section(members, ANSWER_LIMIT - ENVELOPE)))
 
-    def join(self, join: Join, address: str) -> bytes:
-        """The answer to type 4, asked by the agent at ``address``."""
-        return self.encoder.fields(**self.peers.joined(join, address))
+    def join(self, join: Join, address: str, limit: int) -> bytes:
+        """The answer to type 4, asked by the agent at ``address``, in at most ``limit`` bytes."""
+        return self.encoder.fields(**self.peers.joined(join, address, limit))
 
     def stop(self) -> None:
         """Forget everything under way; the caller answers the waiters."""

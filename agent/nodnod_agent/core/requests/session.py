@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
-from nodnod_agent.core.encoding import with_id
+from nodnod_agent.core.encoding import MIN_ROOM, RICH_LIMIT, with_id
+from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Hello, Wire
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
 from nodnod_agent.core.requests.request_cache import ParsedRequest
@@ -80,6 +82,11 @@ class Session:
     def from_agent(self) -> bool:
         """Whether another agent is on the other end, or a client that claims to be one."""
         return self.hello.instance != ""
+
+    @property
+    def _room(self) -> int:
+        """Bytes that the agent on the other end accepts as a node object."""
+        return max(MIN_ROOM, min(RICH_LIMIT, self.hello.limit - ENVELOPE))
 
     @property
     def known(self) -> bool:
@@ -166,15 +173,19 @@ class Session:
 
     def _stat(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
         question, responder = parsed.question, self._responder
+        if not question.plain and self.from_agent:
+            question = question._replace(room=self._room)
         if parsed.request.every is not None:
-            self._stream(parsed, request_id, parsed.request.every)
+            self._stream(question, parsed, request_id, parsed.request.every)
         elif question.local and responder.local.ready(question):
             responder.counters.answered_at_once += 1
             self._answer(request_id, responder.encoder.own(responder.local.entry(question)))
         else:
             responder.ask(question, self._expect(request_id, parsed.timeout))
 
-    def _stream(self, parsed: ParsedRequest, request_id: RequestId | None, every: float) -> None:
+    def _stream(
+        self, question: Question, parsed: ParsedRequest, request_id: RequestId | None, every: float
+    ) -> None:
         if request_id is None:
             raise RequestError("bad_request", "`every` needs an `id`, to know the stream by")
         streams = self._streams = self._streams or {}
@@ -186,9 +197,7 @@ class Session:
             raise RequestError("too_many_streams", message, request_id)
         # A tick that waits for a frozen peer should still come before the next one.
         given = parsed.request.timeout is not None
-        terms = Terms(
-            parsed.question, every, parsed.timeout if given else min(parsed.timeout, every)
-        )
+        terms = Terms(question, every, parsed.timeout if given else min(parsed.timeout, every))
         streams[request_id] = self._responder.streams.open(terms, self.wire, encode(request_id))
 
     def _stop(self, _: ParsedRequest, request_id: RequestId | None) -> None:
@@ -218,7 +227,8 @@ class Session:
             )
             raise RequestError("forbidden", message, request_id)
         join = decode_join(text, parsed.request)
-        self._answer(request_id, self._responder.join(join, self.hello.address or "?"))
+        hello = self.hello
+        self._answer(request_id, self._responder.join(join, hello.address or "?", hello.limit))
 
     def _end_streams(self) -> None:
         streams, self._streams = self._streams, None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from nodnod_agent.core.encoding import encode_node
+from nodnod_agent.core.fitting import fit_node
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.stats.history import HistoryRing
@@ -23,6 +24,9 @@ MISSED_INTERVALS = 3
 """Intervals without a sample after which this node's numbers are called stale."""
 
 MAX_ENTRIES = 64
+
+MAX_ERROR = 1000
+"""Characters of an error: other agents refuse a node object of more than 16 KiB."""
 
 
 class LocalNode:
@@ -70,7 +74,7 @@ class LocalNode:
             memory_total=sample.memory_total,
             memory_used=sample.memory_used,
             memory_used_percent=percent(sample.memory_used, sample.memory_total),
-            error=sample.error,
+            error=shortened(sample.error),
         )
         self._sections = sample.sections
         if sample.series:
@@ -95,6 +99,8 @@ class LocalNode:
             if question.history is not None:
                 history = encode(self._history.answer(question.history))
                 entry = b'%b,"history":%b}' % (entry[:-1], history)
+            if not question.plain:
+                entry = fit_node(entry, question.room)
             if len(self._entries) > MAX_ENTRIES:  # clients choose what they ask
                 self._entries.clear()
             self._entries[question] = entry
@@ -117,3 +123,12 @@ class LocalNode:
     def _section(self, name: str) -> bytes:
         value = self._sections.get(name, b'{"error":"not sampled in time"}')
         return b'"%b":%b' % (name.encode(), value)
+
+
+def shortened(error: str) -> str:
+    """The first faults of an error, which lists them with semicolons, and how many more there are."""
+    if len(error) <= MAX_ERROR:
+        return error
+    told = error[:MAX_ERROR].rpartition("; ")[0] or f"{error[:MAX_ERROR]}…"
+    left = error.count("; ") - told.count("; ")
+    return f"{told}; and {left} more" if left else told
