@@ -5,7 +5,12 @@ import ssl
 import msgspec
 
 from nodnod_client.codec import decode_answer, decode_members, encode
-from nodnod_client.errors import ConnectError, RequestTimeoutError, WireError
+from nodnod_client.errors import (
+    ConnectError,
+    RequestTimeoutError,
+    StatFailedError,
+    WireError,
+)
 from nodnod_client.mailbox import Mailbox
 from nodnod_client.matching import IdMatcher, OrderMatcher
 from nodnod_client.messages import Answer, Members, Request, RequestType
@@ -97,7 +102,14 @@ class AgentConnection:
         request_id = self._matcher.add(mailbox, stream=stream)
         if self.version == 2:
             request = msgspec.structs.replace(request, id=request_id)
-        self._websocket.send(encode(request))
+        text = encode(request)
+        if 0 < self._websocket.limit < len(text):
+            self._matcher.remove(request_id)
+            raise StatFailedError(
+                f"the request has {len(text)} bytes, and {self.url} accepts "
+                f"{self._websocket.limit}: name fewer nodes, or use patterns"
+            )
+        self._websocket.send(text)
         return request_id
 
     def _on_message(self, message: bytes) -> None:

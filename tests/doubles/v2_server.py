@@ -23,10 +23,11 @@ class V2Server(V1Server):
     Each answer takes ``delay`` seconds. ``hold`` keeps requests unanswered until ``release``
     answers them in a given order. Streams tick when ``tick`` is called, or by themselves if
     ``ticking`` is set. ``streams`` lists the requests of running streams. ``members`` is the answer
-    to type 3.
+    to type 3. ``limit`` is the size of the largest request that it says to accept.
     """
 
     version = 2
+    limit = 0
 
     def __init__(self, name: str = "kyle", *, ticking: bool = False, **options: Any) -> None:
         super().__init__(name, **options)
@@ -56,6 +57,8 @@ class V2Server(V1Server):
         if "Sec-WebSocket-Protocol" in response.headers:
             response.headers["NodNod-Name"] = quote(self.name)
             response.headers["NodNod-Instance"] = quote(self.instance)
+            if self.limit:
+                response.headers["NodNod-Limit"] = str(self.limit)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if request.get("type") == 3:

@@ -58,6 +58,20 @@ async def test_fields_that_version_1_ignores_are_refused(
         assert (await client.stat()).host == "kyle"
 
 
+async def test_a_request_that_is_too_large_for_the_agent_is_not_sent(v2: V2Server) -> None:
+    v2.limit = 1000
+    async with Client(v2.address) as client:
+        assert (await client.stat_all(nodes=["x" * 128] * 6)).host == "kyle"
+        with pytest.raises(
+            StatFailedError, match=r"has 10\d\d bytes, and ws:.* accepts 1000: name"
+        ):
+            await client.stat_all(nodes=["x" * 128] * 8)
+        with pytest.raises(StatFailedError, match="accepts 1000"):
+            await anext(client.stream(nodes=["x" * 128] * 8))
+        assert (await client.stat()).host == "kyle"
+    assert len(v2.requests) == 2
+
+
 async def test_a_version_2_agent_gets_an_id_and_all_fields(v2: V2Server) -> None:
     async with Client(v2.address) as client:
         await client.stat_all(nodes="db-*", detail=("cpu",), history=60, deadline=1.5, stat_type=2)
