@@ -3,7 +3,9 @@
 import contextlib
 import re
 from argparse import ArgumentTypeError
+from typing import Any
 
+import msgspec
 import pytest
 
 from bench.harness.threaded import Threaded
@@ -15,6 +17,7 @@ from nodnod_agent.console.main import main
 from nodnod_agent.console.node_condition import Condition, condition, error_detail
 from nodnod_agent.console.verdict import Levels, Severity, Thresholds, evaluate
 from nodnod_client.messages import NodeStats
+from nodnod_client.sections import Filesystem
 
 OK, WARNING, CRITICAL, UNKNOWN = Severity
 CPU = {"cpu": Levels(80, 90)}
@@ -74,6 +77,51 @@ def test_thresholds_decide_the_severity(
     verdict = evaluate(answer(*nodes), thresholds)
     assert verdict.severity is severity
     assert text in verdict.text
+
+
+def mounted(name: str, *rows: Filesystem, disk: float = 0.0, **fields: Any) -> NodeStats:
+    detail = {"filesystems": msgspec.to_builtins(list(rows)), **fields}
+    return msgspec.structs.replace(node(name, disk=disk), detail=detail)
+
+
+def filesystem(mount: str, share: int | None, *, counted: bool = True) -> Filesystem:
+    """A filesystem with a reserve: 6 of 100 bytes are neither used nor free."""
+    used = 94 * (share or 0) // 100
+    return Filesystem(mount, "x", "ext4", 100, used, 94 - used, None, counted, share)
+
+
+ROOT, DATA = filesystem("/", 40), filesystem("/srv/data", 100)
+IMAGE = filesystem("/snap/x", 100, counted=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "severity", "text"),
+    [
+        (mounted("a", ROOT, DATA, disk=60), CRITICAL, "a disk /srv/data 100.0 % > 95 %"),
+        (mounted("a", ROOT, IMAGE, disk=96), OK, "highest disk / 40.0 % (a)"),
+        (mounted("a", filesystem("/", 94)), WARNING, "a disk / 94.0 % > 90 %"),
+        (mounted("a", filesystem("/", None), disk=7), OK, "highest disk / 0.0 % (a)"),
+        (mounted("a", IMAGE, disk=96), CRITICAL, "a disk 96.0 % > 95 %"),
+        (mounted("a", disk=96), CRITICAL, "a disk 96.0 % > 95 %"),
+        (mounted("a", filesystems=None, disk=96), CRITICAL, "a disk 96.0 % > 95 %"),
+        (mounted("a", filesystems={"error": "x"}, disk=96), CRITICAL, "a disk 96.0 % > 95 %"),
+        (mounted("a", filesystem("/a|b\n" + "x" * 500, 99)), CRITICAL, "a disk /a|b xxx"),
+    ],
+)
+def test_each_counted_filesystem_is_judged_and_the_fullest_is_named(
+    found: NodeStats, severity: Severity, text: str
+) -> None:
+    verdict = evaluate(answer(found), SHARES)
+    assert verdict.severity is severity
+    assert text in verdict.text
+    assert len(verdict.text) < 250
+
+
+def test_an_older_agents_filesystem_is_judged_as_in_df_too() -> None:
+    row = msgspec.structs.replace(filesystem("/", None), used=90, free=4)
+    verdict = evaluate(answer(mounted("a", row, disk=90)), SHARES)
+    assert "a disk / 96.0 % > 95 %" in verdict.text
+    assert "disk_max=96.00%;90;95;0;100" in verdict.perfdata
 
 
 def test_the_worst_of_many_problems_are_named() -> None:
@@ -185,6 +233,19 @@ def test_no_problem_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
         "highest disk 26.7 % (kyle) | up=1;;1:;0 nodes=1;;;0 cpu_max=5.00%;80;90;0;100 "
         "memory_max=66.35%;;90;0;100 disk_max=26.74%;;95;0;100\n"
     )
+
+
+def test_filesystems_are_asked_for_beside_the_stats_where_the_disk_is_judged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    section = msgspec.to_builtins([ROOT, DATA])
+    with Threaded(V2Server(stats={"detail": {"filesystems": section}})) as agent:
+        assert main(["check", "--server", agent.address, "--disk", "95"]) == 2
+        out = capsys.readouterr().out
+        assert out.startswith("NODNOD CRITICAL: 1 of 1 node up, kyle disk /srv/data 100.0 % > 95 %")
+        assert main(["check", "--server", agent.address, "--cpu", "95"]) == 0
+    asked = [request.get("detail") for request in agent.server.requests]
+    assert sorted(asked, key=str) == [None, None, ["filesystems"]]
 
 
 def test_no_answer_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:

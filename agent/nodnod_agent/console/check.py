@@ -5,15 +5,23 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from nodnod_agent.console.command import Command, add_nodes, add_seconds, add_server, number
 from nodnod_agent.console.credentials import client_factory
-from nodnod_agent.console.stat_request import StatRequest, agent_deadline, ask_once
+from nodnod_agent.console.stat_request import StatRequest, agent_deadline
 from nodnod_agent.console.verdict import METRICS, Levels, Severity, Thresholds, Verdict, evaluate
+from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
+from nodnod_client.messages import Answer
 
 DEFAULT_TIMEOUT = 10.0
 
-_NOUNS = {"cpu": "CPU", "memory": "memory", "disk": "disk space"}
+_HELP = {
+    "cpu": "highest acceptable use of CPU on any node, in percent",
+    "memory": "highest acceptable use of memory on any node, in percent",
+    "disk": "highest acceptable use of any counted filesystem on any node, in percent as in df",
+}
 
 _EPILOG = """\
 exit status:
@@ -40,7 +48,7 @@ def _add_flags(parser: ArgumentParser) -> None:
             f"--{name}",
             metavar="[WARN,]CRIT",
             type=levels(0, 100),
-            help=f"highest acceptable use of {_NOUNS[name]} on any node, in percent",
+            help=_HELP[name],
         )
     parser.add_argument(
         "--stale",
@@ -87,11 +95,30 @@ def _run(args: Namespace) -> int:
     request = StatRequest(nodes=args.nodes, deadline=agent_deadline(args.timeout))
     try:
         client = client_factory(args)(args.server, timeout=args.timeout)
-        verdict = evaluate(asyncio.run(ask_once(client, request)), thresholds)
+        answer = asyncio.run(_ask(client, request, filesystems=args.disk is not None))
+        verdict = evaluate(answer, thresholds)
     except NodNodError as error:
         verdict = Verdict(Severity.UNKNOWN, str(error))
     sys.stdout.write(verdict.line() + "\n")
     return verdict.severity
+
+
+async def _ask(client: Client, request: StatRequest, *, filesystems: bool) -> Answer:
+    """Connect, ask and disconnect.
+
+    The filesystems are asked for beside the stats: in push mode an agent has the last stats of a
+    silent node, but no details. A version-1 node has only the sum of its filesystems.
+    """
+    async with client:
+        if not filesystems or client.version == 1:
+            return await request.ask(client)
+        detailed = replace(request, detail=["filesystems"])
+        answer, details = await asyncio.gather(request.ask(client), detailed.ask(client))
+    nodes = {
+        name: replace(node, detail=found.detail) if (found := details.nodes.get(name)) else node
+        for name, node in answer.nodes.items()
+    }
+    return replace(answer, nodes=nodes)
 
 
 COMMAND = Command(

@@ -7,17 +7,25 @@ the threshold ``90``, or below the threshold ``3:``, crosses it.
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 
+import msgspec
 from msgspec import Struct
 
 from nodnod_agent.console.node_condition import stale_age
 from nodnod_agent.console.units import counted, percent, plain
 from nodnod_client.messages import Answer, NodeStats
+from nodnod_client.sections import SHAPES, Filesystem, used_percent
 
 MAX_PROBLEMS = 8
 """Problems that the line names; it only counts the others."""
 
 METRICS = {"cpu": "cpu_used", "memory": "memory_used_percent", "disk": "disk_used_percent"}
-"""The metrics that have thresholds, and their fields in NodeStats."""
+"""The metrics that have thresholds, and their fields in NodeStats.
+
+``disk`` is that of the fullest counted filesystem instead, if the answer has the filesystems.
+"""
+
+MAX_MOUNT = 80
+"""Characters of a mount point in the line."""
 
 
 class Severity(IntEnum):
@@ -74,14 +82,27 @@ class Verdict(Struct, frozen=True):
         )
 
 
+class _Use(Struct, frozen=True):
+    """The use of a node that is up, in percent by metric; ``mount`` is the fullest filesystem."""
+
+    node: str
+    shares: dict[str, float]
+    mount: str
+
+    def text(self, metric: str) -> str:
+        """Return a share, with the filesystem that it is of."""
+        place = f"{self.mount} " if metric == "disk" and self.mount else ""
+        return f"{metric} {place}{percent(self.shares[metric])}"
+
+
 def evaluate(answer: Answer, thresholds: Thresholds) -> Verdict:
     """Judge an answer of the whole cluster, or of a part of it."""
     nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
     if not nodes and thresholds.nodes is None:
         return Verdict(Severity.UNKNOWN, "there are no nodes to check")
-    up = [node for node in nodes if _usable(node, thresholds.stale)]
+    up = [_use(node) for node in nodes if _usable(node, thresholds.stale)]
     down = [node for node in nodes if not _usable(node, thresholds.stale)]
-    highest = {name: max(up, key=lambda node: _value(node, name)) for name in METRICS if up}
+    highest = {name: max(up, key=lambda use: use.shares[name]) for name in METRICS if up}
     problems = [*_missing(up, down, thresholds.nodes), *_crossed(up, thresholds.metrics)]
     problems.sort(key=lambda problem: -problem[0])
     parts = [f"{len(up)} of {counted(len(nodes), 'node')} up"]
@@ -89,20 +110,17 @@ def evaluate(answer: Answer, thresholds: Thresholds) -> Verdict:
     if len(problems) > MAX_PROBLEMS:
         parts.append(f"and {counted(len(problems) - MAX_PROBLEMS, 'more problem')}")
     if not problems:
-        parts += [
-            f"highest {name} {percent(_value(node, name))} ({node.name})"
-            for name, node in highest.items()
-        ]
+        parts += [f"highest {use.text(name)} ({use.node})" for name, use in highest.items()]
     required = thresholds.nodes or Levels()
     # Of the cluster, not of each node: monitoring systems graph labels that do not change.
     perfdata = [
         f"up={len(up)};{_bound(required.warning, ':')};{_bound(required.critical, ':')};0",
         f"nodes={len(nodes)};;;0",
     ]
-    for name, node in highest.items():
+    for name, use in highest.items():
         levels = thresholds.metrics.get(name, Levels())
         bounds = f"{_bound(levels.warning)};{_bound(levels.critical)}"
-        perfdata.append(f"{name}_max={_value(node, name):.2f}%;{bounds};0;100")
+        perfdata.append(f"{name}_max={use.shares[name]:.2f}%;{bounds};0;100")
     severity = problems[0][0] if problems else Severity.OK
     return Verdict(severity, ", ".join(parts), " ".join(perfdata))
 
@@ -113,7 +131,7 @@ def _usable(node: NodeStats, stale: float) -> bool:
 
 
 def _missing(
-    up: list[NodeStats], down: list[NodeStats], required: Levels | None
+    up: list[_Use], down: list[NodeStats], required: Levels | None
 ) -> Iterator[tuple[Severity, str]]:
     if required is not None and (crossed := required.crossed(len(up), falling=True)):
         severity, level = crossed
@@ -123,17 +141,29 @@ def _missing(
         yield severity, f"{node.name}: {node.error}"
 
 
-def _crossed(up: list[NodeStats], metrics: Mapping[str, Levels]) -> Iterator[tuple[Severity, str]]:
+def _crossed(up: list[_Use], metrics: Mapping[str, Levels]) -> Iterator[tuple[Severity, str]]:
     for name, levels in metrics.items():
-        for node in up:
-            if crossed := levels.crossed(_value(node, name)):
+        for use in up:
+            if crossed := levels.crossed(use.shares[name]):
                 severity, level = crossed
-                yield severity, f"{node.name} {name} {percent(_value(node, name))} > {level:g} %"
+                yield severity, f"{use.node} {use.text(name)} > {level:g} %"
 
 
-def _value(node: NodeStats, name: str) -> float:
-    value: float = getattr(node, METRICS[name])
-    return value
+def _use(node: NodeStats) -> _Use:
+    shares: dict[str, float] = {name: getattr(node, field) for name, field in METRICS.items()}
+    share, mount = max(_filesystems(node), default=(node.disk_used_percent, ""))
+    return _Use(node.name, shares | {"disk": share}, plain(mount, MAX_MOUNT))
+
+
+def _filesystems(node: NodeStats) -> list[tuple[float, str]]:
+    """The use and the mount of each counted filesystem, if the answer has them."""
+    section = node.detail.get("filesystems") if isinstance(node.detail, dict) else None
+    try:
+        rows: list[Filesystem] = msgspec.convert(section, SHAPES["filesystems"])
+    except msgspec.ValidationError:  # none, or one that could not be read: the node says so
+        return []
+    shares = ((used_percent(row), row) for row in rows if row.counted)
+    return [(share, row.mount) for share, row in shares if share is not None]
 
 
 def _bound(level: float | None, suffix: str = "") -> str:
