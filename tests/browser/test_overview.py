@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from browser.chromium import Page, card, expect
+from browser.machine import SimulatedNode
 from browser.simulated import SimulatedCluster
+from eventually import eventually
+from nodnod_agent.core.limits import Limits
+from nodnod_client.messages import MAX_NAME_LENGTH
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -270,3 +274,22 @@ async def test_nodes_appear_and_disappear_on_the_page(page: Page) -> None:
         await expect(card(page, "b")).not_to_be_attached()
         cluster.nodes["b"] = gone
         await expect(card(page, "b")).to_be_visible()
+
+
+async def test_the_page_asks_for_no_more_names_at_once_than_an_agent_accepts(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(card(page, "a").locator(".facts")).not_to_be_empty()
+        names = [f"{number}-".ljust(MAX_NAME_LENGTH, "ö") for number in range(150)]
+
+        cluster.nodes |= {name: SimulatedNode(name, 0) for name in names}
+
+        await eventually(lambda: asked(cluster))
+        (request,) = asked(cluster)
+        size = len(json.dumps(request, ensure_ascii=False).encode())
+        assert Limits().client_message * 0.7 < size <= Limits().client_message
+
+
+def asked(cluster: SimulatedCluster) -> list[dict[str, Any]]:
+    """The requests for the history of some nodes."""
+    return [one for one in cluster.requests if "history" in one and "nodes" in one]

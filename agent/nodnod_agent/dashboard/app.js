@@ -16,6 +16,8 @@ import { count } from "./units.js";
 const MEMBERS_INTERVAL = 3000; // milliseconds
 const AGE_INTERVAL = 250;
 
+const REQUEST_BYTES = 12000; // of names in a request; an agent accepts 16 KiB in all
+
 const main = document.getElementById("main");
 const news = document.getElementById("news");
 const cluster = new Cluster();
@@ -91,13 +93,23 @@ function requestMembers() {
 
 /** Request what no stream brings, of these nodes or all: the system section and the history. */
 function requestHistory(names = null) {
-  const nodes = names === null ? {} : { nodes: names.slice(0, 200).map(pattern) };
+  const nodes = names === null ? {} : { nodes: fitting(names.slice(0, 200).map(pattern)) };
   const request = { type: 1, detail: ["system"], history: 300, ...nodes };
   connection.request("history", request, (answer) => {
     cluster.updateSystems(answer);
     cluster.fillHistory(answer, now(), names === null);
     frame.request();
   });
+}
+
+/** As many of these as an agent accepts in one request; their nodes begin with a shorter line. */
+function fitting(patterns) {
+  const size = (list) => new TextEncoder().encode(JSON.stringify(list)).length;
+  let count = patterns.length;
+  while (size(patterns.slice(0, count)) > REQUEST_BYTES) {
+    count -= 1;
+  }
+  return patterns.slice(0, count);
 }
 
 function onstats(answer) {
