@@ -110,6 +110,35 @@ async def test_a_mount_that_is_measured_once_shows_when(page: Page) -> None:
         await expect(row).to_contain_text("not counted, as of 14 Nov 2023")
 
 
+async def test_the_use_of_a_filesystem_is_that_of_df(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        mount = {
+            "mount": "/", "device": "/dev/sda1", "type": "ext4", "total": 100, "used": 93,
+            "free": 0, "inodesUsedPercent": None, "counted": True, "usedPercent": 100,
+        }  # fmt: skip
+        older = {name: mount[name] for name in mount if name != "usedPercent"} | {"free": 5}
+        cluster.nodes["a"].detail["filesystems"] = [mount, older]
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        used = page.locator("[data-section=filesystems] tbody td.share")
+        await expect(used).to_have_text(["100.0\u00a0%", "95.0\u00a0%"])
+
+
+async def test_rows_that_the_node_left_out_are_counted(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        row = {"recvBytes": 1, "sentBytes": 1, "packets": 1, "errors": 0, "drops": 0}
+        cluster.nodes["a"].detail["network"] = {"eth0": row, "truncated": row | {"truncated": 312}}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        notes = page.locator("[data-section=network] .note:visible")
+        await expect(notes).to_have_text(["and 312 more, too many for one answer"])
+        await expect(
+            page.locator("[data-section] .note:visible").get_by_text("more")
+        ).to_have_count(1)
+
+
 async def test_the_view_of_a_node_shows_that_it_went_down(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(f"{cluster.url}#/node/b")

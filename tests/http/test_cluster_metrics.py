@@ -132,6 +132,26 @@ def test_numbers_that_no_float_can_hold_are_left_out(harness: CoreHarness) -> No
     assert page("nodnod_filesystem_used_bytes", **labels) == 1
 
 
+def test_rows_that_a_node_left_out_are_counted_by_section(harness: CoreHarness) -> None:
+    row = {"total": 1, "used": 1, "free": 0, "inodesUsedPercent": None, "counted": True}
+    names = {"mount": "/", "device": "sda", "type": "ext4"}
+    page = scrape_peer(harness, detail={"filesystems": [names | row | {"truncated": 312}]})
+
+    name = "nodnod_section_truncated_rows"
+    assert page(name, section="filesystems", node="kyle") == 312
+    assert page(name, section="filesystems", node="own") is None
+    assert (
+        page(
+            "nodnod_filesystem_total_bytes",
+            node="kyle",
+            mountpoint="/",
+            device="sda",
+            fstype="ext4",
+        )
+        == 1
+    )
+
+
 _sections = st.dictionaries(
     st.sampled_from(["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu"]),
     json_values,

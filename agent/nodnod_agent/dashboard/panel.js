@@ -9,12 +9,14 @@ export class Panel {
     this.title = title;
     this.drawing = new Drawing();
     this.fault = el("p", { class: "fault" });
+    this.leftOut = el("p", { class: "note" });
     this.element = el(
       "section",
       { class: `panel ${size}`, "data-section": section },
       el("h3", {}, title),
       this.fault,
       this.drawing.element,
+      this.leftOut,
     );
   }
 
@@ -23,10 +25,20 @@ export class Panel {
     const broken = typeof section.error === "string";
     show(this.fault, broken);
     show(this.drawing.element, !broken);
+    const more = leftOut(section);
+    show(this.leftOut, more > 0);
+    write(this.leftOut, `and ${more} more, too many for one answer`);
     if (broken) {
       write(this.fault, `▲ Could not be read: ${section.error}`);
     } else {
       this.drawing.paint(section);
     }
   }
+}
+
+/** How many rows of a section its sender left out; its last row tells. */
+function leftOut(section) {
+  const rows = [section, ...Object.values(section)];
+  const found = rows.map((row) => row?.truncated).filter((number) => typeof number === "number");
+  return found.reduce((sum, number) => sum + number, 0);
 }

@@ -7,7 +7,9 @@ import { Table } from "./table.js";
 import { toggleGroup } from "./togglegroup.js";
 import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
 
-const shareUsed = ({ used, free }) => (used + free > 0 ? (100 * used) / (used + free) : null);
+/** As in df: rounded up. Older agents do not tell it. */
+const shareUsed = ({ usedPercent, used, free }) =>
+  usedPercent ?? (used + free > 0 ? Math.ceil((100 * used) / (used + free)) : null);
 
 const warned = (text, isBad) => (isBad ? `▲ ${text}` : text);
 

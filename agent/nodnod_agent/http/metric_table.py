@@ -13,6 +13,9 @@ from nodnod_client.sections import Sensors, Stall
 STATS = "stats"
 """The key of the seven numbers that every node has, next to the names of the sections."""
 
+TRUNCATED = "truncated"
+"""The key of the numbers of rows that sections lack, by section."""
+
 Labels = tuple[str, ...]
 
 
@@ -105,6 +108,10 @@ def _modes(cpu: Any) -> Iterator[tuple[Labels, float | None]]:
     return (((mode,), getattr(cpu, mode)) for mode in ("user", "system", "iowait", "steal"))
 
 
+def _by_section(counts: Mapping[str, int]) -> Iterator[tuple[Labels, int]]:
+    return (((section,), count) for section, count in counts.items())
+
+
 def _cores(cpu: Any) -> Iterator[tuple[Labels, float]]:
     return (((str(number),), used) for number, used in enumerate(cpu.cores))
 
@@ -151,6 +158,10 @@ _GROUPS = (
         _Series("disk_used_bytes", "Used part of them.", "disk_used"),
         _Series("disk_used_ratio", "Used part as a share of the total.",
                 _percent("disk_used_percent")),
+    )),
+    _MetricGroup(TRUNCATED, ("section",), _by_section, (
+        _Series("section_truncated_rows", "Rows that the node left out of a section: too large.",
+                lambda of: of),
     )),
     _MetricGroup("system", (), _one, (
         _Series("boot_time_seconds", "Start of the machine, in Unix seconds.", "boot_time"),

@@ -26,11 +26,11 @@ from nodnod_agent.core.counters import DURATIONS, Histogram
 from nodnod_agent.core.membership.link import LinkState
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
-from nodnod_agent.http.metric_table import STATS, NodeSections, gauges
+from nodnod_agent.http.metric_table import STATS, TRUNCATED, NodeSections, gauges
 from nodnod_client import __version__
 from nodnod_client.codec import decode_node, decode_peer_answer
 from nodnod_client.messages import FullStats, RequestType
-from nodnod_client.sections import SECTIONS, SHAPES
+from nodnod_client.sections import SECTIONS, SHAPES, truncated
 
 STALE = "stale:"
 """How the error of a node with old numbers begins; docs/protocol.md defines it."""
@@ -183,14 +183,17 @@ def _sections(stats: FullStats, raw: msgspec.Raw) -> dict[str, Any]:
         detail = _detail.decode(raw).detail
     except _decode_errors:
         return sections
+    counts: dict[str, int] = {}
     for name, text in detail.items():
         decoder = _decoders.get(name)
         if decoder is not None:
             try:
                 sections[name] = decoder.decode(text)
+                if b'"truncated":' in bytes(text):
+                    counts[name] = truncated(msgspec.json.decode(text))
             except _decode_errors:  # ``{"error": ...}`` among others
                 continue
-    return sections
+    return sections | {TRUNCATED: counts}
 
 
 def _node_metrics(nodes: list[NodeSections], *, by_node: bool = False) -> Iterator[Metric]:

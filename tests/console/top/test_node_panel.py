@@ -128,6 +128,19 @@ def test_a_lost_gpu_shows_its_error_at_its_place() -> None:
     assert "\nGPU 1  GPU is lost" in text
 
 
+def test_rows_that_the_node_left_out_are_counted() -> None:
+    rows = [*DETAIL["filesystems"][:2], DETAIL["filesystems"][2] | {"truncated": 312}]
+    text = shown(detail={"filesystems": rows, "cpu": DETAIL["cpu"]})
+    assert "and 312 more, too many for one answer" in text
+    assert "more, too many" not in shown()
+
+
+def test_the_use_of_a_filesystem_is_that_of_df() -> None:
+    row = DETAIL["filesystems"][0] | {"used": 93, "free": 0, "usedPercent": 100}
+    assert "100.0 %" in shown(detail={"filesystems": [row]})
+    assert "94.0 %" in shown(detail={"filesystems": [row | {"free": 6, "usedPercent": None}]})
+
+
 def test_an_invalid_history_is_not_shown() -> None:
     text = shown(history={"every": 1, "end": 1, "cpuUsed": "x"})
     assert "The last" not in text

@@ -15,7 +15,7 @@ from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS, rate
 from nodnod_agent.console.units import human_span, level_style, meter, percent, plain
 from nodnod_client.messages import History, NodeStats
-from nodnod_client.sections import SHAPES
+from nodnod_client.sections import SHAPES, truncated
 
 HISTORY = 300.0
 """Seconds of history that are shown."""
@@ -91,7 +91,9 @@ def _panel(name: str, section: Any, width: int, now: float) -> RenderableType:
         typed = msgspec.convert(section, SHAPES[name])
     except msgspec.ValidationError as error:
         return Group(heading, Text(f"cannot be read: {plain(str(error))}", "red"))
-    return Group(heading, draw(typed, width, now))
+    left_out = truncated(section)
+    note = [Text(f"and {left_out} more, too many for one answer", "dim")] if left_out else []
+    return Group(heading, draw(typed, width, now), *note)
 
 
 def _history(raw: object, width: int) -> list[RenderableType]:

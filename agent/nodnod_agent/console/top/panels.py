@@ -29,6 +29,7 @@ from nodnod_client.sections import (
     Processes,
     Sensors,
     System,
+    used_percent,
 )
 
 Draw = Callable[[Any, int, float], RenderableType]
@@ -82,7 +83,7 @@ def _used(name: str, used: int, total: int) -> Text:
 def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableType:
     table = _table("Mount", *(("Device",) if width >= 70 else ()), right=("", "Used", "Free", ""))
     for row in rows:
-        share = 100 * row.used / (row.used + row.free) if row.used + row.free else 0.0
+        share = used_percent(row) or 0
         note, style = "", "bold red"
         if row.stuck_since is not UNSET:
             note = f"STUCK {human_span(now - row.stuck_since)}"
