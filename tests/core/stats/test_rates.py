@@ -14,6 +14,7 @@ from nodnod_agent.core.stats.rates import CpuShares, CpuTimes, cpu_shares, per_s
         (CpuTimes(), CpuTimes(10, 20, 3, 60, 0, 2, 5), CpuShares(40, 30, 10, 0, 0)),
         (CpuTimes(), CpuTimes(idle=90, steal=10), CpuShares(10, 0, 0, 0, 10)),
         (CpuTimes(100, 0, 0, 1000, 50), CpuTimes(110, 0, 0, 1030, 40), CpuShares(25, 25, 0, 0, 0)),
+        (CpuTimes(0, 0, 0, 7), CpuTimes(9, 0, 0, 2**64 - 7), CpuShares(100, 100, 0, 0, 0)),
         (CpuTimes(5, 5, 5, 5), CpuTimes(5, 5, 5, 5), CpuShares()),
     ],
     ids=[
@@ -21,6 +22,7 @@ from nodnod_agent.core.stats.rates import CpuShares, CpuTimes, cpu_shares, per_s
         "nice is user time, and interrupts are system time",
         "stolen time is busy time",
         "a counter that goes backwards counts as unchanged",
+        "a counter that goes below 0 counts as unchanged",
         "no time is no share",
     ],
 )
@@ -30,7 +32,7 @@ def test_shares_are_percent_of_the_time_between_two_readings(
     assert cpu_shares(before, after) == pytest.approx(shares)
 
 
-ticks = st.integers(0, 2**63)
+ticks = st.integers(0, 2**64 - 1)
 times = st.builds(CpuTimes, *[ticks] * 8)
 
 
@@ -48,6 +50,9 @@ def test_no_two_readings_give_a_share_outside_0_to_100(before: CpuTimes, after: 
         (100, 100, 1.0, 0.0),
         (0, 100, 0.0, 0.0),
         (0, 100, -1.0, 0.0),
+        (100, 2**64 - 5, 1.0, 0.0),  # it went below 0
+        (2**64 - 5, 100, 1.0, 0.0),
+        (0, (2**64 - 5) * 512, 1.0, 0.0),  # sectors as bytes
     ],
 )
 def test_a_rate_divides_by_the_real_time_and_is_never_negative(

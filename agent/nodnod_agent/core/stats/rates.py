@@ -2,6 +2,7 @@
 
 The unit does not matter, as long as both readings have the same. A counter that went backwards (a
 device was reset, the kernel corrected an idle counter) counts as unchanged: no result is negative.
+So does one that went below 0, which the kernel prints as 2**64 less a little.
 """
 
 from typing import NamedTuple
@@ -33,14 +34,18 @@ class CpuShares(NamedTuple):
     steal: float = 0.0
 
 
+def step(before: float, after: float) -> float:
+    """How far a counter went on between two readings; 0 if it went back, or below 0."""
+    difference = after - before
+    return difference if 0 < difference < 2**63 else 0
+
+
 def cpu_shares(before: CpuTimes, after: CpuTimes) -> CpuShares:
     """The shares between two readings; nice counts as ``user``, interrupts as ``system``.
 
     All are 0 if no time has passed.
     """
-    user, nice, system, idle, iowait, irq, softirq, steal = (
-        now - then if now > then else 0 for then, now in zip(before, after, strict=True)
-    )
+    user, nice, system, idle, iowait, irq, softirq, steal = map(step, before, after)
     user += nice
     system += irq + softirq
     busy = user + system + steal
@@ -53,7 +58,7 @@ def cpu_shares(before: CpuTimes, after: CpuTimes) -> CpuShares:
 
 def per_second(before: float, after: float, elapsed: float) -> float:
     """The rate of a counter over ``elapsed`` seconds; 0 if it went back or no time has passed."""
-    return (after - before) / elapsed if after > before and elapsed > 0 else 0.0
+    return step(before, after) / elapsed if elapsed > 0 else 0.0
 
 
 def percent(part: float, whole: float) -> float:
