@@ -18,7 +18,8 @@ _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 
-def _libc(function: str, *arguments: object) -> None:
+def call(function: str, *arguments: object) -> None:
+    """A function of the C library. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, function)(*arguments) != 0:
         number = ctypes.get_errno()
@@ -28,18 +29,18 @@ def _libc(function: str, *arguments: object) -> None:
 def mount(source: str, target: str, type_: str, flags: int = 0, options: str = "") -> None:
     """mount(2). Raises OSError."""
     words = [word.encode() for word in (source, target, type_)]
-    _libc("mount", *words, ctypes.c_ulong(flags), options.encode())
+    call("mount", *words, ctypes.c_ulong(flags), options.encode())
 
 
 def enter() -> None:
     """Give this process a mount table of its own. Raises OSError."""
-    _libc("unshare", _CLONE_NEWNS)
+    call("unshare", _CLONE_NEWNS)
     mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
 
 
 def own_network() -> None:
     """Give this process a network of its own, without interfaces. Raises OSError."""
-    _libc("unshare", _CLONE_NEWNET)
+    call("unshare", _CLONE_NEWNET)
 
 
 def bind(source: str) -> str:
@@ -51,7 +52,7 @@ def bind(source: str) -> str:
 
 def unmount(target: str) -> None:
     """umount(2). Raises OSError."""
-    _libc("umount", target.encode())
+    call("umount", target.encode())
 
 
 @contextmanager

@@ -1,10 +1,15 @@
+import pytest
+
+from nodnod_agent.collectors import diskio
 from nodnod_agent.collectors.diskio import (
+    NAMES_FOR,
     DiskCounters,
     DiskIoCollector,
     compute,
     is_disk,
     parse_diskstats,
 )
+from nodnod_agent.collectors.kernel_files import OptionalFile
 from nodnod_client.sections import DiskIo
 
 # Linux 6.18: 20 columns; a partition; a CD drive; a loop device.
@@ -40,6 +45,24 @@ def test_only_disks_are_read() -> None:
     found = parse_diskstats(DISKSTATS, lambda name: names.append(name) or name == "dm-0")
     assert names == ["loop0", "vda", "vda1", "dm-0", "sr0"]
     assert found.keys() == {"dm-0"}
+
+
+def test_a_counter_below_0_is_no_rate() -> None:
+    text = b"254 0 vda 0 0 18446744073709551611 0 0 0 18446744073709551611 0 0 0 0\n"
+    after = parse_diskstats(text, lambda _: True)
+    assert compute({"vda": NOTHING}, after, 1.0) == {"vda": DiskIo(0, 0, 0, 0, 0)}
+
+
+def test_a_name_becomes_a_disk_when_the_system_lists_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: set[str] = set()
+    monkeypatch.setattr(diskio, "is_disk", lambda name: name in listed)
+    monkeypatch.setattr(OptionalFile, "read", lambda *_: DISKSTATS)
+    collector = DiskIoCollector()
+    assert [collector.read(now) for now in (1.0, 2.0)] == [{}, {}]
+    listed.add("vda")
+    section = [collector.read(now) for now in (1.0 + NAMES_FOR, 2.0 + NAMES_FOR)][-1]
+    assert section is not None
+    assert section.keys() == {"vda"}
 
 
 def test_rates_are_per_second_of_the_elapsed_time() -> None:

@@ -22,6 +22,11 @@ def test_the_full_stall_of_the_cpu_may_be_absent() -> None:
     assert parse_pressure(b"") is None
 
 
+def test_a_share_that_is_impossible_is_passed_over() -> None:
+    assert parse_pressure(b"some avg10=nan total=1\n") is None
+    assert parse_pressure(b"some avg10=1.00\nfull avg10=4294967.29\n") == Stall(1.0, None)
+
+
 def test_each_resource_has_its_file(tmp_path: Path) -> None:
     (tmp_path / "cpu").write_bytes(OLD_CPU)
     (tmp_path / "memory").write_bytes(MEMORY)

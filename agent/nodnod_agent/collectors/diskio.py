@@ -14,6 +14,9 @@ from nodnod_client.sections import DiskIo
 SECTOR = 512
 """Bytes of one unit of /proc/diskstats, whatever the sector size of the disk."""
 
+NAMES_FOR = 60.0
+"""Seconds for which a name is known to be a disk or not; later it may be another device's."""
+
 _NO_DISKS = ("loop", "ram", "zram", "fd", "sr")
 
 
@@ -70,15 +73,19 @@ class DiskIoCollector:
     """Reads /proc/diskstats; psutil on other systems."""
 
     def __init__(self, source: Callable[[], Disks | None] | None = None) -> None:
-        cached_is_disk = cache(is_disk)
+        self._is_disk = cache(is_disk)
+        self._names_until = 0.0
         self._source = source or file_source(
-            "/proc/diskstats", lambda data: parse_diskstats(data, cached_is_disk), psutil_disks
+            "/proc/diskstats", lambda data: parse_diskstats(data, self._is_disk), psutil_disks
         )
         self._disks: Disks = {}
         self._when = 0.0
 
     def read(self, now: float) -> dict[str, DiskIo] | None:
         """The section since the previous reading; None on a machine without disk counters."""
+        if now >= self._names_until:
+            self._is_disk.cache_clear()
+            self._names_until = now + NAMES_FOR
         disks, before = self._source(), self._disks
         if disks is None:
             return None
