@@ -21,11 +21,11 @@ class Cores(Struct, frozen=True):
 
 
 class System(Struct, frozen=True, rename="camel"):
-    """Facts that do not change while the agent runs.
+    """Facts that seldom change.
 
     ``scope`` is ``"container"`` if memory or CPU are those of a container with a cgroup limit, else
-    ``"host"``. ``cpu_limit`` (cores) and ``memory_limit`` (bytes) are the limits at the start of
-    the agent. ``boot_time`` is that of the machine.
+    ``"host"``. ``cpu_limit`` (cores: the smaller of quota and cpuset) and ``memory_limit`` (bytes)
+    are the limits that apply. ``boot_time`` is that of the machine; it changes when its clock is set.
     """
 
     os: str
@@ -43,9 +43,10 @@ class System(Struct, frozen=True, rename="camel"):
 class Cpu(Struct, frozen=True, rename="camel"):
     """Percent of all cores together; ``cores`` is the busy percent of each core.
 
-    Under a CPU quota these are percent of the quota: ``cores`` is empty, and ``iowait`` and
-    ``steal``, known only for the machine, are ``None``. ``frequency`` is that of the first core in
-    MHz, ``None`` if unknown.
+    The place of a core in ``cores`` is the kernel's number of it; ``None`` stands in the place of
+    one that is offline. Under a CPU limit (quota or cpuset) these are percent of the limit:
+    ``cores`` is empty, and ``iowait`` and ``steal``, known only for the machine, are ``None``.
+    ``frequency`` is that of the first core that is online, in MHz, ``None`` if unknown.
     """
 
     used: float
@@ -53,7 +54,7 @@ class Cpu(Struct, frozen=True, rename="camel"):
     system: float
     iowait: float | None
     steal: float | None
-    cores: list[float]
+    cores: list[float | None]
     frequency: float | None
 
 

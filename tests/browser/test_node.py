@@ -64,6 +64,18 @@ async def test_missing_sections_are_named_in_one_line(page: Page) -> None:
         await expect(page.locator("[data-section=sensors]")).not_to_be_attached()
 
 
+async def test_a_core_has_its_own_number_beside_those_that_are_offline(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        shares = dict.fromkeys(("used", "user", "system", "iowait", "steal", "frequency"), 1.0)
+        cores = [10.0, None, None, None, 20.0, None]
+        cluster.nodes["a"].detail["cpu"] = {**shares, "cores": cores}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=cpu] li")
+        await expect(rows).to_have_text(["0 10\u00a0%", "4 20\u00a0%"])
+
+
 async def test_a_lost_gpu_shows_its_error_at_its_place(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         unknown = dict.fromkeys(

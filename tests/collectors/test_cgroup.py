@@ -11,6 +11,7 @@ from nodnod_agent.collectors.cgroup import (
     parse_cpu_max,
     parse_limit,
 )
+from nodnod_agent.collectors.cpus import CpuSet
 
 # docker run --memory 512m --cpus 1.5, on a host with cgroup v2, in a cgroup namespace.
 DOCKER_V2 = (
@@ -24,6 +25,7 @@ DOCKER_V1 = (
     + V1_MEMORY
     + b"706 699 0:34 /docker/4f2b /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n"
 )
+V1_CPUSET = b"707 699 0:35 / /sys/fs/cgroup/cpuset ro - cgroup cgroup rw,cpuset\n"
 MEMORY_STAT_V2 = b"anon 104857600\nfile 52428800\nkernel 1048576\ninactive_file 20971520\n"
 MEMORY_STAT_V1 = (
     b"cache 1000\nrss 2000\ninactive_file 10\nhierarchical_memory_limit 536870912\n"
@@ -45,7 +47,13 @@ def test_a_cgroup_may_be_mounted_at_a_path_with_a_space() -> None:
 
 @pytest.mark.parametrize(
     ("data", "limit"),
-    [(b"536870912\n", 536870912), (b"max\n", None), (b"9223372036854771712\n", None), (b"", None)],
+    [
+        (b"536870912\n", 536870912),
+        (b"max\n", None),
+        (b"9223372036854771712\n", None),
+        (b"0\n", None),
+        (b"", None),
+    ],
 )
 def test_a_memory_limit_may_be_absent_in_v2_and_v1(data: bytes, limit: int | None) -> None:
     assert parse_limit(data) == limit
@@ -53,7 +61,13 @@ def test_a_memory_limit_may_be_absent_in_v2_and_v1(data: bytes, limit: int | Non
 
 @pytest.mark.parametrize(
     ("data", "cores"),
-    [(b"150000 100000\n", 1.5), (b"max 100000\n", None), (b"-1 100000\n", None), (b"", None)],
+    [
+        (b"150000 100000\n", 1.5),
+        (b"max 100000\n", None),
+        (b"-1 100000\n", None),
+        (b"0 100000\n", None),
+        (b"", None),
+    ],
 )
 def test_a_cpu_limit_may_be_absent_in_v2_and_v1(data: bytes, cores: float | None) -> None:
     assert parse_cpu_max(data) == cores
@@ -84,6 +98,39 @@ CPU = CpuUse(1.5, 5.5, 4.0, 1.5)
 NO_CPU_QUOTA_V1 = {"cpu,cpuacct/cpu.cfs_quota_us": b"-1\n"}
 
 
+HOST_V2 = b"83 80 0:26 / /host/sys/fs/cgroup ro - cgroup2 cgroup2 rw\n"
+OWN_V2 = b"117 109 0:26 /machine.slice/c1.scope /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
+HOST_V1 = V1_MEMORY.replace(b" /sys/", b" /host/sys/")
+ODD_LINES = (
+    b"not a mount\n90 80 0:9 / /a\rb\x0bc\x0cd\xc2\x85e\xe2\x80\xa8f\xff rw - ext4 /dev/vda rw\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "points"),
+    [
+        (HOST_V2 + OWN_V2, {"": "/sys/fs/cgroup"}),
+        (OWN_V2 + HOST_V2, {"": "/sys/fs/cgroup"}),
+        (HOST_V1 + V1_MEMORY, {"rw": "/sys/fs/cgroup/memory", "memory": "/sys/fs/cgroup/memory"}),
+        (HOST_V2, {"": "/host/sys/fs/cgroup"}),
+        (OWN_V2.replace(b"/sys/fs/cgroup", b"/a\\040b\\134c"), {"": "/a b\\c"}),
+        (ODD_LINES + OWN_V2, {"": "/sys/fs/cgroup"}),
+        (b"", {}),
+    ],
+    ids=[
+        "the host's tree is mounted before that of the container",
+        "the host's tree is mounted after that of the container",
+        "the host's memory controller is mounted too",
+        "there is no other tree",
+        "a path is unescaped",
+        "white space in other lines is no line end",
+        "nothing is mounted",
+    ],
+)
+def test_the_tree_of_the_container_counts(mountinfo: bytes, points: dict[str, str]) -> None:
+    assert mount_points(mountinfo) == points
+
+
 def open_tree(folder: Path, files: dict[str, bytes], mountinfo: bytes) -> Cgroup:
     """The cgroup of a fake tree in this folder."""
     for name, content in files.items():
@@ -104,6 +151,66 @@ READINGS = {
         None,
         None,
     ),
+    "the root group of a host with v1": (
+        V1_FILES | NO_CPU_QUOTA_V1 | {"memory/release_agent": b"\n"},
+        DOCKER_V1,
+        None,
+        None,
+    ),
+    "a v1 limit on a group above": (
+        V1_FILES
+        | {
+            "memory/memory.limit_in_bytes": b"9223372036854771712\n",
+            "memory/memory.usage_in_bytes": b"314572800\n",
+            "memory/memory.stat": b"cache 94371840\ninactive_file 62914560\n"
+            b"hierarchical_memory_limit 805306368\n",
+        },
+        DOCKER_V1,
+        MemoryUse(805306368, 251658240, 94371840, None, None),
+        CPU,
+    ),
+    "a v1 limit that is higher than that of a group above": (
+        V1_FILES | {"memory/memory.limit_in_bytes": b"805306368\n"},
+        DOCKER_V1,
+        MEMORY_V1,
+        CPU,
+    ),
+    "statistics that are older than the usage": (
+        V2_FILES | {"memory.current": b"10000000\n"},
+        DOCKER_V2,
+        MEMORY_V2._replace(used=10000000),
+        CPU,
+    ),
+    "a v2 quota above the cpuset": (
+        V2_FILES | {"cpu.max": b"1200000 100000\n", "cpuset.cpus.effective": b"0,2-10\n"},
+        DOCKER_V2,
+        MEMORY_V2,
+        CPU._replace(cores=10),
+    ),
+    "a v1 quota above the cpuset": (
+        V1_FILES | {"cpuset/cpuset.cpus": b"3\n"},
+        DOCKER_V1 + V1_CPUSET,
+        MEMORY_V1,
+        CPU._replace(cores=1),
+    ),
+    "a v2 cpuset of some cores": (
+        V2_FILES | {"cpu.max": b"max 100000\n", "cpuset.cpus.effective": b"1\n"},
+        DOCKER_V2,
+        MEMORY_V2,
+        CPU._replace(cores=1),
+    ),
+    "a v1 cpuset of some cores": (
+        V1_FILES | NO_CPU_QUOTA_V1 | {"cpuset/cpuset.effective_cpus": b"1\n"},
+        DOCKER_V1 + V1_CPUSET,
+        MEMORY_V1,
+        CPU._replace(cores=1),
+    ),
+    "a cpuset of all cores": (
+        V2_FILES | {"cpu.max": b"max 100000\n", "cpuset.cpus.effective": b"0-3\n"},
+        DOCKER_V2,
+        MEMORY_V2,
+        None,
+    ),
     "no cgroup tree": (V2_FILES, b"22 27 0:21 / /sys/fs/cgroup rw - proc proc rw\n", None, None),
 }
 
@@ -111,11 +218,13 @@ READINGS = {
 @pytest.mark.parametrize(("files", "mountinfo", "memory", "cpu"), READINGS.values(), ids=READINGS)
 def test_the_limits_and_the_use_are_read_from_the_mounted_trees(
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     files: dict[str, bytes],
     mountinfo: bytes,
     memory: MemoryUse | None,
     cpu: CpuUse | None,
 ) -> None:
+    monkeypatch.setattr(CpuSet, "count", lambda _: 4)
     cgroup = open_tree(tmp_path, files, mountinfo)
     assert (cgroup.memory(), cgroup.cpu()) == (memory, cpu)
 
@@ -124,3 +233,32 @@ def test_a_limit_that_is_removed_is_followed(tmp_path: Path) -> None:
     cgroup = open_tree(tmp_path, V2_FILES, DOCKER_V2)
     (tmp_path / "memory.max").write_bytes(b"max\n")
     assert cgroup.memory() is None
+
+
+def test_a_controller_that_is_switched_on_later_is_followed(tmp_path: Path) -> None:
+    cgroup = open_tree(tmp_path, {"cpu.stat": CPU_STAT_V2}, DOCKER_V2)
+    assert (cgroup.memory(), cgroup.cpu()) == (None, None)
+    open_tree(tmp_path, V2_FILES, DOCKER_V2)
+    assert (cgroup.memory(), cgroup.cpu()) == (MEMORY_V2, CPU)
+
+
+def test_a_group_that_is_made_anew_is_followed(tmp_path: Path) -> None:
+    cgroup = open_tree(tmp_path, V2_FILES, DOCKER_V2)
+    assert cgroup.cpu() == CPU
+    (tmp_path / "cpu.stat").unlink()
+    open_tree(tmp_path, V2_FILES | {"cpu.stat": b"usage_usec 1\nuser_usec 1\nsystem_usec 0\n"}, b"")
+    assert cgroup.cpu() == CpuUse(1.5, 1e-6, 1e-6, 0)
+
+
+def test_a_group_with_a_limit_and_without_its_use(tmp_path: Path) -> None:
+    cgroup = open_tree(tmp_path, {"memory.max": b"1\n", "cpu.max": b"1 1\n"}, DOCKER_V2)
+    assert cgroup.cpu() == CpuUse(1, 0, 0, 0), "there is another source"
+    with pytest.raises(FileNotFoundError, match=r"memory\.current"):
+        cgroup.memory()
+
+
+def test_the_use_under_a_limit_from_elsewhere_is_that_of_the_group(tmp_path: Path) -> None:
+    cgroup = open_tree(tmp_path, V2_FILES | {"memory.max": b"max\n"}, DOCKER_V2)
+    assert cgroup.memory() is None
+    assert cgroup.memory_within(805306368) == MEMORY_V2._replace(limit=805306368)
+    assert find_cgroup(b"").memory_within(805306368) is None

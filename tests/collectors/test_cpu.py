@@ -1,3 +1,6 @@
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
 from nodnod_agent.collectors.cgroup import Cgroup, CpuUse
@@ -9,6 +12,7 @@ from nodnod_agent.collectors.cpu import (
     parse_cpu_times,
     parse_frequency,
 )
+from nodnod_agent.collectors.kernel_files import SharedFile
 from nodnod_agent.core.stats.rates import CpuTimes
 
 # A machine with a virtual one: the guest columns (9, 10) are included in user and nice.
@@ -41,10 +45,78 @@ def test_each_core_has_its_own_share() -> None:
     assert (section.used, section.cores, section.frequency) == (50, [100, 0], 2400.0)
 
 
-def test_a_core_that_came_online_is_absent_until_its_second_reading() -> None:
-    before = {ALL: CpuTimes(), 0: CpuTimes()}
-    after = {ALL: CpuTimes(idle=10), 0: CpuTimes(idle=10), 1: CpuTimes(user=9000)}
-    assert compute(before, after, None).cores == [0]
+BUSY, IDLE = CpuTimes(user=10), CpuTimes(idle=10)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cores"),
+    [
+        ({ALL, 0}, {ALL: IDLE, 0: IDLE, 1: CpuTimes(user=9000)}, [0, None]),
+        ({ALL, 0, 1, 2}, {ALL: IDLE, 0: IDLE, 2: BUSY}, [0, None, 100]),
+        (
+            {ALL, 0, 4, 8, 12},
+            {ALL: IDLE, 0: BUSY, 4: IDLE, 8: BUSY, 12: IDLE},
+            [100, *[None] * 3, 0, *[None] * 3, 100, *[None] * 3, 0],
+        ),
+    ],
+    ids=["a core that came online", "a core that went offline", "cores without their siblings"],
+)
+def test_the_place_of_a_core_is_its_number(
+    before: set[int], after: dict[int, CpuTimes], cores: list[float | None]
+) -> None:
+    assert compute(dict.fromkeys(before, CpuTimes()), after, None).cores == cores
+
+
+def test_a_core_keeps_its_place_when_it_goes_offline() -> None:
+    lines = b"cpu  %d 0 0 0\ncpu0 %d 0 0 0\n"
+    readings = iter([lines % (1, 1) + b"cpu1 0 0 0 7\n", lines % (2, 2), lines % (3, 3)])
+    collector = CpuCollector(Cgroup(), lambda: parse_cpu_times(next(readings)))
+    assert [collector.read(float(now)).cores for now in range(3)] == [
+        [None, None],
+        [100, None],
+        [100, None],
+    ]
+
+
+def test_a_machine_that_grows_shows_all_its_cores(tmp_path: Path) -> None:
+    path = tmp_path / "stat"
+    collector = CpuCollector(Cgroup(), stat=SharedFile(str(path)))
+    for now, count in enumerate((2, 512, 512)):
+        names = [b"cpu ", *(b"cpu%d" % number for number in range(count))]
+        lines = [b"%b %d 0 0 %d 0 0 0 0 0 0" % (name, now * 10**15, 10**15) for name in names]
+        path.write_bytes(b"\n".join([*lines, b"intr" + b" 0" * 50_000, b""]))
+        cores = collector.read(float(now)).cores
+    assert cores == [100] * 512
+
+
+@pytest.mark.parametrize(
+    ("stat", "error"),
+    [
+        (b"cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n", "stand still"),
+        (STAT, "stand still"),
+        (b"", "no counters"),
+    ],
+    ids=["zeros", "the same numbers", "an empty file"],
+)
+def test_counters_that_stand_still_are_an_error(stat: bytes, error: str) -> None:
+    collector = CpuCollector(Cgroup(), lambda: parse_cpu_times(stat))
+    with suppress(ValueError):
+        assert collector.read(1.0).used == 0
+    with pytest.raises(ValueError, match=error):
+        collector.read(2.0)
+
+
+def test_a_group_that_counts_no_time_is_passed_over() -> None:
+    readings = iter([{ALL: CpuTimes()}, {ALL: BUSY}, {ALL: BUSY}])
+    collector = CpuCollector(Cgroup(cpu=lambda: CpuUse(1, 0, 0, 0)), lambda: next(readings))
+    assert [collector.read(0.0).used, collector.read(1.0).used] == [0, 100]
+    with pytest.raises(ValueError, match="stand still"):
+        collector.read(2.0)
+
+
+def test_a_counter_of_a_group_that_goes_back_counts_as_unchanged() -> None:
+    section = compute_quota(CpuUse(1, 9, 5, 4), CpuUse(1, 8, 6, 2), 2.0, 8, None)
+    assert (section.used, section.user, section.system) == (0, 50, 0)
 
 
 def test_under_a_quota_the_shares_are_of_the_quota() -> None:
@@ -56,6 +128,23 @@ def test_under_a_quota_the_shares_are_of_the_quota() -> None:
 
 def test_a_burst_over_the_quota_is_still_100_percent() -> None:
     assert compute_quota(CpuUse(0.5, 0, 0, 0), CpuUse(0.5, 4, 4, 0), 1.0, 8, None).used == 100
+
+
+def test_a_reading_that_failed_does_not_lengthen_the_next() -> None:
+    uses = iter([CpuUse(1, 1, 1, 0), CpuUse(1, 2, 2, 0), CpuUse(1, 3, 3, 0)])
+    readings = iter([{ALL: BUSY}, {}, {ALL: IDLE}])
+
+    def source() -> dict[int, CpuTimes]:
+        times = next(readings)
+        if not times:
+            raise OSError(107, "Transport endpoint is not connected")
+        return times
+
+    collector = CpuCollector(Cgroup(cpu=lambda: next(uses)), source)
+    collector.read(0.0)
+    with pytest.raises(OSError, match="Transport"):
+        collector.read(1.0)
+    assert collector.read(2.0).used == 100, "two seconds of CPU in two seconds"
 
 
 def test_a_quota_above_the_cores_of_the_machine_counts_all_of_them() -> None:

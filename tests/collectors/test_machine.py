@@ -1,5 +1,6 @@
 import logging
 import os
+import sys
 from typing import Any
 from unittest.mock import Mock
 
@@ -174,16 +175,24 @@ def test_this_machine_has_every_section_in_its_shape(
         msgspec.convert(value, shape | None)
 
 
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("odd")])
-def test_a_machine_whose_cgroup_cannot_be_read_is_a_host(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_limits_that_cannot_be_read_are_an_error_of_the_node_until_they_can(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nodnod_agent.collectors.machine.find_cgroup", Mock(side_effect=error))
-    here = Machine(open_collectors("1.2.3"))
-    sections = here.sample(moment()).sections
+    here, read = Machine(open_collectors("1.2.3")), KernelFile.read
+
+    def fail(file: KernelFile) -> bytes:
+        if file._path.endswith("mountinfo"):
+            raise OSError(5, "Input/output error")
+        return read(file)
+
+    monkeypatch.setattr(KernelFile, "read", fail)
+    sample = here.sample(moment())
     here.stop()
-    assert msgspec.json.decode(sections["system"])["scope"] == "host"
-    assert f"cannot read the limits of this container: {error}" in caplog.text
+    assert "cpu: OSError: [Errno 5]" in sample.error
+    assert "memory: OSError: [Errno 5]" in sample.error
+    monkeypatch.undo()
+    assert here.sample(moment()).error == ""
 
 
 def test_rates_use_the_monotonic_clock_and_not_the_wall_clock() -> None:

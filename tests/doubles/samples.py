@@ -38,7 +38,7 @@ SECTIONS: Mapping[str, Any] = {
     "system": System(
         "Debian", "6.1", "x86_64", Cores(4, 2), 1.7e9, "2.0", "3.11", "container", 1.5, 8 * GIB
     ),
-    "cpu": Cpu(12.5, 8.0, 4.0, 0.5, 0.25, [10.0, 15.0, 20.0, 5.0], 2400.0),
+    "cpu": Cpu(12.5, 8.0, 4.0, 0.5, 0.25, [10.0, None, 20.0, 5.0], 2400.0),
     "load": Load(0.5, 0.25, 0.125),
     "memory": Memory(16 * GIB, 4 * GIB, 12 * GIB, 3 * GIB, GIB, 2 * GIB, GIB),
     "filesystems": [

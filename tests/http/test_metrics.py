@@ -41,6 +41,7 @@ OWN = [
     ("nodnod_cpu_mode_ratio", {"mode": "iowait"}, 0.005),
     ("nodnod_cpu_mode_ratio", {"mode": "steal"}, 0.0025),
     ("nodnod_cpu_core_used_ratio", {"core": "2"}, 0.2),
+    ("nodnod_cpu_core_used_ratio", {"core": "1"}, None),
     ("nodnod_load1", {}, 0.5),
     ("nodnod_load5", {}, 0.25),
     ("nodnod_load15", {}, 0.125),

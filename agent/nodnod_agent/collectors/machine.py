@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nodnod_agent.collectors.cgroup import Cgroup, find_cgroup
+from nodnod_agent.collectors.cgroup import follow_cgroup
 from nodnod_agent.collectors.cpu import CpuCollector
 from nodnod_agent.collectors.diskio import DiskIoCollector
 from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_faults, disk_sums
 from nodnod_agent.collectors.gpu import GpuCollector
-from nodnod_agent.collectors.kernel_files import open_optional
+from nodnod_agent.collectors.kernel_files import SharedFile
 from nodnod_agent.collectors.load import LoadCollector
 from nodnod_agent.collectors.memory import MemoryCollector
 from nodnod_agent.collectors.moment import Moment, Timing
@@ -54,12 +54,13 @@ class Collectors(NamedTuple):
 
 
 def open_collectors(agent_version: str = "") -> Collectors:
-    """The collectors of this machine, with their kernel files open."""
-    cgroup = _cgroup()
+    """The collectors of this machine."""
+    cgroup = follow_cgroup()
+    stat, meminfo = SharedFile("/proc/stat"), SharedFile("/proc/meminfo")
     return Collectors(
-        system=SystemCollector(cgroup, agent_version),
-        cpu=CpuCollector(cgroup),
-        memory=MemoryCollector(cgroup),
+        system=SystemCollector(cgroup, agent_version, stat=stat, meminfo=meminfo),
+        cpu=CpuCollector(cgroup, stat=stat),
+        memory=MemoryCollector(cgroup, meminfo=meminfo),
         load=LoadCollector(),
         diskio=DiskIoCollector(),
         network=NetworkCollector(),
@@ -69,15 +70,6 @@ def open_collectors(agent_version: str = "") -> Collectors:
         gpu=GpuCollector(),
         filesystems=FilesystemsCollector(),
     )
-
-
-def _cgroup() -> Cgroup:
-    try:
-        mountinfo = open_optional("/proc/self/mountinfo")
-        return find_cgroup(mountinfo.read()) if mountinfo else Cgroup()
-    except Exception as error:  # noqa: BLE001 - an agent starts on any machine
-        logger.warning("cannot read the limits of this container: %s", error)
-        return Cgroup()
 
 
 class Machine:

@@ -1,14 +1,36 @@
-"""The ``system`` section: facts about this machine, read once."""
+"""The ``system`` section: facts about this machine, most of which may change while it runs."""
 
+import math
 import os
 import platform
+import shlex
 from collections.abc import Mapping
-from functools import cached_property
+from contextlib import suppress
 
 import psutil
 
 from nodnod_agent.collectors.cgroup import Cgroup, CpuUse, MemoryUse
+from nodnod_agent.collectors.cpus import CpuSet
+from nodnod_agent.collectors.kernel_files import SharedFile
+from nodnod_agent.collectors.memory import container_use, installed
 from nodnod_client.sections import Cores, System
+
+_RELEASE_FILES = ("/etc/os-release", "/usr/lib/os-release")
+
+RELEASE_INTERVAL = 60.0
+"""Seconds between two readings of the os-release file."""
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """os-release(5): shell variables; lines that are none are passed over."""
+    release: dict[str, str] = {}
+    for line in text.split("\n"):
+        name, _, value = line.partition("=")
+        try:
+            release[name] = "".join(shlex.split(value, comments=True)[:1])
+        except ValueError:  # a quote without an end
+            continue
+    return release
 
 
 def os_name(system: str, release: Mapping[str, str], mac: str) -> str:
@@ -16,6 +38,22 @@ def os_name(system: str, release: Mapping[str, str], mac: str) -> str:
     if mac:
         return f"macOS {mac}"
     return release.get("PRETTY_NAME") or release.get("NAME") or system
+
+
+def parse_boot_time(stat: bytes) -> float:
+    """Unix seconds, from /proc/stat: the kernel corrects it when the clock is set."""
+    _, found, rest = stat.partition(b"\nbtime ")
+    if not found:
+        raise ValueError("/proc/stat has no btime")
+    return float(rest.partition(b"\n")[0])
+
+
+def parse_total(meminfo: bytes) -> int:
+    """Bytes of memory, from /proc/meminfo."""
+    words = meminfo.partition(b"MemTotal:")[2].split(maxsplit=1)
+    if not words:
+        raise ValueError("/proc/meminfo has no MemTotal")
+    return int(words[0]) * 1024
 
 
 def scope(
@@ -29,38 +67,69 @@ def scope(
 
 
 class SystemCollector:
-    """Reads the section once, at the first call."""
+    """Reads the section anew each time: an hour of 1970, a limit and a core may be corrected."""
 
-    def __init__(self, cgroup: Cgroup, agent_version: str) -> None:
+    def __init__(
+        self,
+        cgroup: Cgroup,
+        agent_version: str,
+        *,
+        stat: SharedFile | None = None,
+        meminfo: SharedFile | None = None,
+    ) -> None:
         self._cgroup = cgroup
-        self._version = agent_version
+        self._stat = stat or SharedFile("/proc/stat")
+        self._meminfo = meminfo or SharedFile("/proc/meminfo")
+        self._host_cpus = CpuSet()
+        self._cores = Cores(0, None)
+        self._os = ""
+        self._os_until = -math.inf
+        self._facts = {
+            "kernel": f"{platform.system()} {platform.release()}",
+            "architecture": platform.machine(),
+            "agent_version": agent_version,
+            "python_version": platform.python_version(),
+        }
 
     def read(self, now: float) -> System:
         """The section."""
-        return self._section
-
-    @cached_property
-    def _section(self) -> System:
-        cores = os.cpu_count() or 1
+        stat, meminfo = self._stat.read(now), self._meminfo.read(now)
+        shown = psutil.virtual_memory().total if meminfo is None else parse_total(meminfo)
+        cpu = self._cgroup.cpu()
         scope_, cpu_limit, memory_limit = scope(
-            self._cgroup.memory(), self._cgroup.cpu(), psutil.virtual_memory().total, cores
+            # Where there are no files of a group, the total may still be a limit (lxcfs).
+            container_use(shown, self._cgroup) or MemoryUse(shown, 0, None, None, None),
+            cpu,
+            installed(shown),
+            self._host_cpus.count() if cpu else 0,
         )
         return System(
-            os=os_name(platform.system(), _release(), platform.mac_ver()[0]),
-            kernel=f"{platform.system()} {platform.release()}",
-            architecture=platform.machine(),
-            cores=Cores(cores, psutil.cpu_count(logical=False)),
-            boot_time=float(psutil.boot_time()),
-            agent_version=self._version,
-            python_version=platform.python_version(),
+            os=self._read_os(now),
+            cores=self._read_cores(),
+            boot_time=float(psutil.boot_time()) if stat is None else parse_boot_time(stat),
             scope=scope_,
             cpu_limit=cpu_limit,
             memory_limit=memory_limit,
+            **self._facts,
         )
 
+    def _read_os(self, now: float) -> str:
+        if now >= self._os_until:
+            self._os = os_name(platform.system(), _read_release(), platform.mac_ver()[0])
+            self._os_until = now + RELEASE_INTERVAL
+        return self._os
 
-def _release() -> Mapping[str, str]:
-    try:
-        return platform.freedesktop_os_release()
-    except OSError:
-        return {}
+    def _read_cores(self) -> Cores:
+        count = os.cpu_count() or 1
+        if self._cores.logical != count:
+            # psutil reads a file of each core.
+            self._cores = Cores(count, psutil.cpu_count(logical=False))
+        return self._cores
+
+
+def _read_release() -> Mapping[str, str]:
+    # Not by `platform`, which reads it once: an upgrade needs no restart.
+    for path in _RELEASE_FILES:
+        with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            return parse_os_release(file.read())
+    return {}

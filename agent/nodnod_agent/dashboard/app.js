@@ -14,6 +14,7 @@ import { StatusLine } from "./statusline.js";
 import { count } from "./units.js";
 
 const MEMBERS_INTERVAL = 3000; // milliseconds
+const SYSTEMS_INTERVAL = 60_000;
 const AGE_INTERVAL = 250;
 
 const REQUEST_BYTES = 12000; // of names in a request; an agent accepts 16 KiB in all
@@ -112,6 +113,14 @@ function fitting(patterns) {
   return patterns.slice(0, count);
 }
 
+/** Request the system sections again: cores, limits and the clock of a machine may change. */
+function requestSystems() {
+  connection.request("systems", { type: 1, detail: ["system"] }, (answer) => {
+    cluster.updateSystems(answer);
+    frame.request();
+  });
+}
+
 function onstats(answer) {
   const { changed, returned } = cluster.updateStats(answer, now());
   if (behind) {
@@ -168,6 +177,7 @@ addEventListener("keydown", onkey);
 navigate();
 setInterval(paintAge, AGE_INTERVAL);
 setInterval(requestMembers, MEMBERS_INTERVAL);
+setInterval(requestSystems, SYSTEMS_INTERVAL);
 connection.stream("stats", { type: 1, every: 1 }, onstats);
 connection.stream("traffic", { type: 1, history: 2, every: 2 }, (answer) => {
   cluster.updateTraffic(answer, now());

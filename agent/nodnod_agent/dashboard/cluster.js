@@ -86,7 +86,7 @@ export class Cluster {
     }
   }
 
-  /** Take the system sections, which do not change while an agent runs. */
+  /** Take the system sections, which change seldom. */
   updateSystems(answer) {
     for (const [name, { detail }] of Object.entries(answer.nodes)) {
       const node = this.nodes.get(name);

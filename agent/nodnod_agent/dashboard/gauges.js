@@ -47,14 +47,13 @@ export class Cores {
   }
 
   paint({ used, user, system, iowait, steal, cores, frequency }) {
-    const rows = cores.map((share, i) => ({
-      name: String(i),
-      share,
-      text: `${share.toFixed(0)}\u00a0%`,
-    }));
-    // Under a CPU quota the cores are unknown: one bar shows the share of the quota.
-    const quota = { name: "quota", share: used, text: percent(used) };
-    this.gauges.paint(rows.length > 0 ? rows : [quota]);
+    // The number of a core is its place; an offline one has no share.
+    const rows = cores
+      .map((share, i) => ({ name: String(i), share, text: `${share?.toFixed(0)}\u00a0%` }))
+      .filter(({ share }) => known(share));
+    // Under a CPU limit the cores are unknown: one bar shows the share of the limit.
+    const limit = { name: "limit", share: used, text: percent(used) };
+    this.gauges.paint(rows.length > 0 ? rows : [limit]);
     const shares = { user, system, "waiting for I/O": iowait, stolen: steal };
     const parts = Object.entries(shares)
       .filter(([, share]) => known(share))

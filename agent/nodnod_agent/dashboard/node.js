@@ -63,7 +63,7 @@ export class Node {
     }
   }
 
-  /** The number of cores, or of a container's CPU quota; null while unknown. */
+  /** The number of cores, or a container's limit of them; null while unknown. */
   get cores() {
     return this.system?.cpuLimit ?? this.system?.cores?.logical ?? null;
   }

@@ -112,7 +112,7 @@ def _by_section(counts: Mapping[str, int]) -> Iterator[tuple[Labels, int]]:
     return (((section,), count) for section, count in counts.items())
 
 
-def _cores(cpu: Any) -> Iterator[tuple[Labels, float]]:
+def _cores(cpu: Any) -> Iterator[tuple[Labels, float | None]]:
     return (((str(number),), used) for number, used in enumerate(cpu.cores))
 
 

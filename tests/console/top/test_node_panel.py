@@ -17,7 +17,7 @@ NOW = 1.7e9 + 900
 DETAIL: dict[str, Any] = msgspec.to_builtins(
     {
         **SAMPLES,
-        "cpu": msgspec.structs.replace(SAMPLES["cpu"], steal=None, cores=[100.0, 6.0, 51.0]),
+        "cpu": msgspec.structs.replace(SAMPLES["cpu"], steal=None, cores=[100.0, None, 6.0, 51.0]),
         "filesystems": [
             Filesystem("/", "/dev/sda1", "ext4", 100, 95, 5, None, True),
             Filesystem("/net", "nas:/x", "nfs4", 100, 10, 90, 1.0, False, stuck_since=NOW - 60),
@@ -66,7 +66,7 @@ def test_every_section_fits_every_width(width: int) -> None:
     "words",
     [
         "user 8.0 %   system 4.0 %   iowait 0.5 %   2.4 GHz",
-        "0 ━━━━ 100%   1 ────   6%   2 ━━──  51%",
+        "0 ━━━━ 100%   2 ────   6%   3 ━━──  51%",
         "0.50   0.25   0.12",
         "swap  ━━━━━━━━━━──────────  50.0 %  1.0/2.0 GiB",
         "available 12.0 GiB   cached 3.0 GiB",

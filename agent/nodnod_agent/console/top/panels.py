@@ -55,6 +55,7 @@ def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
     cells = [
         Text.assemble((f"{number:>3} ", "dim"), meter(used, 4), f"{used:>4.0f}% ")
         for number, used in enumerate(cpu.cores)
+        if used is not None  # offline
     ]
     per_line = max(1, width // _CORE_WIDTH)
     rows = [cells[start : start + per_line] for start in range(0, len(cells), per_line)]
