@@ -211,6 +211,51 @@ class Gpu(Struct, frozen=True, rename="camel"):
     error: str | UnsetType = UNSET
 
 
+class Container(Struct, frozen=True, rename="camel"):
+    """One container; ``None`` is unknown, or, of a limit, that there is none.
+
+    ``id`` has 64 digits (of LXC and systemd-nspawn it is the name), ``name`` may be empty. Both,
+    and ``image``, may be any text. ``engine`` is ``docker``, ``podman``, ``containerd``, ``cri-o``,
+    ``kubernetes``, ``lxc`` or ``nspawn``. ``state`` and ``health`` are in the words of the engine.
+    ``since`` is the start of its oldest process.
+
+    ``cpu`` is in percent of all cores of the machine, ``cpu_of_limit`` in percent of ``cpu_limit``,
+    which is in cores. ``memory_used`` is without the file cache that can be dropped at once. A
+    container in the network of the machine has no traffic of its own; those that share a network
+    (a pod) have the same.
+    """
+
+    id: str
+    name: str
+    engine: str
+    image: str | None = None
+    state: str | None = None
+    health: str | None = None
+    since: float | None = None
+    cpu: float | None = None
+    cpu_limit: float | None = None
+    cpu_of_limit: float | None = None
+    memory_used: int | None = None
+    memory_limit: int | None = None
+    read_bytes: float | None = None
+    write_bytes: float | None = None
+    recv_bytes: float | None = None
+    sent_bytes: float | None = None
+    processes: int | None = None
+    restarts: int | None = None
+
+
+class Containers(Struct, frozen=True):
+    """At most 200 of ``count`` containers, those that use most CPU first, without those inside others.
+
+    ``note``: present if names, images, states or health are not all known; it says why.
+    """
+
+    count: int
+    containers: list[Container]
+    note: str | UnsetType = UNSET
+
+
 SHAPES: dict[str, Any] = {
     "system": System,
     "cpu": Cpu,
@@ -223,13 +268,14 @@ SHAPES: dict[str, Any] = {
     "sensors": Sensors,
     "processes": Processes,
     "gpu": list[Gpu],
+    "containers": Containers,
 }
 """Section name -> its type, apart from ``None`` and ``{"error": ...}``."""
 
 SECTIONS = frozenset(SHAPES)
 """The names of the sections."""
 
-EXPENSIVE = frozenset({"processes", "sensors", "gpu"})
+EXPENSIVE = frozenset({"processes", "sensors", "gpu", "containers"})
 """Sections that an agent samples on demand: only while they are requested."""
 
 

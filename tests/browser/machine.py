@@ -158,5 +158,6 @@ class SimulatedNode:
             ),
             "processes": Processes(311, processes, processes),
             "gpu": None,
+            "containers": None,
         }
         return {name: msgspec.to_builtins(value) for name, value in sections.items()} | self.detail

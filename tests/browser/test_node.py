@@ -60,7 +60,9 @@ async def test_missing_sections_are_named_in_one_line(page: Page) -> None:
         await page.goto(f"{cluster.url}#/node/a")
 
         lacking = page.locator(".missing")
-        await expect(lacking).to_have_text("Not on this machine: Pressure, Sensors, GPUs.")
+        await expect(lacking).to_have_text(
+            "Not on this machine: Pressure, Sensors, GPUs, Containers."
+        )
         await expect(page.locator("[data-section=sensors]")).not_to_be_attached()
 
 
@@ -91,6 +93,29 @@ async def test_a_lost_gpu_shows_its_error_at_its_place(page: Page) -> None:
         rows = page.locator("[data-section=gpu] tbody tr")
         unknowns = 4 * "\u2013"
         await expect(rows).to_have_text([f"Tesla{unknowns}", f"GPU 1{unknowns}▲ GPU is lost"])
+
+
+async def test_hostile_containers_are_text_and_the_note_says_what_is_missing(page: Page) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail["containers"] = {
+            "count": 3,
+            "containers": [
+                {"id": "a" * 64, "name": name, "engine": "docker", "state": "<b>", "cpu": 12.5,
+                 "health": "unhealthy", "memoryUsed": 2**20, "memoryLimit": 2**21},
+                {"id": "b" * 64, "name": "", "engine": "podman"},
+            ],
+            "note": "<i>: permission denied",
+        }  # fmt: skip
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=containers] tbody tr")
+        await expect(rows).to_contain_text([f"{name}▲ <b>, unhealthy12.5\u00a0%", "b" * 12])
+        note = page.locator("[data-section=containers] .note:visible")
+        await expect(note).to_contain_text(
+            "3 in all; CPU in percent of all cores. ▲ <i>: permission"
+        )
 
 
 async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:

@@ -166,7 +166,7 @@ def test_this_machine_has_every_section_in_its_shape(
     here = Machine(open_collectors("1.2.3"))
     sections = dict(here.sample(moment()).sections)
     sections |= here.read_expensive(EXPENSIVE, 1.0)
-    sections |= here.read_expensive(["processes"], 2.0)
+    sections |= here.read_expensive(["processes", "containers"], 2.0)
     here.stop()
     assert sections.keys() == SECTIONS
     for name, shape in SHAPES.items():

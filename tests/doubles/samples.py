@@ -12,6 +12,8 @@ from nodnod_agent.http.metrics import Metrics
 from nodnod_client.codec import encode
 from nodnod_client.sections import (
     Battery,
+    Container,
+    Containers,
     Cores,
     Cpu,
     DiskIo,
@@ -59,6 +61,32 @@ SECTIONS: Mapping[str, Any] = {
     ),
     "processes": Processes(123, [Process(1, "init", "root", 0.5, 1000)], []),
     "gpu": [Gpu("Tesla", 75.0, 4 * GIB, GIB, 70.0, 150.5)],
+    "containers": Containers(
+        2,
+        [
+            Container(
+                "0123456789ab" + 52 * "c",
+                "web",
+                "docker",
+                "nginx:1",
+                "running",
+                "healthy",
+                1.7e9,
+                12.5,
+                0.5,
+                100.0,
+                GIB,
+                2 * GIB,
+                1.0,
+                2.0,
+                3.0,
+                4.0,
+                5,
+                6,
+            ),
+            Container("ba9876543210" + 52 * "d", "", "containerd"),
+        ],
+    ),
 }
 
 

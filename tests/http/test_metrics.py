@@ -17,6 +17,9 @@ from nodnod_client import __version__
 from nodnod_client.codec import encode
 from nodnod_client.sections import Gpu
 
+WEB = {"container": "web", "id": "0123456789ab", "engine": "docker"}
+UNNAMED = {"container": "ba9876543210", "id": "ba9876543210", "engine": "containerd"}
+
 OWN = [
     ("nodnod_cpu_used_ratio", {}, 0.125),
     ("nodnod_memory_total_bytes", {}, 16 * GIB),
@@ -76,6 +79,25 @@ OWN = [
     ("nodnod_gpu_memory_used_bytes", {"gpu": "0", "model": "Tesla"}, GIB),
     ("nodnod_gpu_temperature_celsius", {"gpu": "0", "model": "Tesla"}, 70),
     ("nodnod_gpu_power_watts", {"gpu": "0", "model": "Tesla"}, 150.5),
+    ("nodnod_containers", {}, 2),
+    ("nodnod_container_cpu_ratio", WEB, 0.125),
+    ("nodnod_container_cpu_limit_cores", WEB, 0.5),
+    ("nodnod_container_cpu_limit_used_ratio", WEB, 1),
+    ("nodnod_container_memory_used_bytes", WEB, GIB),
+    ("nodnod_container_memory_limit_bytes", WEB, 2 * GIB),
+    ("nodnod_container_read_bytes_per_second", WEB, 1),
+    ("nodnod_container_written_bytes_per_second", WEB, 2),
+    ("nodnod_container_receive_bytes_per_second", WEB, 3),
+    ("nodnod_container_transmit_bytes_per_second", WEB, 4),
+    ("nodnod_container_processes", WEB, 5),
+    ("nodnod_container_restarts", WEB, 6),
+    ("nodnod_container_start_time_seconds", WEB, 1.7e9),
+    (
+        "nodnod_container_info",
+        {**WEB, "image": "nginx:1", "state": "running", "health": "healthy"},
+        1,
+    ),
+    ("nodnod_container_info", {**UNNAMED, "image": "", "state": "", "health": ""}, 1),
 ]
 
 

@@ -174,7 +174,7 @@ BAD = [
     ("timeout=nan", "bad_request", '`timeout` must be between 0.05 and 30, got "nan"'),
     ("timeout=1e999", "bad_request", '`timeout` must be between 0.05 and 30, got "1e999"'),
     ("timeout=1&timeout=99", "bad_request", "`timeout` must be between 0.05 and 30, got 99"),
-    ("detail=colour", "unknown_section", "`detail` must name sections (cpu, diskio,"),
+    ("detail=colour", "unknown_section", "`detail` must name sections (containers, cpu,"),
     ("detail=" + "cpu," * 65, "bad_request", "`detail` must be a list of at most 64"),
     ("nodes=" + "x" * 129, "bad_request", "`nodes` must be a list of at most 256 node names"),
     ("nodes=" + "x," * 257, "bad_request", "`nodes` must be a list of at most 256 node names"),

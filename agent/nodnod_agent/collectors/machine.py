@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nodnod_agent.collectors.cgroup import follow_cgroup
+from nodnod_agent.collectors.containers import ContainersCollector
 from nodnod_agent.collectors.cpu import CpuCollector
 from nodnod_agent.collectors.diskio import DiskIoCollector
 from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_faults, disk_sums
@@ -50,6 +51,7 @@ class Collectors(NamedTuple):
     processes: ProcessesCollector
     sensors: SensorsCollector
     gpu: GpuCollector
+    containers: ContainersCollector
     filesystems: FilesystemsCollector
 
 
@@ -68,6 +70,7 @@ def open_collectors(agent_version: str = "") -> Collectors:
         processes=ProcessesCollector(),
         sensors=SensorsCollector(),
         gpu=GpuCollector(),
+        containers=ContainersCollector(),
         filesystems=FilesystemsCollector(),
     )
 

@@ -154,6 +154,41 @@ class Gpus extends SectionTable {
   }
 }
 
+const ofLimit = ({ memoryUsed, memoryLimit }) =>
+  memoryLimit > 0 ? (100 * memoryUsed) / memoryLimit : null;
+
+const condition = ({ state, health }) =>
+  warned([state, health].filter(Boolean).join(", "), health === "unhealthy" || RESTLESS.has(state));
+
+const RESTLESS = new Set(["restarting", "dead"]);
+
+class Containers {
+  constructor() {
+    this.table = new Table("Containers", [
+      { head: "Container", kind: "words", of: ({ name, id }) => name || id.slice(0, 12) },
+      { head: "State", kind: "words", of: condition },
+      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
+      { head: "Memory", kind: "number", of: ({ memoryUsed }) => bytes(memoryUsed) },
+      { head: "Of limit", kind: "number minor", of: (row) => percent(ofLimit(row)) },
+      { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
+      { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
+      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
+      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
+      { head: "Processes", kind: "number minor", of: ({ processes }) => number(processes) },
+      { head: "Restarts", kind: "number minor", of: ({ restarts }) => number(restarts) },
+      { head: "Image", kind: "words minor", of: ({ image }) => image ?? "" },
+    ]);
+    this.note = el("p", { class: "note" });
+    this.element = el("div", {}, this.table.element, this.note);
+  }
+
+  paint({ count, containers, note }) {
+    this.table.paint(containers);
+    const all = `${count} in all; CPU in percent of all cores`;
+    write(this.note, note === undefined ? all : `${all}. ▲ ${note}`);
+  }
+}
+
 /** The sections that are drawn, in order: title, drawing, and size if larger than one cell. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
@@ -165,4 +200,5 @@ export const PANELS = [
   { section: "diskio", title: "Disk I/O", Drawing: Disks },
   { section: "sensors", title: "Sensors", Drawing: Sensors },
   { section: "gpu", title: "GPUs", Drawing: Gpus },
+  { section: "containers", title: "Containers", Drawing: Containers, size: "wide" },
 ];

@@ -136,6 +136,15 @@ def _gpus(section: Iterable[Any]) -> Iterator[tuple[Labels, Any]]:
     return (((str(number), gpu.name), gpu) for number, gpu in enumerate(section))
 
 
+def _containers(section: Any) -> Iterator[tuple[Labels, Any]]:
+    return (((one.name or one.id[:12], one.id[:12], one.engine), one) for one in section.containers)
+
+
+def _container_states(section: Any) -> Iterator[tuple[Labels, Any]]:
+    for labels, one in _containers(section):
+        yield (*labels, *(word or "" for word in (one.image, one.state, one.health))), one
+
+
 def _system(system: Any) -> Iterator[tuple[Labels, Any]]:
     yield (system.os, system.kernel, system.architecture, system.scope), system
 
@@ -250,5 +259,31 @@ _GROUPS = (
         _Series("gpu_memory_used_bytes", "Used memory of a GPU.", "memory_used"),
         _Series("gpu_temperature_celsius", "Temperature of a GPU.", "temperature"),
         _Series("gpu_power_watts", "Power draw of a GPU.", "power"),
+    )),
+    _MetricGroup("containers", (), _one, (
+        _Series("containers", "Number of containers.", "count"),
+    )),
+    _MetricGroup("containers", ("container", "id", "engine"), _containers, (
+        _Series("container_cpu_ratio", "Share of all cores of the machine.", _percent("cpu")),
+        _Series("container_cpu_limit_cores", "CPU limit of a container.", "cpu_limit"),
+        _Series("container_cpu_limit_used_ratio", "Used share of its CPU limit.",
+                _percent("cpu_of_limit")),
+        _Series("container_memory_used_bytes", "Memory, without inactive file cache.",
+                "memory_used"),
+        _Series("container_memory_limit_bytes", "Memory limit of a container.", "memory_limit"),
+        _Series("container_read_bytes_per_second", "Bytes read from disks.", "read_bytes"),
+        _Series("container_written_bytes_per_second", "Bytes written to disks.", "write_bytes"),
+        _Series("container_receive_bytes_per_second", "Bytes received by its network.",
+                "recv_bytes"),
+        _Series("container_transmit_bytes_per_second", "Bytes sent by its network.",
+                "sent_bytes"),
+        _Series("container_processes", "Number of its processes.", "processes"),
+        _Series("container_restarts", "Restarts by its engine.", "restarts"),
+        _Series("container_start_time_seconds", "Start of a container, in Unix seconds.", "since"),
+    )),
+    _MetricGroup("containers", ("container", "id", "engine", "image", "state", "health"),
+                 _container_states, (
+        _Series("container_info", "What an engine says of a container, in labels.",
+                lambda of: 1),
     )),
 )  # fmt: skip

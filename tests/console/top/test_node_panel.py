@@ -1,10 +1,12 @@
 """The text of the screen of one node, whatever its detail holds."""
 
 import io
+import re
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 from rich.console import Console, RenderableType
 
 from doubles.samples import SECTIONS as SAMPLES
@@ -17,7 +19,7 @@ NOW = 1.7e9 + 900
 DETAIL: dict[str, Any] = msgspec.to_builtins(
     {
         **SAMPLES,
-        "cpu": msgspec.structs.replace(SAMPLES["cpu"], steal=None, cores=[100.0, None, 6.0, 51.0]),
+        "cpu": structs.replace(SAMPLES["cpu"], steal=None, cores=[100.0, None, 6.0, 51.0]),
         "filesystems": [
             Filesystem("/", "/dev/sda1", "ext4", 100, 95, 5, None, True),
             Filesystem("/net", "nas:/x", "nfs4", 100, 10, 90, 1.0, False, stuck_since=NOW - 60),
@@ -165,3 +167,11 @@ def test_the_head_of_a_node_with_an_error_shows_the_reason_and_the_last_numbers(
     assert text.startswith("kyle   STALE  10 s  last heard 9.0 s ago\nlast  CPU")
     down = NodeStats("kyle", error="down: connection refused")
     assert str(head(down, None, NOW)) == "kyle   DOWN   connection refused\nno numbers"
+
+
+def test_containers_have_a_row_each_and_the_note_says_what_is_missing() -> None:
+    section = structs.replace(SAMPLES["containers"], note="/run/docker.sock: permission denied")
+    text = shown(detail={"containers": msgspec.to_builtins(section)})
+    assert "2 containers\n/run/docker.sock: permission denied" in text
+    assert re.search(r"web +running healthy +12\.5 % +1\.0 GiB +3 B/s +4 B/s", text)
+    assert re.search(r"ba9876543210 +- +- +- +-", text)

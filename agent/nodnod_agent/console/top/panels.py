@@ -18,6 +18,7 @@ from nodnod_agent.console.units import (
     plain,
 )
 from nodnod_client.sections import (
+    Containers,
     Cpu,
     DiskIo,
     Filesystem,
@@ -37,6 +38,9 @@ Draw = Callable[[Any, int, float], RenderableType]
 
 _CORE_WIDTH = 14
 """Characters of one core: number, bar and percentage, with spaces."""
+
+_MAX_CONTAINERS = 20
+"""Containers shown, those that use most CPU first."""
 
 _MAX_PROCESSES = 8
 """Processes shown of each list."""
@@ -173,6 +177,26 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
     return Group(*lines) if lines else Text("none", "dim")
 
 
+def _containers(section: Containers, width: int, _: float) -> RenderableType:
+    lines: list[RenderableType] = [Text(f"{section.count} containers", "dim")]
+    if section.note is not UNSET:
+        lines.append(Text(plain(section.note), "yellow"))
+    table = _table("Container", "State", right=("CPU", "Memory", "Received", "Sent"))
+    table.columns[0].width = max(10, min(28, width - 58))
+    for row in section.containers[:_MAX_CONTAINERS]:
+        bad = row.health == "unhealthy" or row.state in ("restarting", "dead")
+        state = " ".join(plain(word) for word in (row.state, row.health) if word)
+        table.add_row(
+            Text(plain(row.name or row.id[:12])),
+            Text(state, "red" if bad else ""),
+            "-" if row.cpu is None else percent(row.cpu),
+            "-" if row.memory_used is None else human_bytes(row.memory_used),
+            rate(row.recv_bytes),
+            rate(row.sent_bytes),
+        )
+    return Group(*lines, table) if section.containers else Group(*lines)
+
+
 def _system(system: System, _width: int, now: float) -> RenderableType:
     cores = f"{system.cores.logical} cores"
     if system.cores.physical is not None:
@@ -212,6 +236,7 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "processes": ("Processes", _processes),
     "sensors": ("Sensors", _sensors),
     "gpu": ("GPUs", _gpu),
+    "containers": ("Containers", _containers),
     "system": ("System", _system),
 }
 """The title and the function of each section, in the order shown."""
