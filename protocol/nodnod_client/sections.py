@@ -173,11 +173,14 @@ class Sensors(Struct, frozen=True):
     battery: Battery | None
 
 
-class Process(Struct, frozen=True):
+class Process(Struct, frozen=True, rename="camel"):
     """One process: ``cpu`` in percent of one core (250 is two and a half cores), ``rss`` in bytes.
 
-    ``name`` is chosen by the process and may be any text. ``user`` is the user id as text if it
-    has no name.
+    ``name`` is chosen by the process and may be any text; Linux keeps its first 15 bytes. ``user``
+    is the user id as text if it has no name. ``state`` is a word (``running``, ``sleeping``,
+    ``disk-sleep``, ``zombie``, …). ``read_bytes`` and ``write_bytes`` are per second, from and to
+    storage; ``None`` if the kernel does not show them to the agent's user. The fields after ``rss``
+    have their defaults in answers of an agent that does not know them.
     """
 
     pid: int
@@ -185,14 +188,41 @@ class Process(Struct, frozen=True):
     user: str
     cpu: float
     rss: int
+    state: str = ""
+    threads: int | None = None
+    started: float | None = None
+    read_bytes: float | None = None
+    write_bytes: float | None = None
+
+
+class ProcessSums(Struct, frozen=True, rename="camel"):
+    """Sums over all ``count`` processes whose names match.
+
+    ``read_bytes`` and ``write_bytes`` are over those whose I/O is known, and ``None`` if it is known
+    of none.
+    """
+
+    count: int
+    cpu: float
+    rss: int
+    threads: int | None
+    read_bytes: float | None
+    write_bytes: float | None
 
 
 class Processes(Struct, frozen=True, rename="camel"):
-    """The top 15 by CPU and the top 15 by memory, of ``count`` processes."""
+    """The top 15 by CPU, by memory and by storage I/O, of ``count`` processes.
+
+    ``by_io`` has only processes that read or wrote. In the answer to a request with ``match`` the
+    three lists are empty; ``matching``, at most 50 by CPU, and ``sums`` are present.
+    """
 
     count: int
     by_cpu: list[Process]
     by_memory: list[Process]
+    by_io: list[Process] = []
+    matching: list[Process] | UnsetType = UNSET
+    sums: ProcessSums | UnsetType = UNSET
 
 
 class Gpu(Struct, frozen=True, rename="camel"):

@@ -117,7 +117,10 @@ class SimulatedNode:
         available = self.memory - used
         cores = [min(100, max(0, cpu + 12 * math.sin(now / 7 + i))) for i in range(self.cores)]
         processes = [
-            Process(1200 + i, f"worker-{i}", "app", cpu / (i + 1), used // (i + 3))
+            Process(
+                *(1200 + i, f"worker-{i}", "app", cpu / (i + 1), used // (i + 3)),
+                *("sleeping", 4 + i, self.since + 60, traffic / (i + 2), 4096.0),
+            )
             for i in range(15)
         ]
         sections = {
@@ -156,7 +159,7 @@ class SimulatedNode:
             "sensors": Sensors(
                 [Temperature("Package id 0", 61.0, 100.0)], [Fan("fan1", 2300.0)], None
             ),
-            "processes": Processes(311, processes, processes),
+            "processes": Processes(311, processes, processes, processes),
             "gpu": None,
             "containers": None,
         }

@@ -34,12 +34,14 @@ async def test_a_hostile_process_name_is_text(page: Page) -> None:
     name = "<b onmouseover=alert(1)>rm</b>"
     async with SimulatedCluster(["a"]) as cluster:
         row = {"pid": 1, "name": name, "user": "<i>root", "cpu": 250.0, "rss": 2**20}
+        row |= {"state": "<u>", "threads": 3, "readBytes": None, "writeBytes": 2048.0}
         cluster.nodes["a"].detail["processes"] = {"count": 1, "byCpu": [row], "byMemory": [row]}
 
         await page.goto(f"{cluster.url}#/node/a")
 
         cells = page.locator("[data-section=processes] tbody td")
-        await expect(cells).to_have_text(["1", name, "<i>root", "250.0\u00a0%", "1.00\u00a0MiB"])
+        numbers = ["250.0\u00a0%", "1.00\u00a0MiB", "\u2013", "2.00\u00a0KiB/s", "3"]
+        await expect(cells).to_have_text(["1", name, "<i>root", *numbers, "<u>", "\u2013"])
 
 
 async def test_a_failed_section_shows_its_error_beside_the_other_sections(page: Page) -> None:

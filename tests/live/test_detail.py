@@ -1,8 +1,11 @@
 """Detail sections, from real agents."""
 
+import glob
+import os
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from bench.harness.agents import Agent, Agents
@@ -10,7 +13,7 @@ from doubles.v1_client import V1Client
 from eventually import eventually
 from live.asking import ask
 from live.web import counts
-from nodnod_client.sections import EXPENSIVE, SECTIONS, SHAPES
+from nodnod_client.sections import EXPENSIVE, SECTIONS, SHAPES, Processes
 
 NAMES = ("cartman", "kenny")
 INTERVAL = 0.25
@@ -81,3 +84,22 @@ async def test_processes_are_sampled_while_a_stream_wants_them_and_shortly_after
         await client.send({"every": INTERVAL, "detail": ["load"], "id": 1})
         await client.receive(4)
     assert await look() == last
+
+
+async def test_a_pattern_finds_processes_on_every_node(cartman: Agent) -> None:
+    name = psutil.Process().name()
+    own = glob.escape(name)
+    for detail in await details(cartman, "processes", "load", match=own[:-1] + "*"):
+        section = msgspec.convert(detail["processes"], Processes)
+        found, matching = section.sums, section.matching
+        assert found
+        assert matching
+        assert section.by_cpu == section.by_memory == section.by_io == []
+        assert os.getpid() in {row.pid for row in matching}
+        assert found.rss >= psutil.Process().memory_info().rss / 2
+        assert detail["load"]
+
+    for detail in await details(cartman, "processes", match="no such process"):
+        assert detail["processes"]["sums"]["count"] == 0
+    for detail in await details(cartman, "processes"):
+        assert "matching" not in detail["processes"]

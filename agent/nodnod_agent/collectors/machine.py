@@ -22,6 +22,7 @@ from nodnod_agent.collectors.pressure import PressureCollector
 from nodnod_agent.collectors.processes import NotReady, ProcessesCollector
 from nodnod_agent.collectors.sensors import SensorsCollector
 from nodnod_agent.collectors.system import SystemCollector
+from nodnod_agent.core.question import split_key
 from nodnod_agent.core.stats.rates import percent
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.sections import EXPENSIVE, Filesystem
@@ -121,12 +122,12 @@ class Machine:
             series={name: value for name, value in series.items() if value is not None},
         )
 
-    def read_expensive(self, names: Iterable[str], now: float) -> dict[str, bytes]:
-        """Read these sections; one that needs a second reading is absent from the result."""
-        results = {name: self._read(name, now) for name in names}
+    def read_expensive(self, keys: Iterable[str], now: float) -> dict[str, bytes]:
+        """Read sections by their keys; one that needs a second reading is absent from the result."""
+        results = {key: self._read(key, now) for key in keys}
         return {
-            name: encoded
-            for name, (value, encoded) in results.items()
+            key: encoded
+            for key, (value, encoded) in results.items()
             if not isinstance(value, NotReady)
         }
 
@@ -145,11 +146,13 @@ class Machine:
         """End the threads that read mounts, without waiting for them."""
         self._collectors.filesystems.stop()
 
-    def _read(self, name: str, now: float) -> tuple[Any, bytes]:
+    def _read(self, key: str, now: float) -> tuple[Any, bytes]:
         start = time.perf_counter()
+        name, match = split_key(key)
         failures = self._timings[name].failures
         try:
-            value = self._by_name[name].read(now)
+            collector = self._by_name[name]
+            value = collector.read(now) if match is None else collector.read_matching(match, now)
             encoded = b"" if isinstance(value, NotReady) else self._encode(value)
         except Exception as error:  # noqa: BLE001 - one section must not fail the others
             value, text = None, f"{type(error).__name__}: {error}"[:200]

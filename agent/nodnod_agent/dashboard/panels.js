@@ -92,9 +92,14 @@ class Processes {
       { head: "User", kind: "words", of: ({ user }) => user },
       { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
       { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
+      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
+      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
+      { head: "Threads", kind: "number minor", of: ({ threads }) => (known(threads) ? String(threads) : "–") },
+      { head: "State", kind: "words minor", of: ({ state }) => state ?? "" },
+      { head: "Started", kind: "words minor", of: ({ started }) => moment(started) },
     ]);
     this.count = el("span", { class: "note" });
-    const orders = { byCpu: "By CPU", byMemory: "By memory" };
+    const orders = { byCpu: "By CPU", byMemory: "By memory", byIo: "By disk I/O" };
     const toggle = toggleGroup("Sort processes", orders, this.by, (by) => {
       this.by = by;
       this.paint(this.section);

@@ -51,6 +51,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 
+_STATS = ("/stat", "/stat/all")
+
 Reply = Callable[[Response], None]
 
 log = logging.getLogger("nodnod.pages")
@@ -94,8 +96,7 @@ class Pages:
         self._later = later
         self._timings = timings
         self._routes: dict[str, Callable[[_PageRequest], None]] = {
-            "/stat": self._stat,
-            "/stat/all": self._stat,
+            **dict.fromkeys(_STATS, self._stat),
             "/members": self._members,
             "/healthz": self._healthz,
             "/sd": self._service_discovery,
@@ -156,6 +157,8 @@ class Pages:
                 fields[name] = [item for item in items if item]
         if "timeout" in request.query:
             fields["timeout"] = _number(request.query["timeout"][-1])
+        if "match" in request.query:
+            fields["match"] = request.query["match"][-1]
         responder = self.node.responder
         try:
             decoded = decode_request(encode(fields))
@@ -164,6 +167,8 @@ class Pages:
             self.node.counters.refused(error.code)
             request.reply(page(400, JSON, responder.encoder.refusal(error)))
             return
+        if request.path not in _STATS:  # metrics are about whole sections
+            question = question._replace(match=None)
         timeout = decoded.timeout or DEFAULT_TIMEOUT
         deadline = self.node.clock.time() + timeout
         waiter = _PageWaiter(timeout, deadline, (), self, request, on_answer)

@@ -27,6 +27,7 @@ from nodnod_client.sections import (
     Memory,
     NetworkIo,
     Pressure,
+    Process,
     Processes,
     Sensors,
     System,
@@ -45,10 +46,26 @@ _MAX_CONTAINERS = 20
 _MAX_PROCESSES = 8
 """Processes shown of each list."""
 
+_WIDE_PROCESSES = 110
+"""Characters from which a process is shown with all its numbers."""
+
 
 def rate(bytes_per_second: float | None) -> str:
     """Return a rate like ``5.3 MiB/s``; ``-`` if it is unknown."""
     return "-" if bytes_per_second is None else f"{human_bytes(bytes_per_second)}/s"
+
+
+_PROCESS_COLUMNS: dict[str, Callable[[Process, float], str]] = {
+    "PID": lambda row, _: str(row.pid),
+    "CPU": lambda row, _: f"{row.cpu:.0f}%",
+    "Memory": lambda row, _: human_bytes(row.rss),
+    "Read": lambda row, _: rate(row.read_bytes),
+    "Written": lambda row, _: rate(row.write_bytes),
+    "Threads": lambda row, _: "-" if row.threads is None else str(row.threads),
+    "State": lambda row, _: plain(row.state, 10) or "-",
+    "Age": lambda row, now: "-" if row.started is None else human_span(now - row.started),
+}
+"""The numbers of a process by their titles; the last argument is the time in Unix seconds."""
 
 
 def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
@@ -134,15 +151,22 @@ def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
     return table
 
 
-def _processes(processes: Processes, width: int, _: float) -> RenderableType:
-    lists = (("CPU", processes.by_cpu), ("memory", processes.by_memory))
+def _processes(processes: Processes, width: int, now: float) -> RenderableType:
+    lists = (
+        ("CPU", processes.by_cpu, ("PID", "CPU", "Memory")),
+        ("memory", processes.by_memory, ("PID", "CPU", "Memory")),
+        ("disk I/O", processes.by_io, ("PID", "Read", "Written")),
+    )
     tables: list[RenderableType] = [Text(f"{processes.count} processes", "dim")]
-    for what, rows in lists:
-        table = _table(f"Most {what}", "User", right=("PID", "CPU", "Memory"))
-        table.columns[0].width = max(10, min(28, width - 40))
+    for what, rows, narrow in lists:
+        if not rows and rows is processes.by_io:
+            continue
+        titles = tuple(_PROCESS_COLUMNS) if width >= _WIDE_PROCESSES else narrow
+        table = _table(f"Most {what}", "User", right=titles)
+        table.columns[0].width = max(10, min(28, width - 16 - 8 * len(titles)))
         for row in rows[:_MAX_PROCESSES]:
-            numbers = (str(row.pid), f"{row.cpu:.0f}%", human_bytes(row.rss))
-            table.add_row(Text(plain(row.name)), Text(plain(row.user)), *numbers)
+            cells = [Text(_PROCESS_COLUMNS[title](row, now)) for title in titles]
+            table.add_row(Text(plain(row.name)), Text(plain(row.user)), *cells)
         tables.append(table)
     return Group(*tables)
 
