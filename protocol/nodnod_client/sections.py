@@ -225,6 +225,52 @@ class Processes(Struct, frozen=True, rename="camel"):
     sums: ProcessSums | UnsetType = UNSET
 
 
+class ServiceProblem(Struct, frozen=True, rename="camel"):
+    """A service of systemd that failed, waits to be restarted, or takes long to start.
+
+    ``state`` is ``failed``, ``auto-restart``, or the step of its start (``start-pre``, ``start``,
+    …). ``since`` is when it failed, or when the present attempt to start it began. ``result`` is a
+    word of systemd (``exit-code``, ``signal``, ``timeout``, …), ``restarts`` how often systemd
+    started it again. Of its last main process, ``exit_status`` is the status if it ended by itself,
+    ``signal`` the number of the signal if that ended it. ``error``: present if it could not be read.
+    """
+
+    name: str
+    state: str
+    since: float | None
+    result: str
+    restarts: int | None
+    exit_status: int | None
+    signal: int | None
+    error: str | UnsetType = UNSET
+
+
+class ServiceUse(Struct, frozen=True):
+    """What a service uses: percent of one core, and bytes without the file cache that can go.
+
+    ``None`` if unknown; ``cpu`` also of a service that has just started.
+    """
+
+    name: str
+    cpu: float | None
+    memory: int | None
+
+
+class Services(Struct, frozen=True, rename="camel"):
+    """The services of systemd: ``count`` of those loaded, ``failed`` of those, at most 20 problems.
+
+    ``by_cpu`` and ``by_memory`` are the top ten. ``error``: present if something could not be read:
+    systemd (``count`` and ``failed`` are then ``None``) or the control groups.
+    """
+
+    count: int | None
+    failed: int | None
+    problems: list[ServiceProblem]
+    by_cpu: list[ServiceUse]
+    by_memory: list[ServiceUse]
+    error: str | UnsetType = UNSET
+
+
 class Gpu(Struct, frozen=True, rename="camel"):
     """One NVIDIA GPU, in percent, bytes, degrees Celsius and watts; ``None`` if not reported.
 
@@ -297,6 +343,7 @@ SHAPES: dict[str, Any] = {
     "pressure": Pressure,
     "sensors": Sensors,
     "processes": Processes,
+    "services": Services,
     "gpu": list[Gpu],
     "containers": Containers,
 }
@@ -305,7 +352,7 @@ SHAPES: dict[str, Any] = {
 SECTIONS = frozenset(SHAPES)
 """The names of the sections."""
 
-EXPENSIVE = frozenset({"processes", "sensors", "gpu", "containers"})
+EXPENSIVE = frozenset({"processes", "services", "sensors", "gpu", "containers"})
 """Sections that an agent samples on demand: only while they are requested."""
 
 

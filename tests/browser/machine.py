@@ -20,6 +20,9 @@ from nodnod_client.sections import (
     Process,
     Processes,
     Sensors,
+    ServiceProblem,
+    Services,
+    ServiceUse,
     Stall,
     System,
     Temperature,
@@ -160,6 +163,13 @@ class SimulatedNode:
                 [Temperature("Package id 0", 61.0, 100.0)], [Fan("fan1", 2300.0)], None
             ),
             "processes": Processes(311, processes, processes, processes),
+            "services": Services(
+                87,
+                1,
+                [ServiceProblem("backup.service", "failed", self.since, "exit-code", 0, 2, None)],
+                [ServiceUse("app.service", cpu, used // 3), ServiceUse("db.service", 1.5, used)],
+                [ServiceUse("db.service", 1.5, used), ServiceUse("app.service", cpu, used // 3)],
+            ),
             "gpu": None,
             "containers": None,
         }

@@ -120,6 +120,41 @@ async def test_hostile_containers_are_text_and_the_note_says_what_is_missing(pag
         )
 
 
+async def test_services_in_trouble_are_shown_with_their_last_end(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        problem = {"name": "<b>x.service", "state": "failed", "since": 1.7e9, "result": "signal",
+                   "restarts": 4, "exitStatus": None, "signal": 9}  # fmt: skip
+        gone = dict.fromkeys(("since", "restarts", "exitStatus", "signal"))
+        gone |= {"name": "y.service", "state": "failed", "result": "", "error": "no such unit"}
+        use = {"name": "db.service", "cpu": None, "memory": 2**20}
+        cluster.nodes["a"].detail["services"] = {
+            "count": 90, "failed": 2, "problems": [problem, gone], "byCpu": [use], "byMemory": [],
+        }  # fmt: skip
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        cells = page.locator("[data-section=services] tbody td")
+        first = ["<b>x.service", "▲ failed", re.compile("14 Nov 2023"), "4", "signal (signal 9)"]
+        second = ["y.service", "▲ failed", "\u2013", "\u2013", "▲ no such unit"]
+        await expect(cells).to_have_text([*first, *second, "db.service", "\u2013", "1.00\u00a0MiB"])
+
+
+async def test_services_without_systemd_s_answer_keep_their_numbers(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        use = {"name": "db.service", "cpu": 2.5, "memory": 2**20}
+        cluster.nodes["a"].detail["services"] = {
+            "count": None, "failed": None, "problems": [], "byCpu": [use], "byMemory": [use],
+            "error": "systemd: <b>silent",
+        }  # fmt: skip
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        faults = page.locator("[data-section=services] .fault:visible")
+        await expect(faults).to_have_text(["▲ Could not be read in full: systemd: <b>silent"])
+        cells = page.locator("[data-section=services] tbody td:visible")
+        await expect(cells).to_have_text(["db.service", "2.5\u00a0%", "1.00\u00a0MiB"])
+
+
 async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         mount = {

@@ -21,6 +21,7 @@ from nodnod_agent.collectors.network import NetworkCollector, traffic
 from nodnod_agent.collectors.pressure import PressureCollector
 from nodnod_agent.collectors.processes import NotReady, ProcessesCollector
 from nodnod_agent.collectors.sensors import SensorsCollector
+from nodnod_agent.collectors.services import ServicesCollector
 from nodnod_agent.collectors.system import SystemCollector
 from nodnod_agent.core.question import split_key
 from nodnod_agent.core.stats.rates import percent
@@ -50,6 +51,7 @@ class Collectors(NamedTuple):
     network: NetworkCollector
     pressure: PressureCollector
     processes: ProcessesCollector
+    services: ServicesCollector
     sensors: SensorsCollector
     gpu: GpuCollector
     containers: ContainersCollector
@@ -69,6 +71,7 @@ def open_collectors(agent_version: str = "") -> Collectors:
         network=NetworkCollector(),
         pressure=PressureCollector(),
         processes=ProcessesCollector(),
+        services=ServicesCollector(),
         sensors=SensorsCollector(),
         gpu=GpuCollector(),
         containers=ContainersCollector(),

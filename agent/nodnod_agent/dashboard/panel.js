@@ -22,7 +22,8 @@ export class Panel {
 
   /** Draw a section of the detail; not null. */
   paint(section) {
-    const broken = typeof section.error === "string";
+    // A section with more than the error was read in part.
+    const broken = typeof section.error === "string" && Object.keys(section).length === 1;
     show(this.fault, broken);
     show(this.drawing.element, !broken);
     const more = leftOut(section);

@@ -1,6 +1,6 @@
 // The panels of the node view: the title and the drawing of each section.
 
-import { el, write } from "./dom.js";
+import { el, show, write } from "./dom.js";
 import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
 import { Table } from "./table.js";
@@ -10,6 +10,8 @@ import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "
 /** As in df: rounded up. Older agents do not tell it. */
 const shareUsed = ({ usedPercent, used, free }) =>
   usedPercent ?? (used + free > 0 ? Math.ceil((100 * used) / (used + free)) : null);
+
+const whole = (value) => (known(value) ? String(value) : "–");
 
 const warned = (text, isBad) => (isBad ? `▲ ${text}` : text);
 
@@ -94,7 +96,7 @@ class Processes {
       { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
       { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
       { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
-      { head: "Threads", kind: "number minor", of: ({ threads }) => (known(threads) ? String(threads) : "–") },
+      { head: "Threads", kind: "number minor", of: ({ threads }) => whole(threads) },
       { head: "State", kind: "words minor", of: ({ state }) => state ?? "" },
       { head: "Started", kind: "words minor", of: ({ started }) => moment(started) },
     ]);
@@ -115,6 +117,50 @@ class Processes {
       write(this.count, `${section.count} in all; CPU in percent of one core`);
     }
   }
+}
+
+class Services {
+  constructor() {
+    this.fault = el("p", { class: "fault" });
+    this.count = el("p", { class: "note" });
+    this.problems = new Table(
+      "Services in trouble",
+      [
+        { head: "Service", kind: "words", of: ({ name }) => name },
+        { head: "State", kind: "words", of: ({ state }) => `▲ ${state}` },
+        { head: "Since", kind: "words", of: ({ since }) => moment(since) },
+        { head: "Restarts", kind: "number", of: ({ restarts }) => whole(restarts) },
+        { head: "", kind: "trouble", of: lastEnd },
+      ],
+      "No service has failed.",
+    );
+    this.top = new Table("Top services", [
+      { head: "Service", kind: "words", of: ({ name }) => name },
+      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
+      { head: "Memory", kind: "number", of: ({ memory }) => bytes(memory) },
+    ]);
+    const { fault, count, problems, top } = this;
+    this.element = el("div", {}, fault, count, problems.element, top.element);
+  }
+
+  paint({ error, count, failed, problems, byCpu }) {
+    show(this.fault, error !== undefined);
+    write(this.fault, `▲ Could not be read in full: ${error}`);
+    show(this.count, known(count));
+    show(this.problems.element, known(count));
+    write(this.count, `${count} in all, ${failed} failed; CPU in percent of one core`);
+    this.problems.paint(problems);
+    this.top.paint(byCpu);
+  }
+}
+
+/** How the main process of a service ended last. */
+function lastEnd({ error, result, exitStatus, signal }) {
+  if (error) {
+    return `▲ ${error}`;
+  }
+  const end = known(signal) ? ` (signal ${signal})` : known(exitStatus) ? ` (${exitStatus})` : "";
+  return `${result}${end}`;
 }
 
 class Sensors extends SectionTable {
@@ -203,6 +249,7 @@ export const PANELS = [
   { section: "filesystems", title: "Filesystems", Drawing: Filesystems, size: "wide" },
   { section: "network", title: "Network interfaces", Drawing: Interfaces },
   { section: "diskio", title: "Disk I/O", Drawing: Disks },
+  { section: "services", title: "Services", Drawing: Services, size: "wide" },
   { section: "sensors", title: "Sensors", Drawing: Sensors },
   { section: "gpu", title: "GPUs", Drawing: Gpus },
   { section: "containers", title: "Containers", Drawing: Containers, size: "wide" },

@@ -132,6 +132,15 @@ def _batteries(sensors: Sensors) -> Iterator[tuple[Labels, Any]]:
         yield (), sensors.battery
 
 
+def _service_uses(section: Any) -> Iterator[tuple[Labels, Any]]:
+    uses = {use.name: use for use in (*section.by_cpu, *section.by_memory)}
+    return (((name,), use) for name, use in uses.items())
+
+
+def _service_problems(section: Any) -> Iterator[tuple[Labels, Any]]:
+    return (((problem.name, problem.state), problem) for problem in section.problems)
+
+
 def _gpus(section: Iterable[Any]) -> Iterator[tuple[Labels, Any]]:
     return (((str(number), gpu.name), gpu) for number, gpu in enumerate(section))
 
@@ -252,6 +261,20 @@ _GROUPS = (
     )),
     _MetricGroup("processes", (), _one, (
         _Series("processes", "Number of processes.", "count"),
+    )),
+    _MetricGroup("services", (), _one, (
+        _Series("services", "Number of loaded services of systemd.", "count"),
+        _Series("services_failed", "Number of failed services.", "failed"),
+    )),
+    _MetricGroup("services", ("service", "state"), _service_problems, (
+        _Series("service_problem", "1 for a service that failed or does not start.",
+                lambda of: 1),
+        _Series("service_problem_since_seconds", "When that began, in Unix seconds.", "since"),
+        _Series("service_problem_restarts", "How often it was started again.", "restarts"),
+    )),
+    _MetricGroup("services", ("service",), _service_uses, (
+        _Series("service_cpu_ratio", "CPU time of a top service; 1 is one core.", _percent("cpu")),
+        _Series("service_memory_bytes", "Memory of a top service.", "memory"),
     )),
     _MetricGroup("gpu", ("gpu", "model"), _gpus, (
         _Series("gpu_used_ratio", "Busy share of a GPU.", _percent("utilisation")),

@@ -23,7 +23,9 @@ HISTORY = 300.0
 WIDE = 120
 """Characters of the narrowest screen with two columns."""
 
-_SECOND = frozenset({"filesystems", "processes", "sensors", "gpu", "containers", "system"})
+_SECOND = frozenset(
+    {"filesystems", "processes", "services", "sensors", "gpu", "containers", "system"}
+)
 """The sections in the second column."""
 
 # Series of the history: the field, the label, and whether in percent or else a rate.

@@ -30,6 +30,8 @@ from nodnod_client.sections import (
     Process,
     Processes,
     Sensors,
+    ServiceProblem,
+    Services,
     System,
     used_percent,
 )
@@ -171,6 +173,40 @@ def _processes(processes: Processes, width: int, now: float) -> RenderableType:
     return Group(*tables)
 
 
+def _services(services: Services, width: int, now: float) -> RenderableType:
+    parts: list[RenderableType] = []
+    if services.error is not UNSET:
+        parts.append(Text(plain(services.error), "red"))
+    if services.count is not None:
+        parts.append(Text(f"{services.count} services, {services.failed or 0} failed", "dim"))
+    if services.problems:
+        table = _table("In trouble", "State", "Last end", right=("For", "Restarts"))
+        table.columns[0].width = max(10, min(28, width - 50))
+        for row in services.problems:
+            since = "-" if row.since is None else human_span(now - row.since)
+            restarts = "-" if row.restarts is None else str(row.restarts)
+            cells = (plain(row.name), plain(row.state, 14), _last_end(row), since, restarts)
+            table.add_row(*(Text(cell, "red") for cell in cells))
+        parts.append(table)
+    table = _table("Top services", right=("CPU", "Memory"))
+    table.columns[0].width = max(10, min(40, width - 24))
+    for use in services.by_cpu[:_MAX_PROCESSES]:
+        cpu = "-" if use.cpu is None else f"{use.cpu:.0f}%"
+        memory = "-" if use.memory is None else human_bytes(use.memory)
+        table.add_row(Text(plain(use.name)), cpu, memory)
+    return Group(*parts, *([table] if services.by_cpu else []))
+
+
+def _last_end(problem: ServiceProblem) -> str:
+    """How the main process of a service ended last."""
+    if problem.error is not UNSET:
+        return plain(problem.error, 40)
+    if problem.signal is not None:
+        return f"{plain(problem.result, 20)} (signal {problem.signal})"
+    status = "" if problem.exit_status is None else f" ({problem.exit_status})"
+    return plain(problem.result, 20) + status
+
+
 def _sensors(sensors: Sensors, _width: int, _: float) -> RenderableType:
     lines = []
     for row in sensors.temperatures:
@@ -258,6 +294,7 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "diskio": ("Disks", _diskio),
     "pressure": ("Pressure (last 10 s)", _pressure),
     "processes": ("Processes", _processes),
+    "services": ("Services", _services),
     "sensors": ("Sensors", _sensors),
     "gpu": ("GPUs", _gpu),
     "containers": ("Containers", _containers),
