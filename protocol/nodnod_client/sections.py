@@ -332,6 +332,35 @@ class Containers(Struct, frozen=True):
     note: str | UnsetType = UNSET
 
 
+class CustomNumber(Struct, frozen=True, omit_defaults=True):
+    """One number of one's own, under a name and labels that Prometheus allows; ``file`` has it."""
+
+    file: str
+    name: str
+    value: float
+    labels: dict[str, str] = {}
+
+
+class CustomFile(Struct, frozen=True):
+    """One file of the node's ``custom.directory``.
+
+    ``modified``: its last change, ``None`` if it cannot be read. ``stale``: that is longer ago than
+    ``custom.maxAge``. ``error``: present if something in it is wrong; its other numbers are there.
+    """
+
+    name: str
+    modified: float | None
+    stale: bool
+    error: str | UnsetType = UNSET
+
+
+class Custom(Struct, frozen=True):
+    """The files of ``custom.directory`` by name, and their numbers, those of stale ones too."""
+
+    files: list[CustomFile]
+    numbers: list[CustomNumber]
+
+
 SHAPES: dict[str, Any] = {
     "system": System,
     "cpu": Cpu,
@@ -346,13 +375,14 @@ SHAPES: dict[str, Any] = {
     "services": Services,
     "gpu": list[Gpu],
     "containers": Containers,
+    "custom": Custom,
 }
 """Section name -> its type, apart from ``None`` and ``{"error": ...}``."""
 
 SECTIONS = frozenset(SHAPES)
 """The names of the sections."""
 
-EXPENSIVE = frozenset({"processes", "services", "sensors", "gpu", "containers"})
+EXPENSIVE = frozenset({"processes", "services", "sensors", "gpu", "containers", "custom"})
 """Sections that an agent samples on demand: only while they are requested."""
 
 

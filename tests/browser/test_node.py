@@ -155,6 +155,40 @@ async def test_services_without_systemd_s_answer_keep_their_numbers(page: Page) 
         await expect(cells).to_have_text(["db.service", "2.5\u00a0%", "1.00\u00a0MiB"])
 
 
+async def test_custom_numbers_are_text_with_what_is_wrong_beside_them(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail["custom"] = {
+            "files": [
+                {"name": "a.prom", "modified": 1.7e9, "stale": False, "error": "line 3 is <b>"},
+                {"name": "b.json", "modified": 1.7e9, "stale": True},
+            ],
+            "numbers": [
+                {"file": "a.prom", "name": "jobs", "value": 12.5, "labels": {"queue": "<b>"}},
+                {"file": "b.json", "name": "age", "value": 1e300},
+            ],
+        }
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=custom] tbody tr")
+        await expect(rows).to_have_count(3)
+        await expect(rows.nth(0)).to_have_text("a.proma.prom▲ line 3 is <b>")
+        await expect(rows.nth(1)).to_have_text("jobs (queue=<b>)12.5a.prom")
+        await expect(rows.nth(2)).to_contain_text("age1e+300b.json▲ stale: of 14 Nov 2023")
+
+
+async def test_of_many_custom_numbers_some_are_shown_and_the_rest_counted(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        numbers = [{"file": "a", "name": f"n{number}", "value": 1} for number in range(300)]
+        cluster.nodes["a"].detail["custom"] = {"files": [], "numbers": numbers}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=custom] tbody tr")
+        await expect(rows).to_have_count(201)
+        await expect(rows.nth(200)).to_have_text("and 100 more")
+
+
 async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         mount = {

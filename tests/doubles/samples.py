@@ -16,6 +16,9 @@ from nodnod_client.sections import (
     Containers,
     Cores,
     Cpu,
+    Custom,
+    CustomFile,
+    CustomNumber,
     DiskIo,
     Fan,
     Filesystem,
@@ -100,6 +103,17 @@ SECTIONS: Mapping[str, Any] = {
                 6,
             ),
             Container("ba9876543210" + 52 * "d", "", "containerd"),
+        ],
+    ),
+    "custom": Custom(
+        [
+            CustomFile("jobs.prom", 1.7e9, stale=False, error="line 7 is no metric"),
+            CustomFile("old.json", 1.6e9, stale=True),
+            CustomFile("link.prom", None, stale=False, error="not a regular file"),
+        ],
+        [
+            CustomNumber("jobs.prom", "jobs", 3.0, {"node": "a", "queue": "mail"}),
+            CustomNumber("old.json", "backup_age", 1.0),
         ],
     ),
 }

@@ -110,6 +110,14 @@ OWN = [
         1,
     ),
     ("nodnod_container_info", {**UNNAMED, "image": "", "state": "", "health": ""}, 1),
+    ("nodnod_custom_file_modified_seconds", {"file": "old.json"}, 1.6e9),
+    ("nodnod_custom_file_modified_seconds", {"file": "link.prom"}, None),
+    ("nodnod_custom_file_stale", {"file": "jobs.prom"}, 0),
+    ("nodnod_custom_file_stale", {"file": "old.json"}, 1),
+    ("nodnod_custom_file_faulty", {"file": "jobs.prom"}, 1),
+    ("nodnod_custom_file_faulty", {"file": "old.json"}, 0),
+    ("jobs", {"node": "a", "queue": "mail"}, 3),
+    ("backup_age", {}, None),
 ]
 
 
@@ -177,6 +185,8 @@ def test_an_invalid_section_leaves_the_others(harness: CoreHarness, section: byt
 
 def test_names_and_types_follow_the_rules_of_prometheus(own: Scrape) -> None:
     for family in own.families:
+        if family.name == "jobs":  # of a custom file
+            continue
         assert re.fullmatch("(nodnod|process)_[a-z0-9_]+", family.name)
         assert family.documentation.endswith(".")
         assert not re.search("percent|milli|mhz|_kb|_total_total", family.name)

@@ -25,8 +25,8 @@ ROUTES |= dict.fromkeys(("/metrics", "/metrics/cluster"), TEXT)
 class Browser:
     """Requests pages; ``responses`` are in the order of their arrival."""
 
-    def __init__(self, harness: CoreHarness) -> None:
-        self.pages = Pages(harness.node, dict, self._later)
+    def __init__(self, harness: CoreHarness, *scraped: str) -> None:
+        self.pages = Pages(harness.node, dict, self._later, scraped)
         self.responses: list[Response] = []
         self.harness = harness
 
@@ -288,6 +288,24 @@ def test_an_expensive_section_is_waited_for_only_if_requested() -> None:
     page = Scrape(browser.responses[1].body)
     assert plain("nodnod_fan_speed_rpm", fan="thinkpad") is None
     assert page("nodnod_fan_speed_rpm", fan="thinkpad") == 2500
+
+
+def test_a_scrape_of_an_agent_with_custom_files_waits_for_them_and_for_what_it_names() -> None:
+    wanted: set[str] = set()
+    harness = CoreHarness(want=lambda names, seconds: wanted.update(names))
+    browser = Browser(harness, "custom")
+    browser.request("/metrics")
+    harness.clock.turn()
+    assert wanted == {"custom"}
+    browser.request("/metrics?detail=gpu")
+    harness.clock.turn()
+    assert wanted == {"custom", "gpu"}
+    assert browser.responses == []
+    harness.node.sampled(full_sample())
+    harness.clock.turn()
+
+    pages = [Scrape(response.body) for response in browser.responses]
+    assert [page("jobs", node="a", queue="mail") for page in pages] == [3, 3]
 
 
 def test_a_section_that_misses_the_timeout_leaves_the_others() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from nodnod_agent.collectors.cgroup import follow_cgroup
 from nodnod_agent.collectors.containers import ContainersCollector
 from nodnod_agent.collectors.cpu import CpuCollector
+from nodnod_agent.collectors.custom import CustomCollector
 from nodnod_agent.collectors.diskio import DiskIoCollector
 from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_faults, disk_sums
 from nodnod_agent.collectors.gpu import GpuCollector
@@ -55,10 +56,11 @@ class Collectors(NamedTuple):
     sensors: SensorsCollector
     gpu: GpuCollector
     containers: ContainersCollector
+    custom: CustomCollector
     filesystems: FilesystemsCollector
 
 
-def open_collectors(agent_version: str = "") -> Collectors:
+def open_collectors(agent_version: str = "", custom: CustomCollector | None = None) -> Collectors:
     """The collectors of this machine."""
     cgroup = follow_cgroup()
     stat, meminfo = SharedFile("/proc/stat"), SharedFile("/proc/meminfo")
@@ -75,6 +77,7 @@ def open_collectors(agent_version: str = "") -> Collectors:
         sensors=SensorsCollector(),
         gpu=GpuCollector(),
         containers=ContainersCollector(),
+        custom=custom or CustomCollector(),
         filesystems=FilesystemsCollector(),
     )
 

@@ -41,14 +41,18 @@ def next_tick(due: float, now: float, interval: float) -> float:
     return scheduled if scheduled - now > interval / 2 else now + interval
 
 
-def open_machine(version: str) -> "Machine":
+def open_machine(
+    version: str, custom_directory: str | None = None, custom_max_age: float = 3600
+) -> "Machine":
     """This machine, with its kernel files open: that may take forever.
 
     A file of /proc may be that of lxcfs, which may hang. psutil reads one while it is imported.
     """
+    from nodnod_agent.collectors.custom import CustomCollector
     from nodnod_agent.collectors.machine import Machine, open_collectors
 
-    return Machine(open_collectors(version))
+    custom = CustomCollector(custom_directory, custom_max_age)
+    return Machine(open_collectors(version, custom))
 
 
 class Sampler:

@@ -4,8 +4,9 @@ import { el, show, write } from "./dom.js";
 
 export class Panel {
   /** One of the rows of PANELS. */
-  constructor({ section, title, Drawing, size = "" }) {
+  constructor({ section, title, Drawing, size = "", optional = false }) {
     this.section = section;
+    this.optional = optional;
     this.title = title;
     this.drawing = new Drawing();
     this.fault = el("p", { class: "fault" });

@@ -5,7 +5,7 @@ import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
 import { Table } from "./table.js";
 import { toggleGroup } from "./togglegroup.js";
-import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
+import { bytes, exact, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
 
 /** As in df: rounded up. Older agents do not tell it. */
 const shareUsed = ({ usedPercent, used, free }) =>
@@ -240,7 +240,44 @@ class Containers {
   }
 }
 
-/** The sections that are drawn, in order: title, drawing, and size if larger than one cell. */
+/** Rows that are drawn of the numbers in custom files. */
+const MOST_CUSTOM = 200;
+
+class Custom extends SectionTable {
+  constructor() {
+    super("Custom numbers", customRows, [
+      { head: "Number", kind: "words", of: ({ name }) => name },
+      { head: "Value", kind: "number", of: ({ value }) => value },
+      { head: "File", kind: "words minor", of: ({ file }) => file },
+      { head: "", kind: "trouble", of: ({ note }) => note },
+    ]);
+  }
+}
+
+/** What is wrong with files comes first, then the numbers. */
+function customRows({ files, numbers }) {
+  const wrong = files.filter(({ error }) => error !== undefined);
+  const old = new Map(files.filter(({ stale }) => stale).map((file) => [file.name, file.modified]));
+  const rows = [
+    ...wrong.map(({ name, error }) => ({ name, value: "", file: name, note: `▲ ${error}` })),
+    ...numbers.slice(0, MOST_CUSTOM).map((one) => ({
+      name: series(one),
+      value: exact(one.value),
+      file: one.file,
+      note: old.has(one.file) ? `▲ stale: of ${moment(old.get(one.file))}` : "",
+    })),
+  ];
+  const more = numbers.length - MOST_CUSTOM;
+  const rest = { name: `and ${more} more`, value: "", file: "", note: "" };
+  return more > 0 ? [...rows, rest] : rows;
+}
+
+function series({ name, labels = {} }) {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
+  return pairs.length === 0 ? name : `${name} (${pairs.join(", ")})`;
+}
+
+/** The sections that are drawn, in order: title, drawing, size if larger than one cell, `optional` if most do without. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
   { section: "processes", title: "Top processes", Drawing: Processes, size: "wide tall" },
@@ -253,4 +290,5 @@ export const PANELS = [
   { section: "sensors", title: "Sensors", Drawing: Sensors },
   { section: "gpu", title: "GPUs", Drawing: Gpus },
   { section: "containers", title: "Containers", Drawing: Containers, size: "wide" },
+  { section: "custom", title: "Custom numbers", Drawing: Custom, size: "wide", optional: true },
 ];

@@ -163,6 +163,10 @@ def _known(field: str) -> Callable[[Any], float | None]:
     return lambda of: getattr(of, field) if of.total else None
 
 
+def _files(section: Any) -> Iterator[tuple[Labels, Any]]:
+    return (((file.name,), file) for file in section.files)
+
+
 _GROUPS = (
     _MetricGroup(STATS, (), _one, (
         _Series("cpu_used_ratio", "Busy share of all cores since the sample before.",
@@ -308,5 +312,13 @@ _GROUPS = (
                  _container_states, (
         _Series("container_info", "What an engine says of a container, in labels.",
                 lambda of: 1),
+    )),
+    _MetricGroup("custom", ("file",), _files, (
+        _Series("custom_file_modified_seconds", "Last change of a custom file, in Unix seconds.",
+                "modified"),
+        _Series("custom_file_stale", "1 if it is too old; its numbers are then left out.",
+                lambda of: int(of.stale)),
+        _Series("custom_file_faulty", "1 if something in it is wrong.",
+                lambda of: int(isinstance(of.error, str))),
     )),
 )  # fmt: skip

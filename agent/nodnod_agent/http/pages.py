@@ -5,7 +5,7 @@ allows no scripts but the dashboard's.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from functools import cache, cached_property
 from http import HTTPStatus
@@ -82,7 +82,8 @@ class _PageWaiter(Waiter, eq=False):
 class Pages:
     """All pages of one agent, by path.
 
-    ``timings`` is the sampler's. ``later`` schedules expensive work on the event loop.
+    ``timings`` is the sampler's. ``later`` schedules expensive work on the event loop. ``scraped``
+    names sections that are sampled for every scrape of this node's metrics.
     """
 
     def __init__(
@@ -90,11 +91,13 @@ class Pages:
         node: Node,
         timings: Callable[[], Mapping[str, Timing]],
         later: Callable[[Callable[[], None]], None],
+        scraped: Sequence[str] = (),
     ) -> None:
         self.node = node
         self.waiting: set[_PageWaiter] = set()
         self._later = later
         self._timings = timings
+        self._scraped = scraped
         self._routes: dict[str, Callable[[_PageRequest], None]] = {
             **dict.fromkeys(_STATS, self._stat),
             "/members": self._members,
@@ -177,7 +180,8 @@ class Pages:
 
     def _own_metrics(self, request: _PageRequest) -> None:
         """Respond with the sections that are known; those in ``detail`` are collected first."""
-        if "detail" in request.query:
+        if detail := [*request.query.get("detail", ()), *self._scraped]:
+            request = request._replace(query=request.query | {"detail": detail})
             self._ask(
                 RequestType.STAT, request, lambda _: self._write(request, self._metrics.of_node)
             )

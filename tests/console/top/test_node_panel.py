@@ -91,6 +91,10 @@ def test_every_section_fits_every_width(width: int) -> None:
         "signal (signal 9)",
         "no such",
         "db.service",
+        "jobs (node=a, queue=mail)      3  jobs.prom",
+        "jobs.prom  line 7 is no metric",
+        "old.json  STALE 1157 d",
+        "link.prom  not a regular file",
         "Tesla  75.0 %  1.0/4.0 GiB  70 °C  150 W",
         "4 cores (2 physical), up for 15 min",
         "in a container limited to 1.5 cores and 8.0 GiB",
@@ -147,6 +151,13 @@ def test_the_use_of_a_filesystem_is_that_of_df() -> None:
     row = DETAIL["filesystems"][0] | {"used": 93, "free": 0, "usedPercent": 100}
     assert "100.0 %" in shown(detail={"filesystems": [row]})
     assert "94.0 %" in shown(detail={"filesystems": [row | {"free": 6, "usedPercent": None}]})
+
+
+def test_many_custom_numbers_are_cut() -> None:
+    numbers = [{"file": "a", "name": f"n{number}", "value": 1} for number in range(300)]
+    text = shown(detail={"custom": {"files": [], "numbers": numbers}})
+    assert len(re.findall(r"^n\d+ ", text, re.MULTILINE)) == 200
+    assert "and 100 more numbers" in text
 
 
 def test_an_invalid_history_is_not_shown() -> None:

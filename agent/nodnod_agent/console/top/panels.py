@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodnod_agent.console.units import (
+    counted,
     human_bytes,
     human_part,
     human_span,
@@ -20,6 +21,8 @@ from nodnod_agent.console.units import (
 from nodnod_client.sections import (
     Containers,
     Cpu,
+    Custom,
+    CustomNumber,
     DiskIo,
     Filesystem,
     Gpu,
@@ -50,6 +53,9 @@ _MAX_PROCESSES = 8
 
 _WIDE_PROCESSES = 110
 """Characters from which a process is shown with all its numbers."""
+
+_MAX_CUSTOM = 200
+"""Numbers of custom files shown."""
 
 
 def rate(bytes_per_second: float | None) -> str:
@@ -257,6 +263,31 @@ def _containers(section: Containers, width: int, _: float) -> RenderableType:
     return Group(*lines, table) if section.containers else Group(*lines)
 
 
+def _custom(custom: Custom, width: int, now: float) -> RenderableType:
+    table = _table("Number", right=("Value",))
+    table.add_column("File", style="dim", no_wrap=True)
+    for number in custom.numbers[:_MAX_CUSTOM]:
+        row = (_series(number), f"{number.value:.10g}", number.file)
+        table.add_row(*(Text(plain(cell, max(20, width // 2))) for cell in row))
+    parts: list[RenderableType] = [table] if custom.numbers else []
+    if (more := len(custom.numbers) - _MAX_CUSTOM) > 0:
+        parts.append(Text(f"and {counted(more, 'more number')}", "dim"))
+    for file in custom.files:
+        note = Text(plain(file.name))
+        if file.stale and file.modified is not None:
+            note.append(f"  STALE {human_span(now - file.modified)}", "bold yellow")
+        if file.error is not UNSET:
+            note.append(f"  {plain(file.error)}", "red")
+        if len(note) > len(file.name):
+            parts.append(note)
+    return Group(*parts) if parts else Text("none", "dim")
+
+
+def _series(number: CustomNumber) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in number.labels.items())
+    return f"{number.name} ({labels})" if labels else number.name
+
+
 def _system(system: System, _width: int, now: float) -> RenderableType:
     cores = f"{system.cores.logical} cores"
     if system.cores.physical is not None:
@@ -298,6 +329,7 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "sensors": ("Sensors", _sensors),
     "gpu": ("GPUs", _gpu),
     "containers": ("Containers", _containers),
+    "custom": ("Custom numbers", _custom),
     "system": ("System", _system),
 }
 """The title and the function of each section, in the order shown."""
