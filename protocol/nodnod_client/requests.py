@@ -24,12 +24,10 @@ class StatOptions(TypedDict, total=False):
     """Seconds of history to add to each node, at most 3600."""
     deadline: float | None
     """Seconds that the agent may take, from 0.05 to 30."""
-    match: str | None
-    """The name or pattern of the processes to list, with ``processes`` in ``detail``."""
 
 
 # A version-1 agent ignores these fields, and so would answer another request than the one sent.
-_VERSION_2 = ("nodes", "detail", "history", "every", "match")
+_VERSION_2 = ("nodes", "detail", "history", "every")
 
 
 def build_request(
@@ -42,7 +40,6 @@ def build_request(
     detail: Texts = None,
     history: float | None = None,
     deadline: float | None = None,
-    match: str | None = None,
 ) -> Request:
     """Build a request, with the keywords of StatOptions; the agent checks the values.
 
@@ -63,7 +60,6 @@ def build_request(
         nodes=_as_list(nodes),
         timeout=deadline,
         every=every,
-        match=match,
     )
 
 

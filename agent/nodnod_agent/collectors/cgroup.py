@@ -42,19 +42,17 @@ class CpuUse(NamedTuple):
 def mount_points(mountinfo: bytes) -> dict[str, str]:
     """Controller -> its mount point; ``""`` is the single tree of v2.
 
-    A container with the files of its host (``-v /:/host``) has several: that in ``TREE`` counts.
+    In a container with the files of its host (``-v /:/host``) only what is in ``TREE`` counts.
     """
     lines = b"\n".join(line for line in mountinfo.split(b"\n") if b" - cgroup" in line)
-    found: dict[str, list[str]] = {}
-    for entry in parse_mountinfo(lines):
+    table = sorted(parse_mountinfo(lines), key=lambda entry: len(entry.point))
+    own = [entry for entry in table if f"{entry.point}/".startswith(f"{TREE}/")]
+    found: dict[str, str] = {}
+    for entry in own or table:
         names = [""] if entry.type == "cgroup2" else entry.options.split(",")
         for name in names:
-            found.setdefault(name, []).append(entry.point)
-    return {name: min(points, key=_distance) for name, points in found.items()}
-
-
-def _distance(point: str) -> tuple[bool, int]:
-    return not f"{point}/".startswith(f"{TREE}/"), len(point)
+            found.setdefault(name, entry.point)
+    return found
 
 
 def parse_limit(data: bytes) -> int | None:
@@ -95,14 +93,9 @@ def memory_use(
         # The kernel brings the statistics up to date later than the usage.
         used=used - inactive if inactive <= used else used,
         cached=_first(stats, b"file", b"total_cache", b"cache"),
-        swap_limit=None if swap_max is None else _swap_limit(swap_max),
+        swap_limit=None if swap_max is None else parse_limit(swap_max),
         swap_used=None if swap is None else int(swap),
     )
-
-
-def _swap_limit(data: bytes) -> int | None:
-    # A group without swap is a common thing, one without memory cannot run.
-    return 0 if data.strip() == b"0" else parse_limit(data)
 
 
 def _first(stats: Mapping[bytes, int], *names: bytes) -> int | None:

@@ -122,8 +122,9 @@ class SystemCollector:
     def _read_cores(self) -> Cores:
         count = os.cpu_count() or 1
         if self._cores.logical != count:
-            # psutil reads a file of each core.
-            self._cores = Cores(count, psutil.cpu_count(logical=False))
+            # psutil reads a file of each core, also of those that lxcfs does not show.
+            physical = psutil.cpu_count(logical=False)
+            self._cores = Cores(count, physical if physical and physical <= count else None)
         return self._cores
 
 

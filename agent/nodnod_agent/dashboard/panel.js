@@ -4,9 +4,8 @@ import { el, show, write } from "./dom.js";
 
 export class Panel {
   /** One of the rows of PANELS. */
-  constructor({ section, title, Drawing, size = "", optional = false }) {
+  constructor({ section, title, Drawing, size = "" }) {
     this.section = section;
-    this.optional = optional;
     this.title = title;
     this.drawing = new Drawing();
     this.fault = el("p", { class: "fault" });
@@ -23,8 +22,7 @@ export class Panel {
 
   /** Draw a section of the detail; not null. */
   paint(section) {
-    // A section with more than the error was read in part.
-    const broken = typeof section.error === "string" && Object.keys(section).length === 1;
+    const broken = typeof section.error === "string";
     show(this.fault, broken);
     show(this.drawing.element, !broken);
     const more = leftOut(section);

@@ -55,8 +55,7 @@ questions = st.fixed_dictionaries(
     optional={
         "statType": st.integers(0, 3),
         "id": st.sampled_from([1, "a"]),
-        "detail": st.sampled_from([["load"], ["processes"]]),
-        "match": st.just("x"),
+        "detail": st.just(["load"]),
         "history": st.just(60),
         "timeout": st.sampled_from([0.05, 1]),
     },
