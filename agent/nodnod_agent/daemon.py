@@ -102,7 +102,9 @@ class _Daemon:
             settings.interval,
             self._deliver,
             loop=loop,
-            open_machine=partial(open_machine, __version__),
+            open_machine=partial(
+                open_machine, __version__, settings.custom_directory, settings.custom_max_age
+            ),
         )
         lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
@@ -125,7 +127,8 @@ class _Daemon:
         )
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
-        self._pages = Pages(self._node, self._sampler.timings, queue.enqueue_call)
+        scraped = ("custom",) if settings.custom_directory else ()
+        self._pages = Pages(self._node, self._sampler.timings, queue.enqueue_call, scraped)
         self._policy = AuthPolicy(advertised=self._advertise, is_public=self._pages.is_public)
         self._server = Server(
             ServerContext(

@@ -126,6 +126,8 @@ class Client:
         ``detail``: names of sections to add (see nodnod_client.sections).
         ``history``: seconds of history to add, at most 3600.
         ``deadline``: seconds that the agent may take, from 0.05 to 30.
+        ``match``: a name or pattern; with ``processes`` in ``detail``, that section then has the
+        processes with such names (``matching``) and their ``sums``.
         """
         return await self._request(build_request(RequestType.STAT, **options))
 

@@ -33,6 +33,7 @@ _EXPECTED = {
     "nodes": "must be a list of at most 256 node names or patterns of 1 to 128 characters",
     "timeout": "must be between 0.05 and 30",
     "every": "must be between 0.25 and 3600",
+    "match": "must be a name or pattern of 1 to 128 characters",
 }
 
 # Deeper nesting in a peer's answer could exhaust the stack of another reader.

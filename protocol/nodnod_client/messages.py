@@ -57,6 +57,7 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
     nodes: Annotated[list[NamePattern], Meta(max_length=MAX_PATTERNS)] | None = None
     timeout: Annotated[float, Meta(ge=0.05, le=30)] | None = None
     every: Annotated[float, Meta(ge=0.25, le=3600)] | None = None
+    match: NamePattern | None = None
 
 
 class History(Struct, frozen=True, rename="camel"):

@@ -24,10 +24,12 @@ class StatOptions(TypedDict, total=False):
     """Seconds of history to add to each node, at most 3600."""
     deadline: float | None
     """Seconds that the agent may take, from 0.05 to 30."""
+    match: str | None
+    """The name or pattern of the processes to list, with ``processes`` in ``detail``."""
 
 
 # A version-1 agent ignores these fields, and so would answer another request than the one sent.
-_VERSION_2 = ("nodes", "detail", "history", "every")
+_VERSION_2 = ("nodes", "detail", "history", "every", "match")
 
 
 def build_request(
@@ -40,6 +42,7 @@ def build_request(
     detail: Texts = None,
     history: float | None = None,
     deadline: float | None = None,
+    match: str | None = None,
 ) -> Request:
     """Build a request, with the keywords of StatOptions; the agent checks the values.
 
@@ -60,6 +63,7 @@ def build_request(
         nodes=_as_list(nodes),
         timeout=deadline,
         every=every,
+        match=match,
     )
 
 

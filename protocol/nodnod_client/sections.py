@@ -173,11 +173,14 @@ class Sensors(Struct, frozen=True):
     battery: Battery | None
 
 
-class Process(Struct, frozen=True):
+class Process(Struct, frozen=True, rename="camel"):
     """One process: ``cpu`` in percent of one core (250 is two and a half cores), ``rss`` in bytes.
 
-    ``name`` is chosen by the process and may be any text. ``user`` is the user id as text if it
-    has no name.
+    ``name`` is chosen by the process and may be any text; Linux keeps its first 15 bytes. ``user``
+    is the user id as text if it has no name. ``state`` is a word (``running``, ``sleeping``,
+    ``disk-sleep``, ``zombie``, …). ``read_bytes`` and ``write_bytes`` are per second, from and to
+    storage; ``None`` if the kernel does not show them to the agent's user. The fields after ``rss``
+    have their defaults in answers of an agent that does not know them.
     """
 
     pid: int
@@ -185,14 +188,87 @@ class Process(Struct, frozen=True):
     user: str
     cpu: float
     rss: int
+    state: str = ""
+    threads: int | None = None
+    started: float | None = None
+    read_bytes: float | None = None
+    write_bytes: float | None = None
+
+
+class ProcessSums(Struct, frozen=True, rename="camel"):
+    """Sums over all ``count`` processes whose names match.
+
+    ``read_bytes`` and ``write_bytes`` are over those whose I/O is known, and ``None`` if it is known
+    of none.
+    """
+
+    count: int
+    cpu: float
+    rss: int
+    threads: int | None
+    read_bytes: float | None
+    write_bytes: float | None
 
 
 class Processes(Struct, frozen=True, rename="camel"):
-    """The top 15 by CPU and the top 15 by memory, of ``count`` processes."""
+    """The top 15 by CPU, by memory and by storage I/O, of ``count`` processes.
+
+    ``by_io`` has only processes that read or wrote. In the answer to a request with ``match`` the
+    three lists are empty; ``matching``, at most 50 by CPU, and ``sums`` are present.
+    """
 
     count: int
     by_cpu: list[Process]
     by_memory: list[Process]
+    by_io: list[Process] = []
+    matching: list[Process] | UnsetType = UNSET
+    sums: ProcessSums | UnsetType = UNSET
+
+
+class ServiceProblem(Struct, frozen=True, rename="camel"):
+    """A service of systemd that failed, waits to be restarted, or takes long to start.
+
+    ``state`` is ``failed``, ``auto-restart``, or the step of its start (``start-pre``, ``start``,
+    …). ``since`` is when it failed, or when the present attempt to start it began. ``result`` is a
+    word of systemd (``exit-code``, ``signal``, ``timeout``, …), ``restarts`` how often systemd
+    started it again. Of its last main process, ``exit_status`` is the status if it ended by itself,
+    ``signal`` the number of the signal if that ended it. ``error``: present if it could not be read.
+    """
+
+    name: str
+    state: str
+    since: float | None
+    result: str
+    restarts: int | None
+    exit_status: int | None
+    signal: int | None
+    error: str | UnsetType = UNSET
+
+
+class ServiceUse(Struct, frozen=True):
+    """What a service uses: percent of one core, and bytes without the file cache that can go.
+
+    ``None`` if unknown; ``cpu`` also of a service that has just started.
+    """
+
+    name: str
+    cpu: float | None
+    memory: int | None
+
+
+class Services(Struct, frozen=True, rename="camel"):
+    """The services of systemd: ``count`` of those loaded, ``failed`` of those, at most 20 problems.
+
+    ``by_cpu`` and ``by_memory`` are the top ten. ``error``: present if something could not be read:
+    systemd (``count`` and ``failed`` are then ``None``) or the control groups.
+    """
+
+    count: int | None
+    failed: int | None
+    problems: list[ServiceProblem]
+    by_cpu: list[ServiceUse]
+    by_memory: list[ServiceUse]
+    error: str | UnsetType = UNSET
 
 
 class Gpu(Struct, frozen=True, rename="camel"):
@@ -211,6 +287,80 @@ class Gpu(Struct, frozen=True, rename="camel"):
     error: str | UnsetType = UNSET
 
 
+class Container(Struct, frozen=True, rename="camel"):
+    """One container; ``None`` is unknown, or, of a limit, that there is none.
+
+    ``id`` has 64 digits (of LXC and systemd-nspawn it is the name), ``name`` may be empty. Both,
+    and ``image``, may be any text. ``engine`` is ``docker``, ``podman``, ``containerd``, ``cri-o``,
+    ``kubernetes``, ``lxc`` or ``nspawn``. ``state`` and ``health`` are in the words of the engine.
+    ``since`` is the start of its oldest process.
+
+    ``cpu`` is in percent of all cores of the machine, ``cpu_of_limit`` in percent of ``cpu_limit``,
+    which is in cores. ``memory_used`` is without the file cache that can be dropped at once. A
+    container in the network of the machine has no traffic of its own; those that share a network
+    (a pod) have the same.
+    """
+
+    id: str
+    name: str
+    engine: str
+    image: str | None = None
+    state: str | None = None
+    health: str | None = None
+    since: float | None = None
+    cpu: float | None = None
+    cpu_limit: float | None = None
+    cpu_of_limit: float | None = None
+    memory_used: int | None = None
+    memory_limit: int | None = None
+    read_bytes: float | None = None
+    write_bytes: float | None = None
+    recv_bytes: float | None = None
+    sent_bytes: float | None = None
+    processes: int | None = None
+    restarts: int | None = None
+
+
+class Containers(Struct, frozen=True):
+    """At most 200 of ``count`` containers, those that use most CPU first, without those inside others.
+
+    ``note``: present if names, images, states or health are not all known; it says why.
+    """
+
+    count: int
+    containers: list[Container]
+    note: str | UnsetType = UNSET
+
+
+class CustomNumber(Struct, frozen=True, omit_defaults=True):
+    """One number of one's own, under a name and labels that Prometheus allows; ``file`` has it."""
+
+    file: str
+    name: str
+    value: float
+    labels: dict[str, str] = {}
+
+
+class CustomFile(Struct, frozen=True):
+    """One file of the node's ``custom.directory``.
+
+    ``modified``: its last change, ``None`` if it cannot be read. ``stale``: that is longer ago than
+    ``custom.maxAge``. ``error``: present if something in it is wrong; its other numbers are there.
+    """
+
+    name: str
+    modified: float | None
+    stale: bool
+    error: str | UnsetType = UNSET
+
+
+class Custom(Struct, frozen=True):
+    """The files of ``custom.directory`` by name, and their numbers, those of stale ones too."""
+
+    files: list[CustomFile]
+    numbers: list[CustomNumber]
+
+
 SHAPES: dict[str, Any] = {
     "system": System,
     "cpu": Cpu,
@@ -222,14 +372,17 @@ SHAPES: dict[str, Any] = {
     "pressure": Pressure,
     "sensors": Sensors,
     "processes": Processes,
+    "services": Services,
     "gpu": list[Gpu],
+    "containers": Containers,
+    "custom": Custom,
 }
 """Section name -> its type, apart from ``None`` and ``{"error": ...}``."""
 
 SECTIONS = frozenset(SHAPES)
 """The names of the sections."""
 
-EXPENSIVE = frozenset({"processes", "sensors", "gpu"})
+EXPENSIVE = frozenset({"processes", "services", "sensors", "gpu", "containers", "custom"})
 """Sections that an agent samples on demand: only while they are requested."""
 
 

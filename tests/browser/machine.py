@@ -20,6 +20,9 @@ from nodnod_client.sections import (
     Process,
     Processes,
     Sensors,
+    ServiceProblem,
+    Services,
+    ServiceUse,
     Stall,
     System,
     Temperature,
@@ -117,7 +120,10 @@ class SimulatedNode:
         available = self.memory - used
         cores = [min(100, max(0, cpu + 12 * math.sin(now / 7 + i))) for i in range(self.cores)]
         processes = [
-            Process(1200 + i, f"worker-{i}", "app", cpu / (i + 1), used // (i + 3))
+            Process(
+                *(1200 + i, f"worker-{i}", "app", cpu / (i + 1), used // (i + 3)),
+                *("sleeping", 4 + i, self.since + 60, traffic / (i + 2), 4096.0),
+            )
             for i in range(15)
         ]
         sections = {
@@ -156,7 +162,15 @@ class SimulatedNode:
             "sensors": Sensors(
                 [Temperature("Package id 0", 61.0, 100.0)], [Fan("fan1", 2300.0)], None
             ),
-            "processes": Processes(311, processes, processes),
+            "processes": Processes(311, processes, processes, processes),
+            "services": Services(
+                87,
+                1,
+                [ServiceProblem("backup.service", "failed", self.since, "exit-code", 0, 2, None)],
+                [ServiceUse("app.service", cpu, used // 3), ServiceUse("db.service", 1.5, used)],
+                [ServiceUse("db.service", 1.5, used), ServiceUse("app.service", cpu, used // 3)],
+            ),
             "gpu": None,
+            "containers": None,
         }
         return {name: msgspec.to_builtins(value) for name, value in sections.items()} | self.detail

@@ -34,12 +34,14 @@ async def test_a_hostile_process_name_is_text(page: Page) -> None:
     name = "<b onmouseover=alert(1)>rm</b>"
     async with SimulatedCluster(["a"]) as cluster:
         row = {"pid": 1, "name": name, "user": "<i>root", "cpu": 250.0, "rss": 2**20}
+        row |= {"state": "<u>", "threads": 3, "readBytes": None, "writeBytes": 2048.0}
         cluster.nodes["a"].detail["processes"] = {"count": 1, "byCpu": [row], "byMemory": [row]}
 
         await page.goto(f"{cluster.url}#/node/a")
 
         cells = page.locator("[data-section=processes] tbody td")
-        await expect(cells).to_have_text(["1", name, "<i>root", "250.0\u00a0%", "1.00\u00a0MiB"])
+        numbers = ["250.0\u00a0%", "1.00\u00a0MiB", "\u2013", "2.00\u00a0KiB/s", "3"]
+        await expect(cells).to_have_text(["1", name, "<i>root", *numbers, "<u>", "\u2013"])
 
 
 async def test_a_failed_section_shows_its_error_beside_the_other_sections(page: Page) -> None:
@@ -60,7 +62,9 @@ async def test_missing_sections_are_named_in_one_line(page: Page) -> None:
         await page.goto(f"{cluster.url}#/node/a")
 
         lacking = page.locator(".missing")
-        await expect(lacking).to_have_text("Not on this machine: Pressure, Sensors, GPUs.")
+        await expect(lacking).to_have_text(
+            "Not on this machine: Pressure, Sensors, GPUs, Containers."
+        )
         await expect(page.locator("[data-section=sensors]")).not_to_be_attached()
 
 
@@ -91,6 +95,98 @@ async def test_a_lost_gpu_shows_its_error_at_its_place(page: Page) -> None:
         rows = page.locator("[data-section=gpu] tbody tr")
         unknowns = 4 * "\u2013"
         await expect(rows).to_have_text([f"Tesla{unknowns}", f"GPU 1{unknowns}▲ GPU is lost"])
+
+
+async def test_hostile_containers_are_text_and_the_note_says_what_is_missing(page: Page) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail["containers"] = {
+            "count": 3,
+            "containers": [
+                {"id": "a" * 64, "name": name, "engine": "docker", "state": "<b>", "cpu": 12.5,
+                 "health": "unhealthy", "memoryUsed": 2**20, "memoryLimit": 2**21},
+                {"id": "b" * 64, "name": "", "engine": "podman"},
+            ],
+            "note": "<i>: permission denied",
+        }  # fmt: skip
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=containers] tbody tr")
+        await expect(rows).to_contain_text([f"{name}▲ <b>, unhealthy12.5\u00a0%", "b" * 12])
+        note = page.locator("[data-section=containers] .note:visible")
+        await expect(note).to_contain_text(
+            "3 in all; CPU in percent of all cores. ▲ <i>: permission"
+        )
+
+
+async def test_services_in_trouble_are_shown_with_their_last_end(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        problem = {"name": "<b>x.service", "state": "failed", "since": 1.7e9, "result": "signal",
+                   "restarts": 4, "exitStatus": None, "signal": 9}  # fmt: skip
+        gone = dict.fromkeys(("since", "restarts", "exitStatus", "signal"))
+        gone |= {"name": "y.service", "state": "failed", "result": "", "error": "no such unit"}
+        use = {"name": "db.service", "cpu": None, "memory": 2**20}
+        cluster.nodes["a"].detail["services"] = {
+            "count": 90, "failed": 2, "problems": [problem, gone], "byCpu": [use], "byMemory": [],
+        }  # fmt: skip
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        cells = page.locator("[data-section=services] tbody td")
+        first = ["<b>x.service", "▲ failed", re.compile("14 Nov 2023"), "4", "signal (signal 9)"]
+        second = ["y.service", "▲ failed", "\u2013", "\u2013", "▲ no such unit"]
+        await expect(cells).to_have_text([*first, *second, "db.service", "\u2013", "1.00\u00a0MiB"])
+
+
+async def test_services_without_systemd_s_answer_keep_their_numbers(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        use = {"name": "db.service", "cpu": 2.5, "memory": 2**20}
+        cluster.nodes["a"].detail["services"] = {
+            "count": None, "failed": None, "problems": [], "byCpu": [use], "byMemory": [use],
+            "error": "systemd: <b>silent",
+        }  # fmt: skip
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        faults = page.locator("[data-section=services] .fault:visible")
+        await expect(faults).to_have_text(["▲ Could not be read in full: systemd: <b>silent"])
+        cells = page.locator("[data-section=services] tbody td:visible")
+        await expect(cells).to_have_text(["db.service", "2.5\u00a0%", "1.00\u00a0MiB"])
+
+
+async def test_custom_numbers_are_text_with_what_is_wrong_beside_them(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail["custom"] = {
+            "files": [
+                {"name": "a.prom", "modified": 1.7e9, "stale": False, "error": "line 3 is <b>"},
+                {"name": "b.json", "modified": 1.7e9, "stale": True},
+            ],
+            "numbers": [
+                {"file": "a.prom", "name": "jobs", "value": 12.5, "labels": {"queue": "<b>"}},
+                {"file": "b.json", "name": "age", "value": 1e300},
+            ],
+        }
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=custom] tbody tr")
+        await expect(rows).to_have_count(3)
+        await expect(rows.nth(0)).to_have_text("a.proma.prom▲ line 3 is <b>")
+        await expect(rows.nth(1)).to_have_text("jobs (queue=<b>)12.5a.prom")
+        await expect(rows.nth(2)).to_contain_text("age1e+300b.json▲ stale: of 14 Nov 2023")
+
+
+async def test_of_many_custom_numbers_some_are_shown_and_the_rest_counted(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        numbers = [{"file": "a", "name": f"n{number}", "value": 1} for number in range(300)]
+        cluster.nodes["a"].detail["custom"] = {"files": [], "numbers": numbers}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        rows = page.locator("[data-section=custom] tbody tr")
+        await expect(rows).to_have_count(201)
+        await expect(rows.nth(200)).to_have_text("and 100 more")
 
 
 async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:

@@ -7,6 +7,7 @@ from nodnod_agent.collectors.cgroup import (
     CpuUse,
     MemoryUse,
     find_cgroup,
+    memory_use,
     mount_points,
     parse_cpu_max,
     parse_limit,
@@ -131,6 +132,14 @@ ODD_LINES = (
 )
 def test_the_tree_of_the_container_counts(mountinfo: bytes, points: dict[str, str]) -> None:
     assert mount_points(mountinfo) == points
+
+
+@pytest.mark.parametrize(
+    ("swap_max", "limit"),
+    [(b"0\n", 0), (b"4096\n", 4096), (b"max\n", None), (b"", None)],
+)
+def test_a_group_may_have_no_swap_at_all(swap_max: bytes, limit: int | None) -> None:
+    assert memory_use(2**20, b"4096\n", {}, swap_max, b"0\n").swap_limit == limit
 
 
 def open_tree(folder: Path, files: dict[str, bytes], mountinfo: bytes) -> Cgroup:

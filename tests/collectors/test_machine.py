@@ -142,6 +142,16 @@ def test_expensive_sections_are_read_only_by_name() -> None:
     assert sections == {"processes": b'{"count":1}', "gpu": b"null"}
 
 
+def test_a_section_can_be_read_for_a_pattern() -> None:
+    class Matching(FakeCollector):
+        def read_matching(self, pattern: str, now: float) -> Any:
+            return [pattern, now]
+
+    collectors = fakes()._replace(processes=Matching({"count": 1}))  # type: ignore[arg-type]
+    sections = Machine(collectors).read_expensive(["processes", "processes?match=x?"], 1.0)
+    assert sections == {"processes": b'{"count":1}', "processes?match=x?": b'["x?",1.0]'}
+
+
 def test_a_section_that_needs_a_second_reading_is_absent_after_the_first() -> None:
     here = machine(processes=NotReady())
     assert here.read_expensive(["processes", "sensors"], 1.0) == {"sensors": b"null"}
@@ -166,7 +176,7 @@ def test_this_machine_has_every_section_in_its_shape(
     here = Machine(open_collectors("1.2.3"))
     sections = dict(here.sample(moment()).sections)
     sections |= here.read_expensive(EXPENSIVE, 1.0)
-    sections |= here.read_expensive(["processes"], 2.0)
+    sections |= here.read_expensive(["processes", "containers"], 2.0)
     here.stop()
     assert sections.keys() == SECTIONS
     for name, shape in SHAPES.items():

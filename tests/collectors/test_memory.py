@@ -42,6 +42,14 @@ def test_without_an_estimate_free_and_cached_memory_is_available() -> None:
     assert memory.available == 35 * 1024
 
 
+def test_a_cache_that_is_larger_than_the_memory_is_unknown() -> None:
+    memory = parse_meminfo(
+        b"MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 400 kB\n"
+        b"Buffers: 1001 kB\nCached: 900 kB\nSReclaimable: 200 kB\n"
+    )
+    assert (memory.available, memory.cached, memory.buffers) == (400 * 1024, None, None)
+
+
 IMPOSSIBLE = {
     "an estimate above the total": (
         b"MemTotal: 2097152 kB\nMemFree: 1200000 kB\nMemAvailable: 2400000 kB\nCached: 600000 kB\n",

@@ -29,6 +29,11 @@ def test_a_path_that_is_not_utf_8_is_kept_for_the_system() -> None:
     assert (os.fsencode(entry.point), os.fsencode(entry.source)) == (b"/a\\\n\xffb", b"/dev/s\xff")
 
 
+def test_the_type_of_a_fuse_filesystem_may_have_a_space() -> None:
+    (entry,) = parse_mountinfo(b"1 0 0:50 / /a rw - fuse.my\\040fs my\\040disk rw\n")
+    assert (entry.type, entry.source) == ("fuse.my fs", "my disk")
+
+
 @pytest.mark.parametrize(
     "odd", ["\r", "\v", "\f", "\x1c", "\x1e", "\x85", "\xa0", "\u2028", "\u3000"]
 )

@@ -221,6 +221,16 @@ async def test_a_section_is_reset_and_not_read_after_its_demand_ends(
     assert len(fast.machine.readings) == readings
 
 
+async def test_a_section_is_kept_while_a_part_of_it_is_demanded(fast: SamplerHarness) -> None:
+    fast.sampler.demand(["processes", "sensors"], 0.05)
+    fast.sampler.demand(["processes?match=x*"], 60)
+    async with asyncio.timeout(TIMEOUT):
+        assert await fast.machine.resets.get() == "sensors"
+    sample = await fast.next(lambda sample: "processes" not in sample.sections)
+    assert sample.sections["processes?match=x*"] == b"1"
+    assert fast.machine.resets.empty()
+
+
 async def test_a_longer_demand_extends_and_a_shorter_one_does_not_shorten(
     fast: SamplerHarness,
 ) -> None:

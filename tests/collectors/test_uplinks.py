@@ -106,13 +106,24 @@ class Network:
         self.names: list[str] = []
 
     def add(
-        self, name: str, *, card: bool = False, bus: str = "pci", master: str = "", link: int = 0
+        self,
+        name: str,
+        *,
+        card: bool = False,
+        bus: str = "pci",
+        master: str = "",
+        link: int = 0,
+        type_: int = 1,
+        is_bridge: bool = False,
     ) -> None:
         directory = self._sys / name
         directory.mkdir(parents=True)
         self.names.append(name)
         (directory / "ifindex").write_text(f"{len(self.names)}\n")
         (directory / "iflink").write_text(f"{link or len(self.names)}\n")
+        (directory / "type").write_text(f"{type_}\n")
+        if is_bridge:
+            (directory / "bridge").mkdir()
         if card:
             (directory / "device").mkdir()
             os.symlink(f"../../../bus/{bus}", directory / "device/subsystem")
@@ -130,7 +141,7 @@ class Network:
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
     network = Network(tmp_path)
-    network.add("lo")
+    network.add("lo", type_=772)
     return network
 
 
@@ -196,9 +207,18 @@ def test_ppp_over_ethernet_is_counted_by_the_card_below(network: Network) -> Non
     assert network.uplinks() == ["eth0"]
 
 
-def test_a_machine_without_a_card_has_no_uplink(network: Network) -> None:
+def test_in_a_container_what_is_built_on_no_other_interface_counts(network: Network) -> None:
     network.add("eth0")
+    network.add("eth1")
+    network.add("docker0", is_bridge=True)
+    network.add("veth1", master="docker0")
+    network.add("wg0", type_=65534)
     network.proc("route", routes(default("eth0")))
+    assert network.uplinks() == ["eth0", "eth1"]
+
+
+def test_where_a_tunnel_is_all_there_is_no_uplink_is_known(network: Network) -> None:
+    network.add("tun0", type_=65534)
     assert network.uplinks() == []
 
 

@@ -12,6 +12,7 @@ FULL: dict[str, Any] = {
     "interval": 2,
     "debug": True,
     "logFormat": "json",
+    "custom": {"directory": "/var/lib/nodnod", "maxAge": 90},
     "auth": {"secrets": ["env:NODNOD_SECRET", "file:/etc/nodnod/old secret"]},
     "allowedOrigins": [
         "https://Wiki.example",

@@ -92,6 +92,15 @@ def test_a_value_that_is_no_path_is_refused(key: str, path: object) -> None:
     assert error_for({"tls": {key: path}}) == says
 
 
+def test_the_directory_of_custom_numbers_and_their_age_are_read_and_checked() -> None:
+    document = {"custom": {"directory": "/var/lib/x", "maxAge": 60}}
+    assert read(document) == {"custom_directory": "/var/lib/x", "custom_max_age": 60}
+    assert read({}, NODNOD_CUSTOM_MAX_AGE="90") == {"custom_max_age": 90}
+    says = "conf.json: custom.maxAge: expected a whole number from 1 to 31536000, got 0"
+    assert error_for({"custom": {"maxAge": 0}}) == says
+    assert "custom.directory: expected the path of a" in error_for({"custom": {"directory": 5}})
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [

@@ -41,6 +41,8 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         interval=2.0,
         debug=True,
         log_format="json",
+        custom_directory="/var/lib/nodnod",
+        custom_max_age=90,
         auth_secrets=("env:NODNOD_SECRET", "file:/etc/nodnod/old secret"),
         allowed_origins=(
             "https://wiki.example",

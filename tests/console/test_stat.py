@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,82 @@ def test_no_answer_in_time_is_status_3(v2: Threaded[V2Server], capsys: Capture) 
     v2.server.hold()
     assert main(["stat", "--server", v2.address, "--timeout", "0.1"]) == 3
     assert "no answer" in capsys.readouterr().err
+
+
+# Sections and the past
+
+
+def with_detail(**detail: Any) -> dict[str, Any]:
+    past = {"every": 2.0, "end": 1.7e9, "cpuUsed": [10.0, None, 30.0], "recvBytes": [0.0, 2048.0]}
+    past |= {"load1": [0.5], "temperature": [None]}
+    return node_object("kyle") | {"detail": detail, "history": past}
+
+
+def test_sections_are_shown_below_the_table_in_the_order_asked_for(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    load = {"load1": 0.5, "load5": 0.25, "load15": 1}
+    v2.server.nodes = [with_detail(load=load, gpu=None), node_object("stan")]
+    assert main(["stat", "--server", v2.address, "--detail", "load", "gpu", "load"]) == 0
+    assert v2.server.requests[0]["detail"] == ["load", "gpu", "load"]
+    _, _, details = capsys.readouterr().out.partition("\n\n")
+    lines = [line.rstrip("─ ") for line in details.splitlines()]
+    assert lines == [
+        "kyle",
+        "Load",
+        "0.50   0.25   1.00   (1, 5, 15 minutes)",
+        "GPUs",
+        "not on this machine",
+        "",
+        "stan",
+        "No details: the node speaks version 1.",
+    ]
+
+
+def test_the_past_is_a_line_for_each_series_and_a_hole_is_blank(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    v2.server.nodes = [with_detail(), node_object("stan", error="down: x")]
+    assert main(["stat", "--server", v2.address, "--history", "3600"]) == 1
+    assert v2.server.requests[0]["history"] == 3600
+    _, _, details = capsys.readouterr().out.partition("\n\n")
+    lines = [line.split() for line in details.splitlines()]
+    assert lines[1][:3] == ["The", "last", "6"]
+    assert lines[3:6] == [
+        ["cpuUsed", "▁", "▃", "10.0", "%", "20.0", "%", "30.0", "%", "30.0", "%"],
+        ["recvBytes", "▁█", "0", "B/s", "1.0", "KiB/s", "2.0", "KiB/s", "2.0", "KiB/s"],
+        ["load1", "█", "0.50", "0.50", "0.50", "0.50"],
+    ]
+    assert lines[-2:] == [["stan"], ["No", "history", "now."]]
+
+
+@pytest.mark.parametrize(
+    "past", [{"every": 0, "end": 1, "load1": [1]}, {"every": 1, "end": 1, "load1": ["x"]}, {}]
+)
+def test_a_past_that_makes_no_sense_is_none(
+    v2: Threaded[V2Server], capsys: Capture, past: Any
+) -> None:
+    v2.server.nodes = [node_object("kyle") | {"history": past}]
+    assert main(["stat", "--server", v2.address, "--history", "3600"]) == 0
+    assert "No history: " in capsys.readouterr().out
+
+
+def test_json_has_sections_and_past_as_they_came(v2: Threaded[V2Server], capsys: Capture) -> None:
+    v2.server.nodes = [with_detail(custom=[])]
+    flags = ["--detail", "custom", "--history", "60", "--json"]
+    assert main(["stat", "--server", v2.address, *flags]) == 0
+    assert json.loads(capsys.readouterr().out)["nodes"]["kyle"] == v2.server.nodes[0]
+
+
+@pytest.mark.parametrize("flags", [["--detail", "cpu"], ["--history", "60"]])
+def test_csv_of_sections_or_past_is_wrong_usage(flags: list[str], capsys: Capture) -> None:
+    assert main(["stat", "--csv", *flags]) == 2
+    assert "--csv has the stats only" in capsys.readouterr().err
+
+
+def test_an_unknown_section_is_wrong_usage_and_names_the_known_ones(capsys: Capture) -> None:
+    assert main(["stat", "--detail", "colour"]) == 2
+    assert "'cpu', 'custom'," in capsys.readouterr().err
 
 
 # Watching

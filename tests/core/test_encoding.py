@@ -79,6 +79,34 @@ def test_more_fields_than_were_asked_for_and_an_own_error_stay() -> None:
     assert entry == node(extra={"a": [1]}, error="disk on fire", name="kyle@10.0.0.2:7070")
 
 
+MATCHING = Question(detail=("processes",), match="x*")
+
+
+@pytest.mark.parametrize(
+    "section", [{"count": 3, "matching": [], "sums": {"count": 0}}, {"error": "EPERM"}, None]
+)
+def test_processes_that_match_are_passed_on(section: object) -> None:
+    there = node(detail={"processes": section, "load": 1})
+    assert parse(splice(answered(there), question=MATCHING)) == there
+
+
+@pytest.mark.parametrize("section", [{"count": 3, "byCpu": [{"pid": 1}]}, [], 7])
+def test_the_processes_of_an_agent_that_does_not_know_match_are_no_answer_to_it(
+    section: object,
+) -> None:
+    there = node(detail={"processes": section, "load": 1})
+    error = {"error": "the agent of this node does not know `match`"}
+    for listed in ("kyle", "kyle@10.0.0.2:7070"):
+        found = parse(splice(answered(there), question=MATCHING, listed=listed))
+        assert found == node(name=listed, detail={"processes": error, "load": 1})
+    assert parse(splice(answered(there), question=Question(detail=("processes",)))) == there
+
+
+@pytest.mark.parametrize("fields", [{}, {"detail": None}, {"detail": {}}, {"detail": [1]}])
+def test_a_node_without_processes_stays_as_it_is(fields: dict[str, Any]) -> None:
+    assert parse(splice(answered(node(**fields)), question=MATCHING)) == node(**fields)
+
+
 @pytest.mark.parametrize("error", ["shutting down", "x" * 10_000])
 def test_a_refusal_becomes_the_error_of_the_peer_with_at_most_200_characters(error: str) -> None:
     with pytest.raises(WireError) as e:

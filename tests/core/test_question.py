@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nodnod_agent.core.pattern import MAX_PATTERNS
-from nodnod_agent.core.question import Question
+from nodnod_agent.core.question import Question, split_key
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import Request
 
@@ -25,6 +25,7 @@ def test_a_request_without_fields_asks_for_all_stats_of_this_node() -> None:
         ({"detail": []}, {}),
         ({"stat_type": None, "detail": None, "history": None, "nodes": None}, {}),
         ({"type": None, "nodes": ["a"]}, {"type": 0}),
+        ({"match": "x", "detail": ["cpu"]}, {"detail": ["cpu"]}),
     ],
 )
 def test_requests_that_ask_the_same_share_a_question(
@@ -37,10 +38,33 @@ def test_requests_that_ask_the_same_share_a_question(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"stat_type": 1}, {"nodes": ["a"]}, {"nodes": []}, {"detail": ["cpu"]}, {"history": 60.0}],
+    [
+        {"stat_type": 1},
+        {"nodes": ["a"]},
+        {"nodes": []},
+        {"detail": ["cpu"]},
+        {"history": 60.0},
+    ],
 )
 def test_requests_that_ask_something_else_have_another_question(fields: dict[str, Any]) -> None:
     assert Question.of(Request(type=1, **fields)) != Question.of(Request(type=1))
+
+
+def test_what_processes_must_match_is_part_of_the_question() -> None:
+    asked = [Request(type=1, detail=["processes"], match=match) for match in (None, "a*", "b*")]
+    assert len({*map(Question.of, asked)}) == 3
+
+
+def test_a_peer_is_told_what_processes_must_match() -> None:
+    request = json.loads(Question(detail=("processes",), match="a*").to_peer(1, 1.5))
+    assert request["match"] == "a*"
+
+
+@pytest.mark.parametrize("match", [None, "postgres*", "?match=", "a:b c"])
+def test_a_key_names_its_section_and_its_pattern(match: str | None) -> None:
+    question = Question(detail=("gpu", "processes"), match=match)
+    assert split_key(question.key("processes")) == ("processes", match)
+    assert question.key("gpu") == "gpu"
 
 
 def test_a_peer_is_asked_for_itself_with_the_id_of_the_query() -> None:

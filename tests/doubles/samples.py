@@ -12,8 +12,13 @@ from nodnod_agent.http.metrics import Metrics
 from nodnod_client.codec import encode
 from nodnod_client.sections import (
     Battery,
+    Container,
+    Containers,
     Cores,
     Cpu,
+    Custom,
+    CustomFile,
+    CustomNumber,
     DiskIo,
     Fan,
     Filesystem,
@@ -25,6 +30,9 @@ from nodnod_client.sections import (
     Process,
     Processes,
     Sensors,
+    ServiceProblem,
+    Services,
+    ServiceUse,
     Stall,
     System,
     Temperature,
@@ -57,8 +65,57 @@ SECTIONS: Mapping[str, Any] = {
         [Fan("thinkpad", 2500.0)],
         Battery(50.0, True, 3600.0),
     ),
+    "services": Services(
+        90,
+        1,
+        [
+            ServiceProblem("web.service", "failed", 1.7e9, "exit-code", 5, 3, None),
+            ServiceProblem("loop.service", "auto-restart", None, "signal", None, None, 9),
+            ServiceProblem("gone.service", "failed", None, "", None, None, None, error="no such"),
+        ],
+        [ServiceUse("db.service", 250.0, GIB), ServiceUse("new.service", None, None)],
+        [ServiceUse("db.service", 250.0, GIB), ServiceUse("big.service", 0.0, 2 * GIB)],
+        error="control groups: odd",
+    ),
     "processes": Processes(123, [Process(1, "init", "root", 0.5, 1000)], []),
     "gpu": [Gpu("Tesla", 75.0, 4 * GIB, GIB, 70.0, 150.5)],
+    "containers": Containers(
+        2,
+        [
+            Container(
+                "0123456789ab" + 52 * "c",
+                "web",
+                "docker",
+                "nginx:1",
+                "running",
+                "healthy",
+                1.7e9,
+                12.5,
+                0.5,
+                100.0,
+                GIB,
+                2 * GIB,
+                1.0,
+                2.0,
+                3.0,
+                4.0,
+                5,
+                6,
+            ),
+            Container("ba9876543210" + 52 * "d", "", "containerd"),
+        ],
+    ),
+    "custom": Custom(
+        [
+            CustomFile("jobs.prom", 1.7e9, stale=False, error="line 7 is no metric"),
+            CustomFile("old.json", 1.6e9, stale=True),
+            CustomFile("link.prom", None, stale=False, error="not a regular file"),
+        ],
+        [
+            CustomNumber("jobs.prom", "jobs", 3.0, {"node": "a", "queue": "mail"}),
+            CustomNumber("old.json", "backup_age", 1.0),
+        ],
+    ),
 }
 
 

@@ -152,8 +152,45 @@ def test_rows_that_a_node_left_out_are_counted_by_section(harness: CoreHarness) 
     )
 
 
+def test_custom_numbers_have_their_node_and_an_own_label_of_that_name_another(
+    harness: CoreHarness,
+) -> None:
+    files = [{"name": "x", "modified": 1.0, "stale": False}]
+    jobs = {"file": "x", "name": "jobs", "value": 7, "labels": {"node": "a", "queue": "mail"}}
+    page = scrape_peer(harness, detail={"custom": {"files": files, "numbers": [jobs]}})
+
+    labels = {"exported_node": "a", "queue": "mail"}
+    assert page("jobs", node="kyle", **labels) == 7
+    assert page("nodnod_custom_file_stale", file="x", node="kyle") == 0
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        {"name": "nodnod_up", "value": 0, "labels": {}},
+        {"name": "process_start_time_seconds", "value": 0},
+        {"name": "a b", "value": 0},
+        {"name": "a\nnodnod_up", "value": 0},
+        {"name": "", "value": 0},
+        {"name": "a", "value": 0, "labels": {"x y": ""}},
+        {"name": "a", "value": 0, "labels": {"__name__": "nodnod_up"}},
+    ],
+)
+def test_a_custom_number_of_a_peer_that_no_agent_reads_is_left_out(
+    harness: CoreHarness, number: dict[str, object]
+) -> None:
+    numbers = [number | {"file": "x"}, {"file": "x", "name": "b", "value": 1}]
+    page = scrape_peer(harness, detail={"custom": {"files": [], "numbers": numbers}})
+
+    assert page("b", node="kyle") == 1
+    assert page("nodnod_up", node="kyle") == 1
+    assert page.names & {"a", "a b", "process_start_time_seconds", ""} == set()
+
+
 _sections = st.dictionaries(
-    st.sampled_from(["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu"]),
+    st.sampled_from(
+        ["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu", "custom"]
+    ),
     json_values,
 )
 
@@ -188,4 +225,5 @@ def test_the_document_lists_every_metric_and_no_other(harness: CoreHarness, own:
     named = set(re.findall(r"`((?:nodnod|process)_[a-z0-9_]+)`", tables))
 
     families = [*own.families, *scrape_cluster(harness).families]
-    assert named == {one.name + "_total" * (one.type == "counter") for one in families}
+    listed = {one.name + "_total" * (one.type == "counter") for one in families}
+    assert named == {name for name in listed if name.startswith(("nodnod_", "process_"))}

@@ -17,6 +17,9 @@ from nodnod_client import __version__
 from nodnod_client.codec import encode
 from nodnod_client.sections import Gpu
 
+WEB = {"container": "web", "id": "0123456789ab", "engine": "docker"}
+UNNAMED = {"container": "ba9876543210", "id": "ba9876543210", "engine": "containerd"}
+
 OWN = [
     ("nodnod_cpu_used_ratio", {}, 0.125),
     ("nodnod_memory_total_bytes", {}, 16 * GIB),
@@ -71,11 +74,50 @@ OWN = [
     ("nodnod_battery_plugged_in", {}, 1),
     ("nodnod_battery_left_seconds", {}, 3600),
     ("nodnod_processes", {}, 123),
+    ("nodnod_services", {}, 90),
+    ("nodnod_services_failed", {}, 1),
+    ("nodnod_service_problem", {"service": "loop.service", "state": "auto-restart"}, 1),
+    ("nodnod_service_problem", {"service": "gone.service", "state": "failed"}, 1),
+    (
+        "nodnod_service_problem_since_seconds",
+        {"service": "web.service", "state": "failed"},
+        1.7e9,
+    ),
+    ("nodnod_service_problem_restarts", {"service": "web.service", "state": "failed"}, 5),
+    ("nodnod_service_cpu_ratio", {"service": "db.service"}, 2.5),
+    ("nodnod_service_memory_bytes", {"service": "big.service"}, 2 * GIB),
     ("nodnod_gpu_used_ratio", {"gpu": "0", "model": "Tesla"}, 0.75),
     ("nodnod_gpu_memory_total_bytes", {"gpu": "0", "model": "Tesla"}, 4 * GIB),
     ("nodnod_gpu_memory_used_bytes", {"gpu": "0", "model": "Tesla"}, GIB),
     ("nodnod_gpu_temperature_celsius", {"gpu": "0", "model": "Tesla"}, 70),
     ("nodnod_gpu_power_watts", {"gpu": "0", "model": "Tesla"}, 150.5),
+    ("nodnod_containers", {}, 2),
+    ("nodnod_container_cpu_ratio", WEB, 0.125),
+    ("nodnod_container_cpu_limit_cores", WEB, 0.5),
+    ("nodnod_container_cpu_limit_used_ratio", WEB, 1),
+    ("nodnod_container_memory_used_bytes", WEB, GIB),
+    ("nodnod_container_memory_limit_bytes", WEB, 2 * GIB),
+    ("nodnod_container_read_bytes_per_second", WEB, 1),
+    ("nodnod_container_written_bytes_per_second", WEB, 2),
+    ("nodnod_container_receive_bytes_per_second", WEB, 3),
+    ("nodnod_container_transmit_bytes_per_second", WEB, 4),
+    ("nodnod_container_processes", WEB, 5),
+    ("nodnod_container_restarts", WEB, 6),
+    ("nodnod_container_start_time_seconds", WEB, 1.7e9),
+    (
+        "nodnod_container_info",
+        {**WEB, "image": "nginx:1", "state": "running", "health": "healthy"},
+        1,
+    ),
+    ("nodnod_container_info", {**UNNAMED, "image": "", "state": "", "health": ""}, 1),
+    ("nodnod_custom_file_modified_seconds", {"file": "old.json"}, 1.6e9),
+    ("nodnod_custom_file_modified_seconds", {"file": "link.prom"}, None),
+    ("nodnod_custom_file_stale", {"file": "jobs.prom"}, 0),
+    ("nodnod_custom_file_stale", {"file": "old.json"}, 1),
+    ("nodnod_custom_file_faulty", {"file": "jobs.prom"}, 1),
+    ("nodnod_custom_file_faulty", {"file": "old.json"}, 0),
+    ("jobs", {"node": "a", "queue": "mail"}, 3),
+    ("backup_age", {}, None),
 ]
 
 
@@ -143,6 +185,8 @@ def test_an_invalid_section_leaves_the_others(harness: CoreHarness, section: byt
 
 def test_names_and_types_follow_the_rules_of_prometheus(own: Scrape) -> None:
     for family in own.families:
+        if family.name == "jobs":  # of a custom file
+            continue
         assert re.fullmatch("(nodnod|process)_[a-z0-9_]+", family.name)
         assert family.documentation.endswith(".")
         assert not re.search("percent|milli|mhz|_kb|_total_total", family.name)

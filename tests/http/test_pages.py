@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from core.harness import CoreHarness
 from core.unverified import TELLER, A, entry, tell
 from doubles.samples import Scrape, full_sample
+from nodnod_agent.core.question import Question
 from nodnod_agent.http.metrics import Metrics
 from nodnod_agent.http.pages import Pages
 
@@ -23,8 +25,8 @@ ROUTES |= dict.fromkeys(("/metrics", "/metrics/cluster"), TEXT)
 class Browser:
     """Requests pages; ``responses`` are in the order of their arrival."""
 
-    def __init__(self, harness: CoreHarness) -> None:
-        self.pages = Pages(harness.node, dict, self._later)
+    def __init__(self, harness: CoreHarness, *scraped: str) -> None:
+        self.pages = Pages(harness.node, dict, self._later, scraped)
         self.responses: list[Response] = []
         self.harness = harness
 
@@ -141,6 +143,19 @@ def test_sections_are_requested_by_name(browser: Browser, query: str) -> None:
     assert node["detail"]["load"]["load1"] == 0.5
 
 
+def test_processes_are_requested_by_name_or_pattern(browser: Browser) -> None:
+    sample = full_sample()
+    key = Question(detail=("processes",), match="p*").key("processes")
+    browser.harness.node.sampled(replace(sample, sections=sample.sections | {key: b'"some"'}))
+
+    def processes(path: str) -> object:
+        return browser.read(path)["nodes"]["own"]["detail"]["processes"]
+
+    assert processes("/stat?detail=processes&match=p*") == "some"
+    assert processes("/stat/all?detail=processes&match=x&match=p*") == "some"
+    assert browser.get("/metrics?detail=processes&match=p*").status_code == 200
+
+
 @pytest.mark.parametrize("query", ["nodes=own", "nodes=o*", "nodes=own,o%3Fn", "nodes=%6Fwn"])
 def test_nodes_are_requested_by_name_or_pattern(browser: Browser, query: str) -> None:
     browser.harness.peer("kyle")
@@ -174,8 +189,9 @@ BAD = [
     ("timeout=nan", "bad_request", '`timeout` must be between 0.05 and 30, got "nan"'),
     ("timeout=1e999", "bad_request", '`timeout` must be between 0.05 and 30, got "1e999"'),
     ("timeout=1&timeout=99", "bad_request", "`timeout` must be between 0.05 and 30, got 99"),
-    ("detail=colour", "unknown_section", "`detail` must name sections (cpu, diskio,"),
+    ("detail=colour", "unknown_section", "`detail` must name sections (containers, cpu,"),
     ("detail=" + "cpu," * 65, "bad_request", "`detail` must be a list of at most 64"),
+    ("match=" + "x" * 129, "bad_request", "`match` must be a name or pattern of 1 to 128"),
     ("nodes=" + "x" * 129, "bad_request", "`nodes` must be a list of at most 256 node names"),
     ("nodes=" + "x," * 257, "bad_request", "`nodes` must be a list of at most 256 node names"),
 ]
@@ -272,6 +288,24 @@ def test_an_expensive_section_is_waited_for_only_if_requested() -> None:
     page = Scrape(browser.responses[1].body)
     assert plain("nodnod_fan_speed_rpm", fan="thinkpad") is None
     assert page("nodnod_fan_speed_rpm", fan="thinkpad") == 2500
+
+
+def test_a_scrape_of_an_agent_with_custom_files_waits_for_them_and_for_what_it_names() -> None:
+    wanted: set[str] = set()
+    harness = CoreHarness(want=lambda names, seconds: wanted.update(names))
+    browser = Browser(harness, "custom")
+    browser.request("/metrics")
+    harness.clock.turn()
+    assert wanted == {"custom"}
+    browser.request("/metrics?detail=gpu")
+    harness.clock.turn()
+    assert wanted == {"custom", "gpu"}
+    assert browser.responses == []
+    harness.node.sampled(full_sample())
+    harness.clock.turn()
+
+    pages = [Scrape(response.body) for response in browser.responses]
+    assert [page("jobs", node="a", queue="mail") for page in pages] == [3, 3]
 
 
 def test_a_section_that_misses_the_timeout_leaves_the_others() -> None:

@@ -1,16 +1,20 @@
 """Detail sections, from real agents."""
 
+import glob
+import os
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
-from bench.harness.agents import Agent, Agents
+from bench.harness.agents import Agent, Agents, whole
 from doubles.v1_client import V1Client
 from eventually import eventually
 from live.asking import ask
 from live.web import counts
-from nodnod_client.sections import EXPENSIVE, SECTIONS, SHAPES
+from nodnod_client.sections import EXPENSIVE, SECTIONS, SHAPES, Processes
 
 NAMES = ("cartman", "kenny")
 INTERVAL = 0.25
@@ -55,6 +59,30 @@ async def test_every_node_has_every_section_in_its_shape(cartman: Agent) -> None
                 msgspec.convert(section, SHAPES[name])
 
 
+async def test_custom_files_are_in_the_section_and_on_both_pages_of_metrics(
+    agents: Agents, tmp_path: Path
+) -> None:
+    directory = tmp_path / "numbers"
+    directory.mkdir()
+    (directory / "a.prom").write_text('jobs{queue="mail"} 3\n')
+    (directory / "b.json").write_text('{"backup_age": 12, "broken": "x"}')
+    settings = {"interval": INTERVAL, "custom": {"directory": str(directory)}}
+    one, two = agents.mesh({"one": settings, "two": None})
+    await whole(two, "one", "two")
+
+    own = await counts(one)
+    assert own['jobs{queue="mail"}'] == 3
+    nodes = (await ask(two, {"type": 1, "detail": ["custom"]}))["nodes"]
+    section = nodes["one"]["detail"]["custom"]
+    assert [file["name"] for file in section["files"]] == ["a.prom", "b.json"]
+    assert section["files"][1]["error"] == "broken is no finite number"
+    assert [number["name"] for number in section["numbers"]] == ["jobs", "backup_age"]
+    assert nodes["two"]["detail"]["custom"] is None
+    page = await counts(two, "/metrics/cluster?detail=custom")
+    assert page['jobs{node="one",queue="mail"}'] == 3
+    assert page['nodnod_custom_file_faulty{file="b.json",node="one"}'] == 1
+
+
 async def test_processes_are_sampled_while_a_stream_wants_them_and_shortly_after(
     cartman: Agent,
 ) -> None:
@@ -81,3 +109,22 @@ async def test_processes_are_sampled_while_a_stream_wants_them_and_shortly_after
         await client.send({"every": INTERVAL, "detail": ["load"], "id": 1})
         await client.receive(4)
     assert await look() == last
+
+
+async def test_a_pattern_finds_processes_on_every_node(cartman: Agent) -> None:
+    name = psutil.Process().name()
+    own = glob.escape(name)
+    for detail in await details(cartman, "processes", "load", match=own[:-1] + "*"):
+        section = msgspec.convert(detail["processes"], Processes)
+        found, matching = section.sums, section.matching
+        assert found
+        assert matching
+        assert section.by_cpu == section.by_memory == section.by_io == []
+        assert os.getpid() in {row.pid for row in matching}
+        assert found.rss >= psutil.Process().memory_info().rss / 2
+        assert detail["load"]
+
+    for detail in await details(cartman, "processes", match="no such process"):
+        assert detail["processes"]["sums"]["count"] == 0
+    for detail in await details(cartman, "processes"):
+        assert "matching" not in detail["processes"]

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ SECTIONS = [
     "diskio",
     "network",
     "processes",
+    "services",
     "sensors",
     "pressure",
 ]
@@ -99,6 +101,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         script = [line for line in lines if not line.startswith(INSTALLED)]
         assert len(script) == len(lines) - len(INSTALLED)
         machine.run("sh", "-e", given="\n".join([f"cd {CHECKOUT}", *script, ""]))
+        machine.run("systemctl", "start", "dbus")
         yield machine
 
 
@@ -177,6 +180,51 @@ def test_the_restrictions_of_the_unit_hide_nothing_from_the_agent(agent: Machine
     owners = [{row["user"] for row in seen["processes"]["byMemory"]} for seen in (restricted, bare)]
     assert owners[0] == owners[1]
     assert {"root", "nodnod"} <= owners[0]
+
+
+UNITS = {
+    "broken": "Type=oneshot\nExecStart=/bin/sh -c 'exit 3'",
+    "loop": "ExecStart=/bin/sh -c 'kill -9 $$$$'\nRestart=always\nRestartSec=600",
+    "limited": "ExecStart=/bin/false\nRestart=on-failure\nRestartSec=0",
+    "busy": "ExecStart=/bin/sh -c 'while :; do :; done'",
+}
+"""The services of a test: what each is in the section, by the part of its unit that matters."""
+
+
+async def test_services_in_trouble_are_listed_as_systemd_has_them(agent: Machine) -> None:
+    for name, text in UNITS.items():
+        agent.write(f"/run/systemd/system/{name}.service", f"[Service]\n{text}\n")
+    agent.run("systemctl", "daemon-reload")
+    agent.run("systemctl", "start", "--no-block", *UNITS)
+
+    def problems() -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in look(agent)["services"]["problems"]}
+
+    wanted = {f"{name}.service" for name in UNITS if name != "busy"}
+    try:
+        await eventually(lambda: problems().keys() >= wanted, within=PATIENCE)
+        found = problems()
+        section = look(agent)["services"]
+    finally:
+        agent.run("systemctl", "stop", *UNITS)
+        agent.run("systemctl", "reset-failed", "broken", "limited")
+
+    assert "error" not in section
+    assert section["failed"] == 2
+    assert section["count"] > 10
+    for name, expected in {
+        "broken": ("failed", "exit-code", 0, 3, None),
+        "loop": ("auto-restart", "signal", 0, None, 9),
+        "limited": ("failed", "exit-code", 5, 1, None),
+    }.items():
+        row = found[f"{name}.service"]
+        ended = (row["result"], row["restarts"], row["exitStatus"], row["signal"])
+        assert (row["state"], *ended) == expected
+        assert abs(row["since"] - time.time()) < PATIENCE * 5
+    top = section["byCpu"][0]
+    assert top["name"] == "busy.service"
+    assert top["cpu"] is None or top["cpu"] > 0
+    assert "nodnod-agent.service" in {row["name"] for row in section["byMemory"]}
 
 
 def test_protect_home_would_hide_a_file_system_at_home(agent: Machine) -> None:

@@ -43,9 +43,9 @@ def parse(data: bytes) -> Page:
     return Page(int(status.split()[1]), Parser().parsestr(fields), body)
 
 
-async def counts(agent: Agent) -> dict[str, float]:
+async def counts(agent: Agent, path: str = "/metrics") -> dict[str, float]:
     """The metrics of an agent, by name and labels as they are on the page."""
-    page = await fetch(agent.port, "/metrics")
+    page = await fetch(agent.port, path)
     lines = page.body.decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}

@@ -48,7 +48,9 @@ async def test_a_version_1_agent_gets_only_the_type(v1: V1Server) -> None:
     assert v1.requests == [{}, {"type": 1}]
 
 
-@pytest.mark.parametrize("wish", [{"nodes": "a"}, {"detail": ["cpu"]}, {"history": 60}])
+@pytest.mark.parametrize(
+    "wish", [{"nodes": "a"}, {"detail": ["cpu"]}, {"history": 60}, {"match": "x"}]
+)
 async def test_fields_that_version_1_ignores_are_refused(
     v1: V1Server, wish: dict[str, Any]
 ) -> None:
@@ -74,7 +76,9 @@ async def test_a_request_that_is_too_large_for_the_agent_is_not_sent(v2: V2Serve
 
 async def test_a_version_2_agent_gets_an_id_and_all_fields(v2: V2Server) -> None:
     async with Client(v2.address) as client:
-        await client.stat_all(nodes="db-*", detail=("cpu",), history=60, deadline=1.5, stat_type=2)
+        await client.stat_all(
+            nodes="db-*", detail=("cpu",), history=60, deadline=1.5, stat_type=2, match="x*"
+        )
     (request,) = v2.requests
     assert isinstance(request.pop("id"), int)
     assert request == {
@@ -84,6 +88,7 @@ async def test_a_version_2_agent_gets_an_id_and_all_fields(v2: V2Server) -> None
         "detail": ["cpu"],
         "history": 60,
         "timeout": 1.5,
+        "match": "x*",
     }
 
 

@@ -24,7 +24,7 @@ from nodnod_client.messages import Request
 from strategies import documents, examples, json_values
 
 fields = st.sampled_from(
-    ["type", "statType", "id", "detail", "history", "nodes", "timeout", "every"]
+    ["type", "statType", "id", "detail", "history", "nodes", "timeout", "every", "match"]
 )
 requests = st.dictionaries(fields | st.text(max_size=5), json_values, max_size=6)
 
@@ -167,6 +167,8 @@ def test_values_at_their_limits_are_accepted(document: dict[str, Any]) -> None:
         {"type": 1.0},
         {"type": [1]},
         {"detail": ["x" * 65]},
+        {"match": ""},
+        {"match": "x" * 129},
     ],
 )
 def test_values_beyond_their_limits_are_refused_by_name(document: dict[str, Any]) -> None:

@@ -93,9 +93,14 @@ def memory_use(
         # The kernel brings the statistics up to date later than the usage.
         used=used - inactive if inactive <= used else used,
         cached=_first(stats, b"file", b"total_cache", b"cache"),
-        swap_limit=None if swap_max is None else parse_limit(swap_max),
+        swap_limit=None if swap_max is None else _swap_limit(swap_max),
         swap_used=None if swap is None else int(swap),
     )
+
+
+def _swap_limit(data: bytes) -> int | None:
+    # A group without swap is a common thing, one without memory cannot run.
+    return 0 if data.strip() == b"0" else parse_limit(data)
 
 
 def _first(stats: Mapping[bytes, int], *names: bytes) -> int | None:

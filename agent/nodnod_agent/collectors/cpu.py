@@ -32,9 +32,10 @@ def parse_cpu_times(data: bytes) -> Times:
         if not line.startswith(b"cpu"):
             break
         name, *columns = line.split()
-        number = int(name[3:] or ALL)
-        if number < MAX_CORES:
-            times[number] = CpuTimes(*map(int, columns[:8]))
+        with suppress(ValueError):  # one bad line costs its own core
+            number = int(name[3:] or ALL)
+            if number < MAX_CORES:
+                times[number] = CpuTimes(*map(int, columns[:8]))
     return times
 
 
@@ -42,11 +43,11 @@ def compute(before: Times, after: Times, frequency: float | None, places: int = 
     """The section from two readings; the place of a core in the list is its number.
 
     The list has at least ``places`` places; that of a core that is in only one reading, or in none,
-    is None. Raises ValueError if the counters stand still: some systems have a /proc/stat of zeros.
+    is None. Raises ValueError if no counter goes on: some systems have a /proc/stat of zeros.
     """
     if ALL not in after:
         raise ValueError("no counters of all cores")
-    if before.get(ALL) == after[ALL]:
+    if ALL in before and not any(map(step, before[ALL], after[ALL])):
         raise ValueError("the counters of all cores stand still")
     whole = cpu_shares(before.get(ALL, after[ALL]), after[ALL])
     cores: list[float | None] = [None] * max(places, max(after) + 1)

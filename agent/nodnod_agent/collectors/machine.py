@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nodnod_agent.collectors.cgroup import follow_cgroup
+from nodnod_agent.collectors.containers import ContainersCollector
 from nodnod_agent.collectors.cpu import CpuCollector
+from nodnod_agent.collectors.custom import CustomCollector
 from nodnod_agent.collectors.diskio import DiskIoCollector
 from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_faults, disk_sums
 from nodnod_agent.collectors.gpu import GpuCollector
@@ -20,7 +22,9 @@ from nodnod_agent.collectors.network import NetworkCollector, traffic
 from nodnod_agent.collectors.pressure import PressureCollector
 from nodnod_agent.collectors.processes import NotReady, ProcessesCollector
 from nodnod_agent.collectors.sensors import SensorsCollector
+from nodnod_agent.collectors.services import ServicesCollector
 from nodnod_agent.collectors.system import SystemCollector
+from nodnod_agent.core.question import split_key
 from nodnod_agent.core.stats.rates import percent
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.sections import EXPENSIVE, Filesystem
@@ -48,12 +52,15 @@ class Collectors(NamedTuple):
     network: NetworkCollector
     pressure: PressureCollector
     processes: ProcessesCollector
+    services: ServicesCollector
     sensors: SensorsCollector
     gpu: GpuCollector
+    containers: ContainersCollector
+    custom: CustomCollector
     filesystems: FilesystemsCollector
 
 
-def open_collectors(agent_version: str = "") -> Collectors:
+def open_collectors(agent_version: str = "", custom: CustomCollector | None = None) -> Collectors:
     """The collectors of this machine."""
     cgroup = follow_cgroup()
     stat, meminfo = SharedFile("/proc/stat"), SharedFile("/proc/meminfo")
@@ -66,8 +73,11 @@ def open_collectors(agent_version: str = "") -> Collectors:
         network=NetworkCollector(),
         pressure=PressureCollector(),
         processes=ProcessesCollector(),
+        services=ServicesCollector(),
         sensors=SensorsCollector(),
         gpu=GpuCollector(),
+        containers=ContainersCollector(),
+        custom=custom or CustomCollector(),
         filesystems=FilesystemsCollector(),
     )
 
@@ -118,12 +128,12 @@ class Machine:
             series={name: value for name, value in series.items() if value is not None},
         )
 
-    def read_expensive(self, names: Iterable[str], now: float) -> dict[str, bytes]:
-        """Read these sections; one that needs a second reading is absent from the result."""
-        results = {name: self._read(name, now) for name in names}
+    def read_expensive(self, keys: Iterable[str], now: float) -> dict[str, bytes]:
+        """Read sections by their keys; one that needs a second reading is absent from the result."""
+        results = {key: self._read(key, now) for key in keys}
         return {
-            name: encoded
-            for name, (value, encoded) in results.items()
+            key: encoded
+            for key, (value, encoded) in results.items()
             if not isinstance(value, NotReady)
         }
 
@@ -142,11 +152,13 @@ class Machine:
         """End the threads that read mounts, without waiting for them."""
         self._collectors.filesystems.stop()
 
-    def _read(self, name: str, now: float) -> tuple[Any, bytes]:
+    def _read(self, key: str, now: float) -> tuple[Any, bytes]:
         start = time.perf_counter()
+        name, match = split_key(key)
         failures = self._timings[name].failures
         try:
-            value = self._by_name[name].read(now)
+            collector = self._by_name[name]
+            value = collector.read(now) if match is None else collector.read_matching(match, now)
             encoded = b"" if isinstance(value, NotReady) else self._encode(value)
         except Exception as error:  # noqa: BLE001 - one section must not fail the others
             value, text = None, f"{type(error).__name__}: {error}"[:200]

@@ -8,6 +8,7 @@ import psutil
 
 from nodnod_agent.collectors.cgroup import Cgroup, MemoryUse
 from nodnod_agent.collectors.kernel_files import SharedFile
+from nodnod_agent.collectors.plausible import within
 from nodnod_client.sections import Memory
 
 _FIELDS = frozenset(
@@ -47,8 +48,8 @@ def parse_meminfo(data: bytes) -> Memory:
         total=total,
         used=total - available,
         available=available,
-        cached=cached,
-        buffers=buffers,
+        cached=within(0, cached, total),
+        buffers=within(0, buffers, total),
         swap_total=swap,
         swap_used=max(0, swap - found[b"SwapFree"]) if b"SwapFree" in found else None,
     )

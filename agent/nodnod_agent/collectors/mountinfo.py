@@ -60,7 +60,7 @@ def _parse(line: str) -> MountEntry:
         device,
         _unescape(root),
         _unescape(point),
-        fields[rest],
+        _unescape(fields[rest]),
         _unescape(fields[rest + 1]),
         " ".join(fields[rest + 2 :]),
         int(id_),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nodnod_agent.collectors.moment import Moment, Timing, moment
+from nodnod_agent.core.question import split_key
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.sections import EXPENSIVE
 
@@ -40,14 +41,18 @@ def next_tick(due: float, now: float, interval: float) -> float:
     return scheduled if scheduled - now > interval / 2 else now + interval
 
 
-def open_machine(version: str) -> "Machine":
+def open_machine(
+    version: str, custom_directory: str | None = None, custom_max_age: float = 3600
+) -> "Machine":
     """This machine, with its kernel files open: that may take forever.
 
     A file of /proc may be that of lxcfs, which may hang. psutil reads one while it is imported.
     """
+    from nodnod_agent.collectors.custom import CustomCollector
     from nodnod_agent.collectors.machine import Machine, open_collectors
 
-    return Machine(open_collectors(version))
+    custom = CustomCollector(custom_directory, custom_max_age)
+    return Machine(open_collectors(version, custom))
 
 
 class Sampler:
@@ -76,22 +81,23 @@ class Sampler:
         self._changed = threading.Condition()
         self._stopped = False
         self._newest: Sample | None = None
-        self._demanded: dict[str, float] = {}  # section -> the end of its demand
-        self._expensive: dict[str, bytes] = {}  # section -> its newest value
-        self._due: set[str] = set()  # expensive sections to read now
+        # By the keys of expensive sections, see Question.key:
+        self._demanded: dict[str, float] = {}  # the end of the demand
+        self._expensive: dict[str, bytes] = {}  # the newest value
+        self._due: set[str] = set()  # to read now
         self._expensive_thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start; the first Sample comes after two readings, 0.15 s apart."""
         threading.Thread(target=self._run, name="nodnod-sampler", daemon=True).start()
 
-    def demand(self, sections: Iterable[str], seconds: float) -> None:
-        """Read these expensive sections now, and at every tick for ``seconds`` from now.
+    def demand(self, keys: Iterable[str], seconds: float) -> None:
+        """Read these expensive sections (or what they hold of a pattern) now, and at every tick for ``seconds`` from now.
 
         As soon as they are read they are delivered with the newest Sample, whose ``time`` stays the
         same (``processes`` takes two readings, 0.15 s apart). Other sections are ignored.
         """
-        names = EXPENSIVE.intersection(sections)
+        names = {key for key in keys if split_key(key)[0] in EXPENSIVE}
         if not names:
             return
         now = self._now().mono
@@ -224,13 +230,14 @@ class Sampler:
                 for name in ended:
                     del self._demanded[name]
                     self._expensive.pop(name, None)
+                used = {split_key(name)[0] for name in self._demanded}
                 names = self._due & self._demanded.keys()
                 self._due.clear()
                 if not names and not ended:
                     nearest = min(self._demanded.values(), default=None)
                     self._changed.wait(None if nearest is None else max(0.0, nearest - now))
                     continue
-            for name in ended:
-                machine.reset(name)
+            for section in {split_key(name)[0] for name in ended} - used:
+                machine.reset(section)
             if names:
                 return names

@@ -13,6 +13,8 @@ from nodnod_agent.collectors.sysfs import read_number
 _ROUTES = 256 * 1024
 """Bytes of a routing table that are read: a router of the internet has a million routes."""
 
+_TUNNEL_OR_LOOPBACK = (65534, 772)  # ARPHRD_NONE and ARPHRD_LOOPBACK, linux/if_arp.h
+
 _UP, _GATEWAY, _HOST, _REJECT = 0x1, 0x2, 0x4, 0x200  # linux/route.h
 
 
@@ -85,12 +87,12 @@ class Uplinks:
         self._proc = proc
 
     def find(self, interfaces: Iterable[str]) -> list[str]:
-        """Those among the interfaces; empty if no card is among them."""
+        """Those among the interfaces; without a card, those that are built on no other."""
         if not os.path.isdir(self._sys):
             return [name for name in interfaces if name.startswith("en")]
         cards = [name for name in interfaces if self._is_card(name)]
-        if not cards:
-            return []
+        if not cards:  # a container
+            return [name for name in interfaces if self._is_end(name)]
         paths = {name: f"{self._sys}/{name}" for name in cards}
         indexes = {read_number(f"{path}/ifindex"): name for name, path in paths.items()}
         # Other cards count the bytes of some as their own: the master of a virtual function (Azure,
@@ -108,6 +110,16 @@ class Uplinks:
         device = f"{self._sys}/{name}/device"
         # The host's end of a guest's card under Xen is a device, too.
         return os.path.exists(device) and _link(f"{device}/subsystem") != "xen-backend"
+
+    def _is_end(self, name: str) -> bool:
+        """Whether it is no bridge, port of one, VLAN, bond, tunnel (tun, WireGuard) or loopback."""
+        path = f"{self._sys}/{name}"
+        others = (f"{path}/bridge", f"{path}/master")
+        return (
+            read_number(f"{path}/type") not in _TUNNEL_OR_LOOPBACK
+            and not any(map(os.path.lexists, others))
+            and not self._below(name)
+        )
 
     def _below(self, name: str) -> list[str]:
         try:

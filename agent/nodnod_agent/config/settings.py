@@ -29,6 +29,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     interval: float = 1.0
     debug: bool = False
     log_format: Literal["text", "json"] = "text"
+    custom_directory: str | None = None
+    custom_max_age: int = 3600
     auth_secrets: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
@@ -171,6 +173,10 @@ SETTINGS = (
         "Set logging level to DEBUG"),
     Setting("logFormat", "string", validators.one_of("text", "json"),
         "Format of the log lines: text or json"),
+    _file_only("custom.directory", "path", validators.path,
+        "Directory whose files *.prom and *.json are numbers of your own (default: none)"),
+    _file_only("custom.maxAge", "seconds", validators.integer(1, 365 * 86400),
+        "Age from which such a file is stale"),
     *ACCESS,
     *LIMITS,
 )  # fmt: skip

@@ -5,6 +5,8 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -54,17 +56,25 @@ class _Text(Output):
         self._first = False
 
 
+class View(Protocol):
+    """Draws an answer for people: ``width`` in characters, and the time of the answer as text."""
+
+    def __call__(self, answer: Answer, *, width: int, when: str) -> RenderableType:
+        """Return what to print."""
+
+
 class _LiveTable(Output):
     """Redraws one table in place; an error is shown below it until the next answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: View) -> None:
+        self._view = view
         self._console = console()
         self._last: RenderableType = Text("")
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
 
     def show(self, answer: Answer) -> None:
-        self._last = _view(self._console, answer)
+        self._last = _drawn(self._view, self._console, answer)
         self._live.update(self._last, refresh=True)
 
     def error(self, text: str) -> None:
@@ -74,15 +84,17 @@ class _LiveTable(Output):
         self._live.stop()
 
 
-def table(repeated: bool) -> Output:
+def table(repeated: bool, view: View = cluster_view) -> Output:
     """Return an output of tables; ``repeated`` says whether to expect more than one answer."""
-    return _LiveTable() if repeated and sys.stdout.isatty() else _Text(_table)
+    if repeated and sys.stdout.isatty():
+        return _LiveTable(view)
+    return _Text(partial(_table, view))
 
 
-def _table(answer: Answer, first: bool) -> str:
+def _table(view: View, answer: Answer, first: bool) -> str:
     screen = console()
     with screen.capture() as captured:
-        screen.print(_view(screen, answer))
+        screen.print(_drawn(view, screen, answer))
     return captured.get() if first else f"\n{captured.get()}"
 
 
@@ -91,12 +103,14 @@ def _csv(answer: Answer, first: bool) -> str:
     return as_csv(answer, time, header=first)
 
 
-FORMATS: dict[str, Callable[[bool], Output]] = {
+FORMATS: dict[str, Callable[[bool, View], Output]] = {
     "table": table,
-    "json": lambda repeated: _Text(lambda one, _: as_json(one, indent=0 if repeated else 2) + "\n"),
-    "csv": lambda repeated: _Text(_csv),
+    "json": lambda repeated, _: _Text(
+        lambda one, _: as_json(one, indent=0 if repeated else 2) + "\n"
+    ),
+    "csv": lambda repeated, _: _Text(_csv),
 }
-"""Outputs by the name of their format; the argument is that of ``table``."""
+"""Outputs by the name of their format; the arguments are those of ``table``."""
 
 
 def console() -> Console:
@@ -105,6 +119,6 @@ def console() -> Console:
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
-def _view(console: Console, answer: Answer) -> RenderableType:
+def _drawn(view: View, console: Console, answer: Answer) -> RenderableType:
     now = datetime.now().astimezone()
-    return cluster_view(answer, width=console.width, when=now.strftime("%H:%M:%S"))
+    return view(answer, width=console.width, when=now.strftime("%H:%M:%S"))

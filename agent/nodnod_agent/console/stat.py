@@ -2,14 +2,25 @@
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 
-from nodnod_agent.console.command import Command, Status, add_nodes, add_seconds, add_server
+from nodnod_agent.console.command import (
+    Command,
+    Status,
+    add_nodes,
+    add_seconds,
+    add_server,
+    number,
+)
 from nodnod_agent.console.credentials import client_factory
-from nodnod_agent.console.output import FORMATS
+from nodnod_agent.console.detail_view import detail_view
+from nodnod_agent.console.output import FORMATS, Output, print_error
 from nodnod_agent.console.signals import until_signal
 from nodnod_agent.console.stat_request import StatRequest, agent_deadline, answers, ask_once
 from nodnod_client.client import Client
 from nodnod_client.messages import Answer
+from nodnod_client.sections import SECTIONS
 
 DEFAULT_TIMEOUT = 10.0
 
@@ -29,6 +40,19 @@ def _add_flags(parser: ArgumentParser) -> None:
             default="table",
             help=f"print {name.upper()} instead of a table",
         )
+    parser.add_argument(
+        "--detail",
+        metavar="SECTION",
+        nargs="+",
+        choices=sorted(SECTIONS),
+        help=f"show these sections of each node: {', '.join(sorted(SECTIONS))}",
+    )
+    parser.add_argument(
+        "--history",
+        metavar="SECONDS",
+        type=number(float, 1, 604_800),
+        help="show the past of each node, as far as its agent remembers it",
+    )
     text = "repeat after this many seconds, until Ctrl-C"
     add_seconds(parser, "--watch", 0.25, None, text)
     text = (
@@ -40,22 +64,35 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def _run(args: Namespace) -> int:
     """Ask once or repeatedly; the status is that of the last answer."""
+    if args.format == "csv" and (args.detail or args.history):
+        print_error("--csv has the stats only; use --json for --detail and --history")
+        return Status.USAGE
     deadline = None if args.timeout is None else agent_deadline(args.timeout)
-    request = StatRequest(local=args.local, nodes=args.nodes, deadline=deadline)
+    request = StatRequest(
+        local=args.local,
+        nodes=args.nodes,
+        detail=args.detail,
+        history=args.history,
+        deadline=deadline,
+    )
+    view = detail_view(args.detail or (), args.history)
     client = client_factory(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
+    output = partial(FORMATS[args.format], args.watch is not None, view)
     if args.watch is not None:
-        return asyncio.run(_watch(client, request, args.format, args.watch))
+        return asyncio.run(_watch(client, request, output, args.watch))
     answer = asyncio.run(ask_once(client, request))
-    output = FORMATS[args.format](False)
-    output.show(answer)
-    output.close()
+    once = output()
+    once.show(answer)
+    once.close()
     return _status(answer)
 
 
-async def _watch(client: Client, request: StatRequest, form: str, every: float) -> int:
+async def _watch(
+    client: Client, request: StatRequest, open_output: Callable[[], Output], every: float
+) -> int:
     await client.connect()  # only the first failure to connect ends the command
     last = Status.OK
-    output = FORMATS[form](True)
+    output = open_output()
 
     async def show() -> None:
         nonlocal last

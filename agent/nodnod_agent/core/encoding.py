@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 
 from nodnod_agent.core.fitting import ANSWER_LIMIT, fit_node, fit_nodes
-from nodnod_agent.core.question import Question
+from nodnod_agent.core.question import MATCHED, Question
 from nodnod_client.codec import check_node, decode_node, encode
 from nodnod_client.errors import RequestError, WireError
 from nodnod_client.messages import STAT_SHAPES, FullStats, PeerAnswer
@@ -22,6 +22,8 @@ _NODES_END = b'},"error":""}'
 
 MIN_ROOM = 32 * 1024
 """Bytes that a node object may have for an agent that names the lowest limit, 64 KiB, or less."""
+
+NO_MATCH = "the agent of this node does not know `match`"
 
 
 def encode_node(stats: FullStats, stat_type: int) -> bytes:
@@ -61,10 +63,26 @@ def peer_node(
         raise WireError(f"bad answer: {error}") from None
     if found != name:
         raise WireError(f"bad answer: it is about node {found[:64]!r}")
+    if question.match is not None:
+        node = _with_match(node)
     if stat_type != question.stat_type:
         stats = decode_node(raw)
         return encode_node(msgspec.structs.replace(stats, name=listed), question.stat_type)
     return node if listed == name else renamed_node(node, listed)
+
+
+def _with_match(node: bytes) -> bytes:
+    """A node object whose processes are those that match, or an error.
+
+    An agent that does not know the field sends its top processes, which are no answer to it.
+    """
+    document = msgspec.json.decode(node)
+    detail = document.get("detail")
+    section = detail.get(MATCHED) if isinstance(detail, dict) else None
+    if section is None or (isinstance(section, dict) and section.keys() & {"sums", "error"}):
+        return node
+    detail[MATCHED] = {"error": NO_MATCH}
+    return encode(document)
 
 
 def relabeled_node(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:

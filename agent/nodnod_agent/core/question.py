@@ -9,8 +9,17 @@ from nodnod_client.errors import RequestError
 from nodnod_client.messages import Request, RequestType
 from nodnod_client.sections import SECTIONS
 
+MATCHED = "processes"
+"""The section that ``match`` is about."""
+
 V1_REQUEST = b'{"type":0,"statType":0}'
 """The only request that asks a version-1 agent for itself."""
+
+
+def split_key(key: str) -> tuple[str, str | None]:
+    """The section of a key, and its pattern; None for a whole section."""
+    section, matched, match = key.partition("?match=")
+    return section, match if matched else None
 
 
 class Question(NamedTuple):
@@ -19,6 +28,8 @@ class Question(NamedTuple):
     ``local`` asks for this node alone. ``detail`` holds section names, sorted; ``history`` is in
     seconds; ``nodes`` holds the names and patterns asked for, sorted, ``None`` for all nodes.
     ``room`` is the size in bytes that a node object with detail or history may have.
+    ``match`` is the name or pattern of the processes to list, only with their section in
+    ``detail``.
     """
 
     local: bool = False
@@ -27,6 +38,7 @@ class Question(NamedTuple):
     history: float | None = None
     nodes: tuple[str, ...] | None = None
     room: int = ANSWER_LIMIT - ENVELOPE
+    match: str | None = None
 
     @classmethod
     def of(cls, request: Request) -> "Question":
@@ -49,6 +61,7 @@ class Question(NamedTuple):
             tuple(sorted(set(request.detail))) if request.detail else (),
             request.history,
             None if local or request.nodes is None else tuple(sorted(set(request.nodes))),
+            match=request.match if MATCHED in (request.detail or ()) else None,
         )
 
     @property
@@ -59,7 +72,12 @@ class Question(NamedTuple):
     @property
     def reduced(self) -> "Question":
         """The plain part of the question."""
-        return self._replace(detail=(), history=None)
+        return self._replace(detail=(), history=None, match=None)
+
+    def key(self, section: str) -> str:
+        """The key under which a sample has what this question asks of a section."""
+        matched = self.match is not None and section == MATCHED
+        return f"{section}?match={self.match}" if matched else section
 
     @property
     def names(self) -> list[str]:
@@ -80,6 +98,7 @@ class Question(NamedTuple):
                 id=query,
                 detail=list(self.detail) or None,
                 history=self.history,
+                match=self.match,
                 # Sections may have to be sampled first, and that must end by the deadline.
                 timeout=min(max(timeout, 0.05), 30.0),
             )

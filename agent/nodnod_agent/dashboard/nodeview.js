@@ -123,7 +123,7 @@ export class NodeView {
       panel.paint(detail[panel.section]);
     }
     arrange(this.grid, [...this.charts, ...shown].map(({ element }) => element));
-    const missing = panels.filter((panel) => !shown.includes(panel));
+    const missing = panels.filter((panel) => !panel.optional && !shown.includes(panel));
     const names = missing.map(({ title }) => title.split(",")[0]).join(", ");
     write(this.missing, detail === null ? whyNoDetail(node) : `Not on this machine: ${names}.`);
     show(this.missing, missing.length > 0);

@@ -4,8 +4,9 @@ import { el, show, write } from "./dom.js";
 
 export class Panel {
   /** One of the rows of PANELS. */
-  constructor({ section, title, Drawing, size = "" }) {
+  constructor({ section, title, Drawing, size = "", optional = false }) {
     this.section = section;
+    this.optional = optional;
     this.title = title;
     this.drawing = new Drawing();
     this.fault = el("p", { class: "fault" });
@@ -22,7 +23,8 @@ export class Panel {
 
   /** Draw a section of the detail; not null. */
   paint(section) {
-    const broken = typeof section.error === "string";
+    // A section with more than the error was read in part.
+    const broken = typeof section.error === "string" && Object.keys(section).length === 1;
     show(this.fault, broken);
     show(this.drawing.element, !broken);
     const more = leftOut(section);

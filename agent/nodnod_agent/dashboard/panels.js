@@ -1,15 +1,17 @@
 // The panels of the node view: the title and the drawing of each section.
 
-import { el, write } from "./dom.js";
+import { el, show, write } from "./dom.js";
 import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
 import { Table } from "./table.js";
 import { toggleGroup } from "./togglegroup.js";
-import { bytes, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
+import { bytes, exact, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
 
 /** As in df: rounded up. Older agents do not tell it. */
 const shareUsed = ({ usedPercent, used, free }) =>
   usedPercent ?? (used + free > 0 ? Math.ceil((100 * used) / (used + free)) : null);
+
+const whole = (value) => (known(value) ? String(value) : "–");
 
 const warned = (text, isBad) => (isBad ? `▲ ${text}` : text);
 
@@ -92,9 +94,14 @@ class Processes {
       { head: "User", kind: "words", of: ({ user }) => user },
       { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
       { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
+      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
+      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
+      { head: "Threads", kind: "number minor", of: ({ threads }) => whole(threads) },
+      { head: "State", kind: "words minor", of: ({ state }) => state ?? "" },
+      { head: "Started", kind: "words minor", of: ({ started }) => moment(started) },
     ]);
     this.count = el("span", { class: "note" });
-    const orders = { byCpu: "By CPU", byMemory: "By memory" };
+    const orders = { byCpu: "By CPU", byMemory: "By memory", byIo: "By disk I/O" };
     const toggle = toggleGroup("Sort processes", orders, this.by, (by) => {
       this.by = by;
       this.paint(this.section);
@@ -110,6 +117,50 @@ class Processes {
       write(this.count, `${section.count} in all; CPU in percent of one core`);
     }
   }
+}
+
+class Services {
+  constructor() {
+    this.fault = el("p", { class: "fault" });
+    this.count = el("p", { class: "note" });
+    this.problems = new Table(
+      "Services in trouble",
+      [
+        { head: "Service", kind: "words", of: ({ name }) => name },
+        { head: "State", kind: "words", of: ({ state }) => `▲ ${state}` },
+        { head: "Since", kind: "words", of: ({ since }) => moment(since) },
+        { head: "Restarts", kind: "number", of: ({ restarts }) => whole(restarts) },
+        { head: "", kind: "trouble", of: lastEnd },
+      ],
+      "No service has failed.",
+    );
+    this.top = new Table("Top services", [
+      { head: "Service", kind: "words", of: ({ name }) => name },
+      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
+      { head: "Memory", kind: "number", of: ({ memory }) => bytes(memory) },
+    ]);
+    const { fault, count, problems, top } = this;
+    this.element = el("div", {}, fault, count, problems.element, top.element);
+  }
+
+  paint({ error, count, failed, problems, byCpu }) {
+    show(this.fault, error !== undefined);
+    write(this.fault, `▲ Could not be read in full: ${error}`);
+    show(this.count, known(count));
+    show(this.problems.element, known(count));
+    write(this.count, `${count} in all, ${failed} failed; CPU in percent of one core`);
+    this.problems.paint(problems);
+    this.top.paint(byCpu);
+  }
+}
+
+/** How the main process of a service ended last. */
+function lastEnd({ error, result, exitStatus, signal }) {
+  if (error) {
+    return `▲ ${error}`;
+  }
+  const end = known(signal) ? ` (signal ${signal})` : known(exitStatus) ? ` (${exitStatus})` : "";
+  return `${result}${end}`;
 }
 
 class Sensors extends SectionTable {
@@ -154,7 +205,79 @@ class Gpus extends SectionTable {
   }
 }
 
-/** The sections that are drawn, in order: title, drawing, and size if larger than one cell. */
+const ofLimit = ({ memoryUsed, memoryLimit }) =>
+  memoryLimit > 0 ? (100 * memoryUsed) / memoryLimit : null;
+
+const condition = ({ state, health }) =>
+  warned([state, health].filter(Boolean).join(", "), health === "unhealthy" || RESTLESS.has(state));
+
+const RESTLESS = new Set(["restarting", "dead"]);
+
+class Containers {
+  constructor() {
+    this.table = new Table("Containers", [
+      { head: "Container", kind: "words", of: ({ name, id }) => name || id.slice(0, 12) },
+      { head: "State", kind: "words", of: condition },
+      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
+      { head: "Memory", kind: "number", of: ({ memoryUsed }) => bytes(memoryUsed) },
+      { head: "Of limit", kind: "number minor", of: (row) => percent(ofLimit(row)) },
+      { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
+      { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
+      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
+      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
+      { head: "Processes", kind: "number minor", of: ({ processes }) => number(processes) },
+      { head: "Restarts", kind: "number minor", of: ({ restarts }) => number(restarts) },
+      { head: "Image", kind: "words minor", of: ({ image }) => image ?? "" },
+    ]);
+    this.note = el("p", { class: "note" });
+    this.element = el("div", {}, this.table.element, this.note);
+  }
+
+  paint({ count, containers, note }) {
+    this.table.paint(containers);
+    const all = `${count} in all; CPU in percent of all cores`;
+    write(this.note, note === undefined ? all : `${all}. ▲ ${note}`);
+  }
+}
+
+/** Rows that are drawn of the numbers in custom files. */
+const MOST_CUSTOM = 200;
+
+class Custom extends SectionTable {
+  constructor() {
+    super("Custom numbers", customRows, [
+      { head: "Number", kind: "words", of: ({ name }) => name },
+      { head: "Value", kind: "number", of: ({ value }) => value },
+      { head: "File", kind: "words minor", of: ({ file }) => file },
+      { head: "", kind: "trouble", of: ({ note }) => note },
+    ]);
+  }
+}
+
+/** What is wrong with files comes first, then the numbers. */
+function customRows({ files, numbers }) {
+  const wrong = files.filter(({ error }) => error !== undefined);
+  const old = new Map(files.filter(({ stale }) => stale).map((file) => [file.name, file.modified]));
+  const rows = [
+    ...wrong.map(({ name, error }) => ({ name, value: "", file: name, note: `▲ ${error}` })),
+    ...numbers.slice(0, MOST_CUSTOM).map((one) => ({
+      name: series(one),
+      value: exact(one.value),
+      file: one.file,
+      note: old.has(one.file) ? `▲ stale: of ${moment(old.get(one.file))}` : "",
+    })),
+  ];
+  const more = numbers.length - MOST_CUSTOM;
+  const rest = { name: `and ${more} more`, value: "", file: "", note: "" };
+  return more > 0 ? [...rows, rest] : rows;
+}
+
+function series({ name, labels = {} }) {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
+  return pairs.length === 0 ? name : `${name} (${pairs.join(", ")})`;
+}
+
+/** The sections that are drawn, in order: title, drawing, size if larger than one cell, `optional` if most do without. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
   { section: "processes", title: "Top processes", Drawing: Processes, size: "wide tall" },
@@ -163,6 +286,9 @@ export const PANELS = [
   { section: "filesystems", title: "Filesystems", Drawing: Filesystems, size: "wide" },
   { section: "network", title: "Network interfaces", Drawing: Interfaces },
   { section: "diskio", title: "Disk I/O", Drawing: Disks },
+  { section: "services", title: "Services", Drawing: Services, size: "wide" },
   { section: "sensors", title: "Sensors", Drawing: Sensors },
   { section: "gpu", title: "GPUs", Drawing: Gpus },
+  { section: "containers", title: "Containers", Drawing: Containers, size: "wide" },
+  { section: "custom", title: "Custom numbers", Drawing: Custom, size: "wide", optional: true },
 ];

@@ -57,6 +57,11 @@ export function number(value) {
   return known(value) ? digits(value) : NONE;
 }
 
+/** A number as it is, in at most ten digits: `0.125`, `1.5e+300`. */
+export function exact(value) {
+  return known(value) ? String(Number(value.toPrecision(10))) : NONE;
+}
+
 /** A number per second. */
 export function perSecond(value) {
   return known(value) ? `${digits(value)}/s` : NONE;

@@ -132,8 +132,26 @@ def _batteries(sensors: Sensors) -> Iterator[tuple[Labels, Any]]:
         yield (), sensors.battery
 
 
+def _service_uses(section: Any) -> Iterator[tuple[Labels, Any]]:
+    uses = {use.name: use for use in (*section.by_cpu, *section.by_memory)}
+    return (((name,), use) for name, use in uses.items())
+
+
+def _service_problems(section: Any) -> Iterator[tuple[Labels, Any]]:
+    return (((problem.name, problem.state), problem) for problem in section.problems)
+
+
 def _gpus(section: Iterable[Any]) -> Iterator[tuple[Labels, Any]]:
     return (((str(number), gpu.name), gpu) for number, gpu in enumerate(section))
+
+
+def _containers(section: Any) -> Iterator[tuple[Labels, Any]]:
+    return (((one.name or one.id[:12], one.id[:12], one.engine), one) for one in section.containers)
+
+
+def _container_states(section: Any) -> Iterator[tuple[Labels, Any]]:
+    for labels, one in _containers(section):
+        yield (*labels, *(word or "" for word in (one.image, one.state, one.health))), one
 
 
 def _system(system: Any) -> Iterator[tuple[Labels, Any]]:
@@ -143,6 +161,10 @@ def _system(system: Any) -> Iterator[tuple[Labels, Any]]:
 def _known(field: str) -> Callable[[Any], float | None]:
     """A field of a filesystem; None until the filesystem has answered once."""
     return lambda of: getattr(of, field) if of.total else None
+
+
+def _files(section: Any) -> Iterator[tuple[Labels, Any]]:
+    return (((file.name,), file) for file in section.files)
 
 
 _GROUPS = (
@@ -244,11 +266,59 @@ _GROUPS = (
     _MetricGroup("processes", (), _one, (
         _Series("processes", "Number of processes.", "count"),
     )),
+    _MetricGroup("services", (), _one, (
+        _Series("services", "Number of loaded services of systemd.", "count"),
+        _Series("services_failed", "Number of failed services.", "failed"),
+    )),
+    _MetricGroup("services", ("service", "state"), _service_problems, (
+        _Series("service_problem", "1 for a service that failed or does not start.",
+                lambda of: 1),
+        _Series("service_problem_since_seconds", "When that began, in Unix seconds.", "since"),
+        _Series("service_problem_restarts", "How often it was started again.", "restarts"),
+    )),
+    _MetricGroup("services", ("service",), _service_uses, (
+        _Series("service_cpu_ratio", "CPU time of a top service; 1 is one core.", _percent("cpu")),
+        _Series("service_memory_bytes", "Memory of a top service.", "memory"),
+    )),
     _MetricGroup("gpu", ("gpu", "model"), _gpus, (
         _Series("gpu_used_ratio", "Busy share of a GPU.", _percent("utilisation")),
         _Series("gpu_memory_total_bytes", "Memory of a GPU.", "memory_total"),
         _Series("gpu_memory_used_bytes", "Used memory of a GPU.", "memory_used"),
         _Series("gpu_temperature_celsius", "Temperature of a GPU.", "temperature"),
         _Series("gpu_power_watts", "Power draw of a GPU.", "power"),
+    )),
+    _MetricGroup("containers", (), _one, (
+        _Series("containers", "Number of containers.", "count"),
+    )),
+    _MetricGroup("containers", ("container", "id", "engine"), _containers, (
+        _Series("container_cpu_ratio", "Share of all cores of the machine.", _percent("cpu")),
+        _Series("container_cpu_limit_cores", "CPU limit of a container.", "cpu_limit"),
+        _Series("container_cpu_limit_used_ratio", "Used share of its CPU limit.",
+                _percent("cpu_of_limit")),
+        _Series("container_memory_used_bytes", "Memory, without inactive file cache.",
+                "memory_used"),
+        _Series("container_memory_limit_bytes", "Memory limit of a container.", "memory_limit"),
+        _Series("container_read_bytes_per_second", "Bytes read from disks.", "read_bytes"),
+        _Series("container_written_bytes_per_second", "Bytes written to disks.", "write_bytes"),
+        _Series("container_receive_bytes_per_second", "Bytes received by its network.",
+                "recv_bytes"),
+        _Series("container_transmit_bytes_per_second", "Bytes sent by its network.",
+                "sent_bytes"),
+        _Series("container_processes", "Number of its processes.", "processes"),
+        _Series("container_restarts", "Restarts by its engine.", "restarts"),
+        _Series("container_start_time_seconds", "Start of a container, in Unix seconds.", "since"),
+    )),
+    _MetricGroup("containers", ("container", "id", "engine", "image", "state", "health"),
+                 _container_states, (
+        _Series("container_info", "What an engine says of a container, in labels.",
+                lambda of: 1),
+    )),
+    _MetricGroup("custom", ("file",), _files, (
+        _Series("custom_file_modified_seconds", "Last change of a custom file, in Unix seconds.",
+                "modified"),
+        _Series("custom_file_stale", "1 if it is too old; its numbers are then left out.",
+                lambda of: int(of.stale)),
+        _Series("custom_file_faulty", "1 if something in it is wrong.",
+                lambda of: int(isinstance(of.error, str))),
     )),
 )  # fmt: skip

@@ -5,7 +5,7 @@ allows no scripts but the dashboard's.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from functools import cache, cached_property
 from http import HTTPStatus
@@ -51,6 +51,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 
+_STATS = ("/stat", "/stat/all")
+
 Reply = Callable[[Response], None]
 
 log = logging.getLogger("nodnod.pages")
@@ -80,7 +82,8 @@ class _PageWaiter(Waiter, eq=False):
 class Pages:
     """All pages of one agent, by path.
 
-    ``timings`` is the sampler's. ``later`` schedules expensive work on the event loop.
+    ``timings`` is the sampler's. ``later`` schedules expensive work on the event loop. ``scraped``
+    names sections that are sampled for every scrape of this node's metrics.
     """
 
     def __init__(
@@ -88,14 +91,15 @@ class Pages:
         node: Node,
         timings: Callable[[], Mapping[str, Timing]],
         later: Callable[[Callable[[], None]], None],
+        scraped: Sequence[str] = (),
     ) -> None:
         self.node = node
         self.waiting: set[_PageWaiter] = set()
         self._later = later
         self._timings = timings
+        self._scraped = scraped
         self._routes: dict[str, Callable[[_PageRequest], None]] = {
-            "/stat": self._stat,
-            "/stat/all": self._stat,
+            **dict.fromkeys(_STATS, self._stat),
             "/members": self._members,
             "/healthz": self._healthz,
             "/sd": self._service_discovery,
@@ -156,6 +160,8 @@ class Pages:
                 fields[name] = [item for item in items if item]
         if "timeout" in request.query:
             fields["timeout"] = _number(request.query["timeout"][-1])
+        if "match" in request.query:
+            fields["match"] = request.query["match"][-1]
         responder = self.node.responder
         try:
             decoded = decode_request(encode(fields))
@@ -164,6 +170,8 @@ class Pages:
             self.node.counters.refused(error.code)
             request.reply(page(400, JSON, responder.encoder.refusal(error)))
             return
+        if request.path not in _STATS:  # metrics are about whole sections
+            question = question._replace(match=None)
         timeout = decoded.timeout or DEFAULT_TIMEOUT
         deadline = self.node.clock.time() + timeout
         waiter = _PageWaiter(timeout, deadline, (), self, request, on_answer)
@@ -172,7 +180,8 @@ class Pages:
 
     def _own_metrics(self, request: _PageRequest) -> None:
         """Respond with the sections that are known; those in ``detail`` are collected first."""
-        if "detail" in request.query:
+        if detail := [*request.query.get("detail", ()), *self._scraped]:
+            request = request._replace(query=request.query | {"detail": detail})
             self._ask(
                 RequestType.STAT, request, lambda _: self._write(request, self._metrics.of_node)
             )

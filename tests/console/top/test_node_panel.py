@@ -1,10 +1,12 @@
 """The text of the screen of one node, whatever its detail holds."""
 
 import io
+import re
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 from rich.console import Console, RenderableType
 
 from doubles.samples import SECTIONS as SAMPLES
@@ -17,7 +19,7 @@ NOW = 1.7e9 + 900
 DETAIL: dict[str, Any] = msgspec.to_builtins(
     {
         **SAMPLES,
-        "cpu": msgspec.structs.replace(SAMPLES["cpu"], steal=None, cores=[100.0, None, 6.0, 51.0]),
+        "cpu": structs.replace(SAMPLES["cpu"], steal=None, cores=[100.0, None, 6.0, 51.0]),
         "filesystems": [
             Filesystem("/", "/dev/sda1", "ext4", 100, 95, 5, None, True),
             Filesystem("/net", "nas:/x", "nfs4", 100, 10, 90, 1.0, False, stuck_since=NOW - 60),
@@ -83,6 +85,16 @@ def test_every_section_fits_every_width(width: int) -> None:
         "coretemp Core 0 61 °C",
         "thinkpad 2500 rpm",
         "battery 50.0 %, plugged in",
+        "control groups: odd",
+        "90 services, 1 failed",
+        "exit-code (3)",
+        "signal (signal 9)",
+        "no such",
+        "db.service",
+        "jobs (node=a, queue=mail)      3  jobs.prom",
+        "jobs.prom  line 7 is no metric",
+        "old.json  STALE 1157 d",
+        "link.prom  not a regular file",
         "Tesla  75.0 %  1.0/4.0 GiB  70 °C  150 W",
         "4 cores (2 physical), up for 15 min",
         "in a container limited to 1.5 cores and 8.0 GiB",
@@ -141,6 +153,13 @@ def test_the_use_of_a_filesystem_is_that_of_df() -> None:
     assert "94.0 %" in shown(detail={"filesystems": [row | {"free": 6, "usedPercent": None}]})
 
 
+def test_many_custom_numbers_are_cut() -> None:
+    numbers = [{"file": "a", "name": f"n{number}", "value": 1} for number in range(300)]
+    text = shown(detail={"custom": {"files": [], "numbers": numbers}})
+    assert len(re.findall(r"^n\d+ ", text, re.MULTILINE)) == 200
+    assert "and 100 more numbers" in text
+
+
 def test_an_invalid_history_is_not_shown() -> None:
     text = shown(history={"every": 1, "end": 1, "cpuUsed": "x"})
     assert "The last" not in text
@@ -165,3 +184,11 @@ def test_the_head_of_a_node_with_an_error_shows_the_reason_and_the_last_numbers(
     assert text.startswith("kyle   STALE  10 s  last heard 9.0 s ago\nlast  CPU")
     down = NodeStats("kyle", error="down: connection refused")
     assert str(head(down, None, NOW)) == "kyle   DOWN   connection refused\nno numbers"
+
+
+def test_containers_have_a_row_each_and_the_note_says_what_is_missing() -> None:
+    section = structs.replace(SAMPLES["containers"], note="/run/docker.sock: permission denied")
+    text = shown(detail={"containers": msgspec.to_builtins(section)})
+    assert "2 containers\n/run/docker.sock: permission denied" in text
+    assert re.search(r"web +running healthy +12\.5 % +1\.0 GiB +3 B/s +4 B/s", text)
+    assert re.search(r"ba9876543210 +- +- +- +-", text)

@@ -55,7 +55,8 @@ questions = st.fixed_dictionaries(
     optional={
         "statType": st.integers(0, 3),
         "id": st.sampled_from([1, "a"]),
-        "detail": st.just(["load"]),
+        "detail": st.sampled_from([["load"], ["processes"]]),
+        "match": st.just("x"),
         "history": st.just(60),
         "timeout": st.sampled_from([0.05, 1]),
     },

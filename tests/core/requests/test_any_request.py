@@ -28,6 +28,7 @@ requests = st.fixed_dictionaries(
         "nodes": st.lists(st.sampled_from(["own", "kyle", "stan", "k*", "[", "?"]), max_size=3),
         "timeout": st.sampled_from([0.05, 1, 30]),
         "every": st.sampled_from([0.25, 1, 3600]),
+        "match": st.sampled_from(["x", "p*", "["]),
     },
 )
 # A connection passes on UTF-8 only.

@@ -8,7 +8,7 @@ import pytest
 
 from nodnod_agent.core.encoding import PLAIN_LIMIT
 from nodnod_agent.core.question import Question
-from nodnod_agent.core.stats.local import WANTED_FOR, LocalNode, shortened
+from nodnod_agent.core.stats.local import MAX_MATCHES, WANTED_FOR, LocalNode, shortened
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.sections import truncated
 from simulation.clock import FakeClock
@@ -173,3 +173,39 @@ def test_sections_asked_for_are_sampled_for_a_while_even_if_they_are_there(
     local.update(Sample(time=1001.0, sections={"load": b"{}", "sensors": b"null"}))
 
     assert local.ready(Question(detail=("load", "sensors")))
+
+
+def test_processes_that_match_are_sampled_for_themselves(
+    local: LocalNode, sampler: Sampler
+) -> None:
+    question = Question(detail=("load", "processes"), match="p*")
+    sections = SAMPLE.sections | {"processes": b'"all"'}
+    local.update(Sample(time=1001.0, sections=sections))
+    assert not local.ready(question)
+    assert sampler.wanted == [(("load", "processes?match=p*"), WANTED_FOR)]
+
+    local.update(Sample(time=1002.0, sections=sections | {"processes?match=p*": b'"some"'}))
+
+    assert local.ready(question)
+    assert json.loads(local.entry(question))["detail"]["processes"] == "some"
+    assert entry(local, detail=("processes",))["detail"] == {"processes": "all"}
+
+
+def test_a_pattern_too_many_is_an_error_until_another_is_not_wanted_any_more(
+    local: LocalNode, sampler: Sampler, clock: FakeClock
+) -> None:
+    def ready(number: int) -> bool:
+        return local.ready(Question(detail=("processes",), match=f"p{number}"))
+
+    assert [ready(number) for number in range(MAX_MATCHES)] == [False] * MAX_MATCHES
+
+    assert ready(99)
+    assert sampler.wanted[-1] == ((), WANTED_FOR)
+    error = entry(local, detail=("processes",), match="p99")["detail"]["processes"]["error"]
+    assert error == "more than 16 different `match` within 5 s"
+    assert not ready(3), "one that is sampled already"
+
+    clock.advance(WANTED_FOR)
+
+    assert not ready(99)
+    assert sampler.wanted[-1] == (("processes?match=p99",), WANTED_FOR)

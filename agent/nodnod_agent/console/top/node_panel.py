@@ -23,7 +23,9 @@ HISTORY = 300.0
 WIDE = 120
 """Characters of the narrowest screen with two columns."""
 
-_SECOND = frozenset({"filesystems", "processes", "sensors", "gpu", "system"})
+_SECOND = frozenset(
+    {"filesystems", "processes", "services", "sensors", "gpu", "containers", "custom", "system"}
+)
 """The sections in the second column."""
 
 # Series of the history: the field, the label, and whether in percent or else a rate.
@@ -69,7 +71,7 @@ def body(node: NodeStats, width: int, now: float) -> RenderableType:
     wide = width >= WIDE
     column = (width - 3) // 2 if wide else width
     names = [name for name in PANELS if node.detail.get(name) is not None]
-    panels = {name: _panel(name, node.detail[name], column, now) for name in names}
+    panels = {name: panel(name, node.detail[name], column, now) for name in names}
     history = _history(node.history, column)
     if not wide:
         return Group(*_spaced([*history, *panels.values()]))
@@ -82,9 +84,12 @@ def body(node: NodeStats, width: int, now: float) -> RenderableType:
     return grid
 
 
-def _panel(name: str, section: Any, width: int, now: float) -> RenderableType:
+def panel(name: str, section: Any, width: int, now: float) -> RenderableType:
+    """Return the title and the content of a section, or why there is none."""
     title, draw = PANELS[name]
     heading = _heading(title, width)
+    if section is None:
+        return Group(heading, Text("not on this machine", "dim"))
     if isinstance(section, dict) and isinstance(section.get("error"), str) and len(section) == 1:
         return Group(heading, Text(plain(section["error"]), "red"))
     try:

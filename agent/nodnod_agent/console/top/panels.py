@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodnod_agent.console.units import (
+    counted,
     human_bytes,
     human_part,
     human_span,
@@ -18,7 +19,10 @@ from nodnod_agent.console.units import (
     plain,
 )
 from nodnod_client.sections import (
+    Containers,
     Cpu,
+    Custom,
+    CustomNumber,
     DiskIo,
     Filesystem,
     Gpu,
@@ -26,8 +30,11 @@ from nodnod_client.sections import (
     Memory,
     NetworkIo,
     Pressure,
+    Process,
     Processes,
     Sensors,
+    ServiceProblem,
+    Services,
     System,
     used_percent,
 )
@@ -38,13 +45,35 @@ Draw = Callable[[Any, int, float], RenderableType]
 _CORE_WIDTH = 14
 """Characters of one core: number, bar and percentage, with spaces."""
 
+_MAX_CONTAINERS = 20
+"""Containers shown, those that use most CPU first."""
+
 _MAX_PROCESSES = 8
 """Processes shown of each list."""
+
+_WIDE_PROCESSES = 110
+"""Characters from which a process is shown with all its numbers."""
+
+_MAX_CUSTOM = 200
+"""Numbers of custom files shown."""
 
 
 def rate(bytes_per_second: float | None) -> str:
     """Return a rate like ``5.3 MiB/s``; ``-`` if it is unknown."""
     return "-" if bytes_per_second is None else f"{human_bytes(bytes_per_second)}/s"
+
+
+_PROCESS_COLUMNS: dict[str, Callable[[Process, float], str]] = {
+    "PID": lambda row, _: str(row.pid),
+    "CPU": lambda row, _: f"{row.cpu:.0f}%",
+    "Memory": lambda row, _: human_bytes(row.rss),
+    "Read": lambda row, _: rate(row.read_bytes),
+    "Written": lambda row, _: rate(row.write_bytes),
+    "Threads": lambda row, _: "-" if row.threads is None else str(row.threads),
+    "State": lambda row, _: plain(row.state, 10) or "-",
+    "Age": lambda row, now: "-" if row.started is None else human_span(now - row.started),
+}
+"""The numbers of a process by their titles; the last argument is the time in Unix seconds."""
 
 
 def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
@@ -130,17 +159,58 @@ def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
     return table
 
 
-def _processes(processes: Processes, width: int, _: float) -> RenderableType:
-    lists = (("CPU", processes.by_cpu), ("memory", processes.by_memory))
+def _processes(processes: Processes, width: int, now: float) -> RenderableType:
+    lists = (
+        ("CPU", processes.by_cpu, ("PID", "CPU", "Memory")),
+        ("memory", processes.by_memory, ("PID", "CPU", "Memory")),
+        ("disk I/O", processes.by_io, ("PID", "Read", "Written")),
+    )
     tables: list[RenderableType] = [Text(f"{processes.count} processes", "dim")]
-    for what, rows in lists:
-        table = _table(f"Most {what}", "User", right=("PID", "CPU", "Memory"))
-        table.columns[0].width = max(10, min(28, width - 40))
+    for what, rows, narrow in lists:
+        if not rows and rows is processes.by_io:
+            continue
+        titles = tuple(_PROCESS_COLUMNS) if width >= _WIDE_PROCESSES else narrow
+        table = _table(f"Most {what}", "User", right=titles)
+        table.columns[0].width = max(10, min(28, width - 16 - 8 * len(titles)))
         for row in rows[:_MAX_PROCESSES]:
-            numbers = (str(row.pid), f"{row.cpu:.0f}%", human_bytes(row.rss))
-            table.add_row(Text(plain(row.name)), Text(plain(row.user)), *numbers)
+            cells = [Text(_PROCESS_COLUMNS[title](row, now)) for title in titles]
+            table.add_row(Text(plain(row.name)), Text(plain(row.user)), *cells)
         tables.append(table)
     return Group(*tables)
+
+
+def _services(services: Services, width: int, now: float) -> RenderableType:
+    parts: list[RenderableType] = []
+    if services.error is not UNSET:
+        parts.append(Text(plain(services.error), "red"))
+    if services.count is not None:
+        parts.append(Text(f"{services.count} services, {services.failed or 0} failed", "dim"))
+    if services.problems:
+        table = _table("In trouble", "State", "Last end", right=("For", "Restarts"))
+        table.columns[0].width = max(10, min(28, width - 50))
+        for row in services.problems:
+            since = "-" if row.since is None else human_span(now - row.since)
+            restarts = "-" if row.restarts is None else str(row.restarts)
+            cells = (plain(row.name), plain(row.state, 14), _last_end(row), since, restarts)
+            table.add_row(*(Text(cell, "red") for cell in cells))
+        parts.append(table)
+    table = _table("Top services", right=("CPU", "Memory"))
+    table.columns[0].width = max(10, min(40, width - 24))
+    for use in services.by_cpu[:_MAX_PROCESSES]:
+        cpu = "-" if use.cpu is None else f"{use.cpu:.0f}%"
+        memory = "-" if use.memory is None else human_bytes(use.memory)
+        table.add_row(Text(plain(use.name)), cpu, memory)
+    return Group(*parts, *([table] if services.by_cpu else []))
+
+
+def _last_end(problem: ServiceProblem) -> str:
+    """How the main process of a service ended last."""
+    if problem.error is not UNSET:
+        return plain(problem.error, 40)
+    if problem.signal is not None:
+        return f"{plain(problem.result, 20)} (signal {problem.signal})"
+    status = "" if problem.exit_status is None else f" ({problem.exit_status})"
+    return plain(problem.result, 20) + status
 
 
 def _sensors(sensors: Sensors, _width: int, _: float) -> RenderableType:
@@ -171,6 +241,51 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
             text.append(f"  {plain(row.error, 40)}", "red")
         lines.append(text)
     return Group(*lines) if lines else Text("none", "dim")
+
+
+def _containers(section: Containers, width: int, _: float) -> RenderableType:
+    lines: list[RenderableType] = [Text(f"{section.count} containers", "dim")]
+    if section.note is not UNSET:
+        lines.append(Text(plain(section.note), "yellow"))
+    table = _table("Container", "State", right=("CPU", "Memory", "Received", "Sent"))
+    table.columns[0].width = max(10, min(28, width - 58))
+    for row in section.containers[:_MAX_CONTAINERS]:
+        bad = row.health == "unhealthy" or row.state in ("restarting", "dead")
+        state = " ".join(plain(word) for word in (row.state, row.health) if word)
+        table.add_row(
+            Text(plain(row.name or row.id[:12])),
+            Text(state, "red" if bad else ""),
+            "-" if row.cpu is None else percent(row.cpu),
+            "-" if row.memory_used is None else human_bytes(row.memory_used),
+            rate(row.recv_bytes),
+            rate(row.sent_bytes),
+        )
+    return Group(*lines, table) if section.containers else Group(*lines)
+
+
+def _custom(custom: Custom, width: int, now: float) -> RenderableType:
+    table = _table("Number", right=("Value",))
+    table.add_column("File", style="dim", no_wrap=True)
+    for number in custom.numbers[:_MAX_CUSTOM]:
+        row = (_series(number), f"{number.value:.10g}", number.file)
+        table.add_row(*(Text(plain(cell, max(20, width // 2))) for cell in row))
+    parts: list[RenderableType] = [table] if custom.numbers else []
+    if (more := len(custom.numbers) - _MAX_CUSTOM) > 0:
+        parts.append(Text(f"and {counted(more, 'more number')}", "dim"))
+    for file in custom.files:
+        note = Text(plain(file.name))
+        if file.stale and file.modified is not None:
+            note.append(f"  STALE {human_span(now - file.modified)}", "bold yellow")
+        if file.error is not UNSET:
+            note.append(f"  {plain(file.error)}", "red")
+        if len(note) > len(file.name):
+            parts.append(note)
+    return Group(*parts) if parts else Text("none", "dim")
+
+
+def _series(number: CustomNumber) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in number.labels.items())
+    return f"{number.name} ({labels})" if labels else number.name
 
 
 def _system(system: System, _width: int, now: float) -> RenderableType:
@@ -210,8 +325,11 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "diskio": ("Disks", _diskio),
     "pressure": ("Pressure (last 10 s)", _pressure),
     "processes": ("Processes", _processes),
+    "services": ("Services", _services),
     "sensors": ("Sensors", _sensors),
     "gpu": ("GPUs", _gpu),
+    "containers": ("Containers", _containers),
+    "custom": ("Custom numbers", _custom),
     "system": ("System", _system),
 }
 """The title and the function of each section, in the order shown."""

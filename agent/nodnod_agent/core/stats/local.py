@@ -7,7 +7,7 @@ import msgspec
 from nodnod_agent.core.encoding import encode_node
 from nodnod_agent.core.fitting import fit_node
 from nodnod_agent.core.interfaces import Clock, Timer
-from nodnod_agent.core.question import Question
+from nodnod_agent.core.question import MATCHED, Question
 from nodnod_agent.core.stats.history import HistoryRing
 from nodnod_agent.core.stats.rates import percent
 from nodnod_agent.core.stats.sample import Sample
@@ -15,7 +15,7 @@ from nodnod_client.codec import encode
 from nodnod_client.messages import FullStats
 
 Want = Callable[[Iterable[str], float], None]
-"""Asks the sampler for on-demand sections, for so many seconds from now."""
+"""Asks the sampler for on-demand sections, by their keys, for so many seconds from now."""
 
 WANTED_FOR = 5.0
 """Seconds for which a section is sampled after a request for it; costs CPU, saves a wait."""
@@ -27,6 +27,11 @@ MAX_ENTRIES = 64
 
 MAX_ERROR = 1000
 """Characters of an error: other agents refuse a node object of more than 16 KiB."""
+
+MAX_MATCHES = 16
+"""Patterns for processes that are sampled at the same time; clients choose them."""
+
+TOO_MANY_MATCHES = f"more than {MAX_MATCHES} different `match` within {WANTED_FOR:g} s"
 
 
 class LocalNode:
@@ -46,6 +51,8 @@ class LocalNode:
         self._stats = FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, "no sample yet")
         self._sections: dict[str, bytes] = {}
         self._entries: dict[Question, bytes] = {}
+        self._matches: dict[str, float] = {}
+        """Pattern for processes -> until when it is sampled."""
         self._sample_time = 0.0
         self._sampled_at = clock.time()
         self._missed = 0
@@ -85,8 +92,11 @@ class LocalNode:
         """Whether all sections of ``question`` are there; they are sampled from now on."""
         if not question.detail:
             return True
-        self._want(question.detail, WANTED_FOR)
-        return all(section in self._sections for section in question.detail)
+        keys = [question.key(section) for section in question.detail]
+        if question.match is not None and not self._sampled(question.match):
+            keys.remove(question.key(MATCHED))  # its error is there at once
+        self._want(keys, WANTED_FOR)
+        return all(key in self._sections for key in keys)
 
     def entry(self, question: Question) -> bytes:
         """This node's object in the answer to ``question``."""
@@ -94,7 +104,7 @@ class LocalNode:
         if entry is None:
             entry = encode_node(self._stats, question.stat_type)
             if question.detail:
-                sections = b",".join(map(self._section, question.detail))
+                sections = b",".join(self._section(name, question) for name in question.detail)
                 entry = b'%b,"detail":{%b}}' % (entry[:-1], sections)
             if question.history is not None:
                 history = encode(self._history.answer(question.history))
@@ -120,8 +130,21 @@ class LocalNode:
         self.version += 1
         self._entries.clear()
 
-    def _section(self, name: str) -> bytes:
-        value = self._sections.get(name, b'{"error":"not sampled in time"}')
+    def _sampled(self, match: str) -> bool:
+        """Whether a pattern is sampled from now on."""
+        now, matches = self._clock.time(), self._matches
+        if match not in matches and len(matches) >= MAX_MATCHES:
+            self._matches = matches = {one: end for one, end in matches.items() if end > now}
+            if len(matches) >= MAX_MATCHES:
+                return False
+        matches[match] = now + WANTED_FOR
+        return True
+
+    def _section(self, name: str, question: Question) -> bytes:
+        value = self._sections.get(question.key(name))
+        if value is None:
+            refused = name == MATCHED and question.match not in (None, *self._matches)
+            value = encode({"error": TOO_MANY_MATCHES if refused else "not sampled in time"})
         return b'"%b":%b' % (name.encode(), value)
 
 

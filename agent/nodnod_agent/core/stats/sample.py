@@ -10,8 +10,8 @@ class Sample(Struct, frozen=True):
     clock that never goes back and also runs while the machine sleeps. ``cpu_used`` is the busy
     share of all cores since the sample before, in percent. ``disk_*`` and ``memory_*`` are bytes.
     ``error`` is empty, or says what could not be read; the other numbers are valid all the same.
-    ``sections`` maps the name of a detail section to its JSON (``b"null"`` if the machine has no
-    such thing). ``series`` holds the numbers that the history keeps, by their wire names
+    ``sections`` maps the name of a detail section, or its key with a pattern (``Question.key``), to
+    its JSON (``b"null"`` if the machine has no such thing). ``series`` holds the numbers that the history keeps, by their wire names
     (``cpuUsed``, ``memoryUsedPercent``, ``diskUsedPercent``, ``recvBytes``, ``sentBytes``,
     ``load1``).
 

@@ -1,0 +1,121 @@
+"""The cluster as a table, and below it the sections and the past of each node."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import UNSET
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nodnod_agent.console.output import View
+from nodnod_agent.console.table import cluster_view, headed_table
+from nodnod_agent.console.top.history import downsample
+from nodnod_agent.console.top.lines import sparkline
+from nodnod_agent.console.top.node_panel import panel
+from nodnod_agent.console.top.panels import rate
+from nodnod_agent.console.units import human_span, percent, plain
+from nodnod_client.messages import Answer, NodeStats
+
+_NUMBERS_WIDTH = 70
+"""Characters of a line of the past beside its sparkline."""
+
+
+class _Past(msgspec.Struct):
+    """A history object with any series."""
+
+    every: float
+    end: float
+    series: Mapping[str, list[float | None]]
+
+
+def detail_view(sections: Iterable[str], history: float | None) -> View:
+    """Return the view of answers with these sections, and so many seconds of history."""
+    names = list(dict.fromkeys(sections))
+    if not names and history is None:
+        return cluster_view
+
+    def view(answer: Answer, *, width: int, when: str) -> RenderableType:
+        now = time.time()
+        parts: list[RenderableType] = [cluster_view(answer, width=width, when=when)]
+        for node in sorted(answer.nodes.values(), key=lambda node: node.name):
+            parts += [Text(""), Text(plain(node.name), "bold reverse")]
+            if history is not None:
+                parts += [*_history(node, width)]
+            parts += [*_sections(node, names, width, now)]
+        return Group(*parts)
+
+    return view
+
+
+def _sections(
+    node: NodeStats, names: list[str], width: int, now: float
+) -> Iterator[RenderableType]:
+    if node.detail is UNSET or not isinstance(node.detail, dict):
+        if names:
+            yield Text(_why_nothing(node, "details"), "dim")
+        return
+    for name in names:
+        yield panel(name, node.detail.get(name), width, now)
+
+
+def _history(node: NodeStats, width: int) -> Iterator[RenderableType]:
+    past = _past(node.history)
+    if past is None:
+        yield Text(_why_nothing(node, "history"), "dim")
+        return
+    points = max(map(len, past.series.values()), default=0)
+    table = _history_table(f"The last {human_span(points * past.every)}")
+    for name, values in past.series.items():
+        known = [value for value in values if value is not None]
+        if not known:
+            continue
+        write = _writer(name)
+        cells = downsample(values, max(10, width - _NUMBERS_WIDTH), round(past.end / past.every))
+        top = 100.0 if name.endswith("Percent") or name == "cpuUsed" else max(known)
+        mean = sum(known) / len(known)
+        table.add_row(
+            Text(plain(name)),
+            Text(sparkline(cells, top), "cyan"),
+            *map(write, (min(known), mean, max(known), known[-1])),
+        )
+    yield table
+
+
+def _history_table(title: str) -> Table:
+    table = headed_table((0, 0, 0, 1))
+    table.add_column(title, no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name in ("Lowest", "Mean", "Highest", "Last"):
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _past(raw: object) -> _Past | None:
+    """Return a node's history; None if there is none or it is invalid."""
+    try:
+        fields = msgspec.convert(raw, dict[str, object])
+        past = msgspec.convert(
+            {
+                "every": fields.pop("every", None),
+                "end": fields.pop("end", None),
+                "series": {name: one for name, one in fields.items() if isinstance(one, list)},
+            },
+            _Past,
+        )
+    except msgspec.ValidationError:
+        return None
+    return past if past.every > 0 else None
+
+
+def _writer(name: str) -> Callable[[float], str]:
+    if name.endswith("Bytes"):
+        return rate
+    if name.endswith("Percent") or name == "cpuUsed":
+        return percent
+    return lambda value: f"{value:.2f}"
+
+
+def _why_nothing(node: NodeStats, what: str) -> str:
+    return f"No {what} now." if node.error else f"No {what}: the node speaks version 1."
