@@ -6,9 +6,11 @@ import msgspec
 import psutil
 import pytest
 
+from nodnod_agent.collectors import processes
 from nodnod_agent.collectors.processes import (
     MAX_MATCHING,
     TOP,
+    USERS_FOR,
     NotReady,
     ProcessesCollector,
     ProcessIo,
@@ -170,6 +172,17 @@ def test_two_readings_are_needed_with_a_least_interval_between_them() -> None:
     assert section.count > 0
     collector.reset()
     assert isinstance(collector.read(200.0), NotReady)
+
+
+def test_the_users_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    users = iter([{}, {os.getuid(): "new"}])
+    monkeypatch.setattr(processes, "_read_users", lambda: next(users))
+    for source in ("list_proc", "list_psutil"):
+        monkeypatch.setattr(processes, source, lambda: [process_stat(os.getpid())])
+    collector = ProcessesCollector()
+    seen = [collector.read(now) for now in (0.0, 1.0, USERS_FOR / 2, 2 * USERS_FOR)]
+    names = [section.by_cpu[0].user for section in seen if not isinstance(section, NotReady)]
+    assert names == [str(os.getuid())] * 2 + ["new"]
 
 
 def test_this_process_is_listed_with_its_user_and_cpu() -> None:

@@ -21,6 +21,9 @@ MAX_MATCHING = 50
 MIN_INTERVAL = 0.1
 """Least seconds between two readings: CPU time is counted in steps of 10 ms."""
 
+USERS_FOR = 60.0
+"""Seconds for which the list of users is kept."""
+
 _STATES = {
     "R": psutil.STATUS_RUNNING,
     "S": psutil.STATUS_SLEEPING,
@@ -178,6 +181,7 @@ class ProcessesCollector:
         self._uses: list[ProcessUse] | None = None
         self._when: float | None = None
         self._users: dict[int, str] | None = None
+        self._users_until = 0.0
 
     def read(self, now: float) -> Processes | NotReady:
         """The section since the previous reading; NotReady at the first."""
@@ -199,6 +203,8 @@ class ProcessesCollector:
         if when is not None and now - when < MIN_INTERVAL:
             return self._uses
         found = list(list_proc() if self._proc else list_psutil())
+        if now >= self._users_until:
+            self._users, self._users_until = None, now + USERS_FOR
         before, self._when = self._before, now
         self._before = {(process.pid, process.started): process for process in found}
         if when is not None:
