@@ -119,6 +119,30 @@ def test_host_and_origin_are_checked_with_or_without_a_secret(secret: Tokens | N
     assert decide(policy, Request("/healthz", Headers())) == 400
 
 
+@pytest.mark.parametrize("secret", [FakeTokens(), None])
+@pytest.mark.parametrize(
+    ("path", "protocol", "headers", "status"),
+    [
+        ("/healthz", "HTTP/1.0", {}, None),
+        ("/healthz?from=proxy", "HTTP/1.0", {}, None),
+        ("/healthz", "HTTP/1.1", {}, 400),
+        ("/healthz", "HTTP/1.0", {"Host": "evil.example"}, 421),
+        ("/healthz", "HTTP/1.0", {"Host": ""}, 400),
+        ("/healthz", "HTTP/1.0", {"Origin": "https://evil.example"}, 403),
+        ("/healthz", "HTTP/1.0", {"Upgrade": "websocket"}, 400),
+        ("/", "HTTP/1.0", {}, 400),
+        ("/stat", "HTTP/1.0", {}, 400),
+    ],
+)
+def test_only_a_health_check_in_http_1_0_needs_no_host(
+    secret: Tokens | None, path: str, protocol: str, headers: dict[str, str], status: int | None
+) -> None:
+    found = make_policy(secret)(
+        Request(path, Headers(headers), protocol=protocol), LOCAL, tls=False
+    )
+    assert (found.response.status_code if isinstance(found, Refusal) else None) == status
+
+
 # Tokens.
 
 

@@ -59,6 +59,8 @@ STATUS = {
     "another protocol": (b"GET /stat HTTP/3.0\r\n\r\n", 400),
     "no words": (b"\r\n\r\n", 400),
     "no upgrade": (request("/healthz"), 200),
+    "a health check in HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+    "a page in HTTP/1.0": (b"GET /stat HTTP/1.0\r\n\r\n", 400),
     "HTTP/1.0": (upgrade("/", protocol="HTTP/1.0"), 505),
     "an upgrade to another protocol": (upgrade("/", "Upgrade: h2c"), 200),
     "no Connection header": (upgrade("/", "Connection:"), 426),

@@ -55,7 +55,8 @@ class AuthPolicy:
     ) -> Admission | Refusal:
         """Decide about a request that arrived at our address ``local``."""
         headers = request.headers
-        if host_error := self.hosts.host_error(headers):
+        host_error = self.hosts.host_error(headers)
+        if host_error and not _is_plain_health_check(request):
             return _refusal(*host_error)
         if origin_error := self.hosts.origin_error(headers, tls=tls):
             return _refusal(403, origin_error)
@@ -96,6 +97,19 @@ class AuthPolicy:
         if not is_loopback(self._advertised.host):
             addresses.append(self._advertised)
         return {audience(address) for address in addresses}
+
+
+def _is_plain_health_check(request: Request) -> bool:
+    """Whether this is what HAProxy and others ask by default: HTTP/1.0, which needs no Host.
+
+    Browsers do not speak it, so that Host protects nothing here.
+    """
+    return (
+        request.protocol == "HTTP/1.0"
+        and "Host" not in request.headers
+        and request.path.partition("?")[0] == "/healthz"
+        and not wants_websocket(request.headers)
+    )
 
 
 def wants_websocket(headers: Headers) -> bool:
