@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection
 from bench.harness.processes import free_ports
 from doubles.canned import canned
 from eventually import eventually
+from nodnod_agent.net.sockets import bind, dialing_socket
 from nodnod_agent.transport import dialer as dialer_module
 from nodnod_agent.transport.peer_connection import describe
 from nodnod_client.address import Address, parse_address
@@ -31,6 +32,52 @@ async def test_an_address_that_cannot_be_reached_is_refused(
 
     assert report == "refused"
     assert reason in reasons
+
+
+def free_address(host: str) -> Address:
+    """An address at which nothing listens."""
+    try:
+        (listener,) = bind(Address(host, 0))
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    with listener:
+        return Address(*listener.getsockname()[:2])
+
+
+def dial_from(monkeypatch: pytest.MonkeyPatch, address: Address) -> None:
+    """Let the kernel choose this address for the dialing end."""
+
+    def make(dialed: Address) -> socket.socket:
+        sock = dialing_socket(dialed)
+        sock.bind(address)
+        return sock
+
+    monkeypatch.setattr(dialer_module, "dialing_socket", make)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_connection_to_itself_is_refused_and_its_port_can_be_bound_at_once(
+    link: FakeLink, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    address = free_address(host)
+    dial_from(monkeypatch, address)
+
+    assert await link.dial(address) == ("refused", "connected to itself: nothing listens there")
+
+    with bind(address)[0] as listener:
+        listener.listen()
+
+
+async def test_an_agent_can_listen_at_the_port_from_which_another_has_dialed(
+    link: FakeLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = free_address("127.0.0.1")
+    dial_from(monkeypatch, address)
+    async with peer(ServerConnection.wait_closed) as other:
+        assert (await link.dial(other))[0] == "opened"
+
+        with bind(address)[0] as listener:
+            listener.listen()
 
 
 def response(status: int, body: str = "", *headers: str) -> bytes:

@@ -48,6 +48,19 @@ def bind(address: Address) -> list[socket.socket]:
     return sockets
 
 
+def dialing_socket(address: Address) -> socket.socket:
+    """Return a non-blocking socket for one connection to an IP address.
+
+    The kernel may give it the port of an agent on this machine that is down. Only sockets that all
+    have ``SO_REUSEADDR`` do not keep that agent from listening there again, even in TIME_WAIT.
+    """
+    sock = socket.socket(_family(address.host), socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
 def advertised_address(listen: Address, seeds: Iterable[Address] = ()) -> Address:
     """Return the address at which others can dial an agent that listens on ``listen``.
 

@@ -1,9 +1,11 @@
 """Dials peers: each attempt becomes one connection, or is refused."""
 
 import asyncio
+import socket
 from contextlib import suppress
 
 from nodnod_agent.core.interfaces import DialHandler
+from nodnod_agent.net.sockets import dialing_socket
 from nodnod_agent.transport.peer_connection import DialContext, PeerConnection, describe
 from nodnod_agent.transport.writer import CLOSE_LIMIT
 from nodnod_client.address import Address
@@ -56,12 +58,19 @@ class DialAttempt:
         await self._connect_to(last)
 
     async def _connect_to(self, address: Address) -> None:
-        tls = self._context.tls
+        loop, tls = self._context.loop, self._context.tls
         # A certificate names the host as it is configured or advertised.
         name = None if tls is None else self._address.host.partition("%")[0]
-        await self._context.loop.create_connection(
+        sock = dialing_socket(address)
+        try:
+            await loop.sock_connect(sock, tuple(address))
+            _check_other_end(sock)
+        except BaseException:
+            sock.close()
+            raise
+        await loop.create_connection(
             lambda: self._connection,
-            *address,
+            sock=sock,
             ssl=tls,
             server_hostname=name,
             # uvloop does not close a socket that is cancelled in mid-handshake, but at this limit.
@@ -78,3 +87,16 @@ class DialAttempt:
             self._context.table.remove(connection)
         if handler is not None:
             handler.refused(reason)
+
+
+def _check_other_end(sock: socket.socket) -> None:
+    """Raise ConnectionError for a socket that is connected to itself.
+
+    The kernel chooses the port of the dialing end. It may be the one that is dialed, if nothing
+    listens there.
+    """
+    other = None
+    with suppress(OSError):  # the other end has gone already
+        other = sock.getpeername()
+    if sock.getsockname() == other:
+        raise ConnectionError("connected to itself: nothing listens there")
