@@ -43,6 +43,10 @@ class StaticSession:
         """Answer."""
         self._wire.send(self._answer)
 
+    def input_ended(self) -> bool:
+        """Return False: every request is answered at once."""
+        return False
+
     def ended(self) -> None:
         """Nothing to do."""
 

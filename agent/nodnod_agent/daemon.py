@@ -50,7 +50,7 @@ LEAVE_DELAY = 0.1
 RESERVED_FILES = 128
 MAX_CLIENTS = 10_000
 MAX_OPEN_FILES = 65_536
-"""No agent needs more: clients, links, and a second descriptor for each TLS handshake."""
+"""No agent needs more."""
 
 log = logging.getLogger("nodnod")
 
@@ -138,7 +138,7 @@ class _Daemon:
                 page=self._pages,
                 hello=hello,
                 digest=lambda: self._node.peers.gossip.table.digest,
-                max_clients=_max_clients(limits, tls=credentials.tls is not None),
+                max_clients=_max_clients(limits),
                 limits=limits,
                 counters=self._node.counters,
                 policy=self._policy,
@@ -295,13 +295,11 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _max_clients(limits: Limits, *, tls: bool) -> int:
+def _max_clients(limits: Limits) -> int:
     if limits.connections is not None:
         return limits.connections
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # A TLS handshake takes a second descriptor while it lasts.
-    reserved = RESERVED_FILES + (limits.unauthenticated if tls else 0)
-    return min(MAX_CLIENTS, max(files - reserved, files // 2))
+    return min(MAX_CLIENTS, max(files - RESERVED_FILES, files // 2))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
+from ssl import SSLContext
 from typing import Any, TypeVar
 
 from websockets.exceptions import InvalidStatus
@@ -55,6 +56,10 @@ class Caller(Connection):
     def received(self, text: bytes) -> None:
         """Take a text message."""
 
+    def input_ended(self) -> bool:
+        """Return False: nobody asks it anything."""
+        return False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the upgrade request."""
         super().connection_made(transport)
@@ -83,23 +88,27 @@ class Caller(Connection):
 
 
 class Requester(Caller):
-    """Sends one request at a time and waits for its answer."""
+    """Sends a request and waits for its answer."""
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_answer", "_due")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
         super().__init__(loop, server)
         self._answer: asyncio.Future[bytes] | None = None
+        self._due = 0
 
-    async def ask(self, request: bytes) -> bytes:
-        """The answer to a request, as it came."""
+    async def ask(self, request: bytes, times: int = 1) -> bytes:
+        """The answer to a request, as it came; to the last one of several that are sent at once."""
         self._answer = asyncio.get_running_loop().create_future()
-        self.send(request)
+        self._due = times
+        for _ in range(times):
+            self.send(request)
         return await self._answer
 
     def received(self, text: bytes) -> None:
         """Take an answer; what comes without a request, as of a stream, is dropped."""
-        if self._answer is not None and not self._answer.done():
+        self._due -= 1
+        if self._answer is not None and self._due == 0 and not self._answer.done():
             self._answer.set_result(text)
 
 
@@ -122,14 +131,14 @@ Result = TypeVar("Result")
 
 
 async def connect_all(
-    make: Callable[[], AnyCaller], server: Address, count: int
+    make: Callable[[], AnyCaller], server: Address, count: int, tls: SSLContext | None = None
 ) -> list[AnyCaller]:
     """Open ``count`` connections. Raises ConnectError with the address and the reason."""
     loop = asyncio.get_running_loop()
 
     async def connect(_: int) -> AnyCaller:
         caller = make()
-        await loop.create_connection(lambda: caller, *server)
+        await loop.create_connection(lambda: caller, *server, ssl=tls)
         await caller.opened
         return caller
 

@@ -98,6 +98,10 @@ class AcceptedEndpoint(Endpoint):
         assert len(self.session.in_flight) <= LIMITS.in_flight
         assert len(self.session._streams or ()) <= LIMITS.streams
 
+    def input_ended(self) -> bool:
+        assert self.session is not None
+        return self.session.input_ended()
+
     def ended(self) -> None:
         assert self.session is not None
         self.session.ended()

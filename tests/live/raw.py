@@ -160,6 +160,19 @@ class RawClient:
                 size += len(data)
         return size
 
+    async def end(self) -> None:
+        """End this side's stream, and go on reading."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    async def send_and_end(self, data: bytes) -> None:
+        """Send, and end this side's stream, in one segment where TLS or the network allows."""
+        await self.send(data)
+        await self.end()
+
+    def decode(self, data: bytes) -> bytes:
+        """What the server means by what has come."""
+        return data
+
     def _cut(self, size: int) -> bytes:
         """Take so many bytes from what has come."""
         piece = bytes(self._buffer[:size])
@@ -175,7 +188,7 @@ class RawClient:
             data = await self._loop.sock_recv(self.socket, 65536)
         if not data:
             raise EOFError
-        self._buffer += data
+        self._buffer += self.decode(data)
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:

@@ -3,14 +3,17 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from doubles.certificates import Authority
 from live.raw import RawClient
+from live.raw_tls import Connect, TlsRawClient
 from loops import LOOPS
 from nodnod_agent.auth.policy import AuthPolicy
+from nodnod_agent.auth.tls import TlsContexts
 from nodnod_agent.auth.tokens import Tokens
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.transport import server as server_module
@@ -18,8 +21,8 @@ from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.server import Server
 from nodnod_agent.transport.server_connection import ServerContext
 from nodnod_client.address import Address
-from transport.access import SECRET, token_policy
-from transport.harness import Harness
+from transport.access import SECRET, contexts, token_policy
+from transport.harness import Harness, MakeHarness
 from transport.peers import FakeLink
 from transport.sessions import MOMENT, FakeService
 
@@ -36,9 +39,17 @@ def pytest_asyncio_loop_factories(
     return {"asyncio": asyncio.new_event_loop}
 
 
+@pytest.fixture(params=["tcp", "tls"])
+def make_harness(request: pytest.FixtureRequest) -> MakeHarness:
+    """Make a connection, over TLS or not."""
+    if request.param == "tcp":
+        return Harness
+    return partial(Harness, tls=request.getfixturevalue("tls_contexts"))
+
+
 @pytest.fixture
-def harness() -> Harness:
-    return Harness()
+def harness(make_harness: MakeHarness) -> Harness:
+    return make_harness()
 
 
 @pytest.fixture
@@ -90,6 +101,16 @@ async def client(server: Server, port: int) -> AsyncIterator[RawClient]:
         yield client
 
 
+@pytest.fixture(params=["tcp", "tls"])
+def connect(request: pytest.FixtureRequest, server: Server, port: int) -> Connect:
+    """Make a client of the server, which speaks TLS or not."""
+    if request.param == "tcp":
+        return partial(RawClient, port)
+    found: TlsContexts = request.getfixturevalue("tls_contexts")
+    server.context.tls = found.server
+    return partial(TlsRawClient, port, found.client)
+
+
 @pytest.fixture
 def tokens() -> Tokens:
     return Tokens([SECRET])
@@ -119,3 +140,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def authority(directory: Path) -> Authority:
     return Authority(directory)
+
+
+@pytest.fixture(scope="session")
+def tls_contexts(authority: Authority) -> TlsContexts:
+    return contexts(authority)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from live.raw_tls import TlsEnd
 from simulation.clock import FakeClock, Timer
 
 READ_SIZE = 20 * 1024
@@ -179,3 +180,17 @@ class FakeTransport(asyncio.Transport):
 
     def _end(self) -> None:
         self._loop.call_soon(self.lose)
+
+
+class TlsFakeTransport(FakeTransport):
+    """Notes decrypted what the agent has written."""
+
+    def __init__(self, loop: FakeLoop, protocol: asyncio.Protocol, client: TlsEnd) -> None:
+        super().__init__(loop, protocol)
+        self._client = client
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        text = self._client.decrypt(self.writes.pop())
+        if text:
+            self.writes.append(text)

@@ -1,5 +1,7 @@
 """One connection to test, with a receiver, a fake transport and a fake loop."""
 
+import asyncio
+from collections.abc import Callable
 from math import inf
 from typing import Any, cast
 
@@ -7,11 +9,14 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SERVER
 
+from live.raw_tls import TlsEnd
+from nodnod_agent.auth.tls import TlsContexts
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.fair_queue import FairQueue, Flow
 from nodnod_agent.transport.frames import Framer, WholeFrames
+from nodnod_agent.transport.tls_transport import TlsTransport
 from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT
-from transport.fakes import FakeLoop, FakeTransport
+from transport.fakes import FakeLoop, FakeTransport, TlsFakeTransport
 
 
 class Echo:
@@ -39,8 +44,12 @@ class Echo:
         else:
             self._connection.send(text * self.copies)
 
-    def answer_one(self) -> None:
-        self._connection.send(self.held.pop(0))
+    def input_ended(self) -> bool:
+        return bool(self.held)
+
+    def answer_one(self, *, now: bool = False) -> None:
+        send = self._connection.send_now if now else self._connection.send
+        send(self.held.pop(0))
 
 
 class NoQueue(FairQueue):
@@ -78,20 +87,45 @@ class OpenConnection(Connection):
         raise AssertionError(error)
 
 
-class Harness:
-    """An open connection; ``options`` are those of its receiver, an `Echo`."""
+MakeHarness = Callable[..., "Harness"]
 
-    def __init__(self, make: type[OpenConnection] = OpenConnection, **options: Any) -> None:
+
+class Harness:
+    """An open connection, over TLS if there is any; ``options`` are those of its `Echo`."""
+
+    def __init__(
+        self,
+        make: type[OpenConnection] = OpenConnection,
+        tls: TlsContexts | None = None,
+        **options: Any,
+    ) -> None:
         self.loop = FakeLoop()
         self.connection = make(self.loop)
-        self.transport = FakeTransport(self.loop, self.connection)
-        self.connection.connection_made(self.transport)
+        self.client: TlsEnd | None = None
+        self.protocol: asyncio.Protocol = self.connection
+        if tls is None:
+            self.transport = FakeTransport(self.loop, self.protocol)
+            self.protocol.connection_made(self.transport)
+        else:
+            self.protocol = TlsTransport(tls.server, self.connection)
+            self.client = TlsEnd(tls.client)
+            self.transport = TlsFakeTransport(self.loop, self.protocol, self.client)
+            self.protocol.connection_made(self.transport)
+            while data := self.client.to_send():
+                self.protocol.data_received(data)
         self.receiver = self.connection.receiver = Echo(self.connection, **options)
 
     def receive(self, *reads: bytes) -> None:
         """Let the connection read, whether or not reading is paused."""
         for data in reads:
-            self.connection.data_received(data)
+            self.protocol.data_received(self.client.encrypt(data) if self.client else data)
+
+    def end_input(self) -> bool | None:
+        """Let the other side end its stream; whether the connection is kept open."""
+        if self.client is None:
+            return self.protocol.eof_received()
+        self.protocol.data_received(self.client.end())
+        return not self.transport.is_closing()
 
     @property
     def texts(self) -> list[bytes]:

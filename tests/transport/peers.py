@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ssl import SSLContext
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -102,7 +103,9 @@ async def peer(
 
 
 @asynccontextmanager
-async def listening(handler: StreamHandler) -> AsyncIterator[Address]:
-    """A TCP server that runs ``handler`` for each connection."""
-    async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
+async def listening(
+    handler: StreamHandler, tls: SSLContext | None = None
+) -> AsyncIterator[Address]:
+    """A server that runs ``handler`` for each connection, over TLS or not."""
+    async with await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls) as server:
         yield Address("127.0.0.1", server.sockets[0].getsockname()[1])

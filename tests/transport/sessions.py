@@ -25,6 +25,9 @@ class FakeSession:
         self.texts: list[bytes] = []
         self.ends = 0
 
+    def input_ended(self) -> bool:
+        return False
+
     def received(self, text: bytes) -> None:
         self.texts.append(text)
         self.wire.send(text)

@@ -8,7 +8,7 @@ from websockets.protocol import CLOSED
 from live.raw import BINARY, CLOSE, frame
 from nodnod_agent.transport.connection import CLOSE_SEARCH_LIMIT
 from nodnod_agent.transport.writer import CLOSE_LIMIT, LEFTOVER_LIMIT, STALL_LIMIT
-from transport.harness import FullQueue, Harness, OpenConnection, close_frame, text
+from transport.harness import FullQueue, Harness, MakeHarness, OpenConnection, close_frame, text
 
 BREAK_THE_PROTOCOL = frame("x", BINARY)
 
@@ -162,6 +162,21 @@ def test_the_last_output_waits_while_the_other_side_takes_some(
     assert harness.transport.aborted == stalled
 
 
+def test_a_side_that_stops_taking_the_last_output_is_cut(harness: Harness) -> None:
+    harness.transport.stuck = True
+    harness.receive(frame("x" * 50_000))
+    harness.receive(BREAK_THE_PROTOCOL)
+    harness.loop.advance(CLOSE_LIMIT)
+    for _ in range(3):
+        harness.loop.advance(STALL_LIMIT / 2)
+        harness.transport.take(1000)
+    assert not harness.transport.aborted
+
+    harness.loop.advance(1.5 * STALL_LIMIT)
+
+    assert harness.transport.aborted
+
+
 CALLS: dict[str, Callable[[Harness], None]] = {
     "send": lambda harness: harness.connection.send(b"late"),
     "ping": lambda harness: harness.connection.ping(),
@@ -191,9 +206,106 @@ def test_a_lost_connection_leaves_no_timer(harness: Harness) -> None:
     assert not harness.transport.aborted
 
 
+# The end of the input.
+
+
 def test_the_end_of_the_stream_without_a_close_frame_closes_the_connection(
     harness: Harness,
 ) -> None:
-    assert harness.connection.eof_received() is None
+    assert not harness.end_input()
 
     assert harness.connection.ws.state is CLOSED
+
+
+LIMITED = [1, 2, 1000]
+"""Requests that a receiver takes at once."""
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+@pytest.mark.parametrize("now", [False, True])
+def test_the_connection_ends_behind_the_last_answer_to_what_came_before_the_end(
+    make_harness: MakeHarness, limit: int, now: bool
+) -> None:
+    harness = make_harness(limit=limit)
+    harness.receive(b"".join(frame(str(number)) for number in range(5)))
+    assert harness.end_input()
+
+    while harness.receiver.held:
+        assert not harness.transport.is_closing()
+        harness.receiver.answer_one(now=now)
+        harness.loop.turn()
+
+    assert harness.transport.sent == b"".join(text(b"%d" % number) for number in range(5))
+    assert harness.transport.half_closed
+    assert harness.transport.closed
+
+
+def test_input_that_waits_for_the_cpu_is_answered_after_the_end(
+    make_harness: MakeHarness,
+) -> None:
+    harness = make_harness(BusyConnection)
+    harness.receive(frame("x") * 100)
+    harness.end_input()
+    harness.loop.turn()
+
+    assert harness.texts == [b"x"] * 100
+    assert harness.transport.sent == text(b"x") * 100
+    assert harness.transport.closed
+
+
+def test_the_last_answers_wait_for_a_slow_reader_after_the_end(make_harness: MakeHarness) -> None:
+    harness = make_harness(limit=1)
+    harness.receive(frame("x" * 50_000) + frame("y" * 50_000))
+    harness.end_input()
+    harness.transport.stuck = True
+    for _ in range(2):
+        harness.receiver.answer_one()
+        harness.loop.turn()
+    for _ in range(10):
+        harness.loop.advance(STALL_LIMIT / 2)
+        assert not harness.transport.aborted
+        harness.transport.take(1000)
+
+    harness.transport.take_all()
+    harness.loop.turn()
+
+    assert harness.transport.lost
+    assert not harness.transport.aborted
+
+
+def test_a_client_that_reads_nothing_after_the_end_is_cut(make_harness: MakeHarness) -> None:
+    harness = make_harness(limit=1)
+    harness.receive(frame("x" * 90_000))
+    harness.end_input()
+    harness.transport.stuck = True
+    harness.receiver.answer_one()
+
+    harness.loop.advance(STALL_LIMIT)
+
+    assert harness.transport.aborted
+
+
+def test_a_close_after_the_end_of_the_input_waits_for_nothing(make_harness: MakeHarness) -> None:
+    harness = make_harness(limit=1)
+    harness.receive(frame("x"))
+    harness.end_input()
+
+    harness.connection.close(1001)
+    harness.loop.turn()
+
+    assert harness.transport.sent == close_frame(1001)
+    assert harness.transport.closed
+    assert harness.connection.cut == ""
+
+
+def test_a_second_end_of_the_input_changes_nothing(make_harness: MakeHarness) -> None:
+    harness = make_harness(limit=1)
+    harness.receive(frame("x"))
+    harness.end_input()
+
+    assert harness.protocol.eof_received()
+    harness.receiver.answer_one()
+    harness.loop.turn()
+
+    assert harness.transport.sent == text(b"x")
+    assert not harness.protocol.eof_received()

@@ -30,6 +30,15 @@ def test_a_side_that_reads_nothing_is_cut_at_the_stall_limit(
     assert harness.connection.cut == "has read nothing for 5 s"
 
 
+def test_what_the_kernel_takes_at_once_gives_no_second_limit(harness: Harness) -> None:
+    harness.fill_output()
+    harness.transport.take(40_000)
+
+    harness.loop.advance(1.25 * STALL_LIMIT)
+
+    assert harness.transport.aborted
+
+
 @pytest.mark.parametrize("send", [None, Connection.send, Connection.send_now])
 def test_a_slow_side_is_not_cut(harness: Harness, send: Send | None) -> None:
     harness.fill_output(4)

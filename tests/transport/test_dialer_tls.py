@@ -93,8 +93,23 @@ async def test_a_client_certificate_that_is_not_trusted_is_refused(
     server.context.tls = contexts(authority, client=True).server
     link.context.tls = contexts(Authority(directory, "other-ca"), ca=authority.ca).client
 
-    assert await link.dial(address) == ("refused", CLOSED_AFTER_TLS)
+    assert await link.dial(address) == (
+        "refused",
+        "the other side does not trust our certificate's authority",
+    )
     assert service.sessions == []
+
+
+async def test_a_peer_that_closes_right_after_the_tls_handshake_may_require_a_certificate(
+    link: FakeLink, authority: Authority
+) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    found = contexts(authority)
+    link.context.tls = found.client
+    async with listening(close, tls=found.server) as address:
+        assert await link.dial(address) == ("refused", CLOSED_AFTER_TLS)
 
 
 @pytest.mark.parametrize(

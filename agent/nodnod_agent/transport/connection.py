@@ -24,11 +24,8 @@ CONTROL_FRAMES = 100
 UNREAD_LIMIT = 16 * 1024
 """Bytes of waiting input above which reading pauses; one more read, 256 KB, may come on top."""
 
-EOF_SLICES = 2
-"""Time slices for queued input once the other side has ended the stream: a last answer, a close.
-
-A client that sends more than that and goes does not wait for answers.
-"""
+END_OF_INPUT = b"end"
+"""Input that stands for its end, which waits until all answers are sent."""
 
 CLOSE_SEARCH_LIMIT = 64 * 1024
 """Bytes of input in which a server looks for the client's close frame, after its own."""
@@ -46,6 +43,7 @@ class Connection(ConnectionWriter):
     __slots__ = (
         "_control_frames",
         "_fragments",
+        "_late",
         "_reading_paused",
         "_unread_start",
         "cpu_used",
@@ -77,6 +75,8 @@ class Connection(ConnectionWriter):
         self._unread_start = 0
         """Where in ``_unread`` the input begins that is not processed yet."""
         self._fragments: bytearray | None = None
+        self._late = False
+        """Whether input is dropped after the end of our stream, or the input has ended."""
         self._reading_paused = False
         self._control_frames = ControlFrameLimit(control_frames)
 
@@ -122,27 +122,43 @@ class Connection(ConnectionWriter):
         self._update_reading()
 
     def eof_received(self) -> bool | None:
-        """Process a part of the queued input, and end; the transport then closes itself."""
-        for _ in range(EOF_SLICES):
-            self._process_unread()
-        self.drop_input()
-        self.ws.receive_eof()
-        self._flush()
-        return None
+        """Answer what was asked, then end: the other side may have ended one direction only."""
+        if self._ended:
+            return None  # the transport closes itself
+        self._late = self._input_ended = True
+        self.serve()
+        return not self._ended
 
     # What the fair queue calls.
 
     def serve(self) -> None:
         """Process input for one time slice."""
-        if self.ws.eof_sent:
-            self.queue.charge(DISCARD_COST)
-            self.transport.resume_reading()
-            return
         try:
-            self._process_unread()
+            if self._late:
+                self._serve_late()
+            else:
+                self._process_unread()
         except BaseException:
             self.abort()  # as an event loop does where data_received fails
             raise
+
+    def _serve_late(self) -> None:
+        """Go on after the end of our stream, or after the end of the input."""
+        if self.ws.eof_sent:
+            if not self._input_ended:
+                self.queue.charge(DISCARD_COST)
+                self.transport.resume_reading()
+            return
+        if self._unread is not END_OF_INPUT:
+            self._process_unread()
+            if self._unread and not self.cut:
+                return
+        if self.receiver is not None and self.receiver.input_ended():
+            self._unread = END_OF_INPUT
+        else:
+            self.drop_input()
+            self.ws.receive_eof()
+            self._flush()
 
     # What the writing side calls.
 
@@ -170,6 +186,7 @@ class Connection(ConnectionWriter):
     def _receive_late(self, data: bytes) -> None:
         """Take input of a connection that is opening or ending, or whose input waits."""
         if self.ws.eof_sent:
+            self._late = True
             self._discard(data)
             if not self.transport.is_closing():
                 self.transport.pause_reading()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from nodnod_agent.core.counters import Counters
 
@@ -11,35 +11,44 @@ log = logging.getLogger("nodnod.server")
 
 
 class Entry(Protocol):
-    """A connection, or the TLS handshake that comes before one."""
+    """A connection."""
 
-    @property
-    def name(self) -> str:
-        """The address of the other side, for the log."""
+    name: str
+    """The address of the other side, for the log."""
 
     def abort(self) -> None:
         """End it at once."""
 
 
-class ConnectionTable:
+class ServerEntry(Entry, Protocol):
+    """An accepted connection."""
+
+    def check(self, now: float) -> None:
+        """End it if it has taken too long."""
+
+
+_E = TypeVar("_E", bound=Entry)
+
+
+class ConnectionTable(Generic[_E]):
     """All that is open; iterating gives a snapshot."""
 
     def __init__(self) -> None:
-        self._entries: set[Entry] = set()
+        self._entries: set[_E] = set()
         self._empty: asyncio.Future[None] | None = None
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[_E]:
         return iter(tuple(self._entries))
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: _E) -> bool:
         """Add an entry. False if there is no room for it."""
         self._entries.add(entry)
         return True
 
-    def remove(self, entry: Entry) -> bool:
+    def remove(self, entry: _E) -> bool:
         """Remove an entry that has ended. False if it is not in the table."""
         known = entry in self._entries
         self._entries.discard(entry)
@@ -54,7 +63,7 @@ class ConnectionTable:
             await asyncio.wait([self._empty], timeout=seconds)
 
 
-class ServerTable(ConnectionTable):
+class ServerTable(ConnectionTable[ServerEntry]):
     """The connections of a server: at most ``max_open``.
 
     At most ``max_handshaking`` of them have not completed their handshake.
@@ -64,11 +73,11 @@ class ServerTable(ConnectionTable):
         super().__init__()
         self.max_open = max_open
         self.max_handshaking = max_handshaking
-        self.handshaking: dict[Entry, None] = {}
+        self.handshaking: dict[ServerEntry, None] = {}
         """The oldest first."""
         self._counters = counters
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: ServerEntry) -> bool:
         """Add an entry whose handshake begins. False if there is no room for it."""
         if len(self) >= self.max_open:
             self._counters.connections_refused += 1
@@ -87,11 +96,11 @@ class ServerTable(ConnectionTable):
             oldest.abort()
         return super().add(entry)
 
-    def handshake_done(self, entry: Entry) -> None:
+    def handshake_done(self, entry: ServerEntry) -> None:
         """Count an entry no more among the incomplete handshakes."""
         self.handshaking.pop(entry, None)
 
-    def remove(self, entry: Entry) -> bool:
+    def remove(self, entry: ServerEntry) -> bool:
         """Remove an entry that has ended. False if it is not in the table."""
         self.handshake_done(entry)
         return super().remove(entry)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from nodnod_agent.core.interfaces import DialHandler
 from nodnod_agent.net.sockets import dialing_socket
 from nodnod_agent.transport.peer_connection import DialContext, PeerConnection, describe
-from nodnod_agent.transport.writer import CLOSE_LIMIT
+from nodnod_agent.transport.tls_transport import TlsTransport
 from nodnod_client.address import Address
 
 DIAL_LIMIT = 5.0
@@ -59,8 +59,10 @@ class DialAttempt:
 
     async def _connect_to(self, address: Address) -> None:
         loop, tls = self._context.loop, self._context.tls
-        # A certificate names the host as it is configured or advertised.
-        name = None if tls is None else self._address.host.partition("%")[0]
+        protocol: asyncio.Protocol = self._connection
+        if tls is not None:
+            # A certificate names the host as it is configured or advertised.
+            protocol = TlsTransport(tls, protocol, self._address.host.partition("%")[0])
         sock = dialing_socket(address)
         try:
             await loop.sock_connect(sock, tuple(address))
@@ -68,15 +70,7 @@ class DialAttempt:
         except BaseException:
             sock.close()
             raise
-        await loop.create_connection(
-            lambda: self._connection,
-            sock=sock,
-            ssl=tls,
-            server_hostname=name,
-            # uvloop does not close a socket that is cancelled in mid-handshake, but at this limit.
-            ssl_handshake_timeout=None if tls is None else DIAL_LIMIT,
-            ssl_shutdown_timeout=None if tls is None else CLOSE_LIMIT,
-        )
+        await loop.create_connection(lambda: protocol, sock=sock)
 
     def _refuse(self, reason: str) -> None:
         connection = self._connection

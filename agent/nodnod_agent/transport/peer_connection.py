@@ -52,7 +52,7 @@ class DialContext:
 
     def __post_init__(self) -> None:
         self.framer = Framer(mask=True)
-        self.table = ConnectionTable()
+        self.table: ConnectionTable[PeerConnection] = ConnectionTable()
 
 
 class PeerConnection(Connection):
@@ -89,6 +89,10 @@ class PeerConnection(Connection):
         """Pass a message on."""
         if self.handler is not None:
             self.handler.received(text)
+
+    def input_ended(self) -> bool:
+        """Return False: a peer asks nothing on this connection."""
+        return False
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame and end, without a report."""
@@ -151,7 +155,8 @@ class PeerConnection(Connection):
         elif isinstance(exc, ssl.SSLError):
             self._refuse(explain(exc))
         else:
-            self._refuse(_CLOSED if self._context.tls is None else CLOSED_AFTER_TLS)
+            over_tls = self.transport.get_extra_info("cipher") is not None
+            self._refuse(CLOSED_AFTER_TLS if over_tls else _CLOSED)
         if self.opened.cancelled() or self.opened.exception() is not None:
             return  # the dial attempt reports a refusal
         handler, self.handler = self.handler, None

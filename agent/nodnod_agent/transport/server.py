@@ -4,9 +4,9 @@ import asyncio
 import socket
 from collections.abc import Iterable
 
+from nodnod_agent.transport.accepted_tls import AcceptedTls
 from nodnod_agent.transport.acceptor import Acceptor
 from nodnod_agent.transport.server_connection import ServerConnection, ServerContext
-from nodnod_agent.transport.tls_handshake import TlsHandshake
 
 CHECK_EVERY = 1.0
 """Seconds between two checks of all connections."""
@@ -48,25 +48,25 @@ class Server:
         await asyncio.sleep(0)
 
     def _connect(self, sock: socket.socket) -> None:
-        if self.context.tls is not None:
-            TlsHandshake(self.context, self.context.tls, sock)
-            return
         task = self._loop.create_task(self._open(sock))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
     async def _open(self, sock: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(lambda: ServerConnection(self.context), sock)
+            await self._loop.connect_accepted_socket(self._protocol, sock)
         except OSError:  # the client has gone
             sock.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        connection, tls = ServerConnection(self.context), self.context.tls
+        return connection if tls is None else AcceptedTls(tls, connection)
 
     def _check(self, due: float) -> None:
         now = self._loop.time()
         self.context.counters.loop_lag.add(max(0.0, round(now - due, 6)))
         for entry in self.context.table:
-            if isinstance(entry, ServerConnection):  # a TLS handshake has a limit of its own
-                entry.check(now)
+            entry.check(now)
         self._schedule_check()
 
     def _schedule_check(self) -> None:

@@ -18,7 +18,7 @@ from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.transport.connection import Connection
-from nodnod_agent.transport.connection_table import Entry, ServerTable
+from nodnod_agent.transport.connection_table import ServerTable
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.frames import Framer, WholeServerFrames
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
@@ -75,25 +75,19 @@ class _Protocol(WholeServerFrames):
 
 
 class ServerConnection(Connection):
-    """One accepted connection; over TLS it replaces ``tls_handshake`` in the table."""
+    """One accepted connection."""
 
     __slots__ = (
         "_accepted_at",
         "_context",
-        "_ping_unanswered",
+        "_pinged_at",
         "_serves_page",
-        "_tls_handshake",
         "session",
     )
 
     ws: WholeServerFrames
 
-    def __init__(
-        self,
-        context: ServerContext,
-        accepted_at: float | None = None,
-        tls_handshake: Entry | None = None,
-    ) -> None:
+    def __init__(self, context: ServerContext) -> None:
         limits = context.limits
         ws = _Protocol(max_size=limits.client_message, logger=wire_log)
         super().__init__(context.loop, ws, context.framer, context.queue, limits.control_frames)
@@ -101,19 +95,15 @@ class ServerConnection(Connection):
         self._stall_limit = limits.unread_for
         self.session: Session | None = None
         self._context = context
-        self._accepted_at = self.heard if accepted_at is None else accepted_at
-        self._tls_handshake = tls_handshake
+        self._accepted_at = self.heard
         self._serves_page = False
         """An HTTP response is sent or due; the limit for the handshake no longer applies."""
-        self._ping_unanswered = False
+        self._pinged_at: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter the table, if there is room."""
         super().connection_made(transport)
         context = self._context
-        tls_handshake, self._tls_handshake = self._tls_handshake, None
-        if tls_handshake is not None:
-            context.table.remove(tls_handshake)
         if context.table.add(self):
             context.counters.connections_accepted += 1
         else:
@@ -127,10 +117,9 @@ class ServerConnection(Connection):
             counters.connections_ended += 1
         if self.cut:
             counters.connections_cut += 1
+            log.warning("Cut the connection of client %s: %s", self.name, self.cut)
         session, self.session = self.session, None
         if session is not None:
-            if self.cut:
-                log.warning("Cut the connection of client %s: %s", self.name, self.cut)
             session.ended()
         self._break_cycles()
 
@@ -157,6 +146,12 @@ class ServerConnection(Connection):
             response = self.ws.reject(400, "not a request of HTTP/1.1\n")
         self.out[:0] = [response.serialize()]
 
+    def refuse(self, text: str) -> None:
+        """Answer what is no request, and end."""
+        response = self.ws.reject(400, text)
+        self._expect_page()
+        self._respond(response)
+
     def check(self, now: float) -> None:
         """Ping a silent client, cut it after a longer silence; end a handshake at its limit."""
         if self.session is not None:
@@ -165,12 +160,13 @@ class ServerConnection(Connection):
         silence = now - self.heard
         if self.ws.state is not OPEN:
             self._check_handshake(now)
-        elif silence < PING_AFTER:
-            self._ping_unanswered = False
-        elif not self._ping_unanswered:
-            self._ping_unanswered = True
+        elif silence < PING_AFTER or self._writing_paused:
+            # A ping would wait behind the output; a client that takes none of that is cut earlier.
+            self._pinged_at = None
+        elif self._pinged_at is None:
+            self._pinged_at = now
             self.ping()
-        elif silence > 2 * PING_AFTER:
+        elif now - self._pinged_at > PING_AFTER:
             self.cut = f"no sign of life for {2 * PING_AFTER:.3g} s"
             self.abort()
 
@@ -181,8 +177,7 @@ class ServerConnection(Connection):
             self.abort()
         # The library waits for the end of a line, which TLS may never send.
         elif self.ws.reader.buffer.startswith(TLS_HANDSHAKE):
-            self._serves_page = True
-            self._respond(self.ws.reject(400, "this port does not speak TLS\n"))
+            self.refuse("this port does not speak TLS\n")
 
     def _authorize(self, request: Request) -> Admission | Refusal:
         policy = self._context.policy
@@ -194,10 +189,7 @@ class ServerConnection(Connection):
         return policy(request, local, tls=tls)
 
     def _serve_page(self, request: Request, admission: Admission | Refusal) -> None:
-        self._serves_page = True
-        # What follows the request is no frames, and not read; the stream ends with the page.
-        self.ws.fail(ABNORMAL_CLOSURE)
-        self.ws.data_to_send()
+        self._expect_page()
         head = request.method == "HEAD"
         if isinstance(admission, Admission):
             self._context.page(request, lambda response: self._respond(response, head=head))
@@ -208,6 +200,12 @@ class ServerConnection(Connection):
         key = {"key": (response.status_code, text)}
         log.warning("Refused client %s: %s", self.name, admission.reason, extra=key)
         self._respond(response, head=head)
+
+    def _expect_page(self) -> None:
+        """Serve a page: what follows the request is dropped, and the stream ends with the page."""
+        self._serves_page = True
+        self.ws.fail(ABNORMAL_CLOSURE)
+        self.ws.data_to_send()
 
     def _upgrade(self, request: Request, admission: Admission) -> None:
         ws, context = self.ws, self._context

@@ -31,6 +31,10 @@ UNSENT_LIMIT = 1024 * 1024
 STALL_LIMIT = 5.0
 """Seconds within which the other side must take some output, unless a receiver says otherwise."""
 
+STALL_CHECKS = 10
+"""How often within that limit it is looked whether some output was taken: by how much the kernel takes
+at once, a client that reads nothing would else be cut after one limit or after two."""
+
 CLOSE_LIMIT = 1.0
 """Seconds within which the other side must complete a close."""
 
@@ -53,6 +57,9 @@ class Receiver(Interface):
     def received(self, text: bytes) -> None:
         """Take a text message, which is valid UTF-8."""
 
+    def input_ended(self) -> bool:
+        """Expect no more messages; whether answers to some are still to be sent."""
+
 
 class ConnectionWriter(asyncio.Protocol):
     """The writing side of a connection; `Connection` adds the reading side."""
@@ -60,7 +67,9 @@ class ConnectionWriter(asyncio.Protocol):
     __slots__ = (
         "_abort_timer",
         "_discarded",
+        "_ended",
         "_flush_scheduled",
+        "_input_ended",
         "_ping_sent_at",
         "_stall_limit",
         "_unread",
@@ -70,6 +79,7 @@ class ConnectionWriter(asyncio.Protocol):
         "cut",
         "framer",
         "loop",
+        "name",
         "out",
         "receiver",
         "transport",
@@ -82,6 +92,8 @@ class ConnectionWriter(asyncio.Protocol):
         self.loop = loop
         self.ws = ws
         self.framer = framer
+        self.name = "unknown"
+        """The address of the other side, for the log."""
         self.receiver: Receiver | None = None
         self.cut = ""
         """Why the connection was cut by this side, if it was."""
@@ -91,6 +103,10 @@ class ConnectionWriter(asyncio.Protocol):
         """Holds while there is no receiver."""
         self._flush_scheduled = False
         self._writing_paused = False
+        self._ended = False
+        """Whether our stream has ended, behind all output."""
+        self._input_ended = False
+        """Whether the other side's stream has ended."""
         self._ping_sent_at = 0.0
         self._unsent_before = self._discarded = 0
         self._unread = b""
@@ -142,12 +158,6 @@ class ConnectionWriter(asyncio.Protocol):
         self.transport.abort()
 
     @property
-    def name(self) -> str:
-        """The address of the other side, for the log."""
-        peer = self.transport.get_extra_info("peername")
-        return str(Address(peer[0], peer[1])) if peer else "unknown"
-
-    @property
     def unsent(self) -> int:
         """Bytes that the other side has not taken yet."""
         return self.transport.get_write_buffer_size()
@@ -168,6 +178,9 @@ class ConnectionWriter(asyncio.Protocol):
         """Take the transport."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own
         self.transport.set_write_buffer_limits(HIGH_WATER)
+        peer = self.transport.get_extra_info("peername")  # not known any more once it is lost
+        if peer:
+            self.name = str(Address(peer[0], peer[1]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop input and output, and cancel the timer."""
@@ -241,35 +254,41 @@ class ConnectionWriter(asyncio.Protocol):
     def _write(self) -> None:
         out, self.out = self.out, []
         data = out[0] if len(out) == 1 else b"".join(out)
-        if self._writing_paused:
-            if self.unsent > self._unsent_limit:
-                self._cut_off(f"{self.unsent} bytes of output unread")
-                return
-            self._unsent_before += len(data)  # or new output would hide that some was taken
+        unsent = self.unsent if self._writing_paused else 0
+        if unsent > self._unsent_limit:
+            self._cut_off(f"{unsent} bytes of output unread")
+            return
         self.transport.write(data)
+        if unsent:
+            # Or new output would hide that some was taken. Over TLS it is longer than the data.
+            self._unsent_before += self.unsent - unsent
         if not out[-1]:  # the library's mark for the end of the stream
             # Close one direction only: a full close resets the connection if input is on its way.
             self.receiver = None
             self.drop_input()
-            if not self.transport.can_write_eof():  # TLS cannot close one direction
-                self._close_transport()
-                return
+            self._ended = True
             with suppress(OSError):  # asyncio's own loop raises if the other side has gone
                 self.transport.write_eof()
-            self.transport.resume_reading()
-            self._arm_abort(CLOSE_LIMIT, self._close_transport)
+            if self._input_ended:
+                self._close_transport()
+            else:
+                self.transport.resume_reading()
+                self._arm_abort(CLOSE_LIMIT, self._close_transport)
 
     def _watch_stall(self) -> None:
         limit = self._stall_limit if self.receiver is None else self.receiver.stall_limit
         self._unsent_before = self.unsent
-        self._arm_abort(limit, self._check_stall, limit)
+        self._arm_abort(limit / STALL_CHECKS, self._check_stall, limit, STALL_CHECKS - 1)
 
-    def _check_stall(self, limit: float) -> None:
+    def _check_stall(self, limit: float, checks_left: int) -> None:
         self._abort_timer = None
-        if self.unsent >= self._unsent_before:
+        if self.unsent < self._unsent_before:
+            if self._writing_paused or self._ended:
+                self._watch_stall()
+        elif checks_left:
+            self._arm_abort(limit / STALL_CHECKS, self._check_stall, limit, checks_left - 1)
+        else:
             self._cut_off(f"has read nothing for {limit:.3g} s")
-        elif self._writing_paused:
-            self._watch_stall()
 
     def _close_transport(self) -> None:
         """Close; unsent output still goes out while the other side takes some."""

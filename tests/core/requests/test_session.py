@@ -128,6 +128,38 @@ def test_answers_with_id_wait_for_no_others(harness: CoreHarness, client: FakeCl
     assert sorted(map(str, ids[3:])) == ["None", "slow"]
 
 
+# Clients that send no more.
+
+
+def test_after_the_end_of_its_input_a_client_is_owed_what_it_has_asked(
+    harness: CoreHarness, client: FakeClient
+) -> None:
+    peer = harness.peer("kyle")
+    client.ask(type=1)
+    client.ask(type=1, id=1)
+    assert client.session.input_ended()
+
+    harness.clock.turn()
+    peer.answer()
+    harness.clock.turn()
+
+    assert len(client.answers) == 2
+    assert not client.session.input_ended()
+
+
+def test_after_the_end_of_its_input_a_client_gets_no_more_ticks(
+    harness: CoreHarness, client: FakeClient
+) -> None:
+    client.ask(type=0, every=1, id="s")
+    harness.clock.turn()
+    assert len(client.answers) == 1
+
+    assert not client.session.input_ended()
+    harness.clock.advance(5)
+
+    assert len(client.answers) == 1
+
+
 # Limits.
 
 

@@ -112,6 +112,11 @@ class Session:
         else:
             self._bad = 0
 
+    def input_ended(self) -> bool:
+        """Expect no more requests, and end the streams; whether answers are still to be sent."""
+        self._end_streams()
+        return bool(self.in_flight)
+
     def ended(self) -> None:
         """Note that the connection is gone; nothing more is sent."""
         self._ended(self)
