@@ -175,12 +175,12 @@ class Agents:
         return agents
 
     async def cluster(
-        self, *names: str, settings: Mapping[str, object] | None = None
+        self, *names: str, settings: Mapping[str, object] | None = None, ca: str | None = None
     ) -> list[Agent]:
         """Start agents that know each other, and wait until each answers for all."""
         agents = self.mesh(dict.fromkeys(names, settings))
         for agent in agents:
-            await whole(agent, *names)
+            await whole(agent, *names, ca=ca)
         return agents
 
     def end(self) -> None:
@@ -193,7 +193,11 @@ class Agents:
 
 @contextmanager
 def cluster(
-    size: int, settings: dict[str, object] | None = None, *, python: Sequence[str] = PYTHON
+    size: int,
+    settings: dict[str, object] | None = None,
+    *,
+    python: Sequence[str] = PYTHON,
+    ca: str | None = None,
 ) -> Iterator[list[Agent]]:
     """Run so many agents that all know each other until the block ends; whole when it begins."""
     names = [f"node-{number}" for number in range(size)]
@@ -201,7 +205,7 @@ def cluster(
         tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder,
         Agents(Path(folder), python) as agents,
     ):
-        yield asyncio.run(agents.cluster(*names, settings=settings))
+        yield asyncio.run(agents.cluster(*names, settings=settings, ca=ca))
 
 
 async def whole(

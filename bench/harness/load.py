@@ -17,6 +17,7 @@ from bench.harness.load_connection import LoadConnection
 from nodnod_client.address import Address
 from nodnod_client.codec import decode_answer
 from nodnod_client.errors import ConnectError, WireError
+from nodnod_client.tls import client_context
 
 WATCH = 0.1
 """Seconds between two checks for connections without answers."""
@@ -27,7 +28,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     Each connection keeps ``pipeline`` requests in flight, or sends one every ``every`` seconds. Each
     request is a write of its own; if ``joined``, those that follow the answers of one read are one.
-    ``timeout``: seconds without any answer.
+    ``timeout``: seconds without any answer. ``ca``: the file of the authority, if the server uses TLS.
     """
 
     server: Address
@@ -40,6 +41,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     type: int = 1
     ids: bool = False
     timeout: float = 10.0
+    ca: str = ""
 
 
 class Outcome(Struct, kw_only=True):
@@ -223,8 +225,9 @@ class LoadGenerator:
         allow_files(self.plan.concurrent)
         kind = IdSender if self.plan.ids else PacedSender if self.plan.every else Sender
         loop = asyncio.get_running_loop()
+        tls = client_context(self.plan.ca) if self.plan.ca else None
         self._senders = await connect_all(
-            lambda: kind(self, loop), self.plan.server, self.plan.concurrent
+            lambda: kind(self, loop), self.plan.server, self.plan.concurrent, tls
         )
 
     def launch(self) -> None:
