@@ -268,6 +268,24 @@ def test_a_group_with_a_limit_and_without_its_use(tmp_path: Path) -> None:
         cgroup.memory()
 
 
+BELOW_0 = b"18446744073709547520\n"
+
+
+def test_a_number_below_0_is_passed_over(tmp_path: Path) -> None:
+    stat = b"file 10\ninactive_file " + BELOW_0
+    files = {
+        "memory.stat": stat,
+        "memory.swap.current": BELOW_0,
+        "cpu.stat": b"usage_usec " + BELOW_0,
+    }
+    cgroup = open_tree(tmp_path, V2_FILES | files, DOCKER_V2)
+    assert cgroup.memory() == MemoryUse(536870912, 167772160, 10, None, None)
+    assert cgroup.cpu() == CpuUse(1.5, 0, 0, 0), "there is another source"
+    (tmp_path / "memory.current").write_bytes(BELOW_0)
+    with pytest.raises(ValueError, match="uses 18446744073709547520 bytes"):
+        cgroup.memory()
+
+
 def test_the_use_under_a_limit_from_elsewhere_is_that_of_the_group(tmp_path: Path) -> None:
     cgroup = open_tree(tmp_path, V2_FILES | {"memory.max": b"max\n"}, DOCKER_V2)
     assert cgroup.memory() is None

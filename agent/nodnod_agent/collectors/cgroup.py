@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from nodnod_agent.collectors.cpus import CpuSet, parse_cpu_list
-from nodnod_agent.collectors.kernel_files import OptionalFile, open_optional
+from nodnod_agent.collectors.kernel_files import OptionalFile, open_optional, text
 from nodnod_agent.collectors.mountinfo import parse_mountinfo
 
 TREE = "/sys/fs/cgroup"
@@ -76,16 +76,25 @@ def parse_flat(data: bytes) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
     for line in data.split(b"\n"):
         name, _, value = line.partition(b" ")
-        if value.isdigit():
-            found[name] = int(value)
+        number = parse_number(value)
+        if number is not None:
+            found[name] = number
     return found
+
+
+def parse_number(data: bytes | None) -> int | None:
+    """A number of the kernel; None for one below 0, which is printed as 2**64 less a little."""
+    word = (data or b"").strip()
+    return int(word) if word.isdigit() and int(word) < 2**63 else None
 
 
 def memory_use(
     limit: int, usage: bytes, stats: Mapping[bytes, int], swap_max: bytes | None, swap: bytes | None
 ) -> MemoryUse:
     """The memory of a cgroup from its files (v2, or v1 without the swap ones)."""
-    used = int(usage)
+    used = parse_number(usage)
+    if used is None:
+        raise ValueError(f"the cgroup uses {text(usage.strip())} bytes of memory")
     # In v1 the prefix "total_" includes the groups below this one.
     inactive = _first(stats, b"total_inactive_file", b"inactive_file") or 0
     return MemoryUse(
@@ -94,7 +103,7 @@ def memory_use(
         used=used - inactive if inactive <= used else used,
         cached=_first(stats, b"file", b"total_cache", b"cache"),
         swap_limit=None if swap_max is None else _swap_limit(swap_max),
-        swap_used=None if swap is None else int(swap),
+        swap_used=parse_number(swap),
     )
 
 
@@ -246,8 +255,8 @@ def _cpu_times_v2(group: _Group) -> list[float]:
 
 def _cpu_times_v1(group: _Group) -> list[float]:
     stats = parse_flat(group.read("cpuacct.stat") or b"")  # ticks of 10 ms
-    used = int(group.read("cpuacct.usage") or 0) / 1e9
-    return [used, stats.get(b"user", 0) / 100, stats.get(b"system", 0) / 100]
+    used = parse_number(group.read("cpuacct.usage")) or 0
+    return [used / 1e9, stats.get(b"user", 0) / 100, stats.get(b"system", 0) / 100]
 
 
 def _allowed_cpus(v2: _Group, cpuset: _Group) -> float | None:

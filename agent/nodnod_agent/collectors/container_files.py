@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from nodnod_agent.collectors.cgroup import parse_cpu_max, parse_limit
+from nodnod_agent.collectors.cgroup import parse_cpu_max, parse_limit, parse_number
 from nodnod_agent.collectors.container_groups import (
     Group,
     Trees,
@@ -46,12 +46,6 @@ def parse_field(data: bytes | None, name: bytes) -> int | None:
     """The number of one line of ``memory.stat`` or ``cpu.stat``, which may have 60 others."""
     _, found, rest = (b"\n%s" % (data or b"")).partition(b"\n%s " % name)
     return parse_number(rest.partition(b"\n")[0]) if found else None
-
-
-def parse_number(data: bytes | None) -> int | None:
-    """A file of one number."""
-    word = (data or b"").strip()
-    return int(word) if word.isdigit() else None
 
 
 def parse_io_v2(data: bytes, counts: Callable[[str], bool]) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class ContainersCollector:
     ) -> None:
         self._open_trees = open_trees
         self._open_engines = open_engines
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores
         self._engines: Engines | None = None
         self._trees: Trees | None = None
         self._files: dict[Group, ContainerFiles] = {}
@@ -106,7 +106,8 @@ class ContainersCollector:
                 if row.state is None and now.processes:
                     state = "paused" if self._files[group].is_frozen() else "running"
                     row = structs.replace(row, state=state)
-                rows.append(_with_rates(row, before.get(group), now, elapsed, self._cores))
+                cores = self._cores or os.cpu_count() or 1  # it may change
+                rows.append(_with_rates(row, before.get(group), now, elapsed, cores))
         rows.sort(key=lambda row: (row.cpu or 0, row.memory_used or 0), reverse=True)
         unread = max(0, len(groups) - MAX_ROWS)
         note = _note(answers, sum(not row.name for row in rows) + unread)
