@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -63,7 +64,9 @@ class Podman:
             [*self._command, *arguments], input=stdin, env=self.environ, capture_output=True
         )
         if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, arguments, stderr=done.stderr)
+            error = subprocess.CalledProcessError(done.returncode, arguments, stderr=done.stderr)
+            error.add_note(done.stderr.decode(errors="replace"))
+            raise error
         return done.stdout.decode().strip()
 
     def run(self, name: str, *command: str, options: tuple[str, ...] = ()) -> str:
@@ -91,11 +94,17 @@ class Podman:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def podman() -> Iterator[Podman]:
     """Podman with three containers: `busy` with limits, `paused` and healthy, and `old`."""
     if os.geteuid():
         pytest.skip("needs root")
-    podman = Podman(tmp_path_factory.mktemp("podman"))
+    # Podman refuses directories whose paths have more than 50 characters.
+    with TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as directory:
+        yield from with_containers(Podman(Path(directory)))
+
+
+def with_containers(podman: Podman) -> Iterator[Podman]:
+    """The same Podman, with its containers until the tests are over."""
     health = ("--health-cmd", "/bin/busybox true", "--health-interval", "disable")
     try:
         podman.import_image()

@@ -35,8 +35,16 @@ finally:
 """
 
 
-@pytest.mark.parametrize("file", ["/proc/meminfo", "/proc/stat"])
-def test_an_agent_whose_first_sample_never_comes_says_so_and_ends_on_sigterm(file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "doing"),
+    [
+        ("/proc/meminfo", "reading the system section"),
+        ("/proc/stat", "opening the files of /proc and /sys"),
+    ],
+)
+def test_an_agent_whose_first_sample_never_comes_says_so_and_ends_on_sigterm(
+    file: str, doing: str
+) -> None:
     private_mounts.need_fuse()
 
     done = private_mounts.run(PROGRAM.format(file=file, within=SLACK), timeout=60)
@@ -45,8 +53,7 @@ def test_an_agent_whose_first_sample_never_comes_says_so_and_ends_on_sigterm(fil
     status, (warning, reloaded, stopping) = json.loads(done.stdout)
     assert status == 0
     assert warning == (
-        "No sample of this machine after 3 s; the agent does not listen before it. "
-        "It is still opening the files of /proc and /sys"
+        f"No sample of this machine after 3 s; the agent does not listen before it. It is still {doing}"
     )
     assert reloaded.startswith("Configuration reloaded")
     assert stopping == "Stopping"
