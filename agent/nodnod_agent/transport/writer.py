@@ -254,14 +254,16 @@ class ConnectionWriter(asyncio.Protocol):
     def _write(self) -> None:
         out, self.out = self.out, []
         data = out[0] if len(out) == 1 else b"".join(out)
-        unsent = self.unsent if self._writing_paused else 0
-        if unsent > self._unsent_limit:
-            self._cut_off(f"{unsent} bytes of output unread")
-            return
-        self.transport.write(data)
-        if unsent:
+        if self._writing_paused:
+            unsent = self.unsent
+            if unsent > self._unsent_limit:
+                self._cut_off(f"{unsent} bytes of output unread")
+                return
+            self.transport.write(data)
             # Or new output would hide that some was taken. Over TLS it is longer than the data.
             self._unsent_before += self.unsent - unsent
+        else:
+            self.transport.write(data)
         if not out[-1]:  # the library's mark for the end of the stream
             # Close one direction only: a full close resets the connection if input is on its way.
             self.receiver = None
