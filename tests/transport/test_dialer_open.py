@@ -76,6 +76,7 @@ async def close_transport(connection: ServerConnection) -> None:
 
 
 async def reset_transport(connection: ServerConnection) -> None:
+    await (await connection.ping())  # a reset drops the response, if that waits in the fair queue
     reset(connection.transport)
 
 
