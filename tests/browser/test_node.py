@@ -44,6 +44,35 @@ async def test_a_hostile_process_name_is_text(page: Page) -> None:
         await expect(cells).to_have_text(["1", name, "<i>root", *numbers, "<u>", "\u2013"])
 
 
+async def test_processes_are_found_by_name_and_shown_with_their_sums(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+
+        def matches() -> list[object]:
+            return [one.get("match") for one in cluster.streams.values() if "detail" in one]
+
+        await page.goto(f"{cluster.url}#/node/a")
+        panel = page.locator("[data-section=processes]")
+        search = panel.get_by_role("searchbox")
+        await search.fill("postgres")
+        await eventually(lambda: matches() == ["*postgres*"])
+        row = {"pid": 7, "name": "postgres", "user": "pg", "cpu": 12.0, "rss": 2**20}
+        sums = {"count": 3, "cpu": 34.0, "rss": 3 * 2**20, "threads": 9}
+        none = {"readBytes": None, "writeBytes": 0}
+        found = {"count": 99, "byCpu": [], "matching": [row], "sums": sums | none}
+        cluster.nodes["a"].detail["processes"] = found
+
+        text = "3 found (1 are shown): CPU 34.0\u00a0%, memory 3.00\u00a0MiB, threads 9"
+        await expect(panel.locator(".above .note")).to_contain_text(text)
+        await expect(panel.locator("tbody tr")).to_have_count(1)
+
+        cluster.nodes["a"].detail["processes"] = {"error": "more than 16 different `match`"}
+        await expect(panel.locator(".fault")).to_contain_text("more than 16")
+        await search.fill("")
+        await eventually(lambda: matches() == [None])
+        await page.get_by_role("link", name="All nodes").click()
+        await eventually(lambda: matches() == [])
+
+
 async def test_a_failed_section_shows_its_error_beside_the_other_sections(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         cluster.nodes["a"].detail["network"] = {"error": "PermissionError: <denied>"}

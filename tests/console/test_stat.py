@@ -75,6 +75,30 @@ def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server], com
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
 
 
+def test_a_pattern_of_processes_is_sent_and_their_sums_are_shown(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    argv = ["stat", "--server", v2.address, "--detail", "processes", "--match", "post*"]
+    sums = {"count": 0, "cpu": 0, "rss": 0, "threads": 0, "readBytes": 0, "writeBytes": 0}
+    found = {"count": 99, "byCpu": [], "byMemory": [], "matching": [], "sums": sums}
+    v2.server.nodes = [node_object("kyle", detail={"processes": found})]
+    assert main(argv) == 0
+    assert v2.server.requests[0]["match"] == "post*"
+    assert "0 of 99 processes match" in capsys.readouterr().out
+
+
+def test_top_processes_are_no_answer_to_a_pattern(v2: Threaded[V2Server], capsys: Capture) -> None:
+    older = {"count": 99, "byCpu": [], "byMemory": []}
+    v2.server.nodes = [node_object("kyle", detail={"processes": older})]
+    assert main(["stat", "--server", v2.address, "--detail", "processes", "--match", "x"]) == 0
+    assert "the agent of this node does not know `match`" in capsys.readouterr().out
+
+
+def test_a_pattern_without_processes_is_a_wrong_command_line(capsys: Capture) -> None:
+    assert main(["stat", "--match", "x", "--detail", "load"]) == 2
+    assert "--match needs --detail processes" in capsys.readouterr().err
+
+
 def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: Capture) -> None:
     v2.server.refusal = {"error": "token needed", "code": "forbidden"}
     assert main(["stat", "--server", v2.address]) == 1

@@ -29,6 +29,7 @@ from nodnod_client.sections import (
     Pressure,
     Process,
     Processes,
+    ProcessSums,
     Sensors,
     ServiceProblem,
     Services,
@@ -77,7 +78,12 @@ SECTIONS: Mapping[str, Any] = {
         [ServiceUse("db.service", 250.0, GIB), ServiceUse("big.service", 0.0, 2 * GIB)],
         error="control groups: odd",
     ),
-    "processes": Processes(123, [Process(1, "init", "root", 0.5, 1000)], []),
+    "processes": Processes(
+        123,
+        [Process(1, "init", "root", 0.5, 1000)],
+        [],
+        sums=ProcessSums(3, 250.0, GIB, 12, 100.0, 50.0),
+    ),
     "gpu": [Gpu("Tesla", 75.0, 4 * GIB, GIB, 70.0, 150.5)],
     "containers": Containers(
         2,

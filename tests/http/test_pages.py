@@ -15,6 +15,8 @@ from doubles.samples import Scrape, full_sample
 from nodnod_agent.core.question import Question
 from nodnod_agent.http.metrics import Metrics
 from nodnod_agent.http.pages import Pages
+from nodnod_client.codec import encode
+from nodnod_client.sections import Processes, ProcessSums
 
 JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 ROUTES = dict.fromkeys(("/stat", "/stat/all", "/members", "/healthz", "/sd"), JSON)
@@ -153,7 +155,26 @@ def test_processes_are_requested_by_name_or_pattern(browser: Browser) -> None:
 
     assert processes("/stat?detail=processes&match=p*") == "some"
     assert processes("/stat/all?detail=processes&match=x&match=p*") == "some"
-    assert browser.get("/metrics?detail=processes&match=p*").status_code == 200
+
+
+def test_metrics_have_the_sums_of_the_processes_that_match(browser: Browser) -> None:
+    sums = ProcessSums(2, 50.0, 1 << 20, 4, None, 7.0)
+    found = encode(Processes(99, [], [], matching=[], sums=sums))
+    key = Question(detail=("processes",), match="p*").key("processes")
+    sample = full_sample()
+    sections = sample.sections | {"processes": encode(Processes(98, [], [])), key: found}
+    browser.harness.node.sampled(replace(sample, sections=sections))
+
+    def cpu(path: str, **labels: str) -> list[float | None]:
+        page = Scrape(browser.get(path).body)
+        names = ("nodnod_processes", "nodnod_processes_matched_cpu_ratio")
+        return [page(name, **labels) for name in names]
+
+    query = "detail=processes&match=p*"
+    assert cpu(f"/metrics?{query}") == [99, 0.5]
+    assert cpu(f"/metrics/cluster?{query}", node="own") == [99, 0.5]
+    assert cpu("/metrics?match=p*&detail=load") == cpu("/metrics") == [98, None]
+    assert b"p*" not in browser.get(f"/metrics?{query}").body
 
 
 @pytest.mark.parametrize("query", ["nodes=own", "nodes=o*", "nodes=own,o%3Fn", "nodes=%6Fwn"])

@@ -16,6 +16,8 @@ from nodnod_agent.console.top.lines import sparkline
 from nodnod_agent.console.top.node_panel import panel
 from nodnod_agent.console.top.panels import rate
 from nodnod_agent.console.units import human_span, percent, plain
+from nodnod_agent.core.encoding import NO_MATCH, answers_match
+from nodnod_agent.core.question import MATCHED
 from nodnod_client.messages import Answer, NodeStats
 
 _NUMBERS_WIDTH = 70
@@ -30,8 +32,11 @@ class _Past(msgspec.Struct):
     series: Mapping[str, list[float | None]]
 
 
-def detail_view(sections: Iterable[str], history: float | None) -> View:
-    """Return the view of answers with these sections, and so many seconds of history."""
+def detail_view(sections: Iterable[str], history: float | None, match: str | None = None) -> View:
+    """Return the view of answers with these sections, and so many seconds of history.
+
+    ``match`` is the pattern of the processes that were asked for.
+    """
     names = list(dict.fromkeys(sections))
     if not names and history is None:
         return cluster_view
@@ -43,21 +48,24 @@ def detail_view(sections: Iterable[str], history: float | None) -> View:
             parts += [Text(""), Text(plain(node.name), "bold reverse")]
             if history is not None:
                 parts += [*_history(node, width)]
-            parts += [*_sections(node, names, width, now)]
+            parts += [*_sections(node, names, width, now, match)]
         return Group(*parts)
 
     return view
 
 
 def _sections(
-    node: NodeStats, names: list[str], width: int, now: float
+    node: NodeStats, names: list[str], width: int, now: float, match: str | None
 ) -> Iterator[RenderableType]:
     if node.detail is UNSET or not isinstance(node.detail, dict):
         if names:
             yield Text(_why_nothing(node, "details"), "dim")
         return
     for name in names:
-        yield panel(name, node.detail.get(name), width, now)
+        section = node.detail.get(name)
+        if match is not None and name == MATCHED and not answers_match(section):
+            section = {"error": NO_MATCH}
+        yield panel(name, section, width, now)
 
 
 def _history(node: NodeStats, width: int) -> Iterator[RenderableType]:

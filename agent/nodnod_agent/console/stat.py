@@ -18,6 +18,7 @@ from nodnod_agent.console.detail_view import detail_view
 from nodnod_agent.console.output import FORMATS, Output, print_error
 from nodnod_agent.console.signals import until_signal
 from nodnod_agent.console.stat_request import StatRequest, agent_deadline, answers, ask_once
+from nodnod_agent.core.question import MATCHED
 from nodnod_client.client import Client
 from nodnod_client.messages import Answer
 from nodnod_client.sections import SECTIONS
@@ -53,6 +54,11 @@ def _add_flags(parser: ArgumentParser) -> None:
         type=number(float, 1, 604_800),
         help="show the past of each node, as far as its agent remembers it",
     )
+    parser.add_argument(
+        "--match",
+        metavar="PATTERN",
+        help="with --detail processes: all whose names match ('postgres*'), and their sums",
+    )
     text = "repeat after this many seconds, until Ctrl-C"
     add_seconds(parser, "--watch", 0.25, None, text)
     text = (
@@ -67,6 +73,9 @@ def _run(args: Namespace) -> int:
     if args.format == "csv" and (args.detail or args.history):
         print_error("--csv has the stats only; use --json for --detail and --history")
         return Status.USAGE
+    if args.match is not None and MATCHED not in (args.detail or ()):
+        print_error("--match needs --detail processes")
+        return Status.USAGE
     deadline = None if args.timeout is None else agent_deadline(args.timeout)
     request = StatRequest(
         local=args.local,
@@ -74,8 +83,9 @@ def _run(args: Namespace) -> int:
         detail=args.detail,
         history=args.history,
         deadline=deadline,
+        match=args.match,
     )
-    view = detail_view(args.detail or (), args.history)
+    view = detail_view(args.detail or (), args.history, args.match)
     client = client_factory(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
     output = partial(FORMATS[args.format], args.watch is not None, view)
     if args.watch is not None:

@@ -25,8 +25,8 @@ def agent_deadline(timeout: float) -> float:
 class StatRequest(Struct, frozen=True):
     """Asks for the stats of the cluster or, if ``local``, of the agent's own node.
 
-    ``nodes`` are name patterns, ``detail`` names sections; ``history`` and ``deadline`` are in
-    seconds.
+    ``nodes`` are name patterns, ``detail`` names sections, ``match`` is a pattern of processes;
+    ``history`` and ``deadline`` are in seconds.
     """
 
     local: bool = False
@@ -34,6 +34,7 @@ class StatRequest(Struct, frozen=True):
     detail: list[str] | None = None
     history: float | None = None
     deadline: float | None = None
+    match: str | None = None
 
     async def ask(self, client: Client) -> Answer:
         """Send the request once and return the answer."""
@@ -44,7 +45,12 @@ class StatRequest(Struct, frozen=True):
     @property
     def options(self) -> StatOptions:
         """The keywords that all requests of a client take."""
-        return {"detail": self.detail, "history": self.history, "deadline": self.deadline}
+        return {
+            "detail": self.detail,
+            "history": self.history,
+            "deadline": self.deadline,
+            "match": self.match,
+        }
 
 
 async def ask_once(client: Client, request: StatRequest) -> Answer:

@@ -23,6 +23,9 @@ _NODES_END = b'},"error":""}'
 MIN_ROOM = 32 * 1024
 """Bytes that a node object may have for an agent that names the lowest limit, 64 KiB, or less."""
 
+_ANSWERS = frozenset({"sums", "error"})
+"""The fields of which the processes have one, if their agent knows ``match``."""
+
 NO_MATCH = "the agent of this node does not know `match`"
 
 
@@ -79,10 +82,15 @@ def _with_match(node: bytes) -> bytes:
     document = msgspec.json.decode(node)
     detail = document.get("detail")
     section = detail.get(MATCHED) if isinstance(detail, dict) else None
-    if section is None or (isinstance(section, dict) and section.keys() & {"sums", "error"}):
+    if answers_match(section):
         return node
     detail[MATCHED] = {"error": NO_MATCH}
     return encode(document)
+
+
+def answers_match(section: object) -> bool:
+    """Whether the JSON of the processes is an answer to ``match``: sums, an error, or nothing."""
+    return section is None or (isinstance(section, dict) and bool(section.keys() & _ANSWERS))
 
 
 def relabeled_node(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:

@@ -49,6 +49,9 @@ export class NodeView {
     this.charts = this.#charts(new Crosshair(repaint));
     this.panels = PANELS.map((panel) => new Panel(panel));
     this.grid = el("div", { class: "panels" });
+    this.match = null;
+    this.end = null;
+    this.grid.addEventListener("match", ({ detail }) => this.#find(detail));
     this.missing = el("p", { class: "note missing" });
     const spans = toggleGroup("Time shown", SPANS, String(preferences.span), (span) => {
       setPreferences({ span: Number(span) });
@@ -68,15 +71,14 @@ export class NodeView {
 
   /** Start the stream of the node's detail. It runs only while this view is open. */
   open() {
-    const selection = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5 };
-    const request = { ...selection, every: 1 };
-    this.end = this.connection.stream("node", request, (answer) => this.#update(answer));
+    this.#stream();
     this.requestHistory();
   }
 
   /** End the stream. */
   close() {
     this.end();
+    this.end = null;
   }
 
   /** Request the history: one hour, and the last minutes at a finer resolution. */
@@ -112,6 +114,23 @@ export class NodeView {
       chart.paint(heard, preferences.span);
     }
     this.#paintPanels(node);
+  }
+
+  #stream() {
+    const request = { type: 1, nodes: [pattern(this.name)], detail: SECTIONS, history: 5, every: 1 };
+    if (this.match !== null) {
+      request.match = this.match;
+    }
+    this.end = this.connection.stream("node", request, (answer) => this.#update(answer));
+  }
+
+  /** Show the processes that match, or the top ones for null. */
+  #find(match) {
+    if (this.end !== null && match !== this.match) {
+      this.match = match;
+      this.end();
+      this.#stream();
+    }
   }
 
   #paintPanels(node) {

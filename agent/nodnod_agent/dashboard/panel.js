@@ -15,6 +15,7 @@ export class Panel {
       "section",
       { class: `panel ${size}`, "data-section": section },
       el("h3", {}, title),
+      ...(this.drawing.above === undefined ? [] : [this.drawing.above]),
       this.fault,
       this.drawing.element,
       this.leftOut,

@@ -3,15 +3,15 @@
 import { el, show, write } from "./dom.js";
 import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
+import { Processes } from "./processes.js";
 import { Table } from "./table.js";
-import { toggleGroup } from "./togglegroup.js";
-import { bytes, exact, known, moment, number, partOf, perSecond, percent, rate } from "./units.js";
+import {
+  bytes, exact, known, moment, number, partOf, perSecond, percent, rate, whole,
+} from "./units.js";
 
 /** As in df: rounded up. Older agents do not tell it. */
 const shareUsed = ({ usedPercent, used, free }) =>
   usedPercent ?? (used + free > 0 ? Math.ceil((100 * used) / (used + free)) : null);
-
-const whole = (value) => (known(value) ? String(value) : "–");
 
 const warned = (text, isBad) => (isBad ? `▲ ${text}` : text);
 
@@ -81,41 +81,6 @@ class Interfaces extends SectionTable {
       { head: "Errors", kind: "number", of: ({ errors }) => warned(perSecond(errors), errors > 0) },
       { head: "Drops", kind: "number", of: ({ drops }) => perSecond(drops) },
     ]);
-  }
-}
-
-class Processes {
-  constructor() {
-    this.by = "byCpu";
-    this.section = null;
-    this.table = new Table("Top processes", [
-      { head: "PID", kind: "number minor", of: ({ pid }) => String(pid) },
-      { head: "Process", kind: "words", of: ({ name }) => name },
-      { head: "User", kind: "words", of: ({ user }) => user },
-      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
-      { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
-      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
-      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
-      { head: "Threads", kind: "number minor", of: ({ threads }) => whole(threads) },
-      { head: "State", kind: "words minor", of: ({ state }) => state ?? "" },
-      { head: "Started", kind: "words minor", of: ({ started }) => moment(started) },
-    ]);
-    this.count = el("span", { class: "note" });
-    const orders = { byCpu: "By CPU", byMemory: "By memory", byIo: "By disk I/O" };
-    const toggle = toggleGroup("Sort processes", orders, this.by, (by) => {
-      this.by = by;
-      this.paint(this.section);
-    });
-    const above = el("div", { class: "above" }, toggle, this.count);
-    this.element = el("div", {}, above, this.table.element);
-  }
-
-  paint(section) {
-    this.section = section;
-    if (section !== null) {
-      this.table.paint(section[this.by] ?? []);
-      write(this.count, `${section.count} in all; CPU in percent of one core`);
-    }
   }
 }
 
@@ -280,7 +245,7 @@ function series({ name, labels = {} }) {
 /** The sections that are drawn, in order: title, drawing, size if larger than one cell, `optional` if most do without. */
 export const PANELS = [
   { section: "cpu", title: "Cores", Drawing: Cores },
-  { section: "processes", title: "Top processes", Drawing: Processes, size: "wide tall" },
+  { section: "processes", title: "Processes", Drawing: Processes, size: "wide tall" },
   { section: "memory", title: "Memory", Drawing: MemoryParts },
   { section: "pressure", title: "Pressure, last 10 s", Drawing: Pressure },
   { section: "filesystems", title: "Filesystems", Drawing: Filesystems, size: "wide" },

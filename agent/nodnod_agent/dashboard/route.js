@@ -1,7 +1,7 @@
 // Node names in other notations: in the page's address, and as a pattern in a request.
 
 /** The longest pattern that a request may have, in characters. */
-const LONGEST = 128;
+export const LONGEST = 128;
 
 /** The name in `#/node/NAME`, or null for the overview. */
 export function nodeInAddress() {

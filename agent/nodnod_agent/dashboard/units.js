@@ -96,6 +96,11 @@ export function moment(unix) {
   return (today ? CLOCK : DAY).format(date);
 }
 
+/** A whole number. */
+export function whole(value) {
+  return known(value) ? String(value) : NONE;
+}
+
 /** `1 node`, `2 nodes`. */
 export function count(many, noun) {
   return `${many} ${noun}${many === 1 ? "" : "s"}`;

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from nodnod_client.sections import Sensors, Stall
+from nodnod_client.sections import ProcessSums, Sensors, Stall
 
 STATS = "stats"
 """The key of the seven numbers that every node has, next to the names of the sections."""
@@ -141,6 +141,11 @@ def _service_problems(section: Any) -> Iterator[tuple[Labels, Any]]:
     return (((problem.name, problem.state), problem) for problem in section.problems)
 
 
+def _process_sums(section: Any) -> Iterator[tuple[Labels, Any]]:
+    if isinstance(section.sums, ProcessSums):
+        yield (), section.sums
+
+
 def _gpus(section: Iterable[Any]) -> Iterator[tuple[Labels, Any]]:
     return (((str(number), gpu.name), gpu) for number, gpu in enumerate(section))
 
@@ -265,6 +270,16 @@ _GROUPS = (
     )),
     _MetricGroup("processes", (), _one, (
         _Series("processes", "Number of processes.", "count"),
+    )),
+    _MetricGroup("processes", (), _process_sums, (
+        _Series("processes_matched", "Number of processes that match.", "count"),
+        _Series("processes_matched_cpu_ratio", "Their CPU time; 1 is one core.", _percent("cpu")),
+        _Series("processes_matched_memory_bytes", "Their resident memory.", "rss"),
+        _Series("processes_matched_threads", "Number of their threads.", "threads"),
+        _Series("processes_matched_read_bytes_per_second", "Bytes that they read from storage.",
+                "read_bytes"),
+        _Series("processes_matched_written_bytes_per_second", "Bytes that they write to storage.",
+                "write_bytes"),
     )),
     _MetricGroup("services", (), _one, (
         _Series("services", "Number of loaded services of systemd.", "count"),

@@ -60,9 +60,12 @@ class Metrics:
         self._timings = timings
         self._process = psutil.Process()
 
-    def of_node(self) -> bytes:
-        """Return the metrics of this node, with all sections that are known, and of this agent."""
-        return generate_latest(_Page(self._own()))
+    def of_node(self, match: str | None = None) -> bytes:
+        """Return the metrics of this node, with all sections that are known, and of this agent.
+
+        With ``match`` the processes are those whose names match.
+        """
+        return generate_latest(_Page(self._own(match)))
 
     def of_cluster(self, body: bytes) -> bytes:
         """Return the metrics of the nodes in an answer to type 1.
@@ -85,8 +88,8 @@ class Metrics:
         is_up = _gauge("nodnod_up", "1 if the node answered without an error.", up, "node")
         return generate_latest(_Page([is_up, *_node_metrics(nodes, by_node=True)]))
 
-    def _own(self) -> Iterator[Metric]:
-        raw = msgspec.Raw(self._node.local.entry(_ALL_SECTIONS))
+    def _own(self, match: str | None) -> Iterator[Metric]:
+        raw = msgspec.Raw(self._node.local.entry(_ALL_SECTIONS._replace(match=match)))
         yield from _node_metrics([NodeSections("", _sections(decode_node(raw), raw))])
         yield from self._requests()
         yield from self._peers()

@@ -7,7 +7,7 @@ allows no scripts but the dashboard's.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from http import HTTPStatus
 from importlib.resources import files
 from math import isfinite
@@ -147,10 +147,13 @@ class Pages:
 
     def _stat(self, request: _PageRequest) -> None:
         kind = RequestType.STAT_ALL if request.path == "/stat/all" else RequestType.STAT
-        self._ask(kind, request, lambda body: request.reply(page(200, JSON, body)))
+        self._ask(kind, request, lambda _, body: request.reply(page(200, JSON, body)))
 
     def _ask(
-        self, kind: RequestType, request: _PageRequest, on_answer: Callable[[bytes], None]
+        self,
+        kind: RequestType,
+        request: _PageRequest,
+        on_answer: Callable[[Question, bytes], None],
     ) -> None:
         """Send a request to the node under the same rules as a WebSocket client's."""
         fields: dict[str, object] = {"type": int(kind)}
@@ -170,11 +173,9 @@ class Pages:
             self.node.counters.refused(error.code)
             request.reply(page(400, JSON, responder.encoder.refusal(error)))
             return
-        if request.path not in _STATS:  # metrics are about whole sections
-            question = question._replace(match=None)
         timeout = decoded.timeout or DEFAULT_TIMEOUT
         deadline = self.node.clock.time() + timeout
-        waiter = _PageWaiter(timeout, deadline, (), self, request, on_answer)
+        waiter = _PageWaiter(timeout, deadline, (), self, request, partial(on_answer, question))
         self.waiting.add(waiter)
         responder.ask(question, waiter)
 
@@ -182,14 +183,17 @@ class Pages:
         """Respond with the sections that are known; those in ``detail`` are collected first."""
         if detail := [*request.query.get("detail", ()), *self._scraped]:
             request = request._replace(query=request.query | {"detail": detail})
-            self._ask(
-                RequestType.STAT, request, lambda _: self._write(request, self._metrics.of_node)
-            )
+
+        def write(question: Question) -> None:
+            self._write(request, lambda: self._metrics.of_node(question.match))
+
+        if detail:
+            self._ask(RequestType.STAT, request, lambda question, _: write(question))
         else:
-            self._write(request, self._metrics.of_node)
+            write(Question())
 
     def _cluster_metrics(self, request: _PageRequest) -> None:
-        def write(body: bytes) -> None:
+        def write(_: Question, body: bytes) -> None:
             self._write(request, lambda: self._metrics.of_cluster(body))
 
         self._ask(RequestType.STAT_ALL, request, write)

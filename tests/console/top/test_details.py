@@ -8,6 +8,7 @@ from doubles.terminal import Terminal, watching
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
 from eventually import eventually
+from nodnod_agent.console.top.details import pattern_of
 from nodnod_client.sections import SECTIONS
 
 LOAD = {"load": {"load1": 3.13, "load5": 2.5, "load15": 1.25}}
@@ -95,6 +96,37 @@ async def test_long_details_scroll(server: V2Server, opened: Terminal) -> None:
     await eventually(at_the_end, why=opened.text)
     await opened.press("home", "j", "k")
     await opened.shows("user 1.0 %")
+
+
+async def test_processes_are_searched_for_and_shown_with_their_sums(
+    server: V2Server, opened: Terminal
+) -> None:
+    def matches() -> list[object]:
+        return [request.get("match") for request in server.streams.values()]
+
+    await opened.press("slash", *"post")
+    await eventually(lambda: "*post*" in matches())
+    row = {"pid": 7, "name": "postgres", "user": "pg", "cpu": 12.0, "rss": 1 << 20}
+    sums = {"count": 3, "cpu": 34.0, "rss": 3 << 20, "threads": 9}
+    none = {"readBytes": None, "writeBytes": None}
+    lists: dict[str, object] = {key: [] for key in ("byCpu", "byMemory", "byIo")}
+    found = {"count": 99, **lists, "matching": [row], "sums": sums | none}
+    server.nodes = [node_object("kyle", detail={"processes": found})]
+    await server.tick()
+    await opened.shows("3 of 99 processes match   CPU 34%   memory 3.0 MiB   9 threads")
+    await opened.shows("and 2 more")
+
+    await opened.press("escape")
+    await eventually(lambda: matches() == [None, None])
+    await opened.press("escape")
+    await server.streaming_count(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"), [("", None), (" ", None), ("post", "*post*"), ("post*", "post*")]
+)
+def test_a_part_of_a_name_is_a_pattern(text: str, pattern: str | None) -> None:
+    assert pattern_of(text) == pattern
 
 
 async def test_wildcards_in_the_name_of_a_node_are_escaped() -> None:

@@ -13,15 +13,25 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.timer import Timer
+from textual.widgets import Footer, Input, Static
 
 from nodnod_agent.console.stat_request import StatRequest, answers
 from nodnod_agent.console.top.node_panel import HISTORY, body, head
 from nodnod_agent.console.units import plain
 from nodnod_client.client import Client
 from nodnod_client.errors import StatFailedError
-from nodnod_client.messages import Answer, NodeStats
+from nodnod_client.messages import MAX_NAME_LENGTH, Answer, NodeStats
 from nodnod_client.sections import SECTIONS
+
+TYPING = 0.3
+"""Seconds without a key after which what was typed is asked for: agents limit such questions."""
+
+
+def pattern_of(text: str) -> str | None:
+    """The pattern of processes that a user means: a part of a name, or a pattern; None for all."""
+    text = text.strip()
+    return text if set(text) & set("*?[") else f"*{text}*" if text else None
 
 
 class _Body:
@@ -40,6 +50,7 @@ class Details(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,q", "back", "Back", key_display="esc"),
+        Binding("slash", "search", "Processes", key_display="/"),
         Binding("j", "move(1)", "Down", show=False),
         Binding("k", "move(-1)", "Up", show=False),
         Binding("space", "app.pause", "Pause"),
@@ -50,6 +61,7 @@ class Details(Screen[None]):
     Details #head { height: 2; padding: 0 1; background: $surface; }
     Details #body { width: 1fr; height: auto; padding: 0 1; }
     Details #banner { height: 1; }
+    Details #search { height: 1; border: none; padding: 0 1; }
     """
 
     def __init__(
@@ -69,6 +81,8 @@ class Details(Screen[None]):
         self._since = since
         self._paused = paused
         self._wall = wall
+        self._match: str | None = None
+        self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the parts from top to bottom."""
@@ -77,16 +91,53 @@ class Details(Screen[None]):
         with VerticalScroll():
             yield Static("", id="body")
         yield Static(id="banner")
+        yield Input(
+            id="search",
+            placeholder="processes: part of a name, or a pattern: postgres*",
+            max_length=MAX_NAME_LENGTH - 2,
+        )
         yield Footer()
 
     def on_mount(self) -> None:
         """Start the stream of details."""
         self._show_error("")
+        self._leave_input()
         self._follow()
 
     def action_back(self) -> None:
-        """Close the screen; this ends the worker, and with it the stream."""
-        self.dismiss()
+        """End the search, or else close the screen; this ends the worker, and with it the stream."""
+        box = self.query_one(Input)
+        if box.display or box.value:
+            box.value = ""
+            self._leave_input()
+        else:
+            self.dismiss()
+
+    def action_search(self) -> None:
+        """Open the input of the name of processes."""
+        box = self.query_one(Input)
+        box.display = True
+        self.set_focus(box)
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Ask for the processes once the user pauses."""
+        if self._typing is not None:
+            self._typing.stop()
+        text = message.value
+        self._typing = self.set_timer(TYPING, lambda: self._search(text))
+
+    def on_input_submitted(self) -> None:
+        """Keep the search and return the keys to the numbers."""
+        self._leave_input()
+
+    def _search(self, text: str) -> None:
+        if (match := pattern_of(text)) != self._match:
+            self._match = match
+            self._follow()
+
+    def _leave_input(self) -> None:
+        self.query_one(Input).display = False
+        self.set_focus(self.query_one(VerticalScroll))
 
     def action_move(self, by: int) -> None:
         """Scroll by this many lines."""
@@ -98,6 +149,7 @@ class Details(Screen[None]):
             nodes=[glob.escape(self.node_name)],  # a name may contain wildcards
             detail=sorted(SECTIONS),
             history=HISTORY,
+            match=self._match,
         )
         try:
             async for item in answers(self._client, request, self._every):

@@ -32,6 +32,7 @@ from nodnod_client.sections import (
     Pressure,
     Process,
     Processes,
+    ProcessSums,
     Sensors,
     ServiceProblem,
     Services,
@@ -160,6 +161,16 @@ def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
 
 
 def _processes(processes: Processes, width: int, now: float) -> RenderableType:
+    sums = processes.sums
+    if sums is not UNSET:
+        matching = processes.matching or []
+        parts: list[RenderableType] = [Text(_sums(sums, processes.count), "dim")]
+        if matching:
+            columns = ("PID", "CPU", "Memory")
+            parts.append(_process_table("Matching", matching, columns, width, now))
+        if (more := sums.count - len(matching)) > 0:
+            parts.append(Text(f"and {more} more", "dim"))
+        return Group(*parts)
     lists = (
         ("CPU", processes.by_cpu, ("PID", "CPU", "Memory")),
         ("memory", processes.by_memory, ("PID", "CPU", "Memory")),
@@ -169,14 +180,34 @@ def _processes(processes: Processes, width: int, now: float) -> RenderableType:
     for what, rows, narrow in lists:
         if not rows and rows is processes.by_io:
             continue
-        titles = tuple(_PROCESS_COLUMNS) if width >= _WIDE_PROCESSES else narrow
-        table = _table(f"Most {what}", "User", right=titles)
-        table.columns[0].width = max(10, min(28, width - 16 - 8 * len(titles)))
-        for row in rows[:_MAX_PROCESSES]:
-            cells = [Text(_PROCESS_COLUMNS[title](row, now)) for title in titles]
-            table.add_row(Text(plain(row.name)), Text(plain(row.user)), *cells)
-        tables.append(table)
+        tables.append(_process_table(f"Most {what}", rows[:_MAX_PROCESSES], narrow, width, now))
     return Group(*tables)
+
+
+def _process_table(
+    title: str, rows: list[Process], narrow: tuple[str, ...], width: int, now: float
+) -> Table:
+    """A table of processes; where there is little room, only of the columns ``narrow``."""
+    titles = tuple(_PROCESS_COLUMNS) if width >= _WIDE_PROCESSES else narrow
+    table = _table(title, "User", right=titles)
+    table.columns[0].width = max(10, min(28, width - 16 - 8 * len(titles)))
+    for row in rows:
+        cells = [Text(_PROCESS_COLUMNS[title](row, now)) for title in titles]
+        table.add_row(Text(plain(row.name)), Text(plain(row.user)), *cells)
+    return table
+
+
+def _sums(sums: ProcessSums, count: int) -> str:
+    threads = [] if sums.threads is None else [counted(sums.threads, "thread")]
+    parts = [
+        f"{sums.count} of {count} processes match",
+        f"CPU {sums.cpu:.0f}%",
+        f"memory {human_bytes(sums.rss)}",
+        *threads,
+        f"read {rate(sums.read_bytes)}",
+        f"written {rate(sums.write_bytes)}",
+    ]
+    return "   ".join(parts)
 
 
 def _services(services: Services, width: int, now: float) -> RenderableType:
