@@ -354,11 +354,30 @@ class CustomFile(Struct, frozen=True):
     error: str | UnsetType = UNSET
 
 
+class CustomFamily(Struct, frozen=True, omit_defaults=True):
+    """What ``file`` says of the numbers of one family, in Prometheus' words.
+
+    ``type`` is ``counter``, ``gauge``, ``histogram``, ``summary`` or ``untyped``. The numbers of a
+    histogram are called ``name`` with ``_bucket``, ``_sum`` and ``_count``, those of a summary
+    ``name``, and with ``_sum`` and ``_count``; all others ``name``.
+    """
+
+    file: str
+    name: str
+    type: str = "untyped"
+    help: str = ""
+
+
 class Custom(Struct, frozen=True):
-    """The files of ``custom.directory`` by name, and their numbers, those of stale ones too."""
+    """The files of ``custom.directory`` by name, and their numbers, those of stale ones too.
+
+    ``families`` has those of which a file tells the type or the help; it is empty in answers of an
+    agent that does not know it.
+    """
 
     files: list[CustomFile]
     numbers: list[CustomNumber]
+    families: list[CustomFamily] = []
 
 
 SHAPES: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 
 from nodnod_agent.collectors.custom import MAX_JSON, CustomCollector
 from nodnod_client.codec import encode
-from nodnod_client.sections import Custom, CustomFile, CustomNumber
+from nodnod_client.sections import Custom, CustomFamily, CustomFile, CustomNumber
 
 NOW = 1.7e9
 MAX_AGE = 600.0
@@ -63,6 +63,7 @@ def test_a_prom_and_a_json_file_are_rows_by_name(tmp_path: Path) -> None:
             CustomNumber("queue.prom", "queue", 3.0, {"kind": "mail"}),
             CustomNumber("queue.prom", "queue", 0.5),
         ],
+        [CustomFamily("queue.prom", "queue", "gauge")],
     )
 
 
@@ -80,6 +81,37 @@ def test_a_histogram_keeps_its_series_and_a_counter_ends_in_total(tmp_path: Path
         "d_count": 2,
         "c_total": 1,
     }
+
+
+def test_type_and_help_of_a_family_are_kept(tmp_path: Path) -> None:
+    text = """# HELP jobs Done \\n so far.
+# TYPE jobs counter
+jobs{queue="mail"} 1
+# TYPE took histogram
+took_bucket{le="+Inf"} 1
+took_sum 2
+took_count 1
+# HELP plain Only help.
+plain 1
+# TYPE empty gauge
+# TYPE odd info
+odd 1
+"""
+    found = only(tmp_path, "a.prom", text)
+    assert found.families == [
+        CustomFamily("a.prom", "jobs_total", "counter", "Done \n so far."),
+        CustomFamily("a.prom", "took", "histogram"),
+        CustomFamily("a.prom", "plain", help="Only help."),
+    ]
+    assert len(found.numbers) == 6
+
+
+def test_a_family_with_two_types_has_the_first_and_a_long_help_is_cut(tmp_path: Path) -> None:
+    text = f"# HELP a {'x' * 900}\n# TYPE a gauge\na 1\nb 1\n"
+    found = only(tmp_path, "a.prom", text + "# TYPE a summary\na_sum 2\n")
+    kinds = [(one.name, one.type, len(one.help)) for one in found.families]
+    assert kinds == [("a", "gauge", 300)]
+    assert errors(found) == {"a.prom": "a has two types; the first counts"}
 
 
 @pytest.mark.parametrize(("age", "stale"), [(600, False), (601, True), (-601, True)])

@@ -23,7 +23,7 @@ from nodnod_agent.collectors.custom_formats import (
 )
 from nodnod_agent.collectors.kernel_files import text
 from nodnod_client.codec import encode
-from nodnod_client.sections import Custom, CustomFile, CustomNumber
+from nodnod_client.sections import Custom, CustomFamily, CustomFile, CustomNumber
 
 MAX_BYTES = 1024 * 1024
 """Bytes of all files together."""
@@ -82,7 +82,7 @@ class CustomCollector:
         if more := len(names) - len(rows):
             error = f"this file and all that follow, {more}, are not read: at most {MAX_FILES} are"
             files.append(CustomFile(text(names[MAX_FILES]), None, stale=False, error=error))
-        return Custom(files, room.numbers)
+        return Custom(files, room.numbers, room.families)
 
     def reset(self) -> None:
         """Forget what the files held."""
@@ -123,6 +123,7 @@ class _Room:
 
     def __init__(self) -> None:
         self.numbers: list[CustomNumber] = []
+        self.families: list[CustomFamily] = []
         self._bytes = MAX_BYTES
         self._json = MAX_JSON
         self._seen: set[Series] = set()
@@ -137,6 +138,11 @@ class _Room:
     def admit(self, content: Content) -> list[str]:
         """Take the numbers of a file that there is room for; all faults of the file."""
         faults = [*content.faults]
+        for family in content.families.values():
+            size = len(encode(family)) + 1
+            if size <= self._json:  # without room its numbers have no type
+                self._json -= size
+                self.families.append(family)
         for series, number in content.numbers.items():
             size = len(encode(number)) + 1
             if series in self._seen:

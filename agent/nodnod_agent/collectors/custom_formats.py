@@ -10,13 +10,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO, cast
 
-from nodnod_client.sections import CustomNumber
+from nodnod_client.sections import CustomFamily, CustomNumber
 
 MAX_NUMBERS = 2000
 """Numbers of all files together. 2,000 with labels take 50 ms to parse."""
 
 MAX_LINE = 1000
 """Characters of a line: the parser's time grows with the square of it."""
+
+MAX_HELP = 300
+"""Characters of a help text that are kept."""
+
+TYPES = frozenset({"counter", "gauge", "histogram", "summary"})
+"""The types of Prometheus' text format but for ``untyped``."""
 
 OWN_PREFIXES = ("nodnod_", "process_")
 """How the names of the agent's own metrics begin."""
@@ -34,6 +40,7 @@ class Content:
     def __init__(self, file: str) -> None:
         self._file = file
         self.numbers: dict[Series, CustomNumber] = {}
+        self.families: dict[str, CustomFamily] = {}
         self.faults: list[str] = []
 
     def add(self, name: str, value: object, labels: Mapping[str, str] | None = None) -> None:
@@ -53,6 +60,16 @@ class Content:
         else:
             self.numbers[series] = CustomNumber(self._file, name, number, dict(labels))
 
+    def describe(self, name: str, type_: str, help_: str) -> None:
+        """Take what is said of a family, unless that is nothing."""
+        if type_ not in TYPES:
+            type_ = "untyped"
+        if type_ == "untyped" and not help_:
+            return
+        family = CustomFamily(self._file, name, type_, help_[:MAX_HELP])
+        if self.families.setdefault(name, family).type != type_:
+            self.faults.append(f"{name} has two types; the first counts")
+
 
 def is_name(name: str) -> bool:
     """Whether Prometheus allows this name of a metric, in any version."""
@@ -67,8 +84,7 @@ def is_label(name: str) -> bool:
 def parse_prom(data: bytes, file: str) -> Content:
     """Prometheus' text format, from a file of this name; what follows a line that is wrong is lost.
 
-    Types, help and timestamps are not kept. The name of a counter ends in ``_total``, and is made
-    to.
+    Timestamps are not kept. The name of a counter ends in ``_total``, and is made to.
     """
     # Imported here: the library takes memory, and few agents have such files.
     from prometheus_client.parser import text_fd_to_metric_families
@@ -83,8 +99,12 @@ def parse_prom(data: bytes, file: str) -> Content:
     try:
         # The parser only iterates over the lines.
         for family in text_fd_to_metric_families(cast("TextIO", lines)):
+            before = len(content.numbers)
             for sample in family.samples:
                 content.add(sample.name, sample.value, sample.labels)
+            if len(content.numbers) > before:
+                ending = "_total" if family.type == "counter" else ""
+                content.describe(family.name + ending, family.type, family.documentation)
     except Exception:  # noqa: BLE001 - ValueError or, for some lines, IndexError
         content.faults.append(f"line {lines.number} is not in Prometheus' text format")
     return content

@@ -18,21 +18,20 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
-    UnknownMetricFamily,
 )
 from prometheus_client.registry import Collector
 
-from nodnod_agent.collectors.custom_formats import OWN_PREFIXES, is_label, is_name
 from nodnod_agent.collectors.moment import Timing
 from nodnod_agent.core.counters import DURATIONS, Histogram
 from nodnod_agent.core.membership.link import LinkState
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
+from nodnod_agent.http.custom_metrics import custom_metrics
 from nodnod_agent.http.metric_table import STATS, TRUNCATED, NodeSections, gauges
 from nodnod_client import __version__
 from nodnod_client.codec import decode_node, decode_peer_answer
 from nodnod_client.messages import FullStats, RequestType
-from nodnod_client.sections import SECTIONS, SHAPES, Custom, truncated
+from nodnod_client.sections import SECTIONS, SHAPES, truncated
 
 STALE = "stale:"
 """How the error of a node with old numbers begins; docs/protocol.md defines it."""
@@ -204,38 +203,7 @@ def _sections(stats: FullStats, raw: msgspec.Raw) -> dict[str, Any]:
 def _node_metrics(nodes: list[NodeSections], *, by_node: bool = False) -> Iterator[Metric]:
     for gauge in gauges(nodes, by_node=by_node):
         yield _gauge(gauge.name, gauge.help, gauge.values, *gauge.labels)
-    yield from _custom(nodes, by_node=by_node)
-
-
-def _custom(nodes: list[NodeSections], *, by_node: bool) -> Iterator[Metric]:
-    """Yield the numbers of all custom files but the stale ones, under their own names.
-
-    A peer may send anything: what this agent would not have read is left out.
-    """
-    found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-    for node in nodes:
-        custom: Custom | None = node.sections.get("custom")
-        if custom is None:
-            continue
-        stale = {file.name for file in custom.files if file.stale}
-        for number in custom.numbers:
-            name, labels = number.name, number.labels
-            if number.file in stale or not is_name(name) or name.startswith(OWN_PREFIXES):
-                continue
-            if not all(map(is_label, labels)):
-                continue
-            if by_node:
-                # As Prometheus does with a label of a target's own.
-                labels = {
-                    "exported_node" if label == "node" else label: value
-                    for label, value in labels.items()
-                } | {"node": node.name}
-            found.setdefault(name, {})[tuple(sorted(labels.items()))] = number.value
-    for name, values in found.items():
-        family = UnknownMetricFamily(name, "From a file of custom.directory.")
-        for series, value in values.items():
-            family.add_sample(name, dict(series), value)
-        yield family
+    yield from custom_metrics(nodes, by_node=by_node)
 
 
 Values = float | Mapping[Any, float]
