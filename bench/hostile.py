@@ -132,7 +132,7 @@ async def costly_questions(one: RawClient) -> None:
     """Asks for the longest history, each time a little different, so that no answer is cached."""
     await one.shake()
     for number in _numbers:
-        question = b'{"type":1,"history":%.3f,"id":%d}' % (3600 - number % 3000, number)
+        question = b'{"type":1,"history":%.3f,"id":%d}' % (604_800 - number % 600_000, number)
         await one.send(frame(question) * 8)
         await one.take()
 

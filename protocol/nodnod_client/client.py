@@ -124,7 +124,7 @@ class Client:
 
         ``stat_type``: a StatType, all stats or only CPU, memory or disk.
         ``detail``: names of sections to add (see nodnod_client.sections).
-        ``history``: seconds of history to add, at most 3600.
+        ``history``: seconds of history to add, at most 604800 (a week).
         ``deadline``: seconds that the agent may take, from 0.05 to 30.
         ``match``: a name or pattern; with ``processes`` in ``detail``, that section then has the
         processes with such names (``matching``) and their ``sums``.

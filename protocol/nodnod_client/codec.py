@@ -29,7 +29,7 @@ _EXPECTED = {
     "statType": "must be 0, 1, 2 or 3",
     "id": "must be an integer of 53 bits or a string of at most 64 characters",
     "detail": "must be a list of at most 64 section names",
-    "history": "must be seconds, above 0 and at most 3600",
+    "history": "must be seconds, above 0 and at most 604800",
     "nodes": "must be a list of at most 256 node names or patterns of 1 to 128 characters",
     "timeout": "must be between 0.05 and 30",
     "every": "must be between 0.25 and 3600",

@@ -15,6 +15,10 @@ MAX_MESSAGE = 4 * 2**20
 """Bytes of the largest message that an agent sends, unless the receiver has named a lower limit."""
 
 MAX_NAME_LENGTH = 128
+
+MAX_HISTORY = 7 * 86_400
+"""Seconds of history that a request may ask for."""
+
 MAX_PATTERNS = 256
 
 RequestId = (
@@ -53,7 +57,7 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
     stat_type: Annotated[int, Meta(ge=0, le=3)] | None = 0
     id: RequestId | None = None
     detail: Annotated[list[Section], Meta(max_length=64)] | None = None
-    history: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    history: Annotated[float, Meta(gt=0, le=MAX_HISTORY)] | None = None
     nodes: Annotated[list[NamePattern], Meta(max_length=MAX_PATTERNS)] | None = None
     timeout: Annotated[float, Meta(ge=0.05, le=30)] | None = None
     every: Annotated[float, Meta(ge=0.25, le=3600)] | None = None
@@ -63,7 +67,9 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
 class History(Struct, frozen=True, rename="camel"):
     """The history of one node: point ``i`` of ``n`` is of ``end - (n - 1 - i) * every``.
 
-    A point is None where there was no sample.
+    A point is a mean, or None where there was no sample. Those in ``…_max`` are the highest samples;
+    they are there where ``every`` is longer than the agent's interval. A list is empty where the
+    node lacks the number, or its agent does not know it. Bytes are per second.
     """
 
     every: float
@@ -71,6 +77,18 @@ class History(Struct, frozen=True, rename="camel"):
     cpu_used: list[float | None] = []
     memory_used_percent: list[float | None] = []
     disk_used_percent: list[float | None] = []
+    recv_bytes: list[float | None] = []
+    sent_bytes: list[float | None] = []
+    load1: list[float | None] = []
+    read_bytes: list[float | None] = []
+    write_bytes: list[float | None] = []
+    cpu_pressure: list[float | None] = []
+    memory_pressure: list[float | None] = []
+    io_pressure: list[float | None] = []
+    cpu_used_max: list[float | None] = []
+    memory_used_percent_max: list[float | None] = []
+    recv_bytes_max: list[float | None] = []
+    sent_bytes_max: list[float | None] = []
 
 
 class NodeStats(Struct, frozen=True, rename="camel"):

@@ -21,7 +21,7 @@ class StatOptions(TypedDict, total=False):
     detail: Texts
     """Names of sections to add to each node (see nodnod_client.sections)."""
     history: float | None
-    """Seconds of history to add to each node, at most 3600."""
+    """Seconds of history to add to each node, at most 604800 (a week)."""
     deadline: float | None
     """Seconds that the agent may take, from 0.05 to 30."""
     match: str | None

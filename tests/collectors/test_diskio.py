@@ -5,9 +5,12 @@ from nodnod_agent.collectors.diskio import (
     NAMES_FOR,
     DiskCounters,
     DiskIoCollector,
+    DiskTransfer,
     compute,
     is_disk,
+    is_stacked,
     parse_diskstats,
+    transfer,
 )
 from nodnod_agent.collectors.kernel_files import OptionalFile
 from nodnod_client.sections import DiskIo
@@ -68,6 +71,46 @@ def test_a_name_becomes_a_disk_when_the_system_lists_it(monkeypatch: pytest.Monk
 def test_rates_are_per_second_of_the_elapsed_time() -> None:
     after = {"sda": DiskCounters(50, 5000, 100, 10_000, 2.5)}
     assert compute({"sda": NOTHING}, after, 5.0) == {"sda": DiskIo(1000, 2000, 10, 20, 50)}
+
+
+def test_the_transfer_of_the_machine_leaves_out_disks_that_repeat_the_work_of_others() -> None:
+    section = {
+        "sda": DiskIo(10, 20, 1, 1, 5),
+        "sdb": DiskIo(1, 2, 1, 1, 5),
+        "md0": DiskIo(11, 22, 1, 1, 5),
+    }
+    assert transfer(section, {"md0"}) == DiskTransfer(11, 22)
+    assert transfer({"md0": section["md0"]}, {"md0"}) is None
+
+
+def test_what_is_stacked_on_other_disks_is_looked_up_for_new_ones_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(diskio, "is_stacked", lambda name: looked.append(name) or name == "dm-0")
+    disks = {"sda": NOTHING, "dm-0": NOTHING}
+    collector = DiskIoCollector(lambda: dict(disks))
+    for now in (1.0, 2.0, 3.0):
+        collector.read(now)
+    assert looked == ["sda", "dm-0"]
+    assert collector.stacked() == {"dm-0"}
+    disks["sdb"] = NOTHING
+    collector.read(4.0)
+    assert looked[2:] == ["sda", "dm-0", "sdb"]
+
+
+@pytest.mark.parametrize(("below", "stacked"), [([], False), (["sda1"], True)])
+def test_a_disk_with_others_below_it_is_stacked(
+    monkeypatch: pytest.MonkeyPatch, below: list[str], stacked: bool
+) -> None:
+    folders = {"/sys/block/cciss!c0d0/slaves": below}
+    monkeypatch.setattr(diskio.os, "listdir", folders.__getitem__)
+    assert is_stacked("cciss/c0d0") is stacked
+
+
+def test_a_volume_of_a_pool_of_zfs_is_stacked_and_a_disk_without_description_is_not() -> None:
+    assert is_stacked("zd16")
+    assert not is_stacked("no such disk")
 
 
 def test_a_new_disk_is_absent_until_its_second_reading() -> None:

@@ -16,10 +16,13 @@ from nodnod_client.sections import (
     SECTIONS,
     SHAPES,
     Cpu,
+    DiskIo,
     Filesystem,
     Load,
     Memory,
     NetworkIo,
+    Pressure,
+    Stall,
 )
 
 NOW = Moment(10.0, 20.0, 1700000000.0)
@@ -30,6 +33,12 @@ SECTION_VALUES = {
     "load": Load(0.5, 0.4, 0.3),
     "filesystems": [DISK],
     "network": {"eth0": NetworkIo(10, 20, 1, 0, 0), "docker0": NetworkIo(7, 7, 1, 0, 0)},
+    "diskio": {
+        "sda": DiskIo(10, 20, 1, 1, 5),
+        "sdb": DiskIo(20, 20, 1, 1, 5),
+        "dm-0": DiskIo(9, 9, 1, 1, 5),
+    },
+    "pressure": Pressure(Stall(25.0, 0.0), None, Stall(0.0, 0.0)),
 }
 
 
@@ -51,6 +60,9 @@ class FakeCollector:
 
     def uplinks(self) -> list[str]:
         return ["eth0"]
+
+    def stacked(self) -> list[str]:
+        return ["dm-0"]
 
     def reset(self) -> None:
         self.read(0.0)
@@ -77,8 +89,16 @@ def test_a_sample_has_the_numbers_the_sections_and_the_series() -> None:
         "recvBytes": 10,
         "sentBytes": 20,
         "load1": 0.5,
+        "readBytes": 30,
+        "writeBytes": 40,
+        "cpuPressure": 25.0,
+        "ioPressure": 0.0,
     }
     assert sample.sections["load"] == b'{"load1":0.5,"load5":0.4,"load15":0.3}'
+
+
+def test_a_section_that_the_machine_lacks_is_null() -> None:
+    sample = machine(pressure=None, diskio=None).sample(NOW)
     assert sample.sections["pressure"] == sample.sections["diskio"] == b"null"
 
 
@@ -108,7 +128,8 @@ def test_a_counted_disk_that_never_answered_is_an_error_of_the_node() -> None:
 
 
 def test_a_series_without_a_value_is_left_out() -> None:
-    sample = machine(network={}, filesystems=[], load=None).sample(NOW)
+    lacking = machine(network={}, filesystems=[], load=None, diskio={}, pressure=None)
+    sample = lacking.sample(NOW)
     assert sample.series.keys() == {"cpuUsed", "memoryUsedPercent"}
 
 

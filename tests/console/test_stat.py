@@ -158,6 +158,19 @@ def test_the_past_is_a_line_for_each_series_and_a_hole_is_blank(
     assert lines[-2:] == [["stan"], ["No", "history", "now."]]
 
 
+def test_the_highest_of_a_long_past_are_those_that_the_agent_knows(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    past = {"every": 1020.0, "end": 1e9, "cpuUsed": [10.0] * 593, "cpuUsedMax": [99.0] * 593}
+    v2.server.nodes = [node_object("kyle") | {"history": past | {"ioPressure": [2.5]}}]
+    assert main(["stat", "--server", v2.address, "--history", "604800"]) == 0
+    _, _, details = capsys.readouterr().out.partition("\n\n")
+    lines = [line.split() for line in details.splitlines()]
+    assert lines[1][:7] == ["The", "last", "7", "d", "by", "17", "min"]
+    assert [line[0] for line in lines[3:]] == ["cpuUsed", "ioPressure"]
+    assert lines[3][-8:] == ["10.0", "%", "10.0", "%", "99.0", "%", "10.0", "%"]
+
+
 @pytest.mark.parametrize(
     "past", [{"every": 0, "end": 1, "load1": [1]}, {"every": 1, "end": 1, "load1": ["x"]}, {}]
 )

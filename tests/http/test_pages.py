@@ -177,6 +177,14 @@ def test_metrics_have_the_sums_of_the_processes_that_match(browser: Browser) -> 
     assert b"p*" not in browser.get(f"/metrics?{query}").body
 
 
+def test_the_past_is_requested_in_seconds_and_has_no_effect_on_metrics(browser: Browser) -> None:
+    nodes = browser.read("/stat?history=604800")["nodes"]
+
+    assert nodes["own"]["history"]["every"] == 1.0
+    assert "history" in browser.read("/stat/all?history=60")["nodes"]["own"]
+    assert b"history" not in browser.get("/metrics/cluster?history=60").body
+
+
 @pytest.mark.parametrize("query", ["nodes=own", "nodes=o*", "nodes=own,o%3Fn", "nodes=%6Fwn"])
 def test_nodes_are_requested_by_name_or_pattern(browser: Browser, query: str) -> None:
     browser.harness.peer("kyle")
@@ -210,6 +218,8 @@ BAD = [
     ("timeout=nan", "bad_request", '`timeout` must be between 0.05 and 30, got "nan"'),
     ("timeout=1e999", "bad_request", '`timeout` must be between 0.05 and 30, got "1e999"'),
     ("timeout=1&timeout=99", "bad_request", "`timeout` must be between 0.05 and 30, got 99"),
+    ("history=604801", "bad_request", "`history` must be seconds, above 0 and at most 604800"),
+    ("history=x", "bad_request", "`history` must be seconds, above 0 and at most 604800"),
     ("detail=colour", "unknown_section", "`detail` must name sections (containers, cpu,"),
     ("detail=" + "cpu," * 65, "bad_request", "`detail` must be a list of at most 64"),
     ("match=" + "x" * 129, "bad_request", "`match` must be a name or pattern of 1 to 128"),

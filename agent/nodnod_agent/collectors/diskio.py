@@ -1,7 +1,7 @@
 """The ``diskio`` section: what each whole disk reads and writes per second."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import NamedTuple
 
@@ -28,6 +28,13 @@ class DiskCounters(NamedTuple):
     writes: float
     write_bytes: float
     busy: float | None
+
+
+class DiskTransfer(NamedTuple):
+    """Bytes per second from and to the disks of the machine."""
+
+    read_bytes: float
+    write_bytes: float
 
 
 Disks = dict[str, DiskCounters]
@@ -69,11 +76,23 @@ def compute(before: Disks, after: Disks, elapsed: float) -> dict[str, DiskIo]:
     }
 
 
+def transfer(section: dict[str, DiskIo], stacked: Collection[str]) -> DiskTransfer | None:
+    """The sum of the disks that are not ``stacked`` on others; None without any."""
+    disks = [disk for name, disk in section.items() if name not in stacked]
+    if not disks:
+        return None
+    return DiskTransfer(
+        sum(disk.read_bytes for disk in disks), sum(disk.write_bytes for disk in disks)
+    )
+
+
 class DiskIoCollector:
     """Reads /proc/diskstats; psutil on other systems."""
 
     def __init__(self, source: Callable[[], Disks | None] | None = None) -> None:
         self._is_disk = cache(is_disk)
+        self._stacked: set[str] = set()
+        self._known: Collection[str] = ()
         self._names_until = 0.0
         self._source = source or file_source(
             "/proc/diskstats", lambda data: parse_diskstats(data, self._is_disk), psutil_disks
@@ -85,12 +104,30 @@ class DiskIoCollector:
         """The section since the previous reading; None on a machine without disk counters."""
         if now >= self._names_until:
             self._is_disk.cache_clear()
+            self._known = ()
             self._names_until = now + NAMES_FOR
         disks, before = self._source(), self._disks
         if disks is None:
             return None
         elapsed, self._when, self._disks = now - self._when, now, disks
+        if disks.keys() != self._known:
+            self._known = disks.keys()
+            self._stacked = {text(name) for name in disks if is_stacked(name)}
         return compute(before, disks, elapsed)
+
+    def stacked(self) -> Collection[str]:
+        """The disks, as in the section, that repeat the work of others."""
+        return self._stacked
+
+
+def is_stacked(name: str) -> bool:
+    """Whether a disk repeats the work of others: it is built on them, or on a pool of ZFS."""
+    if name.startswith("zd"):
+        return True
+    try:
+        return bool(os.listdir(f"/sys/block/{name.replace('/', '!')}/slaves"))
+    except OSError:
+        return False
 
 
 def is_disk(name: str) -> bool:

@@ -11,7 +11,7 @@ from nodnod_agent.collectors.cgroup import follow_cgroup
 from nodnod_agent.collectors.containers import ContainersCollector
 from nodnod_agent.collectors.cpu import CpuCollector
 from nodnod_agent.collectors.custom import CustomCollector
-from nodnod_agent.collectors.diskio import DiskIoCollector
+from nodnod_agent.collectors.diskio import DiskIoCollector, transfer
 from nodnod_agent.collectors.filesystems import FilesystemsCollector, disk_faults, disk_sums
 from nodnod_agent.collectors.gpu import GpuCollector
 from nodnod_agent.collectors.kernel_files import SharedFile
@@ -107,6 +107,8 @@ class Machine:
         cpu, memory, load = values["cpu"], values["memory"], values["load"]
         disks = disk_sums(values["filesystems"] or ())
         total = traffic(values["network"] or {}, self._collectors.network.uplinks())
+        disk_io = transfer(values["diskio"] or {}, self._collectors.diskio.stacked())
+        stalls = values["pressure"]
         series = {
             "cpuUsed": cpu and cpu.used,
             "memoryUsedPercent": memory and round(percent(memory.used, memory.total), 2),
@@ -114,6 +116,11 @@ class Machine:
             "recvBytes": total.recv_bytes if values["network"] else None,
             "sentBytes": total.sent_bytes if values["network"] else None,
             "load1": load and load.load1,
+            "readBytes": disk_io and disk_io.read_bytes,
+            "writeBytes": disk_io and disk_io.write_bytes,
+            "cpuPressure": stalls and stalls.cpu and stalls.cpu.some,
+            "memoryPressure": stalls and stalls.memory and stalls.memory.some,
+            "ioPressure": stalls and stalls.io and stalls.io.some,
         }
         return Sample(
             time=at.unix,

@@ -20,6 +20,8 @@ from nodnod_agent.core.encoding import NO_MATCH, answers_match
 from nodnod_agent.core.question import MATCHED
 from nodnod_client.messages import Answer, NodeStats
 
+_HOUR = 3600
+
 _NUMBERS_WIDTH = 70
 """Characters of a line of the past beside its sparkline."""
 
@@ -73,28 +75,35 @@ def _history(node: NodeStats, width: int) -> Iterator[RenderableType]:
     if past is None:
         yield Text(_why_nothing(node, "history"), "dim")
         return
-    points = max(map(len, past.series.values()), default=0)
-    table = _history_table(f"The last {human_span(points * past.every)}")
-    for name, values in past.series.items():
-        known = [value for value in values if value is not None]
-        if not known:
+    series = past.series
+    span = max(map(len, series.values()), default=0) * past.every
+    steps = f"by {human_span(past.every)}" if span > _HOUR else ""
+    table = _history_table(f"The last {human_span(span)}", steps)
+    for name, values in series.items():
+        known = _known(values)
+        if not known or (name.endswith("Max") and name[:-3] in series):
             continue
         write = _writer(name)
         cells = downsample(values, max(10, width - _NUMBERS_WIDTH), round(past.end / past.every))
-        top = 100.0 if name.endswith("Percent") or name == "cpuUsed" else max(known)
+        highest = max(known + _known(series.get(f"{name}Max", [])))
+        top = 100.0 if _in_percent(name) else max(known)
         mean = sum(known) / len(known)
         table.add_row(
             Text(plain(name)),
             Text(sparkline(cells, top), "cyan"),
-            *map(write, (min(known), mean, max(known), known[-1])),
+            *map(write, (min(known), mean, highest, known[-1])),
         )
     yield table
 
 
-def _history_table(title: str) -> Table:
+def _known(values: list[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _history_table(title: str, steps: str) -> Table:
     table = headed_table((0, 0, 0, 1))
     table.add_column(title, no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column(steps, no_wrap=True)
     for name in ("Lowest", "Mean", "Highest", "Last"):
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -120,9 +129,13 @@ def _past(raw: object) -> _Past | None:
 def _writer(name: str) -> Callable[[float], str]:
     if name.endswith("Bytes"):
         return rate
-    if name.endswith("Percent") or name == "cpuUsed":
+    if _in_percent(name):
         return percent
     return lambda value: f"{value:.2f}"
+
+
+def _in_percent(name: str) -> bool:
+    return name.endswith(("Percent", "Pressure")) or name == "cpuUsed"
 
 
 def _why_nothing(node: NodeStats, what: str) -> str:

@@ -12,6 +12,9 @@ from nodnod_client.sections import SECTIONS
 MATCHED = "processes"
 """The section that ``match`` is about."""
 
+SHORT_HISTORY = 3600.0
+"""The most seconds of history that agents accept which keep no more than an hour."""
+
 V1_REQUEST = b'{"type":0,"statType":0}'
 """The only request that asks a version-1 agent for itself."""
 
@@ -73,6 +76,11 @@ class Question(NamedTuple):
     def reduced(self) -> "Question":
         """The plain part of the question."""
         return self._replace(detail=(), history=None, match=None)
+
+    @property
+    def shortened(self) -> "Question":
+        """The same for an agent that keeps no more than an hour."""
+        return self._replace(history=min(self.history or 0, SHORT_HISTORY))
 
     def key(self, section: str) -> str:
         """The key under which a sample has what this question asks of a section."""

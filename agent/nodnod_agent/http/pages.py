@@ -161,8 +161,9 @@ class Pages:
             if name in request.query:
                 items = ",".join(request.query[name]).split(",")
                 fields[name] = [item for item in items if item]
-        if "timeout" in request.query:
-            fields["timeout"] = _number(request.query["timeout"][-1])
+        for name in ("timeout", "history"):
+            if name in request.query:
+                fields[name] = _number(request.query[name][-1])
         if "match" in request.query:
             fields["match"] = request.query["match"][-1]
         responder = self.node.responder
@@ -173,6 +174,8 @@ class Pages:
             self.node.counters.refused(error.code)
             request.reply(page(400, JSON, responder.encoder.refusal(error)))
             return
+        if request.path not in _STATS:
+            question = question._replace(history=None)
         timeout = decoded.timeout or DEFAULT_TIMEOUT
         deadline = self.node.clock.time() + timeout
         waiter = _PageWaiter(timeout, deadline, (), self, request, partial(on_answer, question))

@@ -73,7 +73,7 @@ def test_every_slot_gets_at_least_one_answer(every: float, slot: float) -> None:
     "raw", [None, 7, [], {}, {"every": "x", "end": 1}, {"every": 0, "end": 1}, {"every": 1}]
 )
 def test_an_invalid_history_is_ignored(raw: object) -> None:
-    assert parse_history(raw, History) is None
+    assert parse_history(raw) is None
 
 
 @pytest.mark.parametrize(

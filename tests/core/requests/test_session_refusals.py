@@ -30,7 +30,7 @@ REFUSED: list[tuple[bytes, str, str]] = [
     (b'{"nodes":[1]}', "bad_request", "`nodes` must be a list"),
     (b'{"detail":"cpu"}', "bad_request", "`detail` must be a list"),
     (b'{"detail":["weather"]}', "unknown_section", "got 'weather'"),
-    (b'{"history":3601}', "bad_request", "`history` must be seconds"),
+    (b'{"history":604801}', "bad_request", "`history` must be seconds"),
     (b'{"match":["x"]}', "bad_request", "`match` must be a name or pattern of 1 to 128"),
     (b'{"every":1}', "bad_request", "`every` needs an `id`"),
     (b'{"type":2}', "bad_request", "`type` 2 needs the `id`"),

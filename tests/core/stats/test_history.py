@@ -1,15 +1,20 @@
 """The ring of this node's own numbers."""
 
-import sys
+from math import ceil
+from statistics import mean
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodnod_agent.core.stats.history import MAX_SLOTS, HistoryRing
+from nodnod_agent.core.stats.history import History, HistoryRing
 
 WALL = 1_700_000_000.0
+SERIES = (
+    *("cpuUsed", "memoryUsedPercent", "diskUsedPercent", "recvBytes", "sentBytes", "load1"),
+    *("readBytes", "writeBytes", "cpuPressure", "memoryPressure", "ioPressure"),
+)
 
 
 def filled(every: float, *clocks: float, span: float = 3600) -> HistoryRing:
@@ -26,7 +31,7 @@ def values(history: HistoryRing, seconds: float = 3600, points: int = 600) -> li
 
 
 def test_an_answer_holds_every_series_and_when_it_ends() -> None:
-    history = HistoryRing(1.0)
+    history = HistoryRing(1.0, 3600)
     assert history.answer(60) == {"every": 1.0, "end": 0.0}
     for clock in (5.0, 6.0, 7.0):
         history.add(clock, WALL + clock, {"cpuUsed": clock, "load1": 0.5})
@@ -103,7 +108,7 @@ def test_samples_in_time_leave_neither_gap_nor_drift(clocks: list[float], slots:
 
 
 def test_setting_the_wall_clock_makes_no_gap() -> None:
-    history = HistoryRing(1.0)
+    history = HistoryRing(1.0, 3600)
     for clock, wall in ((1, WALL), (2, WALL + 3601), (3, WALL - 3598), (4, WALL - 3597)):
         history.add(clock, wall, {"cpuUsed": clock})
     assert history.answer(60) == {"every": 1.0, "end": WALL - 3597, "cpuUsed": [1, 2, 3, 4]}
@@ -129,25 +134,156 @@ def test_a_series_that_comes_later_is_empty_before() -> None:
     assert history.answer(60)["load1"] == [None, None, 1.0, None]
 
 
-def test_the_memory_is_bounded_and_as_documented() -> None:
-    def size(every: float) -> int:
-        history = HistoryRing(every)
-        for n in range(3):
-            history.add(n * every, n, dict.fromkeys("abcdef", 1.0))
-        return sum(len(ring) * ring.itemsize for ring in history._series.values())
-
-    assert size(1.0) == 86_400
-    assert size(0.25) == size(0.001) == 345_600 == MAX_SLOTS * 6 * 4
-    assert sys.getsizeof(HistoryRing(1.0)) < 1000
+def size(history: History) -> int:
+    """Bytes of all slots."""
+    series = [one for ring in history.rings for one in ring.series.values()]
+    arrays = [array for one in series for array in (one.means, one.highest) if array is not None]
+    return sum(len(array) * array.itemsize for array in arrays)
 
 
-def test_an_interval_below_the_slot_keeps_the_hour() -> None:
-    history = HistoryRing(0.1)
-    for n in range(1, 73_001):
-        history.add(n / 10, WALL + n / 10, {"cpuUsed": 1.0})
-    answer = history.answer(3600, 14_400)
-    assert answer["every"] * len(answer["cpuUsed"]) == 3600
+@pytest.mark.parametrize(
+    ("interval", "bytes_"), [(1.0, 1_281_600), (0.25, 1_444_800), (10.0, 984_960), (60.0, 443_520)]
+)
+def test_the_memory_is_bounded_and_as_documented(interval: float, bytes_: int) -> None:
+    history = History(interval)
+    for n in range(1, 4):
+        history.add(n * interval, WALL + n, dict.fromkeys(SERIES, 1.0))
+    assert size(history) == bytes_
+    assert size(history) <= 1.5e6
+
+
+@pytest.mark.parametrize(
+    ("interval", "tiers"),
+    [
+        (1.0, [(1, 3600), (10, 86_400), (60, 604_800)]),
+        (0.25, [(0.25, 600), (1, 3600), (10, 86_400), (60, 604_800)]),
+        (7.0, [(7, 3605), (10, 86_400), (60, 604_800)]),
+        (20.0, [(20, 86_400), (60, 604_800)]),
+        (60.0, [(60, 604_800)]),
+    ],
+)
+def test_steps_are_never_shorter_than_the_interval(
+    interval: float, tiers: list[tuple[float, float]]
+) -> None:
+    rings = History(interval).rings
+    assert [(ring.every, ring.every * ring.slots) for ring in rings] == tiers
+
+
+def sampled(seconds: int, interval: int = 1) -> History:
+    """A history of so many seconds of an agent that samples so often."""
+    history = History(float(interval))
+    for clock in range(1, seconds + 1, interval):
+        history.add(float(clock), WALL + clock, {"cpuUsed": float(clock % 100)})
+    return history
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds", "every"),
+    [
+        (100, 60, 1),
+        (100, 604_800, 1),
+        (3600, 3600, 6),
+        (7200, 3600, 6),
+        (7200, 7200, 20),
+        (7200, 86_400, 20),
+        (7200, 604_800, 20),
+    ],
+)
+def test_the_finest_steps_that_reach_as_far_back_as_any_are_taken(
+    age: int, seconds: float, every: float
+) -> None:
+    assert sampled(age).answer(seconds)["every"] == every
+
+
+def test_a_week_has_the_steps_of_a_minute() -> None:
+    history = sampled(604_800, 20)
+    answer = history.answer(604_800)
+    assert answer["every"] == 17 * 60
+    assert len(answer["cpuUsed"]) == 593
     assert None not in answer["cpuUsed"]
+    assert history.answer(600)["every"] == 20
+
+
+def test_where_a_step_is_longer_than_the_interval_there_are_the_highest_samples() -> None:
+    history = History(1.0)
+    for clock in range(1, 7201):
+        peak = 90.0 if clock % 60 == 0 else 10.0
+        history.add(clock, WALL + clock, {"cpuUsed": peak, "load1": peak})
+    single, hour, day = (history.answer(seconds) for seconds in (60, 3600, 7200))
+    assert "cpuUsedMax" not in single
+    assert set(hour["cpuUsed"]) == {10.0, 23.33}
+    assert set(hour["cpuUsedMax"]) == set(day["cpuUsedMax"]) == {10.0, 90.0}
+    assert "load1Max" not in day
+
+
+def test_a_point_is_dated_by_its_middle() -> None:
+    history = sampled(7199)
+    answer = history.answer(7200)
+    assert answer["every"] == 20.0
+    # The last two slots of ten seconds are around the seconds 7191 and 7201.
+    assert answer["end"] == WALL + 7196
+    assert answer["cpuUsed"][-1] == 94.0
+
+
+def test_seconds_without_a_sample_are_a_hole_only_where_a_whole_step_has_none() -> None:
+    history = History(1.0)
+    for clock in [*range(1, 101), *range(106, 201), *range(231, 301)]:
+        history.add(clock, WALL + clock, {"cpuUsed": 1.0})
+    fine, ten, minute = (ring.answer(300)["cpuUsed"].count(None) for ring in history.rings)
+    assert (fine, ten, minute) == (5 + 30, 2, 0)
+
+
+RUNS = st.lists(
+    st.tuples(st.integers(1, 40), st.sampled_from([2, 9, 14, 31, 59, 200, 3600, 90_000, 700_000])),
+    min_size=1,
+    max_size=8,
+)
+"""So many samples, one a second, and the seconds until the next run."""
+
+
+@given(RUNS, st.sampled_from([30, 3600, 86_400, 604_800]), st.integers(1, 700), st.data())
+def test_every_ring_is_what_a_list_of_all_samples_gives(
+    runs: list[tuple[int, int]], seconds: int, points: int, data: st.DataObject
+) -> None:
+    history, clock, samples = History(1.0), 1000, []
+    values = data.draw(st.lists(st.integers(0, 100), min_size=320, max_size=320))
+    for count, pause in runs:
+        for _ in range(count):
+            samples.append((clock, values[len(samples)]))
+            clock += 1
+        clock += pause - 1
+    for at, value in samples:
+        history.add(at, WALL + at, {"cpuUsed": value})
+    for ring in history.rings:
+        assert ring.answer(seconds, points) == modelled(ring, samples, seconds, points)
+
+
+def modelled(
+    ring: HistoryRing, samples: list[tuple[int, int]], seconds: int, points: int
+) -> dict[str, Any]:
+    """The answer of a ring, from all samples that it ever got."""
+    slots: dict[int, list[int]] = {}
+    for clock, value in samples:
+        slots.setdefault(int((clock - samples[0][0]) / ring.every + 0.5), []).append(value)
+    newest, last = max(slots), samples[-1][0]
+    count = min(newest + 1, ring.slots, max(1, round(seconds / ring.every)))
+    size = ceil(count / points)
+    groups: list[list[list[int]]] = []
+    for stop in range(newest + 1, newest + 1 - count, -size):
+        numbers = range(max(stop - size, newest + 1 - count), stop)
+        groups.insert(0, [slots[number] for number in numbers if number in slots])
+    middle = samples[0][0] + newest * ring.every if ring.every > 1 else last
+    answer: dict[str, Any] = {
+        "every": ring.every * size,
+        "end": pytest.approx(WALL + middle - (size - 1) / 2 * ring.every),
+        "cpuUsed": [
+            pytest.approx(mean([mean(slot) for slot in group]), abs=0.011) if group else None
+            for group in groups
+        ],
+    }
+    if ring.every * size > 1:
+        answer["cpuUsedMax"] = [max(map(max, group)) if group else None for group in groups]
+    return answer
 
 
 @given(
@@ -158,7 +294,7 @@ def test_an_interval_below_the_slot_keeps_the_hour() -> None:
 def test_whatever_the_intervals_an_answer_is_bounded_and_ends_with_the_newest(
     gaps: list[float], seconds: float, points: int
 ) -> None:
-    history, clock = HistoryRing(1.0, span=100), 0.0
+    history, clock = HistoryRing(1.0, 100), 0.0
     for number, gap in enumerate(gaps):
         clock += gap
         history.add(clock, number, {"cpuUsed": 7.0})

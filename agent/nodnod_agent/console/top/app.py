@@ -23,7 +23,7 @@ from nodnod_client.errors import NodNodError
 from nodnod_client.messages import Answer
 
 MAX_HISTORY = 3600.0
-"""Seconds of history that agents keep."""
+"""Seconds of history: agents of older versions keep no more."""
 
 
 class Viewer(App[NodNodError]):

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from math import ceil, floor
-from typing import TypeVar
 
 import msgspec
 
 from nodnod_client.messages import History
-
-T = TypeVar("T", bound=History)
 
 FIELDS = ("cpu_used", "memory_used_percent", "disk_used_percent")
 """The metrics kept: fields of NodeStats and of History."""
@@ -83,10 +80,10 @@ def downsample(values: Sequence[float | None], width: int, newest: int) -> list[
     return [_mean(group) for group in groups.values()][-width:]
 
 
-def parse_history(raw: object, kind: type[T]) -> T | None:
+def parse_history(raw: object) -> History | None:
     """Return a node's history; None if there is none or it is invalid."""
     try:
-        history = msgspec.convert(raw, kind)
+        history = msgspec.convert(raw, History)
     except msgspec.ValidationError:
         return None
     return history if history.every > 0 else None

@@ -14,7 +14,7 @@ from nodnod_agent.console.top.history import downsample, parse_history
 from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS, rate
 from nodnod_agent.console.units import human_span, level_style, meter, percent, plain
-from nodnod_client.messages import History, NodeStats
+from nodnod_client.messages import NodeStats
 from nodnod_client.sections import SHAPES, truncated
 
 HISTORY = 300.0
@@ -35,11 +35,6 @@ _SERIES = (
     ("recv_bytes", "received", False),
     ("sent_bytes", "sent", False),
 )
-
-
-class _TrafficHistory(History, frozen=True, rename="camel"):
-    recv_bytes: tuple[float | None, ...] = ()
-    sent_bytes: tuple[float | None, ...] = ()
 
 
 def head(node: NodeStats, since: float | None, now: float) -> Text:
@@ -103,7 +98,7 @@ def panel(name: str, section: Any, width: int, now: float) -> RenderableType:
 
 def _history(raw: object, width: int) -> list[RenderableType]:
     """Return sparklines of the node's history; nothing if it has none."""
-    history = parse_history(raw, _TrafficHistory)
+    history = parse_history(raw)
     if history is None:
         return []
     lines = []

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from nodnod_agent.console.node_condition import Condition, condition
 from nodnod_agent.console.top.history import FIELDS, RecentHistory, parse_history, slot_length
-from nodnod_client.messages import Answer, History, NodeStats
+from nodnod_client.messages import Answer, NodeStats
 
 ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), FIELDS, strict=True))}
 """The sort keys and, of numbers, the field. Numbers are sorted from high to low."""
@@ -78,7 +78,7 @@ class ViewModel:
     def backfill(self, answer: Answer, now: float) -> None:
         """Take the history that the nodes themselves have kept."""
         for name, node in answer.nodes.items():
-            history = parse_history(node.history, History)
+            history = parse_history(node.history)
             if history is not None and name in self._histories:
                 self._histories[name].backfill(now, history)
 

@@ -73,6 +73,7 @@ class Link:
         "last_answer",
         "last_heard",
         "next_ping",
+        "short_history",
         "since",
         "state",
         "up",
@@ -93,6 +94,8 @@ class Link:
         self.last_heard = 0.0
         """When the peer was last heard on the previous connection."""
         self.next_ping = 0.0
+        self.short_history = False
+        """Whether the peer refuses to answer more than an hour of history."""
         self.dialer = dial
         self._handler = handler
         self._clock = clock
@@ -180,6 +183,7 @@ class Link:
         """Take the connection that was dialed."""
         self._pending = None
         self.wire, self.hello = wire, hello
+        self.short_history = False
         self._change(LinkState.UP)
         self.since = self._clock.time()
         self._pipeline.clear()

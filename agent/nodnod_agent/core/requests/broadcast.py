@@ -30,6 +30,8 @@ class Broadcast:
         self._version = roster.version
         self.pending: dict[Member, None] = {}
         """The members whose answers are missing."""
+        self.asked_for_less: set[Member] = set()
+        """Those of an older version, which were asked for less history."""
         self._entries: dict[Member, bytes] = {}
         self.awaits_sample = False
         """Whether this node's own sample is missing a section."""

@@ -10,10 +10,10 @@ from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
 from nodnod_agent.core.requests.query import Queries, by_timeout, no_answer
 
-EXPENSIVE_SPACING = 0.020
-"""Seconds between two; each takes a node 3 ms, so all together take 15 % of a core."""
+EXPENSIVE_SPACING = 1 / 30
+"""Seconds between two; each takes a node 5 ms, so all together take 15 % of a core."""
 
-MAX_WAITING = 50
+MAX_WAITING = 30
 """Questions that wait; the last of them waits for a second."""
 
 TOO_MANY = "not asked: too many questions about the past are waiting"

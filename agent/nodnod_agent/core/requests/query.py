@@ -12,7 +12,7 @@ from nodnod_agent.core.encoding import AnswerEncoder
 from nodnod_agent.core.interfaces import EARLY, Clock, Timer
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.question import Question
+from nodnod_agent.core.question import SHORT_HISTORY, Question
 from nodnod_agent.core.requests.broadcast import Broadcast
 from nodnod_agent.core.requests.delivery import Delivery, Waiter
 from nodnod_agent.core.stats.local import LocalNode
@@ -106,6 +106,8 @@ class Queries:
         if broadcast is None or member not in broadcast.pending:
             return
         question = broadcast.question
+        if answer.code == "bad_request" and self._ask_for_less(broadcast, member):
+            return
         try:
             entry = member.entry(answer, question)
         except WireError as error:
@@ -175,10 +177,27 @@ class Queries:
             broadcast.awaits_sample = not self._local.ready(question)
         for member in tuple(broadcast.pending):
             link = member.link
+            if link is not None and link.short_history and self._ask_for_less(broadcast, member):
+                continue
             if link is None or not link.ask(broadcast.id, request):
                 self.failed(member, broadcast.id, "too many questions that it has not answered")
         if not broadcast.pending:
             self._finish_if_complete(broadcast)
+
+    def _ask_for_less(self, broadcast: Broadcast, member: Member) -> bool:
+        """Ask a peer of an older version for an hour; false where no more is asked for.
+
+        It refuses more, and ends the connection after ten refusals in a row.
+        """
+        question, link = broadcast.question, member.link
+        if link is None or (question.history or 0) <= SHORT_HISTORY:
+            return False
+        if member in broadcast.asked_for_less:
+            return False
+        broadcast.asked_for_less.add(member)
+        link.short_history = True
+        left = max(map(_deadline, broadcast.waiters)) - self._clock.time()
+        return link.ask(broadcast.id, question.shortened.to_peer(broadcast.id, left))
 
     def _finish_if_complete(self, broadcast: Broadcast) -> None:
         if broadcast.pending or broadcast.awaits_sample or broadcast.id not in self._under_way:

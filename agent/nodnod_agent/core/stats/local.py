@@ -8,7 +8,7 @@ from nodnod_agent.core.encoding import encode_node
 from nodnod_agent.core.fitting import fit_node
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.question import MATCHED, Question
-from nodnod_agent.core.stats.history import HistoryRing
+from nodnod_agent.core.stats.history import History
 from nodnod_agent.core.stats.rates import percent
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.codec import encode
@@ -47,7 +47,8 @@ class LocalNode:
         self._interval = interval
         self._want = want
         self._clock = clock
-        self._history = HistoryRing(interval)
+        self.history = History(interval)
+        """The past of this node."""
         self._stats = FullStats(name, 0.0, 0, 0, 0.0, 0, 0, 0.0, "no sample yet")
         self._sections: dict[str, bytes] = {}
         self._entries: dict[Question, bytes] = {}
@@ -85,7 +86,7 @@ class LocalNode:
         )
         self._sections = sample.sections
         if sample.series:
-            self._history.add(sample.clock, sample.time, sample.series)
+            self.history.add(sample.clock, sample.time, sample.series)
         self._changed()
 
     def ready(self, question: Question) -> bool:
@@ -107,7 +108,7 @@ class LocalNode:
                 sections = b",".join(self._section(name, question) for name in question.detail)
                 entry = b'%b,"detail":{%b}}' % (entry[:-1], sections)
             if question.history is not None:
-                history = encode(self._history.answer(question.history))
+                history = encode(self.history.answer(question.history))
                 entry = b'%b,"history":%b}' % (entry[:-1], history)
             if not question.plain:
                 entry = fit_node(entry, question.room)
