@@ -82,6 +82,11 @@ def test_a_value_may_begin_with_a_dash_and_hold_an_equals_sign() -> None:
     assert read_flags(["--name", "-x-", "--config=a=b"]) == {"name": "-x-", "config": "a=b"}
 
 
+def test_the_flag_of_a_tag_may_be_repeated(daemon: FakeDaemon) -> None:
+    assert main(["--name", "x", "--tag", "role=db", "--tag=site=eu-1"]) == 0
+    assert daemon.ran == [Settings(name="x", tags={"role": "db", "site": "eu-1"})]
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

@@ -10,6 +10,7 @@ import pytest
 
 from doubles.systemd import FED, PID, WATCHDOG, NotifierHarness
 from nodnod_agent.core.membership.roster import Roster
+from nodnod_agent.core.membership.table import MembershipTable
 from nodnod_agent.systemd import (
     CHECK_INTERVAL,
     MAX_UNSENT,
@@ -19,6 +20,7 @@ from nodnod_agent.systemd import (
     node_counts,
 )
 from nodnod_client.address import Address
+from nodnod_client.messages import MemberEntry
 from simulation.clock import FakeClock
 
 FULL = BlockingIOError(errno.EAGAIN, "full")
@@ -87,7 +89,8 @@ def test_the_status_is_sent_again_only_when_it_changes(systemd: NotifierHarness)
 
 
 def test_the_status_counts_all_nodes_and_those_that_are_down() -> None:
-    roster = Roster("kyle", "1")
+    own = MemberEntry("kyle", "127.0.0.1:7070", "1", 1)
+    roster = Roster(MembershipTable(own, lambda: 0.0))
     assert node_counts(roster) == "nodes: 1, down: 0"
 
     roster.add(Address("127.0.0.1", 7071), configured=True)

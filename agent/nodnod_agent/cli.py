@@ -78,8 +78,9 @@ _FILE_ONLY = {row.flag: row for row in SETTINGS if not row.is_flag}
 
 
 def read_flags(argv: Sequence[str]) -> dict[str, str]:
-    """Return the text of each flag, by field. The last one of a repeated flag counts.
+    """Return the text of each flag, by field.
 
+    The last one of a repeated flag counts; if it gives an item, all do, joined by commas.
     Stops at ``help`` and ``version``. Raises ConfigError for unknown flags and other arguments.
     """
     found: dict[str, str] = {}
@@ -101,7 +102,8 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
             value = next(words, None) if flag.kind else "true"
         if value is None:
             raise ConfigError(f"--{flag.flag}: expected a value; see nodnod-agent --help")
-        found[flag.field] = value
+        repeated = bool(flag.item) and flag.field in found
+        found[flag.field] = f"{found[flag.field]},{value}" if repeated else value
         if flag.field in ("help", "version"):
             break
     return found
@@ -130,7 +132,7 @@ def _default(row: Setting) -> str:
     value = _DEFAULTS[row.field]
     if isinstance(value, Address):
         value = str(value)
-    if isinstance(value, bool) or value in ("", None, ()):
+    if isinstance(value, bool) or value in ("", None, (), {}):
         return ""
     if isinstance(value, float):
         return f" (default {value:g})"

@@ -124,6 +124,7 @@ class _Daemon:
             mode=settings.mode,
             interval=settings.interval,
             limits=limits,
+            tags=settings.tags,
         )
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
@@ -244,6 +245,7 @@ class _Daemon:
             len(after - before),
             len(before - after),
         )
+        self._node.peers.retag(settings.tags)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
         if was_protected:
@@ -277,7 +279,7 @@ class _Daemon:
         self._apply(self._settings, self._credentials)
 
 
-_RELOADED = {"nodes", "join", *(row.field for row in ACCESS)}
+_RELOADED = {"nodes", "join", "tags", *(row.field for row in ACCESS)}
 """Settings that take effect without a restart."""
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from nodnod_client.tags import MAX_TAG_LENGTH, MAX_TAGS
+
 MAX_INT = 2**53 - 1
 MAX_ID_LENGTH = 64
 
@@ -29,6 +31,7 @@ Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """At most 64 bits with a sign: a reader may fail on an answer with a larger number."""
 Section = Annotated[str, Meta(max_length=64)]
 NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+_TagPart = Annotated[str, Meta(max_length=MAX_TAG_LENGTH)]
 
 
 class RequestType(IntEnum):
@@ -177,7 +180,8 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     """One member, as agents gossip it. The entry with the highest ``incarnation`` is valid.
 
     ``incarnation`` is the Unix time in milliseconds at which the process started. The member raises
-    it when it leaves, or to refute an entry of others. ``since`` is the time at which it left.
+    it when it leaves, when its ``tags`` change, or to refute an entry of others. ``since`` is the
+    time at which it left. Agents of version 2.0 drop the tags when they pass an entry on.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -186,6 +190,7 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     incarnation: Annotated[int, Meta(ge=0, le=MAX_INT)]
     state: Literal["up", "left"] = "up"
     since: float = 0.0
+    tags: Annotated[dict[_TagPart, _TagPart], Meta(max_length=MAX_TAGS)] = {}
 
 
 class Join(Struct, frozen=True, omit_defaults=True):
@@ -214,8 +219,11 @@ class PeerAnswer(Struct, frozen=True, omit_defaults=True):
     id: int | str | None = None
 
 
-class MemberInfo(Struct, frozen=True):
-    """One row of the answer to type 3. A field is None while unknown; ``rtt`` in seconds."""
+class MemberInfo(Struct, frozen=True, omit_defaults=True):
+    """One row of the answer to type 3. A field is None while unknown; ``rtt`` in seconds.
+
+    ``tags`` is not sent where there are none.
+    """
 
     name: str
     address: str
@@ -225,6 +233,7 @@ class MemberInfo(Struct, frozen=True):
     rtt: float | None
     version: int | None
     error: str
+    tags: dict[str, str] = {}
 
 
 class Members(Struct, frozen=True):

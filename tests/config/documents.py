@@ -10,6 +10,7 @@ FULL: dict[str, Any] = {
     "listen": "[::]:0",
     "name": "Éric 🐱",
     "interval": 2,
+    "tags": {"role": "db", "a-b_c": "x=y, ☃"},
     "debug": True,
     "logFormat": "json",
     "custom": {"directory": "/var/lib/nodnod", "maxAge": 90},

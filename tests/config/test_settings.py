@@ -40,6 +40,7 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         name="Éric 🐱",
         interval=2.0,
         debug=True,
+        tags={"role": "db", "a-b_c": "x=y, ☃"},
         log_format="json",
         custom_directory="/var/lib/nodnod",
         custom_max_age=90,
@@ -78,6 +79,7 @@ ENVIRONMENT = {
     "NAME": ("stan", "stan"),
     "INTERVAL": ("0.5", 0.5),
     "DEBUG": ("yes", True),
+    "TAGS": ("role=db, site=eu-1", {"role": "db", "site": "eu-1"}),
     "LOG_FORMAT": ("json", "json"),
     "AUTH_SECRETS": ("env:S,file:/s", ("env:S", "file:/s")),
     "ALLOWED_ORIGINS": ("https://a, https://b", ("https://a", "https://b")),
@@ -122,6 +124,59 @@ def test_a_flag_overrides_the_environment_which_overrides_the_file() -> None:
         values={"name": "flag", "mode": "pull", "interval": 3.0},
         places={"name": "--name", "mode": "NODNOD_MODE", "interval": "c.json: interval"},
     )
+
+
+def test_tags_are_overridden_key_by_key() -> None:
+    found = gather(
+        {"tags": "role=flag"},
+        {"NODNOD_TAGS": "role=env,site=env"},
+        b'{"tags": {"role": "file", "site": "file", "rack": "file"}}',
+        "c.json",
+    )
+    assert found.values == {"tags": {"role": "flag", "site": "env", "rack": "file"}}
+
+
+def test_tags_of_several_sources_together_keep_the_rules() -> None:
+    many = {f"k{number}": "v" for number in range(16)}
+    file = json.dumps({"tags": many}).encode()
+    for text, says in (("new=v", "at most 16 tags, got 17"), ("k0=", "a value of printable")):
+        with pytest.raises(ConfigError, match=f"^--tag: expected {says}"):
+            gather({"tags": text}, {}, file, "conf.json")
+    with pytest.raises(ConfigError, match=r"^--tag: expected keys that differ in more than - and _"):
+        gather({"tags": "a-b=1"}, {}, b'{"tags": {"a_b": "1"}}', "conf.json")
+
+
+TAG_VALUE = "expected a value of printable characters, no space at either end, got"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("role", "expected key=value, got 'role'"),
+        ("a=1,", "expected key=value, got ''"),
+        ("a=1,a=2", "expected each key once, got 'a' twice"),
+        ("=db", "expected letters, digits, _ and - in a key, no digit or - first, got ''"),
+        ("1a=db", "expected letters, digits, _ and - in a key, no digit or - first, got '1a'"),
+        ("rôle=db", "expected letters, digits, _ and - in a key, no digit or - first, got 'rôle'"),
+        ("__a=1", "expected a key that does not start with two of _ and -, got '__a'"),
+        ("_-a=1", "expected a key that does not start with two of _ and -, got '_-a'"),
+        ("node=1", "expected another key than node, which stands for the name of the node"),
+        ("a-b=1,a_b=2", "expected keys that differ in more than - and _, got a-b and a_b"),
+        ("a=", f"{TAG_VALUE} '' for a"),
+        ("a= b", f"{TAG_VALUE} ' b' for a"),
+        ("a=", f"{TAG_VALUE} '\\x1b' for a"),
+        ("a=" + "x" * 63, "expected at most 64 characters of key=value, got 65"),
+    ],
+)
+def test_an_error_in_tags_says_what_is_expected(text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        gather({"tags": text}, {}, None, "conf.json")
+    assert str(caught.value) == f"--tag: {says}"
+
+
+def test_tags_may_be_as_many_and_as_long_as_the_rules_say() -> None:
+    tags = {f"k{number:02}": "☃" * 60 for number in range(16)}
+    assert read(json.dumps({"tags": tags}).encode()) == {"tags": tags}
 
 
 def test_an_overridden_value_is_checked_too() -> None:
@@ -198,6 +253,10 @@ def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -
         ('{"name": "a\\ud800"}', f"name: {NAME}'a\\ud800'"),
         ('{"name": 5}', f"name: {NAME}5"),
         ('{"name": "' + "x" * 129 + '"}', f"name: {NAME}'" + "x" * 76 + "…"),
+        ('{"tags": []}', "tags: expected an object of tags, got an array"),
+        ('{"tags": ["a=b"]}', "tags: expected an object of tags, got an array"),
+        ('{"tags": {"a": 1}}', "tags: expected text as the value of each tag, got 1"),
+        ('{"tags": {"a": "1", "a": "2"}}', "duplicate key 'a'"),
         ('{"debug": 1}', "debug: expected true or false, got 1"),
         ('{"debug": "true"}', "debug: expected true or false, got 'true'"),
         ('{"logFormat": "xml"}', "logFormat: expected text or json, got 'xml'"),

@@ -84,7 +84,7 @@ class FakeLink:
     def __init__(self, side: GossipAgent, other: GossipAgent) -> None:
         self.address = parse_address(other.table.own.address)
         own = other.table.own
-        self.hello = Hello(2, own.name, digest=other.table.digest, limit=other.limit)
+        self.hello = Hello(2, own.name, own.instance, digest=other.table.digest, limit=other.limit)
         self.requests: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self._side, self._other = side, other

@@ -101,3 +101,19 @@ def test_too_many_patterns_are_refused() -> None:
         Question.of(Request(type=1, nodes=[*patterns, "?"], id="q"))
 
     assert (caught.value.code, caught.value.id) == ("bad_request", "q")
+
+
+def test_patterns_of_tags_are_patterns_and_no_names() -> None:
+    question = Question.of(Request(type=1, nodes=["tag:role=db", "kyle", "db-*", "tag:role"]))
+    assert question.names == ["kyle"]
+    assert question.name_patterns == ["db-*", "kyle"]
+    assert question.tag_patterns == ["tag:role", "tag:role=db"]
+    with pytest.raises(RequestError, match="`nodes` may hold at most 32 patterns, got 33"):
+        Question.of(Request(type=1, nodes=[f"tag:role={n}" for n in range(MAX_PATTERNS + 1)]))
+
+
+@pytest.mark.parametrize("node", ["tag:", "tag:=x", "tag:role=", "tag:a b"])
+def test_a_malformed_pattern_of_tags_is_refused(node: str) -> None:
+    with pytest.raises(RequestError, match="^`nodes` must be tag:KEY=VALUE or tag:KEY, got") as caught:
+        Question.of(Request(type=1, nodes=["kyle", node], id="q"))
+    assert (caught.value.code, caught.value.id) == ("bad_request", "q")

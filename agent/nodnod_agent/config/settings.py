@@ -28,6 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mode: Literal["pull", "push"] = "pull"
     interval: float = 1.0
     debug: bool = False
+    tags: dict[str, str] = {}
     log_format: Literal["text", "json"] = "text"
     custom_directory: str | None = None
     custom_max_age: int = 3600
@@ -70,6 +71,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "references": validators.read_list,
     "origins": validators.read_list,
     "names": validators.read_list,
+    "key=value": validators.read_pairs,
 }
 """How the text of a flag or variable is read, by kind of value; other kinds stay text."""
 
@@ -78,7 +80,8 @@ class Setting(Struct, frozen=True):
     """How one field of ``Settings`` is named and what its value must be.
 
     ``key`` is its place in the file, with dots for nested objects. ``kind`` stands for the value in
-    the help; a flag without one is a switch. ``check`` is one of validators.py.
+    the help; a flag without one is a switch. ``check`` is one of validators.py. ``item`` is the flag
+    that gives one item, and may be repeated.
     """
 
     key: str
@@ -86,6 +89,7 @@ class Setting(Struct, frozen=True):
     check: Callable[[Any, str], Any]
     help: str
     is_flag: bool = True
+    item: str = ""
 
     @property
     def field(self) -> str:
@@ -96,7 +100,7 @@ class Setting(Struct, frozen=True):
     @property
     def flag(self) -> str:
         """The flag, without its dashes."""
-        return self.field.replace("_", "-")
+        return self.item or self.field.replace("_", "-")
 
     @property
     def variable(self) -> str:
@@ -164,6 +168,9 @@ SETTINGS = (
         "Agents of a cluster to join, separated by commas; one that is up is enough"),
     Setting("advertise", "address", validators.advertised,
         "Address at which others dial this agent (default: the listen address, or a guess)"),
+    Setting("tags", "key=value", validators.tags,
+        "A tag of this node, as role=db; may be repeated. NODNOD_TAGS has them separated by commas",
+        item="tag"),
     Setting("mode", "string", validators.one_of("pull", "push"),
         "How agents exchange stats: pull or push"),
     # A quarter second is the shortest tick of a stream; stats older than a minute are not live.

@@ -1,7 +1,7 @@
 """The sources of settings: flags, environment variables and the configuration file.
 
-A flag overrides the environment, which overrides the file, which overrides the default. Overridden
-values are validated too. Every fault is a ``ConfigError`` of one line that begins with the place:
+A flag overrides the environment, which overrides the file, which overrides the default; of an object
+as ``tags``, key by key. Overridden values are validated too. Every fault is a ``ConfigError`` of one line that begins with the place:
 ``conf.json: nodes[2]: port must be …``.
 """
 
@@ -42,7 +42,10 @@ def gather(
         if row.field in flags:
             found.append((f"--{row.flag}", row.read(flags[row.field])))
         for place, value in found:
-            given.values[row.field] = row.check(value, place)
+            checked = row.check(value, place)
+            if isinstance(checked, dict):
+                checked = row.check(given.values.get(row.field, {}) | checked, place)
+            given.values[row.field] = checked
             given.places[row.field] = place
     return given
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from nodnod_client.address import Address, parse_address
 from nodnod_client.errors import AddressError
+from nodnod_client.tags import tags_fault
 
 MAX_NAME = 128
 
@@ -171,6 +172,32 @@ def origin(value: Any, place: str) -> str:
     return f"{scheme}://{name}" if is_default else f"{scheme}://{name}:{port}"
 
 
+def tags(value: Any, place: str) -> dict[str, str]:
+    """Tags of a node: an object, or the pairs of a flag or variable."""
+    if isinstance(value, tuple):
+        value = _tags_of_pairs(value, place)
+    if not isinstance(value, dict):
+        raise _expected("an object of tags", value, place)
+    for text in value.values():
+        if not isinstance(text, str):
+            raise _expected("text as the value of each tag", text, place)
+    if fault := tags_fault(value):
+        raise ConfigError(f"{place}: expected {fault}")
+    return value
+
+
+def _tags_of_pairs(pairs: tuple[str, ...], place: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, assigned, text = pair.partition("=")
+        if not assigned:
+            raise _expected("key=value", pair, place)
+        if key in found:
+            raise ConfigError(f"{place}: expected each key once, got {shown(key)} twice")
+        found[key] = text
+    return found
+
+
 def list_of(check: Callable[[Any, str], str], what: str) -> Callable[[Any, str], tuple[str, ...]]:
     """A list of values of one kind."""
 
@@ -204,6 +231,11 @@ def read_number(text: str) -> float | str:
 def read_list(text: str) -> list[str]:
     """Read items that are separated by commas."""
     return [part.strip() for part in text.split(",")]
+
+
+def read_pairs(text: str) -> tuple[str, ...]:
+    """Read items that are separated by commas, each ``key=value``."""
+    return tuple(read_list(text))
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:

@@ -1,6 +1,6 @@
 """One agent without sockets: its peers, queries, streams and sessions, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
@@ -40,9 +40,12 @@ class Node:
         mode: str = "pull",
         interval: float = 1.0,
         limits: Limits = Limits(),  # noqa: B008  # frozen
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """``address`` is where others can dial this node; ``instance`` is random for each process."""
-        own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000))
+        own = MemberEntry(
+            name, address, instance, incarnation=int(wall() * 1000), tags=dict(tags or {})
+        )
         self.clock = clock
         self.counters = Counters()
         encoder = AnswerEncoder(name)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from nodnod_agent.core.fitting import ANSWER_LIMIT, ENVELOPE
 from nodnod_agent.core.pattern import MAX_PATTERNS, is_pattern
+from nodnod_agent.core.tag_pattern import is_tag_pattern, tag_pattern_fault
 from nodnod_client.codec import encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import Request, RequestType
@@ -29,7 +30,8 @@ class Question(NamedTuple):
     """Hashable: requests with equal questions can share one answer.
 
     ``local`` asks for this node alone. ``detail`` holds section names, sorted; ``history`` is in
-    seconds; ``nodes`` holds the names and patterns asked for, sorted, ``None`` for all nodes.
+    seconds; ``nodes`` holds the names and patterns asked for, of names and tags, sorted, ``None``
+    for all nodes.
     ``room`` is the size in bytes that a node object with detail or history may have.
     ``match`` is the name or pattern of the processes to list, only with their section in
     ``detail``.
@@ -47,14 +49,17 @@ class Question(NamedTuple):
     def of(cls, request: Request) -> "Question":
         """The question of a request.
 
-        Raises RequestError for an unknown section and for too many patterns.
+        Raises RequestError for an unknown section, and for too many or malformed patterns.
         """
         for section in request.detail or ():
             if section not in SECTIONS:
                 known = ", ".join(sorted(SECTIONS))
                 message = f"`detail` must name sections ({known}), got {section!r}"
                 raise RequestError("unknown_section", message, request.id)
-        if (patterns := sum(map(is_pattern, request.nodes or ()))) > MAX_PATTERNS:
+        for fault in filter(None, map(tag_pattern_fault, request.nodes or ())):
+            raise RequestError("bad_request", f"`nodes` {fault}", request.id)
+        patterns = sum(is_tag_pattern(one) or is_pattern(one) for one in request.nodes or ())
+        if patterns > MAX_PATTERNS:
             message = f"`nodes` may hold at most {MAX_PATTERNS} patterns, got {patterns}"
             raise RequestError("bad_request", message, request.id)
         local = not request.type
@@ -90,7 +95,17 @@ class Question(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Those of ``nodes`` that are names, not patterns."""
-        return [node for node in self.nodes or () if not is_pattern(node)]
+        return [node for node in self.name_patterns if not is_pattern(node)]
+
+    @property
+    def name_patterns(self) -> list[str]:
+        """Those of ``nodes`` that are names, or patterns of names."""
+        return [node for node in self.nodes or () if not is_tag_pattern(node)]
+
+    @property
+    def tag_patterns(self) -> list[str]:
+        """Those of ``nodes`` that are patterns of tags."""
+        return [node for node in self.nodes or () if is_tag_pattern(node)]
 
     def to_peer(self, query: int, timeout: float) -> bytes:
         """The request that asks one version-2 peer for its own part of the answer.

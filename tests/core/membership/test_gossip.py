@@ -1,11 +1,16 @@
 """How membership tables spread: which agent sends what, and how much of it."""
 
+from typing import cast
+
 import pytest
+from msgspec.structs import replace
 
 from core.gossip_harness import NOW, GossipAgent, entry
 from nodnod_agent.core.membership.gossip import CALM_EVERY, COMPARED_FOR, LISTS_PER_TICK
+from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.table import DAY
-from nodnod_client.codec import encode
+from nodnod_client.codec import decode_peer_answer, encode
+from nodnod_client.messages import MAX_MESSAGE
 from simulation.clock import FakeClock
 
 
@@ -203,3 +208,71 @@ def test_an_agent_that_was_forgotten_refutes_it_and_is_learned_of_again(
     assert own.table.own.state == "up"
     assert peer.table.entries[own.table.own.address] == own.table.own
     assert third.table.entries[own.table.own.address] == own.table.own
+
+
+# Tags.
+
+DB = {"role": "db"}
+
+
+def tagged(number: int, clock: FakeClock, **tags: str) -> GossipAgent:
+    agent = GossipAgent(number, clock)
+    agent.table.own = replace(agent.table.own, tags=tags)
+    return agent
+
+
+def test_an_agent_with_tags_introduces_itself_to_a_peer_that_may_have_lost_them(
+    own: GossipAgent, clock: FakeClock
+) -> None:
+    peer = tagged(2, clock, role="db")
+    own.knows(replace(peer.table.own, tags={}))
+    peer.knows(own.table.own)
+    peer.connect(own)
+    assert own.table.entries[peer.table.own.address].tags == DB
+    assert own.learned == [peer.table.own]
+    del peer.links[0].requests[:]
+    peer.gossip.start()
+    clock.advance(CALM_EVERY)
+    assert len(peer.links[0].requests) == 1, "tags are no reason to exchange more"
+
+
+def test_the_answer_of_a_member_corrects_its_tags(own: GossipAgent, clock: FakeClock) -> None:
+    peer = tagged(2, clock, role="db")
+    own.knows(replace(peer.table.own, tags={"role": "web"}))
+    own.connect(peer)
+    assert own.table.entries[peer.table.own.address].tags == DB
+
+
+def test_only_the_agent_at_the_other_end_speaks_for_itself(
+    own: GossipAgent, peer: GossipAgent
+) -> None:
+    own.knows(entry(10, tags=DB))
+    wire = own.connect(peer)
+    own.gossip._unanswered[cast(Link, wire)] += 1
+    lie = encode({"member": entry(10, tags={"role": "web"}), "digest": "0", "id": -1})
+    own.gossip.answered(cast(Link, wire), decode_peer_answer(lie))
+    own.ask(teller=entry(10, tags={"role": "web"}), caller="10.9.9.9:7070")
+    assert own.table.entries[entry(10).address].tags == DB
+
+
+def test_other_tags_are_told_to_every_peer(own: GossipAgent, clock: FakeClock) -> None:
+    peers = [GossipAgent(number, clock) for number in range(10, 26)]
+    for peer in peers:
+        own.connect(peer)
+    own.gossip.retag(DB)
+    assert [peer.table.entries[own.table.own.address].tags for peer in peers] == [DB] * 16
+
+
+def test_lists_of_the_longest_entries_come_in_parts(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    tags = {f"k{n:02}": "\U0001f600" * 60 for n in range(16)}
+    own.table.own = replace(own.table.own, tags=tags)
+    own.knows(*(entry(n, tags=tags) for n in range(10, 1210)))
+    assert len(encode(own.table.all())) > MAX_MESSAGE
+    wire = own.connect(peer)
+    own.gossip.start()
+    clock.advance(600)
+    assert max(len(said["members"]) for said in wire.requests if "members" in said) < 1200
+    assert own.table.digest == peer.table.digest
+    assert all(one.tags == tags for one in peer.table.entries.values())

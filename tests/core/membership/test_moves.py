@@ -5,6 +5,7 @@ import pytest
 from core.harness import CoreHarness
 from core.unverified import A, B, Story, entry, errors, lines, tell
 from nodnod_client.address import Address
+from nodnod_client.codec import encode
 
 KYLE_MOVES = ["up kyle A 1", "ends A", "up kyle B 2"]
 SWAPPED = ["up kyle A 1", "up stan B 1", "ends A", "ends B", "up stan A 2"]
@@ -136,7 +137,7 @@ def test_two_agents_that_see_a_node_move_say_the_same_of_it() -> None:
     for late in ("wait 0", "wait 5"):
         harness = CoreHarness()
         Story(harness, "up kyle A 1", "ends A", late, "up kyle B 2")
-        entries.add(harness.node.peers.gossip.table.entries[str(A)])
+        entries.add(encode(harness.node.peers.gossip.table.entries[str(A)]))
     assert len(entries) == 1
 
 

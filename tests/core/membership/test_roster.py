@@ -8,8 +8,10 @@ import pytest
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.member import Member, MemberState
 from nodnod_agent.core.membership.roster import Roster
+from nodnod_agent.core.membership.table import MembershipTable
 from nodnod_agent.core.question import Question
 from nodnod_client.address import Address
+from nodnod_client.messages import MemberEntry
 
 
 class Scenario:
@@ -20,7 +22,9 @@ class Scenario:
     """
 
     def __init__(self, *steps: str) -> None:
-        self.roster = Roster("own", "own instance")
+        own = MemberEntry("own", "10.0.0.200:7070", "own instance", 1)
+        self.table = MembershipTable(own, lambda: 0.0)
+        self.roster = Roster(self.table)
         for step in steps:
             self.play(step)
 

@@ -8,12 +8,15 @@ from nodnod_agent.core.membership.table import (
     AHEAD,
     MAX_ENTRY,
     MAX_MEMBERS,
+    MAX_TAGS_SIZE,
     REFUTE_EVERY,
     REMEMBERED,
     EntryRefused,
     MembershipTable,
 )
+from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
+from nodnod_client.tags import MAX_TAGS
 
 NOW = 1_000_000.0
 OWN = MemberEntry("self", "10.0.0.1:7070", "i-self", 1000)
@@ -118,6 +121,100 @@ def test_a_forgotten_member_is_not_learned_again_from_tables_that_still_have_it(
     table.forget(FIRST)
     assert table.merge(entry(1, 4)) is None
     assert table.merge(entry(1, 5)) is not None
+
+
+# Tags.
+
+DB, WEB = {"role": "db"}, {"role": "web"}
+
+
+def test_tags_do_not_change_the_digest() -> None:
+    assert told(entry(1, tags=DB)).digest == told(entry(1)).digest
+    assert told(own=replace(OWN, tags=DB)).digest == told().digest
+
+
+@pytest.mark.parametrize(
+    ("known", "told_of", "own_word", "tags"),
+    [
+        (entry(1), entry(1, tags=DB), False, DB),
+        (entry(1, tags=DB), entry(1), False, DB),
+        (entry(1, tags=DB), entry(1, tags=WEB), False, DB),
+        (entry(1, tags=DB), entry(1, tags=WEB), True, WEB),
+        (entry(1, tags=DB), entry(1), True, {}),
+        (entry(1, 2, tags=DB), entry(1, 1, tags=WEB), True, DB),
+        (entry(1, 1, tags=DB), entry(1, 2, tags=WEB), False, WEB),
+        (entry(1, 1, tags=DB), entry(1, 2), False, {}),
+        (left(1), left(1, tags=DB), False, {}),
+    ],
+    ids=[
+        "lost ones are filled in",
+        "those that another has lost stay",
+        "another agent's different ones are ignored",
+        "the member corrects them",
+        "the member has none any more",
+        "old news",
+        "a higher incarnation has others",
+        "a higher incarnation has none",
+        "a member that left",
+    ],
+)
+def test_which_tags_of_two_entries_are_right(
+    table: MembershipTable,
+    known: MemberEntry,
+    told_of: MemberEntry,
+    own_word: bool,
+    tags: dict[str, str],
+) -> None:
+    table.merge(known)
+    digest = table.digest
+    news = table.merge(told_of, own_word=own_word)
+    assert table.entries[FIRST].tags == tags
+    assert (news is None) == (tags == known.tags)
+    if told_of.incarnation == known.incarnation:
+        assert table.digest == digest
+        assert table.since(digest) is None
+
+
+def test_other_tags_of_our_own_have_a_higher_incarnation(table: MembershipTable) -> None:
+    table.retag(DB)
+    assert table.own == replace(OWN, incarnation=OWN.incarnation + 1, tags=DB)
+    assert table.digest == told(own=table.own).digest
+
+
+def test_a_node_that_has_moved_or_left_keeps_its_tags(table: MembershipTable) -> None:
+    table.merge(entry(1, tags=DB))
+    table.moved(FIRST, "i1")
+    (row,) = table.gone()
+    assert row.tags == DB
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"a-b": "1", "a_b": "2"},
+        {"node": "kyle"},
+        {"__name__": "nodnod_up"},
+        {"1a": "x"},
+        {"a b": "x"},
+        {"a": ""},
+        {"a": " x"},
+        {"a": "\x1b[2J"},
+        {"a": "x" * 63},
+        {f"k{n}": "x" for n in range(17)},
+    ],
+)
+def test_an_entry_with_tags_that_no_agent_may_have_is_refused(
+    table: MembershipTable, tags: dict[str, str]
+) -> None:
+    with pytest.raises(EntryRefused, match=r"^the tags of n1: expected "):
+        table.merge(entry(1, tags=tags))
+    assert table.entries == {}
+
+
+def test_the_longest_tags_do_not_count_for_the_length_of_an_entry(table: MembershipTable) -> None:
+    tags = {f"k{n:02}": "\U0001f600" * 60 for n in range(MAX_TAGS)}
+    assert table.merge(entry(1, tags=tags)) == entry(1, tags=tags)
+    assert len(encode(tags)) <= MAX_TAGS_SIZE
 
 
 # Entries about ourselves.

@@ -7,14 +7,21 @@ send or examine now, because of the limits below, comes again: the digests still
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Raw
 
 from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.link import Link
-from nodnod_agent.core.membership.table import MAX_MEMBERS, EntryRefused, MembershipTable, TableFull
+from nodnod_agent.core.membership.table import (
+    MAX_ENTRY,
+    MAX_MEMBERS,
+    MAX_TAGS_SIZE,
+    EntryRefused,
+    MembershipTable,
+    TableFull,
+)
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.codec import decode_entries, encode
 from nodnod_client.messages import MAX_MESSAGE, Join, MemberEntry, PeerAnswer, RequestType
@@ -111,12 +118,12 @@ class Gossip:
     def link_up(self, link: Link) -> None:
         """Introduce ourselves to a peer whose link has come up, unless it knows us already.
 
-        It does if its table equals ours. So when the links of a large cluster come up one by one,
-        minutes after all agents know each other, they cost nothing here.
+        It does if its table equals ours, but for our tags. So when the links of a large cluster come
+        up one by one, minutes after all agents know each other, they cost nothing here.
         """
         self._links.append(link)
         digest = link.hello.digest if link.hello is not None else ""
-        if digest == self.table.digest:
+        if digest == self.table.digest and not self.table.own.tags:
             self._digests[link] = digest
         else:
             self._send(link)
@@ -130,6 +137,13 @@ class Gossip:
         self._compared.pop(link, None)
         if link is self._probed:
             self._probed = None
+
+    def retag(self, tags: Mapping[str, str]) -> None:
+        """Take other tags for this node, and tell every peer: another may pass them on without."""
+        self.table.retag(tags)
+        self._spread()
+        for link in self._links:
+            self._send(link)
 
     def leave(self) -> None:
         """Tell every peer that this agent leaves on purpose."""
@@ -155,7 +169,8 @@ class Gossip:
         self._unanswered[link] -= 1
         before = self.table.digest
         if answer.member is not None:
-            self._take(answer.member, teller, own_word=True)
+            own_word = link.hello is not None and answer.member.instance == link.hello.instance
+            self._take(answer.member, teller, own_word=own_word)
         if answer.members:
             self._merge(self._read(answer.members, teller), teller, NEWS_PER_TICK)
         if answer.digest:
@@ -239,10 +254,11 @@ class Gossip:
 
     def _within(self, entries: list[MemberEntry], limit: int) -> list[MemberEntry]:
         """As many entries as there is room for in a message, from a random place in the list."""
-        if limit >= MAX_MESSAGE:  # has room for the longest list
+        room = limit - ENVELOPE - MAX_TAGS_SIZE  # our own entry is in the message too
+        if len(entries) * (MAX_ENTRY + MAX_TAGS_SIZE) <= room:
             return entries
         first = int(self._rng.random() * len(entries))
-        room, kept = limit - ENVELOPE, []
+        kept = []
         for entry in entries[first:] + entries[:first]:
             room -= len(encode(entry)) + 1
             if room < 0:
@@ -272,18 +288,20 @@ class Gossip:
         return examined
 
     def _take(self, entry: MemberEntry, teller: str, *, own_word: bool = False) -> None:
+        before = self.table.digest
         try:
             try:
-                news = self.table.merge(entry)
+                news = self.table.merge(entry, own_word=own_word)
             except TableFull:
                 if not own_word or not self._make_room():
                     raise
-                news = self.table.merge(entry)
+                news = self.table.merge(entry, own_word=own_word)
         except EntryRefused as error:
             self._complain(teller, str(error))
             return
         if news is not None:
-            self._spread()
+            if self.table.digest != before:  # else only its tags are news, which lists do not resolve
+                self._spread()
             self._learned.append(news)
 
     def _spread(self) -> None:

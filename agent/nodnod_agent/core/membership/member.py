@@ -172,7 +172,7 @@ class Member:
         self.key = encode(name) + b":"
         self._failures.clear()
 
-    def info(self) -> MemberInfo:
+    def info(self, tags: dict[str, str]) -> MemberInfo:
         """Its row of the answer to type 3."""
         wire = self.link.wire if self.link is not None else None
         return MemberInfo(
@@ -184,6 +184,7 @@ class Member:
             rtt=wire.rtt if wire is not None else None,
             version=self.version or None,
             error=self.error,
+            tags=tags,
         )
 
     def __str__(self) -> str:

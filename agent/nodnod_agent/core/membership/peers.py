@@ -1,7 +1,7 @@
 """The other nodes of the cluster: dialed, identified, listed and forgotten."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership import departures
@@ -68,8 +68,9 @@ class Peers:
         rng: Random,
         dial: Dial,
     ) -> None:
-        self.roster = Roster(own.name, own.instance)
-        self.gossip = Gossip(MembershipTable(own, wall), self._make_room, clock=clock, rng=rng)
+        table = MembershipTable(own, wall)
+        self.roster = Roster(table)
+        self.gossip = Gossip(table, self._make_room, clock=clock, rng=rng)
         self.links = Links(clock, rng, dial, self._drop)
         self._act = act
         self._replied = replied
@@ -97,12 +98,22 @@ class Peers:
     def members(self) -> list[MemberInfo]:
         """The answer to type 3: this node, the listed members, and the nodes that left."""
         own = self.gossip.table.own
-        rows = [MemberInfo(own.name, own.address, own.instance, "up", self._started, 0.0, 2, "")]
-        rows += [member.info() for member in self.roster.listing()]
+        rows = [
+            MemberInfo(
+                own.name, own.address, own.instance, "up", self._started, 0.0, 2, "", own.tags
+            )
+        ]
+        rows += [member.info(self.roster.tags(member)) for member in self.roster.listing()]
         listed = {row.address for row in rows}
         back = {own.name, *(member.name for member in self.roster.members.values() if member.up)}
         gone = self.gossip.table.gone()
         return rows + [one for one in gone if one.address not in listed and one.name not in back]
+
+    def retag(self, tags: Mapping[str, str]) -> None:
+        """Take other tags for this node, and tell the others."""
+        if tags != self.gossip.table.own.tags:
+            self.gossip.retag(tags)
+            self.roster.tags_changed()
 
     def link(self, member: Member) -> Link:
         """A member's link; a new one is idle."""
@@ -237,8 +248,11 @@ class Peers:
     # What gossip has learned.
 
     def _learn_news(self) -> None:
-        for entry in self.gossip.learned():
+        learned = self.gossip.learned()
+        for entry in learned:
             self._learn(entry)
+        if learned:
+            self.roster.tags_changed()
         self.finish()
 
     def _learn(self, entry: MemberEntry) -> None:

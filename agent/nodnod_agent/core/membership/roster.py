@@ -3,8 +3,10 @@
 from bisect import bisect
 
 from nodnod_agent.core.membership.member import Member, MemberState
+from nodnod_agent.core.membership.table import MembershipTable
 from nodnod_agent.core.pattern import matcher
 from nodnod_agent.core.question import Question
+from nodnod_agent.core.tag_pattern import tag_matcher
 from nodnod_client.address import Address
 from nodnod_client.messages import MAX_NAME_LENGTH
 
@@ -16,15 +18,16 @@ class Roster:
     by ``name@address``.
     """
 
-    def __init__(self, name: str, instance: str) -> None:
-        self.name = name
-        self.instance = instance
+    def __init__(self, table: MembershipTable) -> None:
+        self.name = table.own.name
+        self.instance = table.own.instance
         self.nodes: dict[str, Member] = {}
         """The listed members, by the name under which each is listed."""
         self.members: dict[Address, Member] = {}
         """All members, listed or not, by address."""
         self.version = 0
-        """Grows with every change of ``nodes``."""
+        """Grows with every change of ``nodes`` and of tags."""
+        self._table = table
         self._namesakes: dict[str, dict[Member, None]] = {}
         """Members by the name that they claim. Thousands may claim the same, all made up."""
         self._listing: tuple[Member, ...] | None = None
@@ -165,11 +168,33 @@ class Roster:
             return (), True, []
         if question.nodes is None:
             return self._listing or self.listing(), True, []
-        fits = matcher(question.nodes)
-        members = tuple(member for member in self.listing() if fits(member.listed))
-        own = fits(self.name)
+        fits = matcher(question.name_patterns)
+        listing = self.listing()
+        if patterns := question.tag_patterns:
+            tagged = tag_matcher(patterns)
+            members = tuple(
+                one for one in listing if fits(one.listed) or tagged(self.tags(one))
+            )
+            own = fits(self.name) or tagged(self._table.own.tags)
+        else:
+            members = tuple(member for member in listing if fits(member.listed))
+            own = fits(self.name)
         unknown = (name for name in question.names if name not in self.nodes)
         return members, own, [name for name in unknown if name != self.name]
+
+    def tags(self, member: Member) -> dict[str, str]:
+        """The tags of the node behind a listed member, up or down."""
+        entries = self._table.entries
+        if (entry := entries.get(str(member.address))) is not None:
+            return entry.tags
+        # It may advertise another address than the configured one.
+        known = (entries.get(str(alias.address)) for alias in self.aliases(member))
+        own = (one.tags for one in known if one is not None and one.instance == member.instance)
+        return next(own, {})
+
+    def tags_changed(self) -> None:
+        """Note that answers may be about other nodes now."""
+        self.version += 1
 
     def _other_nodes(self, member: Member) -> list[Member]:
         """The other members that claim the same name, without aliases."""

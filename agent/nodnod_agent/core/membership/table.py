@@ -2,10 +2,14 @@
 
 Of two entries for an address the one with the higher incarnation is right, whichever agent tells it.
 So entries can be merged in any order and any number of times.
+
+Tags belong to an entry but decide neither which of two is right nor the digest, because agents of
+version 2.0 drop them when they pass an entry on. Lost ones are filled in from any agent that has
+them, and corrected by the member itself.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from heapq import nsmallest
 
@@ -16,9 +20,10 @@ from nodnod_client.address import parse_address
 from nodnod_client.codec import encode
 from nodnod_client.errors import AddressError, NodNodError
 from nodnod_client.messages import MAX_INT, MemberEntry, MemberInfo
+from nodnod_client.tags import MAX_TAG_LENGTH, MAX_TAGS, tags_fault
 
 MAX_MEMBERS = 4096
-"""Entries besides our own, members that left included; each costs about 1 KB."""
+"""Entries besides our own, members that left included; each costs about 1 KB, and what its tags take."""
 
 DAY = 24 * 3600.0
 REMEMBERED = 2 * DAY
@@ -34,7 +39,10 @@ AHEAD = DAY
 """Seconds by which an incarnation may lie in the future: clocks differ."""
 
 MAX_ENTRY = 1000
-"""Bytes of one entry as it is sent: so the longest list fits into a message, 4 MiB."""
+"""Bytes of one entry as it is sent, without tags: so the longest list fits into a message, 4 MiB."""
+
+MAX_TAGS_SIZE = MAX_TAGS * (4 * MAX_TAG_LENGTH + 6)
+"""Bytes of the tags of an entry, at most: four for a character, quotes and a comma."""
 
 _DIGEST_RANGE = 1 << 64
 
@@ -75,7 +83,9 @@ class MembershipTable:
     def gone(self) -> list[MemberInfo]:
         """The members that left, as rows of the answer to type 3."""
         return [
-            MemberInfo(one.name, one.address, one.instance, "left", one.since, None, 2, "")
+            MemberInfo(
+                one.name, one.address, one.instance, "left", one.since, None, 2, "", one.tags
+            )
             for one in self.entries.values()
             if one.state == "left"
         ]
@@ -100,16 +110,21 @@ class MembershipTable:
         changed = {address for _, address in list(self._recent)[digests.index(digest) :]}
         return [one for address in changed if (one := self.entries.get(address)) is not None]
 
-    def knows(self, entry: MemberEntry) -> bool:
+    def knows(self, entry: MemberEntry, *, own_word: bool = False) -> bool:
         """Whether an entry is certainly no news; cheaper than ``merge``."""
         known = self.entries.get(entry.address)
         if known is not None:
-            return known == entry or not _newer(entry, known)
+            return known == entry or not (
+                _newer(entry, known) or _corrects_tags(entry, known, own_word)
+            )
         return entry.incarnation <= self._forgotten.get(entry.address, -1)
 
-    def merge(self, entry: MemberEntry) -> MemberEntry | None:
-        """Take an entry; returns it as it now stands if it was news. Raises EntryRefused."""
-        if self.knows(entry):
+    def merge(self, entry: MemberEntry, *, own_word: bool = False) -> MemberEntry | None:
+        """Take an entry; returns it as it now stands if it was news. Raises EntryRefused.
+
+        ``own_word`` says that the member itself has sent it.
+        """
+        if self.knows(entry, own_word=own_word):
             return None
         entry = self._checked(entry)
         if entry.address == self.own.address:
@@ -118,7 +133,11 @@ class MembershipTable:
         known = self.entries.get(entry.address)
         if known is not None:
             if not _newer(entry, known):
-                return None
+                if not _corrects_tags(entry, known, own_word):
+                    return None
+                # No change for the digest, so none that others could lack.
+                self.entries[entry.address] = entry = replace(known, tags=entry.tags)
+                return entry
         elif entry.incarnation <= self._forgotten.get(entry.address, -1) or (
             entry.state == "left" and self._wall() - entry.since > REMEMBERED
         ):
@@ -177,6 +196,11 @@ class MembershipTable:
             if entry.state == "left" and now - entry.since > REMEMBERED:
                 self.forget(entry.address)
 
+    def retag(self, tags: Mapping[str, str]) -> None:
+        """Give our own entry other tags."""
+        incarnation = min(self.own.incarnation + 1, MAX_INT)
+        self._become(replace(self.own, incarnation=incarnation, tags=dict(tags)))
+
     def leave(self) -> None:
         """Note in our own entry that we leave."""
         incarnation = self.own.incarnation + 1
@@ -198,14 +222,17 @@ class MembershipTable:
             if moment > limit:
                 why = f"{entry.name} {what} more than a day in the future; is a clock wrong?"
                 raise EntryRefused(why)
+        if fault := tags_fault(entry.tags):
+            raise EntryRefused(f"the tags of {entry.name[:64]}: expected {fault}")
         # Digests are made of entries, so equal ones must look equal: only a member that left has a time.
         when = {"since": entry.since} if entry.state == "left" and entry.since else {}
+        tags = entry.tags
         entry = MemberEntry(
             entry.name, str(address), entry.instance, entry.incarnation, entry.state, **when
         )
         if len(encode(entry)) > MAX_ENTRY:
             raise EntryRefused(f"the entry of {entry.name[:64]} is longer than {MAX_ENTRY} bytes")
-        return entry
+        return replace(entry, tags=tags) if tags else entry
 
     def _refute(self, entry: MemberEntry) -> None:
         """Refute an entry for our address that is newer than our own: we did not make it."""
@@ -253,9 +280,20 @@ def _newer(entry: MemberEntry, known: MemberEntry) -> bool:
     return _rank(entry) > _rank(known)
 
 
+def _corrects_tags(entry: MemberEntry, known: MemberEntry, own_word: bool) -> bool:
+    """Whether an entry that is as right as ours has the tags that ours should have."""
+    return (
+        entry.tags != known.tags
+        and (own_word or not known.tags)
+        and known.state == "up"
+        and _rank(entry) == _rank(known)
+    )
+
+
 def _rank(entry: MemberEntry) -> tuple[int, bool, str, str, float]:
     return entry.incarnation, entry.state == "left", entry.instance, entry.name, entry.since
 
 
 def _hash(entry: MemberEntry) -> int:
-    return int.from_bytes(blake2b(encode(entry), digest_size=8).digest())
+    told_by_all = replace(entry, tags={}) if entry.tags else entry
+    return int.from_bytes(blake2b(encode(told_by_all), digest_size=8).digest())
