@@ -181,7 +181,7 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
 
     ``incarnation`` is the Unix time in milliseconds at which the process started. The member raises
     it when it leaves, when its ``tags`` change, or to refute an entry of others. ``since`` is the
-    time at which it left. Agents of version 2.0 drop the tags when they pass an entry on.
+    time at which it left. Agents that do not know tags drop them when they pass an entry on.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]

@@ -13,7 +13,7 @@ DB, WEB = {"role": "db"}, {"role": "web"}
 
 
 def lose_tags(agent: Any) -> None:
-    """Have an agent know no tags, as those of version 2.0."""
+    """Have an agent know no tags, as one that has never heard of them."""
     table = agent.cluster.peers.gossip.table
     merge = table.merge
 

@@ -142,7 +142,9 @@ def test_tags_of_several_sources_together_keep_the_rules() -> None:
     for text, says in (("new=v", "at most 16 tags, got 17"), ("k0=", "a value of printable")):
         with pytest.raises(ConfigError, match=f"^--tag: expected {says}"):
             gather({"tags": text}, {}, file, "conf.json")
-    with pytest.raises(ConfigError, match=r"^--tag: expected keys that differ in more than - and _"):
+    with pytest.raises(
+        ConfigError, match=r"^--tag: expected keys that differ in more than - and _"
+    ):
         gather({"tags": "a-b=1"}, {}, b'{"tags": {"a_b": "1"}}', "conf.json")
 
 

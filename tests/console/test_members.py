@@ -60,6 +60,14 @@ def test_a_narrow_table_has_the_errors_and_a_summary_below() -> None:
     assert text.splitlines()[-1].rstrip() == "4 members, 1 down, 1 left · as seen by kyle"
 
 
+def test_tags_have_a_column_if_there_are_any() -> None:
+    rows = [row("kyle", tags={"site": "eu-1", "role": "db"}), row("stan")]
+    assert "Tags" not in printed(120)
+    lines = [" ".join(line.split()) for line in printed(140, rows).splitlines()]
+    assert lines[0] == "Name Address State Since RTT Version Tags Error"
+    assert lines[2].endswith("0.5 ms 2 role=db site=eu-1")
+
+
 def test_a_member_that_left_and_came_back_elsewhere_is_listed_once() -> None:
     text = printed(80, [*ROWS, row("stan", "left", rtt=None, address="10.0.0.9:7070")])
     assert text.count("\nstan ") == 1

@@ -114,6 +114,8 @@ def test_patterns_of_tags_are_patterns_and_no_names() -> None:
 
 @pytest.mark.parametrize("node", ["tag:", "tag:=x", "tag:role=", "tag:a b"])
 def test_a_malformed_pattern_of_tags_is_refused(node: str) -> None:
-    with pytest.raises(RequestError, match="^`nodes` must be tag:KEY=VALUE or tag:KEY, got") as caught:
+    with pytest.raises(
+        RequestError, match=r"^`nodes` must be tag:KEY=VALUE or tag:KEY, got"
+    ) as caught:
         Question.of(Request(type=1, nodes=["kyle", node], id="q"))
     assert (caught.value.code, caught.value.id) == ("bad_request", "q")

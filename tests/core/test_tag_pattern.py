@@ -26,11 +26,15 @@ def test_a_pattern_matches_a_tag(patterns: list[str], matches: bool) -> None:
     assert tag_matcher(patterns)(TAGS) == matches
 
 
-@pytest.mark.parametrize("node", ["db-1", "tag", "tag:role", "tag:role=db", "tag:a=b=c", "tag:a-b=[xy]"])
+@pytest.mark.parametrize(
+    "node", ["db-1", "tag", "tag:role", "tag:role=db", "tag:a=b=c", "tag:a-b=[xy]"]
+)
 def test_what_nodes_may_hold(node: str) -> None:
     assert tag_pattern_fault(node) == ""
 
 
-@pytest.mark.parametrize("node", ["tag:", "tag:=x", "tag:role=", "tag:7070", "tag:a b=c", "tag:*=db"])
+@pytest.mark.parametrize(
+    "node", ["tag:", "tag:=x", "tag:role=", "tag:7070", "tag:a b=c", "tag:*=db"]
+)
 def test_a_malformed_pattern_is_a_fault(node: str) -> None:
     assert tag_pattern_fault(node) == f"must be tag:KEY=VALUE or tag:KEY, got {node!r}"

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import to_builtins
+
 from nodnod_client.messages import Answer, MemberInfo, NodeStats
 
 
@@ -33,4 +35,4 @@ def view(own: str | MemberInfo, **others: str) -> list[MemberInfo]:
 
 def wire(*rows: MemberInfo) -> list[dict[str, Any]]:
     """Return the rows as they are in JSON."""
-    return [{field: getattr(one, field) for field in one.__struct_fields__} for one in rows]
+    return [to_builtins(one) for one in rows]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.harness import CoreHarness
-from doubles.samples import GIB, Scrape, full_sample, scrape_cluster, scrape_peer
+from doubles.samples import GIB, Scrape, full_sample, scrape, scrape_cluster, scrape_peer
 from strategies import examples, json_values
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_the_cluster_page_has_sections_only_if_requested(harness: CoreHarness) -
 
     sizes = {"memory_total_bytes", "memory_used_bytes", "disk_total_bytes", "disk_used_bytes"}
     ratios = {"cpu_used_ratio", "memory_used_ratio", "disk_used_ratio"}
-    assert plain.names == {f"nodnod_{name}" for name in {"up"} | sizes | ratios}
+    assert plain.names == {f"nodnod_{name}" for name in {"up", "node_info"} | sizes | ratios}
     assert more.names - plain.names == {"nodnod_load1", "nodnod_load5", "nodnod_load15"}
     assert more("nodnod_load1", node="own") == 0.5
 
@@ -71,6 +71,28 @@ def test_in_push_mode_a_stale_node_has_no_numbers() -> None:
     assert stale("nodnod_cpu_used_ratio", node="kyle") is None
     assert stale("nodnod_up", node="own") == 1
     assert fresh("nodnod_up", node="kyle") is not None
+
+
+TAGGED = {"role": "db", "data-center": 'a"b\\c'}
+
+
+def test_every_node_has_its_tags_as_labels_also_while_it_is_down() -> None:
+    harness = CoreHarness(tags=TAGGED)
+    harness.peer("kyle").hang_up()
+    page = scrape_cluster(harness)
+
+    labels = {"role": "db", "data_center": 'a"b\\c'}
+    assert page("nodnod_node_info", node="own", **labels) == 1
+    assert page("nodnod_node_info", node="kyle") == 1
+    assert scrape(harness)("nodnod_node_info", **labels) == 1
+
+
+def test_the_cluster_page_may_be_about_the_nodes_with_a_tag() -> None:
+    harness = CoreHarness(tags=TAGGED)
+    harness.peer("kyle")
+    page = scrape_cluster(harness, nodes=["tag:role=d*"])
+
+    assert page.of("node") == ["own"]
 
 
 def test_an_unknown_name_in_a_request_is_not_a_node(harness: CoreHarness) -> None:

@@ -270,6 +270,26 @@ def test_service_discovery_lists_the_members_that_are_known_to_serve_metrics(
     ]
 
 
+def test_service_discovery_has_the_tags_of_a_member(browser: Browser) -> None:
+    browser.harness.node.peers.retag({"role": "db", "data-center": "a,b"})
+
+    (group,) = browser.read("/sd")
+    assert group["labels"] == {
+        "node": "own",
+        "__meta_nodnod_tag_role": "db",
+        "__meta_nodnod_tag_data_center": "a,b",
+    }
+    assert browser.read("/members")["members"][0]["tags"] == {"role": "db", "data-center": "a,b"}
+    assert list(browser.read("/stat/all?nodes=tag:role=db,kyle*")["nodes"]) == ["own"]
+
+
+def test_a_malformed_pattern_of_tags_is_answered_with_400(browser: Browser) -> None:
+    response = browser.get("/stat/all?nodes=tag:=db")
+
+    assert response.status_code == 400
+    assert b"`nodes` must be tag:KEY=VALUE or tag:KEY" in response.body
+
+
 def test_service_discovery_keeps_a_member_that_is_down(browser: Browser) -> None:
     browser.harness.peer("kyle").hang_up()
 

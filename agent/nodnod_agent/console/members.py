@@ -18,7 +18,7 @@ from nodnod_agent.console.diff_text import conclusion, sentences
 from nodnod_agent.console.gather import gather_views
 from nodnod_agent.console.output import console
 from nodnod_agent.console.table import error_lines, headed_table
-from nodnod_agent.console.units import counted, human_span, plain
+from nodnod_agent.console.units import counted, human_span, plain, tags_text
 from nodnod_client.client import Client
 from nodnod_client.messages import MemberInfo, Members
 
@@ -93,10 +93,15 @@ def members_view(members: Members, *, now: float, width: int) -> RenderableType:
     table.add_column("State", no_wrap=True)
     for title in ("Since", "RTT", "Version"):
         table.add_column(title, justify="right", no_wrap=True)
+    tagged = any(row.tags for row in rows)
+    if tagged:
+        table.add_column("Tags", overflow="fold")
     if wide:
         table.add_column("Error", overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row, now)[: len(table.columns)])
+        more = [Text(tags_text(row.tags), "cyan")] if tagged else []
+        more += [Text(plain(_error(row)), "red")] if wide else []
+        table.add_row(*_cells(row, now), *more)
     errors = [] if wide else error_lines((row.name, _error(row)) for row in rows)
     return Group(table, *errors, Text(_summary(rows, members.host), style="dim"))
 
@@ -110,7 +115,6 @@ def _cells(row: MemberInfo, now: float) -> list[Text]:
         Text("-" if row.since is None else human_span(now - row.since)),
         Text("-" if row.rtt is None else f"{1000 * row.rtt:.1f} ms"),
         Text("-" if row.version is None else str(row.version)),
-        Text(plain(_error(row)), "red"),
     ]
 
 

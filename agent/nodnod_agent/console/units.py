@@ -1,6 +1,7 @@
 """Numbers and untrusted text in the form that people read in a terminal."""
 
 import unicodedata
+from collections.abc import Mapping
 
 from rich.text import Text
 
@@ -54,6 +55,11 @@ def meter(value: float, width: int) -> Text:
     """Draw a bar of ``width`` characters, filled to ``value`` percent and colored by level."""
     filled = max(0, min(width, round(width * value / 100)))
     return Text.assemble(("━" * filled, level_style(value)), ("─" * (width - filled), "dim"))
+
+
+def tags_text(tags: Mapping[str, str]) -> str:
+    """``role=db site=eu-1``."""
+    return plain(" ".join(f"{key}={value}" for key, value in sorted(tags.items())))
 
 
 def plain(text: str, longest: int = 300) -> str:

@@ -1,8 +1,8 @@
 """The metrics of this node, of this agent and of the cluster, in Prometheus' text format.
 
 Imported with the first scrape: an agent that is never scraped does not pay for the library. Label
-values are names of the machine's own parts, names of members, from a fixed set in the code, or from
-the files of custom.directory. They never come from a client.
+values are names of the machine's own parts, names and tags of members, from a fixed set in the code,
+or from the files of custom.directory. They never come from a client.
 """
 
 import platform
@@ -32,6 +32,7 @@ from nodnod_client import __version__
 from nodnod_client.codec import decode_node, decode_peer_answer
 from nodnod_client.messages import FullStats, RequestType
 from nodnod_client.sections import SECTIONS, SHAPES, truncated
+from nodnod_client.tags import label
 
 STALE = "stale:"
 """How the error of a node with old numbers begins; docs/protocol.md defines it."""
@@ -72,12 +73,12 @@ class Metrics:
         A node with an error is not up. It keeps its current numbers; a node that is down or stale
         has none. Names that no node has are left out, because a client made them up.
         """
-        roster = self._node.peers.roster
-        known = {roster.name, *(member.listed for member in roster.listing())}
+        members = self._node.peers.members()
+        tags = {member.name: member.tags for member in members if member.state != "left"}
         up: dict[str, bool] = {}
         nodes = []
         for name, raw in decode_peer_answer(body).nodes.items():
-            if name not in known:
+            if name not in tags:
                 continue
             stats = decode_node(raw)
             up[name] = not stats.error
@@ -85,11 +86,13 @@ class Metrics:
             if not stats.error or (has_numbers and not stats.error.startswith(STALE)):
                 nodes.append(NodeSections(name, _sections(stats, raw)))
         is_up = _gauge("nodnod_up", "1 if the node answered without an error.", up, "node")
-        return generate_latest(_Page([is_up, *_node_metrics(nodes, by_node=True)]))
+        info = _node_info(({"node": name}, tags[name]) for name in up)
+        return generate_latest(_Page([is_up, info, *_node_metrics(nodes, by_node=True)]))
 
     def _own(self, match: str | None) -> Iterator[Metric]:
         raw = msgspec.Raw(self._node.local.entry(_ALL_SECTIONS._replace(match=match)))
         yield from _node_metrics([NodeSections("", _sections(decode_node(raw), raw))])
+        yield _node_info([({}, self._node.peers.gossip.table.own.tags)])
         yield from self._requests()
         yield from self._peers()
         yield from self._clients()
@@ -204,6 +207,16 @@ def _node_metrics(nodes: list[NodeSections], *, by_node: bool = False) -> Iterat
     for gauge in gauges(nodes, by_node=by_node):
         yield _gauge(gauge.name, gauge.help, gauge.values, *gauge.labels)
     yield from custom_metrics(nodes, by_node=by_node)
+
+
+def _node_info(nodes: Iterable[tuple[dict[str, str], Mapping[str, str]]]) -> Metric:
+    """Return one series for each node: its labels, and those of its tags."""
+    family = GaugeMetricFamily("nodnod_node_info", "The tags of the node, in labels.")
+    for labels, tags in nodes:
+        family.add_sample(
+            family.name, labels | {label(key): value for key, value in tags.items()}, 1
+        )
+    return family
 
 
 Values = float | Mapping[Any, float]

@@ -25,6 +25,7 @@ from nodnod_agent.core.requests.request_cache import DEFAULT_TIMEOUT
 from nodnod_client.codec import decode_request, encode
 from nodnod_client.errors import RequestError
 from nodnod_client.messages import RequestType
+from nodnod_client.tags import label
 
 if TYPE_CHECKING:
     from nodnod_agent.http.metrics import Metrics
@@ -229,19 +230,27 @@ class Pages:
         request.reply(page(200, JSON, b'{"status":"ok"}'))
 
     def _service_discovery(self, request: _PageRequest) -> None:
-        """Respond for Prometheus' http_sd: one group per member that has not left.
+        """Respond for Prometheus' http_sd: one group per member that has not left, with its tags.
 
         Version 1 serves no metrics, and a configured node that was never met may be one. A node with
         an instance is none: others tell of it, and they only tell of version 2.
         """
         groups = [
-            {"targets": [member.address], "labels": {"node": member.name}}
+            {
+                "targets": [member.address],
+                "labels": {"node": member.name, **_tag_labels(member.tags)},
+            }
             for member in self.node.peers.members()
             if member.state != "left"
             and member.version != 1
             and (member.version or member.instance)
         ]
         request.reply(page(200, JSON, encode(groups)))
+
+
+def _tag_labels(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags as labels that Prometheus drops unless a rule of relabeling takes them."""
+    return {f"__meta_nodnod_tag_{label(key)}": value for key, value in tags.items()}
 
 
 def page(status: int, kind: str, body: bytes, **more: str) -> Response:

@@ -128,6 +128,11 @@ def test_a_forgotten_member_is_not_learned_again_from_tables_that_still_have_it(
 DB, WEB = {"role": "db"}, {"role": "web"}
 
 
+def test_the_digest_is_that_of_agents_that_do_not_know_tags() -> None:
+    own = replace(OWN, tags=WEB)
+    assert told(entry(1, tags=DB), left(2, tags=DB), own=own).digest == "87f1b805b3a34a2e"
+
+
 def test_tags_do_not_change_the_digest() -> None:
     assert told(entry(1, tags=DB)).digest == told(entry(1)).digest
     assert told(own=replace(OWN, tags=DB)).digest == told().digest

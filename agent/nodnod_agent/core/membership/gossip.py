@@ -300,7 +300,9 @@ class Gossip:
             self._complain(teller, str(error))
             return
         if news is not None:
-            if self.table.digest != before:  # else only its tags are news, which lists do not resolve
+            if (
+                self.table.digest != before
+            ):  # else only its tags are news, which lists do not resolve
                 self._spread()
             self._learned.append(news)
 

@@ -172,9 +172,7 @@ class Roster:
         listing = self.listing()
         if patterns := question.tag_patterns:
             tagged = tag_matcher(patterns)
-            members = tuple(
-                one for one in listing if fits(one.listed) or tagged(self.tags(one))
-            )
+            members = tuple(one for one in listing if fits(one.listed) or tagged(self.tags(one)))
             own = fits(self.name) or tagged(self._table.own.tags)
         else:
             members = tuple(member for member in listing if fits(member.listed))

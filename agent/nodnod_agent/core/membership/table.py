@@ -3,8 +3,8 @@
 Of two entries for an address the one with the higher incarnation is right, whichever agent tells it.
 So entries can be merged in any order and any number of times.
 
-Tags belong to an entry but decide neither which of two is right nor the digest, because agents of
-version 2.0 drop them when they pass an entry on. Lost ones are filled in from any agent that has
+Tags belong to an entry but decide neither which of two is right nor the digest, because agents that do
+not know them drop them when they pass an entry on. Lost ones are filled in from any agent that has
 them, and corrected by the member itself.
 """
 
@@ -225,14 +225,12 @@ class MembershipTable:
         if fault := tags_fault(entry.tags):
             raise EntryRefused(f"the tags of {entry.name[:64]}: expected {fault}")
         # Digests are made of entries, so equal ones must look equal: only a member that left has a time.
-        when = {"since": entry.since} if entry.state == "left" and entry.since else {}
-        tags = entry.tags
-        entry = MemberEntry(
-            entry.name, str(address), entry.instance, entry.incarnation, entry.state, **when
-        )
-        if len(encode(entry)) > MAX_ENTRY:
+        told = MemberEntry(entry.name, str(address), entry.instance, entry.incarnation, entry.state)
+        if entry.state == "left" and entry.since:
+            told = replace(told, since=entry.since)
+        if len(encode(told)) > MAX_ENTRY:
             raise EntryRefused(f"the entry of {entry.name[:64]} is longer than {MAX_ENTRY} bytes")
-        return replace(entry, tags=tags) if tags else entry
+        return replace(told, tags=entry.tags) if entry.tags else told
 
     def _refute(self, entry: MemberEntry) -> None:
         """Refute an entry for our address that is newer than our own: we did not make it."""
