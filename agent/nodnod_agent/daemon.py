@@ -29,6 +29,7 @@ from nodnod_agent.http.pages import Pages
 from nodnod_agent.net.dns import Lookup, Resolver, look_up_full_name
 from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_agent.net.sockets import advertised_address, bind, is_unreachable
+from nodnod_agent.state import HistoryFile
 from nodnod_agent.systemd import SystemdNotifier, node_counts
 from nodnod_agent.transport.dialer import DialAttempt
 from nodnod_agent.transport.fair_queue import FairQueue
@@ -40,6 +41,9 @@ from nodnod_client.address import Address
 
 DRAIN_TIMEOUT = 1.5
 """Seconds in which clients must read their close frames when the agent stops."""
+
+SAVE_TIMEOUT = 1.5
+"""Seconds in which the history must be written when the agent stops."""
 
 FIRST_SAMPLE = 3.0
 """Seconds without a first sample after which a warning says so; a quarter of one is usual."""
@@ -126,6 +130,11 @@ class _Daemon:
             limits=limits,
             tags=settings.tags,
         )
+        self._history_file: HistoryFile | None = None
+        if settings.state_directory is not None:
+            self._history_file = HistoryFile(
+                settings.state_directory, settings.name, self._node.local.history
+            )
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
         scraped = ("custom",) if settings.custom_directory else ()
@@ -159,10 +168,11 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._request_stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
-        self._sampler.start()
-        warning = self._loop.call_later(FIRST_SAMPLE, self._warn_of_no_sample)
+        if self._history_file is None:
+            self._start_sampling()
+        else:
+            self._history_file.start(self._start_sampling)
         await self._sampled.wait()  # the first client must not get numbers from before a sample
-        warning.cancel()
         if self.stop_requested.is_set():
             return
         # These objects live as long as the process: the garbage collector need not scan them again.
@@ -189,6 +199,7 @@ class _Daemon:
         log.info("Stopping")
         self._systemd.stopping()
         self._sampler.stop()
+        saving = self._loop.create_task(self._save())
         self._server.close()
         self._resolver.stop()
         self._node.leave()
@@ -198,13 +209,24 @@ class _Daemon:
         self._pages.stop()
         await self._server.drained(DRAIN_TIMEOUT)
         await self._dialing.table.drained(DRAIN_TIMEOUT / 3)
+        await saving
         self._systemd.close()
+
+    async def _save(self) -> None:
+        if self._history_file is not None:
+            await self._history_file.stop(SAVE_TIMEOUT)
 
     def _request_stop(self) -> None:
         self.stop_requested.set()
         self._sampled.set()
 
+    def _start_sampling(self) -> None:
+        self._sampler.start()
+        self._loop.call_later(FIRST_SAMPLE, self._warn_of_no_sample)
+
     def _warn_of_no_sample(self) -> None:
+        if self._sampled.is_set():
+            return
         text = "No sample of this machine after %g s; the agent does not listen before it. It is %s"
         log.warning(text, FIRST_SAMPLE, f"still {self._sampler.busy_with()}")
 

@@ -14,6 +14,7 @@ FULL: dict[str, Any] = {
     "debug": True,
     "logFormat": "json",
     "custom": {"directory": "/var/lib/nodnod", "maxAge": 90},
+    "state": {"directory": "/var/lib/state"},
     "auth": {"secrets": ["env:NODNOD_SECRET", "file:/etc/nodnod/old secret"]},
     "allowedOrigins": [
         "https://Wiki.example",

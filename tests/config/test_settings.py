@@ -44,6 +44,7 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         log_format="json",
         custom_directory="/var/lib/nodnod",
         custom_max_age=90,
+        state_directory="/var/lib/state",
         auth_secrets=("env:NODNOD_SECRET", "file:/etc/nodnod/old secret"),
         allowed_origins=(
             "https://wiki.example",

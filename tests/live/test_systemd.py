@@ -269,6 +269,15 @@ async def test_a_frozen_agent_is_restarted(agent: Machine) -> None:
     assert look(agent)["error"] == ""
 
 
+def test_a_restart_keeps_the_history(agent: Machine) -> None:
+    agent.run("systemctl", "restart", "nodnod-agent")
+
+    name, mode, owner = agent.run("sh", "-c", "stat -c '%n %a %U' /var/lib/nodnod/*").split()
+    assert Path(name).name.startswith("history-")
+    assert (mode, owner) == ("600", "nodnod")
+    assert "Read the history, which ends " in journal(agent)
+
+
 def test_a_stopped_agent_has_succeeded(agent: Machine) -> None:
     agent.run("systemctl", "stop", "nodnod-agent")
 

@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_format: Literal["text", "json"] = "text"
     custom_directory: str | None = None
     custom_max_age: int = 3600
+    state_directory: str | None = None
     auth_secrets: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
@@ -184,6 +185,8 @@ SETTINGS = (
         "Directory whose files *.prom and *.json are numbers of your own (default: none)"),
     _file_only("custom.maxAge", "seconds", validators.integer(1, 365 * 86400),
         "Age from which such a file is stale"),
+    _file_only("state.directory", "path", validators.path,
+        "Directory in which the history is kept over a restart (default: none)"),
     *ACCESS,
     *LIMITS,
 )  # fmt: skip
