@@ -5,6 +5,9 @@
 CPU time of the whole process (so the thread that reads the mounts is in it), reading, computing
 and encoding, in microseconds per sample. The pause between two samples lets caches get as cold as
 they do in an agent. The limit for all cheap sections together is 2,000.
+
+`custom` reads one file of 2,000 numbers with labels, its limit, and `custom, new` one that has just
+changed. Containers have a program of their own, bench/containers.py.
 """
 
 import sys
@@ -12,14 +15,18 @@ import sys
 sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from bench.harness.options import flag, positive, seconds
+from nodnod_agent.collectors.custom import CustomCollector
 from nodnod_agent.collectors.machine import Machine, open_collectors
 from nodnod_agent.collectors.moment import moment
 from nodnod_agent.collectors.processes import NotReady
@@ -32,7 +39,16 @@ def main() -> None:
     flag(parser, "samples", positive, 500, "samples of each section")
     flag(parser, "pause", seconds, 0.02, "seconds between two samples")
     options = parser.parse_args()
-    collectors = open_collectors("bench")
+    with TemporaryDirectory() as directory:
+        table(options, Path(directory))
+
+
+def table(options: argparse.Namespace, directory: Path) -> None:
+    """Measure all sections, with files of numbers in ``directory``."""
+    collectors = open_collectors("bench", CustomCollector(str(directory)))
+    numbers = directory / "numbers.prom"
+    lines = (f'bench_number{{host="host-{n % 100}",queue="{n}"}} {n}\n' for n in range(2000))
+    numbers.write_text("".join(lines))
 
     def filesystems(now: float) -> Any:
         collectors.filesystems.refresh()
@@ -48,6 +64,12 @@ def main() -> None:
             (options.samples // 10, 0.11) if name in EXPENSIVE else (options.samples, options.pause)
         )
         report(name, *measure(encoded(reads[name]), samples, pause))
+
+    def changed(now: float) -> Any:
+        os.utime(numbers)
+        return collectors.custom.read(now)
+
+    report("custom, new", *measure(encoded(changed), 20, 0.11))
     machine = Machine(collectors)
 
     def sample() -> bytes:

@@ -194,6 +194,55 @@ def test_the_deadline_holds_while_bytes_come(start: Start, tmp_path: Path) -> No
         get(str(tmp_path / "engine.sock"), "/_ping", time.monotonic() - 1)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"",
+    ],
+    ids=["body", "headers", "chunks", "nothing"],
+)
+def test_an_engine_that_sends_a_byte_now_and_then_is_cut(tmp_path: Path, answer: bytes) -> None:
+    ended = threading.Event()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "engine.sock"))
+        listening.listen()
+
+        def drip() -> None:
+            client, _ = listening.accept()
+            with client, suppress(ConnectionError):
+                client.sendall(answer)
+                while not ended.wait(0.01):
+                    client.sendall(b"1")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            answers = asked(tmp_path, deadline=0.1)
+        finally:
+            ended.set()
+            thread.join()
+    assert answers.errors == (f"{tmp_path}/engine.sock: no answer within 0.1 s",)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 two OK\r\n\r\n",
+        b"HTTP/9.1 200 OK\r\n\r\n",
+        b"\x00" * 100,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_no_http_is_an_error(start: Start, tmp_path: Path, answer: bytes) -> None:
+    start({"/_ping": answer})
+    assert asked(tmp_path).errors == (f"{tmp_path}/engine.sock: the answer is no HTTP",)
+
+
 def test_a_socket_that_nobody_listens_on_is_an_error(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "engine.sock"))

@@ -22,6 +22,12 @@ POD = "f" * 64
             ID,
         ),
         (f"/kubepods/burstable/pod7f1e/{ID}", "kubernetes", ID),
+        (
+            f"/system.slice/containerd.service/kubepods-pod7f1e.slice:cri-containerd:{ID}",
+            "containerd",
+            ID,
+        ),
+        (f"/kubelet.slice/kubelet-kubepods.slice/crio-{ID}.scope", "cri-o", ID),
         (f"/kubepods.slice/kubepods-pod7f1e.slice/cri-containerd-{ID}.scope", "containerd", ID),
         (f"/kubepods.slice/kubepods-pod7f1e.slice/crio-{ID}.scope", "cri-o", ID),
         (f"/system.slice/nerdctl-{ID}.scope", "containerd", ID),
@@ -55,6 +61,8 @@ def test_a_container_is_recognised_by_its_path(path: str, engine: str, id_: str)
         r"/machine.slice/machine-qemu\x2d1\x2dwindows.scope",
         "/docker",
         "/docker/buildkit",
+        f"/system.slice/a:b:{ID}",
+        f"/kubepods-pod7f1e.slice:unknown:{ID}",
     ],
 )
 def test_other_cgroups_are_no_containers(path: str) -> None:
@@ -66,6 +74,67 @@ def test_a_container_inside_of_a_container_is_part_of_it(tmp_path: Path) -> None
     (tmp_path / "libpod_parent" / POD / f"libpod-{ID}").mkdir(parents=True)
     (tmp_path / "libpod_parent" / "conmon").mkdir()
     assert sorted(group.id for group in find_groups(str(tmp_path))) == [ID, "web"]
+
+
+UID = "7f1e83a2_5c0d_4a4e_9d0e_1b2c3d4e5f60"
+TREES = {
+    "Docker, v2 with systemd": (
+        ["init.scope", "system.slice/docker.service", f"system.slice/docker-{ID}.scope",
+         "system.slice/containerd.service", "user.slice/user-0.slice/session-1.scope"],
+        [("docker", ID)],
+    ),
+    "Docker with cgroupfs": (
+        ["system.slice/docker.service", f"docker/{ID}/init", "docker/buildkit"],
+        [("docker", ID)],
+    ),
+    "kubepods of systemd": (
+        ["system.slice/kubelet.service",
+         f"kubepods.slice/kubepods-pod{UID}.slice/cri-containerd-{ID}.scope",
+         f"kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{UID}.slice/"
+         f"cri-containerd-{POD}.scope"],
+        [("containerd", ID), ("containerd", POD)],
+    ),
+    "kubepods of cgroupfs": (
+        [f"kubepods/besteffort/pod{UID}/{ID}", f"kubepods/burstable/pod{UID}", "system.slice"],
+        [("kubernetes", ID)],
+    ),
+    "CRI-O": (
+        [f"kubepods.slice/kubepods-pod{UID}.slice/crio-{ID}.scope/container",
+         f"kubepods.slice/kubepods-pod{UID}.slice/crio-conmon-{ID}.scope"],
+        [("cri-o", ID)],
+    ),
+    "LXC, and Docker inside": (
+        ["lxc.monitor.web", f"lxc.payload.web/system.slice/docker-{ID}.scope", "lxc.pivot",
+         "lxc.payload.db/init.scope"],
+        [("lxc", "db"), ("lxc", "web")],
+    ),
+    "Proxmox": (["lxc/101/ns/init.scope", "lxc.monitor/101"], [("lxc", "101")]),
+    "systemd-nspawn": (
+        ["machine.slice/systemd-nspawn@deb.service/supervisor",
+         "machine.slice/systemd-nspawn@deb.service/payload/system.slice/cron.service",
+         "machine.slice/machine-by\\x2dhand.scope/payload/init.scope",
+         "machine.slice/machine-qemu\\x2d1\\x2dwin.scope/libvirt/emulator"],
+        [("nspawn", "by-hand"), ("nspawn", "deb")],
+    ),
+    "Podman without root": (
+        ["user.slice/user-1000.slice/user@1000.service/user.slice/"
+         f"user-libpod_pod_{POD}.slice/libpod-{ID}.scope/container",
+         "user.slice/user-1000.slice/user@1000.service/user.slice/"
+         f"libpod-conmon-{ID}.scope",
+         f"system.slice/web.service/libpod-payload-{POD}", "system.slice/web.service/runtime"],
+        [("podman", ID), ("podman", POD)],
+    ),
+}  # fmt: skip
+"""What is in the trees of real machines, and the containers there."""
+
+
+@pytest.mark.parametrize("machine", TREES)
+def test_the_containers_of_a_machine_are_found_in_its_tree(tmp_path: Path, machine: str) -> None:
+    paths, containers = TREES[machine]
+    for path in paths:
+        (tmp_path / path).mkdir(parents=True)
+    found = find_groups(str(tmp_path))
+    assert sorted((group.engine, group.id) for group in found) == sorted(containers)
 
 
 def test_a_tree_that_is_not_there_has_no_containers(tmp_path: Path) -> None:

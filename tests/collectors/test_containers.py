@@ -257,6 +257,24 @@ def test_a_container_in_the_network_of_the_machine_has_no_traffic(made_up: MadeU
     assert (found.recv_bytes, found.sent_bytes, found.cpu) == (None, None, 0.0)
 
 
+def test_the_program_that_runs_a_machine_of_nspawn_is_not_inside(made_up: MadeUp) -> None:
+    group = "/machine.slice/systemd-nspawn@deb.service"
+    v2(made_up, group, [10])
+    made_up.process(10, group, start=100)
+    (made_up.proc / "10/net/dev").unlink()
+    os.link(made_up.proc / "self/net/dev", made_up.proc / "10/net/dev")
+    collector = made_up.collector()
+    collector.read(1.0)
+    assert row(collector, 2.0).recv_bytes is None
+    made_up.write(f"cg{group}/payload/init.scope/cgroup.procs", "11\n")
+    made_up.process(11, f"{group}/payload/init.scope", start=200)
+    row(collector, 3.0)
+    made_up.traffic(11, 500, 100)
+    found = row(collector, 4.0)
+    assert (found.recv_bytes, found.sent_bytes) == (500.0, 100.0)
+    assert found.since == 1700000000 + 200 / os.sysconf("SC_CLK_TCK")
+
+
 def test_a_container_that_goes_between_two_readings_is_gone(made_up: MadeUp) -> None:
     v2(made_up, DOCKER, [10])
     made_up.process(10, DOCKER)
@@ -363,6 +381,9 @@ def test_of_ten_thousand_containers_only_some_are_read(made_up: MadeUp) -> None:
     collector.read(1.0)
     found = section(collector, 2.0)
     assert (found.count, len(found.containers)) == (10_001, MAX_ROWS)
+    assert found.note == (
+        "no socket of Docker or Podman, which know the names; 9801 more are not read: at most 200 are"
+    )
 
 
 def test_a_machine_without_containers_and_engines_has_no_section(made_up: MadeUp) -> None:

@@ -64,7 +64,9 @@ class Machine:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._log = directory / "boot.log"
-        self._name = f"nodnod{os.getpid()}"
+        self.name = f"nodnod{os.getpid()}"
+        self._group = f"systemd-nspawn@{self.name}.service"
+        """Its control group, called as on a machine whose systemd starts it."""
         self._process: subprocess.Popen[bytes] | None = None
         self._leader = 0
 
@@ -85,8 +87,8 @@ class Machine:
         }
         command = [
             *("unshare", "--mount", "sh", "-c", SCRIPT, "sh"),
-            *(str(space), str(staged), str(GROUPS), self._name),
-            *(nspawn, f"--directory={space / 'root'}", f"--machine={self._name}"),
+            *(str(space), str(staged), str(GROUPS), self._group),
+            *(nspawn, f"--directory={space / 'root'}", f"--machine={self.name}"),
             *("--boot", "--notify-ready=yes", "--console=pipe", "--register=no", "--keep-unit"),
             *("--private-network", "--link-journal=no"),
             *(f"--bind-ro={here}:{there}" for there, here in binds.items()),
@@ -114,7 +116,7 @@ class Machine:
         else:
             self._process.kill()
         self._process.wait(BOOT_LIMIT)
-        groups = [one for at in ("", "*/") for one in GROUPS.glob(f"{at}{self._name}/**/")]
+        groups = [one for at in ("", "*/") for one in GROUPS.glob(f"{at}{self._group}/**/")]
         for group in sorted(groups, reverse=True):
             with contextlib.suppress(OSError):  # a process in it has not ended yet
                 group.rmdir()

@@ -13,6 +13,10 @@ import pytest
 from eventually import eventually
 from live.booted import CHECKOUT, Machine
 from live.tools import tool
+from nodnod_agent.collectors.container_engines import Engines
+from nodnod_agent.collectors.containers import ContainersCollector
+from nodnod_agent.collectors.processes import NotReady
+from nodnod_client.sections import Containers
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "systemd"
@@ -225,6 +229,20 @@ async def test_services_in_trouble_are_listed_as_systemd_has_them(agent: Machine
     assert top["name"] == "busy.service"
     assert top["cpu"] is None or top["cpu"] > 0
     assert "nodnod-agent.service" in {row["name"] for row in section["byMemory"]}
+
+
+def test_the_machine_is_a_container_of_the_one_that_runs_it(agent: Machine) -> None:
+    collector = ContainersCollector(open_engines=lambda: Engines([], "/nonexistent"))
+    assert isinstance(collector.read(1.0), NotReady)
+    found = collector.read(2.0)
+    assert isinstance(found, Containers)
+    (row,) = (row for row in found.containers if row.name == agent.name)
+    assert (row.engine, row.id, row.state) == ("nspawn", agent.name, "running")
+    assert row.processes is not None
+    assert row.processes > 2
+    assert row.recv_bytes is not None, "it has a network of its own"
+    assert row.since is not None
+    assert 0 < time.time() - row.since < 600
 
 
 def test_protect_home_would_hide_a_file_system_at_home(agent: Machine) -> None:

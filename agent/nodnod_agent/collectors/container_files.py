@@ -4,7 +4,7 @@ An engine is not asked for numbers: those of 60 containers cost it seconds of CP
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from nodnod_agent.collectors.cgroup import parse_cpu_max, parse_limit, parse_number
@@ -131,12 +131,12 @@ class ContainerFiles:
         # Where v1 freezes, v2 says "frozen 0" of a frozen group.
         self._freezer = f"{freezer}/freezer.state" if freezer else f"{v2}/cgroup.events"
 
-    def read(self, host_networks: Iterable[int]) -> Usage | None:
+    def read(self, host_networks: Collection[int]) -> Usage | None:
         """The current numbers; None if the container is gone. Raises OSError without free files."""
         pids = self._pids()
         if pids is None:
             return None
-        oldest, started = self._find_oldest(pids)
+        oldest, started = self._find_oldest(pids, host_networks)
         received, sent = self._traffic(oldest, host_networks)
         read, written = self._io()
         return Usage(
@@ -178,10 +178,21 @@ class ContainerFiles:
                     pids += (read_file(f"{above}/{name}/cgroup.procs") or b"").split()
         return [int(pid) for pid in pids]
 
-    def _find_oldest(self, pids: list[int]) -> tuple[int | None, float | None]:
+    def _find_oldest(
+        self, pids: list[int], host_networks: Collection[int]
+    ) -> tuple[int | None, float | None]:
         """The oldest of the first processes, and its start; 0 is one that this agent cannot see."""
-        if self._oldest is None or self._oldest[0] not in pids:
+
+        def is_inside(pid: int) -> bool:
+            # systemd-nspawn itself is in the group too, outside of the machine that it runs.
+            if self.group.engine != "nspawn":
+                return True
+            return inode_of(f"{self._trees.proc}/{pid}/net/dev") not in host_networks
+
+        found = self._oldest
+        if found is None or found[0] not in pids or not is_inside(found[0]):
             visible = [pid for pid in pids if pid][:_MAX_STARTS]
+            visible = [pid for pid in visible if is_inside(pid)] or visible
             stats = ((read_file(f"{self._trees.proc}/{pid}/stat"), pid) for pid in visible)
             starts = [
                 (start, pid) for stat, pid in stats if (start := parse_start(stat)) is not None
@@ -189,11 +200,11 @@ class ContainerFiles:
             if not starts:
                 return (visible[0] if visible else None), None
             ticks, oldest = min(starts)
-            self._oldest = oldest, ticks / self._trees.tick
-        return self._oldest
+            self._oldest = found = oldest, ticks / self._trees.tick
+        return found
 
     def _traffic(
-        self, pid: int | None, host_networks: Iterable[int]
+        self, pid: int | None, host_networks: Collection[int]
     ) -> tuple[int | None, int | None]:
         """Bytes received and sent, in the network of a process, unless it is that of the host."""
         # Opened each time: a file that stays open still answers after the end of the container.

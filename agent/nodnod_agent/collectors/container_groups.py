@@ -17,7 +17,9 @@ _HALF_PAGE = 2048
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EINVAL, errno.ENOTDIR})
 _NOT_READABLE = _GONE | {errno.EACCES, errno.EPERM, errno.EOPNOTSUPP}
 
-_BY_ID = re.compile(r"(?:([a-z][a-z-]*)-)?([0-9a-f]{64})(?:\.scope)?")
+# The last form is that of runc where the kubelet means systemd to make the groups and its engine does
+# not: kubepods-podUID.slice:cri-containerd:ID
+_BY_ID = re.compile(r"(?:([a-z][a-z-]*)-|[^:]+\.slice:([a-z][a-z-]*):)?([0-9a-f]{64})(?:\.scope)?")
 _ENGINES = {
     "docker": "docker",
     "libpod": "podman",
@@ -57,7 +59,8 @@ def group_of(path: str) -> Group | None:
     parent = above.rpartition("/")[2]
     found = _BY_ID.fullmatch(name)
     if found:
-        prefix, id_ = found.groups()
+        prefix, after_slice, id_ = found.groups()
+        prefix = prefix or after_slice
         if prefix:
             engine = _ENGINES.get(prefix)
         elif parent == "libpod_parent":

@@ -110,7 +110,10 @@ class ContainersCollector:
                 rows.append(_with_rates(row, before.get(group), now, elapsed, cores))
         rows.sort(key=lambda row: (row.cpu or 0, row.memory_used or 0), reverse=True)
         unread = max(0, len(groups) - MAX_ROWS)
-        note = _note(answers, sum(not row.name for row in rows) + unread)
+        notes = [_why_unknown(answers, sum(not row.name for row in rows))]
+        if unread:
+            notes.append(f"{unread} more are not read: at most {MAX_ROWS} are")
+        note = "; ".join(filter(None, notes))
         running = {group.id for group in groups}
         rows += [
             Container(id_, told.name, told.engine, told.image, told.state, told.health)
@@ -161,7 +164,7 @@ def _with_rates(
     )
 
 
-def _note(answers: "Answers | None", unnamed: int) -> str:
+def _why_unknown(answers: "Answers | None", unnamed: int) -> str:
     """Why not all is known; empty if all is."""
     if answers is None:
         return "the engines have not answered yet"
