@@ -43,7 +43,7 @@ class Output(ABC):
         sys.stdout.flush()
 
 
-class _Text(Output):
+class TextOutput(Output):
     """Prints what ``render`` returns for an answer; it is told whether that is the first one."""
 
     def __init__(self, render: Callable[[Answer, bool], str]) -> None:
@@ -51,6 +51,7 @@ class _Text(Output):
         self._first = True
 
     def show(self, answer: Answer) -> None:
+        """Print the text of one answer."""
         sys.stdout.write(self._render(answer, self._first))
         sys.stdout.flush()
         self._first = False
@@ -88,7 +89,7 @@ def table(repeated: bool, view: View = cluster_view) -> Output:
     """Return an output of tables; ``repeated`` says whether to expect more than one answer."""
     if repeated and sys.stdout.isatty():
         return _LiveTable(view)
-    return _Text(partial(_table, view))
+    return TextOutput(partial(_table, view))
 
 
 def _table(view: View, answer: Answer, first: bool) -> str:
@@ -99,16 +100,20 @@ def _table(view: View, answer: Answer, first: bool) -> str:
 
 
 def _csv(answer: Answer, first: bool) -> str:
-    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return as_csv(answer, time, header=first)
+    return as_csv(answer, timestamp(), header=first)
+
+
+def timestamp() -> str:
+    """Return the time as it is in CSV."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 FORMATS: dict[str, Callable[[bool, View], Output]] = {
     "table": table,
-    "json": lambda repeated, _: _Text(
+    "json": lambda repeated, _: TextOutput(
         lambda one, _: as_json(one, indent=0 if repeated else 2) + "\n"
     ),
-    "csv": lambda repeated, _: _Text(_csv),
+    "csv": lambda repeated, _: TextOutput(_csv),
 }
 """Outputs by the name of their format; the arguments are those of ``table``."""
 

@@ -1,8 +1,9 @@
 """``nodnod stat``: the stats of the cluster, or of one node, for people or for programs."""
 
 import asyncio
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from nodnod_agent.console.command import (
@@ -17,11 +18,14 @@ from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.detail_view import detail_view
 from nodnod_agent.console.output import FORMATS, Output, print_error
 from nodnod_agent.console.signals import until_signal
-from nodnod_agent.console.stat_request import StatRequest, agent_deadline, answers, ask_once
+from nodnod_agent.console.stat_by import SECTION, SumsByTag
+from nodnod_agent.console.stat_request import StatRequest, agent_deadline, answers
 from nodnod_agent.core.question import MATCHED
 from nodnod_client.client import Client
+from nodnod_client.errors import ConnectError, RequestTimeoutError
 from nodnod_client.messages import Answer
 from nodnod_client.sections import SECTIONS
+from nodnod_client.tags import is_key
 
 DEFAULT_TIMEOUT = 10.0
 
@@ -59,6 +63,12 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="PATTERN",
         help="with --detail processes: all whose names match ('postgres*'), and their sums",
     )
+    parser.add_argument(
+        "--by",
+        metavar="KEY",
+        type=_key,
+        help="sums of the nodes with each value of this tag, instead of the nodes",
+    )
     text = "repeat after this many seconds, until Ctrl-C"
     add_seconds(parser, "--watch", 0.25, None, text)
     text = (
@@ -76,11 +86,15 @@ def _run(args: Namespace) -> int:
     if args.match is not None and MATCHED not in (args.detail or ()):
         print_error("--match needs --detail processes")
         return Status.USAGE
+    if args.by is not None and (args.local or args.detail or args.history):
+        print_error("--by has sums of the cluster; it goes with none of --local --detail --history")
+        return Status.USAGE
+    by = None if args.by is None else SumsByTag(args.by)
     deadline = None if args.timeout is None else agent_deadline(args.timeout)
     request = StatRequest(
         local=args.local,
         nodes=args.nodes,
-        detail=args.detail,
+        detail=args.detail if by is None else [SECTION],
         history=args.history,
         deadline=deadline,
         match=args.match,
@@ -88,17 +102,30 @@ def _run(args: Namespace) -> int:
     view = detail_view(args.detail or (), args.history, args.match)
     client = client_factory(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
     output = partial(FORMATS[args.format], args.watch is not None, view)
+    if by is not None:
+        output = partial(by.output, args.format, args.watch is not None)
     if args.watch is not None:
-        return asyncio.run(_watch(client, request, output, args.watch))
-    answer = asyncio.run(ask_once(client, request))
+        return asyncio.run(_watch(client, request, output, args.watch, by))
+    answer = asyncio.run(_once(client, request, by))
     once = output()
     once.show(answer)
     once.close()
     return _status(answer)
 
 
+async def _once(client: Client, request: StatRequest, by: SumsByTag | None) -> Answer:
+    async with client:
+        if by is not None:
+            await by.refresh(client)
+        return await request.ask(client)
+
+
 async def _watch(
-    client: Client, request: StatRequest, open_output: Callable[[], Output], every: float
+    client: Client,
+    request: StatRequest,
+    open_output: Callable[[], Output],
+    every: float,
+    by: SumsByTag | None,
 ) -> int:
     await client.connect()  # only the first failure to connect ends the command
     last = Status.OK
@@ -107,11 +134,15 @@ async def _watch(
     async def show() -> None:
         nonlocal last
         async for answer in answers(client, request, every):
-            if isinstance(answer, Answer):
-                output.show(answer)
-                last = _status(answer)
-            else:
+            if not isinstance(answer, Answer):
                 output.error(str(answer))
+                continue
+            if by is not None:
+                # Where the connection is lost now, the next answer is an error and says so.
+                with suppress(ConnectError, RequestTimeoutError):
+                    await by.refresh(client)
+            output.show(answer)
+            last = _status(answer)
 
     try:
         await until_signal(show())
@@ -119,6 +150,12 @@ async def _watch(
         output.close()
         await client.disconnect()
     return last
+
+
+def _key(text: str) -> str:
+    if not is_key(text):
+        raise ArgumentTypeError(f"must be the key of a tag, got {text[:40]!r}")
+    return text
 
 
 def _status(answer: Answer) -> Status:

@@ -53,12 +53,6 @@ class StatRequest(Struct, frozen=True):
         }
 
 
-async def ask_once(client: Client, request: StatRequest) -> Answer:
-    """Connect, ask and disconnect."""
-    async with client:
-        return await request.ask(client)
-
-
 async def answers(
     client: Client, request: StatRequest, every: float
 ) -> AsyncIterator[Answer | ConnectError | RequestTimeoutError]:

@@ -1,0 +1,179 @@
+"""``nodnod stat --by KEY``: the sums of the nodes with each value of a tag."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import UNSET, Struct
+from rich.console import Group
+from rich.text import Text
+
+from nodnod_agent.console.node_condition import Condition, condition
+from nodnod_agent.console.output import Output, TextOutput, View, table, timestamp
+from nodnod_agent.console.table import error_lines, headed_table, summary
+from nodnod_agent.console.units import human_part, level_style, percent, plain
+from nodnod_client.client import Client
+from nodnod_client.messages import Answer, NodeStats
+from nodnod_client.sections import Cores
+
+SECTION = "system"
+"""The section that has the number of cores."""
+
+_NONE = "-"
+"""What stands for no value."""
+
+
+class Sums(Struct, frozen=True, rename="camel"):
+    """The nodes with one ``value`` of a tag; None: those without the tag.
+
+    ``down`` of the ``nodes`` have no current numbers, and count for nothing else. ``cpu_used`` is the
+    mean in percent, by cores where all nodes tell theirs; None if there are no numbers.
+    """
+
+    value: str | None
+    nodes: int
+    down: int
+    cpu_used: float | None
+    memory_used: int
+    memory_total: int
+    memory_used_percent: float
+    disk_used: int
+    disk_total: int
+    disk_used_percent: float
+
+
+class SumsByTag:
+    """Sums up answers by the tag ``key``, with the tags that the agent knows."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._tags: Mapping[str, Mapping[str, str]] = {}
+
+    async def refresh(self, client: Client) -> None:
+        """Ask for the tags of all nodes."""
+        members = (await client.members()).members
+        self._tags = {row.name: row.tags for row in members if row.state != "left"}
+
+    def of(self, answer: Answer) -> list[Sums]:
+        """The sums of each value, sorted; last those of the nodes without the tag."""
+        groups: dict[str | None, list[NodeStats]] = {}
+        for node in answer.nodes.values():
+            value = self._tags.get(node.name, {}).get(self.key)
+            groups.setdefault(value, []).append(node)
+        values = sorted(groups, key=lambda value: (value is None, value or ""))
+        return [_sums(value, groups[value]) for value in values]
+
+    def output(self, form: str, repeated: bool) -> Output:
+        """An output of the sums of answers, as ``table``, ``json`` or ``csv``."""
+        if form == "json":
+            return TextOutput(lambda answer, _: self._json(answer, indent=0 if repeated else 2))
+        return TextOutput(self._csv) if form == "csv" else table(repeated, self._view)
+
+    @property
+    def _view(self) -> View:
+        def view(answer: Answer, *, width: int, when: str) -> Group:  # fits anywhere
+            sums = headed_table((0, 0, 0, 1))
+            sums.add_column(plain(self.key), min_width=8, overflow="fold")
+            for title in ("Nodes", "Down", "CPU", "Memory", "", "Disk", ""):
+                justify = "left" if title == "" else "right"
+                sums.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+            for one in self.of(answer):
+                sums.add_row(*_cells(one))
+            nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
+            errors = error_lines((node.name, node.error) for node in nodes)
+            return Group(sums, *errors, Text(summary(answer, when), style="dim"))
+
+        return view
+
+    def _json(self, answer: Answer, indent: int) -> str:
+        text = msgspec.json.encode(
+            {"host": answer.host, "by": self.key, "sums": self.of(answer), "error": answer.error}
+        )
+        return (msgspec.json.format(text, indent=indent) if indent else text).decode() + "\n"
+
+    def _csv(self, answer: Answer, first: bool) -> str:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if first:
+            fields = (field.encode_name for field in msgspec.structs.fields(Sums))
+            writer.writerow(("time", "host", "by", *fields))
+        for one in self.of(answer):
+            value, *numbers = msgspec.structs.astuple(one)
+            shown = "" if value is None else plain(value)
+            writer.writerow([timestamp(), plain(answer.host), self.key, shown, *numbers])
+        return text.getvalue()
+
+
+def _sums(value: str | None, nodes: list[NodeStats]) -> Sums:
+    known = [node for node in nodes if _is_current(node)]
+    memory, memory_total = _sum(known, "memory_used"), _sum(known, "memory_total")
+    disk, disk_total = _sum(known, "disk_used"), _sum(known, "disk_total")
+    return Sums(
+        value,
+        nodes=len(nodes),
+        down=len(nodes) - len(known),
+        cpu_used=_mean_cpu(known),
+        memory_used=memory,
+        memory_total=memory_total,
+        memory_used_percent=100 * memory / memory_total if memory_total else 0.0,
+        disk_used=disk,
+        disk_total=disk_total,
+        disk_used_percent=100 * disk / disk_total if disk_total else 0.0,
+    )
+
+
+def _is_current(node: NodeStats) -> bool:
+    """Whether a node has numbers of now; one that reports a fault may have some."""
+    kind = condition(node)
+    has_numbers = bool(node.memory_total or node.disk_total)
+    return kind is Condition.FINE or (kind is Condition.ERROR and has_numbers)
+
+
+def _sum(nodes: Iterable[NodeStats], field: str) -> int:
+    return sum(getattr(node, field) for node in nodes)
+
+
+def _mean_cpu(nodes: list[NodeStats]) -> float | None:
+    cores = [_cores(node) for node in nodes]
+    weights = cores if all(cores) else [1.0] * len(nodes)
+    if not weights:
+        return None
+    used = sum(node.cpu_used * weight for node, weight in zip(nodes, weights, strict=True))
+    return used / sum(weights)
+
+
+class _System(Struct, rename="camel"):
+    cores: Cores
+    cpu_limit: float | None = None
+
+
+def _cores(node: NodeStats) -> float:
+    """The cores that a node may use; 0 if it does not tell."""
+    detail = {} if node.detail is UNSET else node.detail
+    try:
+        system = msgspec.convert(detail, dict[str, _System])[SECTION]
+    except (msgspec.ValidationError, KeyError):
+        return 0
+    return max(0, system.cpu_limit or system.cores.logical)
+
+
+def _cells(one: Sums) -> list[Text]:
+    cells = [
+        Text(_NONE, "dim") if one.value is None else Text(plain(one.value), "bold"),
+        Text(str(one.nodes)),
+        Text(str(one.down), "bold red" if one.down else "dim"),
+    ]
+    if one.cpu_used is None:
+        return [*cells, *(Text(text, "dim") for text in (_NONE, _NONE, "", _NONE, ""))]
+    cells.append(_share(one.cpu_used))
+    for share, used, total in (
+        (one.memory_used_percent, one.memory_used, one.memory_total),
+        (one.disk_used_percent, one.disk_used, one.disk_total),
+    ):
+        cells += [_share(share), Text(human_part(used, total))]
+    return cells
+
+
+def _share(value: float) -> Text:
+    return Text(percent(value), level_style(value))
