@@ -44,6 +44,7 @@ class SimulatedNode:
         self.detail: dict[str, Any] = {}
         """Sections that replace the usual ones."""
         self.version = 2
+        self.tags: dict[str, str] = {}
         self.cores = rng.choice([4, 8, 8, 16, 32])
         self.memory = rng.choice([8, 16, 32, 64]) * GIB
         self.disk = rng.choice([100, 250, 500, 2000]) * 10**9

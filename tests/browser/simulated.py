@@ -77,6 +77,7 @@ class SimulatedCluster(V2Server):
                 "since": node.since,
                 "error": node.error,
                 "version": node.version,
+                **({"tags": node.tags} if node.tags else {}),
             }
             for node in present
         ]

@@ -392,3 +392,13 @@ async def reading(page: Page, title: str) -> tuple[int, float]:
 def has_number() -> re.Pattern[str]:
     """The value is a number, not a dash."""
     return re.compile(r": \w+ \d")
+
+
+async def test_the_tags_of_a_node_are_among_its_facts(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].tags = {"site": "eu-1", "role": "<b>db</b>"}
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        facts = page.locator(".node-view > .facts")
+        await expect(facts).to_contain_text("Tagsrole=<b>db</b> · site=eu-1")

@@ -187,6 +187,37 @@ async def test_the_filter_keeps_nodes_whose_name_contains_the_text(page: Page) -
         await expect(page.locator(".empty")).to_contain_text("DB-x")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("tag:role=db", ["db-1", "db-2"]),
+        ("tag:role=d?", ["db-1", "db-2"]),
+        ("tag:role", ["db-1", "db-2", "web-1"]),
+        ("tag:site=a.b", ["web-1"]),
+        ("tag:site=a*z", []),
+    ],
+)
+async def test_the_filter_may_be_about_tags(page: Page, text: str, shown: list[str]) -> None:
+    async with SimulatedCluster(["db-1", "db-2", "web-1", "c"]) as cluster:
+        for name in ("db-1", "db-2", "web-1"):
+            cluster.nodes[name].tags = {"role": name[:-2]}
+        cluster.nodes["db-1"].tags = {"role": "db", "site": "a+b"}
+        cluster.nodes["web-1"].tags = {"role": "web", "site": "a.b"}
+        await page.goto(cluster.url)
+        await expect(card(page, "db-1").locator("a.title")).to_have_attribute(
+            "title", "db-1\nrole=db\nsite=a+b"
+        )
+
+        await page.keyboard.press("/")
+        await page.keyboard.type(text)
+
+        part = f"{len(shown)} of 4 nodes"
+        await expect(page.locator(".shown")).to_have_text(part)
+        assert sorted(await order(page)) == shown
+        if not shown:
+            await expect(page.locator(".empty")).to_have_text(f"No node has a tag as “{text}”.")
+
+
 async def test_a_count_of_a_state_shows_only_the_nodes_in_it(page: Page) -> None:
     async with SimulatedCluster(["a", "b", "c"]) as cluster:
         cluster.fail("b", "down: connection refused", state="down")

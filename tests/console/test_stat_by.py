@@ -60,9 +60,16 @@ def test_sums_are_by_value_and_those_without_the_tag_come_last(
         (None, 1, 0),
     ]
     assert sums[0] == {
-        "value": "db", "nodes": 3, "down": 1, "cpuUsed": 18.0,
-        "memoryUsed": 2 * 10**9, "memoryTotal": 8 * 10**9, "memoryUsedPercent": 25.0,
-        "diskUsed": 2, "diskTotal": 20, "diskUsedPercent": 10.0,
+        "value": "db",
+        "nodes": 3,
+        "down": 1,
+        "cpuUsed": 18.0,
+        "memoryUsed": 2 * 10**9,
+        "memoryTotal": 8 * 10**9,
+        "memoryUsedPercent": 25.0,
+        "diskUsed": 2,
+        "diskTotal": 20,
+        "diskUsedPercent": 10.0,
     }
 
 

@@ -49,6 +49,7 @@ export class Card {
     changeIcon(this.icon, state);
     write(this.badge, STATES[state].word);
     write(this.facts, shortSystem(node));
+    mark(this.link, "title", [node.name, ...node.tags].join("\n"));
     this.cpu.paint(stats?.cpuUsed ?? null, cores(node));
     this.memory.paint(percentOf(stats, "memory"), sizes(stats, "memory"));
     this.disk.paint(percentOf(stats, "disk"), sizes(stats, "disk"));

@@ -10,7 +10,11 @@ export class Facts {
 
   /** Show a node and its `detail` (or null). `clock` is the current time by the cluster's clock. */
   paint(node, detail, clock) {
-    const rows = { ...numbers(node, detail?.load), ...system(sectionOf(detail, node), clock) };
+    const rows = {
+      Tags: node.tags.join(" · "),
+      ...numbers(node, detail?.load),
+      ...system(sectionOf(detail, node), clock),
+    };
     const terms = Object.entries(rows).filter(([, text]) => text !== "");
     const { children } = this.element;
     while (children.length > terms.length) {

@@ -63,6 +63,12 @@ export class Node {
     }
   }
 
+  /** The tags, as ["role=db", "site=eu-1"]. */
+  get tags() {
+    const tags = Object.entries(this.member?.tags ?? {});
+    return tags.map(([key, value]) => `${key}=${value}`).sort();
+  }
+
   /** The number of cores, or a container's limit of them; null while unknown. */
   get cores() {
     return this.system?.cpuLimit ?? this.system?.cores?.logical ?? null;

@@ -19,13 +19,31 @@ export const SORTS = {
 
 /** The nodes that match the filters, sorted; ties are sorted by name. */
 export function inOrder(nodes, { sort, reverse, text, state }) {
-  const wanted = text.trim().toLowerCase();
+  const fits = filterOf(text.trim());
   const { of } = SORTS[sort] ?? SORTS.state;
   const sign = reverse ? -1 : 1;
   return nodes
     .filter((node) => state === null || node.state === state)
-    .filter((node) => node.name.toLowerCase().includes(wanted))
+    .filter(fits)
     .map((node) => [of(node), node])
     .sort(([one, a], [other, b]) => sign * (one - other || collator.compare(a.name, b.name)))
     .map(([, node]) => node);
+}
+
+/** Whether a filter is about tags: "tag:role=db", with * and ? in the value, or "tag:role". */
+export function isTagFilter(text) {
+  return text.trim().startsWith("tag:");
+}
+
+/** A test of nodes: by their tags, or by a part of their names. */
+function filterOf(text) {
+  if (!isTagFilter(text)) {
+    const wanted = text.toLowerCase();
+    return ({ name }) => name.toLowerCase().includes(wanted);
+  }
+  const wanted = text.slice("tag:".length);
+  const whole = wanted.includes("=") ? wanted : `${wanted}=*`;
+  const literal = whole.replace(/[\\^$.+()|{}[\]]/g, "\\$&");
+  const shape = new RegExp(`^${literal.replace(/\*/g, ".*").replace(/\?/g, ".")}$`, "su");
+  return ({ tags }) => tags.some((tag) => shape.test(tag));
 }

@@ -2,7 +2,7 @@
 
 import { Card } from "./card.js";
 import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
-import { SORTS, inOrder } from "./order.js";
+import { SORTS, inOrder, isTagFilter } from "./order.js";
 import { preferences, setPreferences } from "./preferences.js";
 import { Totals } from "./totals.js";
 import { count, moment } from "./units.js";
@@ -93,7 +93,8 @@ export class Overview {
       mark(button, "aria-pressed", String(direction !== null));
     }
     show(this.empty, shown.length === 0);
-    const noMatch = `No node’s name has “${text}” in it.`;
+    const byName = `No node’s name has “${text}” in it.`;
+    const noMatch = isTagFilter(text) ? `No node has a tag as “${text.trim()}”.` : byName;
     write(this.empty, this.state === null ? noMatch : "No such node just now.");
     const all = this.cluster.nodes.size;
     const part = shown.length === all ? "" : `${shown.length} of `;
@@ -114,8 +115,8 @@ export class Overview {
     this.filter = el("input", {
       type: "search",
       id: "filter",
-      placeholder: "Filter by name",
-      "aria-label": "Filter by name",
+      placeholder: "Filter by name or tag:role=db",
+      "aria-label": "Filter by name or tag",
       "aria-keyshortcuts": "/",
       autocomplete: "off",
       spellcheck: "false",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from doubles.members import row, wire
 from doubles.terminal import Terminal, watching
 from doubles.v1_server import node_object
 from doubles.v2_server import V2Server
@@ -60,6 +61,16 @@ async def test_a_node_with_an_error_shows_the_reason(server: V2Server, opened: T
     await server.tick()
     await opened.shows("DOWN  0 s  connection refused")
     await opened.shows("no numbers")
+
+
+async def test_the_tags_of_a_node_are_beside_its_name(server: V2Server) -> None:
+    server.members = wire(row("kyle", tags={"role": "db"}), row("stan"))
+    async with watching(server) as screen:
+        await screen.until(lambda: screen.app.model.tags)
+        await screen.press("enter")
+        await server.streaming_count(2)
+        await server.tick()
+        await screen.shows("kyle  role=db")
 
 
 async def test_a_node_that_is_no_longer_listed_is_reported(

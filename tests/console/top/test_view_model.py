@@ -2,7 +2,7 @@
 
 import pytest
 
-from doubles.members import answer
+from doubles.members import answer, row
 from nodnod_agent.console.node_condition import Condition
 from nodnod_agent.console.top.view_model import Row, ViewModel, sorted_rows, totals
 from nodnod_client.messages import Answer, NodeStats
@@ -49,6 +49,25 @@ def test_rows_are_filtered_and_sorted_with_problems_first(
     assert [row.node.name for row in rows] == names.split()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("tag:role=db", "alice Bob"),
+        ("tag:role=w*", "carl"),
+        ("tag:role", "alice Bob carl"),
+        ("tag:site", ""),
+        ("tag:", ""),
+    ],
+)
+def test_rows_are_filtered_by_tags(pattern: str, names: str) -> None:
+    one = model(*MIXED)
+    roles = {"Bob": "db", "alice": "db", "carl": "web"}
+    tagged = [row(name, tags={"role": role}) for name, role in roles.items()]
+    one.update_members([*tagged, row("dan", "left", tags={"role": "db"})])
+    rows = sorted_rows(one.rows, "name", reverse=False, pattern=pattern)
+    assert [found.node.name for found in rows] == names.split()
+
+
 def test_the_time_of_an_error_is_that_of_its_first_answer() -> None:
     one = model(node("a", error="x"))
     for wall, error, since in ((1001.0, "y", 1000.0), (1002.0, "", None), (1003.0, "x", 1003.0)):
@@ -58,7 +77,7 @@ def test_the_time_of_an_error_is_that_of_its_first_answer() -> None:
 
 def test_the_agent_may_know_an_earlier_time_of_an_error() -> None:
     one = model(node("a", error="x"), node("b"))
-    one.set_since({"a": 500.0, "b": 500.0, "c": 500.0})
+    one.update_members([row(name, "down", since=500.0) for name in "abc"])
     assert [row.since for row in one.rows] == [500.0, None]
 
 

@@ -25,6 +25,9 @@ from nodnod_client.messages import Answer
 MAX_HISTORY = 3600.0
 """Seconds of history: agents of older versions keep no more."""
 
+MEMBERS_EVERY = 10.0
+"""Seconds between two questions for the tags of the nodes, which change seldom."""
+
 
 class Viewer(App[NodNodError]):
     """Returns the error with which the agent refuses the request, or None.
@@ -72,6 +75,7 @@ class Viewer(App[NodNodError]):
         """Start the stream of answers."""
         self.draw()
         self.set_interval(1.0, self.draw)  # ages grow without new answers too
+        self.set_interval(MEMBERS_EVERY, self._fetch_members)
         self._follow()
 
     def draw(self) -> None:
@@ -106,6 +110,7 @@ class Viewer(App[NodNodError]):
                 self._client,
                 self._every,
                 since=lambda name: self.model.since.get(name),
+                tags=lambda name: self.model.tags.get(name, {}),
                 paused=lambda: self.paused,
                 wall=self._wall,
             )
@@ -122,6 +127,7 @@ class Viewer(App[NodNodError]):
                     self._take(item)
                     if gap:
                         self._fetch_history()
+                        self._fetch_members()
                     gap = False
                 self.draw()
         except NodNodError as error:
@@ -132,7 +138,7 @@ class Viewer(App[NodNodError]):
             self.notify("Connected again.", timeout=4)
         self._error = ""
         if self.model.update(answer, self._clock(), self._wall()):
-            self._fetch_since()
+            self._fetch_members()
 
     @work(exclusive=True, group="history")
     async def _fetch_history(self) -> None:
@@ -143,12 +149,9 @@ class Viewer(App[NodNodError]):
             self.model.backfill(await request.ask(self._client), self._clock())
             self.draw()
 
-    @work(exclusive=True, group="since")
-    async def _fetch_since(self) -> None:
-        """Ask since when nodes are down: it may be longer than this viewer runs."""
+    @work(exclusive=True, group="members")
+    async def _fetch_members(self) -> None:
+        """Ask for tags, and since when nodes are down: it may be longer than this viewer runs."""
         with contextlib.suppress(NodNodError):
-            members = (await self._client.members()).members
-            self.model.set_since(
-                {row.name: row.since for row in members if row.state == "down" and row.since}
-            )
+            self.model.update_members((await self._client.members()).members)
             self.draw()

@@ -2,7 +2,7 @@
 
 import contextlib
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -46,7 +46,11 @@ class _Body:
 
 
 class Details(Screen[None]):
-    """``since`` returns since when a node has its error; ``paused`` whether to hold the numbers."""
+    """The details of one node.
+
+    ``since`` returns since when a node has its error, ``tags`` its tags; ``paused`` whether to hold
+    the numbers.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,q", "back", "Back", key_display="esc"),
@@ -71,6 +75,7 @@ class Details(Screen[None]):
         every: float,
         *,
         since: Callable[[str], float | None],
+        tags: Callable[[str], Mapping[str, str]],
         paused: Callable[[], bool],
         wall: Callable[[], float],
     ) -> None:
@@ -79,6 +84,7 @@ class Details(Screen[None]):
         self._client = client
         self._every = every
         self._since = since
+        self._tags = tags
         self._paused = paused
         self._wall = wall
         self._match: str | None = None
@@ -168,7 +174,8 @@ class Details(Screen[None]):
             self._show_error(f"{item.host} no longer lists this node")
         elif not self._paused():
             now = self._wall()
-            self.query_one("#head", Static).update(head(node, self._since(self.node_name), now))
+            text = head(node, self._since(self.node_name), now, self._tags(self.node_name))
+            self.query_one("#head", Static).update(text)
             self.query_one("#body", Static).update(_Body(node, now))
 
     def _show_error(self, text: str) -> None:

@@ -18,7 +18,7 @@ _ROWS = (
     ("Enter", "show all details of this node; Esc goes back"),
     ("n c m d", "sort by name, CPU, memory, disk; again: reverse"),
     ("s r", "sort by the next column; reverse"),
-    ("/", "show nodes by a part of their name, or a pattern: db-*"),
+    ("/", "show nodes by a part of their name, or a pattern: db-*, tag:role=db"),
     ("", "in the details of a node: its processes, and their sums"),
     ("Esc", "show all of them again"),
     ("Space", "pause; again: resume"),

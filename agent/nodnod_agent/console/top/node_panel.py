@@ -1,6 +1,6 @@
 """The text of the screen of one node: its condition, history, and all sections of its detail."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from nodnod_agent.console.node_condition import Condition, condition, error_deta
 from nodnod_agent.console.top.history import downsample, parse_history
 from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS, rate
-from nodnod_agent.console.units import human_span, level_style, meter, percent, plain
+from nodnod_agent.console.units import human_span, level_style, meter, percent, plain, tags_text
 from nodnod_client.messages import NodeStats
 from nodnod_client.sections import SHAPES, truncated
 
@@ -37,8 +37,10 @@ _SERIES = (
 )
 
 
-def head(node: NodeStats, since: float | None, now: float) -> Text:
-    """Return two lines: name and condition; CPU, memory and disk. Times are Unix seconds."""
+def head(
+    node: NodeStats, since: float | None, now: float, tags: Mapping[str, str] | None = None
+) -> Text:
+    """Return two lines: name, condition and tags; CPU, memory and disk. Times are Unix seconds."""
     text = Text.assemble((plain(node.name), "bold"))
     kind = condition(node)
     if kind is not Condition.FINE:
@@ -46,6 +48,8 @@ def head(node: NodeStats, since: float | None, now: float) -> Text:
         if since is not None:
             text.append(f" {human_span(now - since)}")
         text.append(f"  {plain(error_detail(node))}")
+    if tags:
+        text.append(f"  {tags_text(tags)}", "cyan")
     text.append("\n")
     if kind is not Condition.FINE:
         if not node.memory_total:

@@ -49,7 +49,7 @@ class Overview(Screen[None]):
         yield Static(id="totals")
         yield NodeTable()
         yield Static(id="banner")
-        yield Input(id="filter", placeholder="part of a name, or a pattern: db-*")
+        yield Input(id="filter", placeholder="part of a name, or a pattern: db-*, tag:role=db")
         yield Footer()
 
     def on_mount(self) -> None:

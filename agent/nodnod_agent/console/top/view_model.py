@@ -3,22 +3,25 @@
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
+import msgspec
 from msgspec import Struct
 
 from nodnod_agent.console.node_condition import Condition, condition
 from nodnod_agent.console.top.history import FIELDS, RecentHistory, parse_history, slot_length
-from nodnod_client.messages import Answer, NodeStats
+from nodnod_agent.core.tag_pattern import is_tag_pattern, tag_matcher, tag_pattern_fault
+from nodnod_client.messages import Answer, MemberInfo, NodeStats
 
 ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), FIELDS, strict=True))}
 """The sort keys and, of numbers, the field. Numbers are sorted from high to low."""
 
 
 class Row(Struct, frozen=True):
-    """One node. ``since`` is the Unix time since when it has its error, as far as is known."""
+    """One node and its tags. ``since`` is the Unix time since when it has its error, if known."""
 
     node: NodeStats
     history: RecentHistory
     since: float | None = None
+    tags: Mapping[str, str] = {}
 
     @property
     def condition(self) -> Condition:
@@ -42,13 +45,14 @@ class ViewModel:
     """Collects answers.
 
     ``now`` is when the last one came, by a monotonic clock. ``since`` holds, by name, the Unix time
-    since when a node has its error.
+    since when a node has its error, ``tags`` the tags of the nodes.
     """
 
     def __init__(self, every: float) -> None:
         self.host = ""
         self.now = 0.0
         self.since: dict[str, float] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         self._slot = slot_length(every)
         self._nodes: dict[str, NodeStats] = {}
         self._histories: dict[str, RecentHistory] = {}
@@ -57,7 +61,7 @@ class ViewModel:
     def rows(self) -> list[Row]:
         """The nodes of the last answer."""
         return [
-            Row(node, self._histories[name], self.since.get(name))
+            Row(node, self._histories[name], self.since.get(name), self.tags.get(name, {}))
             for name, node in self._nodes.items()
         ]
 
@@ -82,22 +86,31 @@ class ViewModel:
             if history is not None and name in self._histories:
                 self._histories[name].backfill(now, history)
 
-    def set_since(self, since: Mapping[str, float]) -> None:
-        """Take since when nodes are down, as the agent knows it."""
-        self.since |= {name: since[name] for name in self.since.keys() & since.keys()}
+    def update_members(self, members: Iterable[MemberInfo]) -> None:
+        """Take since when nodes are down, as the agent knows it, and their tags."""
+        present = [row for row in members if row.state != "left"]
+        self.tags = {row.name: row.tags for row in present if row.tags}
+        for row in present:
+            if row.state == "down" and row.since and row.name in self.since:
+                self.since[row.name] = row.since
 
     def snapshot(self) -> list[Row]:
         """Return copies of the rows that later answers do not change."""
-        return [Row(row.node, row.history.copy(), row.since) for row in self.rows]
+        return [msgspec.structs.replace(row, history=row.history.copy()) for row in self.rows]
 
 
 def sorted_rows(rows: Iterable[Row], order: str, *, reverse: bool, pattern: str = "") -> list[Row]:
-    """Return the rows whose name matches, worst condition first, then by ``order`` and name.
+    """Return the rows that match, worst condition first, then by ``order`` and name.
 
     ``order`` is one of ORDERS. ``pattern`` is a part of the name in any case, or with wildcards
-    the whole name.
+    the whole name, or a pattern of tags.
     """
-    rows = sorted((row for row in rows if _matches(row.node.name, pattern)), key=_name)
+    if is_tag_pattern(pattern) and not tag_pattern_fault(pattern):
+        tagged = tag_matcher([pattern])
+        found = [row for row in rows if tagged(row.tags)]
+    else:
+        found = [row for row in rows if _matches(row.node.name, pattern)]
+    rows = sorted(found, key=_name)
     if order == "name":
         rows.sort(key=_name, reverse=reverse)
     else:
