@@ -10,7 +10,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from time import time
 
@@ -129,6 +129,7 @@ class _Daemon:
             interval=settings.interval,
             limits=limits,
             tags=settings.tags,
+            release=__version__,
         )
         self._history_file: HistoryFile | None = None
         if settings.state_directory is not None:
@@ -254,6 +255,7 @@ class _Daemon:
             credentials = read_credentials(settings, os.environ, self._credentials)
         except ConfigError as error:
             log.error("Configuration not reloaded, nothing is changed: %s", error)
+            self._node.note("reloaded", f"nothing is changed: {error}")
             return
         before, after = set(_seeds(self._settings)), set(_seeds(settings))
         for node in after - before:
@@ -273,10 +275,12 @@ class _Daemon:
         if was_protected:
             self._warn_if_unprotected()
         reloaded = {field: getattr(settings, field) for field in _RELOADED}
+        changed = _differing(self._settings, settings) & _RELOADED
         self._settings = structs.replace(self._settings, **reloaded)
-        for field in settings.__struct_fields__:
-            if getattr(settings, field) != getattr(self._settings, field):
-                log.warning("Setting %s has changed: that needs a restart", field)
+        waiting = _differing(self._settings, settings)
+        for field in sorted(waiting):
+            log.warning("Setting %s has changed: that needs a restart", field)
+        self._node.note("reloaded", _reload_text(changed, waiting))
 
     def _apply(self, settings: Settings, credentials: Credentials) -> None:
         """Use these secrets, certificates and host names for new connections."""
@@ -303,6 +307,16 @@ class _Daemon:
 
 _RELOADED = {"nodes", "join", "tags", *(row.field for row in ACCESS)}
 """Settings that take effect without a restart."""
+
+
+def _differing(one: Settings, other: Settings) -> set[str]:
+    return {name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)}
+
+
+def _reload_text(changed: Set[str], waiting: Set[str]) -> str:
+    """What an event says of settings that have changed, and of those that wait for a restart."""
+    text = f"changed: {', '.join(sorted(changed))}" if changed else "nothing is changed"
+    return f"{text}; needs a restart: {', '.join(sorted(waiting))}" if waiting else text
 
 
 def _seeds(settings: Settings) -> tuple[Address, ...]:

@@ -11,6 +11,8 @@ from nodnod_client.json_fault import json_fault
 from nodnod_client.messages import (
     STAT_SHAPES,
     Answer,
+    Event,
+    Events,
     FullStats,
     Join,
     MemberEntry,
@@ -34,6 +36,7 @@ _EXPECTED = {
     "timeout": "must be between 0.05 and 30",
     "every": "must be between 0.25 and 3600",
     "match": "must be a name or pattern of 1 to 128 characters",
+    "since": "must be Unix seconds, 0 or later",
 }
 
 # Deeper nesting in a peer's answer could exhaust the stack of another reader.
@@ -61,6 +64,11 @@ _shapes = tuple(msgspec.json.Decoder(shape) for shape in STAT_SHAPES)
 _full = msgspec.json.Decoder(FullStats)
 _join = msgspec.json.Decoder(Join)
 _entry = msgspec.json.Decoder(MemberEntry)
+_event = msgspec.json.Decoder(Event)
+_events = msgspec.json.Decoder(Events)
+_flat: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(
+    dict[str, str | int | float | bool | None]
+)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _items = msgspec.json.Decoder(list[Raw])
 _errors = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -82,6 +90,20 @@ def decode_answer(data: bytes) -> Answer:
 def decode_members(data: bytes) -> Members:
     """Decode an answer to type 3. Raises WireError."""
     return decode(_members, data)
+
+
+def decode_events(data: bytes) -> Events:
+    """Decode an answer to type 7. Raises WireError."""
+    return decode(_events, data)
+
+
+def decode_event(data: bytes) -> tuple[Event, bytes]:
+    """Decode one event of another agent. Raises WireError.
+
+    Also gives its JSON in the one form that all agents make of it: without white space and repeated
+    fields, and with the fields that are unknown here, so that hashes of it are equal everywhere.
+    """
+    return decode(_event, data), encode(decode(_flat, data))
 
 
 def decode_join(data: bytes, request: Request) -> Join:

@@ -42,6 +42,7 @@ class RequestType(IntEnum):
     STOP = 2
     MEMBERS = 3
     JOIN = 4
+    EVENTS = 7
 
 
 class StatType(IntEnum):
@@ -65,6 +66,7 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
     timeout: Annotated[float, Meta(ge=0.05, le=30)] | None = None
     every: Annotated[float, Meta(ge=0.25, le=3600)] | None = None
     match: NamePattern | None = None
+    since: Annotated[float, Meta(ge=0, le=MAX_INT)] | None = None
 
 
 class History(Struct, frozen=True, rename="camel"):
@@ -193,20 +195,32 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     tags: Annotated[dict[_TagPart, _TagPart], Meta(max_length=MAX_TAGS)] = {}
 
 
-class Join(Struct, frozen=True, omit_defaults=True):
-    """A request of type 4. If ``members`` is present, the sender requests a list too."""
+_Digest = Annotated[str, Meta(max_length=64)]
+_Hashes = Annotated[str, Meta(max_length=16 * 1024)]
+
+
+class Join(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A request of type 4. If ``members`` is present, the sender requests a list too.
+
+    ``events_digest`` is that of the sender's event log, ``events`` are some that the receiver lacks;
+    ``events_have`` says which the sender has, and requests others.
+    """
 
     type: int
     member: MemberEntry
-    digest: Annotated[str, Meta(max_length=64)] = ""
+    digest: _Digest = ""
     members: list[Raw] | None = None
     id: RequestId | None = None
+    events_digest: _Digest = ""
+    events: list[Raw] | None = None
+    events_have: _Hashes | None = None
 
 
-class PeerAnswer(Struct, frozen=True, omit_defaults=True):
+class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer of a peer, as an agent decodes it: the node objects stay raw.
 
-    ``member``, ``digest`` and ``members`` are only in answers to type 4.
+    ``member``, ``digest``, ``members`` and all after ``id`` are only in answers to type 4. ``before``
+    is the name of the process that was at the asker's address before, if the peer knows one.
     """
 
     host: str = ""
@@ -217,6 +231,10 @@ class PeerAnswer(Struct, frozen=True, omit_defaults=True):
     error: str = ""
     code: str = ""
     id: int | str | None = None
+    events_digest: str = ""
+    events: list[Raw] | None = None
+    events_have: _Hashes | None = None
+    before: str = ""
 
 
 class MemberInfo(Struct, frozen=True, omit_defaults=True):
@@ -244,3 +262,30 @@ class Members(Struct, frozen=True):
     error: str = ""
     code: str = ""
     id: int | str | None = None
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """Something that has happened to a node.
+
+    ``id`` is the instance of the agent that wrote it, a dash and a number. ``instance`` is the run of
+    the node that it is about; ``more`` is how many further nodes it stands for.
+    """
+
+    id: str
+    at: float
+    node: str
+    kind: str
+    text: str = ""
+    instance: str = ""
+    more: int = 0
+
+
+class Events(Struct, frozen=True):
+    """The answer to type 7, newest last."""
+
+    host: str = ""
+    events: list[Event] = []
+    error: str = ""
+    code: str = ""
+    id: int | str | None = None
+    seq: int | None = None

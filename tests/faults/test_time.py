@@ -158,3 +158,6 @@ async def test_a_clock_that_jumps_harms_no_answer_history_or_link(
             assert errors(answer) == dict.fromkeys(NAMES, "")
 
     assert all("Lost connection" not in agent.log() for agent in harness.started)
+    events = (await ask(kenny, {"type": 7}))["events"]
+    stepped = {event["node"] for event in events if event["kind"] == "clock-stepped"}
+    assert stepped == {"cartman", "kyle"}

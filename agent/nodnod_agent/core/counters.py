@@ -37,7 +37,7 @@ class Counters:
     """Totals since the agent started. Queries, streams and gossip have counters of their own."""
 
     def __init__(self) -> None:
-        self.requests = [0] * len(RequestType)
+        self.requests = dict.fromkeys(map(int, RequestType), 0)
         """Requests by ``type``, with those that were refused for another field."""
         self.refusals = dict.fromkeys(CODES, 0)
         """Refused requests by code."""

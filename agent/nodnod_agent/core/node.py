@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
+from nodnod_agent.core.events.clock_steps import ClockSteps
+from nodnod_agent.core.events.debut import Debut
+from nodnod_agent.core.events.log import EventLog
+from nodnod_agent.core.events.observer import Observer
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Wire
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.configured import ConfiguredNodes
@@ -41,8 +45,12 @@ class Node:
         interval: float = 1.0,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         tags: Mapping[str, str] | None = None,
+        release: str = "",
     ) -> None:
-        """``address`` is where others can dial this node; ``instance`` is random for each process."""
+        """``address`` is where others can dial this node; ``instance`` is random for each process.
+
+        ``release`` is the version of the program, for the event of its start.
+        """
         own = MemberEntry(
             name, address, instance, incarnation=int(wall() * 1000), tags=dict(tags or {})
         )
@@ -50,9 +58,24 @@ class Node:
         self.counters = Counters()
         encoder = AnswerEncoder(name)
         self.local = LocalNode(name, interval=interval, want=want, clock=clock)
+        self.events = EventLog(instance, clock, wall)
         self.peers = Peers(
-            own, self._act, self._replied, clock=clock, wall=wall, rng=rng, dial=dial
+            own, self._act, self._replied, self.events, clock=clock, wall=wall, rng=rng, dial=dial
         )
+        gossip = self.peers.gossip
+        what = f"version {release} at {address}" if release else f"at {address}"
+        self._debut = Debut(self.events, name, what, self.note, clock=clock, wall=wall)
+        gossip.events.heard = self._debut.heard
+        self._observer = Observer(
+            self.events,
+            name,
+            gossip.rank,
+            gossip.publish,
+            clock=clock,
+            wall=wall,
+            late=rng.random(),
+        )
+        self._clock_steps = ClockSteps()
         self.configured = ConfiguredNodes(self.peers)
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
@@ -63,6 +86,7 @@ class Node:
         self.responder = Responder(
             self.peers,
             self.local,
+            self.events,
             encoder,
             cache,
             clock=clock,
@@ -74,8 +98,15 @@ class Node:
         """Begin to keep the links and to gossip; nodes to dial are added to ``configured``."""
         self.peers.start()
         self.local.start()
+        self._debut.start()
         if self.push is not None:
             self.push.start()
+
+    def note(self, kind: str, text: str, at: float | None = None) -> None:
+        """Write an event about this node, of now or ``at`` a Unix time, and tell the others."""
+        own = self.peers.gossip.table.own
+        record = self.events.write(kind, own.name, text, instance=own.instance, at=at)
+        self.peers.gossip.publish([record])
 
     def leave(self) -> None:
         """Tell the peers that this node leaves on purpose, a moment before ``stop``.
@@ -83,10 +114,13 @@ class Node:
         Peers that have dialed us are told on their connections too, by an answer to no request: so
         it comes before the end of the connection, and also reaches peers that we have not dialed.
         """
-        self.peers.gossip.leave()
-        table = self.peers.gossip.table
-        encoder = self.responder.encoder
-        goodbye = with_id(encoder.fields(member=table.own, digest=table.digest), JOIN)
+        self._debut.stop()
+        self._observer.stop()
+        gossip, table = self.peers.gossip, self.peers.gossip.table
+        farewell = self.events.write("left", table.own.name, "stopped", instance=table.own.instance)
+        gossip.leave(farewell)
+        fields = {"member": table.own, "digest": table.digest, **gossip.events.telling([farewell])}
+        goodbye = with_id(self.responder.encoder.fields(**fields), JOIN)
         for session in tuple(self.sessions):
             if session.from_agent:
                 session.wire.send(goodbye)
@@ -105,6 +139,10 @@ class Node:
         """Take this node's newest sample."""
         self.local.update(sample)
         self.responder.queries.sampled()
+        step = self._clock_steps.step(sample.time, sample.clock)
+        if step is not None:
+            way = "forward" if step > 0 else "back"
+            self.note("clock-stepped", f"set {way} by {abs(step):.1f} s")
 
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that has dialed us, has connected."""
@@ -124,10 +162,14 @@ class Node:
         for event in events:
             member = event.member
             if isinstance(event, PeerUp):
+                self._observer.up(member.name, member.instance)
                 if push is not None:
                     push.subscribe(member)
                 continue
             self.responder.queries.failed(member, None, member.error)
+            if isinstance(event, PeerDown):
+                reason = member.error.removeprefix("down: ")
+                self._observer.down(member.name, member.instance, reason, left=member.left)
             if push is not None and isinstance(event, PeerDown):
                 push.cache.changed()
             elif push is not None:

@@ -3,14 +3,19 @@
 While all tables agree, an exchange is two digests. Where digests differ, the asker sends its list,
 or just the latest news if the peer lacks only that, and gets what it lacks. What an agent does not
 send or examine now, because of the limits below, comes again: the digests still differ.
+
+The same messages carry events, see ``core/events``, unless they carry lists.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from msgspec import Raw
 
+from nodnod_agent.core.events.exchange import EventExchange
+from nodnod_agent.core.events.log import Record
 from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.link import Link
@@ -54,6 +59,9 @@ of a wrong clock may be accepted by then."""
 COMPLAIN_EVERY = 60.0
 """Seconds between two log lines about refused entries."""
 
+TOLD_AT_ONCE = 8
+"""Peers that are told of an own event at once; the others hear of it from them."""
+
 log = logging.getLogger("nodnod")
 
 
@@ -67,12 +75,14 @@ class Gossip:
         self,
         table: MembershipTable,
         make_room: Callable[[], bool],
+        events: EventExchange[Link],
         *,
         clock: Clock,
         rng: Random,
     ) -> None:
         """``make_room`` gives up a member that never answered, if there is one."""
         self.table = table
+        self.events = events
         self.exchanges = 0
         """Requests sent; each has an answer."""
         self.sent_bytes = 0
@@ -135,6 +145,7 @@ class Gossip:
         self._unanswered.pop(link, None)
         self._digests.pop(link, None)
         self._compared.pop(link, None)
+        self.events.forget(link)
         if link is self._probed:
             self._probed = None
 
@@ -145,11 +156,27 @@ class Gossip:
         for link in self._links:
             self._send(link)
 
-    def leave(self) -> None:
-        """Tell every peer that this agent leaves on purpose."""
+    def leave(self, farewell: Record) -> None:
+        """Tell every peer that this agent leaves on purpose, with an event that says so."""
         self.table.leave()
+        fields = self.events.telling([farewell])
         for link in self._links:
-            self._send(link)
+            self._send(link, events=fields)
+
+    def publish(self, records: Iterable[Record]) -> None:
+        """Spread own events, first of all to the agents that would be the next to write them."""
+        fields = self.events.telling(records)
+        for link in sorted(self._listeners(), key=_instance)[:TOLD_AT_ONCE]:
+            self._send(link, events=fields)
+        self._spread()
+
+    def rank(self) -> int:
+        """How many of the peers that know events come before this agent."""
+        own = self.table.own.instance
+        return sum(_instance(link) < own for link in self._listeners())
+
+    def _listeners(self) -> list[Link]:
+        return [link for link in self._links if self.events.knows(link)]
 
     def moved(self, address: str, instance: str) -> None:
         """Spread that a process is not at this address any more; see MembershipTable."""
@@ -163,6 +190,8 @@ class Gossip:
         if probed:
             self._probed = None
         if not self._unanswered[link]:
+            if self.events.take(answer.events, teller):
+                self._spread()
             if answer.member is not None and answer.member.state == "left":
                 self._take(answer.member, teller)
             return
@@ -182,12 +211,30 @@ class Gossip:
                 self._busy = max(self._busy, 1)
                 if probed:
                     self._send(link, with_list=True)
+        follow_up, news = self.events.answered(link, answer, teller)
+        if news:
+            self._spread()
+        if follow_up is not None:
+            self._send(link, events=follow_up)
+        if self.events.differs(link):
+            self._busy = max(self._busy, 1)
 
     def asked(self, join: Join, teller: str, limit: int = MAX_MESSAGE) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer.
 
         ``limit`` is the size in bytes of the largest message that the agent accepts.
         """
+        events, news = self.events.asked(join, teller)
+        if news:
+            self._spread()
+        there = self.table.entries.get(join.member.address)
+        if events and there is not None and there.instance != join.member.instance:
+            events["before"] = there.name
+        answer = self._answer(join, teller, limit)
+        return answer | events if "members" not in answer else answer
+
+    def _answer(self, join: Join, teller: str, limit: int) -> dict[str, object]:
+        """Take the members in a join request; returns the fields of the answer about members."""
         sent = [join.member]
         self._take(join.member, teller, own_word=join.member.address == teller)
         if join.members is not None:
@@ -233,8 +280,10 @@ class Gossip:
         *digests, until = self._compared.get(link, ("", "", 0.0))
         return ours != theirs and (digests != [ours, theirs] or self._clock.time() >= until)
 
-    def _send(self, link: Link, *, with_list: bool = False) -> None:
-        request = {
+    def _send(
+        self, link: Link, *, with_list: bool = False, events: dict[str, Any] | None = None
+    ) -> None:
+        request: dict[str, Any] = {
             "type": int(RequestType.JOIN),
             "id": JOIN,
             "member": self.table.own,
@@ -246,6 +295,10 @@ class Gossip:
             limit = link.hello.limit if link.hello is not None else MAX_MESSAGE
             request["members"] = self._within(entries, limit)
             self.lists += 1
+        elif events is not None:
+            request |= events
+        else:
+            request |= self.events.probe(link, spreading=self._busy > 0)
         text = encode(request)
         self.exchanges += 1
         self._unanswered[link] += 1
@@ -314,3 +367,7 @@ class Gossip:
     def _complain(self, teller: str, reason: str) -> None:
         if self._complaints.take(self._clock.time()):
             log.warning("Refused a member that %s told of: %s", teller, reason)
+
+
+def _instance(link: Link) -> str:
+    return link.hello.instance if link.hello is not None else ""

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Mapping
 
+from nodnod_agent.core.events.exchange import EventExchange
+from nodnod_agent.core.events.log import EventLog
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership import departures
 from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerRemoved, PeerUp
@@ -62,6 +64,7 @@ class Peers:
         own: MemberEntry,
         act: Callable[[list[PeerEvent]], None],
         replied: Callable[[Member, int | None, PeerAnswer | WireError], None],
+        events: EventLog,
         *,
         clock: Clock,
         wall: Callable[[], float],
@@ -70,7 +73,8 @@ class Peers:
     ) -> None:
         table = MembershipTable(own, wall)
         self.roster = Roster(table)
-        self.gossip = Gossip(table, self._make_room, clock=clock, rng=rng)
+        exchange: EventExchange[Link] = EventExchange(events, clock)
+        self.gossip = Gossip(table, self._make_room, exchange, clock=clock, rng=rng)
         self.links = Links(clock, rng, dial, self._drop)
         self._act = act
         self._replied = replied

@@ -4,6 +4,7 @@ from msgspec import Raw
 
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder
+from nodnod_agent.core.events.log import EventLog
 from nodnod_agent.core.fitting import ANSWER_LIMIT, ENVELOPE, fit_section
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.limits import Limits
@@ -11,6 +12,7 @@ from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Delivery, Waiter
+from nodnod_agent.core.requests.event_streams import EventQuery, EventStreams
 from nodnod_agent.core.requests.pacing import Pacing
 from nodnod_agent.core.requests.query import Queries
 from nodnod_agent.core.requests.request_cache import RequestCache
@@ -34,6 +36,7 @@ class Responder:
         self,
         peers: Peers,
         local: LocalNode,
+        events: EventLog,
         encoder: AnswerEncoder,
         cache: StatsCache | None,
         *,
@@ -43,6 +46,7 @@ class Responder:
     ) -> None:
         self.peers = peers
         self.local = local
+        self.event_streams = EventStreams(events, peers.roster, encoder, clock)
         self.encoder = encoder
         self.clock = clock
         self.counters = counters
@@ -70,6 +74,10 @@ class Responder:
         members = encode(self.peers.members())
         return self.encoder.fields(members=Raw(fit_section(members, ANSWER_LIMIT - ENVELOPE)))
 
+    def events(self, query: EventQuery) -> bytes:
+        """The answer to type 7."""
+        return self.event_streams.answer(query)
+
     def join(self, join: Join, address: str, limit: int) -> bytes:
         """The answer to type 4, asked by the agent at ``address``, in at most ``limit`` bytes."""
         return self.encoder.fields(**self.peers.joined(join, address, limit))
@@ -77,6 +85,7 @@ class Responder:
     def stop(self) -> None:
         """Forget everything under way; the caller answers the waiters."""
         self.streams.stop()
+        self.event_streams.stop()
         self._pacing.stop()
         self.queries.stop()
         self._delivery.stop()

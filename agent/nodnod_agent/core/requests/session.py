@@ -8,6 +8,7 @@ from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
+from nodnod_agent.core.requests.event_streams import EventQuery, EventSubscription
 from nodnod_agent.core.requests.request_cache import ParsedRequest
 from nodnod_agent.core.requests.responder import MAX_LONG_JOINS, Responder
 from nodnod_agent.core.requests.streams import Subscription, Terms
@@ -66,7 +67,7 @@ class Session:
         self._joins = RateLimit(MAX_JOINS) if self.from_agent else None
         self.ordered: list[_Pending] = []
         """The requests without an id whose answers are not sent."""
-        self._streams: dict[int | str, Subscription] | None = None
+        self._streams: dict[int | str, Subscription | EventSubscription] | None = None
         self.in_flight: dict[_Pending, None] = {}  # smaller than a set while it is empty
         self.full = False
         """Whether so much is unanswered that further requests should wait unread."""
@@ -191,6 +192,25 @@ class Session:
     def _stream(
         self, question: Question, parsed: ParsedRequest, request_id: RequestId | None, every: float
     ) -> None:
+        streams, stream_id = self._room_for_stream(request_id)
+        # A tick that waits for a frozen peer should still come before the next one.
+        given = parsed.request.timeout is not None
+        terms = Terms(question, every, parsed.timeout if given else min(parsed.timeout, every))
+        streams[stream_id] = self._responder.streams.open(terms, self.wire, encode(stream_id))
+
+    def _events(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
+        query, every = EventQuery.of(parsed.request), parsed.request.every
+        if every is None:
+            self._answer(request_id, self._responder.events(query))
+            return
+        streams, stream_id = self._room_for_stream(request_id)
+        open_stream = self._responder.event_streams.open
+        streams[stream_id] = open_stream(query, every, self.wire, encode(stream_id))
+
+    def _room_for_stream(
+        self, request_id: RequestId | None
+    ) -> tuple[dict[int | str, Subscription | EventSubscription], RequestId]:
+        """The streams of this client, and the id for one more. Raises RequestError."""
         if request_id is None:
             raise RequestError("bad_request", "`every` needs an `id`, to know the stream by")
         streams = self._streams = self._streams or {}
@@ -200,10 +220,7 @@ class Session:
         if len(streams) >= (most := self._responder.limits.streams):
             message = f"{most} streams run on this connection already"
             raise RequestError("too_many_streams", message, request_id)
-        # A tick that waits for a frozen peer should still come before the next one.
-        given = parsed.request.timeout is not None
-        terms = Terms(question, every, parsed.timeout if given else min(parsed.timeout, every))
-        streams[request_id] = self._responder.streams.open(terms, self.wire, encode(request_id))
+        return streams, request_id
 
     def _stop(self, _: ParsedRequest, request_id: RequestId | None) -> None:
         if request_id is None:
@@ -269,4 +286,5 @@ _HANDLERS: dict[int, Callable[[Session, ParsedRequest, RequestId | None], None]]
     RequestType.STOP: Session._stop,  # noqa: SLF001
     RequestType.MEMBERS: Session._members,  # noqa: SLF001
     RequestType.JOIN: Session._join,  # noqa: SLF001
+    RequestType.EVENTS: Session._events,  # noqa: SLF001
 }

@@ -1,0 +1,1 @@
+"""What has happened in the cluster: the log of it, how it spreads, and who writes what."""

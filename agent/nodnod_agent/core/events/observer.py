@@ -1,0 +1,193 @@
+"""What this agent sees of the others, as events: down, up, left.
+
+Every agent sees a node go down, and one is to write it. They take turns: the agent with the smallest
+instance writes at once, and each following one two seconds later, unless the log says it by then. A node
+that knows events itself writes its own start and its end. All agents wait longer for these, and write
+them for nodes that do not.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from nodnod_agent.core.events.log import STATES, EventLog, Record
+from nodnod_agent.core.interfaces import Clock, Timer
+
+GRACE = {"down": 5.0, "left": 5.0, "up": 1.0, "joined": 15.0}
+"""Seconds from what was seen to the first event about it. A process that is started again within the
+first of these writes ``restarted``, and was not down for anybody."""
+
+TURN = 2.0
+"""Seconds from one agent's turn to write to the next one's: some see a silent node a second sooner."""
+
+TURNS = 8
+"""Agents with a turn of their own; all others come after them."""
+
+LATE = 16.0
+"""Seconds over which those others are spread."""
+
+SETTLED = 60.0
+"""Seconds from the start of this agent until a node that it meets is new to the cluster too."""
+
+HEARD_BEFORE = 30.0
+"""Seconds by which another agent may have seen the same before we did."""
+
+BURST = 64
+"""Events about others that one agent writes at once. One is added a second; beyond, one stands for
+all that wait."""
+
+TICK = 0.5
+
+MAX_MET = 8192
+
+
+class _Sight(Struct):
+    """Something that was seen and is not yet in the log; ``seen`` is on the core's clock."""
+
+    kind: str
+    node: str
+    instance: str
+    text: str
+    at: float
+    seen: float
+
+
+class Observer:
+    """Watches the other nodes, by their names and instances."""
+
+    def __init__(
+        self,
+        events: EventLog,
+        name: str,
+        rank: Callable[[], int],
+        publish: Callable[[list[Record]], None],
+        *,
+        clock: Clock,
+        wall: Callable[[], float],
+        late: float,
+    ) -> None:
+        """``rank`` is how many agents come before this one. ``late`` is random, from 0 to 1."""
+        self._log = events
+        self._name = name
+        self._rank = rank
+        self._publish = publish
+        self._clock = clock
+        self._wall = wall
+        self._late = TURNS * TURN + late * LATE
+        self._started = clock.time()
+        self._sights: dict[tuple[str, str], _Sight] = {}
+        self._met: dict[str, str] = {}
+        """The instance of each node when it was last up."""
+        self._down: set[tuple[str, str]] = set()
+        """Nodes that were down for longer than the grace, by name and instance."""
+        self._allowed, self._allowed_at = float(BURST), self._started
+        self._timer: Timer | None = None
+
+    def up(self, node: str, instance: str) -> None:
+        """A node can be asked."""
+        about = node, instance
+        for sight in list(self._sights.values()):
+            if sight.node == node and sight.kind in ("down", "left"):
+                del self._sights[sight.node, sight.instance]
+        if about in self._down:
+            self._down.discard(about)
+            self._see("up", node, instance, "")
+        elif self._met.get(node) != instance:
+            self._down = {one for one in self._down if one[0] != node}
+            if self._clock.time() - self._started >= SETTLED:
+                self._see("joined", node, instance, "")
+        self._met.pop(node, None)
+        if len(self._met) >= MAX_MET:
+            del self._met[next(iter(self._met))]
+        self._met[node] = instance
+
+    def down(self, node: str, instance: str, reason: str, *, left: bool) -> None:
+        """A node cannot be asked any more; it has said goodbye, or there is a ``reason``."""
+        sight = self._sights.get((node, instance))
+        if sight is not None and sight.kind == "up":  # the log still says that it is down
+            del self._sights[node, instance]
+            self._down.add((node, instance))
+        elif self._met.get(node) == instance:
+            self._see("left" if left else "down", node, instance, "" if left else reason)
+
+    def stop(self) -> None:
+        """Write nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _see(self, kind: str, node: str, instance: str, text: str) -> None:
+        now = self._clock.time()
+        self._sights[node, instance] = _Sight(kind, node, instance, text, self._wall(), now)
+        if self._timer is None:
+            self._timer = self._clock.call_at(now + TICK, self._tick)
+
+    def _tick(self) -> None:
+        now, rank = self._clock.time(), self._rank()
+        turn = rank * TURN if rank < TURNS else self._late
+        due: dict[str, list[_Sight]] = {}
+        for about, sight in list(self._sights.items()):
+            waited = now - sight.seen - GRACE[sight.kind]
+            if waited < 0:
+                continue
+            if sight.kind == "down":
+                self._down.add(about)
+            if self._is_known(sight):
+                del self._sights[about]
+            elif waited >= turn:
+                due.setdefault(sight.kind, []).append(sight)
+        self._allowed = min(BURST, self._allowed + now - self._allowed_at)
+        self._allowed_at = now
+        records: list[Record] = []
+        for sights in due.values():
+            records += self._write(sights)
+        if records:
+            self._publish(records)
+        self._timer = self._clock.call_at(now + TICK, self._tick) if self._sights else None
+
+    def _is_known(self, sight: _Sight) -> bool:
+        """Whether the log says so already."""
+        state = self._log.state(sight.node, sight.instance)
+        if sight.kind == "joined":
+            return state is not None and state.event.kind not in ("down", "left")
+        since = sight.seen - HEARD_BEFORE
+        if state is not None and state.event.kind == sight.kind and state.when >= since:
+            return True
+        for record in self._log.newest():
+            event = record.event
+            if record.when < sight.seen:
+                return False
+            runs_again = event.node == sight.node and event.instance != sight.instance
+            if (event.more and event.kind == sight.kind) or (runs_again and event.kind in STATES):
+                return True
+        return False
+
+    def _write(self, due: list[_Sight]) -> list[Record]:
+        """Write what was seen, all of one kind; of too many, the last event stands for all that wait."""
+        count, more = int(self._allowed), 0
+        if not count:
+            return []
+        if len(due) > count:
+            waiting = [one for one in self._sights.values() if one.kind == due[0].kind]
+            more, due = len(waiting) - count, [*due[:count], *waiting]
+        self._allowed -= min(count, len(due))
+        for sight in due:
+            self._sights.pop((sight.node, sight.instance), None)
+            if sight.kind == "down":
+                self._down.add((sight.node, sight.instance))
+        written = due[:count]
+        return [self._event(one, more if one is written[-1] else 0) for one in written]
+
+    def _event(self, sight: _Sight, more: int) -> Record:
+        kind, parts = sight.kind, [sight.text, f"seen by {self._name}"]
+        if kind == "joined" and any(one.event.node == sight.node for one in self._log.newest()):
+            kind = "restarted"
+        if more:
+            parts.append(f"and {more} more {'nodes' if more > 1 else 'node'}")
+        return self._log.write(
+            kind,
+            sight.node,
+            "; ".join(part for part in parts if part),
+            instance=sight.instance,
+            at=sight.at,
+            more=more,
+        )
