@@ -17,7 +17,16 @@ from nodnod_client.errors import (
     StatFailedError,
     WireError,
 )
-from nodnod_client.messages import Answer, History, MemberInfo, Members, NodeStats, StatType
+from nodnod_client.messages import (
+    Answer,
+    Event,
+    Events,
+    History,
+    MemberInfo,
+    Members,
+    NodeStats,
+    StatType,
+)
 
 if TYPE_CHECKING:
     from nodnod_client.client import Client
@@ -29,6 +38,8 @@ __all__ = [
     "Answer",
     "Client",
     "ConnectError",
+    "Event",
+    "Events",
     "History",
     "MemberInfo",
     "Members",

@@ -16,8 +16,9 @@ from nodnod_client.address import parse_address
 from nodnod_client.attempt import ConnectAttempt
 from nodnod_client.connection import AgentConnection
 from nodnod_client.errors import AddressError, NotConnectedError, StatFailedError
-from nodnod_client.messages import Answer, Members, Request, RequestType
-from nodnod_client.requests import StatOptions, Texts, build_request
+from nodnod_client.event_stream import follow_events, too_old
+from nodnod_client.messages import Answer, Event, Events, Members, Request, RequestType
+from nodnod_client.requests import StatOptions, Texts, build_request, events_request
 from nodnod_client.stream import StreamAnswer, follow
 from nodnod_client.tls import client_context
 
@@ -53,8 +54,8 @@ class Client:
     with an error. A node that could not be read raises nothing: its object in the answer has an
     ``error``.
 
-    A version-1 agent has no ``nodes``, ``detail``, ``history``, streams and members: a request for
-    these raises StatFailedError. It ignores ``stat_type`` and ``deadline``.
+    A version-1 agent has no ``nodes``, ``detail``, ``history``, streams, members and events: a request
+    for these raises StatFailedError. It ignores ``stat_type`` and ``deadline``.
     """
 
     def __init__(
@@ -145,6 +146,43 @@ class Client:
         if members.error:
             raise StatFailedError(members.error, members.code)
         return members
+
+    async def events(self, *, since: float | None = None, nodes: Texts = None) -> Events:
+        """Request what has happened in the cluster, newest last.
+
+        ``since``: only events after that time, in Unix seconds. ``nodes``: only events about nodes
+        that match a name or pattern. An agent that is too old for events raises StatFailedError
+        with the code ``unknown_type``.
+        """
+        events = await self._current().events(events_request(since, nodes), self.timeout)
+        if events.error:
+            raise too_old(StatFailedError(events.error, events.code), self._url)
+        return events
+
+    def follow_events(
+        self,
+        *,
+        since: float | None = None,
+        nodes: Texts = None,
+        every: float = 1.0,
+        reconnect: bool = True,
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the events that the agent knows, and then each new one::
+
+            async for event in client.follow_events():
+                ...
+
+        The agent looks for new ones every ``every`` seconds (0.25 to 3600). Each event comes once,
+        after a reconnection too, and also one that reached the agent late; so times may go back.
+        The arguments and errors are those of ``events`` and ``stream``.
+        """
+        return follow_events(
+            events_request(since, nodes, every),
+            self._current,
+            self._reconnect if reconnect else None,
+            every + self.timeout,
+            self._random,
+        )
 
     def stream(
         self,

@@ -1,10 +1,12 @@
 """Requests and answers over one connection to an agent."""
 
 import ssl
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from nodnod_client.codec import decode_answer, decode_members, encode
+from nodnod_client.codec import decode_answer, decode_events, decode_members, encode
 from nodnod_client.errors import (
     ConnectError,
     RequestTimeoutError,
@@ -13,9 +15,11 @@ from nodnod_client.errors import (
 )
 from nodnod_client.mailbox import Mailbox
 from nodnod_client.matching import IdMatcher, OrderMatcher
-from nodnod_client.messages import Answer, Members, Request, RequestType
+from nodnod_client.messages import Answer, Events, Members, Request, RequestType
 from nodnod_client.requests import for_version_1
 from nodnod_client.websocket import WebSocket
+
+T = TypeVar("T")
 
 
 class AgentConnection:
@@ -62,8 +66,17 @@ class AgentConnection:
     async def members(self, request: Request, within: float) -> Members:
         """Send one request of type 3; otherwise as ``request``."""
         _, message = await self._exchange(request, within)
+        return self.decoded(decode_members, message)
+
+    async def events(self, request: Request, within: float) -> Events:
+        """Send one request of type 7; otherwise as ``request``."""
+        _, message = await self._exchange(request, within)
+        return self.decoded(decode_events, message)
+
+    def decoded(self, decode: Callable[[bytes], T], message: bytes) -> T:
+        """Decode a message. Ends the connection and raises ConnectError if it is no such answer."""
         try:
-            return decode_members(message)
+            return decode(message)
         except WireError as error:
             raise ConnectError(self._reject(error)) from None
 

@@ -67,6 +67,16 @@ def build_request(
     )
 
 
+def events_request(
+    since: float | None = None, nodes: Texts = None, every: float | None = None
+) -> Request:
+    """Build a request for events. Raises ValueError for a time that JSON does not have."""
+    for name, seconds in (("since", since), ("every", every)):
+        if seconds is not None and not math.isfinite(seconds):
+            raise ValueError(f"`{name}` must be a number of seconds, got {seconds}")
+    return Request(type=int(RequestType.EVENTS), since=since, nodes=_as_list(nodes), every=every)
+
+
 def for_version_1(request: Request, server: str) -> Request:
     """Reduce a request to what a version-1 agent understands: its type.
 
@@ -75,6 +85,8 @@ def for_version_1(request: Request, server: str) -> Request:
     """
     if request.type == RequestType.MEMBERS:
         raise StatFailedError(f"members need a version-2 agent, and {server} is version 1")
+    if request.type == RequestType.EVENTS:
+        raise StatFailedError(f"events need a version-2 agent, and {server} is version 1")
     for name in _VERSION_2:
         if getattr(request, name) is not None:
             raise StatFailedError(f"`{name}` needs a version-2 agent, and {server} is version 1")

@@ -50,7 +50,7 @@ async def follow(
             try:
                 while True:
                     answer, _ = await mailbox.take(within)
-                    _check(answer, connection)
+                    check(answer, connection)
                     yield gaps.mark(answer, clock())
             finally:
                 connection.unsubscribe(request_id)
@@ -63,13 +63,14 @@ async def follow(
             connection.abort(reason)
             if reconnect is None:
                 raise ConnectError(reason) from None
-        connection = await _reconnected(reconnect, random)
+        connection = await reconnected(reconnect, random)
         gaps.reset()
 
 
-async def _reconnected(
+async def reconnected(
     reconnect: Callable[[float], Awaitable[AgentConnection]], random: Random
 ) -> AgentConnection:
+    """Connect again, after longer and longer waits, without end."""
     longest = FIRST_DELAY
     while True:
         try:
@@ -78,7 +79,8 @@ async def _reconnected(
             longest = min(2 * longest, LONGEST_DELAY)
 
 
-def _check(answer: Answer, connection: AgentConnection) -> None:
+def check(answer: Answer, connection: AgentConnection) -> None:
+    """Raise what an answer that is no tick of a stream means."""
     if answer.code == "shutting_down" or answer.done:
         reason = f"{connection.url} is shutting down"
         connection.abort(reason)

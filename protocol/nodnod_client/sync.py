@@ -7,12 +7,12 @@ import os
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any, Self, TypeVar, Unpack
 
 from nodnod_client.client import DEFAULT_SERVER, Client
 from nodnod_client.errors import NotConnectedError
-from nodnod_client.messages import Answer, Members
+from nodnod_client.messages import Answer, Event, Events, Members
 from nodnod_client.requests import StatOptions, Texts
 from nodnod_client.stream import StreamAnswer
 
@@ -105,6 +105,23 @@ class SyncClient:
         """Request the members that the agent knows: ``Client.members``."""
         return self._run(self._client.members())
 
+    def events(self, *, since: float | None = None, nodes: Texts = None) -> Events:
+        """Request what has happened in the cluster: ``Client.events``."""
+        return self._run(self._client.events(since=since, nodes=nodes))
+
+    def follow_events(
+        self,
+        *,
+        since: float | None = None,
+        nodes: Texts = None,
+        every: float = 1.0,
+        reconnect: bool = True,
+    ) -> Iterator[Event]:
+        """Follow what happens in the cluster: ``Client.follow_events``, as a plain iterator."""
+        return self._iterate(
+            self._client.follow_events(since=since, nodes=nodes, every=every, reconnect=reconnect)
+        )
+
     def stream(
         self,
         *,
@@ -115,19 +132,20 @@ class SyncClient:
         **options: Unpack[StatOptions],
     ) -> Iterator[StreamAnswer]:
         """Subscribe to stats: ``Client.stream``, as a plain iterator."""
-        ticks = self._client.stream(
-            all=all, every=every, nodes=nodes, reconnect=reconnect, **options
+        return self._iterate(
+            self._client.stream(all=all, every=every, nodes=nodes, reconnect=reconnect, **options)
         )
 
-        async def tick() -> StreamAnswer:
-            return await anext(ticks)
+    def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        async def item() -> T:
+            return await anext(items)
 
         try:
             while True:
-                yield self._run(tick())
+                yield self._run(item())
         finally:
             if self._loop_thread is not None:
-                self._loop_thread.finish(ticks.aclose())
+                self._loop_thread.finish(items.aclose())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         loop_thread = self._loop_thread

@@ -23,7 +23,7 @@ class V2Server(V1Server):
     Each answer takes ``delay`` seconds. ``hold`` keeps requests unanswered until ``release``
     answers them in a given order. Streams tick when ``tick`` is called, or by themselves if
     ``ticking`` is set. ``streams`` lists the requests of running streams. ``members`` is the answer
-    to type 3. ``limit`` is the size of the largest request that it says to accept.
+    to type 3, ``events`` to type 7. ``limit`` is the size of the largest request that it says to accept.
     """
 
     version = 2
@@ -37,6 +37,7 @@ class V2Server(V1Server):
         self.streaming = True
         self.refusal: dict[str, str] | None = None
         self.members: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.streams: dict[tuple[ServerConnection, Any], dict[str, Any]] = {}
         self.seqs: dict[tuple[ServerConnection, Any], int] = {}
         self._holding = False
@@ -61,6 +62,8 @@ class V2Server(V1Server):
                 response.headers["NodNod-Limit"] = str(self.limit)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        if request.get("type") == 7:
+            return {"host": self.name, "events": self.events, "error": ""}
         if request.get("type") == 3:
             return {"host": self.name, "members": self.members, "error": ""}
         return super().answer(request)

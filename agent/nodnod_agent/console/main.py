@@ -7,7 +7,7 @@ import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
-from nodnod_agent.console import check, completion, demo, members, secret, stat, tokens
+from nodnod_agent.console import check, completion, demo, events, members, secret, stat, tokens
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.credentials import CredentialsError
 from nodnod_agent.console.output import print_error
@@ -19,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     stat.COMMAND,
     top.COMMAND,
     members.COMMAND,
+    events.COMMAND,
     check.COMMAND,
     secret.COMMAND,
     tokens.COMMAND,

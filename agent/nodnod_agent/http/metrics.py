@@ -140,7 +140,8 @@ class Metrics:
         clients = {"client": len(node.sessions) - agents, "agent": agents}
         text = "WebSocket connections that others opened to this agent."
         yield _gauge("nodnod_clients", text, clients, "kind")
-        yield _gauge("nodnod_streams", "Running streams.", len(streams))
+        running = len(streams) + len(self._node.responder.event_streams)
+        yield _gauge("nodnod_streams", "Running streams.", running)
         text = "Ticks that a slow client skipped."
         yield _counter("nodnod_stream_ticks_skipped", text, streams.skipped)
         accepted = counters.connections_accepted

@@ -21,9 +21,11 @@ from nodnod_agent.collectors.moment import Timing
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.delivery import Waiter
+from nodnod_agent.core.requests.event_streams import EventQuery
 from nodnod_agent.core.requests.request_cache import DEFAULT_TIMEOUT
 from nodnod_client.codec import decode_request, encode
 from nodnod_client.errors import RequestError
+from nodnod_client.messages import Request as NodeRequest
 from nodnod_client.messages import RequestType
 from nodnod_client.tags import label
 
@@ -102,6 +104,7 @@ class Pages:
         self._routes: dict[str, Callable[[_PageRequest], None]] = {
             **dict.fromkeys(_STATS, self._stat),
             "/members": self._members,
+            "/events": self._events,
             "/healthz": self._healthz,
             "/sd": self._service_discovery,
             "/metrics": self._own_metrics,
@@ -157,23 +160,12 @@ class Pages:
         on_answer: Callable[[Question, bytes], None],
     ) -> None:
         """Send a request to the node under the same rules as a WebSocket client's."""
-        fields: dict[str, object] = {"type": int(kind)}
-        for name in ("detail", "nodes"):
-            if name in request.query:
-                items = ",".join(request.query[name]).split(",")
-                fields[name] = [item for item in items if item]
-        for name in ("timeout", "history"):
-            if name in request.query:
-                fields[name] = _number(request.query[name][-1])
-        if "match" in request.query:
-            fields["match"] = request.query["match"][-1]
         responder = self.node.responder
         try:
-            decoded = decode_request(encode(fields))
+            decoded = _request(kind, request.query)
             question = Question.of(decoded)
         except RequestError as error:
-            self.node.counters.refused(error.code)
-            request.reply(page(400, JSON, responder.encoder.refusal(error)))
+            self._refuse(request, error)
             return
         if request.path not in _STATS:
             question = question._replace(history=None)
@@ -182,6 +174,18 @@ class Pages:
         waiter = _PageWaiter(timeout, deadline, (), self, request, partial(on_answer, question))
         self.waiting.add(waiter)
         responder.ask(question, waiter)
+
+    def _events(self, request: _PageRequest) -> None:
+        try:
+            query = EventQuery.of(_request(RequestType.EVENTS, request.query))
+        except RequestError as error:
+            self._refuse(request, error)
+        else:
+            request.reply(page(200, JSON, self.node.responder.events(query)))
+
+    def _refuse(self, request: _PageRequest, error: RequestError) -> None:
+        self.node.counters.refused(error.code)
+        request.reply(page(400, JSON, self.node.responder.encoder.refusal(error)))
 
     def _own_metrics(self, request: _PageRequest) -> None:
         """Respond with the sections that are known; those in ``detail`` are collected first."""
@@ -281,6 +285,21 @@ def _static() -> dict[str, tuple[str, bytes]]:
         for file in files("nodnod_agent").joinpath("dashboard").iterdir()
         if (suffix := file.name[file.name.rfind(".") :]) in _TYPES
     }
+
+
+def _request(kind: RequestType, query: Mapping[str, list[str]]) -> NodeRequest:
+    """Return the request that query parameters stand for. Raises RequestError."""
+    fields: dict[str, object] = {"type": int(kind)}
+    for name in ("detail", "nodes"):
+        if name in query:
+            items = ",".join(query[name]).split(",")
+            fields[name] = [item for item in items if item]
+    for name in ("timeout", "history", "since"):
+        if name in query:
+            fields[name] = _number(query[name][-1])
+    if "match" in query:
+        fields["match"] = query["match"][-1]
+    return decode_request(encode(fields))
 
 
 def _number(text: str) -> float | str:

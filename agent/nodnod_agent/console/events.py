@@ -1,0 +1,156 @@
+"""``nodnod events``: what has happened in the cluster, once or as it happens."""
+
+import asyncio
+import re
+import sys
+import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from datetime import datetime
+
+import msgspec
+from rich.text import Text
+
+from nodnod_agent.console.command import Command, Status, add_seconds, add_server
+from nodnod_agent.console.credentials import client_factory
+from nodnod_agent.console.output import console, print_error
+from nodnod_agent.console.signals import until_signal
+from nodnod_agent.console.stat_request import RETRY_INTERVAL
+from nodnod_agent.console.units import plain
+from nodnod_client.client import Client
+from nodnod_client.errors import ConnectError
+from nodnod_client.messages import Event
+
+DEFAULT_TIMEOUT = 10.0
+
+LOOK_EVERY = 1.0
+"""Seconds between the looks of the agent for new events."""
+
+REMEMBERED = 2000
+"""Events that are known again after a reconnection: twice as many as an agent keeps."""
+
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+_STYLES = {
+    "down": "bold red",
+    "left": "dim",
+    **dict.fromkeys(("up", "started", "joined", "restarted"), "green"),
+    **dict.fromkeys(("clock-stepped", "reloaded", "renamed"), "yellow"),
+}
+
+_KIND_WIDTH = max(map(len, _STYLES))
+_NODE_WIDTH = 12
+
+
+def _add_flags(parser: ArgumentParser) -> None:
+    add_server(parser)
+    parser.add_argument(
+        "nodes",
+        metavar="NODE",
+        nargs="*",
+        help="only about nodes with such names, or tags as tag:role=db; * and ? are wildcards",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        type=_span,
+        help="only of the last 90 s, 10m, 2h, 3d (a number alone is seconds)",
+    )
+    parser.add_argument(
+        "--follow", "-f", action="store_true", help="print new ones too, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON; with --follow one event per line"
+    )
+    text = f"give up after this many seconds (default: {DEFAULT_TIMEOUT:g})"
+    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+
+
+def _run(args: Namespace) -> int:
+    client = client_factory(args)(args.server, timeout=args.timeout)
+    since = None if args.since is None else max(0.0, time.time() - args.since)
+    nodes = args.nodes or None
+    if args.follow:
+        return asyncio.run(_follow(client, since, nodes, as_json=args.json))
+    return asyncio.run(_show(client, since, nodes, as_json=args.json))
+
+
+async def _show(
+    client: Client, since: float | None, nodes: list[str] | None, *, as_json: bool
+) -> int:
+    async with client:
+        found = await client.events(since=since, nodes=nodes)
+    if as_json:
+        document = {"host": found.host, "events": found.events, "error": found.error}
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2)
+        sys.stdout.write(text.decode() + "\n")
+        return Status.OK
+    for event in found.events:
+        _print(event, as_json=False)
+    return Status.OK
+
+
+async def _follow(
+    client: Client, since: float | None, nodes: list[str] | None, *, as_json: bool
+) -> int:
+    await client.connect()  # only the first failure to connect ends the command
+    seen: dict[str, None] = {}
+
+    async def follow() -> None:
+        while True:
+            try:
+                await client.connect()
+                async for event in client.follow_events(
+                    since=since, nodes=nodes, every=LOOK_EVERY, reconnect=False
+                ):
+                    if event.id not in seen:
+                        _print(event, as_json=as_json)
+                        seen[event.id] = None
+                    if len(seen) > REMEMBERED:
+                        del seen[next(iter(seen))]
+            except ConnectError as error:
+                print_error(str(error))
+            await asyncio.sleep(RETRY_INTERVAL)
+
+    try:
+        await until_signal(follow())
+    finally:
+        await client.disconnect()
+    return Status.OK
+
+
+def _print(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+    else:
+        console().print(event_line(event), soft_wrap=True)
+    sys.stdout.flush()
+
+
+def event_line(event: Event) -> Text:
+    """Return one line: the local time, the node, what has happened, and more about it."""
+    return Text.assemble(
+        (f"{_local(event.at)}  ", "dim"),
+        (f"{plain(event.node):{_NODE_WIDTH}}", "bold"),
+        "  ",
+        (f"{plain(event.kind, 32):{_KIND_WIDTH}}", _STYLES.get(event.kind, "")),
+        f"  {plain(event.text)}",
+    )
+
+
+def _local(at: float) -> str:
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # beyond the years that a calendar has
+        return f"{at:19.0f}"
+
+
+def _span(text: str) -> float:
+    """Read a duration: ``2h`` is 7200."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    unit = _UNITS.get(found[2] or "s") if found else None
+    if found is None or unit is None:
+        raise ArgumentTypeError(f"must be like 90s, 10m, 2h or 3d, got {text[:40]!r}")
+    return float(found[1]) * unit
+
+
+COMMAND = Command("events", "show what has happened in a cluster, or follow it", _add_flags, _run)
