@@ -62,7 +62,7 @@ class Kept:
 async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
     kept = Kept(tmp_path)
     yield kept
-    await kept.file.stop(5)
+    await kept.file.stop(30)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ async def test_a_history_is_there_again_after_a_restart(tmp_path: Path, kept: Ke
     await kept.start()
     assert kept.points == 0
     kept.sample()
-    await kept.file.stop(5)
+    await kept.file.stop(30)
     assert (await Kept(tmp_path).start()).points == 1
     assert os.listdir(tmp_path) == [NAME]
     assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
@@ -125,7 +125,7 @@ async def test_it_is_written_again_and_again(often: None, tmp_path: Path, kept: 
 async def test_without_a_sample_the_file_is_left_as_it_is(tmp_path: Path, kept: Kept) -> None:
     (tmp_path / NAME).write_bytes(DATA)
     kept.file.start(kept.ready.set)
-    await kept.file.stop(5)  # before it is read
+    await kept.file.stop(30)  # before it is read
     assert (tmp_path / NAME).read_bytes() == DATA
 
 
@@ -187,7 +187,7 @@ async def test_a_file_that_cannot_be_used_is_set_aside_with_one_warning(
     assert why in warning
     assert f"set aside as {NAME}.bad" in warning
     kept.sample()
-    await kept.file.stop(5)
+    await kept.file.stop(30)
     assert f"{NAME}.bad" in os.listdir(tmp_path)
     assert (await Kept(tmp_path).start()).points == 1
     assert len(logged()) == 1
@@ -204,7 +204,7 @@ async def test_a_file_from_the_future_is_set_aside(
     ready = asyncio.Event()
     file.start(ready.set)
     await ready.wait()
-    await file.stop(5)
+    await file.stop(30)
     assert history.rings[0].known == 0
     assert "from the future, 3600 s ahead" in logged()[0]
     assert (tmp_path / f"{NAME}.bad").read_bytes() == DATA
@@ -229,7 +229,7 @@ async def test_a_directory_that_is_missing_is_a_warning_at_the_start_and_used_on
     (tmp_path / "later").mkdir()
     await eventually(path.exists)
     await eventually(lambda: f"The history is kept again in {path}" in caplog.messages)
-    await kept.file.stop(5)
+    await kept.file.stop(30)
     assert logged() == [expected]
 
 
@@ -254,7 +254,7 @@ async def test_each_fault_of_the_disk_is_logged_once_until_it_is_another(
     fault = errno.EIO
     count = len(calls)
     await eventually(lambda: len(calls) > count + 3)
-    await kept.file.stop(5)
+    await kept.file.stop(30)
     assert [text.rpartition(": ")[2] for text in logged()] == [
         "No space left on device",
         "Input/output error",
@@ -267,7 +267,7 @@ async def test_a_file_that_was_left_half_written_is_replaced(tmp_path: Path, kep
     (tmp_path / f"{NAME}.new").symlink_to("/etc/passwd")
     await kept.start()
     kept.sample()
-    await kept.file.stop(5)
+    await kept.file.stop(30)
     assert os.listdir(tmp_path) == [NAME]
     assert not (tmp_path / NAME).is_symlink()
 
@@ -315,7 +315,7 @@ async def test_while_a_write_hangs_no_other_is_begun(
     assert len(threads_of_files()) == 1
     hanging.set()
     await eventually((tmp_path / NAME).exists)
-    await kept.file.stop(5)
+    await kept.file.stop(30)
     assert [text.rpartition(": ")[2] for text in logged()] == [
         "no answer within 0.02 s",
         "the last attempt has not ended",

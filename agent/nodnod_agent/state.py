@@ -101,7 +101,8 @@ class HistoryFile:
                 return
             now = self._now()
             end = restore(self._history, data, now.clock, now.unix)
-            log.info("Read the history, which ends %.0f s ago: %s", now.unix - end, self.path)
+            ago = max(0.0, now.unix - end)
+            log.info("Read the history, which ends %.0f s ago: %s", ago, self.path)
         except SnapshotError as error:
             text = "Cannot use the history in %s, which is set aside as %s: %s"
             log.warning(text, self.path, os.path.basename(bad_file(self.path)), error)

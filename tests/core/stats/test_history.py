@@ -204,6 +204,12 @@ def test_a_week_has_the_steps_of_a_minute() -> None:
     assert history.answer(600)["every"] == 20
 
 
+@pytest.mark.parametrize("interval", [1, 3, 7, 9, 13, 45, 60])
+def test_samples_in_time_leave_no_hole_in_any_step_whatever_the_interval(interval: int) -> None:
+    for ring in sampled(20_000, interval).rings:
+        assert None not in ring.answer(20_000)["cpuUsed"]
+
+
 def test_where_a_step_is_longer_than_the_interval_there_are_the_highest_samples() -> None:
     history = History(1.0)
     for clock in range(1, 7201):
@@ -231,6 +237,21 @@ def test_seconds_without_a_sample_are_a_hole_only_where_a_whole_step_has_none() 
         history.add(clock, WALL + clock, {"cpuUsed": 1.0})
     fine, ten, minute = (ring.answer(300)["cpuUsed"].count(None) for ring in history.rings)
     assert (fine, ten, minute) == (5 + 30, 2, 0)
+
+
+def test_in_every_step_a_night_is_a_hole_and_a_clock_that_was_set_is_none() -> None:
+    history = History(1.0)
+    night = range(7201, 7201 + 8 * 3600)
+    for clock in [*range(1, 7201), *range(night.stop, night.stop + 7200)]:
+        skew = 0 if clock < 3600 else -86_400 if clock < 10_000 else 5000
+        history.add(clock, WALL + clock + skew, {"cpuUsed": 1.0})
+    for ring in history.rings[1:]:
+        answer = ring.answer(604_800, 10_000)
+        holes = answer["cpuUsed"].count(None) * ring.every
+        assert holes == pytest.approx(len(night), abs=2 * ring.every)
+        assert len(answer["cpuUsed"]) * ring.every == pytest.approx(44_000, abs=900)
+        assert answer["end"] == pytest.approx(WALL + night.stop + 7200 + 5000, abs=ring.every)
+    assert history.answer(60)["end"] == WALL + night.stop + 7199 + 5000
 
 
 RUNS = st.lists(
