@@ -13,6 +13,7 @@ import pytest
 
 from nodnod_agent.collectors.container_engines import (
     EVERY,
+    STUCK,
     Answers,
     EngineError,
     Engines,
@@ -166,10 +167,22 @@ HTML = page(b"<html>hello</html>", Content_Type="text/html")
         ({"/_ping": page(b"", "403 Forbidden")}, "status 403 for /_ping"),
         (docker(list=page([{"Id": 7}])), "the answer is no list of containers"),
         (docker(list=page(b'[{"Id": "ab')), "the answer is no list of containers"),
+        (docker(list=page(b"[" * 100_000)), "the answer is no list of containers"),
+        (docker(list=page(b'[{"X":' + b"[" * 100_000)), "the answer is no list of containers"),
         (docker(list=page(b"[" + b" " * (4 << 20) + b"]")), "more than 4 MiB for /containers/json"),
         (docker(list=b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), "the answer is no list"),
     ],
-    ids=["html", "no HTTP", "refused", "no containers", "cut JSON", "endless", "cut"],
+    ids=[
+        "html",
+        "no HTTP",
+        "refused",
+        "no containers",
+        "cut JSON",
+        "deep",
+        "deep row",
+        "endless",
+        "cut",
+    ],
 )
 def test_a_wrong_answer_is_an_error_that_names_the_socket(
     start: Start, tmp_path: Path, pages: dict[str, bytes], why: str
@@ -276,6 +289,20 @@ def test_an_engine_is_asked_every_five_seconds_at_most_and_once_at_a_time(tmp_pa
     assert len(rounds) == 3
 
 
+def test_answers_are_not_kept_while_a_round_hangs(tmp_path: Path) -> None:
+    rounds: list[Callable[[], None]] = []
+    here = Engines([], str(tmp_path), run=rounds.append)
+    here.ask(0.0)
+    rounds[0]()
+    here.ask(EVERY)
+    here.ask(EVERY + STUCK)
+    assert here.answers is not None
+    here.ask(EVERY + STUCK + 1)
+    assert here.answers is None
+    rounds[1]()
+    assert here.answers is not None
+
+
 def test_restarts_are_asked_of_five_containers_in_a_round(start: Start, tmp_path: Path) -> None:
     ids = [f"{number:064x}" for number in range(8)]
     rows = [{"Id": id_, "Names": [f"/{id_}"], "State": "running"} for id_ in ids]
@@ -316,7 +343,10 @@ def test_text_of_an_engine_can_be_sent_on_whatever_it_is() -> None:
         parse_containers(b'[{"Id": "%s", "Names": ["\\ud800"]}]' % ID.encode(), "docker")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"RestartCount": "3"}', b'{"RestartCount": -1}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"State":' + b"[" * 100_000, b'{"RestartCount": "3"}', b'{"RestartCount": -1}'],
+)
 def test_restarts_may_be_unknown(body: bytes) -> None:
     assert parse_restarts(body) is None
 

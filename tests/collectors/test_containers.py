@@ -361,6 +361,7 @@ def test_stopped_containers_follow_the_others_and_infra_containers_are_none(
     engines = FakeEngines({
         infra: Known("podman", "pod-infra", infra=True),
         OTHER: Known("podman", "old", "busybox", "exited"),
+        "d" * 64: Known("podman", "known once", "busybox"),
         ID: Known("podman", "web", "nginx", "paused"),
     })  # fmt: skip
     collector = made_up.collector(engines)

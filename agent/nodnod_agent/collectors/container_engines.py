@@ -23,6 +23,12 @@ EVERY = 5.0
 DEADLINE = 2.0
 """Seconds that one socket may take in a round."""
 
+STUCK = 30.0
+"""Seconds after which a round that still runs makes the answers before it too old to be shown.
+
+All sockets have deadlines, but a file system that hangs has none.
+"""
+
 _MAX_ANSWER = 4 << 20
 """Bytes of an answer: some 3,000 containers."""
 
@@ -33,6 +39,8 @@ _MAX_TEXT = 200
 _MAX_COUNT = 1 << 53
 
 _ID = re.compile(r"[0-9a-f]{64}")
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _HEALTH = re.compile(r"\b(unhealthy|healthy|starting)\b")
 
@@ -138,13 +146,13 @@ def parse_containers(body: bytes, engine: str) -> dict[str, Known]:
     """The list of an engine. A row that is none is passed over; raises EngineError if all are."""
     try:
         rows = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise EngineError("the answer is no list of containers") from error
     found = {}
     for raw in rows:
         try:
             row = msgspec.json.decode(raw, type=_Row)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             continue
         if _ID.fullmatch(row.id):
             found[row.id] = _known(row, engine)
@@ -173,7 +181,7 @@ def parse_restarts(body: bytes) -> int | None:
     """The number of restarts in the details of a container."""
     try:
         details = msgspec.json.decode(body, type=_Details)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
     return within(0, details.restart_count, _MAX_COUNT)
 
@@ -306,10 +314,12 @@ class Engines:
         self._asked: float | None = None
         self._busy = False
         self.answers: Answers | None = None
-        """The newest; None before the first."""
+        """The newest; None before the first, and while none comes for long."""
 
     def ask(self, now: float) -> None:
         """Start a round, if the last one is old and none is under way. Returns at once."""
+        if self._busy and self._asked is not None and now - self._asked > STUCK:
+            self.answers = None
         if self._busy or (self._asked is not None and now - self._asked < EVERY):
             return
         self._busy, self._asked = True, now

@@ -118,7 +118,8 @@ class ContainersCollector:
         rows += [
             Container(id_, told.name, told.engine, told.image, told.state, told.health)
             for id_, told in known.items()
-            if id_ not in running and not told.infra and told.engine != "kubernetes"
+            # Without a state it was known once, to an engine that fails now, and may be gone.
+            if id_ not in running and told.state and not told.infra
         ]
         if not rows and not (answers and answers.engine):
             return None

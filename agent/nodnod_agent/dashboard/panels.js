@@ -184,6 +184,7 @@ class Containers {
       { head: "Container", kind: "words", of: ({ name, id }) => name || id.slice(0, 12) },
       { head: "State", kind: "words", of: condition },
       { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
+      { head: "Of limit", kind: "number minor", of: ({ cpuOfLimit }) => percent(cpuOfLimit) },
       { head: "Memory", kind: "number", of: ({ memoryUsed }) => bytes(memoryUsed) },
       { head: "Of limit", kind: "number minor", of: (row) => percent(ofLimit(row)) },
       { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
@@ -192,6 +193,7 @@ class Containers {
       { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
       { head: "Processes", kind: "number minor", of: ({ processes }) => number(processes) },
       { head: "Restarts", kind: "number minor", of: ({ restarts }) => number(restarts) },
+      { head: "Since", kind: "words minor", of: ({ since }) => moment(since) },
       { head: "Image", kind: "words minor", of: ({ image }) => image ?? "" },
     ]);
     this.note = el("p", { class: "note" });

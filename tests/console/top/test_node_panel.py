@@ -10,7 +10,7 @@ from msgspec import structs
 from rich.console import Console, RenderableType
 
 from doubles.samples import SECTIONS as SAMPLES
-from nodnod_agent.console.top.node_panel import body, head
+from nodnod_agent.console.top.node_panel import body, head, panel
 from nodnod_client.messages import NodeStats
 from nodnod_client.sections import SECTIONS, Filesystem, Gpu, Pressure, Process, Processes, Stall
 
@@ -192,3 +192,11 @@ def test_containers_have_a_row_each_and_the_note_says_what_is_missing() -> None:
     assert "2 containers\n/run/docker.sock: permission denied" in text
     assert re.search(r"web +running healthy +12\.5 % +1\.0 GiB +3 B/s +4 B/s", text)
     assert re.search(r"ba9876543210 +- +- +- +-", text)
+
+
+def test_a_wide_terminal_shows_all_numbers_of_a_container() -> None:
+    section = msgspec.to_builtins(SAMPLES["containers"])
+    text = drawn(panel("containers", section, 200, NOW), 200)
+    row = ["web", "running healthy", "nginx:1", "12.5 %", "100.0 %", "1.0 GiB", "2.0 GiB"]
+    row += ["3 B/s", "4 B/s", "1 B/s", "2 B/s", "5", "6", "15 min"]
+    assert re.search(" +".join(map(re.escape, row)), text)

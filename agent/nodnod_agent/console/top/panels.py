@@ -19,6 +19,7 @@ from nodnod_agent.console.units import (
     plain,
 )
 from nodnod_client.sections import (
+    Container,
     Containers,
     Cpu,
     Custom,
@@ -55,6 +56,9 @@ _MAX_PROCESSES = 8
 _WIDE_PROCESSES = 110
 """Characters from which a process is shown with all its numbers."""
 
+_WIDE_CONTAINERS = 190
+"""Characters from which a container is shown with all its numbers."""
+
 _MAX_CUSTOM = 200
 """Numbers of custom files shown."""
 
@@ -75,6 +79,22 @@ _PROCESS_COLUMNS: dict[str, Callable[[Process, float], str]] = {
     "Age": lambda row, now: "-" if row.started is None else human_span(now - row.started),
 }
 """The numbers of a process by their titles; the last argument is the time in Unix seconds."""
+
+
+_CONTAINER_COLUMNS: dict[str, Callable[[Container, float], str]] = {
+    "CPU": lambda row, _: "-" if row.cpu is None else percent(row.cpu),
+    "Of limit": lambda row, _: "-" if row.cpu_of_limit is None else percent(row.cpu_of_limit),
+    "Memory": lambda row, _: "-" if row.memory_used is None else human_bytes(row.memory_used),
+    "Limit": lambda row, _: "-" if row.memory_limit is None else human_bytes(row.memory_limit),
+    "Received": lambda row, _: rate(row.recv_bytes),
+    "Sent": lambda row, _: rate(row.sent_bytes),
+    "Read": lambda row, _: rate(row.read_bytes),
+    "Written": lambda row, _: rate(row.write_bytes),
+    "Processes": lambda row, _: "-" if row.processes is None else str(row.processes),
+    "Restarts": lambda row, _: "-" if row.restarts is None else str(row.restarts),
+    "Age": lambda row, now: "-" if row.since is None else human_span(now - row.since),
+}
+"""The numbers of a container by their titles; the last argument is the time in Unix seconds."""
 
 
 def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
@@ -274,11 +294,13 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
     return Group(*lines) if lines else Text("none", "dim")
 
 
-def _containers(section: Containers, width: int, _: float) -> RenderableType:
+def _containers(section: Containers, width: int, now: float) -> RenderableType:
     lines: list[RenderableType] = [Text(f"{section.count} containers", "dim")]
     if section.note is not UNSET:
         lines.append(Text(plain(section.note), "yellow"))
-    table = _table("Container", "State", right=("CPU", "Memory", "Received", "Sent"))
+    wide = width >= _WIDE_CONTAINERS
+    titles = tuple(_CONTAINER_COLUMNS) if wide else ("CPU", "Memory", "Received", "Sent")
+    table = _table("Container", "State", *(("Image",) if wide else ()), right=titles)
     table.columns[0].width = max(10, min(28, width - 58))
     for row in section.containers[:_MAX_CONTAINERS]:
         bad = row.health == "unhealthy" or row.state in ("restarting", "dead")
@@ -286,10 +308,8 @@ def _containers(section: Containers, width: int, _: float) -> RenderableType:
         table.add_row(
             Text(plain(row.name or row.id[:12])),
             Text(state, "red" if bad else ""),
-            "-" if row.cpu is None else percent(row.cpu),
-            "-" if row.memory_used is None else human_bytes(row.memory_used),
-            rate(row.recv_bytes),
-            rate(row.sent_bytes),
+            *([Text(plain(row.image or "", 24), "dim")] if wide else []),
+            *(_CONTAINER_COLUMNS[title](row, now) for title in titles),
         )
     return Group(*lines, table) if section.containers else Group(*lines)
 
