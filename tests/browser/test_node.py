@@ -84,6 +84,23 @@ async def test_a_failed_section_shows_its_error_beside_the_other_sections(page: 
         await expect(page.locator("[data-section=memory] li")).to_have_count(5)
 
 
+async def test_a_section_that_is_something_else_spoils_no_other(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail |= {
+            "processes": {"count": 1, "byCpu": [None], "sums": 5},
+            "services": 5,
+            "containers": {"count": 1},
+            "custom": {"files": 1, "numbers": "x"},
+        }
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        for section in ("services", "containers", "custom"):
+            fault = page.locator(f"[data-section={section}] .fault").first
+            await expect(fault).to_contain_text("the agent of this node sends something else")
+        await expect(page.locator("[data-section=memory] li")).to_have_count(5)
+
+
 async def test_missing_sections_are_named_in_one_line(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         cluster.nodes["a"].detail |= {"sensors": None, "pressure": None}

@@ -26,15 +26,25 @@ export class Panel {
   paint(section) {
     // A section with more than the error was read in part.
     const broken = typeof section.error === "string" && Object.keys(section).length === 1;
-    show(this.fault, broken);
-    show(this.drawing.element, !broken);
+    const fault = broken ? section.error : this.#draw(section);
+    show(this.fault, fault !== "");
+    show(this.drawing.element, fault === "");
+    write(this.fault, `▲ Could not be read: ${fault}`);
     const more = leftOut(section);
     show(this.leftOut, more > 0);
     write(this.leftOut, `and ${more} more, too many for one answer`);
-    if (broken) {
-      write(this.fault, `▲ Could not be read: ${section.error}`);
-    } else {
+  }
+
+  /** Draw it; why not, if its agent sends something else. */
+  #draw(section) {
+    try {
       this.drawing.paint(section);
+      return "";
+    } catch (error) {
+      if (error instanceof TypeError) {
+        return "the agent of this node sends something else";
+      }
+      throw error;
     }
   }
 }

@@ -123,6 +123,7 @@ def test_a_section_that_the_machine_lacks_is_not_shown() -> None:
         ({"error": "no such file"}, "no such file"),
         ({"load1": "x"}, "cannot be read"),
         (7, "cannot be read"),
+        ({"load1": 10**400, "load5": 1, "load15": 1}, "cannot be read"),
     ],
 )
 def test_a_section_that_failed_shows_its_error_and_affects_no_other(

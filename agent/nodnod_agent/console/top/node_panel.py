@@ -92,12 +92,12 @@ def panel(name: str, section: Any, width: int, now: float) -> RenderableType:
     if isinstance(section, dict) and isinstance(section.get("error"), str) and len(section) == 1:
         return Group(heading, Text(plain(section["error"]), "red"))
     try:
-        typed = msgspec.convert(section, SHAPES[name])
-    except msgspec.ValidationError as error:
+        drawn = draw(msgspec.convert(section, SHAPES[name]), width, now)
+    except (msgspec.ValidationError, OverflowError) as error:  # a number may have any size
         return Group(heading, Text(f"cannot be read: {plain(str(error))}", "red"))
     left_out = truncated(section)
     note = [Text(f"and {left_out} more, too many for one answer", "dim")] if left_out else []
-    return Group(heading, draw(typed, width, now), *note)
+    return Group(heading, drawn, *note)
 
 
 def _history(raw: object, width: int) -> list[RenderableType]:
