@@ -58,6 +58,8 @@ class SimulatedCluster(V2Server):
         now = time.time()
         if request.get("type") == 3:
             return {"host": self.name, "members": self._rows(), "error": ""}
+        if request.get("type") == 7:
+            return {"host": self.name, "events": self.events, "error": ""}
         wanted = request.get("nodes")
         nodes = {
             name: node.answer(request, now)

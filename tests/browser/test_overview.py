@@ -324,3 +324,44 @@ async def test_the_page_asks_for_no_more_names_at_once_than_an_agent_accepts(pag
 def asked(cluster: SimulatedCluster) -> list[dict[str, Any]]:
     """The requests for the history of some nodes."""
     return [one for one in cluster.requests if "history" in one and "nodes" in one]
+
+
+HAPPENED = [
+    {"id": f"i-{number}", "at": 1000.0 + number, "node": node, "kind": kind, "text": text}
+    for number, (node, kind, text) in enumerate(
+        [
+            ("a", "joined", "at 10.0.0.1:7070"),
+            ("<b>b</b>", "down", "<img src=x onerror=alert(1)>"),
+            ("a", "reloaded", ""),
+        ]
+    )
+]
+
+
+async def test_events_are_listed_newest_first_as_text_and_new_ones_come_by_themselves(
+    page: Page,
+) -> None:
+    async with SimulatedCluster(["a"], by_hand=True) as cluster:
+        cluster.events = HAPPENED[:2]
+        await page.goto(cluster.url)
+        await eventually(lambda: len(cluster.streams) == 3)
+        await cluster.tick()
+        rows = page.locator(".event-list li")
+        await expect(page.locator(".events summary")).to_have_text("Events · last: <b>b</b> down")
+        await page.locator(".events summary").click()
+        await expect(rows).to_have_count(2)
+        await expect(rows.nth(0)).to_contain_text("<img src=x onerror=alert(1)>")
+
+        cluster.events = HAPPENED[2:]
+        await cluster.tick()
+
+        await expect(rows).to_have_count(3)
+        await expect(rows.nth(0)).to_contain_text("reloaded")
+        await expect(rows.nth(2)).to_contain_text("joined")
+
+
+async def test_without_events_there_is_no_list_of_them(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(card(page, "a").locator(".facts")).not_to_be_empty()
+        await expect(page.locator(".events")).to_be_hidden()

@@ -139,6 +139,10 @@ function onstats(answer) {
   frame.request();
 }
 
+function onevents(answer) {
+  overview.events.update(answer, cluster.offset);
+}
+
 function navigate() {
   const name = nodeInAddress();
   if (view !== overview && name === view.name) {
@@ -182,4 +186,7 @@ connection.stream("stats", { type: 1, every: 1 }, onstats);
 connection.stream("traffic", { type: 1, history: 2, every: 2 }, (answer) => {
   cluster.updateTraffic(answer, now());
 });
+// An agent of 2.0 knows no events: its refusal is none that a reader could do anything about.
+const known = { onrefusal: () => overview.events.update({ events: [], seq: 0 }) };
+connection.stream("events", { type: 7, every: 2 }, onevents, known);
 connection.run();

@@ -77,11 +77,14 @@ export class Connection {
     }
   }
 
-  /** Subscribe, on every connection; the function returned ends the subscription. */
-  stream(name, request, handler) {
+  /**
+   * Subscribe, on every connection; the function returned ends the subscription. `onrefusal` is
+   * called instead of the page's where the agent refuses this stream.
+   */
+  stream(name, request, handler, { onrefusal = this.#onrefusal } = {}) {
     const id = this.#nextId(name);
     const message = { ...request, id };
-    this.#streams.set(id, { message, handler });
+    this.#streams.set(id, { message, handler, onrefusal });
     this.#send(message);
     return () => {
       this.#streams.delete(id);
@@ -173,7 +176,7 @@ export class Connection {
     const stream = this.#streams.get(answer.id);
     const handler = stream?.handler ?? this.#pending.get(answer.id);
     if (answer.code && answer.code !== "shutting_down" && answer.code !== "no_such_stream") {
-      this.#onrefusal(answer.error);
+      (stream?.onrefusal ?? this.#onrefusal)(answer.error);
     } else if (handler !== undefined && !answer.code) {
       handler(answer);
     }

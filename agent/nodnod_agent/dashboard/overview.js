@@ -2,6 +2,7 @@
 
 import { Card } from "./card.js";
 import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
+import { EventList } from "./events.js";
 import { SORTS, inOrder, isTagFilter } from "./order.js";
 import { preferences, setPreferences } from "./preferences.js";
 import { Totals } from "./totals.js";
@@ -24,6 +25,7 @@ export class Overview {
     this.list.addEventListener("keydown", (event) => this.#moveFocus(event));
     this.empty = el("p", { class: "empty" });
     this.left = el("p", { class: "departed" });
+    this.events = new EventList();
     this.element = el(
       "div",
       { class: "overview" },
@@ -32,6 +34,7 @@ export class Overview {
       this.list,
       this.empty,
       this.left,
+      this.events.element,
     );
   }
 

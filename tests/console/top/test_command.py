@@ -19,6 +19,7 @@ from doubles.v2_server import V2Server
 from eventually import eventually
 from nodnod_agent.console.main import main
 from nodnod_agent.console.stat_request import StatRequest
+from nodnod_agent.console.top import happenings
 from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_client.errors import StatFailedError
 
@@ -274,3 +275,32 @@ def test_a_terminal_that_hangs_up_ends_the_command(agents: Agents) -> None:
         read_terminal(screen, b"answered by kyle")
         screen.close()
         assert process.wait() in (0, 128 + signal.SIGHUP)
+
+
+async def test_e_shows_events_newest_first_and_new_ones_while_it_is_open(
+    server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(happenings, "LOOK_EVERY", 0.05)
+    joined = {"id": "i-1", "at": 1000.0, "node": "kyle", "kind": "joined", "text": "at 10.0.0.1"}
+    async with watching(server) as screen:
+        await screen.press("e")
+        await screen.until(lambda: "nothing has happened yet" in screen.text())
+        server.events = [joined, joined | {"id": "i-2", "kind": "down", "text": "\x1b[2J[b]"}]
+        await screen.until(lambda: "joined" in screen.text())
+        lines = [line for line in screen.lines() if "1970" in line]
+        assert [line.split()[3] for line in lines] == ["down", "joined"]
+        assert "\ufffd[2J[b]" in lines[0]
+        await screen.press("escape")
+        await screen.until(lambda: screen.names() == ["cartman", "kyle", "stan"])
+
+
+async def test_an_agent_that_is_too_old_for_events_is_named_and_the_rest_goes_on(
+    server: V2Server,
+) -> None:
+    async with watching(server) as screen:
+        server.refusal = {"error": "`type` must be …", "code": "unknown_type"}
+        await screen.press("e")
+        await screen.until(lambda: "events need a newer agent" in screen.text())
+        server.refusal = None
+        await screen.press("escape")
+        await screen.until(lambda: screen.names() == ["cartman", "kyle", "stan"])

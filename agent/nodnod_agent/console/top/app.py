@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from nodnod_agent.console.stat_request import StatRequest, answers
 from nodnod_agent.console.top.details import Details
+from nodnod_agent.console.top.happenings import Happenings
 from nodnod_agent.console.top.header import ConnectionState
 from nodnod_agent.console.top.help import Help
 from nodnod_agent.console.top.history import SLOTS, slot_length
@@ -97,6 +98,10 @@ class Viewer(App[NodNodError]):
         self._frozen = (self.model.snapshot(), self.model.now)
         self.paused = not self.paused
         self.draw()
+
+    def action_events(self) -> None:
+        """Show what has happened in the cluster."""
+        self.push_screen(Happenings(self._client))
 
     def action_help(self) -> None:
         """Explain the keys."""

@@ -21,6 +21,7 @@ _ROWS = (
     ("/", "show nodes by a part of their name, or a pattern: db-*, tag:role=db"),
     ("", "in the details of a node: its processes, and their sums"),
     ("Esc", "show all of them again"),
+    ("e", "show what has happened in the cluster; Esc goes back"),
     ("Space", "pause; again: resume"),
     ("? q", "this help; quit"),
     ("", ""),

@@ -23,6 +23,7 @@ class Overview(Screen[None]):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("s", "next_order", "Sort"),
         Binding("r", "reverse", "Reverse"),
+        Binding("e", "app.events", "Events"),
         Binding("space", "app.pause", "Pause"),
         Binding("question_mark", "app.help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
