@@ -204,6 +204,17 @@ def test_a_container_of_v1_has_all_numbers(made_up: MadeUp) -> None:
     check_v1(made_up, V1)
 
 
+def test_a_directory_that_is_made_after_the_others_is_found_later(made_up: MadeUp) -> None:
+    v1(made_up, V1)
+    made_up.process(10, V1)
+    os.rename(made_up.root / "v1/memory", made_up.root / "v1/later")
+    collector = made_up.collector()
+    collector.read(1.0)
+    assert row(collector, 2.0).memory_used is None
+    os.rename(made_up.root / "v1/later", made_up.root / "v1/memory")
+    assert row(collector, 1.0 + LIMITS_EVERY).memory_used == 2000000
+
+
 def test_on_a_mixed_machine_the_empty_files_of_v2_do_not_count(made_up: MadeUp) -> None:
     v2(
         made_up,

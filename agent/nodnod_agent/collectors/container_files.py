@@ -118,8 +118,14 @@ class ContainerFiles:
         if pids:
             of_process = parse_process_cgroups(read_file(f"{trees.proc}/{pids[0]}/cgroup"))
 
+        self.is_complete = True
+        """Whether it has a directory in each tree; an engine makes one after the other."""
+
         def directory(controller: str) -> str | None:
-            return trees.directory(controller, group, of_process)
+            found = trees.directory(controller, group, of_process)
+            if found is None and trees.has(controller):
+                self.is_complete = False
+            return found
 
         v2 = directory("")
         self._cpu, cpu_limit = _cpu_readers(trees, v2, directory("cpu"), directory("cpuacct"))

@@ -164,6 +164,10 @@ class Trees:
             return []
         return sorted(find_groups(self._points[self.main]))
 
+    def has(self, controller: str) -> bool:
+        """Whether there is a tree of a controller of v1, or for ``""`` of v2."""
+        return controller in self._points
+
     def directory(self, controller: str, group: Group, of_process: dict[str, str]) -> str | None:
         """The directory of a container for a controller of v1, or ``""``; None if it has none.
 

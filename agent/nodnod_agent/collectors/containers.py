@@ -83,8 +83,11 @@ class ContainersCollector:
         self._files = files
         if now - self._limits_at >= LIMITS_EVERY:
             self._limits_at = now
-            for one in files.values():
-                one.read_limits()
+            for group, one in files.items():
+                if one.is_complete:
+                    one.read_limits()
+                else:
+                    files[group] = ContainerFiles(group, trees)
         readings = ((group, one.read(hosts)) for group, one in files.items())
         return {group: usage for group, usage in readings if usage is not None}
 
