@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.harness import CoreHarness
 from doubles.samples import GIB, Scrape, full_sample, scrape, scrape_cluster, scrape_peer
+from nodnod_client.sections import SECTIONS
 from strategies import examples, json_values
 
 ROOT = Path(__file__).parents[2]
@@ -210,9 +211,7 @@ def test_a_custom_number_of_a_peer_that_no_agent_reads_is_left_out(
 
 
 _sections = st.dictionaries(
-    st.sampled_from(
-        ["cpu", "load", "filesystems", "diskio", "network", "sensors", "gpu", "custom"]
-    ),
+    st.sampled_from(sorted(SECTIONS)),
     json_values,
 )
 
