@@ -37,6 +37,7 @@ _EXPECTED = {
     "every": "must be between 0.25 and 3600",
     "match": "must be a name or pattern of 1 to 128 characters",
     "since": "must be Unix seconds, 0 or later",
+    "kept": "must give for at most 64 node names seconds, above 0 and at most 3600",
 }
 
 # Deeper nesting in a peer's answer could exhaust the stack of another reader.

@@ -22,6 +22,8 @@ MAX_HISTORY = 7 * 86_400
 """Seconds of history that a request may ask for."""
 
 MAX_PATTERNS = 256
+MAX_KEPT = 64
+"""Nodes whose kept past one request asks for."""
 
 RequestId = (
     Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
@@ -30,6 +32,8 @@ Percent = Annotated[float, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """At most 64 bits with a sign: a reader may fail on an answer with a larger number."""
 Section = Annotated[str, Meta(max_length=64)]
+KeptSeconds = Annotated[float, Meta(gt=0, le=3600)]
+NodeName = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 _TagPart = Annotated[str, Meta(max_length=MAX_TAG_LENGTH)]
 
@@ -67,6 +71,7 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
     every: Annotated[float, Meta(ge=0.25, le=3600)] | None = None
     match: NamePattern | None = None
     since: Annotated[float, Meta(ge=0, le=MAX_INT)] | None = None
+    kept: Annotated[dict[NodeName, KeptSeconds], Meta(max_length=MAX_KEPT)] | None = None
 
 
 class History(Struct, frozen=True, rename="camel"):
@@ -74,11 +79,13 @@ class History(Struct, frozen=True, rename="camel"):
 
     A point is a mean, or None where there was no sample. Those in ``…_max`` are the highest samples;
     they are there where ``every`` is longer than the agent's interval. A list is empty where the
-    node lacks the number, or its agent does not know it. Bytes are per second.
+    node lacks the number, or its agent does not know it. Bytes are per second. ``kept_by`` is empty,
+    or the agent that has kept the history of a node that is down.
     """
 
     every: float
     end: float
+    kept_by: str = ""
     cpu_used: list[float | None] = []
     memory_used_percent: list[float | None] = []
     disk_used_percent: list[float | None] = []
@@ -221,10 +228,12 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     ``member``, ``digest``, ``members`` and all after ``id`` are only in answers to type 4. ``before``
     is the name of the process that was at the asker's address before, if the peer knows one.
+    ``kept`` holds history objects by the names of nodes.
     """
 
     host: str = ""
     nodes: dict[str, Raw] = {}
+    kept: dict[str, Raw] = {}
     member: MemberEntry | None = None
     digest: str = ""
     members: list[Raw] | None = None

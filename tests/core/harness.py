@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from bench.harness.invariants.form import parse
 from nodnod_agent.core.interfaces import DialHandler, Hello
 from nodnod_agent.core.node import Node
+from nodnod_agent.core.stats.keeper import KEEP
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address, parse_address
 from simulation.clock import FakeClock
@@ -120,7 +121,18 @@ class FakePeer:
     def queries(self) -> list[dict[str, Any]]:
         """The questions that it was asked, without what agents tell each other besides."""
         requests = [json.loads(text) for text in self.wire.sent]
-        return [request for request in requests if request.get("type", STAT) == STAT]
+        questions = [request for request in requests if request.get("type", STAT) == STAT]
+        return [one for one in questions if one.get("id") != KEEP and "kept" not in one]
+
+    @property
+    def kept_queries(self) -> list[dict[str, Any]]:
+        """The questions for what it keeps of other nodes."""
+        return [request for request in map(json.loads, self.wire.sent) if "kept" in request]
+
+    @property
+    def keeping(self) -> list[dict[str, Any]]:
+        """The questions of an agent that keeps its past."""
+        return [request for request in map(json.loads, self.wire.sent) if request["id"] == KEEP]
 
     def node(self, **fields: Any) -> dict[str, Any]:
         """Its node object, all seven stats, with ``fields`` instead."""

@@ -18,6 +18,7 @@ from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.requests.responder import Responder
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.core.stats.cache import StatsCache
+from nodnod_agent.core.stats.keeper import KEEP, Keeper
 from nodnod_agent.core.stats.local import LocalNode, Want
 from nodnod_agent.core.stats.push import STREAM_ID, Push
 from nodnod_agent.core.stats.sample import Sample
@@ -77,6 +78,7 @@ class Node:
         )
         self._clock_steps = ClockSteps()
         self.configured = ConfiguredNodes(self.peers)
+        self.keeper = Keeper(self.peers.roster, clock, rng)
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
@@ -89,6 +91,7 @@ class Node:
             self.events,
             encoder,
             cache,
+            self.keeper,
             clock=clock,
             counters=self.counters,
             limits=limits,
@@ -99,6 +102,7 @@ class Node:
         self.peers.start()
         self.local.start()
         self._debut.start()
+        self.keeper.start()
         if self.push is not None:
             self.push.start()
 
@@ -128,6 +132,7 @@ class Node:
     def stop(self) -> None:
         """End every connection; nothing is asked or dialed any more."""
         self.local.stop()
+        self.keeper.stop()
         self.responder.stop()
         if self.push is not None:
             self.push.stop()
@@ -184,5 +189,7 @@ class Node:
         elif query == STREAM_ID:
             if self.push is not None:
                 self.push.received(member, answer)
+        elif query == KEEP:
+            self.keeper.received(member, answer)
         elif query is not None:
             self.responder.queries.answered(member, query, answer)

@@ -194,6 +194,11 @@ class Roster:
         """Note that answers may be about other nodes now."""
         self.version += 1
 
+    def unique(self, name: str) -> bool:
+        """Whether one node has this name, and only one: agents list namesakes differently."""
+        claims = self._namesakes.get(name, ()) if name != self.name else ()
+        return sum(one.alias_of is None and not one.left for one in claims) == 1
+
     def _other_nodes(self, member: Member) -> list[Member]:
         """The other members that claim the same name, without aliases."""
         namesakes = self._namesakes.get(member.name, ()) if member.name else ()

@@ -7,6 +7,7 @@ from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.delivery import Waiter
+from nodnod_agent.core.requests.kept_query import KeptQuery
 
 
 class Broadcast:
@@ -35,18 +36,34 @@ class Broadcast:
         self._entries: dict[Member, bytes] = {}
         self.awaits_sample = False
         """Whether this node's own sample is missing a section."""
+        self.kept: KeptQuery | None = None
+        """The question for the past of the members that are down."""
+        self.down: dict[Member, bytes] = {}
+        """The members that were down at that moment, and their errors as node objects."""
         for member in self._members:
             link = member.link
             if link is not None and link.up:
                 self.pending[member] = None
             else:
-                self._entries[member] = member.failure(member.error, question.stat_type)
+                entry = member.failure(member.error, question.stat_type)
+                self.down[member] = self._entries[member] = entry
 
     def take(self, member: Member, entry: bytes) -> bool:
         """Note the node object of a member; whether that was the last."""
         self._entries[member] = entry
         del self.pending[member]
         return not self.pending
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing more is expected."""
+        return not (
+            self.pending or self.awaits_sample or (self.kept is not None and self.kept.pending)
+        )
+
+    def take_kept(self, member: Member, history: bytes) -> None:
+        """Note the past of a member that is down, beside its error."""
+        self._entries[member] = b'%b,"history":%b}' % (self.down[member][:-1], history)
 
     def content(self, roster: Roster) -> tuple[object, ...]:
         """What decides the complete answer, besides this node's object."""

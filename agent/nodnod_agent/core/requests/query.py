@@ -15,6 +15,8 @@ from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.question import SHORT_HISTORY, Question
 from nodnod_agent.core.requests.broadcast import Broadcast
 from nodnod_agent.core.requests.delivery import Delivery, Waiter
+from nodnod_agent.core.requests.kept_query import SHORTEST, KeptQuery
+from nodnod_agent.core.stats.keeper import Keeper
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import PeerAnswer
@@ -65,16 +67,20 @@ class Queries:
         roster: Roster,
         local: LocalNode,
         encoder: AnswerEncoder,
+        keeper: Keeper,
         delivery: Delivery,
         clock: Clock,
     ) -> None:
         self._roster = roster
         self._local = local
         self._encoder = encoder
+        self._keeper = keeper
         self._delivery = delivery
         self._clock = clock
         self._groups: dict[Question, _QuestionGroup] = {}
         self._under_way: dict[int, Broadcast] = {}
+        self._kept: dict[int, Broadcast] = {}
+        """Broadcasts by the ids of their questions to keepers."""
         self._last_id = 0
         self._timer: Timer | None = None
         self._timer_at = NEVER
@@ -103,7 +109,10 @@ class Queries:
     def answered(self, member: Member, query: int, answer: PeerAnswer) -> None:
         """Take a peer's answer; a late or unexpected one changes nothing."""
         broadcast = self._under_way.get(query)
-        if broadcast is None or member not in broadcast.pending:
+        if broadcast is None:
+            self._kept_answered(member, query, answer)
+            return
+        if member not in broadcast.pending:
             return
         question = broadcast.question
         if answer.code == "bad_request" and self._ask_for_less(broadcast, member):
@@ -122,6 +131,8 @@ class Queries:
             if broadcast is not None and member in broadcast.pending:
                 broadcast.take(member, member.failure(reason, broadcast.question.stat_type))
                 self._finish_if_complete(broadcast)
+        for id_ in tuple(self._kept) if query is None else (query,):
+            self._kept_answered(member, id_, PeerAnswer())
 
     def sampled(self) -> None:
         """Note that this node has a new sample, for which a broadcast may have waited."""
@@ -138,6 +149,7 @@ class Queries:
             group.waiting.clear()  # a broadcast may be planned
         self._groups.clear()
         self._under_way.clear()
+        self._kept.clear()
 
     def _plan(self, group: _QuestionGroup) -> None:
         # Not during this call: all requests of this turn of the event loop share the broadcast.
@@ -173,6 +185,8 @@ class Queries:
         self._under_way[broadcast.id] = broadcast
         self.broadcasts += not question.local
         request = question.to_peer(broadcast.id, max(map(_deadline, broadcast.waiters)) - now)
+        if broadcast.down and question.history is not None and question.history >= SHORTEST:
+            self._ask_keepers(broadcast, question.history)
         if question.detail and broadcast.own:
             broadcast.awaits_sample = not self._local.ready(question)
         for member in tuple(broadcast.pending):
@@ -199,8 +213,26 @@ class Queries:
         left = max(map(_deadline, broadcast.waiters)) - self._clock.time()
         return link.ask(broadcast.id, question.shortened.to_peer(broadcast.id, left))
 
+    def _ask_keepers(self, broadcast: Broadcast, seconds: float) -> None:
+        """Ask for the past of the members that are down, which cannot tell it themselves."""
+        self._last_id += 1
+        kept = KeptQuery(self._last_id, broadcast.down, seconds, self._roster)
+        for member, history in kept.begin(self._keeper, self._roster.name):
+            broadcast.take_kept(member, history)
+        broadcast.kept, self._kept[kept.id] = kept, broadcast
+        for one in kept.pending:
+            if one.link is not None:
+                one.link.ask(kept.id, kept.request(one))
+
+    def _kept_answered(self, keeper: Member, query: int, answer: PeerAnswer) -> None:
+        broadcast = self._kept.get(query)
+        if broadcast is not None and broadcast.kept is not None:
+            for member, history in broadcast.kept.answered(keeper, answer):
+                broadcast.take_kept(member, history)
+            self._finish_if_complete(broadcast)
+
     def _finish_if_complete(self, broadcast: Broadcast) -> None:
-        if broadcast.pending or broadcast.awaits_sample or broadcast.id not in self._under_way:
+        if not broadcast.complete or broadcast.id not in self._under_way:
             return
         group = self._groups[broadcast.question]
         self._end(broadcast, group)
@@ -211,6 +243,8 @@ class Queries:
 
     def _end(self, broadcast: Broadcast, group: _QuestionGroup) -> None:
         del self._under_way[broadcast.id]
+        if broadcast.kept is not None:
+            self._kept.pop(broadcast.kept.id, None)
         group.broadcasts.discard(broadcast)
         if group.waiting and not group.broadcasts:
             self._broadcast(group)

@@ -1,11 +1,13 @@
 """Routes questions to this node, the stats cache or the cluster."""
 
+from collections.abc import Mapping
+
 from msgspec import Raw
 
 from nodnod_agent.core.counters import Counters
-from nodnod_agent.core.encoding import AnswerEncoder
+from nodnod_agent.core.encoding import RICH_LIMIT, AnswerEncoder
 from nodnod_agent.core.events.log import EventLog
-from nodnod_agent.core.fitting import ANSWER_LIMIT, ENVELOPE, fit_section
+from nodnod_agent.core.fitting import ANSWER_LIMIT, ENVELOPE, fit_history, fit_section
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.peers import Peers
@@ -18,12 +20,17 @@ from nodnod_agent.core.requests.query import Queries
 from nodnod_agent.core.requests.request_cache import RequestCache
 from nodnod_agent.core.requests.streams import Streams
 from nodnod_agent.core.stats.cache import StatsCache
+from nodnod_agent.core.stats.keeper import Keeper
+from nodnod_agent.core.stats.kept import PAST_LIMIT
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.codec import encode
 from nodnod_client.messages import Join
 
 MAX_LONG_JOINS = 8
 """Long join requests in a second, of all agents together: one of 4 MiB takes some 20 ms."""
+
+_LEAST_KEPT = 1024
+"""Bytes below which no history is added: it would have hardly a point."""
 
 
 class Responder:
@@ -39,6 +46,7 @@ class Responder:
         events: EventLog,
         encoder: AnswerEncoder,
         cache: StatsCache | None,
+        keeper: Keeper,
         *,
         clock: Clock,
         counters: Counters,
@@ -54,8 +62,9 @@ class Responder:
         self.long_joins = RateLimit(MAX_LONG_JOINS)
         self.request_cache = RequestCache()
         self._cache = cache
+        self._keeper = keeper
         self._delivery = Delivery(clock)
-        self.queries = Queries(peers.roster, local, encoder, self._delivery, clock)
+        self.queries = Queries(peers.roster, local, encoder, keeper, self._delivery, clock)
         self._pacing = Pacing(self.queries, clock)
         self.streams = Streams(self.ask, self._delivery, clock)
 
@@ -68,6 +77,23 @@ class Responder:
             self._pacing.ask(question, waiter)
         else:
             self.queries.ask(question, waiter)
+
+    def with_kept(self, body: bytes, wanted: Mapping[str, float], limit: int) -> bytes:
+        """An answer to an agent, with what is kept here of the nodes in ``wanted``.
+
+        These are names, and seconds of each. The answer has at most ``limit`` bytes; what does not
+        fit is left out.
+        """
+        room = min(RICH_LIMIT, limit - ENVELOPE - len(body))
+        kept = []
+        for name, seconds in wanted.items():
+            past = self._keeper.hour(name, seconds)
+            if past is None or room < _LEAST_KEPT:
+                continue
+            history = fit_history(encode(past.fields()), min(PAST_LIMIT, room))
+            kept.append(b"%b:%b" % (encode(name), history))
+            room -= len(kept[-1]) + 1
+        return b'%b,"kept":{%b}}' % (body[:-1], b",".join(kept))
 
     def members(self) -> bytes:
         """The answer to type 3."""

@@ -185,7 +185,10 @@ class Session:
             self._stream(question, parsed, request_id, parsed.request.every)
         elif question.local and responder.local.ready(question):
             responder.counters.answered_at_once += 1
-            self._answer(request_id, responder.encoder.own(responder.local.entry(question)))
+            body = responder.encoder.own(responder.local.entry(question))
+            if parsed.request.kept is not None and self.from_agent:
+                body = responder.with_kept(body, parsed.request.kept, self.hello.limit)
+            self._answer(request_id, body)
         else:
             responder.ask(question, self._expect(request_id, parsed.timeout))
 
