@@ -21,7 +21,6 @@ from nodnod_agent.core.requests.request_cache import RequestCache
 from nodnod_agent.core.requests.streams import Streams
 from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.keeper import Keeper
-from nodnod_agent.core.stats.kept import PAST_LIMIT
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.codec import encode
 from nodnod_client.messages import Join
@@ -90,7 +89,7 @@ class Responder:
             past = self._keeper.hour(name, seconds)
             if past is None or room < _LEAST_KEPT:
                 continue
-            history = fit_history(encode(past.fields()), min(PAST_LIMIT, room))
+            history = fit_history(encode(past.fields()), room)
             kept.append(b"%b:%b" % (encode(name), history))
             room -= len(kept[-1]) + 1
         return b'%b,"kept":{%b}}' % (body[:-1], b",".join(kept))

@@ -74,7 +74,7 @@ class Keeper:
 
     def start(self) -> None:
         """Begin to ask."""
-        self._plan(1)
+        self._plan(KEEPERS)
 
     def stop(self) -> None:
         """Ask no more."""
@@ -116,12 +116,12 @@ class Keeper:
 
     def _plan(self, count: int) -> None:
         # At random moments: agents that started together would all ask at once else.
-        wait = self._rng.uniform(0.9, 1.1) * EVERY / max(1, count)
+        wait = self._rng.uniform(0.9, 1.1) * EVERY / count
         self._timer = self._clock.call_at(self._clock.time() + wait, self._ask_next)
 
     def _ask_next(self) -> None:
         charges = {member.listed: member for member in self._charges()}
-        self._plan(len(charges))
+        self._plan(len(charges) or KEEPERS)
         for name in charges:
             self._kept.setdefault(name, _Kept())
         self._forget(charges)

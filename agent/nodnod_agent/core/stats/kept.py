@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from nodnod_agent.core.encoding import RICH_LIMIT
 from nodnod_client.codec import decode
 from nodnod_client.errors import WireError
 
@@ -19,9 +20,6 @@ SLOTS = int(SPAN / EVERY)
 
 MAX_SERIES = 13
 """With 360 slots of 4 bytes, 18,720 bytes for a node."""
-
-PAST_LIMIT = 64 * 1024
-"""Bytes of a history object: all points with 12 characters of a number."""
 
 STEP = 15.0
 """Seconds by which the clock of a node, against ours, must differ from before to have been set. Less
@@ -71,8 +69,8 @@ class Past(Struct, frozen=True):
 
 def decode_past(raw: bytes) -> Past:
     """Decode a history object that another node sent. Raises WireError."""
-    if len(raw) > PAST_LIMIT:
-        raise WireError(f"a history of more than {PAST_LIMIT} bytes")
+    if len(raw) > RICH_LIMIT:
+        raise WireError(f"a history of more than {RICH_LIMIT} bytes")
     fields = decode(_fields, raw)
     every, end = fields.get("every"), fields.get("end")
     if not isinstance(every, float) or not 0.01 <= every <= SPAN:
