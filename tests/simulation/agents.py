@@ -2,8 +2,11 @@
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec.structs import replace
 
 from bench.harness.invariants.ground_truth import Fault, KnownNode
 from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
@@ -144,6 +147,8 @@ class Agent(SimulatedAgent):
         super().__init__(world, host, nodes, options)
         self.skew = 0.0
         """Seconds that its wall clock is wrong."""
+        self.series: Callable[[float], dict[str, float]] = lambda _: {}
+        """The numbers of its history at a moment."""
         self.cluster: Node
 
     def start(self) -> None:
@@ -207,7 +212,12 @@ class Agent(SimulatedAgent):
         return EPOCH + self._world.clock.now + self.skew
 
     def _sample(self, process: Process, cluster: Node) -> None:
-        cluster.sampled(sample(self.number, self.lives, self._world.clock.now))
+        now = self._world.clock.now
+        taken = sample(self.number, self.lives, now)
+        series = self.series(now)
+        if series:
+            taken = replace(taken, time=EPOCH + now + self.skew, clock=now, series=series)
+        cluster.sampled(taken)
         process.call_at(process.time() + INTERVAL, self._sample, process, cluster)
 
 
