@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.core.stats.kept import MAX_SERIES, SLOTS, KeptHour, Past, decode_past
+from nodnod_agent.core.stats.kept import MAX_MEANS, SLOTS, KeptHour, Past, decode_past
 from nodnod_client.errors import WireError
 
 WALL = 1_700_000_000.0
@@ -167,11 +167,34 @@ def test_a_series_that_comes_later_is_aligned_at_the_end(told: Told) -> None:
 
 def test_the_memory_of_a_node_is_bounded(told: Told) -> None:
     for now in range(20, 8000, 10):
-        series: dict[str, Points] = {f"s{number}": [1.0] * 20 for number in range(30)}
+        names = ["cpuUsed", "memoryUsedPercent", *(f"s{number}" for number in range(28))]
+        series: dict[str, Points] = {name: [1.0] * 20 for name in names}
         told.hour.take(Past(1.0, WALL + now, series), now, linked=True)
     rings = told.hour._series.values()
-    assert len(rings) == MAX_SERIES
-    assert sum(map(sys.getsizeof, rings)) <= 20 * 1024
+    assert len(rings) == MAX_MEANS
+    lists = [one for ring in rings for one in (ring.means, ring.highest) if one is not None]
+    assert len(lists) == 13
+    assert sum(map(sys.getsizeof, lists)) <= 20 * 1024
+
+
+def test_the_highest_sample_of_ten_seconds_is_kept_beside_the_mean(told: Told) -> None:
+    for now in range(20, 100, 10):
+        points: Points = [0.0] * 20
+        points[-5] = 80.0
+        told.hour.take(
+            Past(1.0, WALL + now, {"cpuUsed": points, "load1": points}), now, linked=True
+        )
+    assert told.past.series["cpuUsedMax"][-3] == 80
+    assert told.past.series["cpuUsed"][-3] == 8
+    assert "load1Max" not in told.past.series
+
+
+def test_the_highest_samples_that_the_node_tells_are_kept(told: Told) -> None:
+    series: dict[str, Points] = {"cpuUsed": [1.0] * 100, "cpuUsedMax": [90.0] * 100}
+    told.hour.take(Past(6.0, WALL, series | {"recvBytesMax": [5.0] * 100}), 0, linked=True)
+    assert set(told.past.series) == {"cpuUsed", "cpuUsedMax"}
+    assert set(told.past.series["cpuUsedMax"]) == {90.0}
+    assert set(told.past.series["cpuUsed"]) == {1.0}
 
 
 GOOD = {"every": 1.0, "end": WALL, "cpuUsed": [1.0, None, 2]}

@@ -6,7 +6,7 @@ from heapq import nlargest
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
 from nodnod_agent.core.stats.keeper import Keeper
-from nodnod_agent.core.stats.kept import EVERY, Past, decode_past
+from nodnod_agent.core.stats.kept import EVERY, SPAN, Past, decode_past
 from nodnod_client.codec import encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import MAX_KEPT, PeerAnswer, Request, StatType
@@ -24,7 +24,7 @@ class KeptQuery:
     def __init__(self, query: int, down: Iterable[Member], seconds: float, roster: Roster) -> None:
         """Of the members ``down``, those that went down last are asked for, ``MAX_KEPT`` at most."""
         self.id = query
-        self._seconds = seconds
+        self._seconds = min(seconds, SPAN)
         known = (one for one in down if one.version != 1 and roster.unique(one.listed))
         newest = nlargest(MAX_KEPT, known, lambda one: one.changed_at)
         self._down = {member.listed: member for member in newest}

@@ -1,6 +1,5 @@
 """The last hour of another node: a ring of what the node has told, and the form that is checked."""
 
-from array import array
 from math import nan
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nodnod_agent.core.encoding import RICH_LIMIT
+from nodnod_agent.core.stats.history import Series
 from nodnod_client.codec import decode
 from nodnod_client.errors import WireError
 
@@ -18,8 +18,11 @@ SPAN = 3600.0
 
 SLOTS = int(SPAN / EVERY)
 
-MAX_SERIES = 13
-"""With 360 slots of 4 bytes, 18,720 bytes for a node."""
+MAX_MEANS = 11
+
+HIGHEST = ("cpuUsed", "memoryUsedPercent")
+"""The series whose highest samples are kept too. Thirteen lists of 360 slots of 4 bytes are 18,720
+bytes for a node."""
 
 STEP = 15.0
 """Seconds by which the clock of a node, against ours, must differ from before to have been set. Less
@@ -88,9 +91,7 @@ class KeptHour:
     """
 
     def __init__(self) -> None:
-        self._series: dict[str, array[float]] = {}
-        self._sums: dict[str, tuple[float, int]] = {}
-        """Sum and count of the newest slot."""
+        self._series: dict[str, Series] = {}
         self._oldest = self._newest = 0
         """The numbers of slots, which count on beyond the length of the ring."""
         self._moment = 0.0
@@ -120,8 +121,7 @@ class KeptHour:
         for back in range(past.points - 1, -1, -1):
             moment = self._moment - back * past.every
             if moment > before:
-                values = {n: one[-1 - back] for n, one in past.series.items() if back < len(one)}
-                self._add(moment, past.every, values)
+                self._add(moment, past, back)
 
     def last(self, seconds: float) -> Past | None:
         """The last ``seconds`` before its newest point; None where nothing is known."""
@@ -129,40 +129,55 @@ class KeptHour:
             return None
         count = min(self._newest - self._oldest + 1, max(1, round(seconds / EVERY)))
         slots = [number % SLOTS for number in range(self._newest - count + 1, self._newest + 1)]
-        series = {
-            name: [_rounded(ring[slot]) for slot in slots] for name, ring in self._series.items()
-        }
+        series = {}
+        for name, one in self._series.items():
+            series[name] = [_number(one.means[slot]) for slot in slots]
+        for name, one in self._series.items():
+            if (highest := one.highest) is not None:
+                means = series[name]
+                series[f"{name}Max"] = [
+                    None if mean is None else _number(highest[slot])
+                    for slot, mean in zip(slots, means, strict=True)
+                ]
         return Past(EVERY, self._end, series)
 
-    def _add(self, moment: float, every: float, values: dict[str, float | None]) -> None:
+    def _add(self, moment: float, past: Past, back: int) -> None:
         """Add a point to the slots that it covers: one, unless the node is sampled rarely."""
+        values = {}
+        for name, points in past.series.items():
+            value = points[-1 - back] if back < len(points) else None
+            if value is not None:
+                values[name] = value
         last = int(moment // EVERY)
-        first = min(last, int((moment - every) // EVERY) + 1)
+        first = min(last, int((moment - past.every) // EVERY) + 1)
         for slot in range(max(first, self._newest), last + 1):
             self._advance(slot)
-            for name, value in values.items():
-                if value is not None:
-                    self._put(name, value)
+            self._put(slot % SLOTS, values)
 
     def _advance(self, slot: int) -> None:
         if slot == self._newest:
             return
-        for ring in self._series.values():
-            for number in range(max(self._newest + 1, slot - SLOTS + 1), slot + 1):
-                ring[number % SLOTS] = nan
+        first = max(self._newest + 1, slot - SLOTS + 1)
+        passed = [number % SLOTS for number in range(first, slot + 1)]
+        for one in self._series.values():
+            one.clear(passed, nan)
         self._oldest = max(self._oldest or slot, slot - SLOTS + 1)
-        self._newest, self._sums = slot, {}
+        self._newest = slot
 
-    def _put(self, name: str, value: float) -> None:
-        ring = self._series.get(name)
-        if ring is None:
-            if len(self._series) == MAX_SERIES:
-                return
-            ring = self._series[name] = array("f", [nan]) * SLOTS
-        total, count = self._sums.get(name, (0.0, 0))
-        self._sums[name] = (total + value, count + 1)
-        ring[self._newest % SLOTS] = (total + value) / (count + 1)
+    def _put(self, slot: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            if name.endswith("Max"):
+                continue
+            one = self._series.get(name)
+            if one is None:
+                if len(self._series) == MAX_MEANS:
+                    continue
+                one = self._series[name] = Series(SLOTS, highest=name in HIGHEST)
+            one.add(slot, value)
+            top = values.get(f"{name}Max", value)
+            if one.highest is not None and top > one.highest[slot]:
+                one.highest[slot] = top
 
 
-def _rounded(value: float) -> float | None:
-    return None if value != value else round(value, 2)
+def _number(value: float) -> float | None:
+    return None if value != value else (value * 100 + 0.5) // 1 / 100
