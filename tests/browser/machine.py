@@ -41,6 +41,8 @@ class SimulatedNode:
         self.state = "up"
         self.silent = False
         """Whether it is listed with zeros, as a node that does not answer."""
+        self.kept: tuple[str, float] | None = None
+        """Who has kept its past while it is silent, and until when."""
         self.detail: dict[str, Any] = {}
         """Sections that replace the usual ones."""
         self.version = 2
@@ -97,6 +99,9 @@ class SimulatedNode:
                 stats["detail"] = {name: sections.get(name) for name in request["detail"]}
             if request.get("history"):
                 stats["history"] = self._history(now, int(request["history"]))
+        elif self.kept is not None and request.get("history", 0) >= 10:
+            keeper, end = self.kept
+            stats["history"] = self._history(end, int(request["history"])) | {"keptBy": keeper}
         return stats
 
     def _history(self, now: float, seconds: int) -> dict[str, Any]:

@@ -107,6 +107,11 @@ COLUMNS = {
         "110, 5, 5",
         [1, 2, 3, None, 50],
     ),
+    "a history that ended before now ends there": (
+        "s.put(110, NaN); s.fill(110, 1, [1, 2, 3], 4)",
+        "110, 8, 8",
+        [None, 1, 2, 3, None, None, None, None],
+    ),
     "columns are means of their seconds": (
         "for (let t = 0; t < 9; t += 1) s.put(t + 99, t)",
         "107, 9, 3",

@@ -1,6 +1,7 @@
 """The view of one node: its detail, missing sections, and charts."""
 
 import re
+import time
 
 import pytest
 
@@ -419,3 +420,42 @@ async def test_the_tags_of_a_node_are_among_its_facts(page: Page) -> None:
 
         facts = page.locator(".node-view > .facts")
         await expect(facts).to_contain_text("Tagsrole=<b>db</b> · site=eu-1")
+
+
+async def test_the_view_of_a_dead_node_shows_its_last_hour_and_who_kept_it(page: Page) -> None:
+    async with SimulatedCluster(["a", "b"]) as cluster:
+        cluster.fail("b", "down: connection refused", state="down")
+        died = time.time() - 7200
+        cluster.nodes["b"].kept = "a", died
+        cluster.nodes["b"].detail = {}
+
+        await page.goto(f"{cluster.url}#/node/b")
+
+        note = page.locator(".kept")
+        await expect(note).to_contain_text("when a heard this node last")
+        slider = page.get_by_role("slider", name="CPU: moment to read")
+        end = await slider.get_attribute("aria-valuemax")
+        assert end is not None
+        assert abs(float(end) - died) < 5
+        await expect(slider).to_have_attribute("aria-valuetext", re.compile(r"used \d"))
+        line = page.locator(".plot path.line").first
+        await expect(line).to_have_attribute("d", re.compile(r"L"))
+
+
+async def test_a_node_that_is_back_has_its_charts_until_now(page: Page) -> None:
+    async with SimulatedCluster(["a", "b"]) as cluster:
+        cluster.fail("b", "down: connection refused", state="down")
+        cluster.nodes["b"].kept = "a", time.time() - 600
+        await page.goto(f"{cluster.url}#/node/b")
+        await expect(page.locator(".kept")).to_be_visible()
+
+        cluster.fail("b", "", silent=False)
+
+        await expect(page.locator(".kept")).to_be_hidden()
+        slider = page.get_by_role("slider", name="CPU: moment to read")
+
+        async def current() -> bool:
+            end = await slider.get_attribute("aria-valuemax")
+            return end is not None and time.time() - float(end) < 30
+
+        await eventually(current)

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -187,6 +188,19 @@ def test_json_has_sections_and_past_as_they_came(v2: Threaded[V2Server], capsys:
     flags = ["--detail", "custom", "--history", "60", "--json"]
     assert main(["stat", "--server", v2.address, *flags]) == 0
     assert json.loads(capsys.readouterr().out)["nodes"]["kyle"] == v2.server.nodes[0]
+
+
+def test_the_past_of_a_dead_node_says_who_has_kept_it_and_when_it_ends(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    past = {"every": 10.0, "end": time.time() - 190, "keptBy": "st\x1ban", "cpuUsed": [50.0] * 30}
+    dead = node_object("kyle", error="down: connection refused") | {"history": past}
+    v2.server.nodes = [dead]
+    assert main(["stat", "--server", v2.address, "--history", "3600"]) == 1
+    _, _, details = capsys.readouterr().out.partition("\n\n")
+    assert "The last 5 min until 3 min ago, kept by st" in details
+    assert "\x1b" not in details
+    assert "50.00" in details or "50.0" in details
 
 
 @pytest.mark.parametrize("flags", [["--detail", "cpu"], ["--history", "60"]])

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from nodnod_agent.console.output import View
 from nodnod_agent.console.table import cluster_view, headed_table
-from nodnod_agent.console.top.history import downsample
+from nodnod_agent.console.top.history import downsample, kept_text
 from nodnod_agent.console.top.lines import sparkline
 from nodnod_agent.console.top.node_panel import panel
 from nodnod_agent.console.top.panels import rate
@@ -31,6 +31,7 @@ class _Past(msgspec.Struct):
 
     every: float
     end: float
+    kept_by: str
     series: Mapping[str, list[float | None]]
 
 
@@ -49,7 +50,7 @@ def detail_view(sections: Iterable[str], history: float | None, match: str | Non
         for node in sorted(answer.nodes.values(), key=lambda node: node.name):
             parts += [Text(""), Text(plain(node.name), "bold reverse")]
             if history is not None:
-                parts += [*_history(node, width)]
+                parts += [*_history(node, width, now)]
             parts += [*_sections(node, names, width, now, match)]
         return Group(*parts)
 
@@ -70,7 +71,7 @@ def _sections(
         yield panel(name, section, width, now)
 
 
-def _history(node: NodeStats, width: int) -> Iterator[RenderableType]:
+def _history(node: NodeStats, width: int, now: float) -> Iterator[RenderableType]:
     past = _past(node.history)
     if past is None:
         yield Text(_why_nothing(node, "history"), "dim")
@@ -78,7 +79,8 @@ def _history(node: NodeStats, width: int) -> Iterator[RenderableType]:
     series = past.series
     span = max(map(len, series.values()), default=0) * past.every
     steps = f"by {human_span(past.every)}" if span > _HOUR else ""
-    table = _history_table(f"The last {human_span(span)}", steps)
+    kept = kept_text(past.kept_by, past.end, now)
+    table = _history_table(f"The last {human_span(span)}{kept}", steps)
     for name, values in series.items():
         known = _known(values)
         if not known or (name.endswith("Max") and name[:-3] in series):
@@ -117,6 +119,7 @@ def _past(raw: object) -> _Past | None:
             {
                 "every": fields.pop("every", None),
                 "end": fields.pop("end", None),
+                "kept_by": fields.pop("keptBy", ""),
                 "series": {name: one for name, one in fields.items() if isinstance(one, list)},
             },
             _Past,

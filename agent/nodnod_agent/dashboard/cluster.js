@@ -64,15 +64,21 @@ export class Cluster {
     this.traffic.put(now, this.totals.recv === null ? NaN : this.totals.recv + this.totals.sent);
   }
 
+  /** How many seconds ago a history ended: other agents have kept that of a node that is down. */
+  agoOf(history, now) {
+    return history.keptBy === undefined ? 0 : Math.max(0, now + this.offset - history.end);
+  }
+
   /** Take the last minutes of every node (`whole`), or of some. */
   fillHistory(answer, now, whole) {
     const traffic = [];
     for (const [node, history] of this.#histories(answer)) {
       if (history !== undefined) {
-        node.cpu.fill(now, history.every, history.cpuUsed ?? []);
+        const ago = this.agoOf(history, now);
+        node.cpu.fill(now, history.every, history.cpuUsed ?? [], ago);
         for (const points of [history.recvBytes ?? [], history.sentBytes ?? []]) {
           const series = new Series(HISTORY_SECONDS);
-          series.fill(now, history.every, points);
+          series.fill(now, history.every, points, ago);
           traffic.push([series, 1]);
         }
       }

@@ -45,6 +45,8 @@ export class NodeView {
     this.title = el("h1", { tabindex: "-1" }, name);
     this.address = el("p", { class: "address" });
     this.reason = el("p", { class: "reason" });
+    this.kept = null; // while the node is down: when the past in the charts ends, and who kept it
+    this.keptNote = el("p", { class: "note kept" });
     this.facts = new Facts();
     this.charts = this.#charts(new Crosshair(repaint));
     this.panels = PANELS.map((panel) => new Panel(panel));
@@ -57,7 +59,7 @@ export class NodeView {
       setPreferences({ span: Number(span) });
       repaint();
     });
-    this.body = el("div", {}, spans, this.grid, this.missing);
+    this.body = el("div", {}, spans, this.keptNote, this.grid, this.missing);
     this.element = el(
       "article",
       { class: "node-view" },
@@ -111,8 +113,10 @@ export class NodeView {
     write(this.address, addressOf(node, now));
     this.facts.paint(node, this.detail, now + offset);
     for (const chart of this.charts) {
-      chart.paint(heard, preferences.span);
+      chart.paint(this.kept?.end ?? heard, preferences.span);
     }
+    write(this.keptNote, this.kept === null ? "" : keptText(this.kept));
+    show(this.keptNote, this.kept !== null);
     this.#paintPanels(node);
   }
 
@@ -162,6 +166,10 @@ export class NodeView {
       return;
     }
     const now = Date.now() / 1000;
+    if (this.kept !== null && node.error === "") {
+      this.kept = null; // it is back
+      this.requestHistory();
+    }
     if (node.history !== undefined) {
       this.#fill(node.history, now);
     }
@@ -176,8 +184,10 @@ export class NodeView {
     } else {
       // A node without details may still report CPU and memory.
       const ok = node.error === "";
-      this.series.cpu.put(now, ok ? node.cpuUsed : NaN);
-      this.series.memory.put(now, ok ? node.memoryUsedPercent : NaN);
+      if (this.kept === null || ok) {
+        this.series.cpu.put(now, ok ? node.cpuUsed : NaN);
+        this.series.memory.put(now, ok ? node.memoryUsedPercent : NaN);
+      }
     }
     this.repaint();
   }
@@ -185,9 +195,23 @@ export class NodeView {
   #receiveHistory(answer) {
     const history = answer.nodes[this.name]?.history;
     if (history !== undefined) {
-      this.#fill(history, Date.now() / 1000);
+      this.#fill(history, this.#endOf(history));
       this.repaint();
     }
+  }
+
+  /** When a history ends. Where others have kept it, only that is in the charts from now on. */
+  #endOf(history) {
+    const now = Date.now() / 1000;
+    if (history.keptBy === undefined) {
+      return now;
+    }
+    const end = now - this.cluster.agoOf(history, now);
+    if (this.kept === null) {
+      Object.values(this.series).forEach((series) => series.reset());
+    }
+    this.kept ??= { end, by: history.keptBy };
+    return this.kept.end;
   }
 
   #fill(history, now) {
@@ -214,6 +238,10 @@ export class NodeView {
 function addressOf({ member, state, since }, now) {
   const up = state === "up" && since !== null ? ` · up for ${duration(now - since)}` : "";
   return member === null ? "" : `${member.address}${up}`;
+}
+
+function keptText({ end, by }) {
+  return `The charts end at ${moment(end)}, when ${by} heard this node last. It has kept them since.`;
 }
 
 function whyNoDetail(node) {

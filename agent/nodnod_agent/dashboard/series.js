@@ -31,20 +31,29 @@ export class Series {
     this.#set(slot, value);
   }
 
-  /** Fill in a history: `points` that are `every` seconds apart, the last of them at `time`. */
-  fill(time, every, points) {
+  /**
+   * Fill in a history: `points` that are `every` seconds apart, the last of them `ago` seconds before
+   * `time`, which is now.
+   */
+  fill(time, every, points, ago = 0) {
     const step = Math.max(1, Math.round(every));
     const last = Math.floor(time);
     this.put(last, this.at(last));
     for (let i = 0; i < points.length; i += 1) {
       const value = points[i] === null ? NaN : points[i];
-      const end = last - Math.round((points.length - 1 - i) * every);
+      const end = last - Math.round(ago + (points.length - 1 - i) * every);
       for (let slot = end - step + 1; slot <= end; slot += 1) {
         if (slot > this.newest - this.seconds && slot <= this.newest) {
           this.#set(slot, value);
         }
       }
     }
+  }
+
+  /** Forget all values. */
+  reset() {
+    this.newest = -1;
+    this.values.fill(NaN);
   }
 
   /** The value of a slot. */

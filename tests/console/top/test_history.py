@@ -64,6 +64,12 @@ def test_a_backfill_adds_earlier_cells_and_changes_no_later_ones() -> None:
     assert some.cells(CPU, SLOTS, 300)[-4:] == [7, None, 8, 10]
 
 
+def test_a_backfill_of_rare_points_leaves_no_holes() -> None:
+    some = recent(t300=10)
+    some.backfill(300.0, History(every=10.0, end=0.0, cpu_used=[7.0, 8.0]))
+    assert some.cells(CPU, SLOTS, 300)[-4:] == [7, 7, 8, 10]
+
+
 @pytest.mark.parametrize(("every", "slot"), [(0.25, 5.0), (1.0, 5.0), (60.0, 60.0)])
 def test_every_slot_gets_at_least_one_answer(every: float, slot: float) -> None:
     assert slot_length(every) == slot

@@ -201,3 +201,11 @@ def test_a_wide_terminal_shows_all_numbers_of_a_container() -> None:
     row = ["web", "running healthy", "nginx:1", "12.5 %", "100.0 %", "1.0 GiB", "2.0 GiB"]
     row += ["3 B/s", "4 B/s", "1 B/s", "2 B/s", "5", "6", "15 min"]
     assert re.search(" +".join(map(re.escape, row)), text)
+
+
+def test_the_past_of_a_dead_node_is_shown_and_says_who_has_kept_it() -> None:
+    past = {"every": 10.0, "end": NOW - 600, "keptBy": "stan", "cpuUsed": [70.0] * 30}
+    text = drawn(body(node(error="down: x", history=past), 78, NOW), 78)
+    assert "The last 5 min until 10 min ago, kept by stan" in text
+    assert "70.0 %" in text
+    assert "No details now" in text

@@ -130,6 +130,25 @@ def test_an_invalid_history_affects_no_other_node() -> None:
     assert [row.history.cells(0, 60, 100.0)[-2] for row in one.rows] == [None, 30]
 
 
+def test_the_past_of_a_dead_node_stands_where_it_was() -> None:
+    one = model(node("a", 10), node("b", error="down: x"))
+    own = NodeStats("a", history={"every": 1, "end": 1000, "cpuUsed": [5.0]})
+    past = {"every": 5, "end": 970, "keptBy": "a", "cpuUsed": [80.0, 90.0]}
+    one.backfill(Answer("a", nodes={"a": own, "b": NodeStats("b", history=past)}), 100.0)
+    dead = next(row for row in one.rows if row.node.name == "b")
+    assert dead.history.cells(0, 60, 100.0)[-9:] == [
+        None,
+        80,
+        90,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
 def test_totals_are_of_nodes_without_problems() -> None:
     total = totals(model(*MIXED).rows)
     assert total.nodes == 5

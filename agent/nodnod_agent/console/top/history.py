@@ -5,6 +5,7 @@ from math import ceil, floor
 
 import msgspec
 
+from nodnod_agent.console.units import human_span, plain
 from nodnod_client.messages import History
 
 FIELDS = ("cpu_used", "memory_used_percent", "disk_used_percent")
@@ -43,14 +44,17 @@ class RecentHistory:
     def backfill(self, now: float, history: History) -> None:
         """Fill the empty slots from the node's own history.
 
-        Its newest point is taken as being of ``now``: the clocks of machines differ.
+        Its newest point is taken as being of ``now``: the clocks of machines differ. Of a node that
+        is down, that moment has passed.
         """
         before = RecentHistory(self._slot)
         columns = [getattr(history, metric) for metric in FIELDS]
         count = max(map(len, columns))
         for index in range(max(0, count - ceil(self._slot * SLOTS / history.every)), count):
             values = [column[index] if index < len(column) else None for column in columns]
-            before.add(now - (count - 1 - index) * history.every, values)
+            moment = now - (count - 1 - index) * history.every
+            for slot in range(max(1, round(history.every / self._slot))):
+                before.add(moment - slot * self._slot, values)
         self._means = dict(sorted({**before._means, **self._means}.items()))
 
     def cells(self, metric: int, width: int, now: float) -> list[float | None]:
@@ -87,6 +91,13 @@ def parse_history(raw: object) -> History | None:
     except msgspec.ValidationError:
         return None
     return history if history.every > 0 else None
+
+
+def kept_text(keeper: str, end: float, now: float) -> str:
+    """Return what to add to the title of a history that another agent has kept; else nothing."""
+    return (
+        f" until {human_span(max(0.0, now - end))} ago, kept by {plain(keeper)}" if keeper else ""
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodnod_agent.console.node_condition import Condition, condition, error_detail
-from nodnod_agent.console.top.history import downsample, parse_history
+from nodnod_agent.console.top.history import downsample, kept_text, parse_history
 from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS, rate
 from nodnod_agent.console.units import human_span, level_style, meter, percent, plain, tags_text
@@ -66,12 +66,12 @@ def body(node: NodeStats, width: int, now: float) -> RenderableType:
     """Return history and sections, in ``width`` characters; ``now`` is in Unix seconds."""
     if node.detail is UNSET or not isinstance(node.detail, dict):
         why = "No details now." if node.error else "No details: the node speaks version 1."
-        return Text(why, "dim")
+        return Group(*_spaced([*_history(node.history, width, now), Text(why, "dim")]))
     wide = width >= WIDE
     column = (width - 3) // 2 if wide else width
     names = [name for name in PANELS if node.detail.get(name) is not None]
     panels = {name: panel(name, node.detail[name], column, now) for name in names}
-    history = _history(node.history, column)
+    history = _history(node.history, column, now)
     if not wide:
         return Group(*_spaced([*history, *panels.values()]))
     grid = Table.grid(padding=(0, 3, 0, 0))
@@ -100,7 +100,7 @@ def panel(name: str, section: Any, width: int, now: float) -> RenderableType:
     return Group(heading, drawn, *note)
 
 
-def _history(raw: object, width: int) -> list[RenderableType]:
+def _history(raw: object, width: int, now: float) -> list[RenderableType]:
     """Return sparklines of the node's history; nothing if it has none."""
     history = parse_history(raw)
     if history is None:
@@ -116,8 +116,8 @@ def _history(raw: object, width: int) -> list[RenderableType]:
         last = f"{known[-1]:.1f} %" if in_percent else rate(known[-1])
         spark = Text(sparkline(cells, top), "cyan")
         lines.append(Text.assemble(f"{name:<9}", spark, f"  {last:>12}"))
-    span = human_span(HISTORY)
-    return [Group(_heading(f"The last {span}", width), *lines)] if lines else []
+    title = f"The last {human_span(HISTORY)}{kept_text(history.kept_by, history.end, now)}"
+    return [Group(_heading(title, width), *lines)] if lines else []
 
 
 def _heading(title: str, width: int) -> Text:

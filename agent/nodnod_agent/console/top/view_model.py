@@ -80,11 +80,18 @@ class ViewModel:
         return changed
 
     def backfill(self, answer: Answer, now: float) -> None:
-        """Take the history that the nodes themselves have kept."""
-        for name, node in answer.nodes.items():
-            history = parse_history(node.history)
-            if history is not None and name in self._histories:
-                self._histories[name].backfill(now, history)
+        """Take the past of the nodes. What others have kept ended before the past of the host."""
+        histories = {name: parse_history(node.history) for name, node in answer.nodes.items()}
+        host = histories.get(answer.host)
+        for name, history in histories.items():
+            if history is None or name not in self._histories:
+                continue
+            ago = 0.0
+            if history.kept_by:
+                if host is None:
+                    continue
+                ago = max(0.0, host.end - history.end)
+            self._histories[name].backfill(now - ago, history)
 
     def update_members(self, members: Iterable[MemberInfo]) -> None:
         """Take since when nodes are down, as the agent knows it, and their tags."""
