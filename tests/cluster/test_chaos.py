@@ -11,7 +11,7 @@ import pytest
 
 from nodnod_agent.transport.dialer import DIAL_LIMIT
 from simulation.chaos import Chaos
-from simulation.network import Weather
+from simulation.network import CALM, Weather
 from simulation.world import World
 
 ROUGH = Weather(lost=0.01, late=0.002)
@@ -34,6 +34,7 @@ def survive(
         world.wait_for(world.whole, WHOLE_AGAIN)
         Chaos(world, cluster, every).run(seconds)
         world.wait_for(world.whole, WHOLE_AGAIN)
+        world.network.weather = CALM  # a query and its answer, both late, would miss the deadline
         world.run(5)
         world.check_overdue()
         assert sum(client.counts.answered for client in clients) > seconds

@@ -48,6 +48,7 @@ answers = st.fixed_dictionaries(
         "members": st.lists(members | odd_values, max_size=3),
         "member": members,
         "digest": st.text(max_size=20),
+        "kept": st.dictionaries(st.sampled_from(NAMES), json_values, max_size=2) | odd_values,
     },
 )
 questions = st.fixed_dictionaries(
@@ -58,6 +59,7 @@ questions = st.fixed_dictionaries(
         "detail": st.sampled_from([["load"], ["processes"]]),
         "match": st.just("x"),
         "history": st.just(60),
+        "kept": st.just({"stan": 60}),
         "timeout": st.sampled_from([0.05, 1]),
     },
 )
@@ -144,7 +146,8 @@ class Cluster:
         links = self.harness.node.peers.links.members
         assert all(link.unanswered <= MAX_UNANSWERED for link in links)
         queries = self.harness.node.responder.queries
-        assert not queries._under_way, "nothing is kept"
+        assert not queries._under_way, "nothing is left"
+        assert not queries._kept, "nothing is left"
         groups = queries._groups.values()
         assert all(one.lasting and not (one.waiting or one.broadcasts) for one in groups)
 

@@ -1,5 +1,6 @@
 """The last hour of another node: a ring of what the node has told, and the form that is checked."""
 
+from itertools import groupby
 from math import nan
 from typing import Annotated, Any
 
@@ -109,7 +110,7 @@ class KeptHour:
         """
         if past.end == self._end:  # the node has no newer sample
             return
-        moved, elapsed, before = past.end - self._end, now - self._heard, self._moment
+        moved, elapsed = past.end - self._end, now - self._heard
         if not self._series:
             moved = 2 * SPAN
         elif linked and abs(moved - elapsed) > STEP:  # its clock was set
@@ -118,10 +119,11 @@ class KeptHour:
             moved = EVERY
         self._moment += min(moved, 2 * SPAN)
         self._end, self._heard = past.end, now
-        for back in range(past.points - 1, -1, -1):
-            moment = self._moment - back * past.every
-            if moment > before:
-                self._add(moment, past, back)
+        new = min(past.points, round(moved / past.every))
+        slots = [int((self._moment - n * past.every) // EVERY) for n in range(new - 1, -1, -1)]
+        for slot, places in groupby(range(new), slots.__getitem__):
+            of_slot = list(places)
+            self._add(slot, past, of_slot[0] - new, of_slot[-1] + 1 - new)
 
     def last(self, seconds: float) -> Past | None:
         """The last ``seconds`` before its newest point; None where nothing is known."""
@@ -141,18 +143,19 @@ class KeptHour:
                 ]
         return Past(EVERY, self._end, series)
 
-    def _add(self, moment: float, past: Past, back: int) -> None:
-        """Add a point to the slots that it covers: one, unless the node is sampled rarely."""
-        values = {}
-        for name, points in past.series.items():
-            value = points[-1 - back] if back < len(points) else None
-            if value is not None:
-                values[name] = value
-        last = int(moment // EVERY)
-        first = min(last, int((moment - past.every) // EVERY) + 1)
-        for slot in range(max(first, self._newest), last + 1):
-            self._advance(slot)
-            self._put(slot % SLOTS, values)
+    def _add(self, slot: int, past: Past, start: int, stop: int) -> None:
+        """Add the points of a slot, which are counted from the end of their lists.
+
+        Where the node is sampled rarely, a point stands for the slots before it too.
+        """
+        first = slot + 1 - max(1, round(past.every / EVERY))
+        for number in range(max(first, self._newest), slot + 1):
+            self._advance(number)
+            for name, values in past.series.items():
+                known = [one for one in values[start : stop or None] if one is not None]
+                if known and not name.endswith("Max"):
+                    highest = past.series.get(f"{name}Max", values)[start : stop or None]
+                    self._put(number % SLOTS, name, known, highest)
 
     def _advance(self, slot: int) -> None:
         if slot == self._newest:
@@ -164,19 +167,18 @@ class KeptHour:
         self._oldest = max(self._oldest or slot, slot - SLOTS + 1)
         self._newest = slot
 
-    def _put(self, slot: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            if name.endswith("Max"):
-                continue
-            one = self._series.get(name)
-            if one is None:
-                if len(self._series) == MAX_MEANS:
-                    continue
-                one = self._series[name] = Series(SLOTS, highest=name in HIGHEST)
-            one.add(slot, value)
-            top = values.get(f"{name}Max", value)
-            if one.highest is not None and top > one.highest[slot]:
-                one.highest[slot] = top
+    def _put(self, slot: int, name: str, values: list[float], highest: list[float | None]) -> None:
+        one = self._series.get(name)
+        if one is None:
+            if len(self._series) == MAX_MEANS:
+                return
+            one = self._series[name] = Series(SLOTS, highest=name in HIGHEST)
+        one.total += sum(values)
+        one.count += len(values)
+        one.means[slot] = one.total / one.count
+        if one.highest is not None:
+            known = [top for top in highest if top is not None]
+            one.highest[slot] = max(one.highest[slot], *values, *known)
 
 
 def _number(value: float) -> float | None:
