@@ -205,14 +205,14 @@ def test_names_and_types_follow_the_rules_of_prometheus(own: Scrape) -> None:
 
 def test_requests_are_counted_by_type(harness: CoreHarness) -> None:
     client = harness.client()
-    for request in ({}, {"type": 0}, {"type": 1}, {"type": 3}, {"type": 2, "id": 1}):
+    for request in ({}, {"type": 0}, {"type": 1}, {"type": 3}, {"type": 2, "id": 1}, {"type": 7}):
         client.ask(**request)
 
     own = scrape(harness)
 
-    kinds = ("stat", "stat_all", "stop", "members", "join")
+    kinds = ("stat", "stat_all", "stop", "members", "join", "events")
     counts = [own("nodnod_requests_total", type=kind) for kind in kinds]
-    assert counts == [2, 1, 1, 1, 0]
+    assert counts == [2, 1, 1, 1, 0, 1]
 
 
 BAD = {

@@ -19,7 +19,7 @@ from nodnod_client.codec import encode
 from nodnod_client.sections import Processes, ProcessSums
 
 JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
-ROUTES = dict.fromkeys(("/stat", "/stat/all", "/members", "/healthz", "/sd"), JSON)
+ROUTES = dict.fromkeys(("/stat", "/stat/all", "/members", "/events", "/healthz", "/sd"), JSON)
 ROUTES |= dict.fromkeys(("/metrics", "/metrics/cluster"), TEXT)
 """The type of the page at each path."""
 
@@ -410,3 +410,17 @@ def test_finished_requests_are_not_kept(browser: Browser) -> None:
 
     assert len(browser.responses) == len(ROUTES)
     assert browser.pages.waiting == set()
+
+
+def test_events_are_selected_by_time_and_nodes_under_the_rules_of_a_request(
+    browser: Browser,
+) -> None:
+    events = browser.harness.node.events
+    for name in ("kyle", "stan", "kenny"):
+        events.write("down", name, "", instance=name, at=float(len(name)))
+    page = browser.read("/events?nodes=k*,stan&since=4")
+    assert [event["node"] for event in page["events"]] == ["kenny"]
+    assert len(browser.read("/events")["events"]) == 3
+    refused = browser.get("/events?since=yesterday")
+    assert refused.status_code == 400
+    assert json.loads(refused.body)["code"] == "bad_request"

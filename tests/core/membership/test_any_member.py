@@ -142,11 +142,23 @@ def test_the_table_takes_as_many_members_as_it_has_room_for(
             check_table(table, own)
 
 
+events = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["i1-1", "i2-2", "-1", "i1"]),
+        "at": moments,
+        "node": names,
+        "kind": st.sampled_from(["down", "up", "left", "restarted", "Down", "new-kind"]),
+    },
+    optional={"text": WRONG, "instance": instances, "more": st.integers(-1, 9)},
+)
 joins = st.fixed_dictionaries(
     {"type": st.just(4), "id": st.integers(0, 3), "member": entry()},
     optional={
         "digest": st.sampled_from(["", "0" * 16, "x" * 64]),
         "members": st.lists(entry() | odd_values, max_size=4),
+        "eventsDigest": st.sampled_from(["", "0" * 16, "x" * 64]),
+        "eventsHave": st.sampled_from(["", "AAAAAAAA", "AAAA", "x", "☃"]),
+        "events": st.lists(events | odd_values, max_size=4),
     },
 )
 HELLOS = [

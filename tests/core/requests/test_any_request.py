@@ -20,7 +20,7 @@ PEER = Hello(2, "kyle", "instance of kyle", "10.0.0.2:7070")
 requests = st.fixed_dictionaries(
     {},
     optional={
-        "type": st.sampled_from([1, 0, 0, 1, 2, 3, 4, 5]),
+        "type": st.sampled_from([1, 0, 0, 1, 2, 3, 4, 5, 7]),
         "statType": st.integers(0, 3),
         "id": IDS,
         "detail": st.lists(st.sampled_from(sorted(SECTIONS)), max_size=2),
@@ -29,6 +29,7 @@ requests = st.fixed_dictionaries(
         "timeout": st.sampled_from([0.05, 1, 30]),
         "every": st.sampled_from([0.25, 1, 3600]),
         "match": st.sampled_from(["x", "p*", "["]),
+        "since": st.sampled_from([0, 1e9, 4e9]),
     },
 )
 # A connection passes on UTF-8 only.
