@@ -132,7 +132,7 @@ def _default(row: Setting) -> str:
     value = _DEFAULTS[row.field]
     if isinstance(value, Address):
         value = str(value)
-    if isinstance(value, bool) or value in ("", None, (), {}):
+    if isinstance(value, bool | tuple) or value in ("", None, {}):
         return ""
     if isinstance(value, float):
         return f" (default {value:g})"

@@ -21,6 +21,7 @@ from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler, open_machine
 from nodnod_agent.config.settings import ACCESS, Settings
 from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.core.alerts.metrics import CERTIFICATE_DAYS
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.node import Node
@@ -50,6 +51,8 @@ FIRST_SAMPLE = 3.0
 
 LEAVE_DELAY = 0.1
 """Seconds between telling the peers that this node leaves and closing the connections."""
+
+DAY = 86400.0
 
 RESERVED_FILES = 128
 MAX_CLIENTS = 10_000
@@ -127,6 +130,7 @@ class _Daemon:
             want=self._sampler.demand,
             mode=settings.mode,
             interval=settings.interval,
+            rules=settings.alerts_rules,
             limits=limits,
             tags=settings.tags,
             release=__version__,
@@ -136,6 +140,7 @@ class _Daemon:
             self._history_file = HistoryFile(
                 settings.state_directory, settings.name, self._node.local.history
             )
+        self._node.watch.known[CERTIFICATE_DAYS] = self._certificate_days
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
         scraped = ("custom",) if settings.custom_directory else ()
@@ -272,6 +277,7 @@ class _Daemon:
         self._node.peers.retag(settings.tags)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
+        self._node.watch.use(settings.alerts_rules, settings.tags)
         if was_protected:
             self._warn_if_unprotected()
         reloaded = {field: getattr(settings, field) for field in _RELOADED}
@@ -292,6 +298,11 @@ class _Daemon:
         self._dialing.tls = None if tls is None else tls.client
         self._credentials = credentials
 
+    def _certificate_days(self) -> float | None:
+        """Days until this agent's certificate expires."""
+        tls = self._credentials.tls
+        return None if tls is None or tls.expires is None else (tls.expires - time()) / DAY
+
     def _warn_if_unprotected(self) -> None:
         if self._is_exposed and self._credentials.tokens is None:
             log.warning(
@@ -305,7 +316,7 @@ class _Daemon:
         self._apply(self._settings, self._credentials)
 
 
-_RELOADED = {"nodes", "join", "tags", *(row.field for row in ACCESS)}
+_RELOADED = {"nodes", "join", "tags", "alerts_rules", *(row.field for row in ACCESS)}
 """Settings that take effect without a restart."""
 
 

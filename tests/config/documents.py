@@ -15,6 +15,13 @@ FULL: dict[str, Any] = {
     "logFormat": "json",
     "custom": {"directory": "/var/lib/nodnod", "maxAge": 90},
     "state": {"directory": "/var/lib/state"},
+    "alerts": {
+        "rules": [
+            {"name": "cpu", "enabled": False},
+            {"name": "memory", "above": 90, "for": 60, "severity": "critical"},
+            {"name": "load", "metric": "load.load5", "above": {"warning": 4, "critical": 8}},
+        ]
+    },
     "auth": {"secrets": ["env:NODNOD_SECRET", "file:/etc/nodnod/old secret"]},
     "allowedOrigins": [
         "https://Wiki.example",

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import fields
 
 from config.documents import FULL
+from nodnod_agent.config.alert_rules import rules
 from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.sources import Given, gather
 from nodnod_agent.config.validators import ConfigError
@@ -45,6 +46,7 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         custom_directory="/var/lib/nodnod",
         custom_max_age=90,
         state_directory="/var/lib/state",
+        alerts_rules=rules(FULL["alerts"]["rules"], "alerts.rules"),
         auth_secrets=("env:NODNOD_SECRET", "file:/etc/nodnod/old secret"),
         allowed_origins=(
             "https://wiki.example",
@@ -82,6 +84,7 @@ ENVIRONMENT = {
     "DEBUG": ("yes", True),
     "TAGS": ("role=db, site=eu-1", {"role": "db", "site": "eu-1"}),
     "LOG_FORMAT": ("json", "json"),
+    "ALERTS_RULES": ('[{"name": "cpu", "for": 60}]', rules([{"name": "cpu", "for": 60}], "")),
     "AUTH_SECRETS": ("env:S,file:/s", ("env:S", "file:/s")),
     "ALLOWED_ORIGINS": ("https://a, https://b", ("https://a", "https://b")),
     "ALLOWED_HOSTS": ("a,b", ("a", "b")),
@@ -110,6 +113,9 @@ def test_the_defaults_pass_their_own_checks() -> None:
     assert defaults.listen == Address("127.0.0.1", 7070)
     for row in SETTINGS:
         default = getattr(defaults, row.field)
+        if row.key == "alerts.rules":
+            assert row.check([], row.key) == default
+            continue
         as_in_a_file: Any = default
         if isinstance(default, Address):
             as_in_a_file = str(default)

@@ -81,3 +81,17 @@ async def test_a_setting_that_needs_a_restart_is_named_while_it_differs(agents: 
     await cartman.stopped()
 
     assert cartman.messages().count(RESTART_NEEDED) == 2
+
+
+async def test_other_rules_of_alerts_are_in_force_at_once(agents: Agents) -> None:
+    cartman = agents.start("cartman")
+    rule = {"name": "in use", "metric": "memoryUsedPercent", "above": 0}
+
+    await reload_nodes(cartman, 0, 0, alerts={"rules": [rule]})
+    await eventually(lambda: "Alert in use, warning: memory is" in cartman.log())
+    cartman.configure(alerts={"rules": [rule | {"clear": 1}]})
+    assert "alerts.rules[0].clear: expected at most 0" in await reload(cartman)
+    await reload_nodes(cartman, 0, 0)
+
+    await eventually(lambda: "the rule in use is no longer in force here" in cartman.log())
+    assert "needs a restart" not in cartman.log()

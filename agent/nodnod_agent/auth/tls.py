@@ -4,16 +4,22 @@ import ssl
 
 from msgspec import Struct
 
+from nodnod_agent.auth.certificate import expiry
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.log.format import printable
 from nodnod_client.tls import client_context, load_certificate
 
 
 class TlsContexts(Struct, frozen=True):
-    """``server`` for accepted connections, ``client`` for dials. Both present our certificate."""
+    """``server`` for accepted connections, ``client`` for dials. Both present our certificate.
+
+    ``expires`` is when that expires, or one of those that lead to its authority, in Unix seconds;
+    None if unknown.
+    """
 
     server: ssl.SSLContext
     client: ssl.SSLContext
+    expires: float | None = None
 
 
 def read_contexts(
@@ -54,7 +60,7 @@ def read_contexts(
     if require_client_cert:
         server.verify_mode = ssl.CERT_REQUIRED
         server.load_verify_locations(ca)
-    return TlsContexts(server, client)
+    return TlsContexts(server, client, expiry(cert))
 
 
 def _check_readable(setting: str, path: str) -> None:

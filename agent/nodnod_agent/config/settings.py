@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from nodnod_agent.config import validators
+from nodnod_agent.config import alert_rules, validators
+from nodnod_agent.core.alerts.rules import Rule
 from nodnod_client.address import Address
 
 KIB = 1024
@@ -33,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     custom_directory: str | None = None
     custom_max_age: int = 3600
     state_directory: str | None = None
+    alerts_rules: tuple[Rule, ...] = alert_rules.BUILT_IN_RULES
     auth_secrets: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "origins": validators.read_list,
     "names": validators.read_list,
     "key=value": validators.read_pairs,
+    "rules": validators.read_json,
 }
 """How the text of a flag or variable is read, by kind of value; other kinds stay text."""
 
@@ -187,6 +190,8 @@ SETTINGS = (
         "Age from which such a file is stale"),
     _file_only("state.directory", "path", validators.path,
         "Directory in which the history is kept over a restart (default: none)"),
+    _file_only("alerts.rules", "rules", alert_rules.rules,
+        "Rules of alerts, as a JSON array: changes of the built-in ones, and more"),
     *ACCESS,
     *LIMITS,
 )  # fmt: skip

@@ -33,7 +33,7 @@ def name(value: Any, place: str) -> str:
     ):
         return value
     what = f"1 to {MAX_NAME} printable characters, no space at either end"
-    raise _expected(what, value, place)
+    raise expected(what, value, place)
 
 
 def address(*, any_port: bool = False) -> Callable[[Any, str], Address]:
@@ -41,7 +41,7 @@ def address(*, any_port: bool = False) -> Callable[[Any, str], Address]:
 
     def check(value: Any, place: str) -> Address:
         if not isinstance(value, str):
-            raise _expected("an address, host:port", value, place)
+            raise expected("an address, host:port", value, place)
         try:
             return parse_address(value, any_port=any_port)
         except AddressError as error:
@@ -62,7 +62,7 @@ def advertised(value: Any, place: str) -> Address:
 def addresses(value: Any, place: str) -> tuple[Address, ...]:
     """A list of ``host:port``, without duplicates in any spelling."""
     if not isinstance(value, list):
-        raise _expected("an array of addresses", value, place)
+        raise expected("an array of addresses", value, place)
     check = address()
     seen: dict[Address, int] = {}
     for index, text in enumerate(value):
@@ -81,7 +81,7 @@ def seconds(low: float, high: float) -> Callable[[Any, str], float]:
         # A bool is an int to Python. NaN is in no range.
         if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
             return float(value)
-        raise _expected(f"a number of seconds from {low:g} to {high:g}", value, place)
+        raise expected(f"a number of seconds from {low:g} to {high:g}", value, place)
 
     return check
 
@@ -94,7 +94,7 @@ def integer(low: int, high: int) -> Callable[[Any, str], int]:
             number = int(value)
             if number == value:  # a flag's or variable's number is read as a float
                 return number
-        raise _expected(f"a whole number from {low} to {high}", value, place)
+        raise expected(f"a whole number from {low} to {high}", value, place)
 
     return check
 
@@ -103,7 +103,7 @@ def switch(value: Any, place: str) -> bool:
     """A bool."""
     if isinstance(value, bool):
         return value
-    raise _expected("true or false", value, place)
+    raise expected("true or false", value, place)
 
 
 def one_of(*words: str) -> Callable[[Any, str], str]:
@@ -112,7 +112,7 @@ def one_of(*words: str) -> Callable[[Any, str], str]:
     def check(value: Any, place: str) -> str:
         if isinstance(value, str) and value in words:
             return value
-        raise _expected(" or ".join(words), value, place)
+        raise expected(" or ".join(words), value, place)
 
     return check
 
@@ -121,7 +121,7 @@ def path(value: Any, place: str) -> str:
     """The path of a file."""
     if isinstance(value, str) and value and "\0" not in value:
         return value
-    raise _expected("the path of a file", value, place)
+    raise expected("the path of a file", value, place)
 
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]+")
@@ -150,7 +150,7 @@ def host(value: Any, place: str) -> str:
     name = value.lower().removesuffix(".") if isinstance(value, str) else ""
     if _HOST.fullmatch(name):
         return name
-    raise _expected("a host name, without scheme and port", value, place)
+    raise expected("a host name, without scheme and port", value, place)
 
 
 # Any scheme that pages have, those of browser extensions too. Pages never have ws: or wss:.
@@ -166,7 +166,7 @@ def origin(value: Any, place: str) -> str:
     """An origin, normalized as browsers do: in lower case, without a default port."""
     parts = _ORIGIN.fullmatch(value.lower()) if isinstance(value, str) else None
     if parts is None or int(parts[3] or 0) > 65535:
-        raise _expected("an origin, as https://host or https://host:port", value, place)
+        raise expected("an origin, as https://host or https://host:port", value, place)
     scheme, name, port = parts.groups("")
     is_default = port in ("", _DEFAULT_PORTS.get(scheme))
     return f"{scheme}://{name}" if is_default else f"{scheme}://{name}:{port}"
@@ -177,10 +177,10 @@ def tags(value: Any, place: str) -> dict[str, str]:
     if isinstance(value, tuple):
         value = _tags_of_pairs(value, place)
     if not isinstance(value, dict):
-        raise _expected("an object of tags", value, place)
+        raise expected("an object of tags", value, place)
     for text in value.values():
         if not isinstance(text, str):
-            raise _expected("text as the value of each tag", text, place)
+            raise expected("text as the value of each tag", text, place)
     if fault := tags_fault(value):
         raise ConfigError(f"{place}: expected {fault}")
     return value
@@ -191,7 +191,7 @@ def _tags_of_pairs(pairs: tuple[str, ...], place: str) -> dict[str, str]:
     for pair in pairs:
         key, assigned, text = pair.partition("=")
         if not assigned:
-            raise _expected("key=value", pair, place)
+            raise expected("key=value", pair, place)
         if key in found:
             raise ConfigError(f"{place}: expected each key once, got {shown(key)} twice")
         found[key] = text
@@ -203,7 +203,7 @@ def list_of(check: Callable[[Any, str], str], what: str) -> Callable[[Any, str],
 
     def check_all(value: Any, place: str) -> tuple[str, ...]:
         if not isinstance(value, list):
-            raise _expected(f"an array of {what}", value, place)
+            raise expected(f"an array of {what}", value, place)
         return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
 
     return check_all
@@ -238,6 +238,14 @@ def read_pairs(text: str) -> tuple[str, ...]:
     return tuple(read_list(text))
 
 
+def read_json(text: str) -> Any:
+    """Read JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:
     """Return `` (did you mean …?)`` with the closest known word, or nothing if none is close."""
     normalized = {_normalized(other): other for other in known}
@@ -259,5 +267,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
-def _expected(what: str, value: Any, place: str) -> ConfigError:
+def expected(what: str, value: Any, place: str) -> ConfigError:
+    """The error of a value that is not what is expected."""
     return ConfigError(f"{place}: expected {what}, got {shown(value)}")

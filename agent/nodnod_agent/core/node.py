@@ -1,7 +1,12 @@
 """One agent without sockets: its peers, queries, streams and sessions, put together."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 
+from nodnod_agent.core.alerts.judge import Judge
+from nodnod_agent.core.alerts.metrics import SAME_NAME, STALE_FOR
+from nodnod_agent.core.alerts.rules import Rule
+from nodnod_agent.core.alerts.watch import AlertWatch
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.events.clock_steps import ClockSteps
@@ -22,10 +27,13 @@ from nodnod_agent.core.stats.keeper import KEEP, Keeper
 from nodnod_agent.core.stats.local import LocalNode, Want
 from nodnod_agent.core.stats.push import STREAM_ID, Push
 from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.alerts import Alert
 from nodnod_client.errors import WireError
 from nodnod_client.messages import MemberEntry, PeerAnswer
 
 GOING_AWAY = 1001
+
+log = logging.getLogger("nodnod")
 
 
 class Node:
@@ -44,6 +52,7 @@ class Node:
         want: Want = lambda sections, seconds: None,
         mode: str = "pull",
         interval: float = 1.0,
+        rules: Iterable[Rule] = (),
         limits: Limits = Limits(),  # noqa: B008  # frozen
         tags: Mapping[str, str] | None = None,
         release: str = "",
@@ -79,6 +88,17 @@ class Node:
         self._clock_steps = ClockSteps()
         self.configured = ConfiguredNodes(self.peers)
         self.keeper = Keeper(self.peers.roster, clock, rng)
+        self.watch = AlertWatch(
+            Judge(name, address, interval),
+            self._log_alerts,
+            clock=clock,
+            wall=wall,
+            want=want,
+            interval=interval,
+        )
+        self.watch.known[STALE_FOR] = lambda: self.local.stale_for
+        self.watch.known[SAME_NAME] = lambda: self.peers.roster.namesakes
+        self.watch.use(rules, own.tags)
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
@@ -103,6 +123,7 @@ class Node:
         self.local.start()
         self._debut.start()
         self.keeper.start()
+        self.watch.start()
         if self.push is not None:
             self.push.start()
 
@@ -133,6 +154,7 @@ class Node:
         """End every connection; nothing is asked or dialed any more."""
         self.local.stop()
         self.keeper.stop()
+        self.watch.stop()
         self.responder.stop()
         if self.push is not None:
             self.push.stop()
@@ -148,6 +170,7 @@ class Node:
         if step is not None:
             way = "forward" if step > 0 else "back"
             self.note("clock-stepped", f"set {way} by {abs(step):.1f} s")
+        self.watch.sampled(sample)
 
     def accepted(self, wire: Wire, hello: Hello) -> Session:
         """A client, or a peer that has dialed us, has connected."""
@@ -161,6 +184,13 @@ class Node:
         if session in self.sessions:
             del self.sessions[session]
             self.peers.links.inbound_ended(session.hello, session.wire)
+
+    def _log_alerts(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            if alert.state == "firing":
+                log.warning("Alert %s, %s: %s", alert.rule, alert.severity, alert.text)
+            else:
+                log.info("Alert %s is over: %s", alert.rule, alert.text)
 
     def _act(self, events: list[PeerEvent]) -> None:
         push = self.push

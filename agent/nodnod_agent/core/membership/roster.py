@@ -199,6 +199,12 @@ class Roster:
         claims = self._namesakes.get(name, ()) if name != self.name else ()
         return sum(one.alias_of is None and not one.left for one in claims) == 1
 
+    @property
+    def namesakes(self) -> int:
+        """Other nodes that are up and have this node's name."""
+        claimed = self._namesakes.get(self.name, ())
+        return sum(one.up and one.state is MemberState.LISTED for one in claimed)
+
     def _other_nodes(self, member: Member) -> list[Member]:
         """The other members that claim the same name, without aliases."""
         namesakes = self._namesakes.get(member.name, ()) if member.name else ()

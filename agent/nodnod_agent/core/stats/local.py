@@ -89,6 +89,11 @@ class LocalNode:
             self.history.add(sample.clock, sample.time, sample.series)
         self._changed()
 
+    @property
+    def stale_for(self) -> float:
+        """Seconds since the newest sample if samples are missing; else 0."""
+        return self._clock.time() - self._sampled_at if self._missed > MISSED_INTERVALS else 0.0
+
     def ready(self, question: Question) -> bool:
         """Whether all sections of ``question`` are there; they are sampled from now on."""
         if not question.detail:
@@ -123,7 +128,7 @@ class LocalNode:
         self._timer = self._clock.call_at(now + self._interval, self._check)
         self._missed += 1
         if self._missed > MISSED_INTERVALS:
-            error = f"stale: last sampled {now - self._sampled_at:.1f} s ago"
+            error = f"stale: last sampled {self.stale_for:.1f} s ago"
             self._stats = msgspec.structs.replace(self._stats, error=error)
             self._changed()
 

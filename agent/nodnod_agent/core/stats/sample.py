@@ -29,3 +29,13 @@ class Sample(Struct, frozen=True):
     sections: dict[str, bytes] = {}
     series: dict[str, float] = {}
     clock: float = 0.0
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Those of ``series``, and the bytes of memory and disks, as far as they are known."""
+        known = dict(self.series)
+        if self.memory_total:
+            known["memoryTotal"], known["memoryUsed"] = self.memory_total, self.memory_used
+        if self.disk_total:
+            known["diskTotal"], known["diskUsed"] = self.disk_total, self.disk_used
+        return known

@@ -1,0 +1,1 @@
+"""Alerts: the rules, and the judge of this node's own."""

@@ -1,0 +1,58 @@
+"""A node judges its samples, and what it knows of itself."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from core.harness import CoreHarness
+from core.unverified import lines
+from doubles.samples import full_sample
+from nodnod_agent.config.alert_rules import rules
+
+
+def harness(*items: dict[str, Any]) -> CoreHarness:
+    """A node with the built-in rules, and these changes of them."""
+    return CoreHarness(rules=rules(list(items), "rules"))
+
+
+def test_what_fires_and_what_is_over_is_logged(log: pytest.LogCaptureFixture) -> None:
+    own = harness({"name": "swap", "for": 5, "keep": 0, "above": 40})
+    own.node.sampled(full_sample())
+    own.clock.advance(15)
+    text = "swap is 50 % used (above 40 %) for 5 s"
+    assert f"Alert swap, warning: {text}" in lines(log, "WARNING")
+    own.node.sampled(replace(own.node.newest, sections={"memory": b"null"}))
+    own.clock.advance(10)
+    assert "Alert swap is over: memory.swapUsedPercent is no longer measured" in lines(log, "INFO")
+
+
+def test_missing_samples_are_an_alert(log: pytest.LogCaptureFixture) -> None:
+    own = harness()
+    own.sampling = False
+    own.clock.advance(60)
+    (found,) = [line for line in lines(log, "WARNING") if "stale" in line]
+    assert found.startswith("Alert stale, critical: no sample of this machine for ")
+
+
+def test_another_node_of_the_same_name_is_an_alert_while_it_is_up(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    own = harness()
+    namesake = own.peer("own", instance="another instance")
+    own.peer("kyle")
+    own.clock.advance(60)
+    said = "Alert names, warning: other nodes with the name of this one: 1"
+    assert [line for line in lines(log, "WARNING") if "names" in line] == [said]
+    namesake.hang_up()
+    own.clock.advance(60)
+    assert "Alert names is over: no other node has the name of this one" in lines(log, "INFO")
+
+
+def test_without_rules_nothing_is_judged_or_asked_for(log: pytest.LogCaptureFixture) -> None:
+    wanted: list[Any] = []
+    own = CoreHarness(want=lambda sections, seconds: wanted.append(sections))
+    own.sampling = False
+    own.clock.advance(600)
+    assert [line for line in lines(log) if "Alert" in line] == []
+    assert wanted == []
