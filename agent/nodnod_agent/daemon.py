@@ -19,7 +19,7 @@ from msgspec import structs
 from nodnod_agent.auth.access import Credentials, host_policy, read_credentials
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler, open_machine
-from nodnod_agent.config.settings import ACCESS, Settings
+from nodnod_agent.config.settings import ACCESS, CHANNELS, Settings
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.core.alerts.metrics import CERTIFICATE_DAYS
 from nodnod_agent.core.interfaces import Hello
@@ -30,6 +30,7 @@ from nodnod_agent.http.pages import Pages
 from nodnod_agent.net.dns import Lookup, Resolver, look_up_full_name
 from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_agent.net.sockets import advertised_address, bind, is_unreachable
+from nodnod_agent.notify.channels import Channels, ChannelUrls, read_urls
 from nodnod_agent.state import HistoryFile
 from nodnod_agent.systemd import SystemdNotifier, node_counts
 from nodnod_agent.transport.dialer import DialAttempt
@@ -68,19 +69,24 @@ def run(settings: Settings, reload: Reload) -> None:
     """Run one agent until SIGTERM or SIGINT.
 
     ``reload`` reads the settings again on SIGHUP, or raises ConfigError. Raises OSError if binding
-    fails, and ConfigError for a fault in a secret or certificate.
+    fails, and ConfigError for a fault in a secret, certificate or channel.
     """
     credentials = read_credentials(settings, os.environ)
+    urls = read_urls(settings, os.environ)
     _raise_file_limit()
     sockets = bind(settings.listen)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, credentials, reload, sockets))
+        runner.run(_serve(settings, credentials, urls, reload, sockets))
 
 
 async def _serve(
-    settings: Settings, credentials: Credentials, reload: Reload, sockets: list[socket.socket]
+    settings: Settings,
+    credentials: Credentials,
+    urls: ChannelUrls,
+    reload: Reload,
+    sockets: list[socket.socket],
 ) -> None:
-    daemon = _Daemon(settings, credentials, reload, sockets[0].getsockname()[1])
+    daemon = _Daemon(settings, credentials, urls, reload, sockets[0].getsockname()[1])
     await daemon.start(sockets)
     try:
         await daemon.stop_requested.wait()
@@ -92,7 +98,12 @@ class _Daemon:
     """One running agent. It stops everything that it starts."""
 
     def __init__(
-        self, settings: Settings, credentials: Credentials, reload: Reload, port: int
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        urls: ChannelUrls,
+        reload: Reload,
+        port: int,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
@@ -141,6 +152,8 @@ class _Daemon:
                 settings.state_directory, settings.name, self._node.local.history
             )
         self._node.watch.known[CERTIFICATE_DAYS] = self._certificate_days
+        self._channels = Channels(loop)
+        self._channels.use(urls)
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
         scraped = ("custom",) if settings.custom_directory else ()
@@ -258,6 +271,7 @@ class _Daemon:
         try:
             settings = self._reload()
             credentials = read_credentials(settings, os.environ, self._credentials)
+            urls = read_urls(settings, os.environ)
         except ConfigError as error:
             log.error("Configuration not reloaded, nothing is changed: %s", error)
             self._node.note("reloaded", f"nothing is changed: {error}")
@@ -275,6 +289,7 @@ class _Daemon:
             len(before - after),
         )
         self._node.peers.retag(settings.tags)
+        self._channels.use(urls)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
         self._node.watch.use(settings.alerts_rules, settings.tags)
@@ -316,7 +331,10 @@ class _Daemon:
         self._apply(self._settings, self._credentials)
 
 
-_RELOADED = {"nodes", "join", "tags", "alerts_rules", *(row.field for row in ACCESS)}
+_RELOADED = {
+    *("nodes", "join", "tags", "alerts_rules"),
+    *(row.field for row in (*ACCESS, *CHANNELS)),
+}
 """Settings that take effect without a restart."""
 
 

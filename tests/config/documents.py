@@ -20,7 +20,9 @@ FULL: dict[str, Any] = {
             {"name": "cpu", "enabled": False},
             {"name": "memory", "above": 90, "for": 60, "severity": "critical"},
             {"name": "load", "metric": "load.load5", "above": {"warning": 4, "critical": 8}},
-        ]
+        ],
+        "notify": ["env:HOOK", "file:/etc/nodnod/notify"],
+        "heartbeat": "env:HEART",
     },
     "auth": {"secrets": ["env:NODNOD_SECRET", "file:/etc/nodnod/old secret"]},
     "allowedOrigins": [

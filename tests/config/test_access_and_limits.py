@@ -68,6 +68,35 @@ def test_a_secret_elsewhere_is_refused_and_not_shown() -> None:
     assert error_for({"auth.secrets": [SECRET]}).startswith("conf.json: unknown key 'auth.secrets'")
 
 
+HOOK = "webhook+https://hooks.example/key"
+NO_URL = "expected env:NAME or file:PATH, never the URL itself, which is a secret"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "says"),
+    [
+        ({"notify": [HOOK]}, f"alerts.notify[0]: {NO_URL}"),
+        ({"notify": ["env:A", HOOK]}, f"alerts.notify[1]: {NO_URL}"),
+        ({"notify": HOOK}, "alerts.notify: expected an array, each item env:NAME or file:PATH, "),
+        ({"heartbeat": HOOK}, f"alerts.heartbeat: {NO_URL}"),
+        ({"heartbeat": ["env:A"]}, f"alerts.heartbeat: {NO_URL}"),
+        (HOOK, "alerts: expected an object, got text"),
+        ({"notfy": [HOOK]}, "unknown key 'alerts.notfy' (did you mean alerts.notify?)"),
+    ],
+)
+def test_a_url_of_a_channel_in_the_file_is_refused_and_not_shown(alerts: Any, says: str) -> None:
+    text = error_for({"alerts": alerts})
+    assert text.startswith(f"conf.json: {says}")
+    assert HOOK not in text
+
+
+def test_a_url_of_a_channel_in_a_variable_is_refused_and_not_shown() -> None:
+    assert error_for({}, NODNOD_ALERTS_NOTIFY=HOOK) == f"NODNOD_ALERTS_NOTIFY[0]: {NO_URL}"
+    assert error_for({}, NODNOD_ALERTS_HEARTBEAT=HOOK) == f"NODNOD_ALERTS_HEARTBEAT: {NO_URL}"
+    found = read({}, NODNOD_ALERTS_NOTIFY="env:A,file:/b", NODNOD_ALERTS_HEARTBEAT="env:C")
+    assert found == {"alerts_notify": ("env:A", "file:/b"), "alerts_heartbeat": "env:C"}
+
+
 ORIGINS = ["*", "null", "a.example", "https://a/", "https://*.a", "https://a:99999", "wss://a"]
 
 

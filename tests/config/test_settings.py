@@ -47,6 +47,8 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         custom_max_age=90,
         state_directory="/var/lib/state",
         alerts_rules=rules(FULL["alerts"]["rules"], "alerts.rules"),
+        alerts_notify=("env:HOOK", "file:/etc/nodnod/notify"),
+        alerts_heartbeat="env:HEART",
         auth_secrets=("env:NODNOD_SECRET", "file:/etc/nodnod/old secret"),
         allowed_origins=(
             "https://wiki.example",

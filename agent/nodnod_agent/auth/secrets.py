@@ -1,4 +1,4 @@
-"""The cluster's secrets: read from where the configuration points, and never shown."""
+"""Secrets: read from where the configuration points, and never shown."""
 
 import codecs
 import os
@@ -34,7 +34,21 @@ def read_secrets(references: Sequence[str], environment: Mapping[str, str]) -> t
 
 
 def read_secret(reference: str, place: str, environment: Mapping[str, str]) -> bytes:
-    """Read one secret; errors begin with ``place``. Raises ConfigError."""
+    """Read one secret of the cluster; errors begin with ``place``. Raises ConfigError."""
+    secret = read_text(reference, place, environment)
+    if not MIN_BYTES <= len(secret) <= MAX_BYTES:
+        expected = f"expected {MIN_BYTES} to {MAX_BYTES} bytes, as `nodnod secret` makes them"
+        raise ConfigError(f"{place}: {expected}, got {len(secret)}")
+    if secret.startswith((b"-----BEGIN ", b"ssh-")):
+        raise ConfigError(f"{place}: this is a key for something else; see `nodnod secret`")
+    return secret
+
+
+def read_text(reference: str, place: str, environment: Mapping[str, str]) -> bytes:
+    """Read what ``env:NAME`` or ``file:PATH`` holds, without white space around it.
+
+    Of a file no more than twice MAX_BYTES. Raises ConfigError, which begins with ``place``.
+    """
     kind, _, where = reference.partition(":")
     if kind == "env":
         data = os.fsencode(environment.get(where, ""))
@@ -43,13 +57,7 @@ def read_secret(reference: str, place: str, environment: Mapping[str, str]) -> b
     else:
         data = _read_file(where, f"{place}: {printable(where)}")
     # Editors and `echo` end a file with a line break, which is not part of the secret.
-    secret = data.strip()
-    if not MIN_BYTES <= len(secret) <= MAX_BYTES:
-        expected = f"expected {MIN_BYTES} to {MAX_BYTES} bytes, as `nodnod secret` makes them"
-        raise ConfigError(f"{place}: {expected}, got {len(secret)}")
-    if secret.startswith((b"-----BEGIN ", b"ssh-")):
-        raise ConfigError(f"{place}: this is a key for something else; see `nodnod secret`")
-    return secret
+    return data.strip()
 
 
 def _read_file(path: str, place: str) -> bytes:

@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     custom_max_age: int = 3600
     state_directory: str | None = None
     alerts_rules: tuple[Rule, ...] = alert_rules.BUILT_IN_RULES
+    alerts_notify: tuple[str, ...] = ()
+    alerts_heartbeat: str | None = None
     auth_secrets: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
@@ -138,6 +140,14 @@ ACCESS = (
 )  # fmt: skip
 """SIGHUP reads all of them again, and the files that they name."""
 
+CHANNELS = (
+    _file_only("alerts.notify", "references", validators.url_references,
+        "URLs over which people are told of problems, each env:NAME or file:PATH"),
+    _file_only("alerts.heartbeat", "reference", validators.url_reference,
+        "A URL that one agent asks each minute while the cluster lives, env:NAME or file:PATH"),
+)  # fmt: skip
+"""SIGHUP reads them again, and the URLs."""
+
 LIMITS = (
     _file_only("limits.connections", "count", validators.integer(1, 1_000_000),
         "Open connections (default: 128 fewer than the open files, at most 10000)"),
@@ -192,6 +202,7 @@ SETTINGS = (
         "Directory in which the history is kept over a restart (default: none)"),
     _file_only("alerts.rules", "rules", alert_rules.rules,
         "Rules of alerts, as a JSON array: changes of the built-in ones, and more"),
+    *CHANNELS,
     *ACCESS,
     *LIMITS,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from nodnod_client.address import Address, parse_address
@@ -125,21 +126,29 @@ def path(value: Any, place: str) -> str:
 
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]+")
-_REFERENCES = "env:NAME or file:PATH, never the secret itself"
+_NOT_ITSELF = "never the secret itself"
+_NO_URL = "never the URL itself, which is a secret"
 
 
-def reference(value: Any, place: str) -> str:
+def reference(value: Any, place: str, never: str = _NOT_ITSELF) -> str:
     """Where a secret is stored. Errors do not show a wrong value: it may be the secret."""
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
         return value
-    raise ConfigError(f"{place}: expected {_REFERENCES}")
+    raise ConfigError(f"{place}: expected env:NAME or file:PATH, {never}")
 
 
-def references(value: Any, place: str) -> tuple[str, ...]:
+def references(value: Any, place: str, never: str = _NOT_ITSELF) -> tuple[str, ...]:
     """A list of references to secrets."""
     if not isinstance(value, list):
-        raise ConfigError(f"{place}: expected an array, each item {_REFERENCES}")
-    return tuple(reference(item, f"{place}[{index}]") for index, item in enumerate(value))
+        raise ConfigError(f"{place}: expected an array, each item env:NAME or file:PATH, {never}")
+    return tuple(reference(item, f"{place}[{index}]", never) for index, item in enumerate(value))
+
+
+url_reference = partial(reference, never=_NO_URL)
+"""Where the URL of a service is stored."""
+
+url_references = partial(references, never=_NO_URL)
+"""A list of references to URLs."""
 
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")

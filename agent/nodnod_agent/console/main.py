@@ -7,7 +7,17 @@ import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
-from nodnod_agent.console import check, completion, demo, events, members, secret, stat, tokens
+from nodnod_agent.console import (
+    alerts,
+    check,
+    completion,
+    demo,
+    events,
+    members,
+    secret,
+    stat,
+    tokens,
+)
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.credentials import CredentialsError
 from nodnod_agent.console.output import print_error
@@ -21,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     members.COMMAND,
     events.COMMAND,
     check.COMMAND,
+    alerts.COMMAND,
     secret.COMMAND,
     tokens.COMMAND,
     demo.COMMAND,

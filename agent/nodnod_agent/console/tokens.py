@@ -5,14 +5,12 @@ import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from nodnod_agent.auth.secrets import read_secret
 from nodnod_agent.config import validators
-from nodnod_agent.config.sources import gather
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.console.command import Command, Status
-from nodnod_agent.console.credentials import reason
+from nodnod_agent.console.configuration import DEFAULT_CONFIG, read_configuration
 from nodnod_agent.console.output import print_error
 
 ROLES = ("read",)
@@ -20,7 +18,6 @@ DEFAULT_TTL = "12h"
 MAX_TTL = timedelta(days=3660)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DEFAULT_CONFIG = "./conf/conf.json"
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -53,7 +50,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         "--config",
         metavar="PATH",
         help="configuration of an agent; the first of its auth.secrets signs the token "
-        f"(default: NODNOD_AUTH_SECRETS, NODNOD_CONFIG, {_DEFAULT_CONFIG})",
+        f"(default: NODNOD_AUTH_SECRETS, NODNOD_CONFIG, {DEFAULT_CONFIG})",
     )
 
 
@@ -78,18 +75,8 @@ def _reference(args: Namespace) -> tuple[str, str]:
     """Return where the signing secret is, and which setting says so. Raises ConfigError."""
     if args.secret is not None:
         return validators.reference(args.secret, "--secret"), "--secret"
-    path = args.config or os.environ.get("NODNOD_CONFIG") or _DEFAULT_CONFIG
-    try:
-        data: bytes | None = Path(path).read_bytes()
-    except FileNotFoundError:
-        if path != _DEFAULT_CONFIG:
-            raise ConfigError(f"{path}: no such file") from None
-        data = None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {reason(error)}") from None
     # The environment takes precedence over the file, but --config over the environment.
-    environment = {} if args.config else os.environ
-    given = gather({}, environment, data, path)
+    given = read_configuration(args.config, {} if args.config else os.environ)
     references = given.values.get("auth_secrets", ())
     if not references:
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""Alerts: the rules, and the judge of this node's own."""
+"""Alerts: problems of nodes, and telling people of them once."""
