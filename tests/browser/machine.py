@@ -45,6 +45,8 @@ class SimulatedNode:
         """Who has kept its past while it is silent, and until when."""
         self.detail: dict[str, Any] = {}
         """Sections that replace the usual ones."""
+        self.forgotten: tuple[str, ...] = ()
+        """Fields that its history lacks."""
         self.version = 2
         self.tags: dict[str, str] = {}
         self.cores = rng.choice([4, 8, 8, 16, 32])
@@ -109,7 +111,7 @@ class SimulatedNode:
         moments = [now - i * every for i in range(seconds // every)][::-1]
         traffic = [self.traffic_at(moment) for moment in moments]
         memory = round(100 * self._memory, 2)
-        return {
+        history = {
             "every": float(every),
             "end": now,
             "cpuUsed": [self.cpu_at(moment) for moment in moments],
@@ -117,7 +119,10 @@ class SimulatedNode:
             "recvBytes": traffic,
             "sentBytes": [round(value * 0.4, 1) for value in traffic],
             "load1": [round(self.cpu_at(moment) * self.cores / 100, 2) for moment in moments],
+            "readBytes": [round(value * 0.7, 1) for value in traffic],
+            "writeBytes": [round(value * 0.2, 1) for value in traffic],
         }
+        return {name: value for name, value in history.items() if name not in self.forgotten}
 
     def _sections(self, now: float) -> dict[str, Any]:
         cpu, traffic = self.cpu_at(now), self.traffic_at(now)

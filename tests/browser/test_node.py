@@ -221,7 +221,15 @@ async def test_custom_numbers_are_text_with_what_is_wrong_beside_them(page: Page
         await expect(rows).to_have_count(3)
         await expect(rows.nth(0)).to_have_text("a.proma.prom▲ line 3 is <b>")
         await expect(rows.nth(1)).to_have_text("jobs (queue=<b>)12.5a.prom")
-        await expect(rows.nth(2)).to_contain_text("age1e+300b.json▲ stale: of 14 Nov 2023")
+        await expect(rows.nth(2)).to_contain_text("age1e+300b.json▲ stale: written 14 Nov 2023")
+
+
+async def test_the_chart_of_the_disks_shows_what_the_node_remembers(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+
+        line = page.locator(".chart", has_text="Disk I/O").locator(".line.first")
+        await expect(line).to_have_attribute("d", re.compile("^M0 .*L299 "))
 
 
 async def test_of_many_custom_numbers_some_are_shown_and_the_rest_counted(page: Page) -> None:
@@ -292,6 +300,18 @@ async def test_rows_that_the_node_left_out_are_counted(page: Page) -> None:
         await expect(
             page.locator("[data-section] .note:visible").get_by_text("more")
         ).to_have_count(1)
+
+
+async def test_a_node_that_does_not_remember_its_disks_has_their_chart_from_now_on(
+    page: Page,
+) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].forgotten = ("readBytes", "writeBytes")
+        await page.goto(f"{cluster.url}#/node/a")
+
+        chart = page.locator(".chart", has_text="Disk I/O")
+        await expect(chart.locator(".key .value").first).to_have_text("80.1\u00a0KiB/s")
+        await expect(chart.locator(".line.first")).not_to_have_attribute("d", re.compile("M0 "))
 
 
 async def test_the_view_of_a_node_shows_that_it_went_down(page: Page) -> None:

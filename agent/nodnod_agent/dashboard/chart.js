@@ -15,7 +15,7 @@ export class Chart {
    * distinguish them. `unit` formats a value. `top` is the value at the upper edge, or a function
    * that computes it from the largest value drawn.
    */
-  constructor({ title, lines, unit, top, crosshair, note = "" }) {
+  constructor({ title, lines, unit, top, crosshair }) {
     Object.assign(this, { title, lines, unit, top, crosshair });
     this.span = 300;
     this.end = 0;
@@ -28,7 +28,7 @@ export class Chart {
     this.times = Array.from({ length: TICKS }, () => el("span", {}));
     this.hairlineTime = el("span", { class: "hairline-time" });
     this.hairline = el("div", { class: "hairline", "aria-hidden": "true" });
-    this.plot = this.#plot(note);
+    this.plot = this.#plot();
     this.element = el(
       "figure",
       { class: "chart" },
@@ -119,7 +119,7 @@ export class Chart {
     return series.columns(end, each, 1)[0];
   }
 
-  #plot(note) {
+  #plot() {
     const drawing = svg(
       "svg",
       {
@@ -139,7 +139,6 @@ export class Chart {
       "div",
       { class: "plot", tabindex: "0", role: "slider", "aria-label": label },
       drawing,
-      el("span", { class: "note" }, note),
       this.hairline,
     );
   }

@@ -30,7 +30,8 @@ export class EventList {
     arrange(this.list, newest.map(({ element }) => element));
     show(this.element, newest.length > 0);
     const last = newest[0]?.event;
-    write(this.title, last ? `Events · last: ${last.node} ${last.kind}` : "Events");
+    const when = last && moment(last.at - offset);
+    write(this.title, last ? `Events · last: ${last.node} ${last.kind}, ${when}` : "Events");
   }
 }
 

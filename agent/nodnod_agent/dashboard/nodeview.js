@@ -26,6 +26,8 @@ const HISTORY_FIELDS = {
   recvBytes: "recv",
   sentBytes: "sent",
   load1: "load",
+  readBytes: "read",
+  writeBytes: "write",
 };
 
 /** A stacked device counts the I/O of the disks below it again. */
@@ -176,11 +178,9 @@ export class NodeView {
     if (node.detail !== undefined) {
       this.detail = node.detail;
       this.detailAt = now;
-      const disks = Object.entries(node.detail.diskio ?? {});
-      const physical = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
-      const sum = (field) => physical.reduce((total, disk) => total + (disk[field] ?? 0), 0);
-      this.series.read.put(now, sum("readBytes"));
-      this.series.write.put(now, sum("writeBytes"));
+      if (node.history?.readBytes === undefined) {
+        this.#putDisks(node.detail.diskio ?? {}, now); // an agent of 2.0 does not remember them
+      }
     } else {
       // A node without details may still report CPU and memory.
       const ok = node.error === "";
@@ -190,6 +190,14 @@ export class NodeView {
       }
     }
     this.repaint();
+  }
+
+  #putDisks(diskio, now) {
+    const disks = Object.entries(diskio);
+    const physical = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
+    const sum = (field) => physical.reduce((total, disk) => total + (disk[field] ?? 0), 0);
+    this.series.read.put(now, sum("readBytes"));
+    this.series.write.put(now, sum("writeBytes"));
   }
 
   #receiveHistory(answer) {
@@ -216,7 +224,9 @@ export class NodeView {
 
   #fill(history, now) {
     for (const [field, kind] of Object.entries(HISTORY_FIELDS)) {
-      this.series[kind].fill(now, history.every, history[field] ?? []);
+      if (history[field] !== undefined) {
+        this.series[kind].fill(now, history.every, history[field]);
+      }
     }
   }
 
@@ -224,12 +234,11 @@ export class NodeView {
     const line = (name, kind) => ({ name, series: this.series[kind] });
     const traffic = [line("received", "recv"), line("sent", "sent")];
     const disk = [line("read", "read"), line("written", "write")];
-    const note = "since you opened this";
     return [
       { title: "CPU", lines: [line("used", "cpu")], unit: percent, top: 100 },
       { title: "Memory", lines: [line("used", "memory")], unit: percent, top: 100 },
       { title: "Network", lines: traffic, unit: rate, top: binaryTop(1024) },
-      { title: "Disk I/O", lines: disk, unit: rate, top: binaryTop(1024), note },
+      { title: "Disk I/O", lines: disk, unit: rate, top: binaryTop(1024) },
       { title: "Load", lines: [line("1 min", "load")], unit: number, top: roundTop(1) },
     ].map((chart) => new Chart({ ...chart, crosshair }));
   }

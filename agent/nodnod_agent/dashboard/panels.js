@@ -94,7 +94,7 @@ class Services {
         { head: "Service", kind: "words", of: ({ name }) => name },
         { head: "State", kind: "words", of: ({ state }) => `▲ ${state}` },
         { head: "Since", kind: "words", of: ({ since }) => moment(since) },
-        { head: "Restarts", kind: "number", of: ({ restarts }) => whole(restarts) },
+        { head: "Restarts", kind: "number minor", of: ({ restarts }) => whole(restarts) },
         { head: "", kind: "trouble", of: lastEnd },
       ],
       "No service has failed.",
@@ -187,12 +187,12 @@ class Containers {
       { head: "Of limit", kind: "number minor", of: ({ cpuOfLimit }) => percent(cpuOfLimit) },
       { head: "Memory", kind: "number", of: ({ memoryUsed }) => bytes(memoryUsed) },
       { head: "Of limit", kind: "number minor", of: (row) => percent(ofLimit(row)) },
-      { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
-      { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
+      { head: "Received", kind: "number minor", of: ({ recvBytes }) => rate(recvBytes) },
+      { head: "Sent", kind: "number minor", of: ({ sentBytes }) => rate(sentBytes) },
       { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
       { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
-      { head: "Processes", kind: "number minor", of: ({ processes }) => number(processes) },
-      { head: "Restarts", kind: "number minor", of: ({ restarts }) => number(restarts) },
+      { head: "Processes", kind: "number minor", of: ({ processes }) => whole(processes) },
+      { head: "Restarts", kind: "number minor", of: ({ restarts }) => whole(restarts) },
       { head: "Since", kind: "words minor", of: ({ since }) => moment(since) },
       { head: "Image", kind: "words minor", of: ({ image }) => image ?? "" },
     ]);
@@ -231,7 +231,7 @@ function customRows({ files, numbers }) {
       name: series(one),
       value: exact(one.value),
       file: one.file,
-      note: old.has(one.file) ? `▲ stale: of ${moment(old.get(one.file))}` : "",
+      note: old.has(one.file) ? `▲ stale: written ${moment(old.get(one.file))}` : "",
     })),
   ];
   const more = numbers.length - MOST_CUSTOM;
@@ -256,6 +256,6 @@ export const PANELS = [
   { section: "services", title: "Services", Drawing: Services, size: "wide" },
   { section: "sensors", title: "Sensors", Drawing: Sensors },
   { section: "gpu", title: "GPUs", Drawing: Gpus },
-  { section: "containers", title: "Containers", Drawing: Containers, size: "wide" },
+  { section: "containers", title: "Containers", Drawing: Containers, size: "full" },
   { section: "custom", title: "Custom numbers", Drawing: Custom, size: "wide", optional: true },
 ];
