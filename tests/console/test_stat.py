@@ -172,6 +172,17 @@ def test_the_highest_of_a_long_past_are_those_that_the_agent_knows(
     assert lines[3][-8:] == ["10.0", "%", "10.0", "%", "99.0", "%", "10.0", "%"]
 
 
+def test_a_narrow_terminal_shows_the_numbers_of_the_past_without_sparklines(
+    v2: Threaded[V2Server], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    v2.server.nodes = [with_detail()]
+    assert main(["stat", "--server", v2.address, "--history", "3600"]) == 0
+    _, _, details = capsys.readouterr().out.partition("\n\n")
+    lines = [line.split() for line in details.splitlines()]
+    assert lines[3] == ["cpuUsed", "10.0", "%", "20.0", "%", "30.0", "%", "30.0", "%"]
+
+
 @pytest.mark.parametrize(
     "past", [{"every": 0, "end": 1, "load1": [1]}, {"every": 1, "end": 1, "load1": ["x"]}, {}]
 )

@@ -92,6 +92,20 @@ def test_sums_are_a_table_with_the_errors_below(agent: Threaded[V2Server], capsy
     assert (request["nodes"], request["detail"]) == (["*"], ["system"])
 
 
+def test_a_narrow_terminal_shows_the_sums_without_sizes(
+    agent: Threaded[V2Server], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["stat", "--by", "role", "--server", agent.address]) == 1
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[2] == "db 3 1 18.0 % 25.0 % 10.0 %"
+
+
+def test_a_tag_that_no_node_has_is_named(agent: Threaded[V2Server], capsys: Capture) -> None:
+    main(["stat", "--by", "rolle", "--server", agent.address])
+    assert "none of these nodes has the tag rolle\n" in capsys.readouterr().out
+
+
 def test_sums_are_csv(agent: Threaded[V2Server], capsys: Capture) -> None:
     main(["stat", "--by", "role", "--csv", "--server", agent.address])
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))

@@ -25,6 +25,9 @@ _HOUR = 3600
 _NUMBERS_WIDTH = 70
 """Characters of a line of the past beside its sparkline."""
 
+_LEAST_CELLS = 10
+"""Characters of the shortest sparkline; where there is no room for it, there is none."""
+
 
 class _Past(msgspec.Struct):
     """A history object with any series."""
@@ -79,22 +82,26 @@ def _history(node: NodeStats, width: int, now: float) -> Iterator[RenderableType
     series = past.series
     span = max(map(len, series.values()), default=0) * past.every
     steps = f"by {human_span(past.every)}" if span > _HOUR else ""
-    kept = kept_text(past.kept_by, past.end, now)
-    table = _history_table(f"The last {human_span(span)}{kept}", steps)
+    title = f"The last {human_span(span)}"
+    if kept := kept_text(past.kept_by, past.end, now):
+        yield Text(title + kept, "bold")
+        title = ""
+    room = width - _NUMBERS_WIDTH
+    table = _history_table(title, steps if room >= _LEAST_CELLS else None)
     for name, values in series.items():
         known = _known(values)
         if not known or (name.endswith("Max") and name[:-3] in series):
             continue
         write = _writer(name)
-        cells = downsample(values, max(10, width - _NUMBERS_WIDTH), round(past.end / past.every))
         highest = max(known + _known(series.get(f"{name}Max", [])))
         top = 100.0 if _in_percent(name) else max(known)
         mean = sum(known) / len(known)
-        table.add_row(
-            Text(plain(name)),
-            Text(sparkline(cells, top), "cyan"),
-            *map(write, (min(known), mean, highest, known[-1])),
-        )
+        numbers = map(write, (min(known), mean, highest, known[-1]))
+        line = []
+        if room >= _LEAST_CELLS:
+            cells = downsample(values, room, round(past.end / past.every))
+            line.append(Text(sparkline(cells, top), "cyan"))
+        table.add_row(Text(plain(name)), *line, *numbers)
     yield table
 
 
@@ -102,10 +109,12 @@ def _known(values: list[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _history_table(title: str, steps: str) -> Table:
+def _history_table(title: str, steps: str | None) -> Table:
+    """A table of the numbers; with a column of sparklines under the title ``steps``, if not None."""
     table = headed_table((0, 0, 0, 1))
     table.add_column(title, no_wrap=True)
-    table.add_column(steps, no_wrap=True)
+    if steps is not None:
+        table.add_column(steps, no_wrap=True)
     for name in ("Lowest", "Mean", "Highest", "Last"):
         table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -20,6 +20,9 @@ from nodnod_client.sections import Cores
 SECTION = "system"
 """The section that has the number of cores."""
 
+WIDE = 80
+"""Characters of the narrowest terminal where sizes are shown."""
+
 _NONE = "-"
 """What stands for no value."""
 
@@ -72,17 +75,22 @@ class SumsByTag:
 
     @property
     def _view(self) -> View:
-        def view(answer: Answer, *, width: int, when: str) -> Group:  # fits anywhere
-            sums = headed_table((0, 0, 0, 1))
-            sums.add_column(plain(self.key), min_width=8, overflow="fold")
-            for title in ("Nodes", "Down", "CPU", "Memory", "", "Disk", ""):
-                justify = "left" if title == "" else "right"
-                sums.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-            for one in self.of(answer):
-                sums.add_row(*_cells(one))
+        def view(answer: Answer, *, width: int, when: str) -> Group:
+            table = headed_table((0, 0, 0, 1))
+            table.add_column(plain(self.key), min_width=8, overflow="fold")
+            sizes = width >= WIDE
+            for title in ("Nodes", "Down", "CPU", "Memory", "Disk"):
+                table.add_column(title, justify="right", no_wrap=True)
+                if sizes and title in ("Memory", "Disk"):
+                    table.add_column("", no_wrap=True)
+            sums = self.of(answer)
+            for one in sums:
+                table.add_row(*_cells(one, sizes=sizes))
             nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
-            errors = error_lines((node.name, node.error) for node in nodes)
-            return Group(sums, *errors, Text(summary(answer, when), style="dim"))
+            notes = error_lines((node.name, node.error) for node in nodes)
+            if all(one.value is None for one in sums):
+                notes.append(Text(f"none of these nodes has the tag {self.key}", "yellow"))
+            return Group(table, *notes, Text(summary(answer, when), style="dim"))
 
         return view
 
@@ -158,20 +166,21 @@ def _cores(node: NodeStats) -> float:
     return max(0, system.cpu_limit or system.cores.logical)
 
 
-def _cells(one: Sums) -> list[Text]:
+def _cells(one: Sums, *, sizes: bool) -> list[Text]:
     cells = [
         Text(_NONE, "dim") if one.value is None else Text(plain(one.value), "bold"),
         Text(str(one.nodes)),
         Text(str(one.down), "bold red" if one.down else "dim"),
     ]
-    if one.cpu_used is None:
-        return [*cells, *(Text(text, "dim") for text in (_NONE, _NONE, "", _NONE, ""))]
-    cells.append(_share(one.cpu_used))
+    unknown = one.cpu_used is None
+    cells.append(Text(_NONE, "dim") if one.cpu_used is None else _share(one.cpu_used))
     for share, used, total in (
         (one.memory_used_percent, one.memory_used, one.memory_total),
         (one.disk_used_percent, one.disk_used, one.disk_total),
     ):
-        cells += [_share(share), Text(human_part(used, total))]
+        cells.append(Text(_NONE, "dim") if unknown else _share(share))
+        if sizes:
+            cells.append(Text("" if unknown else human_part(used, total)))
     return cells
 
 

@@ -93,7 +93,7 @@ def test_every_section_fits_every_width(width: int) -> None:
         "db.service",
         "jobs (node=a, queue=mail)      3  jobs.prom",
         "jobs.prom  line 7 is no metric",
-        "old.json  STALE 1157 d",
+        "old.json  STALE, written 1157 d ago",
         "link.prom  not a regular file",
         "Tesla  75.0 %  1.0/4.0 GiB  70 °C  150 W",
         "4 cores (2 physical), up for 15 min",
@@ -177,7 +177,7 @@ def test_a_node_without_details_shows_why(fields: dict[str, Any], words: str) ->
 
 def test_the_head_shows_the_numbers() -> None:
     text = str(head(node(), None, NOW))
-    assert text.startswith("kyle\nCPU ━━━━──── 53.0 %   memory ━━━━──── 50.0 %")
+    assert text.startswith("kyle\nCPU ━━── 53.0 %   memory ━━── 50.0 %   disk")
 
 
 def test_the_head_of_a_node_with_an_error_shows_the_reason_and_the_last_numbers() -> None:

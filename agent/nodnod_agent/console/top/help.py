@@ -44,7 +44,7 @@ class Help(ModalScreen[None]):
     DEFAULT_CSS = """
     Help { align: center middle; }
     Help VerticalScroll {
-        width: 76; height: auto; max-height: 100%; padding: 0 2; border: round $primary;
+        width: 76; max-width: 100%; height: auto; max-height: 100%; padding: 0 2; border: round $primary;
         background: $surface;
     }
     Help Static { width: 1fr; height: auto; }

@@ -57,7 +57,7 @@ def head(
         text.append("last  ", "dim")
     shares = (node.cpu_used, node.memory_used_percent, node.disk_used_percent)
     for name, share in zip(("CPU", "memory", "disk"), shares, strict=True):
-        text.append(f"{name} ", "dim").append_text(meter(share, 8))
+        text.append(f"{name} ", "dim").append_text(meter(share, 4))
         text.append(f" {percent(share)}   ", level_style(share))
     return text
 

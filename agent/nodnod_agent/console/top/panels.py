@@ -326,7 +326,7 @@ def _custom(custom: Custom, width: int, now: float) -> RenderableType:
     for file in custom.files:
         note = Text(plain(file.name))
         if file.stale and file.modified is not None:
-            note.append(f"  STALE {human_span(now - file.modified)}", "bold yellow")
+            note.append(f"  STALE, written {human_span(now - file.modified)} ago", "bold yellow")
         if file.error is not UNSET:
             note.append(f"  {plain(file.error)}", "red")
         if len(note) > len(file.name):
