@@ -59,7 +59,7 @@ class NoEvents(EventExchange[Link]):
     ) -> tuple[dict[str, Any] | None, bool]:
         return None, False
 
-    def take(self, told: Any, teller: str) -> bool:
+    def told(self, peer: Link, answer: PeerAnswer, teller: str) -> bool:
         return False
 
 

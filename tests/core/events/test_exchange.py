@@ -135,6 +135,21 @@ def test_of_a_flood_a_part_is_examined_and_answers_are_limited(
     assert "events" in ask(own, peer, eventsHave="")
 
 
+def test_a_flood_of_requests_does_not_keep_out_what_a_peer_answers(
+    own: GossipAgent, peer: GossipAgent, clock: FakeClock
+) -> None:
+    own.connect(peer)
+    own.gossip.start()
+    write(peer, "news")
+    for second in range(10):
+        flood = [event(number, "o", at=4e9) for number in range(EXAMINED_PER_SECOND)]
+        ask(own, peer, events=flood)
+        ask(own, peer, events=[event(second)])
+        clock.advance(1)
+    assert len(digests(own, peer)) == 1
+    assert len(own.gossip.events.log) == 1
+
+
 def test_an_answer_tells_which_process_was_at_the_address_before(
     own: GossipAgent, peer: GossipAgent
 ) -> None:

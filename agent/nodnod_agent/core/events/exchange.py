@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Raw
 
-from nodnod_agent.core.events.log import MAX_EVENTS, EventLog, EventRefused, Record, within
+from nodnod_agent.core.events.log import EventLog, EventRefused, Record, within
 from nodnod_agent.core.interfaces import Clock
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.messages import Join, PeerAnswer
@@ -26,7 +26,10 @@ LISTS_PER_SECOND = 4
 """Answers with what another agent lacks; each costs a millisecond."""
 
 EXAMINED_PER_SECOND = 512
-"""Events of others that are examined, some 10 us each; the rest comes again."""
+"""Events that are examined of all requests together, and of the answers of each peer; some 25 us each.
+
+The rest comes again. Whoever floods us with requests cannot keep out what peers answer us.
+"""
 
 COMPARED_FOR = 60.0
 """Seconds until logs are compared again after that brought neither side anything."""
@@ -62,7 +65,8 @@ class EventExchange(Generic[Peer]):
         """Both digests after a comparison that changed neither, and until when not to repeat it."""
         self._comparisons = RateLimit(1)
         self._lists = RateLimit(LISTS_PER_SECOND)
-        self._examined = RateLimit(EXAMINED_PER_SECOND)
+        self._of_requests = RateLimit(EXAMINED_PER_SECOND)
+        self._of_answers: dict[Peer, RateLimit] = {}
         self._complaints = RateLimit(1, per=COMPLAIN_EVERY)
 
     def knows(self, peer: Peer) -> bool:
@@ -71,7 +75,7 @@ class EventExchange(Generic[Peer]):
 
     def forget(self, peer: Peer) -> None:
         """Forget a peer whose link is down."""
-        for by_peer in (self._digests, self._sent, self._compared):
+        for by_peer in (self._digests, self._sent, self._compared, self._of_answers):
             by_peer.pop(peer, None)
         self._deaf.discard(peer)
 
@@ -90,7 +94,7 @@ class EventExchange(Generic[Peer]):
 
     def asked(self, join: Join, teller: str) -> tuple[Fields, bool]:
         """Take the fields of a request; returns those of its answer, and whether there was news."""
-        news = self.take(join.events, teller)
+        news = self._take(join.events, teller, self._of_requests)
         if not join.events_digest:
             return {}, news
         fields: Fields = {"eventsDigest": self.log.digest}
@@ -105,7 +109,7 @@ class EventExchange(Generic[Peer]):
         there was news."""
         was = self._sent.pop(peer, "")
         before = self.log.digest, self._digests.get(peer)
-        news = self.take(answer.events, teller)
+        news = self.told(peer, answer, teller)
         theirs = answer.events_digest
         if not theirs:
             if was and not answer.error and answer.members is None:
@@ -138,18 +142,20 @@ class EventExchange(Generic[Peer]):
         known = digests == [ours, theirs] and self._clock.time() < until
         return theirs not in ("", ours) and not known
 
-    def take(self, told: list[Raw] | None, teller: str) -> bool:
-        """Take the events that another agent tells; whether there was news."""
-        if not told:
-            return False
-        now, news, examined = self._clock.time(), False, 0
-        for raw in told[: min(MAX_EVENTS, self._examined.left(now))]:
-            examined += 1
+    def told(self, peer: Peer, answer: PeerAnswer, teller: str) -> bool:
+        """Take the events in an answer, if only to no request; whether there was news."""
+        limit = self._of_answers.setdefault(peer, RateLimit(EXAMINED_PER_SECOND))
+        return self._take(answer.events, teller, limit)
+
+    def _take(self, told: list[Raw] | None, teller: str, limit: RateLimit) -> bool:
+        now, news = self._clock.time(), False
+        examined = (told or [])[: limit.left(now)]
+        limit.take(now, len(examined))
+        for raw in examined:
             try:
                 news |= self.log.merge(bytes(raw))
             except EventRefused as error:
                 self._complain(teller, str(error))
-        self._examined.take(now, examined)
         return news
 
     def _beyond(self, have: str, teller: str) -> list[Record]:

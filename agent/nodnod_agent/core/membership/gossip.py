@@ -190,7 +190,7 @@ class Gossip:
         if probed:
             self._probed = None
         if not self._unanswered[link]:
-            if self.events.take(answer.events, teller):
+            if self.events.told(link, answer, teller):
                 self._spread()
             if answer.member is not None and answer.member.state == "left":
                 self._take(answer.member, teller)
