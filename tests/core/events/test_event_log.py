@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from core.gossip_harness import NOW
 from nodnod_agent.core.events import log as log_module
-from nodnod_agent.core.events.log import AHEAD, MAX_EVENTS, MAX_OF_ORIGIN, EventLog, EventRefused
+from nodnod_agent.core.events.log import (
+    AHEAD,
+    MAX_EVENTS,
+    MAX_OF_ORIGIN,
+    MAX_SIZE,
+    EventLog,
+    EventRefused,
+)
 from simulation.clock import FakeClock
 from strategies import documents, examples
 
@@ -168,6 +175,14 @@ def test_what_no_agent_writes_is_refused_with_the_field(told: dict[str, Any], wh
     assert len(events) == 0
 
 
+def test_numbers_cannot_make_an_event_longer_than_others_take() -> None:
+    numbers = json.dumps(event(1, **{f"x{number}": 0 for number in range(60)}))
+    told = numbers.replace(": 0", ": 1e15").encode()
+    assert len(told) < MAX_SIZE
+    with pytest.raises(EventRefused, match="more than 1000"):
+        event_log().merge(told)
+
+
 def test_unknown_kinds_are_taken() -> None:
     assert tell(event_log(), event(kind="alert-fired")) == 1
 
@@ -177,6 +192,15 @@ def test_own_texts_are_made_printable_and_cut() -> None:
     record = events.write("reloaded", "a\nb" * 100, "x\x1b[2J" + "y" * 300, instance="i1")
     assert other.merge(record.text)
     assert record.event.text == "x\ufffd[2J" + "y" * 195
+
+
+@pytest.mark.parametrize("character", ["\U0001f600", "\u8a9e", '"'])
+def test_other_agents_take_what_is_written_in_any_language(character: str) -> None:
+    events, other = event_log("0123456789abcdef"), event_log("other")
+    name = character * 128
+    record = events.write("renamed", name, f"was {name} before; at x:1", instance="i" * 64)
+    assert other.merge(record.text)
+    assert record.event.text.startswith(f"was {character * 40}")
 
 
 def test_the_same_that_several_agents_saw_is_shown_once() -> None:

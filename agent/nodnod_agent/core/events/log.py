@@ -8,12 +8,13 @@ run of an agent that wrote them) the newest 250, and of those the newest 1,000.
 import re
 from base64 import b64decode, b64encode
 from bisect import insort
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from math import isfinite
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nodnod_agent.core.interfaces import Clock
 from nodnod_client.codec import decode_event, encode
@@ -51,6 +52,9 @@ _DIGEST_RANGE = 1 << 64
 STATES = frozenset(("started", "joined", "restarted", "renamed", "up", "down", "left"))
 """The kinds that say what state a node is in from then on."""
 
+Place = tuple[float, str, int]
+"""Time, id and hash of an event: its place in the order of all events."""
+
 _STATE = "state"
 
 _KIND = re.compile(r"[a-z-]{1,32}")
@@ -77,7 +81,7 @@ class Record(Struct, frozen=True):
     repeats: bool
 
     @property
-    def place(self) -> tuple[float, str, int]:
+    def place(self) -> Place:
         """Its place in the order of all events."""
         return self.event.at, self.event.id, self.hash
 
@@ -95,9 +99,10 @@ class EventLog:
         self._written = 0
         self._records: dict[int, Record] = {}
         """By hash, in the order of arrival."""
-        self._order: list[tuple[float, str, int]] = []
+        self._order: list[Place] = []
         """The places of all records, sorted."""
-        self._origins: Counter[str] = Counter()
+        self._origins: dict[str, list[Place]] = {}
+        """Those of each origin, sorted too."""
         self._last: dict[tuple[str, str, str], Record] = {}
         """The record about each topic that arrived last."""
         self._sum = 0
@@ -125,6 +130,7 @@ class EventLog:
         """Note that something has happened, now or ``at`` a time.
 
         ``instance`` is that of the node, ``more`` the number of further nodes that it stands for.
+        The text is cut where it is too long.
         """
         event = Event(
             id=f"{self._origin}-{self._written}",
@@ -136,18 +142,21 @@ class EventLog:
             more=more,
         )
         self._written += 1
+        if (over := len(encode(event)) - MAX_SIZE) > 0:
+            kept = event.text.encode()[:-over].decode(errors="ignore")
+            event = replace(event, text=kept)
         record = self._record(event, encode(event))
         self._keep(record)
         return record
 
     def merge(self, raw: bytes) -> bool:
         """Take an event that another agent tells; whether it is news. Raises EventRefused."""
-        if len(raw) > MAX_SIZE:
-            raise EventRefused(f"an event of {len(raw)} bytes, more than {MAX_SIZE}")
+        _check_size(raw)
         try:
             event, text = decode_event(raw)
         except WireError as error:
             raise EventRefused(f"not an event: {error}") from None
+        _check_size(text)  # numbers may be longer than they were
         if _hash(text) in self._records:
             return False
         _check(event, self._wall())
@@ -211,11 +220,10 @@ class EventLog:
 
     def _keep(self, record: Record) -> bool:
         """Add a record, and drop the one that has to go for it; false if that is itself."""
-        origin = _origin(record.event)
+        of_origin = self._origins.get(_origin(record.event), [])
         leaving = None
-        if self._origins[origin] >= MAX_OF_ORIGIN:
-            of_origin = (one for one in self._order if _origin_of(one[1]) == origin)
-            leaving = next(of_origin)
+        if len(of_origin) >= MAX_OF_ORIGIN:
+            leaving = of_origin[0]
         elif len(self._order) >= MAX_EVENTS:
             leaving = self._order[0]
         if leaving is not None and record.place < leaving:
@@ -225,19 +233,19 @@ class EventLog:
         self._records[record.hash] = record
         self._last[_topic(record.event)] = record
         insort(self._order, record.place)
-        self._origins[origin] += 1
+        insort(self._origins.setdefault(_origin(record.event), of_origin), record.place)
         self._sum = (self._sum + record.hash) % _DIGEST_RANGE
         if leaving is not None:
             self._drop(leaving)
         return True
 
-    def _drop(self, place: tuple[float, str, int]) -> None:
+    def _drop(self, place: Place) -> None:
         self._order.remove(place)
         record = self._records.pop(place[2])
         topic, origin = _topic(record.event), _origin(record.event)
         if self._last.get(topic) is record:
             del self._last[topic]
-        self._origins[origin] -= 1
+        self._origins[origin].remove(place)
         if not self._origins[origin]:
             del self._origins[origin]
         self._sum = (self._sum - record.hash) % _DIGEST_RANGE
@@ -252,6 +260,11 @@ def within(records: Iterable[Record], size: int) -> list[Record]:
             break
         kept.append(record)
     return kept
+
+
+def _check_size(text: bytes) -> None:
+    if len(text) > MAX_SIZE:
+        raise EventRefused(f"an event of {len(text)} bytes, more than {MAX_SIZE}")
 
 
 def _check(event: Event, now: float) -> None:
@@ -296,11 +309,7 @@ def _topic(event: Event) -> tuple[str, str, str]:
 
 
 def _origin(event: Event) -> str:
-    return _origin_of(event.id)
-
-
-def _origin_of(event_id: str) -> str:
-    return event_id.rpartition("-")[0]
+    return event.id.rpartition("-")[0]
 
 
 def _hash(text: bytes) -> int:
