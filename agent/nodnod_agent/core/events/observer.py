@@ -7,6 +7,7 @@ them for nodes that do not.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -38,7 +39,11 @@ all that wait."""
 
 TICK = 0.5
 
-MAX_MET = 8192
+MAX_KNOWN = 8192
+"""Nodes that are remembered, up or down; names may be made up."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 class _Sight(Struct):
@@ -78,7 +83,7 @@ class Observer:
         self._sights: dict[tuple[str, str], _Sight] = {}
         self._met: dict[str, str] = {}
         """The instance of each node when it was last up."""
-        self._down: set[tuple[str, str]] = set()
+        self._down: dict[tuple[str, str], None] = {}
         """Nodes that were down for longer than the grace, by name and instance."""
         self._allowed, self._allowed_at = float(BURST), self._started
         self._timer: Timer | None = None
@@ -90,23 +95,20 @@ class Observer:
             if sight.node == node and sight.kind in ("down", "left"):
                 del self._sights[sight.node, sight.instance]
         if about in self._down:
-            self._down.discard(about)
+            del self._down[about]
             self._see("up", node, instance, "")
         elif self._met.get(node) != instance:
-            self._down = {one for one in self._down if one[0] != node}
+            self._down = {one: None for one in self._down if one[0] != node}
             if self._clock.time() - self._started >= SETTLED:
                 self._see("joined", node, instance, "")
-        self._met.pop(node, None)
-        if len(self._met) >= MAX_MET:
-            del self._met[next(iter(self._met))]
-        self._met[node] = instance
+        _remember(self._met, node, instance)
 
     def down(self, node: str, instance: str, reason: str, *, left: bool) -> None:
         """A node cannot be asked any more; it has said goodbye, or there is a ``reason``."""
         sight = self._sights.get((node, instance))
         if sight is not None and sight.kind == "up":  # the log still says that it is down
             del self._sights[node, instance]
-            self._down.add((node, instance))
+            _remember(self._down, (node, instance), None)
         elif self._met.get(node) == instance:
             self._see("left" if left else "down", node, instance, "" if left else reason)
 
@@ -130,7 +132,7 @@ class Observer:
             if waited < 0:
                 continue
             if sight.kind == "down":
-                self._down.add(about)
+                _remember(self._down, about, None)
             if self._is_known(sight):
                 del self._sights[about]
             elif waited >= turn:
@@ -173,7 +175,7 @@ class Observer:
         for sight in due:
             self._sights.pop((sight.node, sight.instance), None)
             if sight.kind == "down":
-                self._down.add((sight.node, sight.instance))
+                _remember(self._down, (sight.node, sight.instance), None)
         written = due[:count]
         return [self._event(one, more if one is written[-1] else 0) for one in written]
 
@@ -191,3 +193,11 @@ class Observer:
             at=sight.at,
             more=more,
         )
+
+
+def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:
+    """Note something as the newest; of too much the oldest is forgotten."""
+    known.pop(key, None)
+    if len(known) >= MAX_KNOWN:
+        del known[next(iter(known))]
+    known[key] = value
