@@ -107,6 +107,16 @@ def test_samples_in_time_leave_neither_gap_nor_drift(clocks: list[float], slots:
     assert None not in got
 
 
+@pytest.mark.parametrize("pause", [1.51, 1.6, 1.9, 2.4])
+def test_samples_that_are_all_late_take_as_many_slots_as_their_time(pause: float) -> None:
+    late = [number * pause for number in range(400)]
+    history = filled(1.0, *late, *(late[-1] + number for number in range(1, 61)))
+    got = values(history, 3600, 3600)
+    assert len(got) == pytest.approx(late[-1] + 61, abs=2)
+    assert got[-50:] == pytest.approx([late[-1] + number for number in range(11, 61)])
+    assert None in got
+
+
 def test_setting_the_wall_clock_makes_no_gap() -> None:
     history = HistoryRing(1.0, 3600)
     for clock, wall in ((1, WALL), (2, WALL + 3601), (3, WALL - 3598), (4, WALL - 3597)):

@@ -162,6 +162,10 @@ BAD = {
     "an endless time": (described(lambda one: one.update(end=inf)), "its description is wrong"),
     "a time below 0": (described(lambda one: one.update(end=-1)), "its description is wrong"),
     "no step": (described(lambda one: one["rings"][0].update(every=0)), "description is wrong"),
+    "a slot in the future": (
+        described(lambda one: one["rings"][0].update(ahead=3600)),
+        "description is wrong",
+    ),
     "more slots": (
         described(lambda one: one["rings"][0].update(known=701)),
         "its description and its size differ",

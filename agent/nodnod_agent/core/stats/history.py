@@ -94,7 +94,8 @@ class HistoryRing:
         """Take a sample: ``Sample.clock``, ``Sample.time``, ``Sample.series``.
 
         A repeated sample is ignored: one of its clocks has not moved. If a slot is an interval
-        long, a missed sample is a gap of at least one slot.
+        long, a missed sample is a gap of at least one slot; of several in a row, as much of a gap
+        as they took.
         """
         if not self.known:
             self.due, self.known = clock, 1
@@ -152,7 +153,8 @@ class HistoryRing:
         """Move on to the slot of this moment, and fill those in between."""
         steps = int((clock - self.due) / self.every + 0.5)
         gap = clock - self.clock > MISSED * self._interval
-        if gap and not self.coarse:
+        # Not if the slots are ahead of the time already: all samples may come late.
+        if gap and not self.coarse and clock - self.due >= self.every:
             steps = max(steps, 2)
         if steps < 1:
             return

@@ -24,6 +24,9 @@ MAX_SNAPSHOT = 2_000_000
 AHEAD = 5.0
 """Seconds by which a snapshot may be newer than the wall clock."""
 
+MAX_AHEAD = 2
+"""Slots between the newest sample and the center of its slot; half a slot is usual."""
+
 MAGIC = b"\x93nodnod\n"
 VERSION = 1
 
@@ -52,7 +55,7 @@ class _SavedRing(Struct):
 
     every: Annotated[float, Meta(gt=0, le=604_800)]
     known: Annotated[int, Meta(ge=1, le=1_000_000)]
-    ahead: Annotated[float, Meta(ge=-604_800, le=604_800)]
+    ahead: float
     series: Annotated[list[_SavedSeries], Meta(max_length=64)]
 
 
@@ -139,6 +142,8 @@ def _decode(data: bytes) -> tuple[_Description, list["array[float]"]]:
         for one in ring.series
         for _ in range(1 + one.highest)
     ]
+    if any(abs(ring.ahead) > MAX_AHEAD * ring.every for ring in description.rings):
+        raise SnapshotError("its description is wrong: a newest slot far from the newest sample")
     if 4 * sum(count for count, _ in counts) != len(slots):
         raise SnapshotError("its description and its size differ")
     arrays = []
