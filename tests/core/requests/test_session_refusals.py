@@ -35,6 +35,7 @@ REFUSED: list[tuple[bytes, str, str]] = [
     (b'{"every":1}', "bad_request", "`every` needs an `id`"),
     (b'{"type":2}', "bad_request", "`type` 2 needs the `id`"),
     (b'{"type":2,"id":1}', "no_such_stream", "1"),
+    (b'{"type":4,"events":[' + b"1," * 2**17 + b"1]}", "bad_request", "more than 131072 commas"),
     (b'{"type":4}', "forbidden", "`type` 4 is for agents"),
 ]
 
