@@ -15,15 +15,14 @@ from nodnod_agent.collectors.container_engines import (
     EVERY,
     STUCK,
     Answers,
-    EngineError,
     Engines,
     Known,
     default_sockets,
-    get,
     kubernetes_names,
     parse_containers,
     parse_restarts,
 )
+from nodnod_agent.collectors.unix_http import EngineError, get
 
 ID, OTHER = "0123456789abcdef" * 4, "f" * 64
 DOCKER = [
