@@ -46,8 +46,8 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-class _Sight(Struct):
-    """Something that was seen and is not yet in the log; ``seen`` is on the core's clock."""
+class _Change(Struct):
+    """A change of a node's state that is not yet in the log; ``seen`` is on the core's clock."""
 
     kind: str
     node: str
@@ -80,7 +80,7 @@ class Observer:
         self._wall = wall
         self._late = TURNS * TURN + late * LATE
         self._started = clock.time()
-        self._sights: dict[tuple[str, str], _Sight] = {}
+        self._pending: dict[tuple[str, str], _Change] = {}
         self._met: dict[str, str] = {}
         """The instance of each node when it was last up."""
         self._down: dict[tuple[str, str], None] = {}
@@ -91,9 +91,9 @@ class Observer:
     def up(self, node: str, instance: str) -> None:
         """A node can be asked."""
         about = node, instance
-        for sight in list(self._sights.values()):
-            if sight.node == node and sight.kind in ("down", "left"):
-                del self._sights[sight.node, sight.instance]
+        for change in list(self._pending.values()):
+            if change.node == node and change.kind in ("down", "left"):
+                del self._pending[change.node, change.instance]
         if about in self._down:
             del self._down[about]
             self._see("up", node, instance, "")
@@ -105,9 +105,9 @@ class Observer:
 
     def down(self, node: str, instance: str, reason: str, *, left: bool) -> None:
         """A node cannot be asked any more; it has said goodbye, or there is a ``reason``."""
-        sight = self._sights.get((node, instance))
-        if sight is not None and sight.kind == "up":  # the log still says that it is down
-            del self._sights[node, instance]
+        change = self._pending.get((node, instance))
+        if change is not None and change.kind == "up":  # the log still says that it is down
+            del self._pending[node, instance]
             _remember(self._down, (node, instance), None)
         elif self._met.get(node) == instance:
             self._see("left" if left else "down", node, instance, "" if left else reason)
@@ -119,78 +119,78 @@ class Observer:
 
     def _see(self, kind: str, node: str, instance: str, text: str) -> None:
         now = self._clock.time()
-        self._sights[node, instance] = _Sight(kind, node, instance, text, self._wall(), now)
+        self._pending[node, instance] = _Change(kind, node, instance, text, self._wall(), now)
         if self._timer is None:
             self._timer = self._clock.call_at(now + TICK, self._tick)
 
     def _tick(self) -> None:
         now, rank = self._clock.time(), self._rank()
         turn = rank * TURN if rank < TURNS else self._late
-        due: dict[str, list[_Sight]] = {}
-        for about, sight in list(self._sights.items()):
-            waited = now - sight.seen - GRACE[sight.kind]
+        due: dict[str, list[_Change]] = {}
+        for about, change in list(self._pending.items()):
+            waited = now - change.seen - GRACE[change.kind]
             if waited < 0:
                 continue
-            if sight.kind == "down":
+            if change.kind == "down":
                 _remember(self._down, about, None)
-            if self._is_known(sight):
-                del self._sights[about]
+            if self._is_known(change):
+                del self._pending[about]
             elif waited >= turn:
-                due.setdefault(sight.kind, []).append(sight)
+                due.setdefault(change.kind, []).append(change)
         self._allowed = min(BURST, self._allowed + now - self._allowed_at)
         self._allowed_at = now
         records: list[Record] = []
-        for sights in due.values():
-            records += self._write(sights)
+        for changes in due.values():
+            records += self._write(changes)
         if records:
             self._publish(records)
-        self._timer = self._clock.call_at(now + TICK, self._tick) if self._sights else None
+        self._timer = self._clock.call_at(now + TICK, self._tick) if self._pending else None
 
-    def _is_known(self, sight: _Sight) -> bool:
+    def _is_known(self, change: _Change) -> bool:
         """Whether the log says so already."""
-        state = self._log.state(sight.node, sight.instance)
-        if sight.kind == "joined":
+        state = self._log.state(change.node, change.instance)
+        if change.kind == "joined":
             return state is not None and state.event.kind not in ("down", "left")
-        since = sight.seen - HEARD_BEFORE
-        if state is not None and state.event.kind == sight.kind and state.when >= since:
+        since = change.seen - HEARD_BEFORE
+        if state is not None and state.event.kind == change.kind and state.when >= since:
             return True
         for record in self._log.newest():
             event = record.event
-            if record.when < sight.seen:
+            if record.when < change.seen:
                 return False
-            runs_again = event.node == sight.node and event.instance != sight.instance
-            if (event.more and event.kind == sight.kind) or (runs_again and event.kind in STATES):
+            runs_again = event.node == change.node and event.instance != change.instance
+            if (event.more and event.kind == change.kind) or (runs_again and event.kind in STATES):
                 return True
         return False
 
-    def _write(self, due: list[_Sight]) -> list[Record]:
+    def _write(self, due: list[_Change]) -> list[Record]:
         """Write what was seen, all of one kind; of too many, the last event stands for all that wait."""
         count, more = int(self._allowed), 0
         if not count:
             return []
         if len(due) > count:
-            waiting = [one for one in self._sights.values() if one.kind == due[0].kind]
+            waiting = [one for one in self._pending.values() if one.kind == due[0].kind]
             more, due = len(waiting) - count, [*due[:count], *waiting]
         self._allowed -= min(count, len(due))
-        for sight in due:
-            self._sights.pop((sight.node, sight.instance), None)
-            if sight.kind == "down":
-                _remember(self._down, (sight.node, sight.instance), None)
+        for change in due:
+            self._pending.pop((change.node, change.instance), None)
+            if change.kind == "down":
+                _remember(self._down, (change.node, change.instance), None)
         written = due[:count]
         return [self._event(one, more if one is written[-1] else 0) for one in written]
 
-    def _event(self, sight: _Sight, more: int) -> Record:
-        kind, parts = sight.kind, [sight.text, f"seen by {self._name}"]
-        if kind == "joined" and any(one.event.node == sight.node for one in self._log.newest()):
+    def _event(self, change: _Change, more: int) -> Record:
+        kind, parts = change.kind, [change.text, f"seen by {self._name}"]
+        if kind == "joined" and any(one.event.node == change.node for one in self._log.newest()):
             kind = "restarted"
         if more:
             parts.append(f"and {more} more {'nodes' if more > 1 else 'node'}")
         return self._log.write(
             kind,
-            sight.node,
+            change.node,
             "; ".join(part for part in parts if part),
-            instance=sight.instance,
-            at=sight.at,
+            instance=change.instance,
+            at=change.at,
             more=more,
         )
 
