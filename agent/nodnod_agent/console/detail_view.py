@@ -14,8 +14,7 @@ from nodnod_agent.console.table import cluster_view, headed_table
 from nodnod_agent.console.top.history import downsample, kept_text
 from nodnod_agent.console.top.lines import sparkline
 from nodnod_agent.console.top.node_panel import panel
-from nodnod_agent.console.top.panels import rate
-from nodnod_agent.console.units import human_span, percent, plain
+from nodnod_agent.console.units import human_span, percent, plain, rate
 from nodnod_agent.core.encoding import NO_MATCH, answers_match
 from nodnod_agent.core.question import MATCHED
 from nodnod_client.messages import Answer, NodeStats

@@ -1,6 +1,6 @@
 """The cluster as a table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -56,6 +56,16 @@ def headed_table(padding: tuple[int, int, int, int]) -> Table:
     return Table(
         box=SIMPLE_HEAD, pad_edge=False, padding=padding, show_edge=False, header_style="bold"
     )
+
+
+def panel_table(*left: str, right: Sequence[str]) -> Table:
+    """Return an empty table for a panel: the titles of its columns of words, and of numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in left:
+        table.add_column(title, no_wrap=True, min_width=6)
+    for title in right:
+        table.add_column(title, no_wrap=True, justify="right")
+    return table
 
 
 def error_lines(errors: Iterable[tuple[str, str]]) -> list[Text]:

@@ -26,6 +26,11 @@ def human_bytes(size: float) -> str:
     return f"{rest:.0f} {_UNITS[unit]}" if unit == 0 else f"{rest:.1f} {_UNITS[unit]}"
 
 
+def rate(bytes_per_second: float | None) -> str:
+    """Return a rate like ``5.3 MiB/s``; ``-`` if it is unknown."""
+    return "-" if bytes_per_second is None else f"{human_bytes(bytes_per_second)}/s"
+
+
 def human_part(used: float, total: float) -> str:
     """``5.3/8.0 GiB``: a part and its whole in the unit of the whole, at most 15 characters."""
     whole = human_bytes(total)

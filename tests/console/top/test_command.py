@@ -19,7 +19,7 @@ from doubles.v2_server import V2Server
 from eventually import eventually
 from nodnod_agent.console.main import main
 from nodnod_agent.console.stat_request import StatRequest
-from nodnod_agent.console.top import happenings
+from nodnod_agent.console.top import event_screen
 from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_client.errors import StatFailedError
 
@@ -280,7 +280,7 @@ def test_a_terminal_that_hangs_up_ends_the_command(agents: Agents) -> None:
 async def test_e_shows_events_newest_first_and_new_ones_while_it_is_open(
     server: V2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(happenings, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(event_screen, "LOOK_EVERY", 0.05)
     joined = {"id": "i-1", "at": 1000.0, "node": "kyle", "kind": "joined", "text": "at 10.0.0.1"}
     async with watching(server) as screen:
         await screen.press("e")

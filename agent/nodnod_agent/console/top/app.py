@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from nodnod_agent.console.stat_request import StatRequest, answers
 from nodnod_agent.console.top.details import Details
-from nodnod_agent.console.top.happenings import Happenings
+from nodnod_agent.console.top.event_screen import EventScreen
 from nodnod_agent.console.top.header import ConnectionState
 from nodnod_agent.console.top.help import Help
 from nodnod_agent.console.top.history import SLOTS, slot_length
@@ -101,7 +101,7 @@ class Viewer(App[NodNodError]):
 
     def action_events(self) -> None:
         """Show what has happened in the cluster."""
-        self.push_screen(Happenings(self._client))
+        self.push_screen(EventScreen(self._client))
 
     def action_help(self) -> None:
         """Explain the keys."""

@@ -12,8 +12,16 @@ from rich.text import Text
 from nodnod_agent.console.node_condition import Condition, condition, error_detail
 from nodnod_agent.console.top.history import downsample, kept_text, parse_history
 from nodnod_agent.console.top.lines import sparkline, tag
-from nodnod_agent.console.top.panels import PANELS, rate
-from nodnod_agent.console.units import human_span, level_style, meter, percent, plain, tags_text
+from nodnod_agent.console.top.panels import PANELS
+from nodnod_agent.console.units import (
+    human_span,
+    level_style,
+    meter,
+    percent,
+    plain,
+    rate,
+    tags_text,
+)
 from nodnod_client.messages import NodeStats
 from nodnod_client.sections import SHAPES, truncated
 

@@ -1,13 +1,18 @@
 """The detail sections of a node as text for a terminal: a function per section."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from nodnod_agent.console.table import panel_table
+from nodnod_agent.console.top.workload_panels import (
+    containers_panel,
+    processes_panel,
+    services_panel,
+)
 from nodnod_agent.console.units import (
     counted,
     human_bytes,
@@ -17,10 +22,9 @@ from nodnod_agent.console.units import (
     meter,
     percent,
     plain,
+    rate,
 )
 from nodnod_client.sections import (
-    Container,
-    Containers,
     Cpu,
     Custom,
     CustomNumber,
@@ -31,12 +35,7 @@ from nodnod_client.sections import (
     Memory,
     NetworkIo,
     Pressure,
-    Process,
-    Processes,
-    ProcessSums,
     Sensors,
-    ServiceProblem,
-    Services,
     System,
     used_percent,
 )
@@ -47,54 +46,8 @@ Draw = Callable[[Any, int, float], RenderableType]
 _CORE_WIDTH = 14
 """Characters of one core: number, bar and percentage, with spaces."""
 
-_MAX_CONTAINERS = 20
-"""Containers shown, those that use most CPU first."""
-
-_MAX_PROCESSES = 8
-"""Processes shown of each list."""
-
-_WIDE_PROCESSES = 110
-"""Characters from which a process is shown with all its numbers."""
-
-_WIDE_CONTAINERS = 190
-"""Characters from which a container is shown with all its numbers."""
-
 _MAX_CUSTOM = 200
 """Numbers of custom files shown."""
-
-
-def rate(bytes_per_second: float | None) -> str:
-    """Return a rate like ``5.3 MiB/s``; ``-`` if it is unknown."""
-    return "-" if bytes_per_second is None else f"{human_bytes(bytes_per_second)}/s"
-
-
-_PROCESS_COLUMNS: dict[str, Callable[[Process, float], str]] = {
-    "PID": lambda row, _: str(row.pid),
-    "CPU": lambda row, _: f"{row.cpu:.0f}%",
-    "Memory": lambda row, _: human_bytes(row.rss),
-    "Read": lambda row, _: rate(row.read_bytes),
-    "Written": lambda row, _: rate(row.write_bytes),
-    "Threads": lambda row, _: "-" if row.threads is None else str(row.threads),
-    "State": lambda row, _: plain(row.state, 10) or "-",
-    "Age": lambda row, now: "-" if row.started is None else human_span(now - row.started),
-}
-"""The numbers of a process by their titles; the last argument is the time in Unix seconds."""
-
-
-_CONTAINER_COLUMNS: dict[str, Callable[[Container, float], str]] = {
-    "CPU": lambda row, _: "-" if row.cpu is None else percent(row.cpu),
-    "Of limit": lambda row, _: "-" if row.cpu_of_limit is None else percent(row.cpu_of_limit),
-    "Memory": lambda row, _: "-" if row.memory_used is None else human_bytes(row.memory_used),
-    "Limit": lambda row, _: "-" if row.memory_limit is None else human_bytes(row.memory_limit),
-    "Received": lambda row, _: rate(row.recv_bytes),
-    "Sent": lambda row, _: rate(row.sent_bytes),
-    "Read": lambda row, _: rate(row.read_bytes),
-    "Written": lambda row, _: rate(row.write_bytes),
-    "Processes": lambda row, _: "-" if row.processes is None else str(row.processes),
-    "Restarts": lambda row, _: "-" if row.restarts is None else str(row.restarts),
-    "Age": lambda row, now: "-" if row.since is None else human_span(now - row.since),
-}
-"""The numbers of a container by their titles; the last argument is the time in Unix seconds."""
 
 
 def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
@@ -132,7 +85,9 @@ def _used(name: str, used: int, total: int) -> Text:
 
 
 def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableType:
-    table = _table("Mount", *(("Device",) if width >= 70 else ()), right=("", "Used", "Free", ""))
+    table = panel_table(
+        "Mount", *(("Device",) if width >= 70 else ()), right=("", "Used", "Free", "")
+    )
     for row in rows:
         share = used_percent(row) or 0
         note, style = "", "bold red"
@@ -150,7 +105,7 @@ def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableTy
 
 
 def _network(rows: dict[str, NetworkIo], _width: int, _: float) -> RenderableType:
-    table = _table("Interface", right=("Received", "Sent", "Packets/s", "Errors", "Drops"))
+    table = panel_table("Interface", right=("Received", "Sent", "Packets/s", "Errors", "Drops"))
     for name, row in sorted(rows.items()):
         wrong = [Text(f"{n:.0f}", "red" if n else "dim") for n in (row.errors, row.drops)]
         numbers = (rate(row.recv_bytes), rate(row.sent_bytes), f"{row.packets:.0f}")
@@ -159,7 +114,7 @@ def _network(rows: dict[str, NetworkIo], _width: int, _: float) -> RenderableTyp
 
 
 def _diskio(rows: dict[str, DiskIo], _width: int, _: float) -> RenderableType:
-    table = _table("Disk", right=("Read", "Written", "Reads/s", "Writes/s", "Busy"))
+    table = panel_table("Disk", right=("Read", "Written", "Reads/s", "Writes/s", "Busy"))
     for name, row in sorted(rows.items()):
         busy = row.busy_percent
         table.add_row(
@@ -171,97 +126,13 @@ def _diskio(rows: dict[str, DiskIo], _width: int, _: float) -> RenderableType:
 
 
 def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
-    table = _table("Waiting for", right=("Some", "All"))
+    table = panel_table("Waiting for", right=("Some", "All"))
     for name in ("cpu", "memory", "io"):
         stall = getattr(pressure, name)
         if stall is not None:
             full = "-" if stall.full is None else percent(stall.full)
             table.add_row(name, Text(percent(stall.some), level_style(stall.some)), full)
     return table
-
-
-def _processes(processes: Processes, width: int, now: float) -> RenderableType:
-    sums = processes.sums
-    if sums is not UNSET:
-        matching = processes.matching or []
-        parts: list[RenderableType] = [Text(_sums(sums, processes.count), "dim")]
-        if matching:
-            columns = ("PID", "CPU", "Memory")
-            parts.append(_process_table("Matching", matching, columns, width, now))
-        if (more := sums.count - len(matching)) > 0:
-            parts.append(Text(f"and {more} more", "dim"))
-        return Group(*parts)
-    lists = (
-        ("CPU", processes.by_cpu, ("PID", "CPU", "Memory")),
-        ("memory", processes.by_memory, ("PID", "CPU", "Memory")),
-        ("disk I/O", processes.by_io, ("PID", "Read", "Written")),
-    )
-    tables: list[RenderableType] = [Text(f"{processes.count} processes", "dim")]
-    for what, rows, narrow in lists:
-        if not rows and rows is processes.by_io:
-            continue
-        tables.append(_process_table(f"Most {what}", rows[:_MAX_PROCESSES], narrow, width, now))
-    return Group(*tables)
-
-
-def _process_table(
-    title: str, rows: list[Process], narrow: tuple[str, ...], width: int, now: float
-) -> Table:
-    """A table of processes; where there is little room, only of the columns ``narrow``."""
-    titles = tuple(_PROCESS_COLUMNS) if width >= _WIDE_PROCESSES else narrow
-    table = _table(title, "User", right=titles)
-    table.columns[0].width = max(10, min(28, width - 16 - 8 * len(titles)))
-    for row in rows:
-        cells = [Text(_PROCESS_COLUMNS[title](row, now)) for title in titles]
-        table.add_row(Text(plain(row.name)), Text(plain(row.user)), *cells)
-    return table
-
-
-def _sums(sums: ProcessSums, count: int) -> str:
-    threads = [] if sums.threads is None else [counted(sums.threads, "thread")]
-    parts = [
-        f"{sums.count} of {count} processes match",
-        f"CPU {sums.cpu:.0f}%",
-        f"memory {human_bytes(sums.rss)}",
-        *threads,
-        f"read {rate(sums.read_bytes)}",
-        f"written {rate(sums.write_bytes)}",
-    ]
-    return "   ".join(parts)
-
-
-def _services(services: Services, width: int, now: float) -> RenderableType:
-    parts: list[RenderableType] = []
-    if services.error is not UNSET:
-        parts.append(Text(plain(services.error), "red"))
-    if services.count is not None:
-        parts.append(Text(f"{services.count} services, {services.failed or 0} failed", "dim"))
-    if services.problems:
-        table = _table("In trouble", "State", "Last end", right=("For", "Restarts"))
-        table.columns[0].width = max(10, min(28, width - 50))
-        for row in services.problems:
-            since = "-" if row.since is None else human_span(now - row.since)
-            restarts = "-" if row.restarts is None else str(row.restarts)
-            cells = (plain(row.name), plain(row.state, 14), _last_end(row), since, restarts)
-            table.add_row(*(Text(cell, "red") for cell in cells))
-        parts.append(table)
-    table = _table("Top services", right=("CPU", "Memory"))
-    table.columns[0].width = max(10, min(40, width - 24))
-    for use in services.by_cpu[:_MAX_PROCESSES]:
-        cpu = "-" if use.cpu is None else f"{use.cpu:.0f}%"
-        memory = "-" if use.memory is None else human_bytes(use.memory)
-        table.add_row(Text(plain(use.name)), cpu, memory)
-    return Group(*parts, *([table] if services.by_cpu else []))
-
-
-def _last_end(problem: ServiceProblem) -> str:
-    """How the main process of a service ended last."""
-    if problem.error is not UNSET:
-        return plain(problem.error, 40)
-    if problem.signal is not None:
-        return f"{plain(problem.result, 20)} (signal {problem.signal})"
-    status = "" if problem.exit_status is None else f" ({problem.exit_status})"
-    return plain(problem.result, 20) + status
 
 
 def _sensors(sensors: Sensors, _width: int, _: float) -> RenderableType:
@@ -294,28 +165,8 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
     return Group(*lines) if lines else Text("none", "dim")
 
 
-def _containers(section: Containers, width: int, now: float) -> RenderableType:
-    lines: list[RenderableType] = [Text(f"{section.count} containers", "dim")]
-    if section.note is not UNSET:
-        lines.append(Text(plain(section.note), "yellow"))
-    wide = width >= _WIDE_CONTAINERS
-    titles = tuple(_CONTAINER_COLUMNS) if wide else ("CPU", "Memory", "Received", "Sent")
-    table = _table("Container", "State", *(("Image",) if wide else ()), right=titles)
-    table.columns[0].width = max(10, min(28, width - 58))
-    for row in section.containers[:_MAX_CONTAINERS]:
-        bad = row.health == "unhealthy" or row.state in ("restarting", "dead")
-        state = " ".join(plain(word) for word in (row.state, row.health) if word)
-        table.add_row(
-            Text(plain(row.name or row.id[:12])),
-            Text(state, "red" if bad else ""),
-            *([Text(plain(row.image or "", 24), "dim")] if wide else []),
-            *(_CONTAINER_COLUMNS[title](row, now) for title in titles),
-        )
-    return Group(*lines, table) if section.containers else Group(*lines)
-
-
 def _custom(custom: Custom, width: int, now: float) -> RenderableType:
-    table = _table("Number", right=("Value",))
+    table = panel_table("Number", right=("Value",))
     table.add_column("File", style="dim", no_wrap=True)
     for number in custom.numbers[:_MAX_CUSTOM]:
         row = (_series(number), f"{number.value:.10g}", number.file)
@@ -358,15 +209,6 @@ def _system(system: System, _width: int, now: float) -> RenderableType:
     return Group(*(Text(plain(line)) for line in lines))
 
 
-def _table(*left: str, right: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in left:
-        table.add_column(title, no_wrap=True, min_width=6)
-    for title in right:
-        table.add_column(title, no_wrap=True, justify="right")
-    return table
-
-
 PANELS: dict[str, tuple[str, Draw]] = {
     "cpu": ("CPU", _cpu),
     "load": ("Load", _load),
@@ -375,11 +217,11 @@ PANELS: dict[str, tuple[str, Draw]] = {
     "network": ("Network", _network),
     "diskio": ("Disks", _diskio),
     "pressure": ("Pressure (last 10 s)", _pressure),
-    "processes": ("Processes", _processes),
-    "services": ("Services", _services),
+    "processes": ("Processes", processes_panel),
+    "services": ("Services", services_panel),
     "sensors": ("Sensors", _sensors),
     "gpu": ("GPUs", _gpu),
-    "containers": ("Containers", _containers),
+    "containers": ("Containers", containers_panel),
     "custom": ("Custom numbers", _custom),
     "system": ("System", _system),
 }

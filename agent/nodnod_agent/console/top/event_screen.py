@@ -21,7 +21,7 @@ LOOK_EVERY = 2.0
 SHOWN = 200
 
 
-class Happenings(Screen[None]):
+class EventScreen(Screen[None]):
     """Shows what has happened in the cluster, newest first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,8 +30,8 @@ class Happenings(Screen[None]):
     ]
 
     DEFAULT_CSS = """
-    Happenings #head { height: 1; padding: 0 1; background: $surface; }
-    Happenings #events { width: 1fr; height: auto; padding: 0 1; }
+    EventScreen #head { height: 1; padding: 0 1; background: $surface; }
+    EventScreen #events { width: 1fr; height: auto; padding: 0 1; }
     """
 
     def __init__(self, client: Client) -> None:
