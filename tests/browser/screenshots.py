@@ -1,22 +1,19 @@
-"""Takes the pictures in docs/images: the page over real agents, and over forty simulated nodes.
+"""Takes the pictures of the page in docs/images, of simulated nodes.
 
-    python tests/browser/screenshots.py [--run 310]
-
-The agents run for that many seconds before the pictures are taken; five minutes fill the lines.
+python tests/browser/screenshots.py
 """
 
-import argparse
 import asyncio
-import random
 import sys
-import tempfile
+import time
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(TESTS), str(TESTS.parent)]  # this folder is no package
 
-from bench.harness.agents import Agents  # noqa: E402
 from browser.chromium import (  # noqa: E402
     ARGUMENTS,
     Browser,
@@ -27,56 +24,63 @@ from browser.chromium import (  # noqa: E402
     what_is_missing,
 )
 from browser.simulated import SimulatedCluster  # noqa: E402
+from nodnod_client.sections import (  # noqa: E402
+    Container,
+    Containers,
+    Custom,
+    CustomFile,
+    CustomNumber,
+    Process,
+    Processes,
+)
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-NAMES = ("butters", "cartman", "kenny", "kyle", "stan", "wendy")
+ROLES = {
+    "butters": "web", "cartman": "db", "kenny": "web", "kyle": "cache", "stan": "db", "wendy": "web"
+}  # fmt: skip
+"""The nodes of the small cluster, and the tag of each."""
+
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 SOME_TICKS = 6.0
 """Seconds after which the streams have brought all numbers."""
 
-WORK_AT_MOST = 0.6
-"""Largest share of a core that this script uses meanwhile, so that the lines are not flat."""
+GIB = 2**30
 
 
 async def main() -> None:
     """Take all pictures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--run", type=float, default=310, help="seconds before the first picture")
-    options = parser.parse_args()
     if missing := what_is_missing():
         sys.exit(f"taking pictures {missing}")
     IMAGES.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        await shoot_six_nodes(browser)
         await shoot_many_nodes(browser)
-        with tempfile.TemporaryDirectory(prefix="nodnod-") as folder:
-            agents = Agents(Path(folder))
-            try:
-                await shoot_real_agents(browser, agents, options.run)
-            finally:
-                agents.end()
         await browser.close()
 
 
-async def shoot_real_agents(browser: Browser, agents: Agents, seconds: float) -> None:
-    """A cluster on this machine, with one of its agents killed."""
-    cluster = await agents.cluster(*NAMES)
-    await work(seconds)
-    url = f"http://{cluster[1].address}/"
-    pages = {}
-    for theme in ("dark", "light"):
-        pages[f"overview-{theme}"] = await open_page(browser, url, theme, WIDE)
-        pages[f"node-{theme}"] = await open_page(browser, f"{url}#/node/stan", theme, WIDE)
-    pages["phone"] = await open_page(browser, url, "light", PHONE)
-    cluster[2].kill()
-    await work(SOME_TICKS)
-    for name, page in pages.items():
-        await save(page, name)
+async def shoot_six_nodes(browser: Browser) -> None:
+    """A small cluster in which one node goes down."""
+    async with SimulatedCluster(ROLES) as cluster:
+        for name, role in ROLES.items():
+            cluster.nodes[name].tags = {"role": role, "site": "eu-1"}
+        cluster.nodes["stan"].detail = sections(time.time())
+        pages = {}
+        for theme in ("dark", "light"):
+            pages[f"overview-{theme}"] = await open_page(browser, cluster.url, theme, WIDE)
+            node = f"{cluster.url}#/node/stan"
+            pages[f"node-{theme}"] = await open_page(browser, node, theme, WIDE)
+        pages["phone"] = await open_page(browser, cluster.url, "light", PHONE)
+        await asyncio.sleep(SOME_TICKS)
+        cluster.fail("kenny", "down: connection refused", state="down")
+        await asyncio.sleep(SOME_TICKS)
+        for name, page in pages.items():
+            await save(page, name, whole=name.startswith("node"))
 
 
 async def shoot_many_nodes(browser: Browser) -> None:
-    """Forty simulated nodes, some of them with errors."""
+    """Forty nodes, some of them with errors."""
     names = [f"{role}-{i:02d}" for i in range(1, 11) for role in ("db", "web", "cache", "worker")]
     async with SimulatedCluster(names) as cluster:
         cluster.fail("web-03", "down: nothing heard for 5 s", state="down")
@@ -85,6 +89,42 @@ async def shoot_many_nodes(browser: Browser) -> None:
         page = await open_page(browser, cluster.url, "dark", WIDE)
         await asyncio.sleep(SOME_TICKS)
         await save(page, "many-dark")
+
+
+def sections(now: float) -> dict[str, Any]:
+    """What a database server may run, and numbers of its own."""
+    programs = ("postgres", "pgbouncer", "nginx", "python3", "systemd-journal", "sshd", "cron")
+    processes = [
+        Process(
+            *(812 + 37 * i, name, name if i < 3 else "root", 34 / (i + 1), GIB // (i + 1)),
+            *("sleeping", 4, now - 86_400 * 12, 2e5 / (i + 1), 1.4e6 / (i + 1)),
+        )
+        for i, name in enumerate(programs)
+    ]
+    containers = [
+        Container(
+            *(f"{i:064x}", name, "docker", f"registry.example/{name}:1.{i}", "running", health),
+            *(now - 86_400 * 3, 14 / (i + 1), 2.0, 38 / (i + 1), GIB // (i + 1), 2 * GIB),
+            *(4e4, 9e4, 1.2e6 / (i + 1), 2.4e6 / (i + 1), 6 - i, 0),
+        )
+        for i, (name, health) in enumerate(
+            (("shop-api", "healthy"), ("shop-worker", "healthy"), ("exporter", None))
+        )
+    ]
+    custom = Custom(
+        [CustomFile("backup.json", now - 600, False), CustomFile("mail.prom", now - 20, False)],
+        [
+            CustomNumber("backup.json", "backup_age_seconds", 5400.0),
+            CustomNumber("backup.json", "backup_bytes", 3.2e9),
+            CustomNumber("mail.prom", "queue_length", 12.0, {"queue": "mail"}),
+        ],
+    )
+    found = {
+        "processes": Processes(214, processes, processes, processes),
+        "containers": Containers(len(containers), containers),
+        "custom": custom,
+    }
+    return {name: msgspec.to_builtins(section) for name, section in found.items()}
 
 
 async def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]) -> Page:
@@ -97,24 +137,10 @@ async def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]
     return page
 
 
-async def save(page: Page, name: str) -> None:
-    """Write docs/images/NAME.png."""
-    await page.screenshot(path=IMAGES / f"{name}.png")
+async def save(page: Page, name: str, *, whole: bool = False) -> None:
+    """Write docs/images/NAME.png: the window, or the whole page."""
+    await page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)
     await page.context.close()
-
-
-async def work(seconds: float) -> None:
-    """Keep the machine partly busy, at a varying rate."""
-    rng = random.Random(7)
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while loop.time() < until:
-        effort = rng.uniform(0.05, WORK_AT_MOST)
-        for _ in range(rng.randrange(10, 60)):
-            begun = loop.time()
-            while loop.time() < begun + 0.1 * effort:
-                sum(range(1000))
-            await asyncio.sleep(0.1 * (1 - effort))
 
 
 if __name__ == "__main__":
