@@ -292,7 +292,7 @@ class _Daemon:
         self._channels.use(urls)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
-        self._node.watch.use(settings.alerts_rules, settings.tags)
+        self._node.judge_by(settings.alerts_rules, settings.tags)
         if was_protected:
             self._warn_if_unprotected()
         reloaded = {field: getattr(settings, field) for field in _RELOADED}

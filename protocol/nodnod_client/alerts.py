@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, NamePattern
+from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, ChannelId, NamePattern
 
 MAX_RULE = 64
 MAX_OBJECT = 200
@@ -24,7 +24,6 @@ RuleName = Annotated[str, Meta(min_length=1, max_length=MAX_RULE)]
 ObjectName = Annotated[str, Meta(max_length=MAX_OBJECT)]
 Epoch = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Moment = Annotated[float, Meta(ge=0, le=MAX_INT)]
-ChannelId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 

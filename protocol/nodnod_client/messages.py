@@ -24,6 +24,7 @@ MAX_HISTORY = 7 * 86_400
 MAX_PATTERNS = 256
 MAX_KEPT = 64
 """Nodes whose kept past one request asks for."""
+MAX_SENDS = 16
 
 RequestId = (
     Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
@@ -34,6 +35,7 @@ Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Section = Annotated[str, Meta(max_length=64)]
 KeptSeconds = Annotated[float, Meta(gt=0, le=3600)]
 NodeName = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+ChannelId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 _TagPart = Annotated[str, Meta(max_length=MAX_TAG_LENGTH)]
 
@@ -189,8 +191,9 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     """One member, as agents gossip it. The entry with the highest ``incarnation`` is valid.
 
     ``incarnation`` is the Unix time in milliseconds at which the process started. The member raises
-    it when it leaves, when its ``tags`` change, or to refute an entry of others. ``since`` is the
-    time at which it left. Agents that do not know tags drop them when they pass an entry on.
+    it when it leaves, when its ``tags`` or ``sends`` change, or to refute an entry of others.
+    ``since`` is the time at which it left, ``sends`` are the channels over which it can tell people of
+    alerts. Agents that do not know tags and ``sends`` drop them when they pass an entry on.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -200,17 +203,19 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     state: Literal["up", "left"] = "up"
     since: float = 0.0
     tags: Annotated[dict[_TagPart, _TagPart], Meta(max_length=MAX_TAGS)] = {}
+    sends: Annotated[list[ChannelId], Meta(max_length=MAX_SENDS)] = []
 
 
 _Digest = Annotated[str, Meta(max_length=64)]
-_Hashes = Annotated[str, Meta(max_length=16 * 1024)]
+_Hashes = Annotated[str, Meta(max_length=48 * 1024)]
 
 
 class Join(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A request of type 4. If ``members`` is present, the sender requests a list too.
 
     ``events_digest`` is that of the sender's event log, ``events`` are some that the receiver lacks;
-    ``events_have`` says which the sender has, and requests others.
+    ``events_have`` says which the sender has, and requests others. So it is with the alert table, whose
+    entries are ``alerts``, ``deliveries`` and ``silences``.
     """
 
     type: int
@@ -221,6 +226,11 @@ class Join(Struct, frozen=True, rename="camel", omit_defaults=True):
     events_digest: _Digest = ""
     events: list[Raw] | None = None
     events_have: _Hashes | None = None
+    alerts_digest: _Digest = ""
+    alerts: list[Raw] | None = None
+    deliveries: list[Raw] | None = None
+    silences: list[Raw] | None = None
+    alerts_have: _Hashes | None = None
 
 
 class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -244,6 +254,11 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     events: list[Raw] | None = None
     events_have: _Hashes | None = None
     before: str = ""
+    alerts_digest: str = ""
+    alerts: list[Raw] | None = None
+    deliveries: list[Raw] | None = None
+    silences: list[Raw] | None = None
+    alerts_have: _Hashes | None = None
 
 
 class MemberInfo(Struct, frozen=True, omit_defaults=True):

@@ -4,8 +4,9 @@ import json
 import random
 from typing import Any, cast
 
-from nodnod_agent.core.events.exchange import EventExchange
 from nodnod_agent.core.events.log import EventLog
+from nodnod_agent.core.events.replica import EventReplica
+from nodnod_agent.core.exchange import Exchange
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.membership.gossip import Gossip
 from nodnod_agent.core.membership.link import Link
@@ -38,8 +39,8 @@ class GossipAgent:
         self.rooms = 0
         """How many members it can give up."""
         self.table = MembershipTable(entry(number, 1000), lambda: NOW + clock.now)
-        events = EventLog(f"i{number}", clock, lambda: NOW + clock.now)
-        exchange: EventExchange[Link] = EventExchange(events, clock)
+        self.events = EventLog(f"i{number}", clock, lambda: NOW + clock.now)
+        exchange: Exchange[Link] = Exchange(EventReplica(self.events), clock)
         rng = random.Random(number)
         self.gossip = Gossip(self.table, self._make_room, exchange, clock=clock, rng=rng)
 

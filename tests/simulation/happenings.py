@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from nodnod_agent.core.events.exchange import EventExchange
+from nodnod_agent.core.exchange import Exchange
 from nodnod_agent.core.membership.link import Link
 from nodnod_client.messages import Event, Join, PeerAnswer
 from simulation.world import World
@@ -39,8 +39,8 @@ def steady(world: World, count: int, **options: Any) -> list[Any]:
     return agents
 
 
-class NoEvents(EventExchange[Link]):
-    """What an agent of 2.0 does about events: it says nothing of them, and ignores them."""
+class NoLog(Exchange[Link]):
+    """What an agent of 2.0 does about a log: it says nothing of it, and ignores it."""
 
     def knows(self, peer: Link) -> bool:
         return False
@@ -64,13 +64,14 @@ class NoEvents(EventExchange[Link]):
 
 
 def make_old(agent: Any) -> Any:
-    """Make an agent one of 2.0, as far as events go; it is not started yet."""
+    """Make an agent one of 2.0, as far as logs go; it is not started yet."""
     start = agent.start
 
     def start_old() -> None:
         start()
         gossip = agent.cluster.peers.gossip
-        gossip.events = NoEvents(agent.cluster.events, agent.process)
+        gossip.logs = [NoLog(one.replica, agent.process) for one in gossip.logs]
+        gossip.events = gossip.logs[0]
 
     agent.start = start_old
     return agent

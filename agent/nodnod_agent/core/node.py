@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
+from nodnod_agent.core.alerts.alerts import Alerts
 from nodnod_agent.core.alerts.judge import Judge
 from nodnod_agent.core.alerts.metrics import SAME_NAME, STALE_FOR
+from nodnod_agent.core.alerts.ports import Beat, Notify, tell_nobody
 from nodnod_agent.core.alerts.rules import Rule
 from nodnod_agent.core.alerts.watch import AlertWatch
 from nodnod_agent.core.counters import Counters
@@ -56,6 +58,8 @@ class Node:
         limits: Limits = Limits(),  # noqa: B008  # frozen
         tags: Mapping[str, str] | None = None,
         release: str = "",
+        notify: Notify = tell_nobody,
+        beat: Beat = lambda done: None,
     ) -> None:
         """``address`` is where others can dial this node; ``instance`` is random for each process.
 
@@ -75,7 +79,7 @@ class Node:
         gossip = self.peers.gossip
         what = f"version {release} at {address}" if release else f"at {address}"
         self._debut = Debut(self.events, name, what, self.note, clock=clock, wall=wall)
-        gossip.events.heard = self._debut.heard
+        gossip.events.heard = lambda answer: self._debut.heard(answer.before)
         self._observer = Observer(
             self.events,
             name,
@@ -86,11 +90,12 @@ class Node:
             late=rng.random(),
         )
         self._clock_steps = ClockSteps()
+        self.alerts = Alerts(self.peers, notify, beat, clock=clock, wall=wall)
         self.configured = ConfiguredNodes(self.peers)
         self.keeper = Keeper(self.peers.roster, clock, rng)
         self.watch = AlertWatch(
             Judge(name, address, interval),
-            self._log_alerts,
+            self._judged,
             clock=clock,
             wall=wall,
             want=want,
@@ -98,7 +103,8 @@ class Node:
         )
         self.watch.known[STALE_FOR] = lambda: self.local.stale_for
         self.watch.known[SAME_NAME] = lambda: self.peers.roster.namesakes
-        self.watch.use(rules, own.tags)
+        self.alerts.adopt, self.alerts.became_ready = self.watch.adopt, self.watch.start
+        self.judge_by(rules, own.tags)
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
@@ -120,10 +126,10 @@ class Node:
     def start(self) -> None:
         """Begin to keep the links and to gossip; nodes to dial are added to ``configured``."""
         self.peers.start()
+        self.alerts.start()
         self.local.start()
         self._debut.start()
         self.keeper.start()
-        self.watch.start()
         if self.push is not None:
             self.push.start()
 
@@ -152,6 +158,7 @@ class Node:
 
     def stop(self) -> None:
         """End every connection; nothing is asked or dialed any more."""
+        self.alerts.stop()
         self.local.stop()
         self.keeper.stop()
         self.watch.stop()
@@ -185,7 +192,14 @@ class Node:
             del self.sessions[session]
             self.peers.links.inbound_ended(session.hello, session.wire)
 
-    def _log_alerts(self, alerts: list[Alert]) -> None:
+    def judge_by(self, rules: Iterable[Rule], tags: Mapping[str, str]) -> None:
+        """Judge this node and the others by these rules from now on; ``tags`` are those of this one."""
+        rules = tuple(rules)
+        self.watch.use(rules, tags)
+        self.alerts.survivors.use(rules)
+
+    def _judged(self, alerts: list[Alert]) -> None:
+        self.alerts.judged(alerts)
         for alert in alerts:
             if alert.state == "firing":
                 log.warning("Alert %s, %s: %s", alert.rule, alert.severity, alert.text)
@@ -193,6 +207,7 @@ class Node:
                 log.info("Alert %s is over: %s", alert.rule, alert.text)
 
     def _act(self, events: list[PeerEvent]) -> None:
+        self.alerts.act(events)
         push = self.push
         for event in events:
             member = event.member

@@ -9,11 +9,14 @@ from core.harness import CoreHarness
 from core.unverified import lines
 from doubles.samples import full_sample
 from nodnod_agent.config.alert_rules import rules
+from nodnod_agent.core.alerts.alerts import ALONE
 
 
 def harness(*items: dict[str, Any]) -> CoreHarness:
-    """A node with the built-in rules, and these changes of them."""
-    return CoreHarness(rules=rules(list(items), "rules"))
+    """A node with the built-in rules, and these changes of them, that is alone and knows it."""
+    own = CoreHarness(rules=rules(list(items), "rules"))
+    own.clock.advance(ALONE)
+    return own
 
 
 def test_what_fires_and_what_is_over_is_logged(log: pytest.LogCaptureFixture) -> None:

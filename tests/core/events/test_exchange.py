@@ -7,25 +7,22 @@ import pytest
 
 from core.events.test_event_log import event
 from core.gossip_harness import GossipAgent, entry
-from nodnod_agent.core.events.exchange import (
-    ANSWER_PIECE,
-    EXAMINED_PER_SECOND,
-    LISTS_PER_SECOND,
-    REQUEST_PIECE,
-)
+from nodnod_agent.core.exchange import Sizes
 from nodnod_agent.core.membership.gossip import CALM_EVERY
 from nodnod_client.codec import encode
 from simulation.clock import FakeClock
+
+SIZES = Sizes()
 
 
 def write(agent: GossipAgent, *texts: str) -> None:
     """Have an agent write events that it tells nobody at once."""
     for text in texts:
-        agent.gossip.events.log.write("reloaded", "kyle", text, instance="i9")
+        agent.events.write("reloaded", "kyle", text, instance="i9")
 
 
 def digests(*agents: GossipAgent) -> set[str]:
-    return {agent.gossip.events.log.digest for agent in agents}
+    return {agent.events.digest for agent in agents}
 
 
 def test_while_all_agree_an_exchange_has_a_digest_more(
@@ -46,7 +43,7 @@ def test_while_all_agree_an_exchange_has_a_digest_more(
 
 def test_an_own_event_goes_to_peers_at_once(own: GossipAgent, peer: GossipAgent) -> None:
     wire = own.connect(peer)
-    record = own.gossip.events.log.write("reloaded", "kyle", "", instance="i9")
+    record = own.events.write("reloaded", "kyle", "", instance="i9")
     own.gossip.publish([record])
     assert wire.requests[-1]["events"][0]["kind"] == "reloaded"
     assert len(digests(own, peer)) == 1
@@ -62,9 +59,9 @@ def test_each_side_gets_what_it_lacks_a_piece_at_a_time(
     peer.connect(own)
     peer.gossip.start()
     clock.wait_for(lambda: len(digests(own, peer)) == 1, 60)
-    assert len(own.gossip.events.log) == 400
-    assert max(len(encode(one)) for one in wire.requests) < REQUEST_PIECE + 1024
-    assert max(len(encode(one)) for one in wire.answers) < ANSWER_PIECE + 8 * 1024
+    assert len(own.events) == 400
+    assert max(len(encode(one)) for one in wire.requests) < SIZES.request + 1024
+    assert max(len(encode(one)) for one in wire.answers) < SIZES.answer + 8 * 1024
 
 
 def test_a_peer_that_says_nothing_of_events_is_told_none(
@@ -79,7 +76,7 @@ def test_a_peer_that_says_nothing_of_events_is_told_none(
     own.gossip.start()
     clock.advance(60)
     assert not any("events" in one for one in wire.requests)
-    own.gossip.publish([own.gossip.events.log.write("reloaded", "kyle", "", instance="")])
+    own.gossip.publish([own.events.write("reloaded", "kyle", "", instance="")])
     clock.advance(60)
     assert not any("events" in one for one in wire.requests)
     answer = own.ask(teller=peer.table.own)
@@ -95,20 +92,20 @@ def test_bad_events_are_refused_and_logged_once_a_minute_and_good_ones_taken(
 ) -> None:
     caplog.set_level(logging.WARNING, "nodnod")
     ask(own, peer, events=[event(1), event(2, text="a\x1b[2J"), [], event(3, kind=""), event(4)])
-    assert len(own.gossip.events.log) == 2
+    assert len(own.events) == 2
     (line,) = (record.getMessage() for record in caplog.records)
     assert line == (
-        "Refused an event that a caller told of: "
+        "Refused one of the events that a caller told of: "
         "`text` must be printable and have at most 200 characters"
     )
     ask(own, peer, events=[event(5)], eventsHave="no base64!")
-    assert len(own.gossip.events.log) == 3
+    assert len(own.events) == 3
 
 
 def test_events_that_are_refused_do_not_make_agents_talk_without_end(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
-    log = own.gossip.events.log
+    log = own.events
     log.write("reloaded", "kyle", "", instance="i9", at=4e9)  # years ahead: the peer refuses it
     wire = own.connect(peer)
     own.gossip.start()
@@ -125,12 +122,12 @@ def test_events_that_are_refused_do_not_make_agents_talk_without_end(
 def test_of_a_flood_a_part_is_examined_and_answers_are_limited(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:
-    flood = [event(number, f"o{number % 9}") for number in range(3 * EXAMINED_PER_SECOND)]
+    flood = [event(number, f"o{number % 9}") for number in range(3 * SIZES.examined)]
     for place in range(0, len(flood), 100):
         ask(own, peer, events=flood[place : place + 100])
-    assert len(own.gossip.events.log) == EXAMINED_PER_SECOND
-    answers = [ask(own, peer, eventsHave="") for _ in range(3 * LISTS_PER_SECOND)]
-    assert sum("events" in answer for answer in answers) == LISTS_PER_SECOND
+    assert len(own.events) == SIZES.examined
+    answers = [ask(own, peer, eventsHave="") for _ in range(3 * SIZES.lists)]
+    assert sum("events" in answer for answer in answers) == SIZES.lists
     clock.advance(1)
     assert "events" in ask(own, peer, eventsHave="")
 
@@ -142,12 +139,12 @@ def test_a_flood_of_requests_does_not_keep_out_what_a_peer_answers(
     own.gossip.start()
     write(peer, "news")
     for second in range(10):
-        flood = [event(number, "o", at=4e9) for number in range(EXAMINED_PER_SECOND)]
+        flood = [event(number, "o", at=4e9) for number in range(SIZES.examined)]
         ask(own, peer, events=flood)
         ask(own, peer, events=[event(second)])
         clock.advance(1)
     assert len(digests(own, peer)) == 1
-    assert len(own.gossip.events.log) == 1
+    assert len(own.events) == 1
 
 
 def test_an_answer_tells_which_process_was_at_the_address_before(

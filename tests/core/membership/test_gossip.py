@@ -259,7 +259,7 @@ def test_other_tags_are_told_to_every_peer(own: GossipAgent, clock: FakeClock) -
     peers = [GossipAgent(number, clock) for number in range(10, 26)]
     for peer in peers:
         own.connect(peer)
-    own.gossip.retag(DB)
+    own.gossip.revise(tags=DB)
     assert [peer.table.entries[own.table.own.address].tags for peer in peers] == [DB] * 16
 
 

@@ -181,7 +181,7 @@ def test_which_tags_of_two_entries_are_right(
 
 
 def test_other_tags_of_our_own_have_a_higher_incarnation(table: MembershipTable) -> None:
-    table.retag(DB)
+    table.revise(tags=DB)
     assert table.own == replace(OWN, incarnation=OWN.incarnation + 1, tags=DB)
     assert table.digest == told(own=table.own).digest
 

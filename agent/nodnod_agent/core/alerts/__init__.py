@@ -1,1 +1,1 @@
-"""Alerts: problems of nodes, and telling people of them once."""
+"""Alerts without a master: who judges, what all know, and who tells people."""

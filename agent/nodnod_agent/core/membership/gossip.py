@@ -4,18 +4,18 @@ While all tables agree, an exchange is two digests. Where digests differ, the as
 or just the latest news if the peer lacks only that, and gets what it lacks. What an agent does not
 send or examine now, because of the limits below, comes again: the digests still differ.
 
-The same messages carry events, see ``core/events``, unless they carry lists.
+The same messages carry other logs, see ``core/exchange``, unless they carry lists.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Raw
 
-from nodnod_agent.core.events.exchange import EventExchange
 from nodnod_agent.core.events.log import Record
+from nodnod_agent.core.exchange import Exchange, Fields
 from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.link import Link
@@ -75,7 +75,7 @@ class Gossip:
         self,
         table: MembershipTable,
         make_room: Callable[[], bool],
-        events: EventExchange[Link],
+        events: Exchange[Link],
         *,
         clock: Clock,
         rng: Random,
@@ -83,6 +83,8 @@ class Gossip:
         """``make_room`` gives up a member that never answered, if there is one."""
         self.table = table
         self.events = events
+        self.logs = [events]
+        """All logs that are exchanged."""
         self.exchanges = 0
         """Requests sent; each has an answer."""
         self.sent_bytes = 0
@@ -128,12 +130,13 @@ class Gossip:
     def link_up(self, link: Link) -> None:
         """Introduce ourselves to a peer whose link has come up, unless it knows us already.
 
-        It does if its table equals ours, but for our tags. So when the links of a large cluster come
-        up one by one, minutes after all agents know each other, they cost nothing here.
+        It does if its table equals ours, but for tags and channels of ours. So when the links of a
+        large cluster come up one by one, after all agents know each other, they cost nothing here.
         """
         self._links.append(link)
+        own = self.table.own
         digest = link.hello.digest if link.hello is not None else ""
-        if digest == self.table.digest and not self.table.own.tags:
+        if digest == self.table.digest and not (own.tags or own.sends):
             self._digests[link] = digest
         else:
             self._send(link)
@@ -145,13 +148,14 @@ class Gossip:
         self._unanswered.pop(link, None)
         self._digests.pop(link, None)
         self._compared.pop(link, None)
-        self.events.forget(link)
+        for one in self.logs:
+            one.forget(link)
         if link is self._probed:
             self._probed = None
 
-    def retag(self, tags: Mapping[str, str]) -> None:
-        """Take other tags for this node, and tell every peer: another may pass them on without."""
-        self.table.retag(tags)
+    def revise(self, **extras: Any) -> None:
+        """Change our own entry, and tell every peer: another may pass it on without; see the table."""
+        self.table.revise(**extras)
         self._spread()
         for link in self._links:
             self._send(link)
@@ -161,13 +165,22 @@ class Gossip:
         self.table.leave()
         fields = self.events.telling([farewell])
         for link in self._links:
-            self._send(link, events=fields)
+            self._send(link, fields=fields)
+
+    def tell(self, pieces: Iterable[Fields], instances: Iterable[str]) -> None:
+        """Spread news of a log, and send pieces of it to some processes at once."""
+        by_instance = {_instance(link): link for link in self._links}
+        links = [by_instance[one] for one in instances if one in by_instance]
+        for fields in pieces if links else ():
+            for link in links:
+                self._send(link, fields=fields)
+        self._spread()
 
     def publish(self, records: Iterable[Record]) -> None:
         """Spread own events, first of all to the agents that would be the next to write them."""
         fields = self.events.telling(records)
         for link in sorted(self._listeners(), key=_instance)[:TOLD_AT_ONCE]:
-            self._send(link, events=fields)
+            self._send(link, fields=fields)
         self._spread()
 
     def rank(self) -> int:
@@ -198,7 +211,7 @@ class Gossip:
         self._unanswered[link] -= 1
         before = self.table.digest
         if answer.member is not None:
-            own_word = link.hello is not None and answer.member.instance == link.hello.instance
+            own_word = answer.member.instance == _instance(link)
             self._take(answer.member, teller, own_word=own_word)
         if answer.members:
             self._merge(self._read(answer.members, teller), teller, NEWS_PER_TICK)
@@ -211,27 +224,31 @@ class Gossip:
                 self._busy = max(self._busy, 1)
                 if probed:
                     self._send(link, with_list=True)
-        follow_up, news = self.events.answered(link, answer, teller)
-        if news:
-            self._spread()
-        if follow_up is not None:
-            self._send(link, events=follow_up)
-        if self.events.differs(link):
-            self._busy = max(self._busy, 1)
+        for one in self.logs:
+            follow_up, news = one.answered(link, answer, teller)
+            if news:
+                self._spread()
+            if follow_up is not None:
+                self._send(link, fields=follow_up)
+            if one.differs(link):
+                self._busy = max(self._busy, 1)
 
     def asked(self, join: Join, teller: str, limit: int = MAX_MESSAGE) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer.
 
         ``limit`` is the size in bytes of the largest message that the agent accepts.
         """
-        events, news = self.events.asked(join, teller)
-        if news:
-            self._spread()
         there = self.table.entries.get(join.member.address)
-        if events and there is not None and there.instance != join.member.instance:
-            events["before"] = there.name
         answer = self._answer(join, teller, limit)
-        return answer | events if "members" not in answer else answer
+        fields: Fields = {}
+        for one in self.logs:
+            more, news = one.asked(join, teller)
+            fields |= more
+            if news:
+                self._spread()
+        if fields and there is not None and there.instance != join.member.instance:
+            fields["before"] = there.name
+        return answer | fields if "members" not in answer else answer
 
     def _answer(self, join: Join, teller: str, limit: int) -> dict[str, object]:
         """Take the members in a join request; returns the fields of the answer about members."""
@@ -280,9 +297,7 @@ class Gossip:
         *digests, until = self._compared.get(link, ("", "", 0.0))
         return ours != theirs and (digests != [ours, theirs] or self._clock.time() >= until)
 
-    def _send(
-        self, link: Link, *, with_list: bool = False, events: dict[str, Any] | None = None
-    ) -> None:
+    def _send(self, link: Link, *, with_list: bool = False, fields: Fields | None = None) -> None:
         request: dict[str, Any] = {
             "type": int(RequestType.JOIN),
             "id": JOIN,
@@ -295,10 +310,11 @@ class Gossip:
             limit = link.hello.limit if link.hello is not None else MAX_MESSAGE
             request["members"] = self._within(entries, limit)
             self.lists += 1
-        elif events is not None:
-            request |= events
+        elif fields is not None:
+            request |= fields
         else:
-            request |= self.events.probe(link, spreading=self._busy > 0)
+            for one in self.logs:
+                request |= one.probe(link, spreading=self._busy > 0)
         text = encode(request)
         self.exchanges += 1
         self._unanswered[link] += 1

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable, Mapping
 
-from nodnod_agent.core.events.exchange import EventExchange
 from nodnod_agent.core.events.log import EventLog
+from nodnod_agent.core.events.replica import EventReplica
+from nodnod_agent.core.exchange import Exchange
 from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Timer, Wire
 from nodnod_agent.core.membership import departures
 from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerRemoved, PeerUp
@@ -73,7 +74,7 @@ class Peers:
     ) -> None:
         table = MembershipTable(own, wall)
         self.roster = Roster(table)
-        exchange: EventExchange[Link] = EventExchange(events, clock)
+        exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
         self.gossip = Gossip(table, self._make_room, exchange, clock=clock, rng=rng)
         self.links = Links(clock, rng, dial, self._drop)
         self._act = act
@@ -116,7 +117,7 @@ class Peers:
     def retag(self, tags: Mapping[str, str]) -> None:
         """Take other tags for this node, and tell the others."""
         if tags != self.gossip.table.own.tags:
-            self.gossip.retag(tags)
+            self.gossip.revise(tags=tags)
             self.roster.tags_changed()
 
     def link(self, member: Member) -> Link:

@@ -3,15 +3,16 @@
 Of two entries for an address the one with the higher incarnation is right, whichever agent tells it.
 So entries can be merged in any order and any number of times.
 
-Tags belong to an entry but decide neither which of two is right nor the digest, because agents that do
-not know them drop them when they pass an entry on. Lost ones are filled in from any agent that has
-them, and corrected by the member itself.
+Tags, and the channels that a member can send over, belong to an entry but decide neither which of two
+is right nor the digest, because agents that do not know them drop them when they pass an entry on.
+Lost ones are filled in from any agent that has them, and corrected by the member itself.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from heapq import nsmallest
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -114,9 +115,7 @@ class MembershipTable:
         """Whether an entry is certainly no news; cheaper than ``merge``."""
         known = self.entries.get(entry.address)
         if known is not None:
-            return known == entry or not (
-                _newer(entry, known) or _corrects_tags(entry, known, own_word)
-            )
+            return known == entry or not (_newer(entry, known) or _corrects(entry, known, own_word))
         return entry.incarnation <= self._forgotten.get(entry.address, -1)
 
     def merge(self, entry: MemberEntry, *, own_word: bool = False) -> MemberEntry | None:
@@ -133,10 +132,10 @@ class MembershipTable:
         known = self.entries.get(entry.address)
         if known is not None:
             if not _newer(entry, known):
-                if not _corrects_tags(entry, known, own_word):
+                if not _corrects(entry, known, own_word):
                     return None
                 # No change for the digest, so none that others could lack.
-                self.entries[entry.address] = entry = replace(known, tags=entry.tags)
+                self.entries[entry.address] = entry = replace(known, **_extras(entry))
                 return entry
         elif entry.incarnation <= self._forgotten.get(entry.address, -1) or (
             entry.state == "left" and self._wall() - entry.since > REMEMBERED
@@ -196,10 +195,15 @@ class MembershipTable:
             if entry.state == "left" and now - entry.since > REMEMBERED:
                 self.forget(entry.address)
 
-    def retag(self, tags: Mapping[str, str]) -> None:
-        """Give our own entry other tags."""
-        incarnation = min(self.own.incarnation + 1, MAX_INT)
-        self._become(replace(self.own, incarnation=incarnation, tags=dict(tags)))
+    def revise(
+        self, *, tags: Mapping[str, str] | None = None, sends: Iterable[str] | None = None
+    ) -> None:
+        """Give our own entry other tags or channels."""
+        own = self.own
+        tags = own.tags if tags is None else dict(tags)
+        sends = own.sends if sends is None else list(sends)
+        incarnation = min(own.incarnation + 1, MAX_INT)
+        self._become(replace(own, incarnation=incarnation, tags=tags, sends=sends))
 
     def leave(self) -> None:
         """Note in our own entry that we leave."""
@@ -230,7 +234,7 @@ class MembershipTable:
             told = replace(told, since=entry.since)
         if len(encode(told)) > MAX_ENTRY:
             raise EntryRefused(f"the entry of {entry.name[:64]} is longer than {MAX_ENTRY} bytes")
-        return replace(told, tags=entry.tags) if entry.tags else told
+        return replace(told, **_extras(entry)) if entry.tags or entry.sends else told
 
     def _refute(self, entry: MemberEntry) -> None:
         """Refute an entry for our address that is newer than our own: we did not make it."""
@@ -278,11 +282,16 @@ def _newer(entry: MemberEntry, known: MemberEntry) -> bool:
     return _rank(entry) > _rank(known)
 
 
-def _corrects_tags(entry: MemberEntry, known: MemberEntry, own_word: bool) -> bool:
-    """Whether an entry that is as right as ours has the tags that ours should have."""
+def _extras(entry: MemberEntry) -> dict[str, Any]:
+    """What of an entry not all agents pass on."""
+    return {"tags": entry.tags, "sends": entry.sends}
+
+
+def _corrects(entry: MemberEntry, known: MemberEntry, own_word: bool) -> bool:
+    """Whether an entry that is as right as ours has the tags and channels that ours should have."""
     return (
-        entry.tags != known.tags
-        and (own_word or not known.tags)
+        _extras(entry) != _extras(known)
+        and (own_word or not (known.tags or known.sends))
         and known.state == "up"
         and _rank(entry) == _rank(known)
     )
@@ -293,5 +302,5 @@ def _rank(entry: MemberEntry) -> tuple[int, bool, str, str, float]:
 
 
 def _hash(entry: MemberEntry) -> int:
-    told_by_all = replace(entry, tags={}) if entry.tags else entry
+    told_by_all = replace(entry, tags={}, sends=[]) if entry.tags or entry.sends else entry
     return int.from_bytes(blake2b(encode(told_by_all), digest_size=8).digest())

@@ -1,0 +1,88 @@
+"""What alerts need to know of the other nodes: who is up, who can send, and who is known."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from nodnod_agent.core.alerts.rendezvous import rendezvous
+from nodnod_agent.core.membership.link import Link
+from nodnod_agent.core.membership.member import Member
+from nodnod_agent.core.membership.peers import Peers
+from nodnod_client.address import parse_address
+from nodnod_client.errors import AddressError
+from nodnod_client.messages import MemberEntry
+
+
+class Presence(Struct, frozen=True):
+    """How many of the nodes that are known this one sees, itself included."""
+
+    seen: int
+    known: int
+
+    @property
+    def is_minority(self) -> bool:
+        """Whether this node sees fewer than half of the cluster."""
+        return 2 * self.seen < self.known
+
+
+class Cluster:
+    """The other nodes by the addresses that they advertise: those are the same for all agents."""
+
+    def __init__(self, peers: Peers) -> None:
+        self.knows_alerts: Callable[[Link], bool] = lambda link: True
+        """Whether the node at the other end of a link does, as far as it has shown."""
+        self._peers = peers
+
+    @property
+    def own(self) -> MemberEntry:
+        """The entry of this node."""
+        return self._peers.gossip.table.own
+
+    def member(self, address: str) -> MemberEntry | None:
+        """The entry of the node at an address; one is made up for a node of version 1."""
+        table = self._peers.gossip.table
+        if address == table.own.address:
+            return table.own
+        if (entry := table.entries.get(address)) is not None:
+            return entry
+        try:
+            member = self._peers.roster.members.get(parse_address(address))
+        except AddressError:
+            return None
+        if member is None or member.version != 1:
+            return None
+        return MemberEntry(member.name, address, "of version 1", incarnation=0)
+
+    def up(self) -> list[str]:
+        """The addresses of the nodes that are up and know alerts, this one first."""
+        entries = self._by_instance()
+        found = [self.own.address]
+        for link, member in self._peers.links.members.items():
+            entry = entries.get(member.instance) if link.up else None
+            if entry is not None and self.knows_alerts(link):
+                found.append(entry.address)
+        return found
+
+    def senders(self, channel: str, task: str) -> list[str]:
+        """The nodes that are up and can send over a channel, in the order for a task."""
+        table = self._peers.gossip.table
+        ups = self.up()
+        able = [table.own.address] if channel in table.own.sends else []
+        able += [one for one in ups[1:] if channel in table.entries[one].sends]
+        return rendezvous(f"{channel} {task}", able)
+
+    def address_of(self, member: Member) -> str:
+        """The address that a member advertises."""
+        entry = self._peers.gossip.table.entries.get(str(member.address))
+        if entry is None and member.version >= 2:
+            entry = self._by_instance().get(member.instance)
+        return str(member.address) if entry is None else entry.address
+
+    def presence(self) -> Presence:
+        """The nodes that have ever answered this one, and have not left."""
+        known = [one for one in self._peers.roster.listing() if one.version]
+        return Presence(1 + sum(one.up for one in known), 1 + len(known))
+
+    def _by_instance(self) -> dict[str, MemberEntry]:
+        entries = self._peers.gossip.table.entries.values()
+        return {entry.instance: entry for entry in entries if entry.state == "up"}

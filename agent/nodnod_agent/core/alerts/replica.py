@@ -1,0 +1,86 @@
+"""The alert table as gossip sees it: packed into messages, and taken out of them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from nodnod_agent.core.alerts.table import AlertTable, Entry, Key, Name
+from nodnod_agent.core.exchange import Fields, Sizes, Taken
+from nodnod_agent.core.membership.table import EntryRefused
+from nodnod_client.alerts import Alert, Delivery, Silence
+from nodnod_client.codec import decode, encode
+from nodnod_client.errors import WireError
+from nodnod_client.messages import Join, PeerAnswer
+
+SIZES = Sizes(request=14 * 1024, answer=48 * 1024, examined=2048)
+
+_KINDS: tuple[tuple[str, msgspec.json.Decoder[Any]], ...] = (
+    ("alerts", msgspec.json.Decoder(Alert)),
+    ("deliveries", msgspec.json.Decoder(Delivery)),
+    ("silences", msgspec.json.Decoder(Silence)),
+)
+"""The fields of a message in the order in which they are taken: a delivery needs its alert."""
+
+_FIELDS: dict[type, str] = {Alert: "alerts", Delivery: "deliveries", Silence: "silences"}
+
+
+class AlertReplica:
+    """Packs entries, and tells of those that came in and were news."""
+
+    field = "alerts"
+    sizes = SIZES
+
+    def __init__(
+        self, table: AlertTable, changed: Callable[[list[Name], list[Alert]], None]
+    ) -> None:
+        """``changed`` takes what has changed by one message, and the alerts among that."""
+        self._table = table
+        self._changed = changed
+        self.since = table.since
+        self.have = table.have
+        self.beyond = table.beyond
+
+    @property
+    def digest(self) -> str:
+        """That of the table."""
+        return self._table.digest
+
+    def packed(self, names: Iterable[Name | Entry], size: int) -> tuple[Fields, list[Name | Entry]]:
+        """The fields of a message with these silences and alerts, each with its deliveries; one that
+        is no name stands for itself."""
+        fields: Fields = {}
+        left = list(names)
+        for place, name in enumerate(left):
+            entries = self._table.entries(name) if isinstance(name, str | Key) else [name]
+            texts = [(_FIELDS[type(one)], encode(one)) for one in entries]
+            size -= sum(len(text) + 1 for _, text in texts)
+            if size < 0 and fields:
+                return fields, left[place:]
+            for field, text in texts:
+                fields.setdefault(field, []).append(Raw(text))
+        return fields, []
+
+    def take(self, message: Join | PeerAnswer, most: int) -> Taken:
+        """Take the entries in a message."""
+        changed: dict[Name, None] = {}
+        alerts: list[Alert] = []
+        examined, fault = 0, ""
+        for field, decoder in _KINDS:
+            for raw in (getattr(message, field) or ())[: most - examined]:
+                examined += 1
+                try:
+                    entry = decode(decoder, bytes(raw))
+                    name = self._table.merge(entry)
+                except WireError as error:
+                    fault = fault or f"`{field}`: {error}"
+                except EntryRefused as error:
+                    fault = fault or str(error)
+                else:
+                    if name is not None:
+                        changed[name] = None
+                        alerts += [entry] if isinstance(entry, Alert) else []
+        if changed:
+            self._changed(list(changed), alerts)
+        return Taken(bool(changed), examined, fault)

@@ -1,0 +1,452 @@
+"""The alert table: every alert in the cluster, who was told of it, and the silences.
+
+Of two entries for one key the newer is right, whichever agent tells it, and what has no room is chosen
+by the entries alone. So entries can be merged in any order and any number of times.
+"""
+
+from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Callable
+from hashlib import blake2b
+from heapq import heappop, heappush
+from math import inf, isfinite
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nodnod_agent.core.membership.table import AHEAD, DAY, EntryRefused
+from nodnod_agent.core.pattern import matcher
+from nodnod_client.alerts import Alert, AlertState, Delivery, Silence
+from nodnod_client.codec import encode
+from nodnod_client.messages import MemberEntry
+
+MAX_ALERTS = 4096
+MAX_OF_NODE = 64
+MAX_CHANNELS = 16
+"""Channels whose deliveries are kept for one alert."""
+MAX_SILENCES = 256
+MAX_EVICTED = 4096
+"""Alerts without room that are remembered."""
+
+KEPT_RESOLVED = DAY
+"""Seconds for which an alert is shown after its end, and its end can still be told."""
+
+LEFT_GRACE = 300.0
+"""Seconds from a goodbye until the alerts of the node end: it may have been a restart."""
+
+HAS_LEFT = "the node has left"
+"""The text of alerts that ended because their node left on purpose: nobody is told."""
+
+LONGEST_SILENCE = 366 * DAY
+
+RECENT = 256
+"""Changes remembered, so that a peer that lacks only the latest is sent only these."""
+
+_HASH = 6
+"""Bytes of a hash: those of a full table fit into a request."""
+
+_HASH_RANGE = 1 << (8 * _HASH)
+_DIGEST_RANGE = 1 << 64
+
+Entry = Alert | Delivery | Silence
+
+
+class Key(NamedTuple):
+    """What an alert is about."""
+
+    address: str
+    rule: str
+    object: str
+
+
+_Version = tuple[Any, ...]
+_Rank = tuple[bool, float, Any]
+
+Name = Key | str
+"""What an entry belongs to: an alert, or the silence of this id."""
+
+
+class Told(Struct):
+    """What is known of telling people of one alert over one channel, also of its earlier epochs."""
+
+    sent: Delivery | None = None
+    """The last message."""
+    tried: dict[AlertState, Delivery] = {}
+    """The last claim or failure of what comes after ``sent``: of a problem, and of its end."""
+
+    @property
+    def all(self) -> list[Delivery]:
+        """All of these."""
+        return [*([self.sent] if self.sent is not None else []), *self.tried.values()]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether people know of the problem, and do not know that it is over.
+
+        Where a claim was not followed by anything, an agent died, perhaps after its message.
+        """
+        sent, tried = self.sent, self.tried.get("firing")
+        if sent is not None and sent.alert == "firing":
+            return True
+        return tried is not None and tried.state == "claim"
+
+
+class AlertTable:
+    """The entries by key, and a digest that is equal for equal tables.
+
+    ``member`` finds the membership entry of an address.
+    """
+
+    def __init__(
+        self, member: Callable[[str], MemberEntry | None], wall: Callable[[], float]
+    ) -> None:
+        self.alerts: dict[Key, Alert] = {}
+        self.silences: dict[str, Silence] = {}
+        self._told: dict[Key, dict[str, Told]] = {}
+        self._of_node: dict[str, dict[Key, None]] = {}
+        """The keys by address."""
+        self._member = member
+        self._wall = wall
+        self._sum = 0
+        self._sums: dict[Name, int] = {}
+        """What each alert with its deliveries, and each silence, adds to the digest."""
+        self._evicted: dict[Name, _Version] = {}
+        """The version of each entry that has lost its place, so that no earlier one comes back."""
+        self._ranks: list[_Rank] = []
+        """A heap with the ranks of all alerts, and some that are outdated."""
+        self._recent: deque[tuple[str, Name]] = deque(maxlen=RECENT)
+        """The latest changes: the digest before each, and the key or the silence that changed."""
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits."""
+        return f"{self._sum:016x}"
+
+    def of(self, address: str) -> list[Alert]:
+        """The alerts of the node at an address."""
+        return [self.alerts[key] for key in self._of_node.get(address, ())]
+
+    def told(self, key: Key, channel: str) -> Told:
+        """What is known of telling people of an alert over a channel; not to be changed."""
+        return self._told.get(key, {}).get(channel, Told())
+
+    def firing(self, address: str, rule: str) -> bool:
+        """Whether there is an alert of a rule about the node at an address as a whole."""
+        alert = self.alerts.get(Key(address, rule, ""))
+        return alert is not None and alert.state == "firing"
+
+    def entries(self, name: Name) -> list[Entry]:
+        """A silence, or an alert and its deliveries after it; empty if it is not there."""
+        if isinstance(name, str):
+            return [self.silences[name]] if name in self.silences else []
+        if (alert := self.alerts.get(name)) is None:
+            return []
+        return [alert, *(one for told in self._told.get(name, {}).values() for one in told.all)]
+
+    def since(self, digest: str) -> list[Name] | None:
+        """What an agent lacks whose table equals ours at an earlier digest, else ``None``."""
+        digests = [before for before, _ in self._recent]
+        if digest not in digests:
+            return None
+        return list(dict.fromkeys(name for _, name in list(self._recent)[digests.index(digest) :]))
+
+    def have(self) -> str:
+        """Which entries this table has: their hashes, for ``beyond`` of another table."""
+        hashes = (value % _HASH_RANGE for value in self._sums.values())
+        return b64encode(b"".join(value.to_bytes(_HASH) for value in hashes)).decode()
+
+    def beyond(self, have: str) -> list[Name]:
+        """What an agent lacks that has these, the newest first. ValueError if it has nothing."""
+        data = b64decode(have, validate=True)
+        places = range(0, len(data), _HASH)
+        theirs = {int.from_bytes(data[place : place + _HASH]) for place in places}
+        lacking = [name for name, value in self._sums.items() if value % _HASH_RANGE not in theirs]
+        return sorted(lacking, key=self._rank, reverse=True)
+
+    def merge(self, entry: Entry) -> Name | None:
+        """Take an entry; returns what has changed if it was news. Raises EntryRefused."""
+        if isinstance(entry, Alert):
+            key = key_of(entry)
+            return key if self._merge_alert(key, entry) else None
+        if isinstance(entry, Delivery):
+            key = key_of(entry)
+            return key if self._merge_delivery(key, entry) else None
+        return entry.id if self._merge_silence(entry) else None
+
+    def forget(self, address: str) -> None:
+        """Drop the alerts of a node that is forgotten."""
+        for key in list(self._of_node.get(address, ())):
+            self._drop(key)
+
+    def expire(self) -> list[Key]:
+        """Drop what is over, end the alerts of nodes that left; returns the keys that changed.
+
+        What ends with a goodbye looks the same at all agents: it is no news to them.
+        """
+        now, changed = self._wall(), []
+        for silence in list(self.silences.values()):
+            if now > silence.until:
+                self._drop_silence(silence)
+        for key, alert in list(self.alerts.items()):
+            if alert.state == "resolved":
+                if now - alert.since > KEPT_RESOLVED:
+                    self._drop(key)
+                continue
+            member = self._member(key.address)
+            if member is not None and member.state == "left" and now - member.since > LEFT_GRACE:
+                epoch = alert.epoch + 1
+                since = member.since
+                self._put(
+                    key, replace(alert, epoch=epoch, state="resolved", since=since, text=HAS_LEFT)
+                )
+                changed.append(key)
+        return changed
+
+    def silenced(self, alert: Alert) -> float | None:
+        """Until when nobody is told of an alert, in Unix seconds, if a silence matches it."""
+        now = self._wall()
+        ends = (
+            one.until
+            for one in self.silences.values()
+            if not one.ended
+            and one.until > now
+            and matcher((one.node,))(alert.node)
+            and matcher((one.rule,))(alert.rule)
+        )
+        return max(ends, default=None)
+
+    # Alerts.
+
+    def _merge_alert(self, key: Key, alert: Alert) -> bool:
+        known = self.alerts.get(key)
+        if known is not None and (alert == known or not _newer(alert, known)):
+            return False
+        if key in self._evicted and alert.epoch < self._evicted[key][0]:
+            return False
+        self._check_alert(alert)
+        if alert.state == "resolved" and self._wall() - alert.since > KEPT_RESOLVED:
+            return False
+        if known is None and not self._make_room(key, alert):
+            self._remember(key, (alert.epoch,))
+            return False
+        self._put(key, alert)
+        return True
+
+    def _check_alert(self, alert: Alert) -> None:
+        self._check_text(alert, "node", "rule", "object", "text")
+        for field in ("value", "threshold", "since"):
+            value = getattr(alert, field)
+            if value is not None and not isfinite(value):
+                raise EntryRefused(f"{_named(alert)}: `{field}` is {value}, which is no number")
+        self._check_ahead(alert, epoch=alert.epoch / 1000, since=alert.since)
+        member = self._member(alert.address)
+        if member is None:
+            raise EntryRefused(f"{_named(alert)}: `address` is of no known node")
+        # An older one may be of the time before the node got another name.
+        if alert.node != member.name and alert.epoch > member.incarnation:
+            why = f"`node` is {alert.node!r}, but {member.name!r} is at {alert.address}"
+            raise EntryRefused(f"{_named(alert)}: {why}")
+
+    def _rank(self, name: Name) -> _Rank:
+        """What has the lowest rank goes where there is no room, and is told last."""
+        if isinstance(name, str):
+            return True, inf, (name,)
+        return _rank(name, self.alerts[name])
+
+    def _make_room(self, key: Key, alert: Alert) -> bool:
+        """Drop the alert that ranks lowest where there is no room; false if the new one would."""
+        of_node = self._of_node.get(key.address, {})
+        if len(of_node) >= MAX_OF_NODE:
+            lowest = min(of_node, key=self._rank)
+        elif len(self.alerts) >= MAX_ALERTS:
+            lowest = self._lowest()
+        else:
+            return True
+        if _rank(key, alert) < self._rank(lowest):
+            return False
+        self._remember(lowest, (self.alerts[lowest].epoch,))
+        self._drop(lowest)
+        return True
+
+    def _lowest(self) -> Key:
+        """The key of the lowest rank of all."""
+        while True:
+            rank = self._ranks[0]
+            key: Key = rank[2]
+            if key in self.alerts and self._rank(key) == rank:
+                return key
+            heappop(self._ranks)
+
+    def _put(self, key: Key, alert: Alert) -> None:
+        self._changes(key)
+        self._replace(key, self.alerts.get(key), alert)
+        self._evicted.pop(key, None)
+        self.alerts[key] = alert
+        heappush(self._ranks, _rank(key, alert))
+        if len(self._ranks) > 2 * len(self.alerts) + MAX_OF_NODE:
+            self._ranks = sorted(map(self._rank, self.alerts))
+        self._of_node.setdefault(key.address, {})[key] = None
+
+    def _drop(self, key: Key) -> None:
+        of_node = self._of_node[key.address]
+        del of_node[key]
+        if not of_node:
+            del self._of_node[key.address]
+        del self.alerts[key]
+        self._told.pop(key, None)
+        self._sum = (self._sum - self._sums.pop(key)) % _DIGEST_RANGE
+        self._recent.clear()  # no older table lacks just the changes
+
+    # Deliveries.
+
+    def _merge_delivery(self, key: Key, delivery: Delivery) -> bool:
+        alert = self.alerts.get(key)
+        if alert is None or delivery.epoch > alert.epoch:
+            return False  # it comes again with its alert
+        channels = self._told.get(key, {})
+        told = channels.get(delivery.channel)
+        if told is None:
+            told = Told()
+            if len(channels) >= MAX_CHANNELS and delivery.channel < min(channels):
+                return False
+        if not _further(delivery, told):
+            return False
+        self._check_delivery(delivery)
+        self._changes(key)
+        channels = self._told.setdefault(key, {})
+        channels[delivery.channel] = told
+        if delivery.state == "sent":
+            self._replace(key, told.sent, delivery)
+            told.sent = delivery
+            for alert_state, tried in list(told.tried.items()):
+                if _stage(tried) <= _stage(delivery):
+                    self._replace(key, tried, None)
+                    del told.tried[alert_state]
+        else:
+            self._replace(key, told.tried.get(delivery.alert), delivery)
+            told.tried[delivery.alert] = delivery
+        if len(channels) > MAX_CHANNELS:
+            for dropped in channels.pop(min(channels)).all:
+                self._replace(key, dropped, None)
+        return True
+
+    def _check_delivery(self, delivery: Delivery) -> None:
+        self._check_text(delivery, "by")
+        self._check_ahead(delivery, at=delivery.at, until=delivery.until)
+
+    # Silences.
+
+    def _merge_silence(self, silence: Silence) -> bool:
+        known, now = self.silences.get(silence.id), self._wall()
+        if known is not None and _silence_rank(silence) <= _silence_rank(known):
+            return False
+        if silence.until <= now:
+            return False
+        self._check_text(silence, "node", "rule", "reason", "by")
+        self._check_ahead(silence, at=silence.at)
+        if not silence.until - now <= LONGEST_SILENCE:
+            raise EntryRefused(f"{_named(silence)}: `until` is more than a year in the future")
+        if silence.id in self._evicted and _silence_rank(silence) < self._evicted[silence.id]:
+            return False
+        self._recent.append((self.digest, silence.id))
+        self._replace(silence.id, known, silence)
+        self._evicted.pop(silence.id, None)
+        self.silences[silence.id] = silence
+        if len(self.silences) > MAX_SILENCES:
+            soonest = min(self.silences.values(), key=_silence_place)
+            self._remember(soonest.id, _silence_rank(soonest))
+            self._drop_silence(soonest)
+        return silence.id in self.silences
+
+    def _drop_silence(self, silence: Silence) -> None:
+        del self.silences[silence.id]
+        self._sum = (self._sum - self._sums.pop(silence.id)) % _DIGEST_RANGE
+        self._recent.clear()
+
+    # Both.
+
+    def _remember(self, name: Name, version: _Version) -> None:
+        if len(self._evicted) >= MAX_EVICTED:
+            for first in list(self._evicted)[: MAX_EVICTED // 16]:
+                del self._evicted[first]
+        self._evicted[name] = version
+
+    def _check_text(self, entry: Entry, *fields: str) -> None:
+        for field in fields:
+            text = getattr(entry, field)
+            if not text.isprintable():
+                raise EntryRefused(f"{_named(entry)}: `{field}` is not printable: {text[:64]!r}")
+
+    def _check_ahead(self, entry: Entry, **moments: float) -> None:
+        limit = self._wall() + AHEAD
+        for field, moment in moments.items():
+            if not moment <= limit:
+                why = f"`{field}` is more than a day in the future; is a clock wrong?"
+                raise EntryRefused(f"{_named(entry)}: {why}")
+
+    def _changes(self, key: Key) -> None:
+        self._recent.append((self.digest, key))
+
+    def _replace(self, name: Name, old: Entry | None, new: Entry | None) -> None:
+        """Have the digest count one entry for another."""
+        change = (_hash(new) if new is not None else 0) - (_hash(old) if old is not None else 0)
+        self._sums[name] = (self._sums.get(name, 0) + change) % _DIGEST_RANGE
+        self._sum = (self._sum + change) % _DIGEST_RANGE
+
+
+def key_of(entry: Alert | Delivery) -> Key:
+    """The key of an alert, or of the alert that a delivery is about."""
+    return Key(entry.address, entry.rule, entry.object)
+
+
+def _rank(key: Key, alert: Alert) -> _Rank:
+    return alert.state == "firing", alert.epoch, key
+
+
+def _newer(alert: Alert, known: Alert) -> bool:
+    # Two agents may note one event at once: all must choose the same of the two.
+    if alert.epoch != known.epoch:
+        return alert.epoch > known.epoch
+    return (alert.since, alert.text, encode(alert)) < (known.since, known.text, encode(known))
+
+
+def _further(delivery: Delivery, told: Told) -> bool:
+    """Whether a delivery is later than what is known of its channel."""
+    if delivery.state == "sent":
+        return told.sent is None or _later(delivery, told.sent)
+    if told.sent is not None and _stage(delivery) <= _stage(told.sent):
+        return False
+    tried = told.tried.get(delivery.alert)
+    return tried is None or _later(delivery, tried)
+
+
+def _later(delivery: Delivery, known: Delivery) -> bool:
+    if (stages := (_stage(delivery), delivery.at)) != (others := (_stage(known), known.at)):
+        return stages > others
+    return encode(delivery) > encode(known)
+
+
+def _stage(delivery: Delivery) -> tuple[int, int]:
+    return delivery.epoch, delivery.round
+
+
+def _silence_rank(silence: Silence) -> tuple[bool, float, bytes]:
+    return silence.ended, silence.at, encode(silence)
+
+
+def _silence_place(silence: Silence) -> tuple[float, str]:
+    return silence.until, silence.id
+
+
+def _named(entry: Entry) -> str:
+    """Which entry a refusal is about."""
+    if isinstance(entry, Silence):
+        return f"the silence {entry.id}"
+    kind = "the alert" if isinstance(entry, Alert) else "a delivery of the alert"
+    return f"{kind} {entry.rule[:64]!r} of {entry.address[:100]!r}"
+
+
+def _hash(entry: Entry) -> int:
+    kind = type(entry).__name__.encode()[:1]
+    return int.from_bytes(blake2b(encode(entry), digest_size=8, person=kind).digest())
