@@ -237,7 +237,8 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer of a peer, as an agent decodes it: the node objects stay raw.
 
     ``member``, ``digest``, ``members`` and all after ``id`` are only in answers to type 4. ``before``
-    is the name of the process that was at the asker's address before, if the peer knows one.
+    is the name of the process that was at the asker's address before, if the peer knows one; ``time``
+    is by the peer's clock.
     ``kept`` holds history objects by the names of nodes.
     """
 
@@ -254,6 +255,7 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     events: list[Raw] | None = None
     events_have: _Hashes | None = None
     before: str = ""
+    time: float | None = None
     alerts_digest: str = ""
     alerts: list[Raw] | None = None
     deliveries: list[Raw] | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from nodnod_agent.core.alerts.alerts import Alerts
 from nodnod_agent.core.alerts.judge import Judge
-from nodnod_agent.core.alerts.metrics import SAME_NAME, STALE_FOR
+from nodnod_agent.core.alerts.metrics import CLOCK_OFFSET, SAME_NAME, STALE_FOR
 from nodnod_agent.core.alerts.ports import Beat, Notify, tell_nobody
 from nodnod_agent.core.alerts.rules import Rule
 from nodnod_agent.core.alerts.watch import AlertWatch
@@ -102,6 +102,7 @@ class Node:
             interval=interval,
         )
         self.watch.known[STALE_FOR] = lambda: self.local.stale_for
+        self.watch.known[CLOCK_OFFSET] = lambda: gossip.clocks.offset
         self.watch.known[SAME_NAME] = lambda: self.peers.roster.namesakes
         self.alerts.adopt, self.alerts.became_ready = self.watch.adopt, self.watch.start
         self.judge_by(rules, own.tags)

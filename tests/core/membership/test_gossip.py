@@ -172,7 +172,7 @@ def test_an_entry_that_was_refused_for_a_wrong_clock_is_taken_once_it_is_right(
 ) -> None:
     peer.knows(*(entry(number, int(NOW * 1000)) for number in range(10, 15)))
     behind = 3 * DAY
-    own.table._wall = lambda: NOW + clock.now - behind
+    own.table.wall = lambda: NOW + clock.now - behind
     own.connect(peer)
     own.gossip.start()
     clock.advance(30)

@@ -6,12 +6,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from nodnod_agent.core.alerts.rules import CUT_OFF, DOWN
 from nodnod_client.alerts import Alert
-
-CUT_OFF = "cut-off"
-"""The rule whose text is the whole story: what else a cut-off node tells follows from it."""
-
-DOWN = "down"
 
 LIFE = 900.0
 """Seconds for which Alertmanager takes an alert for firing; it must be told again before."""

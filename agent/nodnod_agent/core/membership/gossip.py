@@ -19,6 +19,7 @@ from nodnod_agent.core.exchange import Exchange, Fields
 from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.link import Link
+from nodnod_agent.core.membership.peer_clocks import PeerClocks
 from nodnod_agent.core.membership.table import (
     MAX_ENTRY,
     MAX_MEMBERS,
@@ -85,6 +86,7 @@ class Gossip:
         self.events = events
         self.logs = [events]
         """All logs that are exchanged."""
+        self.clocks: PeerClocks[Link] = PeerClocks(clock, table.wall)
         self.exchanges = 0
         """Requests sent; each has an answer."""
         self.sent_bytes = 0
@@ -148,6 +150,7 @@ class Gossip:
         self._unanswered.pop(link, None)
         self._digests.pop(link, None)
         self._compared.pop(link, None)
+        self.clocks.forget(link)
         for one in self.logs:
             one.forget(link)
         if link is self._probed:
@@ -209,6 +212,8 @@ class Gossip:
                 self._take(answer.member, teller)
             return
         self._unanswered[link] -= 1
+        if answer.time is not None:
+            self.clocks.told(link, answer.time)
         before = self.table.digest
         if answer.member is not None:
             own_word = answer.member.instance == _instance(link)
@@ -259,7 +264,11 @@ class Gossip:
             now = self._clock.time()
             examined = self._merge(sent, teller, self._news_limit.left(now))
             self._news_limit.take(now, examined)
-        answer: dict[str, object] = {"member": self.table.own, "digest": self.table.digest}
+        answer: dict[str, object] = {
+            "member": self.table.own,
+            "digest": self.table.digest,
+            "time": round(self.table.wall(), 3),
+        }
         recall = self.table.recall(join.member)
         if recall is not None:
             answer["members"] = [recall]

@@ -62,7 +62,7 @@ class MembershipTable:
     def __init__(self, own: MemberEntry, wall: Callable[[], float]) -> None:
         self.own = own
         self.entries: dict[str, MemberEntry] = {}
-        self._wall = wall
+        self.wall = wall
         self._sum = _hash(own)
         self._forgotten: dict[str, int] = {}
         self._refuted = False
@@ -138,7 +138,7 @@ class MembershipTable:
                 self.entries[entry.address] = entry = replace(known, **_extras(entry))
                 return entry
         elif entry.incarnation <= self._forgotten.get(entry.address, -1) or (
-            entry.state == "left" and self._wall() - entry.since > REMEMBERED
+            entry.state == "left" and self.wall() - entry.since > REMEMBERED
         ):
             return None
         elif len(self.entries) >= MAX_MEMBERS:
@@ -169,7 +169,7 @@ class MembershipTable:
         entry = self.entries.get(address)
         if entry is None or entry.state == "left" or entry.instance != instance:
             return False
-        since = self._wall() // 60 * 60
+        since = self.wall() // 60 * 60
         self._put(replace(entry, state="left", since=since))
         return True
 
@@ -181,14 +181,14 @@ class MembershipTable:
         if entry.incarnation > self._forgotten.get(entry.address, -1):
             return None
         incarnation = min(self._forgotten[entry.address] + 1, MAX_INT)
-        return replace(entry, incarnation=incarnation, state="left", since=self._wall())
+        return replace(entry, incarnation=incarnation, state="left", since=self.wall())
 
     def expire(self) -> None:
         """Drop members that left so long ago that no agent can bring them back.
 
         Renew our own entry if our clock was so far ahead that no agent has taken it.
         """
-        now = self._wall()
+        now = self.wall()
         if self.own.incarnation > (now + AHEAD) * 1000:
             self._become(replace(self.own, incarnation=int(now * 1000)))
         for entry in list(self.entries.values()):
@@ -208,7 +208,7 @@ class MembershipTable:
     def leave(self) -> None:
         """Note in our own entry that we leave."""
         incarnation = self.own.incarnation + 1
-        self._become(replace(self.own, incarnation=incarnation, state="left", since=self._wall()))
+        self._become(replace(self.own, incarnation=incarnation, state="left", since=self.wall()))
 
     def _checked(self, entry: MemberEntry) -> MemberEntry:
         try:
@@ -221,7 +221,7 @@ class MembershipTable:
             raise EntryRefused(f"{entry.name!r} is not a printable name")
         if entry.name != entry.name.strip():
             raise EntryRefused(f"{entry.name!r} is no name: there is a space at its end")
-        limit = (self._wall() + AHEAD) * 1000
+        limit = (self.wall() + AHEAD) * 1000
         for moment, what in ((entry.incarnation, "has started"), (entry.since * 1000, "left")):
             if moment > limit:
                 why = f"{entry.name} {what} more than a day in the future; is a clock wrong?"
@@ -240,7 +240,7 @@ class MembershipTable:
         """Refute an entry for our address that is newer than our own: we did not make it."""
         claim = f"{entry.name} claims {entry.address}, which is our own address"
         if _newer(entry, self.own):
-            again, due = self._refuted, self._refutations.take(self._wall())
+            again, due = self._refuted, self._refutations.take(self.wall())
             if due:
                 self._refuted = True
                 incarnation = min(entry.incarnation + 1, MAX_INT)
