@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from core.alerts.alert_strategies import alerts, deliveries, silences
 from core.harness import WALL, CoreHarness, FakeClient
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.membership import table as table_module
@@ -159,6 +160,12 @@ joins = st.fixed_dictionaries(
         "eventsDigest": st.sampled_from(["", "0" * 16, "x" * 64]),
         "eventsHave": st.sampled_from(["", "AAAAAAAA", "AAAA", "x", "☃"]),
         "events": st.lists(events | odd_values, max_size=4),
+        "alertsDigest": st.sampled_from(["", "0" * 16, "x" * 64]),
+        "alertsHave": st.sampled_from(["", "AAAAAAAA", "AAAA", "x", "☃"]),
+        "alerts": st.lists(alerts() | odd_values, max_size=4),
+        "deliveries": st.lists(deliveries | odd_values, max_size=4),
+        "silences": st.lists(silences | odd_values, max_size=2),
+        "time": moments,
     },
 )
 HELLOS = [

@@ -7,8 +7,8 @@ from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.table import (
     AHEAD,
     MAX_ENTRY,
+    MAX_EXTRAS,
     MAX_MEMBERS,
-    MAX_TAGS_SIZE,
     REFUTE_EVERY,
     REMEMBERED,
     EntryRefused,
@@ -219,7 +219,7 @@ def test_an_entry_with_tags_that_no_agent_may_have_is_refused(
 def test_the_longest_tags_do_not_count_for_the_length_of_an_entry(table: MembershipTable) -> None:
     tags = {f"k{n:02}": "\U0001f600" * 60 for n in range(MAX_TAGS)}
     assert table.merge(entry(1, tags=tags)) == entry(1, tags=tags)
-    assert len(encode(tags)) <= MAX_TAGS_SIZE
+    assert len(encode(tags)) <= MAX_EXTRAS
 
 
 # Entries about ourselves.

@@ -21,7 +21,7 @@ from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.membership.table import EntryRefused
 from nodnod_client.alerts import Alert, Delivery, Silence
-from nodnod_client.messages import PeerAnswer
+from nodnod_client.messages import MAX_SENDS, PeerAnswer
 
 ALONE = 15.0
 """Seconds from the start after which an agent relies on what it knows, though no peer agrees."""
@@ -35,7 +35,10 @@ log = logging.getLogger("nodnod")
 
 
 class ChannelIds(Struct, frozen=True):
-    """The channels that an agent is configured with, each by 16 hexadecimal digits."""
+    """The channels that an agent is configured with, each by 16 hexadecimal digits.
+
+    Others are told of no more than MAX_SENDS: beyond that, this agent has none.
+    """
 
     people: tuple[str, ...] = ()
     """Those that do not de-duplicate: one agent sends each message."""
@@ -46,7 +49,7 @@ class ChannelIds(Struct, frozen=True):
     def all(self) -> list[str]:
         """What the other agents are told of."""
         heartbeat = [self.heartbeat] if self.heartbeat is not None else []
-        return [*self.people, *self.alertmanagers, *heartbeat]
+        return [*heartbeat, *self.people, *self.alertmanagers][:MAX_SENDS]
 
 
 class Alerts:

@@ -319,7 +319,7 @@ class Notifier:
         return self._blocked_until(key) is None
 
     def _done(self, channel: str, sending: Sending, ok: bool, why: str) -> None:
-        if self._sending.get(channel) is not sending:
+        if not self._ready or self._sending.get(channel) is not sending:
             return
         self.results[channel] = self._wall(), ok, why
         results = []

@@ -156,7 +156,7 @@ class Poster:
 
     def _done(self, channel: str, posted: list[Alert], ok: bool, why: str) -> None:
         self._posting.discard(channel)
-        if channel not in self._posts:
+        if not self._ready or channel not in self._posts:
             return
         self.results[channel] = self._wall(), ok, why
         now = self._clock.time()

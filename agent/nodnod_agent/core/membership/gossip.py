@@ -22,8 +22,8 @@ from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.peer_clocks import PeerClocks
 from nodnod_agent.core.membership.table import (
     MAX_ENTRY,
+    MAX_EXTRAS,
     MAX_MEMBERS,
-    MAX_TAGS_SIZE,
     EntryRefused,
     MembershipTable,
     TableFull,
@@ -332,8 +332,8 @@ class Gossip:
 
     def _within(self, entries: list[MemberEntry], limit: int) -> list[MemberEntry]:
         """As many entries as there is room for in a message, from a random place in the list."""
-        room = limit - ENVELOPE - MAX_TAGS_SIZE  # our own entry is in the message too
-        if len(entries) * (MAX_ENTRY + MAX_TAGS_SIZE) <= room:
+        room = limit - ENVELOPE - MAX_EXTRAS  # our own entry is in the message too
+        if len(entries) * (MAX_ENTRY + MAX_EXTRAS) <= room:
             return entries
         first = int(self._rng.random() * len(entries))
         kept = []

@@ -20,7 +20,7 @@ from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.address import parse_address
 from nodnod_client.codec import encode
 from nodnod_client.errors import AddressError, NodNodError
-from nodnod_client.messages import MAX_INT, MemberEntry, MemberInfo
+from nodnod_client.messages import MAX_INT, MAX_SENDS, MemberEntry, MemberInfo
 from nodnod_client.tags import MAX_TAG_LENGTH, MAX_TAGS, tags_fault
 
 MAX_MEMBERS = 4096
@@ -42,8 +42,8 @@ AHEAD = DAY
 MAX_ENTRY = 1000
 """Bytes of one entry as it is sent, without tags: so the longest list fits into a message, 4 MiB."""
 
-MAX_TAGS_SIZE = MAX_TAGS * (4 * MAX_TAG_LENGTH + 6)
-"""Bytes of the tags of an entry, at most: four for a character, quotes and a comma."""
+MAX_EXTRAS = MAX_TAGS * (4 * MAX_TAG_LENGTH + 6) + MAX_SENDS * 19
+"""Bytes of the tags and channels of an entry, at most: four for a character, quotes and a comma."""
 
 _DIGEST_RANGE = 1 << 64
 
