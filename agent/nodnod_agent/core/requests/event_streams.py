@@ -5,6 +5,7 @@ each stream has a timer of its own.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple, Self
 
 from msgspec import Raw
@@ -84,7 +85,7 @@ class EventStreams:
         """A test whether the question is about a node of that name, up, down or gone."""
         if question.nodes is None:
             return all_names
-        named = matcher(question.name_patterns)
+        named = cache(matcher(question.name_patterns))  # of few nodes there are many events
         if not question.tag_patterns:
             return named
         members, own, _ = self._roster.select(question)
