@@ -21,7 +21,7 @@ from nodnod_agent.core.alerts.message import compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
 from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable, Key, key_of
-from nodnod_agent.core.interfaces import EARLY, Clock, Timer
+from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_client.alerts import Alert, AlertState, Delivery
 
 GROUP = 30.0
@@ -194,6 +194,7 @@ class Notifier:
     def _wake(self) -> None:
         self._wakes, self._timer = inf, None
         now, wakes = self._clock.time(), inf
+        soon = now + PAUSE  # the wall clock is corrected: what belongs together is not due at once
         orders: dict[tuple[str, int], list[str]] = {}
         ready: dict[str, list[Key]] = defaultdict(list)
         for place, one in list(self._waiting.items()):
@@ -204,7 +205,7 @@ class Notifier:
             if channel in self._sending:
                 continue
             when = self._earliest(one)
-            if when <= now + EARLY:
+            if when <= soon:
                 until = self._blocked_until(key)
                 if until is not None:
                     one.blocked = True
@@ -216,7 +217,7 @@ class Notifier:
                     order = self._cluster.senders(channel, str(one.group))
                     orders[channel, one.group] = order
                 when = self._turn(one, orders[channel, one.group])
-            if when <= now + EARLY:
+            if when <= soon:
                 ready[channel].append(key)
             else:
                 wakes = min(wakes, when)
