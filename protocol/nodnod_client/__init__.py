@@ -7,6 +7,7 @@ does not load asyncio and websockets.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nodnod_client.alerts import AlertInfo, Alerts, SilenceInfo
 from nodnod_client.errors import (
     AddressError,
     ConnectError,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddressError",
+    "AlertInfo",
+    "Alerts",
     "Answer",
     "Client",
     "ConnectError",
@@ -48,6 +51,7 @@ __all__ = [
     "NotConnectedError",
     "RequestError",
     "RequestTimeoutError",
+    "SilenceInfo",
     "StatFailedError",
     "StatType",
     "StreamAnswer",

@@ -1,4 +1,4 @@
-"""What agents tell each other of alerts: the alerts, who was told of them, and silences.
+"""Alerts and silences, as agents tell them to each other and to clients.
 
 Times are in Unix seconds. The structs say which sizes and ranges are valid; that numbers are finite
 and that text is printable, the agent checks when it takes an entry.
@@ -81,3 +81,65 @@ class Silence(Struct, frozen=True, omit_defaults=True, kw_only=True):
     by: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)] = ""
     at: Moment
     ended: bool = False
+
+
+class AlertInfo(Struct, frozen=True):
+    """One alert, as an agent answers a client.
+
+    ``node`` is the name by which the agent lists the node, ``object`` is empty for the node itself.
+    ``severity`` is "warning" or "critical", ``state`` "firing" or "resolved", both ``since`` that time.
+    ``told`` are the channels over which people were told of just this; nobody is told of an alert that
+    is ``silenced``.
+    """
+
+    node: str
+    rule: str
+    object: str
+    epoch: int
+    severity: str
+    state: str
+    value: float | None
+    threshold: float | None
+    since: float
+    told: list[str]
+    silenced: bool
+    text: str
+
+    @property
+    def firing(self) -> bool:
+        """Whether it goes on."""
+        return self.state == "firing"
+
+
+class Alerts(Struct, frozen=True):
+    """The answer to type 5: what fires, the worst and newest first, then what is over."""
+
+    host: str = ""
+    alerts: list[AlertInfo] = []
+    error: str = ""
+    code: str = ""
+    id: int | str | None = None
+    seq: int | None = None
+
+
+class SilenceInfo(Struct, frozen=True):
+    """One silence that has not ended: patterns of nodes and rules, and who has asked for it, and why."""
+
+    id: str
+    node: str
+    rule: str
+    until: float
+    reason: str
+    by: str
+    at: float
+
+
+class Silences(Struct, frozen=True):
+    """The answer to type 6: all silences, the next to end first, and the one that was made or ended."""
+
+    host: str = ""
+    silences: list[SilenceInfo] = []
+    silence: SilenceInfo | None = None
+    error: str = ""
+    code: str = ""
+    id: int | str | None = None

@@ -13,13 +13,22 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
 from nodnod_client.address import parse_address
+from nodnod_client.alerts import Alerts, SilenceInfo, Silences
 from nodnod_client.attempt import ConnectAttempt
 from nodnod_client.connection import AgentConnection
 from nodnod_client.errors import AddressError, NotConnectedError, StatFailedError
-from nodnod_client.event_stream import follow_events, too_old
+from nodnod_client.event_stream import follow_events
 from nodnod_client.messages import Answer, Event, Events, Members, Request, RequestType
-from nodnod_client.requests import StatOptions, Texts, build_request, events_request
-from nodnod_client.stream import StreamAnswer, follow
+from nodnod_client.requests import (
+    StatOptions,
+    Texts,
+    alerts_request,
+    build_request,
+    events_request,
+    silence_request,
+    too_old,
+)
+from nodnod_client.stream import StreamAnswer, follow, follow_alerts
 from nodnod_client.tls import client_context
 
 DEFAULT_SERVER = "127.0.0.1:7070"
@@ -54,8 +63,8 @@ class Client:
     with an error. A node that could not be read raises nothing: its object in the answer has an
     ``error``.
 
-    A version-1 agent has no ``nodes``, ``detail``, ``history``, streams, members and events: a request
-    for these raises StatFailedError. It ignores ``stat_type`` and ``deadline``.
+    A version-1 agent has no ``nodes``, ``detail``, ``history``, streams, members, events and alerts: a
+    request for these raises StatFailedError. It ignores ``stat_type`` and ``deadline``.
     """
 
     def __init__(
@@ -154,9 +163,10 @@ class Client:
         that match a name or pattern. An agent that is too old for events raises StatFailedError
         with the code ``unknown_type``.
         """
-        events = await self._current().events(events_request(since, nodes), self.timeout)
+        request = events_request(since, nodes)
+        events = await self._current().events(request, self.timeout)
         if events.error:
-            raise too_old(StatFailedError(events.error, events.code), self._url)
+            raise too_old(StatFailedError(events.error, events.code), request, self._url)
         return events
 
     def follow_events(
@@ -183,6 +193,58 @@ class Client:
             every + self.timeout,
             self._random,
         )
+
+    async def alerts(self, *, nodes: Texts = None) -> Alerts:
+        """Request the alerts: what fires, the worst and newest first, then what was over lately.
+
+        ``nodes``: only alerts of nodes that match a name or pattern. An agent that is too old for
+        alerts raises StatFailedError with the code ``unknown_type``.
+        """
+        request = alerts_request(nodes)
+        alerts = await self._current().alerts(request, self.timeout)
+        if alerts.error:
+            raise too_old(StatFailedError(alerts.error, alerts.code), request, self._url)
+        return alerts
+
+    def stream_alerts(
+        self, *, nodes: Texts = None, every: float = 1.0, reconnect: bool = True
+    ) -> AsyncGenerator[Alerts, None]:
+        """Yield all alerts now, and again every ``every`` seconds (0.25 to 3600)::
+
+            async for answer in client.stream_alerts(every=5):
+                ...
+
+        The arguments and errors are those of ``alerts`` and ``stream``.
+        """
+        return follow_alerts(
+            alerts_request(nodes, every),
+            self._current,
+            self._reconnect if reconnect else None,
+            every + self.timeout,
+            self._random,
+        )
+
+    async def silences(self) -> list[SilenceInfo]:
+        """Request the silences that have not ended, the next to end first. Errors: see ``alerts``."""
+        return (await self._silences(silence_request())).silences
+
+    async def silence(
+        self, node: str = "*", *, rule: str = "*", seconds: float, reason: str = ""
+    ) -> SilenceInfo:
+        """Tell people nothing of alerts whose node and rule match these names or patterns.
+
+        ``seconds``: for how long, from 1 to 2592000 (30 days). ``reason``: a text for the others. All
+        agents know of it within seconds. If the cluster has a secret, this takes a token of role
+        ``operate``; with another one it raises StatFailedError with the code ``forbidden``.
+        """
+        return await self._change_silence(silence_request(node, rule, seconds, reason))
+
+    async def end_silence(self, id: str) -> SilenceInfo:  # noqa: A002
+        """End a silence before its time; it needs the same token.
+
+        One that is not there raises StatFailedError with the code ``no_such_silence``.
+        """
+        return await self._change_silence(silence_request(end=id))
 
     def stream(
         self,
@@ -213,6 +275,18 @@ class Client:
             every + self._timeout_of(request),
             self._random,
         )
+
+    async def _silences(self, request: Request) -> Silences:
+        silences = await self._current().silences(request, self.timeout)
+        if silences.error:
+            raise too_old(StatFailedError(silences.error, silences.code), request, self._url)
+        return silences
+
+    async def _change_silence(self, request: Request) -> SilenceInfo:
+        changed = (await self._silences(request)).silence
+        if changed is None:
+            raise StatFailedError(f"{self._url} does not say which silence it has changed")
+        return changed
 
     async def _request(self, request: Request) -> Answer:
         answer = await self._current().request(request, self._timeout_of(request))

@@ -4,8 +4,9 @@ import re
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
+from nodnod_client.alerts import Alerts, Silences
 from nodnod_client.errors import RequestError, WireError
 from nodnod_client.json_fault import json_fault
 from nodnod_client.messages import (
@@ -20,6 +21,7 @@ from nodnod_client.messages import (
     PeerAnswer,
     Request,
     RequestId,
+    SilenceTerms,
 )
 
 ECHO_LIMIT = 80
@@ -38,6 +40,12 @@ _EXPECTED = {
     "match": "must be a name or pattern of 1 to 128 characters",
     "since": "must be Unix seconds, 0 or later",
     "kept": "must give for at most 64 node names seconds, above 0 and at most 3600",
+    "silence": "must be an object with `seconds`, and `node`, `rule` and `reason` if you like",
+    "silence.seconds": "must be between 1 and 2592000",
+    "silence.node": "must be a name or pattern of 1 to 128 characters",
+    "silence.rule": "must be a name or pattern of 1 to 128 characters",
+    "silence.reason": "must be a text of at most 300 characters",
+    "end": "must be the `id` of a silence",
 }
 
 MAX_COMMAS = 2**17
@@ -48,7 +56,7 @@ object of its own while it is decoded: those of 4 MiB would take half a second, 
 _MAX_DEPTH = 64
 _EXTRA_DEPTH = 128
 
-_FIELD_PATH = re.compile(r"at `\$\.(\w+)")
+_FIELD_PATH = re.compile(r"at `\$\.(\w+(?:\.\w+)?)")
 
 encode = msgspec.json.Encoder().encode
 
@@ -71,6 +79,8 @@ _join = msgspec.json.Decoder(Join)
 _entry = msgspec.json.Decoder(MemberEntry)
 _event = msgspec.json.Decoder(Event)
 _events = msgspec.json.Decoder(Events)
+_alerts = msgspec.json.Decoder(Alerts)
+_silences = msgspec.json.Decoder(Silences)
 _flat: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(
     dict[str, str | int | float | bool | None]
 )
@@ -103,6 +113,16 @@ def decode_members(data: bytes) -> Members:
 def decode_events(data: bytes) -> Events:
     """Decode an answer to type 7. Raises WireError."""
     return decode(_events, data)
+
+
+def decode_alerts(data: bytes) -> Alerts:
+    """Decode an answer to type 5. Raises WireError."""
+    return decode(_alerts, data)
+
+
+def decode_silences(data: bytes) -> Silences:
+    """Decode an answer to type 6. Raises WireError."""
+    return decode(_silences, data)
 
 
 def decode_event(data: bytes) -> tuple[Event, bytes]:
@@ -207,11 +227,13 @@ def _explain(data: bytes, refusal: Exception) -> RequestError:
         )
     id_ = _field(document, "id", RequestId)
     known_id = None if id_ is _WRONG else id_
-    for field in msgspec.structs.fields(Request):
-        name = field.encode_name
-        if _field(document, name, field.type) is _WRONG:
-            got = _excerpt(document[name])
-            return RequestError("bad_request", f"`{name}` {_EXPECTED[name]}, got {got}", known_id)
+    if (found := _wrong_field(document, Request)) is not None:
+        name, value = found
+        if name == "silence" and isinstance(value, dict):
+            inner = _wrong_field(value, SilenceTerms)
+            name, value = (f"silence.{inner[0]}", inner[1]) if inner is not None else found
+        text = f"`{name}` {_EXPECTED[name]}, got {_excerpt(value)}"
+        return RequestError("bad_request", text, known_id)
     # The last value of a repeated field is right, an earlier one is not.
     name = _field_name(refusal)
     text = f"`{name}` {_EXPECTED[name]}, each time that it is given" if name else str(refusal)[:200]
@@ -232,12 +254,21 @@ def _id_alone(data: bytes) -> int | str | None:
         return None
 
 
+def _wrong_field(document: dict[str, Any], shape: type[Struct]) -> tuple[str, Any] | None:
+    """The first field that is not of its type, and its value."""
+    for field in msgspec.structs.fields(shape):
+        name = field.encode_name
+        if _field(document, name, field.type, required=field.required) is _WRONG:
+            return name, document.get(name)
+    return None
+
+
 _WRONG: Any = object()
 
 
-def _field(document: dict[str, Any], name: str, type_: Any) -> Any:
+def _field(document: dict[str, Any], name: str, type_: Any, *, required: bool = False) -> Any:
     try:
-        return msgspec.convert(document.get(name), type_ | None)
+        return msgspec.convert(document.get(name), type_ if required else type_ | None)
     except msgspec.ValidationError:
         return _WRONG
 

@@ -6,7 +6,15 @@ from typing import TypeVar
 
 import msgspec
 
-from nodnod_client.codec import decode_answer, decode_events, decode_members, encode
+from nodnod_client.alerts import Alerts, Silences
+from nodnod_client.codec import (
+    decode_alerts,
+    decode_answer,
+    decode_events,
+    decode_members,
+    decode_silences,
+    encode,
+)
 from nodnod_client.errors import (
     ConnectError,
     RequestTimeoutError,
@@ -72,6 +80,16 @@ class AgentConnection:
         """Send one request of type 7; otherwise as ``request``."""
         _, message = await self._exchange(request, within)
         return self.decoded(decode_events, message)
+
+    async def alerts(self, request: Request, within: float) -> Alerts:
+        """Send one request of type 5; otherwise as ``request``."""
+        _, message = await self._exchange(request, within)
+        return self.decoded(decode_alerts, message)
+
+    async def silences(self, request: Request, within: float) -> Silences:
+        """Send one request of type 6; otherwise as ``request``."""
+        _, message = await self._exchange(request, within)
+        return self.decoded(decode_silences, message)
 
     def decoded(self, decode: Callable[[bytes], T], message: bytes) -> T:
         """Decode a message. Ends the connection and raises ConnectError if it is no such answer."""

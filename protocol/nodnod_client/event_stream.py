@@ -2,14 +2,15 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from random import Random
 
 from nodnod_client.codec import decode_events
 from nodnod_client.connection import AgentConnection
-from nodnod_client.errors import ConnectError, StatFailedError
+from nodnod_client.errors import ConnectError
 from nodnod_client.mailbox import Mailbox
 from nodnod_client.messages import Answer, Event, Request
-from nodnod_client.stream import check, reconnected
+from nodnod_client.stream import ticks
 
 KEPT = 1000
 """Events that an agent keeps: of more that a reader has not taken, the oldest are dropped."""
@@ -39,46 +40,17 @@ async def follow_events(
     within: float,
     random: Random,
 ) -> AsyncGenerator[Event, None]:
-    """Yield each event of one stream once, and stop it at the agent when the reader leaves.
-
-    The arguments and errors are those of ``stream.follow``.
-    """
+    """Yield each event of one stream once; arguments and errors are those of ``stream.ticks``."""
     seen: dict[str, None] = {}
-    connection = current()
-    while True:
-        mailbox = _EventMailbox(connection)
-        try:
-            request_id = connection.subscribe(request, mailbox)
-            try:
-                while True:
-                    answer, _ = await mailbox.take(within)
-                    check(answer, connection)
-                    while mailbox.events:
-                        event = mailbox.events.popleft()
-                        if event.id not in seen:
-                            _remember(seen, event.id)
-                            yield event
-            finally:
-                connection.unsubscribe(request_id)
-        except ConnectError:
-            if reconnect is None:
-                raise
-        except TimeoutError:
-            # The connection may be half open: no other request is answered over it either.
-            reason = f"no tick from {connection.url} for {within:g} s"
-            connection.abort(reason)
-            if reconnect is None:
-                raise ConnectError(reason) from None
-        except StatFailedError as error:
-            raise too_old(error, connection.url) from None
-        connection = await reconnected(reconnect, random)
-
-
-def too_old(error: StatFailedError, server: str) -> StatFailedError:
-    """What a refusal means: an agent of version 2.0 does not know this type."""
-    if error.code != "unknown_type":
-        return error
-    return StatFailedError(f"events need a newer agent than {server} is", error.code)
+    found = ticks(request, current, reconnect, within, random, _EventMailbox)
+    async with aclosing(found):
+        async for tick in found:
+            assert isinstance(tick.mailbox, _EventMailbox)
+            while tick.mailbox.events:
+                event = tick.mailbox.events.popleft()
+                if event.id not in seen:
+                    _remember(seen, event.id)
+                    yield event
 
 
 def _remember(seen: dict[str, None], event_id: str) -> None:

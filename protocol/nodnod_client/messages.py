@@ -21,6 +21,9 @@ MAX_NAME_LENGTH = 128
 MAX_HISTORY = 7 * 86_400
 """Seconds of history that a request may ask for."""
 
+MAX_SILENCE = 30 * 86_400
+"""Seconds for which alerts may be silenced."""
+
 MAX_PATTERNS = 256
 MAX_KEPT = 64
 """Nodes whose kept past one request asks for."""
@@ -48,6 +51,8 @@ class RequestType(IntEnum):
     STOP = 2
     MEMBERS = 3
     JOIN = 4
+    ALERTS = 5
+    SILENCE = 6
     EVENTS = 7
 
 
@@ -58,6 +63,18 @@ class StatType(IntEnum):
     CPU = 1
     MEMORY = 2
     DISK = 3
+
+
+class SilenceTerms(Struct, frozen=True, omit_defaults=True):
+    """Which alerts nobody is to be told of: those whose node and rule both match.
+
+    ``seconds`` has no default: each silence has an end.
+    """
+
+    seconds: Annotated[float, Meta(ge=1, le=MAX_SILENCE)]
+    node: NamePattern | None = "*"
+    rule: NamePattern | None = "*"
+    reason: Annotated[str, Meta(max_length=300)] | None = ""
 
 
 class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -74,6 +91,8 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
     match: NamePattern | None = None
     since: Annotated[float, Meta(ge=0, le=MAX_INT)] | None = None
     kept: Annotated[dict[NodeName, KeptSeconds], Meta(max_length=MAX_KEPT)] | None = None
+    silence: SilenceTerms | None = None
+    end: Annotated[str, Meta(max_length=16)] | None = None
 
 
 class History(Struct, frozen=True, rename="camel"):

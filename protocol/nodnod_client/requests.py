@@ -7,7 +7,7 @@ from typing import TypedDict
 import msgspec
 
 from nodnod_client.errors import StatFailedError
-from nodnod_client.messages import Request, RequestType, StatType
+from nodnod_client.messages import Request, RequestType, SilenceTerms, StatType
 
 Texts = str | Iterable[str] | None
 """Some strings; a single one needs no list."""
@@ -27,6 +27,13 @@ class StatOptions(TypedDict, total=False):
     match: str | None
     """The name or pattern of the processes to list, with ``processes`` in ``detail``."""
 
+
+NEWER: dict[int, str] = {
+    RequestType.ALERTS: "alerts",
+    RequestType.SILENCE: "silences",
+    RequestType.EVENTS: "events",
+}
+"""The types that agents of version 2.0 do not know, and what they are about."""
 
 # A version-1 agent ignores these fields, and so would answer another request than the one sent.
 _VERSION_2 = ("nodes", "detail", "history", "every", "match")
@@ -77,6 +84,32 @@ def events_request(
     return Request(type=int(RequestType.EVENTS), since=since, nodes=_as_list(nodes), every=every)
 
 
+def alerts_request(nodes: Texts = None, every: float | None = None) -> Request:
+    """Build a request for alerts. Raises ValueError for a time that JSON does not have."""
+    if every is not None and not math.isfinite(every):
+        raise ValueError(f"`every` must be a number of seconds, got {every}")
+    return Request(type=int(RequestType.ALERTS), nodes=_as_list(nodes), every=every)
+
+
+def silence_request(
+    node: str | None = None,
+    rule: str | None = None,
+    seconds: float | None = None,
+    reason: str = "",
+    end: str | None = None,
+) -> Request:
+    """Build a request that begins a silence, ends one, or only asks for all.
+
+    Raises ValueError for a time that JSON does not have.
+    """
+    kind = int(RequestType.SILENCE)
+    if seconds is None:
+        return Request(type=kind, end=end)
+    if not math.isfinite(seconds):
+        raise ValueError(f"`seconds` must be a number of seconds, got {seconds}")
+    return Request(type=kind, silence=SilenceTerms(seconds, node, rule, reason))
+
+
 def for_version_1(request: Request, server: str) -> Request:
     """Reduce a request to what a version-1 agent understands: its type.
 
@@ -85,12 +118,21 @@ def for_version_1(request: Request, server: str) -> Request:
     """
     if request.type == RequestType.MEMBERS:
         raise StatFailedError(f"members need a version-2 agent, and {server} is version 1")
-    if request.type == RequestType.EVENTS:
-        raise StatFailedError(f"events need a version-2 agent, and {server} is version 1")
+    if request.type in NEWER:
+        what = NEWER[request.type]
+        raise StatFailedError(f"{what} need a version-2 agent, and {server} is version 1")
     for name in _VERSION_2:
         if getattr(request, name) is not None:
             raise StatFailedError(f"`{name}` needs a version-2 agent, and {server} is version 1")
     return msgspec.structs.replace(request, stat_type=int(StatType.ALL), timeout=None)
+
+
+def too_old(error: StatFailedError, request: Request, server: str) -> StatFailedError:
+    """What a refusal means: an agent of version 2.0 does not know this type."""
+    what = NEWER.get(request.type or 0)
+    if error.code != "unknown_type" or what is None:
+        return error
+    return StatFailedError(f"{what} need a newer agent than {server} is", error.code)
 
 
 def _as_list(texts: Texts) -> list[str] | None:

@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from random import Random
+from typing import NamedTuple
 
+from nodnod_client.alerts import Alerts
+from nodnod_client.codec import decode_alerts
 from nodnod_client.connection import AgentConnection
 from nodnod_client.errors import ConnectError, StatFailedError
 from nodnod_client.mailbox import Mailbox
 from nodnod_client.messages import Answer, Request
+from nodnod_client.requests import too_old
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 15.0
@@ -26,13 +31,23 @@ class StreamAnswer(Answer, frozen=True, omit_defaults=True):
     reconnected: bool = False
 
 
-async def follow(
+class Tick(NamedTuple):
+    """One answer of a stream: decoded as far as all answers are alike, and as it came."""
+
+    connection: AgentConnection
+    mailbox: Mailbox
+    answer: Answer
+    message: bytes
+
+
+async def ticks(
     request: Request,
     current: Callable[[], AgentConnection],
     reconnect: Callable[[float], Awaitable[AgentConnection]] | None,
     within: float,
     random: Random,
-) -> AsyncGenerator[StreamAnswer, None]:
+    open_mailbox: Callable[[AgentConnection], Mailbox] = lambda _: Mailbox(),
+) -> AsyncGenerator[Tick, None]:
     """Yield the answers of one stream, and stop it at the agent when the reader leaves.
 
     ``reconnect`` waits for a number of seconds and then connects. With it the stream continues
@@ -40,18 +55,16 @@ async def follow(
     agent that sends nothing for ``within`` seconds counts as lost. Raises StatFailedError if the
     agent refuses, ConnectError without ``reconnect``, and what ``current`` and ``reconnect`` raise.
     """
-    gaps = Gaps(request.every or 0.0)
-    clock = asyncio.get_running_loop().time
     connection = current()
     while True:
-        mailbox = Mailbox()
+        mailbox = open_mailbox(connection)
         try:
             request_id = connection.subscribe(request, mailbox)
             try:
                 while True:
-                    answer, _ = await mailbox.take(within)
+                    answer, message = await mailbox.take(within)
                     check(answer, connection)
-                    yield gaps.mark(answer, clock())
+                    yield Tick(connection, mailbox, answer, message)
             finally:
                 connection.unsubscribe(request_id)
         except ConnectError:
@@ -63,8 +76,41 @@ async def follow(
             connection.abort(reason)
             if reconnect is None:
                 raise ConnectError(reason) from None
+        except StatFailedError as error:
+            raise too_old(error, request, connection.url) from None
         connection = await reconnected(reconnect, random)
-        gaps.reset()
+
+
+async def follow(
+    request: Request,
+    current: Callable[[], AgentConnection],
+    reconnect: Callable[[float], Awaitable[AgentConnection]] | None,
+    within: float,
+    random: Random,
+) -> AsyncGenerator[StreamAnswer, None]:
+    """Yield the stats of one stream; arguments and errors are those of ``ticks``."""
+    gaps = Gaps(request.every or 0.0)
+    clock = asyncio.get_running_loop().time
+    last: AgentConnection | None = None
+    async with aclosing(ticks(request, current, reconnect, within, random)) as found:
+        async for tick in found:
+            if last is not None and tick.connection is not last:
+                gaps.reset()
+            last = tick.connection
+            yield gaps.mark(tick.answer, clock())
+
+
+async def follow_alerts(
+    request: Request,
+    current: Callable[[], AgentConnection],
+    reconnect: Callable[[float], Awaitable[AgentConnection]] | None,
+    within: float,
+    random: Random,
+) -> AsyncGenerator[Alerts, None]:
+    """Yield the alerts of one stream; arguments and errors are those of ``ticks``."""
+    async with aclosing(ticks(request, current, reconnect, within, random)) as found:
+        async for tick in found:
+            yield tick.connection.decoded(decode_alerts, tick.message)
 
 
 async def reconnected(

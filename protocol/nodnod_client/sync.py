@@ -10,6 +10,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any, Self, TypeVar, Unpack
 
+from nodnod_client.alerts import Alerts, SilenceInfo
 from nodnod_client.client import DEFAULT_SERVER, Client
 from nodnod_client.errors import NotConnectedError
 from nodnod_client.messages import Answer, Event, Events, Members
@@ -121,6 +122,32 @@ class SyncClient:
         return self._iterate(
             self._client.follow_events(since=since, nodes=nodes, every=every, reconnect=reconnect)
         )
+
+    def alerts(self, *, nodes: Texts = None) -> Alerts:
+        """Request the alerts: ``Client.alerts``."""
+        return self._run(self._client.alerts(nodes=nodes))
+
+    def stream_alerts(
+        self, *, nodes: Texts = None, every: float = 1.0, reconnect: bool = True
+    ) -> Iterator[Alerts]:
+        """Subscribe to the alerts: ``Client.stream_alerts``, as a plain iterator."""
+        return self._iterate(
+            self._client.stream_alerts(nodes=nodes, every=every, reconnect=reconnect)
+        )
+
+    def silences(self) -> list[SilenceInfo]:
+        """Request the silences: ``Client.silences``."""
+        return self._run(self._client.silences())
+
+    def silence(
+        self, node: str = "*", *, rule: str = "*", seconds: float, reason: str = ""
+    ) -> SilenceInfo:
+        """Tell people nothing of some alerts: ``Client.silence``."""
+        return self._run(self._client.silence(node, rule=rule, seconds=seconds, reason=reason))
+
+    def end_silence(self, id: str) -> SilenceInfo:  # noqa: A002
+        """End a silence before its time: ``Client.end_silence``."""
+        return self._run(self._client.end_silence(id))
 
     def stream(
         self,

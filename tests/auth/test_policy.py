@@ -18,7 +18,11 @@ LOCAL = Address("10.0.0.5", 7070)
 ADVERTISED = Address("203.0.113.1", 7000)
 PUBLIC = {"/healthz", "/", "/app.css"}
 
-GRANTS = {"reader": Verified("read"), "agent": Verified("peer", "proof")}
+GRANTS = {
+    "reader": Verified("read", holder="grafana"),
+    "operator": Verified("operate", holder="kyle"),
+    "agent": Verified("peer", "proof", "stan"),
+}
 
 
 class FakeTokens(Tokens):
@@ -108,7 +112,7 @@ def test_without_a_secret_every_request_is_admitted_even_as_a_peer_and_tokens_ar
     upgrade: bool, token: tuple[str, ...]
 ) -> None:
     found = decide(make_policy(None), request("/stat?token=x", *token, upgrade=upgrade))
-    assert found == Admission(agent=True)
+    assert found == Admission(agent=True, operator="")
 
 
 @pytest.mark.parametrize("secret", [FakeTokens(), None])
@@ -146,7 +150,8 @@ def test_only_a_health_check_in_http_1_0_needs_no_host(
 # Tokens.
 
 
-READER, PEER = Admission(agent=False), Admission(agent=True, proof="proof")
+READER, OPERATOR = Admission(agent=False), Admission(agent=False, operator="kyle")
+PEER = Admission(agent=True, proof="proof", operator="stan")
 
 
 @pytest.mark.parametrize(
@@ -156,6 +161,8 @@ READER, PEER = Admission(agent=False), Admission(agent=True, proof="proof")
         ("Authorization: bearer  reader", READER),
         ("Sec-WebSocket-Protocol: nodnod.2, nodnod.bearer.reader", READER),
         ("Sec-WebSocket-Protocol: nodnod.bearer.reader,nodnod.2", READER),
+        ("Authorization: Bearer operator", OPERATOR),
+        ("Sec-WebSocket-Protocol: nodnod.2, nodnod.bearer.operator", OPERATOR),
         ("Authorization: Bearer agent", PEER),
     ],
 )

@@ -58,10 +58,19 @@ def peer_claims(**claims: Any) -> dict[str, Any]:
 # Tokens to read.
 
 
-def test_a_token_to_read_is_accepted_by_every_agent_repeatedly_without_a_proof() -> None:
-    token = TOKENS.mint("read", 60, "grafana")
+@pytest.mark.parametrize("role", ["read", "operate"])
+def test_a_token_of_a_person_is_accepted_by_every_agent_repeatedly_without_a_proof(
+    role: str,
+) -> None:
+    token = TOKENS.mint(role, 60, "grafana")
     for own in ({HERE}, {"elsewhere:1"}, set[str](), {HERE}):
-        assert TOKENS.verify(token, own) == Verified("read")
+        assert TOKENS.verify(token, own) == Verified(role, holder="grafana")
+
+
+def test_a_token_to_read_does_not_operate_and_that_of_an_agent_does() -> None:
+    assert not Verified("read").operates
+    assert Verified("operate").operates
+    assert Verified("peer").operates
 
 
 def test_a_token_names_its_subject_and_its_end() -> None:
@@ -94,7 +103,7 @@ def test_all_secrets_verify_and_the_first_signs() -> None:
 
 def test_a_peer_that_signs_with_an_old_secret_gets_a_proof_from_the_old_one() -> None:
     token, proof = Tokens([OTHER]).for_dial("stan", [HERE])
-    assert Tokens([SECRET, OTHER]).verify(token, {HERE}) == Verified("peer", proof)
+    assert Tokens([SECRET, OTHER]).verify(token, {HERE}) == Verified("peer", proof, "stan")
 
 
 # Forgeries.
@@ -195,7 +204,7 @@ def test_a_peer_is_accepted_once_at_the_address_that_it_dials_also_after_a_refus
 ) -> None:
     token, proof = tokens.for_dial("stan", [HERE])
     assert error_of(token, tokens, "elsewhere:1") == ELSEWHERE
-    assert tokens.verify(token, {HERE, "127.0.0.1:7070"}) == Verified("peer", proof)
+    assert tokens.verify(token, {HERE, "127.0.0.1:7070"}) == Verified("peer", proof, "stan")
     assert error_of(token, tokens) == USED
     # Also when the secrets are read again.
     assert error_of(token, Tokens([SECRET], tokens.used)) == USED

@@ -23,7 +23,8 @@ class V2Server(V1Server):
     Each answer takes ``delay`` seconds. ``hold`` keeps requests unanswered until ``release``
     answers them in a given order. Streams tick when ``tick`` is called, or by themselves if
     ``ticking`` is set. ``streams`` lists the requests of running streams. ``members`` is the answer
-    to type 3, ``events`` to type 7. ``limit`` is the size of the largest request that it says to accept.
+    to type 3, ``alerts`` to type 5, ``silences`` to type 6, ``events``
+    to type 7. ``limit`` is the size of the largest request that it says to accept.
     """
 
     version = 2
@@ -36,8 +37,12 @@ class V2Server(V1Server):
         self.delay = 0.0
         self.streaming = True
         self.refusal: dict[str, str] | None = None
+        self.too_old_for: set[int] = set()
+        """The types that it does not know."""
         self.members: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
+        self.alerts: list[dict[str, Any]] = []
+        self.silences: list[dict[str, Any]] = []
         self.streams: dict[tuple[ServerConnection, Any], dict[str, Any]] = {}
         self.seqs: dict[tuple[ServerConnection, Any], int] = {}
         self._holding = False
@@ -64,9 +69,27 @@ class V2Server(V1Server):
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if request.get("type") == 7:
             return {"host": self.name, "events": self.events, "error": ""}
+        if request.get("type") == 5:
+            return {"host": self.name, "alerts": self.alerts, "error": ""}
+        if request.get("type") == 6:
+            return self._silence(request)
         if request.get("type") == 3:
             return {"host": self.name, "members": self.members, "error": ""}
         return super().answer(request)
+
+    def _silence(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Keep a silence, or forget it, as an agent does; its time is 1000."""
+        answer: dict[str, Any] = {"host": self.name, "silences": self.silences, "error": ""}
+        if terms := request.get("silence"):
+            silence = {"id": f"{len(self.silences):08x}", "node": "*", "rule": "*", "reason": ""}
+            silence |= {"by": "kyle", "at": 1000.0, "until": 1000.0 + terms["seconds"]}
+            silence |= {name: value for name, value in terms.items() if name in silence}
+            self.silences.append(silence)
+            answer["silence"] = silence
+        elif number := request.get("end"):
+            answer["silence"] = next(one for one in self.silences if one["id"] == number)
+            self.silences.remove(answer["silence"])
+        return answer
 
     def hold(self) -> None:
         self._holding = True
@@ -96,8 +119,11 @@ class V2Server(V1Server):
             await self._arrival.wait_for(lambda: len(self.streams) == count)
 
     async def _handle(self, connection: ServerConnection, request: dict[str, Any]) -> None:
-        if self.refusal is not None:
-            answer: dict[str, Any] = {"host": self.name, "nodes": {}, **self.refusal}
+        refusal = self.refusal
+        if request.get("type") in self.too_old_for:
+            refusal = {"error": f"`type` must be …, got {request['type']}", "code": "unknown_type"}
+        if refusal is not None:
+            answer: dict[str, Any] = {"host": self.name, "nodes": {}, **refusal}
             answer["id"] = request.get("id")
             await connection.send(json.dumps(answer))
         elif request.get("type") == 2:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.alerts.alerted_node import alert, judge, known
 from core.harness import CoreHarness
 from doubles.samples import GIB, Scrape, full_sample, scrape, scrape_cluster, scrape_peer
 from nodnod_client.sections import SECTIONS
@@ -248,3 +249,21 @@ def test_the_document_lists_every_metric_and_no_other(harness: CoreHarness, own:
     families = [*own.families, *scrape_cluster(harness).families]
     listed = {one.name + "_total" * (one.type == "counter") for one in families}
     assert named == {name for name in listed if name.startswith(("nodnod_", "process_"))}
+
+
+def test_each_alert_that_fires_is_a_series(harness: CoreHarness) -> None:
+    known(harness, "kyle", "10.0.0.8:7070", "instance of kyle")
+    harness.peer("kyle", address="10.0.0.8:7070")
+    judge(
+        harness,
+        alert("filesystem", object="/var", severity="critical"),
+        alert("swap", state="resolved"),
+        alert("down", node="kyle", address="10.0.0.8:7070"),
+    )
+    cluster, own = scrape_cluster(harness), scrape(harness)
+    var = {"node": "own", "rule": "filesystem", "object": "/var", "severity": "critical"}
+    kyle = {"node": "kyle", "rule": "down", "object": "", "severity": "warning"}
+    assert (cluster("nodnod_alert", **var), cluster("nodnod_alert", **kyle)) == (1, 1)
+    assert (own("nodnod_alert", **var), own("nodnod_alert", **kyle)) == (1, None)
+    assert own.of("rule") == ["filesystem"]
+    assert scrape_cluster(harness, nodes=["own"]).of("rule") == ["filesystem"]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from core.alerts.alerted_node import alert, judge
 from core.harness import CoreHarness
 from core.unverified import TELLER, A, entry, tell
 from doubles.samples import Scrape, full_sample
@@ -19,7 +20,8 @@ from nodnod_client.codec import encode
 from nodnod_client.sections import Processes, ProcessSums
 
 JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
-ROUTES = dict.fromkeys(("/stat", "/stat/all", "/members", "/events", "/healthz", "/sd"), JSON)
+ROUTES = dict.fromkeys(("/stat", "/stat/all", "/members", "/events", "/alerts", "/healthz"), JSON)
+ROUTES["/sd"] = JSON
 ROUTES |= dict.fromkeys(("/metrics", "/metrics/cluster"), TEXT)
 """The type of the page at each path."""
 
@@ -251,6 +253,14 @@ def test_members_is_the_answer_to_type_3(browser: Browser) -> None:
     members = browser.read("/members")["members"]
 
     assert [member["name"] for member in members] == ["own", "kyle"]
+
+
+def test_alerts_is_the_answer_to_type_5(browser: Browser) -> None:
+    judge(browser.harness, alert())
+
+    assert [one["rule"] for one in browser.read("/alerts")["alerts"]] == ["cpu"]
+    assert browser.read("/alerts?nodes=kyle,st*")["alerts"] == []
+    assert browser.get("/alerts?nodes=tag:=").status_code == 400
 
 
 def test_service_discovery_lists_the_members_that_are_known_to_serve_metrics(

@@ -44,6 +44,9 @@ def test_the_types_have_the_numbers_of_the_protocol() -> None:
         "STOP": 2,
         "MEMBERS": 3,
         "JOIN": 4,
+        "ALERTS": 5,
+        "SILENCE": 6,
+        "EVENTS": 7,
     }
 
 

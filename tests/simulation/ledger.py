@@ -36,7 +36,7 @@ def read(text: bytes) -> Asked:
         valid = len(id_) <= MAX_ID_LENGTH
     else:
         valid = isinstance(id_, int) and not isinstance(id_, bool) and abs(id_) <= MAX_INT
-    stream = document.get("every") is not None and document.get("type") in (None, 0, 1, 7)
+    stream = document.get("every") is not None and document.get("type") in (None, 0, 1, 5, 7)
     return Asked(text, id_ if valid else None, stream)
 
 

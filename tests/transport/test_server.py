@@ -44,9 +44,9 @@ async def test_no_subprotocol_is_selected_if_none_is_offered(client: RawClient) 
     [
         (
             (OFFER, "NodNod-Name: k%79le", "NodNod-Instance: 1", "NodNod-Address: h:1"),
-            Hello(2, "kyle", "1", "h:1"),
+            Hello(2, "kyle", "1", "h:1", operator=""),
         ),
-        ((), Hello(1)),
+        ((), Hello(1, operator="")),
     ],
     ids=["a peer", "a client"],
 )

@@ -16,10 +16,19 @@ _SCHEME = "Bearer "
 
 
 class Verified(Struct, frozen=True):
-    """What a token grants. ``proof``, for a peer only, shows it that we know the secret too."""
+    """What a token grants to its ``holder``.
+
+    ``proof``, for a peer only, shows it that we know the secret too.
+    """
 
     role: str
     proof: str = ""
+    holder: str = ""
+
+    @property
+    def operates(self) -> bool:
+        """Whether the holder may change what the cluster does, as agents do anyway."""
+        return self.role in ("operate", "peer")
 
 
 class WrongToken(Exception):  # noqa: N818  # the fault is the sender's

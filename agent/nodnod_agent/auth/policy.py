@@ -24,10 +24,15 @@ _TOKEN_PARAMETERS = {"token", "access_token"}
 
 
 class Admission(NamedTuple):
-    """A request is admitted. ``agent``: it may act as a peer; ``proof`` is sent back to it."""
+    """A request is admitted.
+
+    ``agent``: it may act as a peer; ``proof`` is sent back to it. ``operator`` is who may silence
+    alerts, as far as that is known; ``None`` if this one may not.
+    """
 
     agent: bool
     proof: str = ""
+    operator: str | None = None
 
 
 class Refusal(NamedTuple):
@@ -61,7 +66,7 @@ class AuthPolicy:
         if origin_error := self.hosts.origin_error(headers, tls=tls):
             return _refusal(403, origin_error)
         if self.tokens is None:
-            return Admission(agent=True)
+            return Admission(agent=True, operator="")  # whoever may read may silence
         return self._authenticate(self.tokens, request, local)
 
     def _authenticate(
@@ -85,7 +90,8 @@ class AuthPolicy:
         except WrongToken as error:
             refusal = _refusal(401, str(error), f'{_CHALLENGE}, error="invalid_token"')
             return refusal._replace(reason=f"{error} {error.detail}".strip())
-        return Admission(agent=verified.role == "peer", proof=verified.proof)
+        operator = verified.holder if verified.operates else None
+        return Admission(verified.role == "peer", verified.proof, operator)
 
     def _audiences(self, local: Address | None) -> set[str]:
         """The addresses at which a peer may have dialed this agent.

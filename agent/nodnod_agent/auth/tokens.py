@@ -1,6 +1,7 @@
 """Tokens: short-lived JWTs that are signed with the cluster's secret.
 
-``read`` is for people and programs: every agent of the cluster accepts it until it expires. An agent
+``read`` and ``operate`` are for people and programs: every agent of the cluster accepts them until they
+expire. ``operate`` includes ``read``. An agent
 mints ``peer`` for each dial: it is valid once, for half a minute, and only at the dialed address. So
 no other agent accepts what an impostor gets there. The dialed agent must prove in turn that it knows
 the secret: by a MAC over the whole token, which includes the token's nonce and address.
@@ -14,8 +15,12 @@ from time import time
 from typing import Any
 
 from nodnod_agent.auth.authorization import Verified, WrongToken
+from nodnod_client.messages import MAX_NAME_LENGTH
 
 ALGORITHM = "HS256"
+ROLES = ("read", "operate")
+"""The roles of people and programs."""
+
 PEER_TTL = 30
 """Seconds for which a peer's token is valid: the time limit of a handshake, and some more."""
 
@@ -58,6 +63,7 @@ class Tokens:
         """Return what a token grants at the agent with these addresses. Raises WrongToken."""
         claims, secret = self._decode(token)
         role, audience = claims.get("role"), claims.get("aud")
+        holder = str(claims.get("sub", ""))[:MAX_NAME_LENGTH]
         if audience is not None or role == "peer":
             named = [audience] if isinstance(audience, str) else audience
             if not isinstance(named, list) or audiences.isdisjoint(map(str, named)):
@@ -67,12 +73,12 @@ class Tokens:
             if int(claims["exp"]) > time() + PEER_TTL + SKEW:  # bounds how long it is remembered
                 raise WrongToken("the token is valid for longer than a dial takes")
             self._use(claims)
-            return Verified("peer", _proof(secret, token))
-        if role != "read":
+            return Verified("peer", _proof(secret, token), holder)
+        if role not in ROLES:
             raise WrongToken("the token has no role that this agent knows")
         if int(claims["exp"]) <= time():  # the leeway for clocks is between agents
             raise WrongToken("the token has expired")
-        return Verified("read")
+        return Verified(role, holder=holder)
 
     def _decode(self, token: str) -> tuple[dict[str, Any], bytes]:
         """Return the claims of a token, and the secret that it is signed with."""

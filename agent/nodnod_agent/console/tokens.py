@@ -13,7 +13,7 @@ from nodnod_agent.console.command import Command, Status
 from nodnod_agent.console.configuration import DEFAULT_CONFIG, read_configuration
 from nodnod_agent.console.output import print_error
 
-ROLES = ("read",)
+ROLES = ("read", "operate")
 DEFAULT_TTL = "12h"
 MAX_TTL = timedelta(days=3660)
 
@@ -25,7 +25,8 @@ def _add_flags(parser: ArgumentParser) -> None:
         "--role",
         choices=ROLES,
         default=ROLES[0],
-        help="what the token permits: to read stats (default: read)",
+        help="what the token permits: to read everything, or also to silence alerts (operate) "
+        "(default: read)",
     )
     parser.add_argument(
         "--ttl",

@@ -16,6 +16,8 @@ CODES = (
     "no_such_stream",
     "too_many_streams",
     "forbidden",
+    "no_such_silence",
+    "too_many_silences",
 )
 """The codes of refused requests in docs/protocol.md, except that of an agent that stops."""
 

@@ -8,6 +8,8 @@ from nodnod_agent.core.alerts.judge import Judge
 from nodnod_agent.core.alerts.metrics import CLOCK_OFFSET, SAME_NAME, STALE_FOR
 from nodnod_agent.core.alerts.ports import Beat, Notify, tell_nobody
 from nodnod_agent.core.alerts.rules import Rule
+from nodnod_agent.core.alerts.silencing import Silencing
+from nodnod_agent.core.alerts.view import AlertView, event_text
 from nodnod_agent.core.alerts.watch import AlertWatch
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
@@ -91,6 +93,10 @@ class Node:
         )
         self._clock_steps = ClockSteps()
         self.alerts = Alerts(self.peers, notify, beat, clock=clock, wall=wall)
+        self.alerts.wrote = self._note_alerts
+        self.silencing = Silencing(self.alerts.table, self.alerts.write, wall=wall, rng=rng)
+        roster = self.peers.roster
+        self.alert_view = AlertView(self.alerts.table, self.silencing, roster, wall)
         self.configured = ConfiguredNodes(self.peers)
         self.keeper = Keeper(self.peers.roster, clock, rng)
         self.watch = AlertWatch(
@@ -116,6 +122,8 @@ class Node:
             self.peers,
             self.local,
             self.events,
+            self.alert_view,
+            self.silencing,
             encoder,
             cache,
             self.keeper,
@@ -139,6 +147,21 @@ class Node:
         own = self.peers.gossip.table.own
         record = self.events.write(kind, own.name, text, instance=own.instance, at=at)
         self.peers.gossip.publish([record])
+
+    def _note_alerts(self, alerts: list[Alert]) -> None:
+        """Write an event for each change of an alert that this agent has judged."""
+        records = []
+        for alert in alerts:
+            member = self.alerts.cluster.member(alert.address)
+            records.append(
+                self.events.write(
+                    "alert-fired" if alert.state == "firing" else "alert-cleared",
+                    alert.node,
+                    event_text(alert),
+                    instance=member.instance if member is not None else "",
+                )
+            )
+        self.peers.gossip.publish(records)
 
     def leave(self) -> None:
         """Tell the peers that this node leaves on purpose, a moment before ``stop``.

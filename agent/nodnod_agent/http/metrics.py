@@ -29,6 +29,7 @@ from nodnod_agent.core.question import Question
 from nodnod_agent.http.custom_metrics import custom_metrics
 from nodnod_agent.http.metric_table import STATS, TRUNCATED, NodeSections, gauges
 from nodnod_client import __version__
+from nodnod_client.alerts import AlertInfo
 from nodnod_client.codec import decode_node, decode_peer_answer
 from nodnod_client.messages import FullStats, RequestType
 from nodnod_client.sections import SECTIONS, SHAPES, truncated
@@ -87,12 +88,17 @@ class Metrics:
                 nodes.append(NodeSections(name, _sections(stats, raw)))
         is_up = _gauge("nodnod_up", "1 if the node answered without an error.", up, "node")
         info = _node_info(({"node": name}, tags[name]) for name in up)
-        return generate_latest(_Page([is_up, info, *_node_metrics(nodes, by_node=True)]))
+        rows = self._node.alert_view.rows
+        alerts = _alerts(row.alert for row in rows if row.alert.node in up)
+        return generate_latest(_Page([is_up, info, alerts, *_node_metrics(nodes, by_node=True)]))
 
     def _own(self, match: str | None) -> Iterator[Metric]:
         raw = msgspec.Raw(self._node.local.entry(_ALL_SECTIONS._replace(match=match)))
         yield from _node_metrics([NodeSections("", _sections(decode_node(raw), raw))])
         yield _node_info([({}, self._node.peers.gossip.table.own.tags)])
+        own = self._node.peers.gossip.table.own.address
+        rows = self._node.alert_view.rows
+        yield _alerts(row.alert for row in rows if row.address == own)
         yield from self._requests()
         yield from self._peers()
         yield from self._clients()
@@ -140,10 +146,12 @@ class Metrics:
         clients = {"client": len(node.sessions) - agents, "agent": agents}
         text = "WebSocket connections that others opened to this agent."
         yield _gauge("nodnod_clients", text, clients, "kind")
-        running = len(streams) + len(self._node.responder.event_streams)
+        responder = self._node.responder
+        running = len(streams) + len(responder.alert_streams) + len(responder.event_streams)
         yield _gauge("nodnod_streams", "Running streams.", running)
         text = "Ticks that a slow client skipped."
-        yield _counter("nodnod_stream_ticks_skipped", text, streams.skipped)
+        skipped = streams.skipped + responder.alert_streams.skipped
+        yield _counter("nodnod_stream_ticks_skipped", text, skipped)
         accepted = counters.connections_accepted
         text = "Open accepted connections, including this one."
         yield _gauge("nodnod_connections", text, accepted - counters.connections_ended)
@@ -218,6 +226,12 @@ def _node_info(nodes: Iterable[tuple[dict[str, str], Mapping[str, str]]]) -> Met
             family.name, labels | {label(key): value for key, value in tags.items()}, 1
         )
     return family
+
+
+def _alerts(alerts: Iterable[AlertInfo]) -> Metric:
+    values = {(one.node, one.rule, one.object, one.severity): 1.0 for one in alerts if one.firing}
+    labels = ("node", "rule", "object", "severity")
+    return _gauge("nodnod_alert", "An alert that fires.", values, *labels)
 
 
 Values = float | Mapping[Any, float]

@@ -104,6 +104,7 @@ class Pages:
         self._routes: dict[str, Callable[[_PageRequest], None]] = {
             **dict.fromkeys(_STATS, self._stat),
             "/members": self._members,
+            "/alerts": self._alerts,
             "/events": self._events,
             "/healthz": self._healthz,
             "/sd": self._service_discovery,
@@ -182,6 +183,14 @@ class Pages:
             self._refuse(request, error)
         else:
             request.reply(page(200, JSON, self.node.responder.events(query)))
+
+    def _alerts(self, request: _PageRequest) -> None:
+        try:
+            question = Question.of(_request(RequestType.ALERTS, request.query))
+        except RequestError as error:
+            self._refuse(request, error)
+        else:
+            request.reply(page(200, JSON, self.node.responder.alert_list(question)))
 
     def _refuse(self, request: _PageRequest, error: RequestError) -> None:
         self.node.counters.refused(error.code)

@@ -182,7 +182,7 @@ class ServerConnection(Connection):
     def _authorize(self, request: Request) -> Admission | Refusal:
         policy = self._context.policy
         if policy is None:
-            return Admission(agent=True)
+            return Admission(agent=True, operator="")
         sockname = self.transport.get_extra_info("sockname")
         local = Address(sockname[0], sockname[1]) if sockname else None
         tls = self.transport.get_extra_info("sslcontext") is not None
@@ -216,6 +216,8 @@ class ServerConnection(Connection):
         hello = read_hello(request.headers, ws.subprotocol)
         if not admission.agent:  # whatever its headers say
             hello = Hello(hello.version)
+        if admission.operator is not None:
+            hello = structs.replace(hello, operator=admission.operator)
         limits = context.limits
         limit = limits.peer_message if hello.instance else limits.client_message
         if ws.subprotocol is not None:

@@ -19,6 +19,7 @@ FIELDS: tuple[tuple[str, ...], ...] = (
 CODES = {
     *("bad_json", "bad_request", "unknown_type", "unknown_section", "duplicate_id"),
     *("no_such_stream", "too_many_streams", "forbidden", "shutting_down"),
+    *("no_such_silence", "too_many_silences"),
 }
 
 Violations = Iterator[str]

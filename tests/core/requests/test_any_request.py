@@ -15,12 +15,12 @@ LONGEST = 31.0
 """Seconds in which every deadline passes."""
 
 IDS = st.sampled_from([0, 1, "a", "☃", 2**53 - 1])
-PEER = Hello(2, "kyle", "instance of kyle", "10.0.0.2:7070")
+PEER = Hello(2, "kyle", "instance of kyle", "10.0.0.2:7070", operator="kyle")
 
 requests = st.fixed_dictionaries(
     {},
     optional={
-        "type": st.sampled_from([1, 0, 0, 1, 2, 3, 4, 5, 7]),
+        "type": st.sampled_from([1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 9]),
         "statType": st.integers(0, 3),
         "id": IDS,
         "detail": st.lists(st.sampled_from(sorted(SECTIONS)), max_size=2),
@@ -28,8 +28,16 @@ requests = st.fixed_dictionaries(
         "nodes": st.lists(st.sampled_from(["own", "kyle", "stan", "k*", "[", "?"]), max_size=3),
         "timeout": st.sampled_from([0.05, 1, 30]),
         "every": st.sampled_from([0.25, 1, 3600]),
-        "match": st.sampled_from(["x", "p*", "["]),
         "since": st.sampled_from([0, 1e9, 4e9]),
+        "silence": st.fixed_dictionaries(
+            {},
+            optional={
+                "seconds": st.sampled_from([1, 60, 1e9]),
+                "node": st.sampled_from(["own", "k*", "["]),
+            },
+        ),
+        "end": st.sampled_from(["a", ""]),
+        "match": st.sampled_from(["x", "p*", "["]),
     },
 )
 # A connection passes on UTF-8 only.

@@ -19,7 +19,7 @@ REFUSED: list[tuple[bytes, str, str]] = [
     (b'{"type":0}x', "bad_json", "trailing characters"),
     (b"[" * 100_000, "bad_json", "request is nested too deeply"),
     (b'{"type":NaN}', "bad_json", "request is not JSON"),
-    (b'{"type":99}', "unknown_type", "`type` must be one of 0, 1, 2, 3, 4, 7, got 99"),
+    (b'{"type":99}', "unknown_type", "`type` must be one of 0, 1, 2, 3, 4, 5, 6, 7, got 99"),
     (b'{"type":-1}', "unknown_type", "got -1"),
     (b'{"type":' + b"9" * 4000 + b"}", "unknown_type", "got 999"),
     (b'{"statType":-1}', "bad_request", "`statType` must be 0, 1, 2 or 3, got -1"),

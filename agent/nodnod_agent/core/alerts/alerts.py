@@ -71,6 +71,8 @@ class Alerts:
         self.adopt: Callable[[list[Alert]], None] = lambda alerts: None
         """Takes what others tell of this node's alerts, for its judge."""
         self.changed: Callable[[], None] = lambda: None
+        self.wrote: Callable[[list[Alert]], None] = lambda alerts: None
+        """Takes what this agent has judged, and nobody before it."""
         self.version = 0
         """Grows with every change of the table."""
         self._peers = peers
@@ -143,11 +145,16 @@ class Alerts:
         Raises EntryRefused for what is not valid, after the entries before it were taken.
         """
         names: dict[Name, None] = {}
+        news: list[Alert] = []
         try:
             for entry in entries:
                 if (name := self.table.merge(entry)) is not None:
                     names[name] = None
+                    if isinstance(entry, Alert):
+                        news.append(entry)
         finally:
+            if news:
+                self.wrote(news)
             if names:
                 self._note(list(names))
                 first = next(iter(names))

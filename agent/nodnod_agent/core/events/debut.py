@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nodnod_agent.core.events.log import EventLog
+from nodnod_agent.core.events.log import STATES, EventLog
 from nodnod_agent.core.interfaces import Clock, Timer
 
 ALONE = 10.0
@@ -58,7 +58,9 @@ class Debut:
         self._told = True
         kind, text = "joined", self._text
         if self._before == self._name or any(
-            record.event.node == self._name for record in self._log.newest()
+            # An alert may have been earlier than this.
+            record.event.node == self._name and record.event.kind in STATES
+            for record in self._log.newest()
         ):
             kind = "restarted"
         elif self._before:

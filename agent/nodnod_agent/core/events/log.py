@@ -52,6 +52,9 @@ _DIGEST_RANGE = 1 << 64
 STATES = frozenset(("started", "joined", "restarted", "renamed", "up", "down", "left"))
 """The kinds that say what state a node is in from then on."""
 
+ALERTS = frozenset(("alert-fired", "alert-cleared"))
+"""The kinds about one alert, which their texts begin with."""
+
 Place = tuple[float, str, int]
 """Time, id and hash of an event: its place in the order of all events."""
 
@@ -305,7 +308,10 @@ def _same(before: Event | None, event: Event) -> bool:
 
 def _topic(event: Event) -> tuple[str, str, str]:
     """What an event is about: the state of one run of a node, or one other kind of thing of it."""
-    return event.node, event.instance, _STATE if event.kind in STATES else event.kind
+    what = _STATE if event.kind in STATES else event.kind
+    if event.kind in ALERTS:
+        what += " " + event.text.partition(": ")[0]
+    return event.node, event.instance, what
 
 
 def _origin(event: Event) -> str:

@@ -1,6 +1,8 @@
 """All members of the cluster, by the name under which each node is listed in an answer."""
 
 from bisect import bisect
+from collections.abc import Callable
+from functools import cache
 
 from nodnod_agent.core.membership.member import Member, MemberState
 from nodnod_agent.core.membership.table import MembershipTable
@@ -180,6 +182,22 @@ class Roster:
         unknown = (name for name in question.names if name not in self.nodes)
         return members, own, [name for name in unknown if name != self.name]
 
+    def names(
+        self, question: Question, name_of: Callable[[Member], str] = lambda member: member.listed
+    ) -> Callable[[str], bool]:
+        """A test whether a question is about the node of a name, whether it is up, down or gone.
+
+        ``name_of`` is which name of a member is meant; by default that in answers.
+        """
+        if question.nodes is None:
+            return _any_name
+        named = cache(matcher(question.name_patterns))  # few names are asked for often
+        if not question.tag_patterns:
+            return named
+        members, own, _ = self.select(question)
+        tagged = set(map(name_of, members)) | ({self.name} if own else set())
+        return lambda name: name in tagged or named(name)
+
     def tags(self, member: Member) -> dict[str, str]:
         """The tags of the node behind a listed member, up or down."""
         entries = self._table.entries
@@ -253,6 +271,10 @@ class Roster:
             self.nodes[name] = member
         self._listing = None
         self.version += 1
+
+
+def _any_name(_: str) -> bool:
+    return True
 
 
 def _moved_from(namesakes: list[Member], *, newly: bool) -> list[Member]:

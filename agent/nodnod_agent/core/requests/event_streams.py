@@ -5,7 +5,6 @@ each stream has a timer of its own.
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple, Self
 
 from msgspec import Raw
@@ -14,7 +13,6 @@ from nodnod_agent.core.encoding import AnswerEncoder
 from nodnod_agent.core.events.log import EventLog
 from nodnod_agent.core.interfaces import Clock, Timer, Wire
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.pattern import matcher
 from nodnod_agent.core.question import Question
 from nodnod_client.messages import Request
 
@@ -48,12 +46,14 @@ class EventStreams:
 
     def answer(self, query: EventQuery) -> bytes:
         """The answer with all events that fit."""
-        return self._body(self.events.shown(query.since, self._names(query.question)))
+        return self._body(self.events.shown(query.since, self._about(query.question)))
 
     def news(self, query: EventQuery, number: int) -> bytes:
         """The answer with those that have arrived after that ``number`` of arrivals."""
         records = self.events.after(number)
-        fits = self._names(query.question) if records else all_names
+        if not records:
+            return self._body([])
+        fits = self._about(query.question)
         return self._body(
             [
                 record.text
@@ -81,24 +81,12 @@ class EventStreams:
         for subscription in tuple(self._open):
             subscription.end()
 
-    def _names(self, question: Question) -> Callable[[str], bool]:
+    def _about(self, question: Question) -> Callable[[str], bool]:
         """A test whether the question is about a node of that name, up, down or gone."""
-        if question.nodes is None:
-            return all_names
-        named = cache(matcher(question.name_patterns))  # of few nodes there are many events
-        if not question.tag_patterns:
-            return named
-        members, own, _ = self._roster.select(question)
-        tagged = {member.name for member in members} | ({self._roster.name} if own else set())
-        return lambda name: name in tagged or named(name)
+        return self._roster.names(question, lambda member: member.name)
 
     def _body(self, texts: list[bytes]) -> bytes:
         return self._encoder.fields(events=[Raw(text) for text in texts])
-
-
-def all_names(_: str) -> bool:
-    """Fits every name."""
-    return True
 
 
 class EventSubscription:

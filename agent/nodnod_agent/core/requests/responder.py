@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
+from nodnod_agent.core.alerts.silencing import Silencing
+from nodnod_agent.core.alerts.view import AlertView
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import RICH_LIMIT, AnswerEncoder
 from nodnod_agent.core.events.log import EventLog
@@ -18,6 +20,7 @@ from nodnod_agent.core.requests.event_streams import EventQuery, EventStreams
 from nodnod_agent.core.requests.pacing import Pacing
 from nodnod_agent.core.requests.query import Queries
 from nodnod_agent.core.requests.request_cache import RequestCache
+from nodnod_agent.core.requests.silence_requests import SilenceRequests
 from nodnod_agent.core.requests.streams import Streams
 from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.keeper import Keeper
@@ -43,6 +46,8 @@ class Responder:
         peers: Peers,
         local: LocalNode,
         events: EventLog,
+        alerts: AlertView,
+        silencing: Silencing,
         encoder: AnswerEncoder,
         cache: StatsCache | None,
         keeper: Keeper,
@@ -54,6 +59,8 @@ class Responder:
         self.peers = peers
         self.local = local
         self.event_streams = EventStreams(events, peers.roster, encoder, clock)
+        self.alerts = alerts
+        self.silence_requests = SilenceRequests(silencing, encoder, clock)
         self.encoder = encoder
         self.clock = clock
         self.counters = counters
@@ -66,6 +73,7 @@ class Responder:
         self.queries = Queries(peers.roster, local, encoder, keeper, self._delivery, clock)
         self._pacing = Pacing(self.queries, clock)
         self.streams = Streams(self.ask, self._delivery, clock)
+        self.alert_streams = Streams(self._ask_alerts, self._delivery, clock)
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Answer ``waiter`` by its deadline; in push mode at once, where the cache can."""
@@ -99,6 +107,13 @@ class Responder:
         members = encode(self.peers.members())
         return self.encoder.fields(members=Raw(fit_section(members, ANSWER_LIMIT - ENVELOPE)))
 
+    def alert_list(self, question: Question) -> bytes:
+        """The answer to type 5: the alerts of the nodes that the question is about."""
+        about = self.peers.roster.names(question)
+        texts = [row.text for row in self.alerts.rows if about(row.alert.node)]
+        alerts = fit_section(b"[%b]" % b",".join(texts), ANSWER_LIMIT - ENVELOPE)
+        return self.encoder.fields(alerts=Raw(alerts))
+
     def events(self, query: EventQuery) -> bytes:
         """The answer to type 7."""
         return self.event_streams.answer(query)
@@ -110,7 +125,11 @@ class Responder:
     def stop(self) -> None:
         """Forget everything under way; the caller answers the waiters."""
         self.streams.stop()
+        self.alert_streams.stop()
         self.event_streams.stop()
         self._pacing.stop()
         self.queries.stop()
         self._delivery.stop()
+
+    def _ask_alerts(self, question: Question, waiter: Waiter) -> None:
+        waiter.deliver(self.alert_list(question))

@@ -210,6 +210,19 @@ class Session:
         open_stream = self._responder.event_streams.open
         streams[stream_id] = open_stream(query, every, self.wire, encode(stream_id))
 
+    def _alerts(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
+        question, every = Question(nodes=Question.of(parsed.request).nodes), parsed.request.every
+        if every is None:
+            self._answer(request_id, self._responder.alert_list(question))
+            return
+        streams, stream_id = self._room_for_stream(request_id)
+        terms = Terms(question, every, every)
+        streams[stream_id] = self._responder.alert_streams.open(terms, self.wire, encode(stream_id))
+
+    def _silence(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
+        requests, operator = self._responder.silence_requests, self.hello.operator
+        self._answer(request_id, requests.answer(parsed.request, operator))
+
     def _room_for_stream(
         self, request_id: RequestId | None
     ) -> tuple[dict[int | str, Subscription | EventSubscription], RequestId]:
@@ -289,5 +302,7 @@ _HANDLERS: dict[int, Callable[[Session, ParsedRequest, RequestId | None], None]]
     RequestType.STOP: Session._stop,  # noqa: SLF001
     RequestType.MEMBERS: Session._members,  # noqa: SLF001
     RequestType.JOIN: Session._join,  # noqa: SLF001
+    RequestType.ALERTS: Session._alerts,  # noqa: SLF001
+    RequestType.SILENCE: Session._silence,  # noqa: SLF001
     RequestType.EVENTS: Session._events,  # noqa: SLF001
 }
