@@ -130,6 +130,7 @@ class _Daemon:
         self._dialing = DialContext(
             loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits
         )
+        self._channels = Channels(loop)
         self._node = Node(
             name=settings.name,
             address=hello.address,
@@ -145,6 +146,8 @@ class _Daemon:
             limits=limits,
             tags=settings.tags,
             release=__version__,
+            notify=self._channels.notify,
+            beat=self._channels.beat,
         )
         self._history_file: HistoryFile | None = None
         if settings.state_directory is not None:
@@ -152,8 +155,7 @@ class _Daemon:
                 settings.state_directory, settings.name, self._node.local.history
             )
         self._node.watch.known[CERTIFICATE_DAYS] = self._certificate_days
-        self._channels = Channels(loop)
-        self._channels.use(urls)
+        self._use_channels(urls)
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
         scraped = ("custom",) if settings.custom_directory else ()
@@ -289,7 +291,7 @@ class _Daemon:
             len(before - after),
         )
         self._node.peers.retag(settings.tags)
-        self._channels.use(urls)
+        self._use_channels(urls)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
         self._node.judge_by(settings.alerts_rules, settings.tags)
@@ -302,6 +304,13 @@ class _Daemon:
         for field in sorted(waiting):
             log.warning("Setting %s has changed: that needs a restart", field)
         self._node.note("reloaded", _reload_text(changed, waiting))
+
+    def _use_channels(self, urls: ChannelUrls) -> None:
+        """Tell people over these from now on."""
+        channels, node = self._channels, self._node
+        channels.use(urls)
+        node.alert_view.labels = {one.id: one.label for one in channels.all}
+        node.alerts.use(channels.ids)
 
     def _apply(self, settings: Settings, credentials: Credentials) -> None:
         """Use these secrets, certificates and host names for new connections."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from nodnod_agent.auth.secrets import read_text
 from nodnod_agent.config.settings import Settings
 from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.core.alerts.alerts import ChannelIds
 from nodnod_agent.core.alerts.message import Message
 from nodnod_agent.notify.alertmanager import Alertmanager
 from nodnod_agent.notify.apprise_channel import Apprise, is_installed
@@ -52,6 +53,13 @@ class Channels:
         """The channels, in the order of the settings."""
         return tuple(self._channels.values())
 
+    @property
+    def ids(self) -> ChannelIds:
+        """What the core is told of these channels."""
+        alertmanagers = tuple(one.id for one in self.all if one.kind == "alertmanager")
+        people = tuple(one.id for one in self.all if one.kind != "alertmanager")
+        return ChannelIds(people, alertmanagers, self.heartbeat.id if self.heartbeat else None)
+
     def use(self, urls: ChannelUrls) -> None:
         """Have these channels from now on; one that stays keeps what is under way."""
         self._trust.renew()
@@ -70,6 +78,13 @@ class Channels:
             self._loop.call_soon(done, False, "this agent has no such channel any more")
         else:
             found.send(message, done)
+
+    def beat(self, done: Done) -> None:
+        """Give the sign of life; ``done`` as for a channel."""
+        if self.heartbeat is None:
+            self._loop.call_soon(done, False, "this agent has no heartbeat any more")
+        else:
+            self.heartbeat.send(done)
 
     def _open(self, url: ChannelUrl) -> Channel:
         if url.kind == "webhook":
