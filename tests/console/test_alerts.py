@@ -1,97 +1,121 @@
-"""``nodnod alerts test``: each channel gets a message, and what it answered is printed."""
+"""``nodnod alerts``: its table, its JSON and its exit status."""
 
-import asyncio
 import json
-from pathlib import Path
+import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from msgspec import to_builtins
+from rich.console import Console
 
-from bench.harness.processes import free_ports
-from doubles.sink import sink, status
+from bench.harness.threaded import Threaded
+from doubles.alert_rows import alert_row
+from doubles.command import command
+from doubles.v1_server import V1Server
+from doubles.v2_server import V2Server
+from nodnod_agent.console.alerts import alerts_view, counts, status
 from nodnod_agent.console.main import main
+from nodnod_client.alerts import AlertInfo, Alerts
 
-KEY = "xoxb-super-secret"
+WARNING = alert_row("kyle", "swap")
+CRITICAL = alert_row("kenny", "filesystem", object="/var", severity="critical", told=["webhook x"])
+SILENCED = alert_row("stan", severity="critical", silenced=True)
+OVER = alert_row("stan", "memory", state="resolved")
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the environment and the configuration of the user out of the tests."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("CONFIG", "ALERTS_NOTIFY", "ALERTS_HEARTBEAT", "NAME", "LISTEN", "ADVERTISE"):
-        monkeypatch.delenv(f"NODNOD_{name}", raising=False)
+@pytest.fixture
+def v2() -> Iterator[Threaded[V2Server]]:
+    server = V2Server()
+    server.alerts = to_builtins([CRITICAL, WARNING, SILENCED, OVER])
+    with Threaded(server) as threaded:
+        yield threaded
 
 
-async def run(capsys: Capture, *argv: str) -> tuple[int, str, str]:
-    """Run in a thread, since the servers are in this loop."""
-    status = await asyncio.to_thread(main, ["alerts", *argv])
-    out, err = capsys.readouterr()
-    assert KEY not in out + err
-    return status, out, err
+def run(agent: Threaded[Any], *flags: str) -> int:
+    return main(["alerts", "--server", agent.address, *flags])
 
 
-async def test_each_channel_gets_one_message_and_its_answer_is_printed_in_order(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def drawn(*alerts: AlertInfo, width: int = 120) -> str:
+    screen = Console(width=width, highlight=False)
+    with screen.capture() as captured:
+        screen.print(alerts_view(Alerts("kyle", list(alerts)), width=width))
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("alerts", "worst", "text"),
+    [
+        ([], 0, ""),
+        ([OVER], 0, ""),
+        ([SILENCED], 0, "1 silenced"),
+        ([WARNING, OVER], 1, "1 warning"),
+        ([WARNING, WARNING, CRITICAL, SILENCED], 2, "1 critical, 2 warnings, 1 silenced"),
+    ],
+)
+def test_the_status_is_the_worst_that_fires_and_is_not_silenced(
+    alerts: list[AlertInfo], worst: int, text: str
 ) -> None:
-    config = tmp_path / "agent.json"
-    alerts = {"notify": ["env:A", "env:B"], "heartbeat": "env:H"}
-    config.write_text(json.dumps({"name": "kenny", "advertise": "kenny:7070", "alerts": alerts}))
-    async with sink() as hook, sink() as manager, sink() as heart:
-        monkeypatch.setenv("A", f"webhook+http://{hook.address}/{KEY}")
-        monkeypatch.setenv("B", f"alertmanager+http://me:{KEY}@{manager.address}")
-        monkeypatch.setenv("H", f"http://{heart.address}/{KEY}")
-
-        found = await run(capsys, "test", "--config", str(config))
-
-        (alert,) = (await hook.next()).json["alerts"]
-        assert (alert["node"], alert["rule"]) == ("kenny", "test")
-        (row,) = (await manager.next()).json
-        assert row["labels"]["instance"] == "kenny:7070"
-        assert (await heart.next()).method == "GET"
-        assert hook.is_empty
-        lines = [
-            f"webhook {hook.address}: HTTP 200\n",
-            f"alertmanager {manager.address}: HTTP 200\n",
-            f"heartbeat {heart.address}: HTTP 200\n",
-        ]
-    assert found == (0, "".join(lines), "")
+    assert (status(alerts), counts(alerts)) == (worst, text)
 
 
-async def test_a_channel_that_fails_is_named_and_the_status_is_1(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+def test_each_alert_is_a_row_in_the_order_of_the_agent(
+    v2: Threaded[V2Server], capsys: Capture
 ) -> None:
-    monkeypatch.setenv("NODNOD_ALERTS_NOTIFY", "env:A,env:B,env:C")
-    (port,) = free_ports(1)
-    async with sink(status(500)) as broken, sink() as whole:
-        monkeypatch.setenv("A", f"webhook+http://{broken.address}/{KEY}")
-        monkeypatch.setenv("B", f"webhook+http://127.0.0.1:{port}/{KEY}")
-        monkeypatch.setenv("C", f"webhook+http://{whole.address}/{KEY}")
-
-        status_, out, err = await run(capsys, "test")
-
-        assert (status_, err) == (1, "")
-        assert out == (
-            f"webhook {broken.address}: FAILED: HTTP 500\n"
-            f"webhook 127.0.0.1:{port}: FAILED: connection refused\n"
-            f"webhook {whole.address}: HTTP 200\n"
-        )
+    assert run(v2, "k*", "stan") == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("Alert", "─" * len(lines[1].split()[0]), "critical", "warning", "critical,", "over"),
+        "1",
+    ]
+    assert "kenny     filesystem /var  filesystem is high  webhook x" in lines[2]
+    assert lines[-1].startswith("1 critical, 1 warning, 1 silenced · as seen by kyle · ")
+    assert v2.server.requests == [{"type": 5, "nodes": ["k*", "stan"], "id": 1}]
 
 
-async def test_a_configuration_without_channels_says_where_to_set_them(capsys: Capture) -> None:
-    says = "nodnod: no channel found: set alerts.notify in the file, or NODNOD_ALERTS_NOTIFY\n"
-    assert await run(capsys, "test") == (2, "", says)
+def test_without_alerts_a_line_says_so() -> None:
+    assert drawn() == "no alert fires · as seen by kyle\n"
 
 
-async def test_a_fault_in_the_configuration_is_one_line(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    says = "nodnod: nowhere.json: no such file\n"
-    assert await run(capsys, "test", "--config", "nowhere.json") == (2, "", says)
-    monkeypatch.setenv("NODNOD_ALERTS_NOTIFY", f"webhook+http://a/{KEY}")
-    status_, out, err = await run(capsys, "test")
-    assert (status_, out) == (2, "")
-    assert err.startswith("nodnod: NODNOD_ALERTS_NOTIFY[0]: expected env:NAME or file:PATH, never")
-    monkeypatch.setenv("NODNOD_ALERTS_NOTIFY", "env:A")
-    monkeypatch.setenv("A", f"{KEY}")
-    says = "nodnod: alerts.notify[0]: expected a URL, such as webhook+https://…\n"
-    assert await run(capsys, "test") == (2, "", says)
+def test_a_narrow_terminal_has_no_column_of_those_who_were_told() -> None:
+    assert "webhook" in drawn(CRITICAL, width=100)
+    assert "webhook" not in drawn(CRITICAL, width=99)
+
+
+def test_names_and_texts_cannot_control_the_terminal() -> None:
+    fields = {"object": "b\x1b[2J", "text": "c\nd\u202e", "told": ["e\x07"]}
+    shown = drawn(alert_row("a\x1b[2J", "r\r", **fields))
+    assert not set("\x1b\r\x07\u202e") & set(shown)
+
+
+def test_json_is_the_answer_as_it_came(v2: Threaded[V2Server], capsys: Capture) -> None:
+    assert run(v2, "--json") == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"host": "kyle", "alerts": v2.server.alerts, "error": ""}
+
+
+def test_watching_prints_each_answer_until_a_signal() -> None:
+    server = V2Server(ticking=True)
+    server.alerts = to_builtins([WARNING])
+    with Threaded(server) as agent:
+        flags = ("--json", "--watch", "0.25", "--server", agent.address)
+        with command(["-m", "nodnod_agent.console.main", "alerts", *flags]) as process:
+            assert process.stdout is not None
+            for _ in range(2):
+                assert json.loads(process.stdout.readline())["alerts"] == server.alerts
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 1
+
+
+def test_without_an_answer_the_status_is_3(v2: Threaded[V2Server], capsys: Capture) -> None:
+    for flags in ((), ("--watch", "1")):
+        assert main(["alerts", "--server", "127.0.0.1:1", *flags]) == 3
+        assert capsys.readouterr().err.startswith("nodnod: cannot connect")
+    v2.server.refusal = {"error": "`type` must be one of …", "code": "unknown_type"}
+    for flags in ((), ("--watch", "1")):
+        assert run(v2, *flags) == 3
+        assert "alerts need a newer agent than" in capsys.readouterr().err
+    with Threaded(V1Server()) as v1:
+        assert run(v1) == 3
+    assert main(["alerts", "--what"]) == 3

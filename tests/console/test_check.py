@@ -264,10 +264,39 @@ def test_no_answer_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
         assert check(agent.address) == "NODNOD UNKNOWN: token needed\n"
 
 
-@pytest.mark.parametrize("argv", ["check --cpu x", "check extra", "check --wat"])
-def test_wrong_usage_is_unknown_and_not_critical(
-    argv: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ("--cpu x", "--cpu: must be between 0 and 100, got 'x'"),
+        ("extra", "unrecognized arguments: extra"),
+        ("--wat", "unrecognized arguments: --wat"),
+        ("--disk", "--disk needs levels, its own or those of -w and -c"),
+        ("-w 95 -c 90", "the level of -w must not be above that of -c"),
+        ("--cpu 90 -w 80", "-w and -c are for --cpu, --memory and --disk without levels"),
+    ],
+)
+def test_wrong_usage_is_unknown_on_stdout_where_monitoring_reads(
+    flags: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(argv.split()) == 3
+    assert main(["check", *flags.split()]) == 3
     out, err = capsys.readouterr()
-    assert (out, len(err.splitlines())) == ("", 1)
+    assert out.startswith("NODNOD UNKNOWN: ")
+    assert why in out
+    assert (len(out.splitlines()), err) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "bounds"),
+    [
+        ("-w 80 -c 90", ["80;90", "80;90", "80;90"]),
+        ("--disk -w 80 -c 90", [";", ";", "80;90"]),
+        ("--disk --memory 50,70 -c 90", [";", "50;70", ";90"]),
+    ],
+)
+def test_w_and_c_are_the_levels_of_metrics_that_have_none_of_their_own(
+    flags: str, bounds: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Threaded(V2Server()) as agent:
+        main(["check", "--server", agent.address, *flags.split()])
+    perfdata = capsys.readouterr().out.split()[-3:]
+    assert [number.partition("%;")[2] for number in perfdata] == [f"{one};0;100" for one in bounds]

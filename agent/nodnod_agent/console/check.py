@@ -48,7 +48,18 @@ def _add_flags(parser: ArgumentParser) -> None:
             f"--{name}",
             metavar="[WARN,]CRIT",
             type=levels(0, 100),
+            nargs="?",
+            const=Levels(),
             help=_HELP[name],
+        )
+    for short, name in (("-w", "warning"), ("-c", "critical")):
+        parser.add_argument(
+            short,
+            f"--{name}",
+            metavar="PERCENT",
+            type=number(float, 0, 100),
+            help=f"{name} level of those of --{', --'.join(METRICS)} that are given without levels; "
+            "of all three if none is given",
         )
     parser.add_argument(
         "--stale",
@@ -87,20 +98,47 @@ def levels(lowest: float, highest: float, *, falling: bool = False) -> Callable[
 
 def _run(args: Namespace) -> int:
     """Print the verdict and return its severity; without an answer that is UNKNOWN."""
+    try:
+        metrics = _metrics(args)
+    except ValueError as error:
+        sys.stdout.write(unknown(f"{error} (see nodnod check --help)"))
+        return Severity.UNKNOWN
     thresholds = Thresholds(
-        metrics={name: value for name in METRICS if (value := getattr(args, name)) is not None},
+        metrics=metrics,
         nodes=args.min_nodes,
         stale=args.stale,
     )
     request = StatRequest(nodes=args.nodes, deadline=agent_deadline(args.timeout))
     try:
         client = client_factory(args)(args.server, timeout=args.timeout)
-        answer = asyncio.run(_ask(client, request, filesystems=args.disk is not None))
+        answer = asyncio.run(_ask(client, request, filesystems="disk" in metrics))
         verdict = evaluate(answer, thresholds)
     except NodNodError as error:
         verdict = Verdict(Severity.UNKNOWN, str(error))
     sys.stdout.write(verdict.line() + "\n")
     return verdict.severity
+
+
+def unknown(text: str) -> str:
+    """Return the line of a check that has no result."""
+    return Verdict(Severity.UNKNOWN, text).line() + "\n"
+
+
+def _metrics(args: Namespace) -> dict[str, Levels]:
+    """Return the levels by metric. Raises ValueError for flags that are valid one by one."""
+    given = {name: value for name in METRICS if (value := getattr(args, name)) is not None}
+    common = Levels(args.warning, args.critical)
+    if common == Levels():
+        bare = next((name for name, value in given.items() if value == Levels()), None)
+        if bare is not None:
+            raise ValueError(f"--{bare} needs levels, its own or those of -w and -c")
+        return given
+    if None not in (args.warning, args.critical) and args.warning > args.critical:
+        raise ValueError("the level of -w must not be above that of -c")
+    if given and Levels() not in given.values():
+        raise ValueError("-w and -c are for --cpu, --memory and --disk without levels")
+    given = given or dict.fromkeys(METRICS, Levels())
+    return {name: common if value == Levels() else value for name, value in given.items()}
 
 
 async def _ask(client: Client, request: StatRequest, *, filesystems: bool) -> Answer:
@@ -127,4 +165,5 @@ COMMAND = Command(
     _add_flags,
     _run,
     usage_status=Severity.UNKNOWN,
+    plugin=True,
 )

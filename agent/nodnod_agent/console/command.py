@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
 from collections.abc import Callable
 from enum import IntEnum
@@ -10,6 +11,8 @@ from typing import NamedTuple, NoReturn
 from nodnod_agent.console.credentials import add_credentials
 from nodnod_client.client import DEFAULT_SERVER, server_url
 from nodnod_client.errors import AddressError
+
+_SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 class Status(IntEnum):
@@ -26,7 +29,7 @@ class Command(NamedTuple):
 
     ``add_flags`` declares the flags. ``run`` does the work and returns the exit status; it may
     raise NodNodError, which becomes a line on stderr and a status. ``usage_status`` is the status
-    of a wrong command line.
+    of a wrong command line. The errors of a ``plugin`` are for a monitoring system, which reads stdout.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Command(NamedTuple):
     add_flags: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
     usage_status: int = Status.USAGE
+    plugin: bool = False
 
 
 class Parser(ArgumentParser):
@@ -89,6 +93,15 @@ def number(kind: type[int] | type[float], lowest: float, highest: float) -> Call
         return value
 
     return read
+
+
+def span(text: str) -> float:
+    """Read a duration: ``2h`` is 7200."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    unit = _SPANS.get(found[2] or "s") if found else None
+    if found is None or unit is None:
+        raise ArgumentTypeError(f"must be like 90s, 10m, 2h or 3d, got {text[:40]!r}")
+    return float(found[1]) * unit
 
 
 def _server(text: str) -> str:

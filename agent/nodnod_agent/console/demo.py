@@ -18,6 +18,7 @@ from nodnod_agent.console.local_cluster import (
 )
 from nodnod_agent.console.output import print_error, table
 from nodnod_agent.console.signals import until_signal
+from nodnod_agent.console.table import cluster_view
 from nodnod_agent.console.units import counted
 from nodnod_client.address import DEFAULT_PORT
 from nodnod_client.client import Client
@@ -118,7 +119,7 @@ async def _sees(client: Client, count: int) -> bool:
 
 async def _watch(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> None:
     """Show the cluster until cancelled, or until all agents have ended."""
-    output = table(repeated=True)
+    output = table(repeated=True, view=cluster_view)
     try:
         async for item in _poll(agents, clients):
             if isinstance(item, Answer):

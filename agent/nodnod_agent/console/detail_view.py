@@ -37,7 +37,9 @@ class _Past(msgspec.Struct):
     series: Mapping[str, list[float | None]]
 
 
-def detail_view(sections: Iterable[str], history: float | None, match: str | None = None) -> View:
+def detail_view(
+    sections: Iterable[str], history: float | None, match: str | None = None
+) -> View[Answer]:
     """Return the view of answers with these sections, and so many seconds of history.
 
     ``match`` is the pattern of the processes that were asked for.

@@ -1,21 +1,19 @@
 """``nodnod events``: what has happened in the cluster, once or as it happens."""
 
 import asyncio
-import re
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from datetime import datetime
+from argparse import ArgumentParser, Namespace
 
 import msgspec
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, Status, add_seconds, add_server
+from nodnod_agent.console.command import Command, Status, add_seconds, add_server, span
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import console, print_error
 from nodnod_agent.console.signals import until_signal
 from nodnod_agent.console.stat_request import RETRY_INTERVAL
-from nodnod_agent.console.units import plain
+from nodnod_agent.console.units import local_time, plain
 from nodnod_client.client import Client
 from nodnod_client.errors import ConnectError
 from nodnod_client.messages import Event
@@ -28,10 +26,10 @@ LOOK_EVERY = 1.0
 REMEMBERED = 2000
 """Events that are known again after a reconnection: twice as many as an agent keeps."""
 
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-
 _STYLES = {
     "down": "bold red",
+    "alert-fired": "red",
+    "alert-cleared": "green",
     "left": "dim",
     **dict.fromkeys(("up", "started", "joined", "restarted"), "green"),
     **dict.fromkeys(("clock-stepped", "reloaded", "renamed"), "yellow"),
@@ -52,7 +50,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--since",
         metavar="TIME",
-        type=_span,
+        type=span,
         help="only of the last 90 s, 10m, 2h, 3d (a number alone is seconds)",
     )
     parser.add_argument(
@@ -129,28 +127,12 @@ def _print(event: Event, *, as_json: bool) -> None:
 def event_line(event: Event) -> Text:
     """Return one line: the local time, the node, what has happened, and more about it."""
     return Text.assemble(
-        (f"{_local(event.at)}  ", "dim"),
+        (f"{local_time(event.at)}  ", "dim"),
         (f"{plain(event.node):{_NODE_WIDTH}}", "bold"),
         "  ",
         (f"{plain(event.kind, 32):{_KIND_WIDTH}}", _STYLES.get(event.kind, "")),
         f"  {plain(event.text)}",
     )
-
-
-def _local(at: float) -> str:
-    try:
-        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):  # beyond the years that a calendar has
-        return f"{at:19.0f}"
-
-
-def _span(text: str) -> float:
-    """Read a duration: ``2h`` is 7200."""
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)\s*([a-z]*)", text.strip())
-    unit = _UNITS.get(found[2] or "s") if found else None
-    if found is None or unit is None:
-        raise ArgumentTypeError(f"must be like 90s, 10m, 2h or 3d, got {text[:40]!r}")
-    return float(found[1]) * unit
 
 
 COMMAND = Command("events", "show what has happened in a cluster, or follow it", _add_flags, _run)

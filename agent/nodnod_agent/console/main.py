@@ -1,5 +1,6 @@
 """The ``nodnod`` command: dispatches to subcommands and maps their errors to exit statuses."""
 
+import contextlib
 import errno
 import io
 import os
@@ -15,6 +16,7 @@ from nodnod_agent.console import (
     events,
     members,
     secret,
+    silence,
     stat,
     tokens,
 )
@@ -30,8 +32,9 @@ COMMANDS: tuple[Command, ...] = (
     top.COMMAND,
     members.COMMAND,
     events.COMMAND,
-    check.COMMAND,
     alerts.COMMAND,
+    silence.COMMAND,
+    check.COMMAND,
     secret.COMMAND,
     tokens.COMMAND,
     demo.COMMAND,
@@ -80,11 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     given = sys.argv[1:] if argv is None else argv
+    command = next((one for one in COMMANDS if one.name in given[:1]), None)
+    complaint = io.StringIO()
+    plugin = command is not None and command.plugin
     try:
-        args = _parser().parse_args(given)
+        with contextlib.redirect_stderr(complaint) if plugin else contextlib.nullcontext():
+            args = _parser().parse_args(given)
     except SystemExit as stop:  # argparse has printed the reason
-        statuses = (command.usage_status for command in COMMANDS if command.name in given[:1])
-        return next(statuses, Status.USAGE) if stop.code else Status.OK
+        if complaint.getvalue():
+            sys.stdout.write(check.unknown(complaint.getvalue().strip()))
+        usage_status = Status.USAGE if command is None else command.usage_status
+        return usage_status if stop.code else Status.OK
     status: int = args.run(args)
     return status
 

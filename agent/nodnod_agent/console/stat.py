@@ -123,7 +123,7 @@ async def _once(client: Client, request: StatRequest, by: SumsByTag | None) -> A
 async def _watch(
     client: Client,
     request: StatRequest,
-    open_output: Callable[[], Output],
+    open_output: Callable[[], Output[Answer]],
     every: float,
     by: SumsByTag | None,
 ) -> int:

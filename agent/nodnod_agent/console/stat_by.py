@@ -67,14 +67,14 @@ class SumsByTag:
         values = sorted(groups, key=lambda value: (value is None, value or ""))
         return [_sums(value, groups[value]) for value in values]
 
-    def output(self, form: str, repeated: bool) -> Output:
+    def output(self, form: str, repeated: bool) -> Output[Answer]:
         """An output of the sums of answers, as ``table``, ``json`` or ``csv``."""
         if form == "json":
             return TextOutput(lambda answer, _: self._json(answer, indent=0 if repeated else 2))
         return TextOutput(self._csv) if form == "csv" else table(repeated, self._view)
 
     @property
-    def _view(self) -> View:
+    def _view(self) -> View[Answer]:
         def view(answer: Answer, *, width: int, when: str) -> Group:
             table = headed_table((0, 0, 0, 1))
             table.add_column(plain(self.key), min_width=8, overflow="fold")

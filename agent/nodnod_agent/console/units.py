@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 
 from rich.text import Text
 
@@ -44,6 +45,14 @@ def human_span(seconds: float) -> str:
     """``130`` is ``2 min``: a duration in one unit, rounded down; at most six characters."""
     size, unit = next((row for row in _SPANS if seconds >= row[0]), _SPANS[-1])
     return f"{max(0, int(seconds / size))} {unit}"
+
+
+def local_time(at: float) -> str:
+    """``2026-11-30 16:40:02``: Unix seconds as local time."""
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # beyond the years that a calendar has
+        return f"{at:19.0f}"
 
 
 def percent(value: float) -> str:

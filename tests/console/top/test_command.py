@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 
 import pytest
+from msgspec import to_builtins
 
 from bench.harness.agents import Agents
+from doubles.alert_rows import alert_row
 from doubles.command import on_terminal, read_terminal
 from doubles.members import row, wire
 from doubles.terminal import terminal, watching
@@ -19,7 +21,7 @@ from doubles.v2_server import V2Server
 from eventually import eventually
 from nodnod_agent.console.main import main
 from nodnod_agent.console.stat_request import StatRequest
-from nodnod_agent.console.top import event_screen
+from nodnod_agent.console.top import app, event_screen
 from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_client.errors import StatFailedError
 
@@ -304,3 +306,37 @@ async def test_an_agent_that_is_too_old_for_events_is_named_and_the_rest_goes_on
         server.refusal = None
         await screen.press("escape")
         await screen.until(lambda: screen.names() == ["cartman", "kyle", "stan"])
+
+
+async def test_alerts_are_shown_above_the_nodes_and_above_a_node(
+    server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "ALERTS_EVERY", 0.05)
+    async with watching(server, size=(100, 24)) as screen:
+        assert "Alerts" not in screen.text()
+        server.alerts = to_builtins([alert_row("cartman", text="cpu is high"), alert_row("stan")])
+        await screen.shows("2 warnings   cartman cpu: cpu is high")
+        await screen.press("enter")
+        await screen.until(lambda: len(server.streams) == 2)
+        await server.tick()
+        await screen.shows("WARNING")
+        assert screen.text().count("WARNING") == 1
+        server.alerts = []
+        await server.tick()
+        await screen.press("escape")
+        await screen.until(lambda: "Alerts" not in screen.text())
+
+
+async def test_an_agent_that_is_too_old_for_alerts_is_asked_once(server: V2Server) -> None:
+    server.too_old_for = {5}
+
+    def asked() -> int:
+        return [request["type"] for request in server.requests].count(5)
+
+    async with watching(server) as screen:
+        await screen.until(lambda: asked() == 1 and not screen.app._knows_alerts)
+        for _ in range(5):
+            screen.app._look_for_alerts()
+            await screen.pilot.pause()
+        assert asked() == 1
+        assert screen.names() == ["cartman", "kyle", "stan"]

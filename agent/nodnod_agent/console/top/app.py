@@ -20,11 +20,13 @@ from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_agent.console.top.overview import Overview
 from nodnod_agent.console.top.view_model import Row, ViewModel
 from nodnod_client.client import Client
-from nodnod_client.errors import NodNodError
+from nodnod_client.errors import NodNodError, StatFailedError
 from nodnod_client.messages import Answer
 
 MAX_HISTORY = 3600.0
 """Seconds of history: agents of older versions keep no more."""
+
+ALERTS_EVERY = 2.0
 
 MEMBERS_EVERY = 10.0
 """Seconds between two questions for the tags of the nodes, which change seldom."""
@@ -65,6 +67,8 @@ class Viewer(App[NodNodError]):
         self._wall = wall
         self._error = ""
         """Why there is no new answer."""
+        self._knows_alerts = False
+        """Whether the agent may know alerts: older ones refuse the question."""
         self._frozen: tuple[list[Row], float] = ([], 0.0)
         """The rows shown while paused, and when they came."""
 
@@ -77,6 +81,7 @@ class Viewer(App[NodNodError]):
         self.draw()
         self.set_interval(1.0, self.draw)  # ages grow without new answers too
         self.set_interval(MEMBERS_EVERY, self._fetch_members)
+        self.set_interval(ALERTS_EVERY, self._look_for_alerts)
         self._follow()
 
     def draw(self) -> None:
@@ -91,7 +96,7 @@ class Viewer(App[NodNodError]):
             error=self._error,
             paused=self.paused,
         )
-        self.overview.show(rows, now, state)
+        self.overview.show(rows, now, state, self.model.alerts)
 
     def action_pause(self) -> None:
         """Pause or resume."""
@@ -116,6 +121,7 @@ class Viewer(App[NodNodError]):
                 self._every,
                 since=lambda name: self.model.since.get(name),
                 tags=lambda name: self.model.tags.get(name, {}),
+                alerts=lambda name: [one for one in self.model.alerts if one.node == name],
                 paused=lambda: self.paused,
                 wall=self._wall,
             )
@@ -133,6 +139,8 @@ class Viewer(App[NodNodError]):
                     if gap:
                         self._fetch_history()
                         self._fetch_members()
+                        self._knows_alerts = True
+                        self._look_for_alerts()
                     gap = False
                 self.draw()
         except NodNodError as error:
@@ -153,6 +161,20 @@ class Viewer(App[NodNodError]):
         with contextlib.suppress(NodNodError):
             self.model.backfill(await request.ask(self._client), self._clock())
             self.draw()
+
+    def _look_for_alerts(self) -> None:
+        if self._knows_alerts and not self.paused:
+            self._fetch_alerts()
+
+    @work(exclusive=True, group="alerts")
+    async def _fetch_alerts(self) -> None:
+        try:
+            self.model.alerts = (await self._client.alerts(nodes=self._request.nodes)).alerts
+        except StatFailedError:
+            self._knows_alerts, self.model.alerts = False, []
+        except NodNodError:  # the last ones stay, like the numbers
+            return
+        self.draw()
 
     @work(exclusive=True, group="members")
     async def _fetch_members(self) -> None:

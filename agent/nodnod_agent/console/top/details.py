@@ -2,7 +2,7 @@
 
 import contextlib
 import glob
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,8 +17,10 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 
 from nodnod_agent.console.stat_request import StatRequest, answers
+from nodnod_agent.console.top.alert_lines import node_alerts
 from nodnod_agent.console.top.node_panel import HISTORY, body, head
 from nodnod_agent.console.units import plain
+from nodnod_client.alerts import AlertInfo
 from nodnod_client.client import Client
 from nodnod_client.errors import StatFailedError
 from nodnod_client.messages import MAX_NAME_LENGTH, Answer, NodeStats
@@ -48,8 +50,8 @@ class _Body:
 class Details(Screen[None]):
     """The details of one node.
 
-    ``since`` returns since when a node has its error, ``tags`` its tags; ``paused`` whether to hold
-    the numbers.
+    ``since`` returns since when a node has its error, ``tags`` its tags, ``alerts`` its alerts;
+    ``paused`` whether to hold the numbers.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,6 +65,7 @@ class Details(Screen[None]):
 
     DEFAULT_CSS = """
     Details #head { height: 2; padding: 0 1; background: $surface; }
+    Details #alerts { width: 1fr; height: auto; padding: 0 1; background: $surface; }
     Details #body { width: 1fr; height: auto; padding: 0 1; }
     Details #banner { height: 1; }
     Details #search { height: 1; border: none; padding: 0 1; }
@@ -76,6 +79,7 @@ class Details(Screen[None]):
         *,
         since: Callable[[str], float | None],
         tags: Callable[[str], Mapping[str, str]],
+        alerts: Callable[[str], Sequence[AlertInfo]],
         paused: Callable[[], bool],
         wall: Callable[[], float],
     ) -> None:
@@ -85,6 +89,7 @@ class Details(Screen[None]):
         self._every = every
         self._since = since
         self._tags = tags
+        self._alerts = alerts
         self._paused = paused
         self._wall = wall
         self._match: str | None = None
@@ -94,6 +99,7 @@ class Details(Screen[None]):
         """Lay out the parts from top to bottom."""
         waiting = Text.assemble((plain(self.node_name), "bold"), "\nwaiting for details")
         yield Static(waiting, id="head")
+        yield Static(id="alerts")
         with VerticalScroll():
             yield Static("", id="body")
         yield Static(id="banner")
@@ -107,6 +113,7 @@ class Details(Screen[None]):
     def on_mount(self) -> None:
         """Start the stream of details."""
         self._show_error("")
+        self.query_one("#alerts", Static).display = False
         self._leave_input()
         self._follow()
 
@@ -176,6 +183,10 @@ class Details(Screen[None]):
             now = self._wall()
             text = head(node, self._since(self.node_name), now, self._tags(self.node_name))
             self.query_one("#head", Static).update(text)
+            lines = node_alerts(self._alerts(self.node_name), now)
+            strip = self.query_one("#alerts", Static)
+            strip.display = lines is not None
+            strip.update(lines or "")
             self.query_one("#body", Static).update(_Body(node, now))
 
     def _show_error(self, text: str) -> None:

@@ -11,9 +11,11 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from nodnod_agent.console.top.alert_lines import alerts_line
 from nodnod_agent.console.top.header import ConnectionState, banner, heading, totals_line
 from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_agent.console.top.view_model import ORDERS, Row, sorted_rows, totals
+from nodnod_client.alerts import AlertInfo
 
 
 class Overview(Screen[None]):
@@ -33,6 +35,7 @@ class Overview(Screen[None]):
 
     DEFAULT_CSS = """
     Overview #heading, Overview #totals { height: 1; padding: 0 1; background: $surface; }
+    Overview #alerts { height: 1; padding: 0 1; background: $surface; }
     Overview #banner { height: 1; }
     Overview #filter { height: 1; border: none; padding: 0 1; }
     """
@@ -42,12 +45,14 @@ class Overview(Screen[None]):
         self._rows: Sequence[Row] = ()
         self._now = 0.0
         self._state = ConnectionState()
+        self._alerts: Sequence[AlertInfo] = ()
         self._order, self._reverse, self._pattern = "name", False, ""
 
     def compose(self) -> ComposeResult:
         """Lay out the parts from top to bottom."""
         yield Static(id="heading")
         yield Static(id="totals")
+        yield Static(id="alerts")
         yield NodeTable()
         yield Static(id="banner")
         yield Input(id="filter", placeholder="part of a name, or a pattern: db-*, tag:role=db")
@@ -58,9 +63,15 @@ class Overview(Screen[None]):
         self._leave_input()
         self._draw()
 
-    def show(self, rows: Sequence[Row], now: float, state: ConnectionState) -> None:
+    def show(
+        self,
+        rows: Sequence[Row],
+        now: float,
+        state: ConnectionState,
+        alerts: Sequence[AlertInfo] = (),
+    ) -> None:
         """Show these rows; ``now`` is when they came, by the clock of their histories."""
-        self._rows, self._now, self._state = rows, now, state
+        self._rows, self._now, self._state, self._alerts = rows, now, state, alerts
         self._draw()
 
     def on_node_table_title_clicked(self, message: NodeTable.TitleClicked) -> None:
@@ -117,9 +128,10 @@ class Overview(Screen[None]):
         total = totals(self._rows)
         self.query_one("#heading", Static).update(heading(state, total))
         self.query_one("#totals", Static).update(totals_line(total))
-        line, strip = banner(state), self.query_one("#banner", Static)
-        strip.display = line is not None
-        strip.update(line or "")
+        for place, line in (("#alerts", alerts_line(self._alerts)), ("#banner", banner(state))):
+            strip = self.query_one(place, Static)
+            strip.display = line is not None
+            strip.update(line or "")
         table = self.query_one(NodeTable)
         table.outdated = state.outdated
         table.show(rows, self._order, reverse=self._reverse, now=self._now, wall=state.wall)

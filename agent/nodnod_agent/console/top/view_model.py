@@ -9,6 +9,7 @@ from msgspec import Struct
 from nodnod_agent.console.node_condition import Condition, condition
 from nodnod_agent.console.top.history import FIELDS, RecentHistory, parse_history, slot_length
 from nodnod_agent.core.tag_pattern import is_tag_pattern, tag_matcher, tag_pattern_fault
+from nodnod_client.alerts import AlertInfo
 from nodnod_client.messages import Answer, MemberInfo, NodeStats
 
 ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), FIELDS, strict=True))}
@@ -52,6 +53,8 @@ class ViewModel:
         self.host = ""
         self.now = 0.0
         self.since: dict[str, float] = {}
+        self.alerts: list[AlertInfo] = []
+        """In the agent's order: what fires, the worst first."""
         self.tags: dict[str, dict[str, str]] = {}
         self._slot = slot_length(every)
         self._nodes: dict[str, NodeStats] = {}
