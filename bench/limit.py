@@ -26,7 +26,8 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from bench.harness import call_counter
-from bench.harness.agents import PYTHON, cluster
+from bench.harness.agents import cluster
+from bench.harness.builds import THIS_BUILD, Build, add_against
 from bench.harness.caller import allow_files, requesters, run
 from bench.harness.calls import calls_per_request
 from bench.harness.load import LoadGenerator, Plan, request_text
@@ -43,13 +44,6 @@ EVERY = 0.003
 
 SHARED = 30_000
 """Requests at most that all connections share where it is counted how many each is served."""
-
-
-class Build(NamedTuple):
-    """A build of the agent: its name in the tables, and the command of its Python."""
-
-    name: str
-    python: Sequence[str]
 
 
 class Server(NamedTuple):
@@ -92,19 +86,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flag(parser, "rounds", positive, 5, "how often each load is put on each server")
     add_load(parser, concurrent=20, number=50_000, pipeline=16)
-    parser.add_argument(
-        "--against",
-        type=older,
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="virtual environment of an older build, which is measured too; may be repeated",
-    )
+    add_against(parser)
     parser.add_argument("--calls", action="store_true", help="count calls of Python functions, too")
     options = parser.parse_args()
     plan = replace(plan_of(parser, options), nodes=NODES if options.type else 1)
     allow_files(plan.concurrent)
-    builds = [Build("today", PYTHON), *options.against]
+    builds = [THIS_BUILD, *options.against]
     with servers(builds, plan) as started:
         results = {name: turns(load, started, options.rounds) for name, load in loads(plan)}
         shares = turns(replace(plan, number=min(SHARED, plan.number)), started, options.rounds)
@@ -122,14 +109,6 @@ def main() -> int:
     if not good:
         print("An answer was missing, failed or invalid", file=sys.stderr)
     return 0 if good else 1
-
-
-def older(path: str) -> Build:
-    """The build in a virtual environment."""
-    folder = Path(path).absolute() / "bin"
-    if not (folder / "nodnod-agent").exists():
-        raise argparse.ArgumentTypeError(f"there is no bin/nodnod-agent in {path}")
-    return Build(path, (str(folder / "python"), *PYTHON[1:]))
 
 
 def loads(plan: Plan) -> Iterator[tuple[str, Plan]]:
