@@ -9,6 +9,7 @@ from nodnod_agent.collectors import system
 from nodnod_agent.collectors.cgroup import Cgroup, CpuUse, MemoryUse
 from nodnod_agent.collectors.kernel_files import SharedFile
 from nodnod_agent.collectors.system import (
+    READ_EVERY,
     RELEASE_INTERVAL,
     SystemCollector,
     os_name,
@@ -67,11 +68,12 @@ def test_what_can_change_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
 
     first = read(0.0, 315532800)
     assert (first.boot_time, first.scope) == (315532800, "host")
-    second = read(1.0, 1796033287)
+    assert read(READ_EVERY - 1, 1796033287) is first
+    second = read(READ_EVERY, 1796033287)
     assert (second.boot_time, second.scope) == (1796033287, "container")
     assert (second.cpu_limit, second.memory_limit) == (0.5, 1000)
     monkeypatch.setattr(os, "cpu_count", lambda: 512)
-    third = read(2.0, 1796033287)
+    third = read(2 * READ_EVERY, 1796033287)
     assert (third.scope, third.cores.logical) == ("host", 512)
     assert third.agent_version == "1.2.3"
 

@@ -18,6 +18,9 @@ MAX_PING_INTERVAL = 2.0
 SILENCE = 4.95
 """Seconds of silence: just under 5, so that a silent peer is down within 5."""
 CHECK_INTERVAL = 0.25
+"""Seconds between two visits, so that the pings of many links are spread."""
+FEW_LINKS = 8
+"""Links up to which one visit for each ping is enough: waking up costs more than the pings."""
 PING_COST = 100e-6
 """Seconds of CPU for a ping sent, its pong, and the same for a ping of the peer.
 
@@ -27,7 +30,8 @@ kernel, and cold caches. In a loop it would be 4 us.
 PING_SHARE = 0.005
 """Share of one core for all pings together."""
 STALL = 1.0
-"""Seconds by which a tick is late if this process stood still, and could hear no peer."""
+"""Seconds by which a visit is late if this process stood still, and could hear no peer. With few links
+less is enough."""
 
 
 class Pace(NamedTuple):
@@ -70,6 +74,8 @@ class Keepalive:
         """The links that the current round has still to visit."""
         self._pace = pace(0)
         self._share = 0
+        self._interval = CHECK_INTERVAL
+        """Seconds to the next visit."""
         self._round = CHECK_INTERVAL
         self._stalled_until = clock.time()
         self._due = 0.0
@@ -87,7 +93,7 @@ class Keepalive:
 
     def _tick(self) -> None:
         now = self._clock.time()
-        if now - self._due > STALL:
+        if now - self._due + self._interval > STALL + CHECK_INTERVAL:
             self._stalled_until = now
         links = self._next_links()
         ping, silence = self._pace
@@ -100,12 +106,12 @@ class Keepalive:
                 continue
             if wire.heard + silence - now < self._round:
                 self._drop_if_silent(link, wire, silence)
-            if link.next_ping <= now:
+            if link.next_ping <= now + EARLY:
                 # The first ping has a random phase, so that pings do not come in bursts.
                 first = link.next_ping < link.since
                 link.next_ping = now + (self._rng.uniform(0, ping) if first else ping)
                 wire.ping()
-        self._due = now + CHECK_INTERVAL
+        self._due = now + self._interval
         self._timer = self._clock.call_at(self._due, self._tick)
 
     def _next_links(self) -> list[Link]:
@@ -114,7 +120,9 @@ class Keepalive:
             self._unvisited = [link for link in self._links() if link.wire is not None]
             self._pace = pace(len(self._unvisited))
             self._share = ceil(len(self._unvisited) * SILENCE / self._pace.silence)
-            self._round = CHECK_INTERVAL * ceil(len(self._unvisited) / max(1, self._share))
+            few = len(self._unvisited) <= FEW_LINKS
+            self._interval = MIN_PING_INTERVAL if few else CHECK_INTERVAL
+            self._round = self._interval * ceil(len(self._unvisited) / max(1, self._share))
         links = self._unvisited[: self._share]
         del self._unvisited[: self._share]
         return links

@@ -23,6 +23,9 @@ WANTED_FOR = 5.0
 MISSED_INTERVALS = 3
 """Intervals without a sample after which this node's numbers are called stale."""
 
+LATE = 1.25
+"""Intervals after which a sample is late."""
+
 MAX_ENTRIES = 64
 
 MAX_ERROR = 1000
@@ -62,17 +65,21 @@ class LocalNode:
 
     def start(self) -> None:
         """Begin to look for missing samples."""
-        self._timer = self._clock.call_at(self._clock.time() + self._interval, self._check)
+        self._check_in(self._interval)
 
     def stop(self) -> None:
         """Look for them no more."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def update(self, sample: Sample) -> None:
         """Take the newest sample."""
         if sample.time != self._sample_time:  # else the same one with on-demand sections
             self._sample_time, self._sampled_at, self._missed = sample.time, self._clock.time(), 0
+            if self._timer is not None:  # while samples come in time, the event loop is not woken
+                self._timer.cancel()
+                self._check_in(LATE * self._interval)
         self._stats = FullStats(
             name=self.name,
             cpu_used=sample.cpu_used,
@@ -122,10 +129,12 @@ class LocalNode:
             self._entries[question] = entry
         return entry
 
+    def _check_in(self, seconds: float) -> None:
+        self._timer = self._clock.call_at(self._clock.time() + seconds, self._check)
+
     def _check(self) -> None:
         # Intervals are counted, not seconds: after this process stood still, a sample is on its way.
-        now = self._clock.time()
-        self._timer = self._clock.call_at(now + self._interval, self._check)
+        self._check_in(self._interval)
         self._missed += 1
         if self._missed > MISSED_INTERVALS:
             error = f"stale: last sampled {self.stale_for:.1f} s ago"
