@@ -1,6 +1,7 @@
 """Encodes and decodes messages. The errors of the library become WireError here."""
 
 import re
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ from nodnod_client.messages import (
     RequestId,
     SilenceTerms,
 )
+from nodnod_client.sections import SHAPES
 
 ECHO_LIMIT = 80
 """Most characters of the sender's input that an error repeats."""
@@ -65,6 +67,12 @@ _T = TypeVar("_T")
 
 class _RequestId(msgspec.Struct):
     id: RequestId | None = None
+
+
+@cache
+def section_decoder(section: str) -> msgspec.json.Decoder[Any]:
+    """The decoder of a section in SHAPES. It is made when it is needed: all together take 0.5 MB."""
+    return msgspec.json.Decoder(SHAPES[section] | None)
 
 
 _any_json: msgspec.json.Decoder[Any] = msgspec.json.Decoder()

@@ -30,7 +30,7 @@ from nodnod_agent.http.custom_metrics import custom_metrics
 from nodnod_agent.http.metric_table import STATS, TRUNCATED, NodeSections, gauges
 from nodnod_client import __version__
 from nodnod_client.alerts import AlertInfo
-from nodnod_client.codec import decode_node, decode_peer_answer
+from nodnod_client.codec import decode_node, decode_peer_answer, section_decoder
 from nodnod_client.messages import FullStats, RequestType
 from nodnod_client.sections import SECTIONS, SHAPES, truncated
 from nodnod_client.tags import label
@@ -40,7 +40,6 @@ STALE = "stale:"
 
 _ALL_SECTIONS = Question(local=True, detail=tuple(sorted(SECTIONS)))
 
-_decoders = {name: msgspec.json.Decoder(shape | None) for name, shape in SHAPES.items()}
 _decode_errors = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
@@ -201,10 +200,9 @@ def _sections(stats: FullStats, raw: msgspec.Raw) -> dict[str, Any]:
         return sections
     counts: dict[str, int] = {}
     for name, text in detail.items():
-        decoder = _decoders.get(name)
-        if decoder is not None:
+        if name in SHAPES:
             try:
-                sections[name] = decoder.decode(text)
+                sections[name] = section_decoder(name).decode(text)
                 if b'"truncated":' in bytes(text):
                     counts[name] = truncated(msgspec.json.decode(text))
             except _decode_errors:  # ``{"error": ...}`` among others

@@ -6,7 +6,7 @@ value is None while it is unknown; an object that is not there any more is not i
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count
 from types import UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from nodnod_client.alerts import MAX_OBJECT
+from nodnod_client.codec import section_decoder
 from nodnod_client.sections import (
     SHAPES,
     Container,
@@ -102,14 +103,9 @@ def known() -> list[str]:
     return [*NUMBERS, *AGENT_METRICS, *_DERIVED, *fields]
 
 
-@lru_cache(maxsize=len(SHAPES))
-def _decoder(section: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(SHAPES[section] | None)
-
-
 def decode(section: str, data: bytes) -> Any:
     """A section of this node; None if the machine has none. Raises ValidationError if not read."""
-    return _decoder(section).decode(data)
+    return section_decoder(section).decode(data)
 
 
 # Values that no field of a section has.

@@ -1,7 +1,6 @@
 """The clocks of the peers, as far as they have told the time."""
 
 from collections.abc import Callable, Hashable
-from statistics import median
 from typing import Generic, TypeVar
 
 from nodnod_agent.core.interfaces import Clock
@@ -34,4 +33,7 @@ class PeerClocks(Generic[Peer]):
         """Seconds between the own wall clock and the median of the others'; None without others."""
         if not self._ahead:
             return None
-        return abs(self._wall() - self._clock.time() - median(self._ahead.values()))
+        # Not by the library's `statistics`, which takes half a megabyte.
+        ascending, middle = sorted(self._ahead.values()), len(self._ahead) // 2
+        median = (ascending[middle] + ascending[~middle]) / 2
+        return abs(self._wall() - self._clock.time() - median)
