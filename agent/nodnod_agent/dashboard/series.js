@@ -8,6 +8,7 @@ export class Series {
   constructor(seconds) {
     this.seconds = seconds;
     this.newest = -1; // the newest slot, as whole Unix seconds
+    this.fills = 0; // how many histories have been filled in
     this.values = new Float32Array(seconds).fill(NaN);
   }
 
@@ -36,6 +37,7 @@ export class Series {
    * `time`, which is now.
    */
   fill(time, every, points, ago = 0) {
+    this.fills += 1;
     const step = Math.max(1, Math.round(every));
     const last = Math.floor(time);
     this.put(last, this.at(last));

@@ -35,14 +35,16 @@ export class Sparkline {
       this.area,
       this.line,
     );
-    this.drawn = null;
+    this.drawn = this.fills = null;
     observer.observe(this.element);
   }
 
   /** Draw the series up to `time`. */
   paint(series, time) {
-    if (visible.has(this.element) && this.drawn !== time) {
+    const drawn = this.drawn === time && this.fills === series.fills;
+    if (visible.has(this.element) && !drawn) {
       this.drawn = time;
+      this.fills = series.fills;
       const columns = series.columns(time, HISTORY_SECONDS, COLUMNS);
       const top = this.top ?? Math.max(1, ...columns.filter((value) => !Number.isNaN(value)));
       const { line, area } = paths(columns, top, HEIGHT);
