@@ -34,6 +34,11 @@ class SimulatedCluster(V2Server):
         self.nodes = nodes
         self.token = token
         self.left: list[str] = []
+        self.alerts: list[dict[str, Any]] | None = []
+        """What it answers to type 5; ``None``: it is of a version that knows of no alerts."""
+        self.silences: list[dict[str, Any]] = []
+        self.operates = True
+        """Whether the client may silence."""
         self.frozen = False
 
     @property
@@ -56,6 +61,8 @@ class SimulatedCluster(V2Server):
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request, without its id."""
         now = time.time()
+        if request.get("type") in (5, 6):
+            return {"host": self.name} | self._alerts(request, now)
         if request.get("type") == 3:
             return {"host": self.name, "members": self._rows(), "error": ""}
         if request.get("type") == 7:
@@ -68,6 +75,33 @@ class SimulatedCluster(V2Server):
             and (wanted is None or name in wanted)
         }
         return {"host": self.name, "nodes": nodes, "error": ""}
+
+    def alert(self, node: str, rule: str, severity: str = "critical", **fields: Any) -> None:
+        """Let an alert of a node fire, as an agent tells of it."""
+        usual = {"object": "", "epoch": 1, "state": "firing", "value": 93.21, "threshold": 90.0}
+        usual |= {"since": time.time() - 300, "told": [], "silenced": False}
+        usual["text"] = f"{rule} is 93 % used (above 90 %)"
+        assert self.alerts is not None
+        self.alerts.append(usual | {"node": node, "rule": rule, "severity": severity} | fields)
+
+    def _alerts(self, request: dict[str, Any], now: float) -> dict[str, Any]:
+        if self.alerts is None:
+            kind = request["type"]
+            error = f"`type` must be one of 0, 1, 2, 3, 4, got {kind}"
+            return {"nodes": {}, "error": error, "code": "unknown_type"}
+        if request["type"] == 5:
+            return {"alerts": self.alerts, "error": ""}
+        if not self.operates and ("silence" in request or "end" in request):
+            error = "a token with the role `operate` is needed"
+            return {"nodes": {}, "error": error, "code": "forbidden"}
+        if "silence" in request:
+            terms = request["silence"]
+            number, until = f"{len(self.silences):08x}", now + terms["seconds"]
+            made = {"id": number, "until": until, "by": "stan", "at": now}
+            made |= {name: terms[name] for name in ("node", "rule", "reason")}
+            self.silences = [*self.silences, made]
+        self.silences = [one for one in self.silences if one["id"] != request.get("end")]
+        return {"silences": self.silences, "error": ""}
 
     def _rows(self) -> list[dict[str, Any]]:
         present = sorted(self.nodes.values(), key=lambda node: node.name != self.name)

@@ -44,6 +44,8 @@ CONTRAST = (
         ["--muted", "--surface"], ["--muted", "--bad-soft"], ["--muted", "--high-soft"],
         ["--high-text", "--surface"], ["--bad-text", "--surface"],
         ["--high-text", "--high-soft"], ["--bad-text", "--bad-soft"],
+        ["--high-text", "--ground"], ["--bad-text", "--ground"], ["--muted", "--raised"],
+        ["--high-text", "--raised"], ["--bad-text", "--raised"],
     ]) {
         const [a, b] = [value(text), value(ground)].sort((x, y) => y - x);
         found[`${text} on ${ground}`] = (a + 0.05) / (b + 0.05);

@@ -238,7 +238,7 @@ async def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
         await expect(card(page, "c")).to_be_visible()
         focused = "() => document.activeElement.textContent.trim() || document.activeElement.id"
         reached = []
-        for _ in range(18):
+        for _ in range(19):
             await page.keyboard.press("Tab")
             reached.append(await page.evaluate(focused))
 
@@ -344,7 +344,7 @@ async def test_events_are_listed_newest_first_as_text_and_new_ones_come_by_thems
     async with SimulatedCluster(["a"], by_hand=True) as cluster:
         cluster.events = HAPPENED[:2]
         await page.goto(cluster.url)
-        await eventually(lambda: len(cluster.streams) == 3)
+        await eventually(lambda: len(cluster.streams) == 4)
         await cluster.tick()
         rows = page.locator(".event-list li")
         summary = page.locator(".events summary")

@@ -1,5 +1,9 @@
 // The page: creates its parts, and requests what they show.
 
+import { sentence } from "./alertline.js";
+import { AlertPanel } from "./alertpanel.js";
+import { Alerts } from "./alerts.js";
+import { Bell } from "./bell.js";
 import { Cluster } from "./cluster.js";
 import { Connection } from "./connection.js";
 import { mark, write } from "./dom.js";
@@ -11,6 +15,7 @@ import { Overview } from "./overview.js";
 import { nodeInAddress, pattern } from "./route.js";
 import { STATES } from "./state.js";
 import { StatusLine } from "./statusline.js";
+import { paintTitle } from "./title.js";
 import { count } from "./units.js";
 
 const MEMBERS_INTERVAL = 3000; // milliseconds
@@ -21,18 +26,29 @@ const REQUEST_BYTES = 12000; // of names in a request; an agent accepts 16 KiB i
 
 const main = document.getElementById("main");
 const news = document.getElementById("news");
+const alertNews = document.getElementById("alert-news");
+const bellButton = document.getElementById("bell");
 const cluster = new Cluster();
+const alerts = new Alerts();
 const endpoints = new Endpoints(location);
 const statusLine = new StatusLine(document.getElementById("status-line"));
 const notice = new Notice(document.getElementById("notice"), () => connection.retry());
 const frame = new Frame(paint);
-const overview = new Overview(cluster, () => frame.request());
+const repaint = () => frame.request();
+const overview = new Overview(cluster, alerts, repaint);
 const connection = new Connection(endpoints, {
   container: main,
   onchange,
   onopen,
-  onrefusal: (error) => notice.refused(error),
+  onrefusal: ({ error }) => notice.refused(error),
 });
+const alertPanel = new AlertPanel(document.getElementById("alerts"), bellButton, {
+  alerts,
+  cluster,
+  connection,
+  repaint,
+});
+const bell = new Bell(bellButton, () => alertPanel.toggle());
 let view = overview;
 let behind = true; // whether the history is still to be requested
 
@@ -40,17 +56,9 @@ const now = () => Date.now() / 1000;
 
 function paint() {
   view.paint(now());
-  const { down, error, stale } = cluster.totals.states;
-  const problems = [[down, "down"], [error, "with errors"], [stale, "stale"]];
-  const summary = problems
-    .filter(([number]) => number > 0)
-    .map(([number, word]) => `${number} ${word}`)
-    .join(", ");
-  const page = view === overview ? "NodNod" : `${view.name} · NodNod`;
-  const title = summary ? `(${summary}) ${page}` : page;
-  if (document.title !== title) {
-    document.title = title;
-  }
+  alertPanel.paint(now());
+  bell.paint(alerts, alertPanel.isOpen);
+  paintTitle(cluster.totals.states, alerts.counts, view === overview ? null : view.name);
 }
 
 function paintAge() {
@@ -143,6 +151,29 @@ function onevents(answer) {
   overview.events.update(answer, cluster.offset);
 }
 
+function onalerts(answer) {
+  const { changed, fresh } = alerts.update(answer);
+  if (fresh.length > 0) {
+    const texts = fresh.map((alert) => `${alert.node}: ${sentence(alert)}`);
+    const many = count(fresh.length, "new critical alert");
+    write(alertNews, texts.length > 3 ? many : `Critical: ${texts.join("; ")}`);
+  }
+  alertPanel.update();
+  if (changed) {
+    frame.request();
+  }
+}
+
+/** An agent of an earlier version knows of no alerts, which is no fault to tell of. */
+function onalertsRefused({ code, error }) {
+  if (code !== "unknown_type") {
+    notice.refused(error);
+  }
+  alerts.forget();
+  alertPanel.update();
+  frame.request();
+}
+
 function navigate() {
   const name = nodeInAddress();
   if (view !== overview && name === view.name) {
@@ -150,7 +181,7 @@ function navigate() {
   }
   const previous = view;
   previous.close?.();
-  view = name === null ? overview : new NodeView(cluster, name, connection, () => frame.request());
+  view = name === null ? overview : nodeView(name);
   view.open?.();
   main.replaceChildren(view.element);
   paint();
@@ -164,6 +195,11 @@ function navigate() {
   }
 }
 
+function nodeView(name) {
+  const { onsilence } = alertPanel;
+  return new NodeView({ cluster, alerts, name, connection, repaint, onsilence });
+}
+
 function onkey(event) {
   const typing = event.target instanceof HTMLInputElement;
   if (event.key === "/" && !typing && view === overview) {
@@ -171,6 +207,8 @@ function onkey(event) {
     overview.filter.focus();
   } else if (event.key === "Escape" && typing && event.target === overview.filter) {
     event.target.blur();
+  } else if (event.key === "Escape" && alertPanel.isOpen) {
+    alertPanel.back();
   } else if (event.key === "Escape" && !typing && view !== overview) {
     location.hash = "#/";
   }
@@ -189,4 +227,5 @@ connection.stream("traffic", { type: 1, history: 2, every: 2 }, (answer) => {
 // An agent of 2.0 knows no events: its refusal is none that a reader could do anything about.
 const known = { onrefusal: () => overview.events.update({ events: [], seq: 0 }) };
 connection.stream("events", { type: 7, every: 2 }, onevents, known);
+connection.stream("alerts", { type: 5, every: 2 }, onalerts, { onrefusal: onalertsRefused });
 connection.run();

@@ -1,5 +1,6 @@
 // One node in the overview. Card and row are the same element; the style sheet tells them apart.
 
+import { AlertLine } from "./alertline.js";
 import { changeIcon, el, icon, mark, show, unseen, write } from "./dom.js";
 import { Meter } from "./meter.js";
 import { linkTo } from "./route.js";
@@ -20,11 +21,13 @@ export class Card {
     this.sent = el("span", { class: "value" });
     this.spark = new Sparkline(100);
     this.reason = el("p", { class: "reason" });
+    this.alerts = new AlertLine();
     this.element = el(
       "li",
       { class: "node", "data-node": name },
       el("div", { class: "name-row" }, this.icon, this.link, this.badge, this.facts),
       this.reason,
+      this.alerts.element,
       this.cpu.element,
       this.memory.element,
       this.disk.element,
@@ -41,8 +44,8 @@ export class Card {
     );
   }
 
-  /** Show the node as of `now`. The line ends at `heard`, when the newest answer came. */
-  paint(node, now, heard) {
+  /** Show the node and its alerts as of `now`. The line ends at `heard`, when the newest answer came. */
+  paint(node, now, heard, alerts) {
     const { stats, state } = node;
     mark(this.element, "data-state", state);
     mark(this.element, "data-empty", stats === null ? "" : null);
@@ -60,6 +63,7 @@ export class Card {
     if (state !== "up") {
       write(this.reason, reason(node, now));
     }
+    this.alerts.paint(alerts);
   }
 }
 

@@ -14,6 +14,8 @@ const LONGEST_PAUSE = 10_000;
 /** Milliseconds of service after which the next round begins without a pause. */
 const STABLE_AFTER = 5000;
 
+const NO_CONNECTION = { code: "no_connection", error: "there is no connection to an agent" };
+
 const CLOSE_REASONS = {
   1001: "it is shutting down",
   1006: "the connection broke",
@@ -27,7 +29,10 @@ export function lossText({ name, at, reason }) {
 }
 
 export class Connection {
-  /** The form for a token opens in `container`; `onchange` is called with each new `status`. */
+  /**
+   * The form for a token opens in `container`; `onchange` is called with each new `status`,
+   * `onrefusal` with a refusal that its request has no function of its own for.
+   */
   constructor(endpoints, { container, onchange, onopen, onrefusal }) {
     this.endpoints = endpoints;
     this.status = { state: "connecting", endpoint: endpoints.home, loss: null };
@@ -43,8 +48,8 @@ export class Connection {
   #onrefusal;
   #socket = null;
   #count = 0;
-  #streams = new Map(); // id -> message and handler; sent again on each new connection
-  #pending = new Map(); // id -> handler; dropped when the connection ends
+  #streams = new Map(); // id -> message and handlers; sent again on each new connection
+  #pending = new Map(); // id -> handlers; dropped when the connection ends
   #wake = () => {};
 
   /** Connect, and reconnect for as long as the page is open. */
@@ -69,11 +74,16 @@ export class Connection {
     this.#wake();
   }
 
-  /** Ask once; `handler` gets the answer, unless the connection ends before. */
-  request(name, request, handler) {
+  /**
+   * Ask once; `handler` gets the answer, unless the connection ends before. `onrefusal` is called
+   * instead of the page's with an answer that has a `code`; with `no_connection` if none comes.
+   */
+  request(name, request, handler, { onrefusal } = {}) {
     const id = this.#nextId(name);
     if (this.#send({ ...request, id })) {
-      this.#pending.set(id, handler);
+      this.#pending.set(id, { handler, onrefusal });
+    } else {
+      onrefusal?.(NO_CONNECTION);
     }
   }
 
@@ -81,7 +91,7 @@ export class Connection {
    * Subscribe, on every connection; the function returned ends the subscription. `onrefusal` is
    * called instead of the page's where the agent refuses this stream.
    */
-  stream(name, request, handler, { onrefusal = this.#onrefusal } = {}) {
+  stream(name, request, handler, { onrefusal } = {}) {
     const id = this.#nextId(name);
     const message = { ...request, id };
     this.#streams.set(id, { message, handler, onrefusal });
@@ -142,7 +152,9 @@ export class Connection {
         socket.onmessage = socket.onclose = null;
         socket.close();
         this.#socket = null;
+        const unanswered = [...this.#pending.values()];
         this.#pending.clear();
+        unanswered.forEach(({ onrefusal }) => onrefusal?.(NO_CONNECTION));
         resolve(reason);
       };
       const watchdog = setInterval(() => {
@@ -173,14 +185,16 @@ export class Connection {
 
   #receive(text) {
     const answer = JSON.parse(text);
-    const stream = this.#streams.get(answer.id);
-    const handler = stream?.handler ?? this.#pending.get(answer.id);
-    if (answer.code && answer.code !== "shutting_down" && answer.code !== "no_such_stream") {
-      (stream?.onrefusal ?? this.#onrefusal)(answer.error);
-    } else if (handler !== undefined && !answer.code) {
-      handler(answer);
+    if (answer.code === "shutting_down" || answer.code === "no_such_stream") {
+      return; // the end of the connection comes next, or that of the stream was asked for
     }
+    const asked = this.#streams.get(answer.id) ?? this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
+    if (answer.code) {
+      (asked?.onrefusal ?? this.#onrefusal)(answer);
+    } else {
+      asked?.handler(answer);
+    }
   }
 
   #send(message) {

@@ -52,8 +52,12 @@ export function show(element, shown) {
   }
 }
 
-/** Let `parent` have exactly these children, in this order. Children in place stay untouched. */
+/**
+ * Let `parent` have exactly these children, in this order. Children in place stay untouched, and one
+ * that is moved keeps the keyboard focus.
+ */
 export function arrange(parent, children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
   let next = parent.firstChild;
   for (const child of children) {
     if (child === next) {
@@ -66,6 +70,9 @@ export function arrange(parent, children) {
     const surplus = next;
     next = next.nextSibling;
     surplus.remove();
+  }
+  if (focused !== document.activeElement) {
+    focused?.focus({ preventScroll: true });
   }
 }
 

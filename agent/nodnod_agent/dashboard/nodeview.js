@@ -1,5 +1,6 @@
 // The view of one node: charts, and a panel for each section that it reports.
 
+import { AlertList, MOST_OF_NODE } from "./alertlist.js";
 import { reason } from "./card.js";
 import { Chart, binaryTop, roundTop } from "./chart.js";
 import { Crosshair } from "./crosshair.js";
@@ -37,8 +38,9 @@ const STACKED = /^(dm-|md)\d/;
 const OLD = 4;
 
 export class NodeView {
-  constructor(cluster, name, connection, repaint) {
-    Object.assign(this, { cluster, name, connection, repaint });
+  /** `onsilence` is called with an alert that is to be silenced. */
+  constructor({ cluster, alerts, name, connection, repaint, onsilence }) {
+    Object.assign(this, { cluster, alerts, name, connection, repaint });
     this.detail = null;
     this.detailAt = null;
     this.series = Object.fromEntries(KINDS.map((kind) => [kind, new Series(HOUR)]));
@@ -49,6 +51,9 @@ export class NodeView {
     this.reason = el("p", { class: "reason" });
     this.kept = null; // while the node is down: when the past in the charts ends, and who kept it
     this.keptNote = el("p", { class: "note kept" });
+    this.firing = new AlertList({ most: MOST_OF_NODE, onsilence, named: false });
+    const attributes = { class: "panel alerts", "aria-label": "Alerts" };
+    this.firingPanel = el("section", attributes, el("h3", {}, "Alerts"), this.firing.element);
     this.facts = new Facts();
     this.charts = this.#charts(new Crosshair(repaint));
     this.panels = PANELS.map((panel) => new Panel(panel));
@@ -68,6 +73,7 @@ export class NodeView {
       el("a", { class: "back", href: "#/" }, icon("back"), "All nodes"),
       el("header", { class: "name-row" }, this.icon, this.title, this.badge, this.address),
       this.reason,
+      this.firingPanel,
       this.facts.element,
       this.body,
     );
@@ -107,6 +113,9 @@ export class NodeView {
     changeIcon(this.icon, state);
     write(this.badge, node === undefined ? "Unknown" : STATES[state].word);
     show(this.reason, state !== "up");
+    const firing = this.alerts.of(this.name);
+    show(this.firingPanel, firing.length > 0);
+    this.firing.paint(firing, now + offset, offset);
     if (node === undefined) {
       write(this.reason, this.#unknownText());
       return;

@@ -7,9 +7,12 @@ const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 const share = (node, field) => (node.fresh ? node.stats[field] : -1);
 const flow = ({ traffic }) => (traffic.recv === null ? -1 : traffic.recv + traffic.sent);
 
+/** By state, and within a state by the worst alert. */
+const urgency = (node, alerts) => STATES[node.state].rank + alerts.rankOf(node.name) / 3;
+
 /** Sort key -> its label, and its value for a node; the smallest value comes first. */
 export const SORTS = {
-  state: { word: "State", of: (node) => STATES[node.state].rank },
+  state: { word: "State", of: urgency },
   name: { word: "Name", of: () => 0 },
   cpu: { word: "CPU", of: (node) => -share(node, "cpuUsed") },
   memory: { word: "Memory", of: (node) => -share(node, "memoryUsedPercent") },
@@ -18,14 +21,14 @@ export const SORTS = {
 };
 
 /** The nodes that match the filters, sorted; ties are sorted by name. */
-export function inOrder(nodes, { sort, reverse, text, state }) {
+export function inOrder(nodes, { sort, reverse, text, state }, alerts) {
   const fits = filterOf(text.trim());
   const { of } = SORTS[sort] ?? SORTS.state;
   const sign = reverse ? -1 : 1;
   return nodes
     .filter((node) => state === null || node.state === state)
     .filter(fits)
-    .map((node) => [of(node), node])
+    .map((node) => [of(node, alerts), node])
     .sort(([one, a], [other, b]) => sign * (one - other || collator.compare(a.name, b.name)))
     .map(([, node]) => node);
 }

@@ -14,9 +14,8 @@ const SORT_INTERVAL = 3;
 const ROWS_FROM = 25;
 
 export class Overview {
-  constructor(cluster, repaint) {
-    this.cluster = cluster;
-    this.repaint = repaint;
+  constructor(cluster, alerts, repaint) {
+    Object.assign(this, { cluster, alerts, repaint });
     this.cards = new Map();
     this.state = null;
     this.sortedAt = 0;
@@ -65,7 +64,7 @@ export class Overview {
         cards.set(name, new Card(name));
         this.sortedAt = 0;
       }
-      cards.get(name).paint(node, now, cluster.heard);
+      cards.get(name).paint(node, now, cluster.heard, this.alerts.of(name));
     }
     this.#sort(now);
     this.#paintLeft();
@@ -85,10 +84,8 @@ export class Overview {
     this.sortedAt = now;
     const text = this.filter.value;
     const filters = { ...preferences, text, state: this.state };
-    const shown = inOrder([...this.cluster.nodes.values()], filters);
-    const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
+    const shown = inOrder([...this.cluster.nodes.values()], filters, this.alerts);
     arrange(this.list, shown.map(({ name }) => this.cards.get(name).element));
-    focused?.focus({ preventScroll: true });
     for (const [sort, button] of Object.entries(this.sorts)) {
       const order = preferences.reverse ? "reverse" : "forward";
       const direction = preferences.sort === sort ? order : null;
