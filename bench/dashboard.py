@@ -1,6 +1,7 @@
 """Script, style and layout time that the dashboard takes for each tick of a simulated cluster.
 
     python bench/dashboard.py [--nodes 200] [--ticks 30] [--view cards|rows|node]
+                              [--alerts 0]
 
 Needs Chromium and the Python package playwright. Each tick is sent alone and its repaint waited
 for, so the figures are of one tick each, on a screen of 1920 by 1080. The limit for the script of a
@@ -39,12 +40,15 @@ async def main() -> None:
     flag(parser, "nodes", positive, 200, "nodes of the simulated cluster")
     flag(parser, "ticks", positive, 30, "ticks to measure")
     flag(parser, "view", str, "rows", "page to measure", choices=("cards", "rows", "node"))
+    flag(parser, "alerts", int, 0, "alerts that fire, spread over the nodes; their panel is open")
     options = parser.parse_args()
     missing = what_is_missing()
     if missing:
         sys.exit(f"this benchmark {missing}")
     names = [f"node-{number:03d}" for number in range(options.nodes)]
     async with SimulatedCluster(names, by_hand=True) as cluster, async_playwright() as playwright:
+        for number in range(options.alerts):
+            cluster.alert(names[number % len(names)], f"rule-{number // len(names)}")
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         page = await browser.new_page(viewport={"width": 1920, "height": 1080})
         hash_ = f"#/node/{names[1]}" if options.view == "node" else ""
@@ -52,9 +56,12 @@ async def main() -> None:
         if options.view != "node":
             await page.get_by_role("button", name=options.view.capitalize()).click()
             await page.locator("[data-node]").nth(options.nodes - 1).wait_for()
+        if options.alerts:
+            await page.locator("#bell").click()
         taken = await measure(page, cluster, options.ticks)
         await browser.close()
-    print(f"{options.nodes} nodes as {options.view}, {options.ticks} ticks; milliseconds per tick")
+    what = f"{options.nodes} nodes as {options.view}, {options.alerts} alerts"
+    print(f"{what}, {options.ticks} ticks; milliseconds per tick")
     rows = [
         [part, f"{statistics.median(times):.1f}", f"{max(times):.1f}"]
         for part, times in taken.items()
