@@ -250,7 +250,7 @@ def test_what_is_no_metric(path: str) -> None:
             ".severity: above has a threshold for each severity",
         ),
         # Patterns.
-        (LOAD | {"nodes": []}, ".nodes: expected a pattern, or an array of patterns, got an array"),
+        (LOAD | {"nodes": []}, ".nodes: expected at least one pattern, got an empty array"),
         (
             LOAD | {"nodes": {"a": 1}},
             ".nodes: expected a pattern, or an array of patterns, got an object",

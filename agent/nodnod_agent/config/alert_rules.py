@@ -213,8 +213,10 @@ def _patterns(value: Any, place: str) -> tuple[str, ...]:
     """One name or pattern, or an array of them."""
     if isinstance(value, str):
         return (_pattern(value, place),)
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list):
         raise expected("a pattern, or an array of patterns", value, place)
+    if not value:
+        raise ConfigError(f"{place}: expected at least one pattern, got an empty array")
     if len(value) > MAX_PATTERNS:
         raise ConfigError(f"{place}: expected at most {MAX_PATTERNS} patterns, got {len(value)}")
     return tuple(_pattern(item, f"{place}[{index}]") for index, item in enumerate(value))

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 import msgspec
@@ -13,7 +12,7 @@ from nodnod_agent.console.command import Command, Status, add_seconds, add_serve
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import console, print_error
 from nodnod_agent.console.table import headed_table
-from nodnod_agent.console.units import counted, human_span, local_time, plain
+from nodnod_agent.console.units import counted, local_time, plain
 from nodnod_agent.core.alerts.rules import BUILT_IN
 from nodnod_agent.core.pattern import matcher
 from nodnod_client.alerts import SilenceInfo
@@ -134,14 +133,14 @@ def what(silence: SilenceInfo) -> str:
 
 def silences_view(silences: list[SilenceInfo]) -> RenderableType:
     """Show one row per silence."""
-    now, table = time.time(), headed_table((0, 1, 0, 0))
+    table = headed_table((0, 1, 0, 0))
     table.add_column("ID", no_wrap=True)
-    table.add_column("Ends in", justify="right", no_wrap=True)
+    table.add_column("Until", no_wrap=True)
     for title in ("Node", "Rule", "By", "Reason"):
         table.add_column(title, overflow="fold")
     for one in silences:
         texts = [Text(plain(text)) for text in (one.node, one.rule, one.by, one.reason)]
-        table.add_row(Text(plain(one.id), "bold"), human_span(one.until - now), *texts)
+        table.add_row(Text(plain(one.id), "bold"), local_time(one.until), *texts)
     summary = Text(counted(len(silences), "silence"), "dim")
     return Group(table, summary) if silences else summary
 
