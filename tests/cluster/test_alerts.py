@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from nodnod_agent.core.alerts.alerts import ChannelIds
-from nodnod_agent.core.alerts.table import LEFT_GRACE, Key
+from nodnod_agent.core.alerts.entries import Key
+from nodnod_agent.core.alerts.table import LEFT_GRACE
 from nodnod_client.alerts import Silence
 from simulation.agents import EPOCH
 from simulation.alerting import (

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from nodnod_agent.core.alerts.alerts import ChannelIds
+from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.message import DOWN, Message
 from nodnod_agent.core.alerts.ports import Done
 from nodnod_agent.core.alerts.rules import CUT_OFF, Level, Rule
-from nodnod_agent.core.alerts.table import Key, key_of
 from nodnod_client.alerts import Alert
 from simulation.agents import EPOCH
 from simulation.happenings import make_old

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from core.alerts.alert_strategies import ADDRESSES, CHANNELS, DAY, NOW, member
 from nodnod_agent.core.alerts import table as table_module
+from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.table import (
     HAS_LEFT,
     KEPT_RESOLVED,
@@ -16,8 +17,6 @@ from nodnod_agent.core.alerts.table import (
     MAX_CHANNELS,
     MAX_OF_NODE,
     AlertTable,
-    Key,
-    key_of,
 )
 from nodnod_agent.core.membership.table import EntryRefused
 from nodnod_client.alerts import Alert, Delivery, Silence

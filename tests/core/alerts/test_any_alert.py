@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from core.alerts.alert_strategies import NOW, alerts, deliveries, member, silences
 from nodnod_agent.core.alerts import table as table_module
+from nodnod_agent.core.alerts.entries import Entry
 from nodnod_agent.core.alerts.replica import AlertReplica
-from nodnod_agent.core.alerts.table import AlertTable, Entry
+from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.membership.table import EntryRefused
 from nodnod_client.alerts import Alert, Delivery, Silence
 from nodnod_client.codec import decode_peer_answer, encode

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from nodnod_agent.core.alerts.cluster import Cluster
+from nodnod_agent.core.alerts.entries import Entry, Key, Name
 from nodnod_agent.core.alerts.heartbeat import Heartbeat
 from nodnod_agent.core.alerts.notifier import Notifier
 from nodnod_agent.core.alerts.ports import Beat, Notify
@@ -13,7 +14,7 @@ from nodnod_agent.core.alerts.poster import Poster
 from nodnod_agent.core.alerts.rendezvous import rendezvous
 from nodnod_agent.core.alerts.replica import AlertReplica
 from nodnod_agent.core.alerts.survivors import Survivors
-from nodnod_agent.core.alerts.table import AlertTable, Entry, Key, Name
+from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.exchange import Exchange
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerUp

@@ -17,10 +17,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nodnod_agent.core.alerts.cluster import Cluster
+from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.message import compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
-from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable, Key, key_of
+from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_client.alerts import Alert, AlertState, Delivery
 

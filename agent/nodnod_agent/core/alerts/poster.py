@@ -11,10 +11,11 @@ from math import inf
 from msgspec import Struct
 
 from nodnod_agent.core.alerts.cluster import Cluster
+from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.message import LIFE, compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
-from nodnod_agent.core.alerts.table import AlertTable, Key, key_of
+from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.interfaces import EARLY, Clock, Timer
 from nodnod_client.alerts import Alert
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from nodnod_agent.core.alerts.table import AlertTable, Entry, Key, Name
+from nodnod_agent.core.alerts.entries import Entry, Key, Name
+from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.exchange import Fields, Sizes, Taken
 from nodnod_agent.core.membership.table import EntryRefused
 from nodnod_client.alerts import Alert, Delivery, Silence

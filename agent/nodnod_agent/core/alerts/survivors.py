@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from nodnod_agent.core.alerts.cluster import Cluster
+from nodnod_agent.core.alerts.entries import Key
 from nodnod_agent.core.alerts.rendezvous import rendezvous
 from nodnod_agent.core.alerts.rules import CUT_OFF, DOWN, Rule, is_about, named
-from nodnod_agent.core.alerts.table import AlertTable, Key
+from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.membership.member import Member
 from nodnod_client.alerts import MAX_TEXT, Alert

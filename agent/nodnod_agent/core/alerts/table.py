@@ -10,14 +10,29 @@ from collections.abc import Callable
 from hashlib import blake2b
 from heapq import heappop, heappush
 from math import inf, isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from nodnod_agent.core.membership.table import AHEAD, DAY, EntryRefused
+from nodnod_agent.core.alerts.entries import (
+    Entry,
+    Key,
+    Name,
+    Rank,
+    Told,
+    check_ahead,
+    check_text,
+    is_newer,
+    key_of,
+    named,
+    rank,
+    silence_place,
+    silence_rank,
+    stage,
+)
+from nodnod_agent.core.membership.table import DAY, EntryRefused
 from nodnod_agent.core.pattern import matcher
-from nodnod_client.alerts import Alert, AlertState, Delivery, Silence
+from nodnod_client.alerts import Alert, Delivery, Silence
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
 
@@ -30,7 +45,7 @@ MAX_EVICTED = 4096
 """Alerts without room that are remembered."""
 
 KEPT_RESOLVED = DAY
-"""Seconds for which an alert is shown after its end, and its end can still be told."""
+"""Seconds for which an alert is kept after its end, so that its end can still be told."""
 
 LEFT_GRACE = 300.0
 """Seconds from a goodbye until the alerts of the node end: it may have been a restart."""
@@ -39,6 +54,7 @@ HAS_LEFT = "the node has left"
 """The text of alerts that ended because their node left on purpose: nobody is told."""
 
 LONGEST_SILENCE = 366 * DAY
+"""What other agents may tell; clients may ask for less."""
 
 RECENT = 256
 """Changes remembered, so that a peer that lacks only the latest is sent only these."""
@@ -49,47 +65,7 @@ _HASH = 6
 _HASH_RANGE = 1 << (8 * _HASH)
 _DIGEST_RANGE = 1 << 64
 
-Entry = Alert | Delivery | Silence
-
-
-class Key(NamedTuple):
-    """What an alert is about."""
-
-    address: str
-    rule: str
-    object: str
-
-
 _Version = tuple[Any, ...]
-_Rank = tuple[bool, float, Any]
-
-Name = Key | str
-"""What an entry belongs to: an alert, or the silence of this id."""
-
-
-class Told(Struct):
-    """What is known of telling people of one alert over one channel, also of its earlier epochs."""
-
-    sent: Delivery | None = None
-    """The last message."""
-    tried: dict[AlertState, Delivery] = {}
-    """The last claim or failure of what comes after ``sent``: of a problem, and of its end."""
-
-    @property
-    def all(self) -> list[Delivery]:
-        """All of these."""
-        return [*([self.sent] if self.sent is not None else []), *self.tried.values()]
-
-    @property
-    def is_known(self) -> bool:
-        """Whether people know of the problem, and do not know that it is over.
-
-        Where a claim was not followed by anything, an agent died, perhaps after its message.
-        """
-        sent, tried = self.sent, self.tried.get("firing")
-        if sent is not None and sent.alert == "firing":
-            return True
-        return tried is not None and tried.state == "claim"
 
 
 class AlertTable:
@@ -113,7 +89,7 @@ class AlertTable:
         """What each alert with its deliveries, and each silence, adds to the digest."""
         self._evicted: dict[Name, _Version] = {}
         """The version of each entry that has lost its place, so that no earlier one comes back."""
-        self._ranks: list[_Rank] = []
+        self._ranks: list[Rank] = []
         """A heap with the ranks of all alerts, and some that are outdated."""
         self._recent: deque[tuple[str, Name]] = deque(maxlen=RECENT)
         """The latest changes: the digest before each, and the key or the silence that changed."""
@@ -220,7 +196,7 @@ class AlertTable:
 
     def _merge_alert(self, key: Key, alert: Alert) -> bool:
         known = self.alerts.get(key)
-        if known is not None and (alert == known or not _newer(alert, known)):
+        if known is not None and (alert == known or not is_newer(alert, known)):
             return False
         if key in self._evicted and alert.epoch < self._evicted[key][0]:
             return False
@@ -234,25 +210,25 @@ class AlertTable:
         return True
 
     def _check_alert(self, alert: Alert) -> None:
-        self._check_text(alert, "node", "rule", "object", "text")
+        check_text(alert, "node", "rule", "object", "text")
         for field in ("value", "threshold", "since"):
             value = getattr(alert, field)
             if value is not None and not isfinite(value):
-                raise EntryRefused(f"{_named(alert)}: `{field}` is {value}, which is no number")
-        self._check_ahead(alert, epoch=alert.epoch / 1000, since=alert.since)
+                raise EntryRefused(f"{named(alert)}: `{field}` is {value}, which is no number")
+        check_ahead(alert, self._wall(), epoch=alert.epoch / 1000, since=alert.since)
         member = self._member(alert.address)
         if member is None:
-            raise EntryRefused(f"{_named(alert)}: `address` is of no known node")
+            raise EntryRefused(f"{named(alert)}: `address` is of no known node")
         # An older one may be of the time before the node got another name.
         if alert.node != member.name and alert.epoch > member.incarnation:
             why = f"`node` is {alert.node!r}, but {member.name!r} is at {alert.address}"
-            raise EntryRefused(f"{_named(alert)}: {why}")
+            raise EntryRefused(f"{named(alert)}: {why}")
 
-    def _rank(self, name: Name) -> _Rank:
+    def _rank(self, name: Name) -> Rank:
         """What has the lowest rank goes where there is no room, and is told last."""
         if isinstance(name, str):
             return True, inf, (name,)
-        return _rank(name, self.alerts[name])
+        return rank(name, self.alerts[name])
 
     def _make_room(self, key: Key, alert: Alert) -> bool:
         """Drop the alert that ranks lowest where there is no room; false if the new one would."""
@@ -263,7 +239,7 @@ class AlertTable:
             lowest = self._lowest()
         else:
             return True
-        if _rank(key, alert) < self._rank(lowest):
+        if rank(key, alert) < self._rank(lowest):
             return False
         self._remember(lowest, (self.alerts[lowest].epoch,))
         self._drop(lowest)
@@ -272,9 +248,9 @@ class AlertTable:
     def _lowest(self) -> Key:
         """The key of the lowest rank of all."""
         while True:
-            rank = self._ranks[0]
-            key: Key = rank[2]
-            if key in self.alerts and self._rank(key) == rank:
+            lowest = self._ranks[0]
+            key: Key = lowest[2]
+            if key in self.alerts and self._rank(key) == lowest:
                 return key
             heappop(self._ranks)
 
@@ -283,7 +259,7 @@ class AlertTable:
         self._replace(key, self.alerts.get(key), alert)
         self._evicted.pop(key, None)
         self.alerts[key] = alert
-        heappush(self._ranks, _rank(key, alert))
+        heappush(self._ranks, rank(key, alert))
         if len(self._ranks) > 2 * len(self.alerts) + MAX_OF_NODE:
             self._ranks = sorted(map(self._rank, self.alerts))
         self._of_node.setdefault(key.address, {})[key] = None
@@ -310,7 +286,7 @@ class AlertTable:
             told = Told()
             if len(channels) >= MAX_CHANNELS and delivery.channel < min(channels):
                 return False
-        if not _further(delivery, told):
+        if not told.lacks(delivery):
             return False
         self._check_delivery(delivery)
         self._changes(key)
@@ -320,7 +296,7 @@ class AlertTable:
             self._replace(key, told.sent, delivery)
             told.sent = delivery
             for alert_state, tried in list(told.tried.items()):
-                if _stage(tried) <= _stage(delivery):
+                if stage(tried) <= stage(delivery):
                     self._replace(key, tried, None)
                     del told.tried[alert_state]
         else:
@@ -332,30 +308,30 @@ class AlertTable:
         return True
 
     def _check_delivery(self, delivery: Delivery) -> None:
-        self._check_text(delivery, "by")
-        self._check_ahead(delivery, at=delivery.at, until=delivery.until)
+        check_text(delivery, "by")
+        check_ahead(delivery, self._wall(), at=delivery.at, until=delivery.until)
 
     # Silences.
 
     def _merge_silence(self, silence: Silence) -> bool:
         known, now = self.silences.get(silence.id), self._wall()
-        if known is not None and _silence_rank(silence) <= _silence_rank(known):
+        if known is not None and silence_rank(silence) <= silence_rank(known):
             return False
         if silence.until <= now:
             return False
-        self._check_text(silence, "node", "rule", "reason", "by")
-        self._check_ahead(silence, at=silence.at)
+        check_text(silence, "node", "rule", "reason", "by")
+        check_ahead(silence, now, at=silence.at)
         if not silence.until - now <= LONGEST_SILENCE:
-            raise EntryRefused(f"{_named(silence)}: `until` is more than a year in the future")
-        if silence.id in self._evicted and _silence_rank(silence) < self._evicted[silence.id]:
+            raise EntryRefused(f"{named(silence)}: `until` is more than a year in the future")
+        if silence.id in self._evicted and silence_rank(silence) < self._evicted[silence.id]:
             return False
         self._recent.append((self.digest, silence.id))
         self._replace(silence.id, known, silence)
         self._evicted.pop(silence.id, None)
         self.silences[silence.id] = silence
         if len(self.silences) > MAX_SILENCES:
-            soonest = min(self.silences.values(), key=_silence_place)
-            self._remember(soonest.id, _silence_rank(soonest))
+            soonest = min(self.silences.values(), key=silence_place)
+            self._remember(soonest.id, silence_rank(soonest))
             self._drop_silence(soonest)
         return silence.id in self.silences
 
@@ -372,19 +348,6 @@ class AlertTable:
                 del self._evicted[first]
         self._evicted[name] = version
 
-    def _check_text(self, entry: Entry, *fields: str) -> None:
-        for field in fields:
-            text = getattr(entry, field)
-            if not text.isprintable():
-                raise EntryRefused(f"{_named(entry)}: `{field}` is not printable: {text[:64]!r}")
-
-    def _check_ahead(self, entry: Entry, **moments: float) -> None:
-        limit = self._wall() + AHEAD
-        for field, moment in moments.items():
-            if not moment <= limit:
-                why = f"`{field}` is more than a day in the future; is a clock wrong?"
-                raise EntryRefused(f"{_named(entry)}: {why}")
-
     def _changes(self, key: Key) -> None:
         self._recent.append((self.digest, key))
 
@@ -393,58 +356,6 @@ class AlertTable:
         change = (_hash(new) if new is not None else 0) - (_hash(old) if old is not None else 0)
         self._sums[name] = (self._sums.get(name, 0) + change) % _DIGEST_RANGE
         self._sum = (self._sum + change) % _DIGEST_RANGE
-
-
-def key_of(entry: Alert | Delivery) -> Key:
-    """The key of an alert, or of the alert that a delivery is about."""
-    return Key(entry.address, entry.rule, entry.object)
-
-
-def _rank(key: Key, alert: Alert) -> _Rank:
-    return alert.state == "firing", alert.epoch, key
-
-
-def _newer(alert: Alert, known: Alert) -> bool:
-    # Two agents may note one event at once: all must choose the same of the two.
-    if alert.epoch != known.epoch:
-        return alert.epoch > known.epoch
-    return (alert.since, alert.text, encode(alert)) < (known.since, known.text, encode(known))
-
-
-def _further(delivery: Delivery, told: Told) -> bool:
-    """Whether a delivery is later than what is known of its channel."""
-    if delivery.state == "sent":
-        return told.sent is None or _later(delivery, told.sent)
-    if told.sent is not None and _stage(delivery) <= _stage(told.sent):
-        return False
-    tried = told.tried.get(delivery.alert)
-    return tried is None or _later(delivery, tried)
-
-
-def _later(delivery: Delivery, known: Delivery) -> bool:
-    if (stages := (_stage(delivery), delivery.at)) != (others := (_stage(known), known.at)):
-        return stages > others
-    return encode(delivery) > encode(known)
-
-
-def _stage(delivery: Delivery) -> tuple[int, int]:
-    return delivery.epoch, delivery.round
-
-
-def _silence_rank(silence: Silence) -> tuple[bool, float, bytes]:
-    return silence.ended, silence.at, encode(silence)
-
-
-def _silence_place(silence: Silence) -> tuple[float, str]:
-    return silence.until, silence.id
-
-
-def _named(entry: Entry) -> str:
-    """Which entry a refusal is about."""
-    if isinstance(entry, Silence):
-        return f"the silence {entry.id}"
-    kind = "the alert" if isinstance(entry, Alert) else "a delivery of the alert"
-    return f"{kind} {entry.rule[:64]!r} of {entry.address[:100]!r}"
 
 
 def _hash(entry: Entry) -> int:

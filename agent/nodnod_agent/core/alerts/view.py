@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import NamedTuple
 
+from nodnod_agent.core.alerts.entries import key_of
 from nodnod_agent.core.alerts.silencing import Silencing
-from nodnod_agent.core.alerts.table import AlertTable, key_of
+from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.membership.roster import Roster
 from nodnod_client.address import parse_address
 from nodnod_client.alerts import Alert, AlertInfo, Delivery
