@@ -22,7 +22,8 @@ from nodnod_agent.core.alerts.message import compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
 from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable
-from nodnod_agent.core.interfaces import Clock, Timer
+from nodnod_agent.core.alerts.wakeup import Wakeup
+from nodnod_agent.core.interfaces import Clock
 from nodnod_client.alerts import Alert, AlertState, Delivery
 
 GROUP = 30.0
@@ -113,8 +114,7 @@ class Notifier:
         self._waiting: dict[Place, Waiting] = {}
         self._sending: dict[str, Sending] = {}
         """The message under way, by channel."""
-        self._timer: Timer | None = None
-        self._wakes = inf
+        self._wakeup = Wakeup(clock, self._wake)
 
     def start(self) -> None:
         """Begin to send, once this agent knows what the others know."""
@@ -124,8 +124,7 @@ class Notifier:
     def stop(self) -> None:
         """Send nothing more."""
         self._ready = False
-        if self._timer is not None:
-            self._timer.cancel()
+        self._wakeup.cancel()
 
     def use(self, channels: Iterable[str]) -> None:
         """Send over these channels from now on."""
@@ -138,19 +137,19 @@ class Notifier:
         if self._ready:
             for key in self._table.alerts:
                 self._note(key)
-            self._plan(0.0)
+            self._wakeup.at(0.0)
 
     def replan(self) -> None:
         """Note that other nodes are up, or other alerts silenced, than before."""
-        if self._waiting:
-            self._plan(self._clock.time() + PAUSE)
+        if self._ready and self._waiting:
+            self._wakeup.at(self._clock.time() + PAUSE)
 
     def consider(self, key: Key) -> None:
         """Look at an alert that has changed, or of which something was told."""
         if not self._ready or not self.channels:
             return
         self._note(key)
-        self._plan(self._clock.time() + PAUSE)
+        self._wakeup.at(self._clock.time() + PAUSE)
 
     def _note(self, key: Key) -> None:
         alert = self._table.alerts.get(key)
@@ -185,15 +184,7 @@ class Notifier:
             wait = min(max(wait, GATHER), GROUP + GATHER)
         return Waiting(alert.epoch, number, alert.state, group, now + max(wait, GATHER))
 
-    def _plan(self, when: float) -> None:
-        if when < self._wakes:
-            self._wakes = when
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._clock.call_at(when, self._wake)
-
     def _wake(self) -> None:
-        self._wakes, self._timer = inf, None
         now, wakes = self._clock.time(), inf
         soon = now + PAUSE  # the wall clock is corrected: what belongs together is not due at once
         orders: dict[tuple[str, int], list[str]] = {}
@@ -227,7 +218,7 @@ class Notifier:
             new = [key for key in keys if not self._waiting[key, channel].round]
             self._claim(channel, (new or keys)[:MAX_GROUP], orders)
         if wakes < inf:
-            self._plan(max(wakes, now + PAUSE))
+            self._wakeup.at(max(wakes, now + PAUSE))
 
     def _earliest(self, one: Waiting) -> float:
         """When the first agent of the order may send it."""
@@ -335,7 +326,7 @@ class Notifier:
 
     def _finish(self, channel: str) -> None:
         del self._sending[channel]
-        self._plan(self._clock.time() + PAUSE)
+        self._wakeup.at(self._clock.time() + PAUSE)
 
     def _write(self, delivery: Delivery) -> bool:
         written = self._table.merge(delivery) is not None

@@ -16,7 +16,8 @@ from nodnod_agent.core.alerts.message import LIFE, compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
 from nodnod_agent.core.alerts.table import AlertTable
-from nodnod_agent.core.interfaces import EARLY, Clock, Timer
+from nodnod_agent.core.alerts.wakeup import Wakeup
+from nodnod_agent.core.interfaces import EARLY, Clock
 from nodnod_client.alerts import Alert
 
 RENEW = LIFE / 3
@@ -67,8 +68,7 @@ class Poster:
         """The channels with a post under way."""
         self._changed: set[Key] = set()
         self._ready = False
-        self._timer: Timer | None = None
-        self._wakes = inf
+        self._wakeup = Wakeup(clock, self._wake)
 
     def start(self) -> None:
         """Begin to post, once this agent knows what the others know."""
@@ -78,8 +78,7 @@ class Poster:
     def stop(self) -> None:
         """Post nothing more."""
         self._ready = False
-        if self._timer is not None:
-            self._timer.cancel()
+        self._wakeup.cancel()
 
     def use(self, channels: Iterable[str]) -> None:
         """Post to these Alertmanagers from now on."""
@@ -92,13 +91,13 @@ class Poster:
         """Look at all alerts: other nodes are up, or other alerts silenced, than before."""
         if self._ready and self.channels:
             self._changed.update(self._table.alerts)
-            self._plan(self._clock.time() + PAUSE)
+            self._wakeup.at(self._clock.time() + PAUSE)
 
     def consider(self, key: Key) -> None:
         """Look at an alert that has changed."""
         if self._ready and self.channels:
             self._changed.add(key)
-            self._plan(self._clock.time() + PAUSE)
+            self._wakeup.at(self._clock.time() + PAUSE)
 
     def _note(self, key: Key, channel: str, order: list[str]) -> None:
         """Note what is to be posted of an alert; ``order`` are the nodes that can post."""
@@ -121,15 +120,7 @@ class Poster:
             return alert.address == own
         return order[:1] == [own]
 
-    def _plan(self, when: float) -> None:
-        if when < self._wakes:
-            self._wakes = when
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._clock.call_at(when, self._wake)
-
     def _wake(self) -> None:
-        self._wakes, self._timer = inf, None
         now, wakes = self._clock.time(), inf
         changed, self._changed = self._changed, set()
         for channel, posts in self._posts.items():
@@ -148,7 +139,7 @@ class Poster:
             if ready and channel not in self._posting:
                 self._post(channel, ready[:MAX_POST])
         if wakes < inf:
-            self._plan(wakes)
+            self._wakeup.at(wakes)
 
     def _post(self, channel: str, keys: list[Key]) -> None:
         alerts = [self._table.alerts[key] for key in keys]
@@ -172,4 +163,4 @@ class Poster:
                 is_new = alert is not None and alert.epoch != one.epoch
                 post.epoch, post.retry = one.epoch, FIRST_RETRY
                 post.due = now if is_new else now + RENEW
-        self._plan(now + PAUSE)
+        self._wakeup.at(now + PAUSE)
