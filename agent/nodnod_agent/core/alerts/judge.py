@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from nodnod_agent.core.alerts import texts
-from nodnod_agent.core.alerts.case import Case, WatchedObject
 from nodnod_agent.core.alerts.metrics import STATS, Metric, Reading, find
+from nodnod_agent.core.alerts.rule_state import RuleState, WatchedObject
 from nodnod_agent.core.alerts.rules import JUDGED_BY_OTHERS, Rule, is_about
 from nodnod_client.alerts import MAX_TEXT, Alert
 from nodnod_client.messages import MAX_INT
@@ -43,7 +43,7 @@ class Judge:
         self._name = name
         self._address = address
         self._interval = interval
-        self._cases: dict[str, Case] = {}
+        self._states: dict[str, RuleState] = {}
         self._epoch = 0
         """The highest one of this node's alerts."""
         self._ownerless: list[Alert] = []
@@ -52,23 +52,23 @@ class Judge:
     @property
     def metrics(self) -> list[Metric]:
         """The metrics that the rules in force need."""
-        return [case.metric for case in self._cases.values()]
+        return [state.metric for state in self._states.values()]
 
     def use(self, rules: Iterable[Rule], tags: Mapping[str, str]) -> None:
         """Judge by these rules from now on: by those that have a metric and are about this node."""
-        before, self._cases = self._cases, {}
+        before, self._states = self._states, {}
         for rule in rules:
             metric = find(rule.metric)
             if metric is None or not is_about(rule, self._name, tags):
                 continue
             old = before.get(rule.name)
             if old is not None and old.rule == rule:
-                self._cases[rule.name] = before.pop(rule.name)
+                self._states[rule.name] = before.pop(rule.name)
                 continue
             gap = max(_GAP, _MISSED * reading_period(metric.section, self._interval))
-            self._cases[rule.name] = case = Case(rule, metric, gap)
+            self._states[rule.name] = state = RuleState(rule, metric, gap)
             if old is not None and old.metric.path == metric.path:
-                case.take_over(before.pop(rule.name))
+                state.take_over(before.pop(rule.name))
         for old in before.values():
             self._ownerless += old.firing()
 
@@ -82,8 +82,8 @@ class Judge:
             if alert.address != self._address or alert.rule in JUDGED_BY_OTHERS:
                 continue
             self._epoch = max(self._epoch, alert.epoch)
-            if alert.rule in self._cases:
-                self._cases[alert.rule].adopt(alert)
+            if alert.rule in self._states:
+                self._states[alert.rule].adopt(alert)
             elif alert.state == "firing":
                 self._ownerless.append(alert)
 
@@ -96,32 +96,32 @@ class Judge:
             self._end(alert, None, texts.ended(alert.rule), wall) for alert in self._ownerless
         ]
         self._ownerless.clear()
-        begun: list[tuple[Case, WatchedObject]] = []
-        for case in self._cases.values():
-            if case.metric.path in readings:
-                for watched in case.step(readings[case.metric.path], now):
+        begun: list[tuple[RuleState, WatchedObject]] = []
+        for state in self._states.values():
+            if state.metric.path in readings:
+                for watched in state.step(readings[state.metric.path], now):
                     if watched.told is None:
-                        begun.append((case, watched))
+                        begun.append((state, watched))
                     else:
-                        changed.append(self._change(case, watched, wall))
+                        changed.append(self._change(state, watched, wall))
         return changed + self._begin(begun, wall) if begun else changed
 
-    def _begin(self, begun: list[tuple[Case, WatchedObject]], wall: float) -> list[Alert]:
+    def _begin(self, begun: list[tuple[RuleState, WatchedObject]], wall: float) -> list[Alert]:
         """Tell the worst of the new problems, as many as there is room for."""
-        room = max(0, MAX_FIRING - sum(len(case.firing()) for case in self._cases.values()))
+        room = max(0, MAX_FIRING - sum(len(state.firing()) for state in self._states.values()))
         begun.sort(key=lambda pair: pair[0].excess(pair[1]), reverse=True)
-        told = [self._change(case, watched, wall) for case, watched in begun[:room]]
+        told = [self._change(state, watched, wall) for state, watched in begun[:room]]
         if told and len(begun) > room:
             told[-1] = replace(told[-1], text=texts.with_more(told[-1].text, len(begun) - room))
         return told
 
-    def _change(self, case: Case, watched: WatchedObject, wall: float) -> Alert:
+    def _change(self, state: RuleState, watched: WatchedObject, wall: float) -> Alert:
         """The alert about an object as it is now; it counts as told."""
-        rule, level, told = case.rule, case.level(watched), watched.told
+        rule, level, told = state.rule, state.level(watched), watched.told
         name, value = watched.name, watched.value
         if level is None or value is None:
             assert told is not None
-            case.told(watched, None)
+            state.told(watched, None)
             return self._end(told, value, texts.resolved(rule, told.threshold, name, value), wall)
         alert = Alert(
             node=self._name,
@@ -136,7 +136,7 @@ class Judge:
             since=wall,
             text=texts.firing(rule, level.threshold, name, value)[:MAX_TEXT],
         )
-        case.told(watched, alert)
+        state.told(watched, alert)
         return alert
 
     def _end(self, told: Alert, value: float | None, text: str, wall: float) -> Alert:

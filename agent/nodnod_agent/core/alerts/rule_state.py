@@ -1,4 +1,4 @@
-"""One rule of a node at work: the state of each object that is, or was, beyond a threshold."""
+"""The state of one rule: of each object that is, or was, beyond a threshold."""
 
 from collections.abc import Callable
 
@@ -60,7 +60,7 @@ class WatchedObject:
             latch.since = None
 
 
-class Case:
+class RuleState:
     """A rule that is in force, with the objects that it watches.
 
     After more than ``gap`` seconds without a reading, values do not count as having been beyond a
@@ -155,7 +155,7 @@ class Case:
             # samples of its own, must not contradict each other at every sample.
             del self._objects[alert.object]
 
-    def take_over(self, old: "Case") -> None:
+    def take_over(self, old: "RuleState") -> None:
         """Go on from another version of this rule, about the same metric."""
         for alert in old.firing():
             self.adopt(alert)
