@@ -119,3 +119,10 @@ def test_without_an_answer_the_status_is_3(v2: Threaded[V2Server], capsys: Captu
     with Threaded(V1Server()) as v1:
         assert run(v1) == 3
     assert main(["alerts", "--what"]) == 3
+
+
+def test_in_a_narrow_terminal_the_text_keeps_its_room() -> None:
+    assert "critical, silenced" in drawn(SILENCED, width=80)
+    first, second = drawn(SILENCED, width=60).splitlines()[2:4]
+    assert first.startswith("critical,")
+    assert second.startswith("silenced")

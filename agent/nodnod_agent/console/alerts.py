@@ -30,6 +30,9 @@ TEST = "test"
 TOLD_WIDTH = 100
 """Least width in characters of a terminal with a column of those who were told."""
 
+NARROW = 80
+"""Below this width an alert and that it is silenced stand in two lines, so that the text has room."""
+
 _STYLES = {"critical": "bold red", "warning": "yellow"}
 
 _EPILOG = """\
@@ -158,17 +161,20 @@ def alerts_view(answer: Alerts, *, width: int, when: str = "") -> Group:
     if told:
         rows.add_column("Told", overflow="fold")
     for one in alerts:
-        rows.add_row(*_cells(one, now), *([Text(plain(", ".join(one.told)))] if told else []))
+        rows.add_row(
+            *_cells(one, now, narrow=width < NARROW),
+            *([Text(plain(", ".join(one.told)))] if told else []),
+        )
     parts = [counts(alerts) or "no alert fires", f"as seen by {plain(answer.host)}"]
     summary = Text(" · ".join([*parts, when] if when else parts), "dim")
     return Group(*([rows] if alerts else []), summary)
 
 
-def _cells(alert: AlertInfo, now: float) -> list[Text]:
+def _cells(alert: AlertInfo, now: float, *, narrow: bool) -> list[Text]:
     loud = alert.firing and not alert.silenced
     word = plain(alert.severity, 16) if alert.firing else "over"
     if alert.firing and alert.silenced:
-        word += ", silenced"
+        word += ",\nsilenced" if narrow else ", silenced"
     rule = f"{alert.rule} {alert.object}" if alert.object else alert.rule
     return [
         Text(word, _STYLES.get(alert.severity, "") if loud else "dim"),
