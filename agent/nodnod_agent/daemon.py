@@ -10,7 +10,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from time import time
 
@@ -19,7 +19,7 @@ from msgspec import structs
 from nodnod_agent.auth.access import Credentials, host_policy, read_credentials
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler, open_machine
-from nodnod_agent.config.settings import ACCESS, CHANNELS, Settings
+from nodnod_agent.config.settings import ACCESS, CHANNELS, SETTINGS, Settings
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.core.alerts.metrics import CERTIFICATE_DAYS
 from nodnod_agent.core.interfaces import Hello
@@ -298,11 +298,11 @@ class _Daemon:
         if was_protected:
             self._warn_if_unprotected()
         reloaded = {field: getattr(settings, field) for field in _RELOADED}
-        changed = _differing(self._settings, settings) & _RELOADED
+        changed = _keys(_differing(self._settings, settings) & _RELOADED)
         self._settings = structs.replace(self._settings, **reloaded)
-        waiting = _differing(self._settings, settings)
-        for field in sorted(waiting):
-            log.warning("Setting %s has changed: that needs a restart", field)
+        waiting = _keys(_differing(self._settings, settings))
+        for key in waiting:
+            log.warning("Setting %s has changed: that needs a restart", key)
         self._node.note("reloaded", _reload_text(changed, waiting))
 
     def _use_channels(self, urls: ChannelUrls) -> None:
@@ -351,10 +351,15 @@ def _differing(one: Settings, other: Settings) -> set[str]:
     return {name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)}
 
 
-def _reload_text(changed: Set[str], waiting: Set[str]) -> str:
+def _keys(fields: Set[str]) -> list[str]:
+    """These settings as they are called in the file."""
+    return sorted(row.key for row in SETTINGS if row.field in fields)
+
+
+def _reload_text(changed: Sequence[str], waiting: Sequence[str]) -> str:
     """What an event says of settings that have changed, and of those that wait for a restart."""
-    text = f"changed: {', '.join(sorted(changed))}" if changed else "nothing is changed"
-    return f"{text}; needs a restart: {', '.join(sorted(waiting))}" if waiting else text
+    text = f"changed: {', '.join(changed)}" if changed else "nothing is changed"
+    return f"{text}; needs a restart: {', '.join(waiting)}" if waiting else text
 
 
 def _seeds(settings: Settings) -> tuple[Address, ...]:

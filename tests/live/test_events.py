@@ -64,12 +64,12 @@ async def test_a_kill_a_restart_a_stop_and_a_reload_are_events_of_all(agents: Ag
     await kenny.restart()
     await all_end_with(cluster, "kenny down", "kenny restarted")
 
-    stan.configure(nodes=[], interval=2)
+    stan.configure(nodes=[], limits={"inFlight": 8})
     await reload(stan)
     await all_end_with(cluster, "kenny restarted", "stan reloaded")
     answer = await ask(cartman, {"type": 7, "nodes": ["st*"]})
     texts = [event["text"] for event in answer["events"]]
-    assert "changed: nodes; needs a restart: interval" in texts
+    assert "changed: nodes; needs a restart: limits.inFlight" in texts
     stan.config.write_text('{"nods": []}')
     await reload(stan)
     await all_end_with(cluster, "stan reloaded", "stan reloaded")
