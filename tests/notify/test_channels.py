@@ -81,6 +81,8 @@ def test_a_url_for_apprise_without_apprise_names_the_extra(monkeypatch: pytest.M
     monkeypatch.setattr(module, "is_installed", lambda: False)
     says = "alerts.notify[0]: slack needs Apprise: pip install 'nodnod-agent[notify]'"
     assert error_for("env:A", A=f"slack://{KEY}") == says
+    hint = "begin it with webhook+"
+    assert hint in error_for("env:A", A=HOOK.removeprefix("webhook+"))
     assert read("env:A", A=HOOK).channels
 
 

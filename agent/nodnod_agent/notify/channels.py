@@ -104,8 +104,10 @@ def _read_channels(
         if url.id in found:
             raise ConfigError(f"{place}: the same URL as [{list(found).index(url.id)}]")
         if url.kind == "apprise" and not is_installed():
-            what = "needs Apprise: pip install 'nodnod-agent[notify]'"
-            raise ConfigError(f"{place}: {url.label} {what}")
+            what = f"{url.label} needs Apprise: pip install 'nodnod-agent[notify]'"
+            if url.label.startswith("http"):
+                what += "; for a webhook of your own, begin it with webhook+"
+            raise ConfigError(f"{place}: {what}")
         found[url.id] = url
     return tuple(found.values())
 
