@@ -61,8 +61,9 @@ def test_the_status_is_the_worst_that_fires_and_is_not_silenced(
 
 
 def test_each_alert_is_a_row_in_the_order_of_the_agent(
-    v2: Threaded[V2Server], capsys: Capture
+    v2: Threaded[V2Server], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     assert run(v2, "k*", "stan") == 2
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [

@@ -45,7 +45,8 @@ async def test_sections_on_demand_are_not_sampled_before_a_request(cartman: Agen
     looks = [name for name in await counts(cartman) if name.startswith("nodnod_collector_dur")]
 
     assert looks
-    assert not [name for name in looks if any(f'"{expensive}"' in name for expensive in EXPENSIVE)]
+    on_demand = EXPENSIVE - {"sensors"}  # which a built-in rule of alerts reads now and then
+    assert not [name for name in looks if any(f'"{expensive}"' in name for expensive in on_demand)]
 
 
 async def test_every_node_has_every_section_in_its_shape(cartman: Agent) -> None:
