@@ -25,6 +25,10 @@ Name = Key | str
 Rank = tuple[bool, float, Any]
 
 
+class UnknownNode(EntryRefused):
+    """An alert about a node that this agent does not know, perhaps not yet."""
+
+
 class Told(Struct):
     """What is known of telling people of one alert over one channel, also of its earlier epochs."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from nodnod_agent.core.alerts.entries import Entry, Key, Name
+from nodnod_agent.core.alerts.entries import Entry, Key, Name, UnknownNode
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.exchange import Fields, Sizes, Taken
 from nodnod_agent.core.membership.table import EntryRefused
@@ -76,6 +76,8 @@ class AlertReplica:
                     name = self._table.merge(entry)
                 except WireError as error:
                     fault = fault or f"`{field}`: {error}"
+                except UnknownNode:
+                    pass  # a newcomer hears of alerts before it knows all nodes: they come again
                 except EntryRefused as error:
                     fault = fault or str(error)
                 else:

@@ -20,6 +20,7 @@ from nodnod_agent.core.alerts.entries import (
     Name,
     Rank,
     Told,
+    UnknownNode,
     check_ahead,
     check_text,
     is_newer,
@@ -218,7 +219,7 @@ class AlertTable:
         check_ahead(alert, self._wall(), epoch=alert.epoch / 1000, since=alert.since)
         member = self._member(alert.address)
         if member is None:
-            raise EntryRefused(f"{named(alert)}: `address` is of no known node")
+            raise UnknownNode(f"{named(alert)}: `address` is of no known node")
         # An older one may be of the time before the node got another name.
         if alert.node != member.name and alert.epoch > member.incarnation:
             why = f"`node` is {alert.node!r}, but {member.name!r} is at {alert.address}"
