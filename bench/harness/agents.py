@@ -163,11 +163,19 @@ class Agents:
         agent.start()
         return agent
 
-    def mesh(self, settings: Mapping[str, Mapping[str, object] | None]) -> list[Agent]:
-        """Start agents that are configured with each other, each by its name with its settings."""
+    def mesh(
+        self,
+        settings: Mapping[str, Mapping[str, object] | None],
+        prefixes: Mapping[str, Sequence[str]] | None = None,
+    ) -> list[Agent]:
+        """Start agents that are configured with each other, each by its name with its settings.
+
+        ``prefixes``: by name, the command to run an agent with.
+        """
+        prefixes = prefixes or {}
         nodes = [f"127.0.0.1:{port}" for port in free_ports(len(settings))]
         agents = [
-            self.begin(name, listen=node, nodes=nodes, settings=own)
+            self.begin(name, listen=node, nodes=nodes, settings=own, prefix=prefixes.get(name, ()))
             for (name, own), node in zip(settings.items(), nodes, strict=True)
         ]
         for agent in agents:

@@ -23,6 +23,8 @@ class Received(NamedTuple):
     path: str
     headers: Message
     body: bytes
+    port: int
+    """Of the other side."""
 
     @property
     def json(self) -> Any:
@@ -87,10 +89,14 @@ async def close(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
 
 
 class Sink:
-    """``behavior`` may be replaced at any time; what comes in waits in order to be taken."""
+    """``behavior`` may be replaced at any time; what comes in waits in order to be taken.
+
+    ``choose`` says how each request is answered; without it, it is ``behavior``.
+    """
 
     def __init__(self, behavior: Behavior) -> None:
         self.behavior = behavior
+        self.choose: Callable[[Received], Behavior] = lambda request: self.behavior
         self.port = 0
         self.ended = asyncio.Event()
         """Whether a connection has ended."""
@@ -120,8 +126,10 @@ class Sink:
             first, _, fields = head.partition("\r\n")
             headers = Parser().parsestr(fields)
             body = await reader.readexactly(int(headers.get("Content-Length", 0)))
-            self._received.put_nowait(Received(*first.split()[:2], headers, body))
-            await self.behavior(reader, writer)
+            port = writer.get_extra_info("peername")[1]
+            received = Received(*first.split()[:2], headers, body, port)
+            self._received.put_nowait(received)
+            await self.choose(received)(reader, writer)
         except (OSError, EOFError, asyncio.CancelledError):
             pass
         finally:
