@@ -1,9 +1,10 @@
 """CPU and memory of agents that nobody asks, of this build and of older ones at the same time.
 
-    python bench/idle.py [--agents 3] [--seconds 120] [--against PATH_OF_A_VENV ...]
+    python bench/idle.py [--agents 3] [--seconds 120] [--no-rules] [--against PATH_OF_A_VENV ...]
 
 Starts a cluster of each build, and measures all of them in the same seconds, so that whatever else
-the machine does disturbs them alike. CPU is that of all threads, in percent of one core; the ratio
+the machine does disturbs them alike. ``--no-rules`` adds agents of this build that judge nothing: the
+difference is what the built-in rules of alerts cost. CPU is that of all threads, in percent of one core; the ratio
 is that of the sums over all agents.
 """
 
@@ -18,15 +19,20 @@ from pathlib import Path
 from statistics import mean
 
 from bench.harness.agents import cluster
-from bench.harness.builds import THIS_BUILD, add_against
+from bench.harness.builds import THIS_BUILD, Build, add_against
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.report import print_table
 from bench.harness.usage import pss, rss
+from nodnod_agent.core.alerts.rules import BUILT_IN
 
 SETTLED = 15.0
 """Seconds from the start to the measurement: links, gossip and first samples are not idle."""
 
 MEGABYTE = 1e6
+
+NO_RULES: dict[str, object] = {
+    "alerts": {"rules": [{"name": one["name"], "enabled": False} for one in BUILT_IN]}
+}
 
 
 def main() -> None:
@@ -34,14 +40,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flag(parser, "agents", positive, 3, "agents of each build")
     flag(parser, "seconds", seconds, 120.0, "seconds of the measurement")
+    parser.add_argument(
+        "--no-rules", action="store_true", help="also this build without the rules of alerts"
+    )
     add_against(parser)
     options = parser.parse_args()
-    builds = [THIS_BUILD, *options.against]
+    builds: list[tuple[Build, dict[str, object]]] = [(THIS_BUILD, {})]
+    if options.no_rules:
+        builds.append((THIS_BUILD._replace(name="without rules"), NO_RULES))
+    builds += [(build, {}) for build in options.against]
     with ExitStack() as stack:
-        clusters = [
-            [agent.pid for agent in stack.enter_context(cluster(options.agents, python=one.python))]
-            for one in builds
+        started = [
+            stack.enter_context(cluster(options.agents, settings, python=build.python))
+            for build, settings in builds
         ]
+        clusters = [[agent.pid for agent in agents] for agents in started]
         time.sleep(SETTLED)
         before = [[cpu_seconds(pid) for pid in pids] for pids in clusters]
         time.sleep(options.seconds)
@@ -57,7 +70,7 @@ def main() -> None:
             *(build.name, f"{cpu:.3f}", f"{resident:.1f}", f"{own:.1f}"),
             *(f"{used[0] / cpu:.2f}", f"{memory[0] / resident:.2f}"),
         ]
-        for build, cpu, resident, own in zip(builds, used, memory, private, strict=True)
+        for (build, _), cpu, resident, own in zip(builds, used, memory, private, strict=True)
     ]
     print_table(("build", "CPU %", "RSS MB", "PSS MB", "CPU, today / it", "RSS"), rows)
 
