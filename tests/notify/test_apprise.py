@@ -77,6 +77,20 @@ async def test_a_failure_is_told_in_our_own_words() -> None:
     assert await tell(f"json://me:{KEY}@127.0.0.1:{port}/{KEY}") == says
 
 
+@pytest.mark.parametrize("code", [301, 302, 308])
+async def test_a_redirect_is_a_failure_and_is_not_followed(code: int) -> None:
+    """Apprise 2.3.0 follows a 301 or 302 without the message: findings/apprise_redirect_unsaid.sh."""
+    async with sink() as other, sink(status(code, f"Location: http://{other.address}")) as server:
+        assert await tell(f"json://{server.address}/") == (False, f"HTTP {code}")
+        assert other.is_empty
+
+
+async def test_a_url_may_have_redirects_followed() -> None:
+    async with sink() as other, sink(status(308, f"Location: http://{other.address}")) as server:
+        assert await tell(f"json://{server.address}/?redirect=yes") == (True, "sent")
+        assert (await other.next()).json["title"] == "CRITICAL kenny: memory"
+
+
 @pytest.mark.parametrize("url", [f"nonsense://{KEY}", f"discord://{KEY}", "json://", "https://a/b"])
 async def test_a_url_that_apprise_does_not_know_is_told(url: str) -> None:
     ok, why = await tell(url)

@@ -50,8 +50,12 @@ def _send(order: dict[str, Any]) -> tuple[bool, str]:
         return False, MISSING
     warnings = _Warnings()
     logging.getLogger("apprise").addHandler(warnings)
+    asset = apprise.AppriseAsset()
+    # After a 301 or 302 it would ask for the other page without the message, and take that page's
+    # 200 for a success. Older versions than 2.3 do not know this, and take no such argument.
+    asset.http_redirects = False
     # Not add(url): it takes a comma for the beginning of another URL.
-    service = apprise.Apprise.instantiate(order["url"])
+    service = apprise.Apprise.instantiate(order["url"], asset=asset)
     sender = apprise.Apprise()
     if service is None or not sender.add(service):
         return False, NOT_TAKEN
