@@ -16,7 +16,14 @@ from time import time
 
 from msgspec import structs
 
-from nodnod_agent.auth.access import Credentials, host_policy, read_credentials
+from nodnod_agent.auth.access import (
+    Credentials,
+    host_policy,
+    own_hosts,
+    own_origins,
+    read_credentials,
+)
+from nodnod_agent.auth.member_origins import Known, MemberOrigins
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler, open_machine
 from nodnod_agent.config.settings import ACCESS, CHANNELS, SETTINGS, Settings
@@ -314,13 +321,26 @@ class _Daemon:
 
     def _apply(self, settings: Settings, credentials: Credentials) -> None:
         """Use these secrets, certificates and host names for new connections."""
-        members = self._node.peers.roster.members.__contains__
-        self._policy.hosts = host_policy(settings, self._own, members, self._full_name)
+        peers, own, full_name = self._node.peers, self._own, self._full_name
+        members = MemberOrigins(
+            self._known,
+            lambda: (peers.roster.version, peers.gossip.table.version),
+            peers.roster.met.__contains__,
+            hosts={*own_hosts(settings, own, full_name), *settings.allowed_hosts},
+            believed=credentials.tokens is not None,
+        )
+        self._policy.hosts = host_policy(settings, own, members.accept, full_name)
+        peers.rename_pages(own_origins(settings, self._listen, self._advertise, full_name))
         self._policy.tokens = self._dialing.tokens = credentials.tokens
         tls = credentials.tls
         self._server.context.tls = None if tls is None else tls.server
         self._dialing.tls = None if tls is None else tls.client
         self._credentials = credentials
+
+    def _known(self) -> Known:
+        """What this agent knows of others."""
+        peers = self._node.peers
+        return Known(peers.gossip.table.remembered(), tuple(peers.roster.members))
 
     def _certificate_days(self) -> float | None:
         """Days until this agent's certificate expires."""

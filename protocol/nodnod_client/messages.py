@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from nodnod_client.origins import MAX_ORIGIN_LENGTH, MAX_ORIGINS
 from nodnod_client.tags import MAX_TAG_LENGTH, MAX_TAGS
 
 MAX_INT = 2**53 - 1
@@ -40,6 +41,7 @@ KeptSeconds = Annotated[float, Meta(gt=0, le=3600)]
 NodeName = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 ChannelId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 NamePattern = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+_Origin = Annotated[str, Meta(max_length=MAX_ORIGIN_LENGTH)]
 _TagPart = Annotated[str, Meta(max_length=MAX_TAG_LENGTH)]
 
 
@@ -210,9 +212,10 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     """One member, as agents gossip it. The entry with the highest ``incarnation`` is valid.
 
     ``incarnation`` is the Unix time in milliseconds at which the process started. The member raises
-    it when it leaves, when its ``tags`` or ``sends`` change, or to refute an entry of others.
-    ``since`` is the time at which it left, ``sends`` are the channels over which it can tell people of
-    alerts. Agents that do not know tags and ``sends`` drop them when they pass an entry on.
+    it when it leaves, when its ``tags``, ``sends`` or ``origins`` change, or to refute an entry of
+    others. ``since`` is the time at which it left, ``sends`` are the channels over which it can tell
+    people of alerts, ``origins`` are names under which its pages may have been opened, besides
+    ``name`` and ``address``. Agents that do not know these three drop them when they pass an entry on.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -223,6 +226,7 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     tags: Annotated[dict[_TagPart, _TagPart], Meta(max_length=MAX_TAGS)] = {}
     sends: Annotated[list[ChannelId], Meta(max_length=MAX_SENDS)] = []
+    origins: Annotated[list[_Origin], Meta(max_length=MAX_ORIGINS)] = []
 
 
 _Digest = Annotated[str, Meta(max_length=64)]

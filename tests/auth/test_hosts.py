@@ -10,7 +10,7 @@ MEMBERS = {Address("10.0.0.6", 7070), Address("stan.example", 7071), Address("::
 
 POLICY = HostPolicy(
     ["kyle", "Kyle.Example"],
-    MEMBERS.__contains__,
+    lambda scheme, host, port: Address(host, port) in MEMBERS,
     hosts=["stats.example"],
     origins=["https://wiki.example", "https://grafana.example:3000"],
 )

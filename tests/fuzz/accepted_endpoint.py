@@ -42,7 +42,7 @@ class AcceptedEndpoint(Endpoint):
         queue = FairQueue(loop)
         self.pages = Pages(node, dict, queue.enqueue_call)
         policy = AuthPolicy(advertised=Address(*LOCAL), is_public=self.pages.is_public)
-        policy.hosts = HostPolicy(("own",), lambda address: False)
+        policy.hosts = HostPolicy(("own",))
         policy.tokens = Tokens((b"x" * 32,)) if self._guarded else None
         context = ServerContext(
             loop=loop,

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from websockets.datastructures import Headers
 
 from nodnod_agent.net.ip import ip_literal
-from nodnod_client.address import Address
 
 # Browsers leave out the zone of a link-local address, which is what follows the percent sign.
 _HOST = re.compile(
@@ -24,14 +23,15 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class HostPolicy:
     """The host names of this agent, and the origins whose pages may send requests to it.
 
-    ``own`` holds this agent's host names. ``is_member`` tells whether an agent of the cluster
-    listens at an address. ``hosts`` and ``origins`` are added by the configuration.
+    ``own`` holds this agent's host names. ``is_member`` tells whether a page of an origin (scheme,
+    host, port) may come from an agent of the cluster. ``hosts`` and ``origins`` are added by the
+    configuration.
     """
 
     def __init__(
         self,
         own: Iterable[str] = (),
-        is_member: Callable[[Address], bool] = lambda address: False,
+        is_member: Callable[[str, str, int], bool] = lambda scheme, host, port: False,
         *,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
@@ -81,7 +81,7 @@ class HostPolicy:
         requested = _host_and_port(headers)
         if requested is not None and (host, port) == (requested[0], requested[1] or default_port):
             return True
-        return self._is_member(Address(host, port))
+        return self._is_member(url.scheme, host, port)
 
 
 def _host_and_port(headers: Headers) -> tuple[str, int] | None:

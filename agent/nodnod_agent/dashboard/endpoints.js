@@ -1,6 +1,6 @@
 // The endpoints at which this browser can reach agents: the page's own, and the other members'.
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const LOOPBACK = /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/;
 
 export class Endpoints {
   /** `page` is the address of the page, a URL or `location`. */

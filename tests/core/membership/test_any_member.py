@@ -41,6 +41,7 @@ moments = st.sampled_from(
 # A member that left longer ago than agents remember is never heard of again.
 lately = st.sampled_from([WALL, WALL - 1, WALL - DAY, WALL + 2 * DAY, 1e308])
 states = st.sampled_from(["up", "left"])
+origins = st.sampled_from([[], ["a.internal"], ["https://b:1", "c:2"], ["d e"], ["x"] * 17])
 tags = st.sampled_from([{}, {"role": "db"}, {"a-b": "1", "a_b": "2"}, {"node": "x"}, {"a": "\n"}])
 
 
@@ -53,7 +54,9 @@ def entry(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
         "incarnation": incarnations | st.integers(0, MAX_INT),
     }
     when = {} if "since" in fields else {"since": moments}
-    return st.fixed_dictionaries(usual | fields, optional={"state": states, "tags": tags, **when})
+    return st.fixed_dictionaries(
+        usual | fields, optional={"state": states, "tags": tags, "origins": origins, **when}
+    )
 
 
 def heard(entries: list[dict[str, Any]]) -> list[MemberEntry]:
@@ -94,7 +97,10 @@ def test_agents_agree_once_they_have_told_each_other_whatever_they_were_told(
             for other in tables:
                 tell(other, table.all())
     assert len({table.digest for table in tables}) == 1
-    untagged = [frozenset(encode(replace(one, tags={})) for one in table.all()) for table in tables]
+    untagged = [
+        frozenset(encode(replace(one, tags={}, origins=[])) for one in table.all())
+        for table in tables
+    ]
     assert len(set(untagged)) == 1
     for table, own in zip(tables, owns, strict=True):
         check_table(table, own)
@@ -105,10 +111,15 @@ others = entry(address=st.sampled_from(OTHERS), since=lately)
 
 
 def honest(entries: list[MemberEntry]) -> list[MemberEntry]:
-    """Entries of one rank with the same tags, or without."""
-    told: dict[object, dict[str, str]] = {}
+    """Entries of one rank with the same tags and origins, or without."""
+    told: dict[object, MemberEntry] = {}
+    for one in entries:
+        if table_module.has_extras(one):
+            told.setdefault(table_module._rank(one), one)
     return [
-        replace(one, tags=told.setdefault(table_module._rank(one), one.tags)) if one.tags else one
+        replace(one, **table_module._extras(told[table_module._rank(one)]))
+        if table_module.has_extras(one)
+        else one
         for one in entries
     ]
 

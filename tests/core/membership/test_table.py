@@ -425,3 +425,48 @@ def test_a_forgotten_member_is_told_so_and_refutes_it(table: MembershipTable) ->
     assert (recalled.state, recalled.incarnation) == ("left", 5)
     other = told(recalled, own=entry(1, 4))
     assert table.merge(other.own) == other.own
+
+
+NAMES = ["stats.internal", "https://proxy.local"]
+
+
+def test_origins_do_not_change_the_digest_and_are_filled_in_like_tags() -> None:
+    assert told(entry(1, origins=NAMES)).digest == told(entry(1)).digest
+    assert told(own=replace(OWN, origins=NAMES)).digest == told().digest
+    assert told(entry(1), entry(1, origins=NAMES)).entries[FIRST].origins == NAMES
+    assert told(entry(1, origins=NAMES), entry(1, origins=["a"])).entries[FIRST].origins == NAMES
+
+
+def test_the_origins_of_a_member_outlive_its_goodbye_even_over_an_older_agent() -> None:
+    table = told(entry(1, origins=NAMES), left(1))
+    assert [(one.state, one.origins) for one in table.remembered()] == [("left", NAMES)]
+
+
+def test_another_process_at_an_address_does_not_inherit_origins() -> None:
+    table = told(entry(1, origins=NAMES), entry(1, 2, instance="another"))
+    assert table.entries[FIRST].origins == []
+
+
+def test_a_lost_member_is_remembered_for_its_origins_only_and_not_for_ever(
+    table: MembershipTable, wall: Wall
+) -> None:
+    table.merge(entry(1, origins=NAMES))
+    table.lose(FIRST, 60)
+    version = table.version
+    assert table.all() == [OWN]
+    assert [one.origins for one in table.remembered()] == [NAMES]
+    wall.now += 60
+    assert table.remembered() == ()
+    table.expire()
+    assert table.version > version
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "a b", "HTTP://x", "ftp://x", "a:99999", "a/b", "http://u@a"]
+)
+def test_an_entry_with_what_is_no_origin_is_refused_and_the_field_named(
+    table: MembershipTable, wrong: str
+) -> None:
+    with pytest.raises(EntryRefused, match="the origins of n1: expected host"):
+        table.merge(entry(1, origins=[wrong]))
+    assert table.entries == {}

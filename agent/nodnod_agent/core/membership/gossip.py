@@ -27,6 +27,7 @@ from nodnod_agent.core.membership.table import (
     EntryRefused,
     MembershipTable,
     TableFull,
+    has_extras,
 )
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.codec import decode_entries, encode
@@ -132,13 +133,13 @@ class Gossip:
     def link_up(self, link: Link) -> None:
         """Introduce ourselves to a peer whose link has come up, unless it knows us already.
 
-        It does if its table equals ours, but for tags and channels of ours. So when the links of a
+        It does if its table equals ours, but for tags, channels and origins of ours. So when the links of a
         large cluster come up one by one, after all agents know each other, they cost nothing here.
         """
         self._links.append(link)
         own = self.table.own
         digest = link.hello.digest if link.hello is not None else ""
-        if digest == self.table.digest and not (own.tags or own.sends):
+        if digest == self.table.digest and not has_extras(own):
             self._digests[link] = digest
         else:
             self._send(link)

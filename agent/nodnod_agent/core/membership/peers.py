@@ -14,7 +14,7 @@ from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.links import Links
 from nodnod_agent.core.membership.member import NOT_CONNECTED, Member
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.membership.table import DAY, MembershipTable
+from nodnod_agent.core.membership.table import DAY, REMEMBERED, MembershipTable
 from nodnod_client.address import Address, parse_address
 from nodnod_client.errors import WireError
 from nodnod_client.messages import Join, MemberEntry, MemberInfo, PeerAnswer
@@ -119,6 +119,11 @@ class Peers:
         if tags != self.gossip.table.own.tags:
             self.gossip.revise(tags=tags)
             self.roster.tags_changed()
+
+    def rename_pages(self, origins: list[str]) -> None:
+        """Take other names under which pages of this agent are opened, and tell the others."""
+        if origins != self.gossip.table.own.origins:
+            self.gossip.revise(origins=origins)
 
     def link(self, member: Member) -> Link:
         """A member's link; a new one is idle."""
@@ -350,7 +355,7 @@ class Peers:
                 continue
             if now - member.changed_at > FORGOTTEN_AFTER:
                 log.info("Forgot node: %s, down for a day", member)
-                self.gossip.table.forget(str(member.address))
+                self.gossip.table.lose(str(member.address), REMEMBERED - FORGOTTEN_AFTER)
                 self.forget(member)
         self.finish()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 from nodnod_agent.core.membership.member import Member, MemberState
-from nodnod_agent.core.membership.table import MembershipTable
+from nodnod_agent.core.membership.table import MAX_MEMBERS, MembershipTable
 from nodnod_agent.core.pattern import matcher
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.tag_pattern import tag_matcher
@@ -29,6 +29,8 @@ class Roster:
         """All members, listed or not, by address."""
         self.version = 0
         """Grows with every change of ``nodes`` and of tags."""
+        self.met: dict[str, None] = {}
+        """Hosts at which a node has answered, the first few thousand."""
         self._table = table
         self._namesakes: dict[str, dict[Member, None]] = {}
         """Members by the name that they claim. Thousands may claim the same, all made up."""
@@ -70,6 +72,8 @@ class Roster:
         several times before we started. If a node does answer there, it stands for itself again.
         """
         name = name[:MAX_NAME_LENGTH]
+        if len(self.met) < MAX_MEMBERS:
+            self.met[member.address.host] = None
         # A member that was listed under this name before is one of several nodes that share it.
         newly = member.verified_as[0] != name or member.alias_of is not None
         if newly:

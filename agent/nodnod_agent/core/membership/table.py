@@ -3,9 +3,10 @@
 Of two entries for an address the one with the higher incarnation is right, whichever agent tells it.
 So entries can be merged in any order and any number of times.
 
-Tags, and the channels that a member can send over, belong to an entry but decide neither which of two
-is right nor the digest, because agents that do not know them drop them when they pass an entry on.
-Lost ones are filled in from any agent that has them, and corrected by the member itself.
+Tags, the channels that a member can send over, and the origins of its pages belong to an entry but
+decide neither which of two is right nor the digest, because agents that do not know them drop them
+when they pass an entry on. Lost ones are filled in from any agent that has them, and corrected by the
+member itself.
 """
 
 from collections import deque
@@ -21,6 +22,7 @@ from nodnod_client.address import parse_address
 from nodnod_client.codec import encode
 from nodnod_client.errors import AddressError, NodNodError
 from nodnod_client.messages import MAX_INT, MAX_SENDS, MemberEntry, MemberInfo
+from nodnod_client.origins import MAX_ORIGIN_LENGTH, MAX_ORIGINS, origins_fault
 from nodnod_client.tags import MAX_TAG_LENGTH, MAX_TAGS, tags_fault
 
 MAX_MEMBERS = 4096
@@ -28,7 +30,8 @@ MAX_MEMBERS = 4096
 
 DAY = 24 * 3600.0
 REMEMBERED = 2 * DAY
-"""Seconds for which a member that left is remembered, so that old news does not bring it back."""
+"""Seconds for which a member that left is remembered, so that old news does not bring it back, and so
+that its pages can go on with another agent; a lost one for as long since it was last there."""
 
 REFUTE_EVERY = 10.0
 """Seconds between two refutations: two agents that advertise one address would never stop."""
@@ -42,8 +45,11 @@ AHEAD = DAY
 MAX_ENTRY = 1000
 """Bytes of one entry as it is sent, without tags: so the longest list fits into a message, 4 MiB."""
 
-MAX_EXTRAS = MAX_TAGS * (4 * MAX_TAG_LENGTH + 6) + MAX_SENDS * 19
-"""Bytes of the tags and channels of an entry, at most: four for a character, quotes and a comma."""
+MAX_EXTRAS = (
+    MAX_TAGS * (4 * MAX_TAG_LENGTH + 6) + MAX_SENDS * 19 + MAX_ORIGINS * (MAX_ORIGIN_LENGTH + 3)
+)
+"""Bytes of the tags, channels and origins of an entry, at most: four for a character of a tag, quotes
+and a comma."""
 
 _DIGEST_RANGE = 1 << 64
 
@@ -65,6 +71,10 @@ class MembershipTable:
         self.wall = wall
         self._sum = _hash(own)
         self._forgotten: dict[str, int] = {}
+        self._lost: dict[str, tuple[MemberEntry, float]] = {}
+        """Forgotten members that were here, and until when their origins count."""
+        self.version = 0
+        """Grows with every change of the others' entries."""
         self._refuted = False
         self._refutations = RateLimit(1, per=REFUTE_EVERY)
         self._left = 0
@@ -80,6 +90,12 @@ class MembershipTable:
     def all(self) -> list[MemberEntry]:
         """Every entry, our own first."""
         return [self.own, *self.entries.values()]
+
+    def remembered(self) -> tuple[MemberEntry, ...]:
+        """The entries of all others, and those of members that were lost within two days."""
+        now = self.wall()
+        lost = (entry for entry, until in self._lost.values() if now < until)
+        return *self.entries.values(), *lost
 
     def gone(self) -> list[MemberInfo]:
         """The members that left, as rows of the answer to type 3."""
@@ -136,7 +152,10 @@ class MembershipTable:
                     return None
                 # No change for the digest, so none that others could lack.
                 self.entries[entry.address] = entry = replace(known, **_extras(entry))
+                self.version += 1
                 return entry
+            if not entry.origins and entry.instance == known.instance:
+                entry = replace(entry, origins=known.origins)  # passed on by an older agent
         elif entry.incarnation <= self._forgotten.get(entry.address, -1) or (
             entry.state == "left" and self.wall() - entry.since > REMEMBERED
         ):
@@ -149,10 +168,17 @@ class MembershipTable:
         self._put(entry)
         return entry
 
+    def lose(self, address: str, remember: float) -> None:
+        """Forget a member that was lost, but for its origins, which count for some more seconds."""
+        if (entry := self.entries.get(address)) is not None and len(self._lost) < MAX_MEMBERS:
+            self._lost[address] = entry, self.wall() + remember
+        self.forget(address)
+
     def forget(self, address: str) -> None:
         """Drop an entry, and do not take it again from agents that still have it."""
         entry = self.entries.pop(address, None)
         if entry is not None:
+            self.version += 1
             self._left -= entry.state == "left"
             self._sum = (self._sum - _hash(entry)) % _DIGEST_RANGE
             self._recent.clear()  # no older table lacks just the changes
@@ -194,16 +220,25 @@ class MembershipTable:
         for entry in list(self.entries.values()):
             if entry.state == "left" and now - entry.since > REMEMBERED:
                 self.forget(entry.address)
+        for address in [one for one, (_, until) in self._lost.items() if now >= until]:
+            del self._lost[address]
+            self.version += 1
 
     def revise(
-        self, *, tags: Mapping[str, str] | None = None, sends: Iterable[str] | None = None
+        self,
+        *,
+        tags: Mapping[str, str] | None = None,
+        sends: Iterable[str] | None = None,
+        origins: Iterable[str] | None = None,
     ) -> None:
-        """Give our own entry other tags or channels."""
+        """Give our own entry other tags, channels or origins."""
         own = self.own
-        tags = own.tags if tags is None else dict(tags)
-        sends = own.sends if sends is None else list(sends)
-        incarnation = min(own.incarnation + 1, MAX_INT)
-        self._become(replace(own, incarnation=incarnation, tags=tags, sends=sends))
+        extras = {
+            "tags": own.tags if tags is None else dict(tags),
+            "sends": own.sends if sends is None else list(sends),
+            "origins": own.origins if origins is None else list(origins),
+        }
+        self._become(replace(own, incarnation=min(own.incarnation + 1, MAX_INT), **extras))
 
     def leave(self) -> None:
         """Note in our own entry that we leave."""
@@ -228,13 +263,15 @@ class MembershipTable:
                 raise EntryRefused(why)
         if fault := tags_fault(entry.tags):
             raise EntryRefused(f"the tags of {entry.name[:64]}: expected {fault}")
+        if fault := origins_fault(entry.origins):
+            raise EntryRefused(f"the origins of {entry.name[:64]}: expected {fault}")
         # Digests are made of entries, so equal ones must look equal: only a member that left has a time.
         told = MemberEntry(entry.name, str(address), entry.instance, entry.incarnation, entry.state)
         if entry.state == "left" and entry.since:
             told = replace(told, since=entry.since)
         if len(encode(told)) > MAX_ENTRY:
             raise EntryRefused(f"the entry of {entry.name[:64]} is longer than {MAX_ENTRY} bytes")
-        return replace(told, **_extras(entry)) if entry.tags or entry.sends else told
+        return replace(told, **_extras(entry)) if has_extras(entry) else told
 
     def _refute(self, entry: MemberEntry) -> None:
         """Refute an entry for our address that is newer than our own: we did not make it."""
@@ -268,6 +305,7 @@ class MembershipTable:
 
     def _put(self, entry: MemberEntry) -> None:
         self._recent.append((self.digest, entry.address))
+        self.version += 1
         known = self.entries.get(entry.address)
         if known is not None:
             self._sum -= _hash(known)
@@ -282,16 +320,21 @@ def _newer(entry: MemberEntry, known: MemberEntry) -> bool:
     return _rank(entry) > _rank(known)
 
 
+def has_extras(entry: MemberEntry) -> bool:
+    """Whether an entry has anything that not all agents pass on."""
+    return bool(entry.tags or entry.sends or entry.origins)
+
+
 def _extras(entry: MemberEntry) -> dict[str, Any]:
     """What of an entry not all agents pass on."""
-    return {"tags": entry.tags, "sends": entry.sends}
+    return {"tags": entry.tags, "sends": entry.sends, "origins": entry.origins}
 
 
 def _corrects(entry: MemberEntry, known: MemberEntry, own_word: bool) -> bool:
-    """Whether an entry that is as right as ours has the tags and channels that ours should have."""
+    """Whether an entry that is as right as ours has the extras that ours should have."""
     return (
         _extras(entry) != _extras(known)
-        and (own_word or not (known.tags or known.sends))
+        and (own_word or not has_extras(known))
         and known.state == "up"
         and _rank(entry) == _rank(known)
     )
@@ -302,5 +345,5 @@ def _rank(entry: MemberEntry) -> tuple[int, bool, str, str, float]:
 
 
 def _hash(entry: MemberEntry) -> int:
-    told_by_all = replace(entry, tags={}, sends=[]) if entry.tags or entry.sends else entry
+    told_by_all = replace(entry, tags={}, sends=[], origins=[]) if has_extras(entry) else entry
     return int.from_bytes(blake2b(encode(told_by_all), digest_size=8).digest())
