@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from nodnod_agent.core.alerts.alerts import ChannelIds
-from nodnod_agent.core.alerts.entries import Key
-from nodnod_agent.core.alerts.table import LEFT_GRACE
-from nodnod_client.alerts import Silence
+from nodnod_agent.core.alerts.entries import Key, key_of
+from nodnod_agent.core.alerts.table import LEFT_GRACE, MAX_OF_NODE
+from nodnod_agent.core.membership.table import DAY
+from nodnod_client.alerts import Delivery, Silence
 from simulation.agents import EPOCH
 from simulation.alerting import (
     HEARTBEAT,
@@ -406,6 +407,27 @@ def test_the_node_that_judges_posts_to_alertmanager_until_it_is_over(world: Worl
     assert [state for _, _, state in told] == ["firing"] * 3 + ["resolved"]
     moments = [when - began for _, when, _ in told]
     assert moments == pytest.approx([1, 301, 602, 701], abs=2)
+
+
+def test_what_was_silenced_is_posted_when_the_silence_is_over(world: World) -> None:
+    agents, sink = whole_cluster(world, THREE, MANAGER)
+    silence(world, agents[0], 100)
+    fire(agents[0])
+    world.run(90)
+    assert sink.messages == []
+    world.run(60)
+    assert [state for _, _, state in posts(sink, "agent-0")] == ["firing"]
+
+
+def test_of_an_alert_that_has_no_room_no_post_is_remembered(world: World) -> None:
+    agents, _ = whole_cluster(world, 2, MANAGER)
+    for number in range(MAX_OF_NODE + 10):
+        fire(agents[0], object=f"/{number}")
+        world.run(2)
+        end(agents[0], object=f"/{number}")
+        world.run(2)
+    (posted,) = agents[0].cluster.alerts.poster._posts.values()
+    assert len(posted) == MAX_OF_NODE
 
 
 def test_that_a_node_is_down_is_posted_by_one_and_by_the_next_when_that_dies(

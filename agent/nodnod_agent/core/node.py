@@ -8,7 +8,6 @@ from nodnod_agent.core.alerts.judge import Judge
 from nodnod_agent.core.alerts.metrics import CLOCK_OFFSET, SAME_NAME, STALE_FOR
 from nodnod_agent.core.alerts.ports import Beat, Notify, tell_nobody
 from nodnod_agent.core.alerts.rules import Rule
-from nodnod_agent.core.alerts.silencing import Silencing
 from nodnod_agent.core.alerts.view import AlertView, event_text
 from nodnod_agent.core.alerts.watch import AlertWatch
 from nodnod_agent.core.counters import Counters
@@ -92,9 +91,9 @@ class Node:
             late=rng.random(),
         )
         self._clock_steps = ClockSteps()
-        self.alerts = Alerts(self.peers, notify, beat, clock=clock, wall=wall)
+        self.alerts = Alerts(self.peers, notify, beat, clock=clock, wall=wall, rng=rng)
         self.alerts.wrote = self._note_alerts
-        self.silencing = Silencing(self.alerts.table, self.alerts.write, wall=wall, rng=rng)
+        self.silencing = self.alerts.silencing
         roster = self.peers.roster
         self.alert_view = AlertView(self.alerts.table, self.silencing, roster, wall)
         self.configured = ConfiguredNodes(self.peers)

@@ -286,32 +286,6 @@ def test_the_alerts_of_a_node_that_is_forgotten_go(table: AlertTable) -> None:
     assert told(table) == []
 
 
-@pytest.mark.parametrize(
-    ("made", "until"),
-    [
-        (silence(), 60),
-        (silence(node="n[0-4]", rule="d*"), 60),
-        (silence(node="n1"), None),
-        (silence(rule="cpu"), None),
-        (silence(ended=True), None),
-    ],
-)
-def test_a_silence_is_about_alerts_whose_node_and_rule_it_matches(
-    table: AlertTable, made: Silence, until: float | None
-) -> None:
-    table.merge(made)
-    expected = None if until is None else NOW + until
-    assert table.silenced(alert()) == expected
-
-
-def test_of_several_silences_the_last_end_counts(table: AlertTable, world: World) -> None:
-    table.merge(silence())
-    table.merge(silence(id="00000002", until=NOW + 600))
-    assert table.silenced(alert()) == NOW + 600
-    world.now += 601
-    assert table.silenced(alert()) is None
-
-
 def test_a_silence_that_was_ended_is_not_made_again_and_forgotten_when_it_would_have_ended(
     table: AlertTable, world: World
 ) -> None:
@@ -331,6 +305,18 @@ def test_of_too_many_silences_the_soonest_to_end_goes(
     for number, seconds in enumerate((50, 20, 90, 30)):
         table.merge(silence(id=f"0000000{number}", until=NOW + seconds))
     assert sorted(one.until - NOW for one in table.silences.values()) == [50, 90]
+
+
+def test_of_too_many_silences_those_that_were_ended_go_first(
+    table: AlertTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "MAX_SILENCES", 2)
+    long = silence(until=NOW + 90)
+    for one in (long, silence(id="00000002", until=NOW + 50), replace(long, ended=True)):
+        table.merge(one)
+    assert table.merge(silence(id="00000003", until=NOW + 20)) == "00000003"
+    assert list(table.silences) == ["00000002", "00000003"]
+    assert table.merge(long) is None
 
 
 @pytest.mark.parametrize("change", [lambda t: t.merge(silence()), lambda t: t.merge(alert(11))])

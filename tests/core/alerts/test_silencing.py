@@ -41,6 +41,22 @@ def test_without_patterns_it_is_about_everything(silencing: Silencing) -> None:
     assert silencing.covering()(alert()) is True
 
 
+@pytest.mark.parametrize(
+    ("terms", "covered"),
+    [
+        ({"node": "o[a-w]?", "rule": "c*"}, True),
+        ({"node": "other"}, False),
+        ({"rule": "disk"}, False),
+    ],
+)
+def test_it_covers_alerts_whose_node_and_rule_it_matches(
+    silencing: Silencing, terms: dict[str, str], covered: bool
+) -> None:
+    begun(silencing, node="other")
+    begun(silencing, **terms)
+    assert silencing.covering()(alert()) is covered
+
+
 def test_the_next_to_end_comes_first(harness: CoreHarness, silencing: Silencing) -> None:
     long, short = begun(silencing, 90), begun(silencing, 30)
     assert silencing.active == [short, long]

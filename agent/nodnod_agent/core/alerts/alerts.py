@@ -13,10 +13,12 @@ from nodnod_agent.core.alerts.ports import Beat, Notify
 from nodnod_agent.core.alerts.poster import Poster
 from nodnod_agent.core.alerts.rendezvous import rendezvous
 from nodnod_agent.core.alerts.replica import AlertReplica
+from nodnod_agent.core.alerts.rules import DOWN
+from nodnod_agent.core.alerts.silencing import Silencing
 from nodnod_agent.core.alerts.survivors import Survivors
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.exchange import Exchange
-from nodnod_agent.core.interfaces import Clock, Timer
+from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerUp
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.peers import Peers
@@ -64,6 +66,7 @@ class Alerts:
         *,
         clock: Clock,
         wall: Callable[[], float],
+        rng: Random,
     ) -> None:
         self.ready = False
         """Whether this agent knows what the others know, as far as there are others."""
@@ -85,10 +88,15 @@ class Alerts:
         self.cluster.knows_alerts = self._exchange.knows
         peers.gossip.logs.append(self._exchange)
         table, cluster = self.table, self.cluster
-        self.notifier = Notifier(table, cluster, notify, self._spread, clock=clock, wall=wall)
-        self.poster = Poster(table, cluster, notify, clock=clock, wall=wall)
+        self.silencing = Silencing(table, self.write, wall=wall, rng=rng)
+        self.notifier = Notifier(
+            table, cluster, self.silencing, notify, self._spread, clock=clock, wall=wall
+        )
+        self.poster = Poster(table, cluster, self.silencing, notify, clock=clock, wall=wall)
         self.heartbeat = Heartbeat(cluster, beat, clock=clock, wall=wall)
-        self.survivors = Survivors(table, cluster, self.write, clock=clock, wall=wall)
+        self.survivors = Survivors(
+            table, cluster, lambda alert: self.judged([alert]), clock=clock, wall=wall
+        )
         self._timers: list[Timer] = []
         self._started = False
 

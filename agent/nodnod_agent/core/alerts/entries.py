@@ -91,9 +91,9 @@ def silence_rank(silence: Silence) -> tuple[bool, float, bytes]:
     return silence.ended, silence.at, encode(silence)
 
 
-def silence_place(silence: Silence) -> tuple[float, str]:
-    """The silence with the lowest place goes where there is no room."""
-    return silence.until, silence.id
+def silence_place(silence: Silence) -> tuple[bool, float, str]:
+    """The silence with the lowest place goes where there is no room: those that were ended first."""
+    return not silence.ended, silence.until, silence.id
 
 
 def check_text(entry: Entry, *fields: str) -> None:

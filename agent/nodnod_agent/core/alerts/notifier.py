@@ -21,6 +21,7 @@ from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.message import compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
+from nodnod_agent.core.alerts.silencing import Silencing
 from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable
 from nodnod_agent.core.alerts.wakeup import Wakeup
 from nodnod_agent.core.interfaces import Clock
@@ -93,6 +94,7 @@ class Notifier:
         self,
         table: AlertTable,
         cluster: Cluster,
+        silencing: Silencing,
         notify: Notify,
         tell: Callable[[Sequence[Delivery], Iterable[str]], None],
         *,
@@ -106,6 +108,7 @@ class Notifier:
         """By channel: when this agent last sent or failed, whether it worked, and why not."""
         self._table = table
         self._cluster = cluster
+        self._silencing = silencing
         self._notify = notify
         self._tell = tell
         self._clock = clock
@@ -189,6 +192,7 @@ class Notifier:
         soon = now + PAUSE  # the wall clock is corrected: what belongs together is not due at once
         orders: dict[tuple[str, int], list[str]] = {}
         ready: dict[str, list[Key]] = defaultdict(list)
+        is_silenced = self._silencing.covering()
         for place, one in list(self._waiting.items()):
             key, channel = place
             if key not in self._table.alerts or channel not in self.channels:
@@ -198,10 +202,8 @@ class Notifier:
                 continue
             when = self._earliest(one)
             if when <= soon:
-                until = self._blocked_until(key)
-                if until is not None:
+                if self._is_blocked(key, is_silenced):
                     one.blocked = True
-                    wakes = min(wakes, until)
                     continue
                 if one.blocked:  # so that not all agents take it up at once
                     one.blocked, one.due, one.heard = False, now, now
@@ -213,6 +215,8 @@ class Notifier:
                 ready[channel].append(key)
             else:
                 wakes = min(wakes, when)
+        if any(one.blocked for one in self._waiting.values()):
+            wakes = min(wakes, now + self._silencing.next_end - self._wall())
         for channel, keys in ready.items():
             # A message says whether it repeats, so it has either.
             new = [key for key in keys if not self._waiting[key, channel].round]
@@ -238,17 +242,13 @@ class Notifier:
         pause = min(max(one.heard - one.due, FIRST_BACKOFF), LONGEST_BACKOFF)
         return one.heard + pause + rank * NEXT
 
-    def _blocked_until(self, key: Key) -> float | None:
-        """Until when people are not to be told of an alert, on the core's clock, if so."""
+    def _is_blocked(self, key: Key, is_silenced: Callable[[Alert], bool]) -> bool:
+        """Whether people are not to be told of an alert now."""
         alert = self._table.alerts[key]
-        if (
-            alert.state == "firing"
-            and alert.rule != DOWN
-            and self._table.firing(alert.address, DOWN)
-        ):
-            return inf
-        until = self._table.silenced(alert)
-        return None if until is None else self._clock.time() + until - self._wall()
+        if is_silenced(alert):
+            return True
+        is_firing = alert.state == "firing" and alert.rule != DOWN
+        return is_firing and self._table.firing(alert.address, DOWN)
 
     # One message.
 
@@ -287,13 +287,17 @@ class Notifier:
         # Of two claims at once all agents know the same as the newer one.
         sending = self._sending[channel]
         claims, sending.claims = sending.claims, []
+        is_silenced = self._silencing.covering()
+        dropped: list[Delivery] = []
         for claim in claims:
             if claim not in self._table.told(key_of(claim), channel).all:
                 continue
-            if self._is_needed(claim):
+            if self._is_needed(claim, is_silenced):
                 sending.claims.append(claim)
             else:
-                self._write(replace(claim, state="failed", at=claim.at + 0.0005, until=0.0))
+                failed = replace(claim, state="failed", at=claim.at + 0.0005, until=0.0)
+                dropped += [failed] if self._write(failed) else []
+        self._tell(dropped, sending.addresses)
         if not sending.claims:
             self._finish(channel)
             return
@@ -303,13 +307,13 @@ class Notifier:
         self._clock.call_at(self._clock.time() + LEASE, done, False, "no answer")
         self._notify(channel, compose(alerts, again=again), done)
 
-    def _is_needed(self, claim: Delivery) -> bool:
+    def _is_needed(self, claim: Delivery, is_silenced: Callable[[Alert], bool]) -> bool:
         """Whether people still have to be told of this."""
         key = key_of(claim)
         one = self._waiting.get((key, claim.channel))
         if one is None or one.stage != (claim.epoch, claim.round):
             return False
-        return self._blocked_until(key) is None
+        return not self._is_blocked(key, is_silenced)
 
     def _done(self, channel: str, sending: Sending, ok: bool, why: str) -> None:
         if not self._ready or self._sending.get(channel) is not sending:

@@ -15,6 +15,7 @@ from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.message import LIFE, compose
 from nodnod_agent.core.alerts.ports import Notify
 from nodnod_agent.core.alerts.rules import DOWN
+from nodnod_agent.core.alerts.silencing import Silencing
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.alerts.wakeup import Wakeup
 from nodnod_agent.core.interfaces import EARLY, Clock
@@ -50,6 +51,7 @@ class Poster:
         self,
         table: AlertTable,
         cluster: Cluster,
+        silencing: Silencing,
         notify: Notify,
         *,
         clock: Clock,
@@ -60,6 +62,7 @@ class Poster:
         """By channel: when this agent last posted, whether it worked, and why not."""
         self._table = table
         self._cluster = cluster
+        self._silencing = silencing
         self._notify = notify
         self._clock = clock
         self._wall = wall
@@ -99,13 +102,15 @@ class Poster:
             self._changed.add(key)
             self._wakeup.at(self._clock.time() + PAUSE)
 
-    def _note(self, key: Key, channel: str, order: list[str]) -> None:
+    def _note(
+        self, key: Key, channel: str, order: list[str], is_silenced: Callable[[Alert], bool]
+    ) -> None:
         """Note what is to be posted of an alert; ``order`` are the nodes that can post."""
         alert, posts = self._table.alerts.get(key), self._posts[channel]
         if alert is None or not self._is_ours(alert, order) or self._is_over(alert):
             posts.pop(key, None)
         elif (post := posts.get(key)) is None:
-            if alert.state == "resolved" or self._table.silenced(alert) is None:
+            if alert.state == "resolved" or not is_silenced(alert):
                 posts[key] = Post(self._clock.time())
         elif post.epoch != alert.epoch:
             post.due, post.retry = self._clock.time(), FIRST_RETRY
@@ -123,14 +128,18 @@ class Poster:
     def _wake(self) -> None:
         now, wakes = self._clock.time(), inf
         changed, self._changed = self._changed, set()
+        is_silenced = self._silencing.covering()
         for channel, posts in self._posts.items():
             order = self._cluster.senders(channel, "posts")
             for key in changed:
-                self._note(key, channel, order)
+                self._note(key, channel, order, is_silenced)
             ready: list[Key] = []
-            for key, post in posts.items():
+            for key, post in list(posts.items()):
                 alert = self._table.alerts.get(key)
-                if alert is None or (alert.state == "resolved" and post.epoch == alert.epoch):
+                if alert is None:  # it had no room
+                    del posts[key]
+                    continue
+                if alert.state == "resolved" and post.epoch == alert.epoch:
                     continue
                 if post.due <= now + EARLY:
                     ready.append(key)

@@ -32,7 +32,6 @@ from nodnod_agent.core.alerts.entries import (
     stage,
 )
 from nodnod_agent.core.membership.table import DAY, EntryRefused
-from nodnod_agent.core.pattern import matcher
 from nodnod_client.alerts import Alert, Delivery, Silence
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
@@ -165,7 +164,12 @@ class AlertTable:
         for silence in list(self.silences.values()):
             if now > silence.until:
                 self._drop_silence(silence)
+                changed.append(silence.id)
         for key, alert in list(self.alerts.items()):
+            if is_ahead(alert.epoch / 1000, now):
+                self._drop(key)
+                changed.append(key)
+                continue
             if alert.state == "resolved":
                 if now - alert.since > KEPT_RESOLVED:
                     self._drop(key)
@@ -179,19 +183,6 @@ class AlertTable:
                 )
                 changed.append(key)
         return changed
-
-    def silenced(self, alert: Alert) -> float | None:
-        """Until when nobody is told of an alert, in Unix seconds, if a silence matches it."""
-        now = self._wall()
-        ends = (
-            one.until
-            for one in self.silences.values()
-            if not one.ended
-            and one.until > now
-            and matcher((one.node,))(alert.node)
-            and matcher((one.rule,))(alert.rule)
-        )
-        return max(ends, default=None)
 
     # Alerts.
 
@@ -331,9 +322,9 @@ class AlertTable:
         self._evicted.pop(silence.id, None)
         self.silences[silence.id] = silence
         if len(self.silences) > MAX_SILENCES:
-            soonest = min(self.silences.values(), key=silence_place)
-            self._remember(soonest.id, silence_rank(soonest))
-            self._drop_silence(soonest)
+            lowest = min(self.silences.values(), key=silence_place)
+            self._remember(lowest.id, silence_rank(lowest))
+            self._drop_silence(lowest)
         return silence.id in self.silences
 
     def _drop_silence(self, silence: Silence) -> None:
