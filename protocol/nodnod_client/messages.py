@@ -284,6 +284,7 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     deliveries: list[Raw] | None = None
     silences: list[Raw] | None = None
     alerts_have: _Hashes | None = None
+    alerts_new: bool = False
 
 
 class MemberInfo(Struct, frozen=True, omit_defaults=True):

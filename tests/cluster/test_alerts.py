@@ -237,6 +237,43 @@ def test_an_agent_that_has_just_started_tells_nothing_that_was_told(world: World
     assert texts(sink) == [["agent-0 disk firing"]]
 
 
+def test_agents_that_start_at_once_take_each_other_for_no_proof_that_nothing_fires(
+    world: World,
+) -> None:
+    agents, _ = whole_cluster(world, 5)
+    fire(agents[4])
+    world.run(TOLD)
+    for agent in agents[:4]:
+        agent.crash()
+    world.run(2)
+    known: list[int] = []
+    for agent in agents[:4]:
+        agent.start()
+        alerts = agent.cluster.alerts
+        alerts.became_ready = lambda table=alerts.table: known.append(len(table.alerts))
+    world.run(10)
+    assert known == [1] * 4
+
+
+def test_a_failure_of_tomorrow_delays_a_message_and_prevents_none(world: World) -> None:
+    agents, sink = whole_cluster(world, THREE)
+    alert = fire(agents[0])
+    failed = Delivery(
+        address=alert.address,
+        rule=alert.rule,
+        epoch=alert.epoch,
+        channel=PEOPLE,
+        state="failed",
+        by=alert.address,
+        at=EPOCH + world.clock.now + DAY,
+    )
+    for agent in agents:
+        agent.cluster.alerts.table.merge(failed)
+        agent.cluster.alerts.notifier.consider(key_of(alert))
+    world.run(200)
+    assert texts(sink) == [["agent-0 disk firing"]]
+
+
 def test_a_new_channel_is_told_of_what_fires(world: World) -> None:
     agents, sink = whole_cluster(world, THREE)
     fire(agents[0])

@@ -89,6 +89,8 @@ class Exchange(Generic[Peer]):
         self.replica = replica
         self.heard: Callable[[PeerAnswer], None] = lambda answer: None
         """Takes each answer of a peer that knows this log, after what it tells was taken."""
+        self.extra: Fields = {}
+        """Fields that go with each digest."""
         self._clock = clock
         self._digests: dict[Peer, str] = {}
         """The digest that each peer told last."""
@@ -199,7 +201,7 @@ class Exchange(Generic[Peer]):
         return taken.news
 
     def _digest_field(self) -> Fields:
-        return {f"{self.replica.field}Digest": self.replica.digest}
+        return {f"{self.replica.field}Digest": self.replica.digest, **self.extra}
 
     def _beyond(self, have: str, teller: str) -> list[Any]:
         try:

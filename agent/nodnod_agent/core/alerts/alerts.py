@@ -79,12 +79,15 @@ class Alerts:
         """Takes what this agent has judged, and nobody before it."""
         self.version = 0
         """Grows with every change of the table."""
+        self._new: set[str] = set()
+        """The processes that agree, but have just started as well."""
         self._peers = peers
         self._clock = clock
         self.cluster = Cluster(peers)
         self.table = AlertTable(self.cluster.member, wall)
         self._exchange: Exchange[Link] = Exchange(AlertReplica(self.table, self._learn), clock)
         self._exchange.heard = self._heard
+        self._exchange.extra = {"alertsNew": True}
         self.cluster.knows_alerts = self._exchange.knows
         peers.gossip.logs.append(self._exchange)
         table, cluster = self.table, self.cluster
@@ -205,13 +208,20 @@ class Alerts:
         self.changed()
 
     def _heard(self, answer: PeerAnswer) -> None:
-        if not self.ready and answer.alerts_digest == self.table.digest:
-            self._become_ready()
+        if self.ready or answer.alerts_digest != self.table.digest:
+            return
+        if answer.alerts_new and answer.member is not None:
+            # That others which have just started agree says nothing of what the rest knows.
+            self._new.add(answer.member.instance)
+            if len(self._new) < self.cluster.others:
+                return
+        self._become_ready()
 
     def _become_ready(self) -> None:
         if self.ready or not self._started:
             return
         self.ready = True
+        self._exchange.extra = {}
         self._timers[0].cancel()
         self.notifier.start()
         self.poster.start()

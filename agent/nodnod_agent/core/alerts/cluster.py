@@ -53,6 +53,11 @@ class Cluster:
             return None
         return MemberEntry(member.name, address, "of version 1", incarnation=0)
 
+    @property
+    def others(self) -> int:
+        """How many nodes this one dials, those aside that do not know alerts."""
+        return sum(1 for link in self._peers.links.members if self.knows_alerts(link))
+
     def up(self) -> list[str]:
         """The addresses of the nodes that are up and know alerts, this one first."""
         entries = self._by_instance()
