@@ -257,10 +257,33 @@ def test_an_alert_that_is_over_is_forgotten_after_a_day_and_not_learned_again(
     table.merge(over)
     table.merge(delivery("sent", 12))
     world.now += KEPT_RESOLVED + 1
-    assert table.expire() == []
+    assert table.expire() == [KEY]
     assert table.alerts == {}
     assert table.merge(over) is None
     assert table.digest == AlertTable(world.member, lambda: NOW).digest
+
+
+def test_an_alert_of_a_time_when_the_clock_was_days_ahead_gives_way(
+    table: AlertTable, world: World
+) -> None:
+    world.now += 2 * DAY
+    ahead = int(world.now * 1000)
+    table.merge(alert(ahead))
+    table.merge(delivery("sent", ahead))
+    world.now -= 2 * DAY
+    assert table.merge(alert(12)) == KEY
+    assert table.alerts[KEY].epoch == 12
+    assert told(table) == []
+
+
+def test_an_alert_of_a_time_when_the_clock_was_days_ahead_is_forgotten(
+    table: AlertTable, world: World
+) -> None:
+    world.now += 2 * DAY
+    table.merge(alert(int(world.now * 1000)))
+    world.now -= 2 * DAY
+    assert table.expire() == [KEY]
+    assert table.alerts == {}
 
 
 def test_the_alerts_of_a_node_that_left_end_alike_at_all_agents(world: World) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from core.alerts.watched_node import ADDRESS, NAME, WALL, WatchedNode, texts, told
+from nodnod_agent.core.alerts.judge import MAX_FIRING
 from nodnod_client.alerts import Alert
 
 MEMORY = {"name": "memory", "above": 90, "clear": 85, "for": 60, "keep": 30}
@@ -289,7 +290,7 @@ def test_an_alert_that_others_know_goes_on_firing_and_is_not_told_anew() -> None
 
 
 def test_an_alert_that_others_know_is_over_when_its_value_is_clear() -> None:
-    ahead = int(1000 * WALL) + 10**8
+    ahead = int(1000 * WALL) + 5 * 10**7
     node = WatchedNode(MEMORY).start(alert(epoch=ahead))
     (found,) = node.sample(31, memoryUsedPercent=80)
     assert (found.state, found.epoch) == ("resolved", ahead + 1)
@@ -333,6 +334,22 @@ def test_an_alert_of_its_own_that_comes_back_changes_nothing() -> None:
     assert told(node.sample(6, memoryUsedPercent=80)) == [("memory", "", "warning", "resolved")]
     node.watch.adopt(node.changes[1:])
     assert node.sample(60, memoryUsedPercent=80) == []
+
+
+def test_what_fires_is_told_anew_where_the_clock_was_days_ahead() -> None:
+    node = WatchedNode(MEMORY)
+    node.wall_skew = 2 * 86400.0
+    node.start().sample(61, memoryUsedPercent=95)
+    node.wall_skew = 0.0
+    (again,) = node.sample(1, memoryUsedPercent=95)
+    assert again.epoch == int(1000 * node.wall())
+    assert node.sample(600, memoryUsedPercent=95) == []
+
+
+def test_no_more_alerts_are_taken_over_than_can_fire() -> None:
+    made_up = [alert(rule="errors", object=f"eth{number}") for number in range(1000)]
+    node = WatchedNode(ERRORS).start(*made_up)
+    assert len(node.sample(1, interfaces(eth0=0.0))) == MAX_FIRING
 
 
 def test_nothing_is_judged_before_the_start_and_after_the_end() -> None:

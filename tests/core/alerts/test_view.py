@@ -27,7 +27,9 @@ def test_what_fires_comes_first_then_the_worst_then_the_newest(harness: CoreHarn
 
 
 def test_an_alert_is_shown_for_an_hour_after_its_end(harness: CoreHarness) -> None:
-    judge(harness, alert(state="resolved"), alert("disk"))
+    known(harness, "other", "10.0.0.2:7070", "x")
+    other = alert("disk", node="other", address="10.0.0.2:7070")
+    judge(harness, alert(state="resolved"), other)
     harness.clock.advance(SHOWN_RESOLVED - 1)
     assert len(shown(harness)) == 2
     harness.clock.advance(1)

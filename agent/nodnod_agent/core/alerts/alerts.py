@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from nodnod_agent.core.alerts.cluster import Cluster
-from nodnod_agent.core.alerts.entries import Entry, Key, Name
+from nodnod_agent.core.alerts.entries import Entry, Key, Name, key_of
 from nodnod_agent.core.alerts.heartbeat import Heartbeat
 from nodnod_agent.core.alerts.notifier import Notifier
 from nodnod_agent.core.alerts.ports import Beat, Notify
@@ -145,33 +145,39 @@ class Alerts:
         self.poster.reconsider()
 
     def judged(self, alerts: Iterable[Alert]) -> None:
-        """Take what the judge of this node has found."""
+        """Take what this agent has judged, of its own node or of others."""
         try:
             self.write(*alerts)
         except EntryRefused as error:
-            log.warning("An alert of this node is not told: %s", error)
+            log.warning("An alert that this agent has judged is not told: %s", error)
 
     def write(self, *entries: Alert | Silence) -> None:
         """Take what this agent has judged, or a silence that somebody has asked for.
 
-        Raises EntryRefused for what is not valid, after the entries before it were taken.
+        Raises EntryRefused for the first that is not valid, after the others were taken.
         """
         names: dict[Name, None] = {}
         news: list[Alert] = []
-        try:
-            for entry in entries:
-                if (name := self.table.merge(entry)) is not None:
-                    names[name] = None
-                    if isinstance(entry, Alert):
-                        news.append(entry)
-        finally:
-            if news:
-                self.wrote(news)
-            if names:
-                self._note(list(names))
-                first = next(iter(names))
-                ups = [one for one in self.cluster.up() if one != self.cluster.own.address]
-                self._publish(names, rendezvous(str(first), ups)[:TOLD_FIRST])
+        refused: EntryRefused | None = None
+        for entry in entries:
+            try:
+                name = self.table.merge(entry)
+            except EntryRefused as error:
+                refused = refused or error
+                continue
+            if name is not None:
+                names[name] = None
+                if isinstance(entry, Alert):
+                    news.append(entry)
+        if news:
+            self.wrote(news)
+        if names:
+            self._note(list(names))
+            first = next(iter(names))
+            ups = [one for one in self.cluster.up() if one != self.cluster.own.address]
+            self._publish(names, rendezvous(str(first), ups)[:TOLD_FIRST])
+        if refused is not None:
+            raise refused
 
     def _spread(self, deliveries: Sequence[Delivery], addresses: Iterable[str]) -> None:
         if deliveries:
@@ -186,8 +192,10 @@ class Alerts:
     def _learn(self, names: list[Name], alerts: list[Alert]) -> None:
         """Take what others have told."""
         self._note(names)
-        if own := [one for one in alerts if one.address == self.cluster.own.address]:
-            self.adopt(own)
+        own = self.cluster.own.address
+        kept = (self.table.alerts.get(key_of(one)) for one in alerts if one.address == own)
+        if ours := [one for one in kept if one is not None]:
+            self.adopt(ours)
 
     def _note(self, names: list[Name]) -> None:
         """Have all parts look at what has changed."""
@@ -229,7 +237,8 @@ class Alerts:
 
     def _keep_house(self) -> None:
         self._timers[1] = self._clock.call_at(self._clock.time() + HOUSEKEEPING, self._keep_house)
-        before = self.table.digest
-        ended = self.table.expire()
-        if self.table.digest != before:
-            self._note([*ended])
+        if changed := self.table.expire():
+            self._note(changed)
+        own = self.cluster.own.address
+        self.adopt([one for one in self.table.of(own) if one.state == "firing"])
+        self.survivors.changed(Key(own, DOWN, ""))

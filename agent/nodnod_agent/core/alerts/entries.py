@@ -107,9 +107,14 @@ def check_text(entry: Entry, *fields: str) -> None:
 def check_ahead(entry: Entry, now: float, **moments: float) -> None:
     """Raise EntryRefused if one of these fields, in Unix seconds, is far ahead of ``now``."""
     for field, moment in moments.items():
-        if not moment <= now + AHEAD:
+        if is_ahead(moment, now):
             why = f"`{field}` is more than a day in the future; is a clock wrong?"
             raise EntryRefused(f"{named(entry)}: {why}")
+
+
+def is_ahead(moment: float, now: float) -> bool:
+    """Whether a time is so far ahead of ``now`` that no agent takes it."""
+    return not moment <= now + AHEAD
 
 
 def named(entry: Entry) -> str:

@@ -11,6 +11,7 @@ from nodnod_agent.core.alerts import texts
 from nodnod_agent.core.alerts.metrics import STATS, Metric, Reading, find
 from nodnod_agent.core.alerts.rule_state import RuleState, WatchedObject
 from nodnod_agent.core.alerts.rules import JUDGED_BY_OTHERS, Rule, is_about
+from nodnod_agent.core.membership.table import AHEAD
 from nodnod_client.alerts import MAX_TEXT, Alert
 from nodnod_client.messages import MAX_INT
 from nodnod_client.sections import EXPENSIVE
@@ -54,6 +55,11 @@ class Judge:
         """The metrics that the rules in force need."""
         return [state.metric for state in self._states.values()]
 
+    @property
+    def _firing(self) -> int:
+        """How many alerts of rules in force fire."""
+        return sum(len(state.firing()) for state in self._states.values())
+
     def use(self, rules: Iterable[Rule], tags: Mapping[str, str]) -> None:
         """Judge by these rules from now on: by those that have a metric and are about this node."""
         before, self._states = self._states, {}
@@ -82,6 +88,8 @@ class Judge:
             if alert.address != self._address or alert.rule in JUDGED_BY_OTHERS:
                 continue
             self._epoch = max(self._epoch, alert.epoch)
+            if alert.state == "firing" and self._firing >= MAX_FIRING:
+                continue  # it is offered again
             if alert.rule in self._states:
                 self._states[alert.rule].adopt(alert)
             elif alert.state == "firing":
@@ -92,6 +100,8 @@ class Judge:
 
         A reading is None if it failed: then nothing changes.
         """
+        if self._epoch > (last := int((wall + AHEAD) * 1000)):
+            self._forget_after(last)
         changed = [
             self._end(alert, None, texts.ended(alert.rule), wall) for alert in self._ownerless
         ]
@@ -106,9 +116,16 @@ class Judge:
                         changed.append(self._change(state, watched, wall))
         return changed + self._begin(begun, wall) if begun else changed
 
+    def _forget_after(self, epoch: int) -> None:
+        """Forget what was told while the clock was a day ahead: no agent has taken it."""
+        for state in self._states.values():
+            state.forget_after(epoch)
+        told = (alert.epoch for state in self._states.values() for alert in state.firing())
+        self._epoch = max(told, default=0)
+
     def _begin(self, begun: list[tuple[RuleState, WatchedObject]], wall: float) -> list[Alert]:
         """Tell the worst of the new problems, as many as there is room for."""
-        room = max(0, MAX_FIRING - sum(len(state.firing()) for state in self._states.values()))
+        room = max(0, MAX_FIRING - self._firing)
         begun.sort(key=lambda pair: pair[0].excess(pair[1]), reverse=True)
         told = [self._change(state, watched, wall) for state, watched in begun[:room]]
         if told and len(begun) > room:

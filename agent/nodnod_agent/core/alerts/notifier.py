@@ -25,6 +25,7 @@ from nodnod_agent.core.alerts.silencing import Silencing
 from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable
 from nodnod_agent.core.alerts.wakeup import Wakeup
 from nodnod_agent.core.interfaces import Clock
+from nodnod_agent.core.membership.table import EntryRefused
 from nodnod_client.alerts import Alert, AlertState, Delivery
 
 GROUP = 30.0
@@ -183,9 +184,9 @@ class Notifier:
         now, wall = self._clock.time(), self._wall()
         group = int(when // GROUP)
         wait = (group + 1) * GROUP + GATHER - wall
-        if not number:  # a clock may be wrong, or the news is old
-            wait = min(max(wait, GATHER), GROUP + GATHER)
-        return Waiting(alert.epoch, number, alert.state, group, now + max(wait, GATHER))
+        longest = GROUP + GATHER + (REPEAT if number else 0.0)
+        wait = min(max(wait, GATHER), longest)  # a clock may be wrong, or the news is old
+        return Waiting(alert.epoch, number, alert.state, group, now + wait)
 
     def _wake(self) -> None:
         now, wakes = self._clock.time(), inf
@@ -276,10 +277,13 @@ class Notifier:
             if self._write(claim):
                 claims.append(claim)
                 addresses |= dict.fromkeys(orders[channel, one.group][:TOLD_FIRST])
+        now = self._clock.time()
         if claims:
             self._sending[channel] = Sending(claims, addresses)
             self._tell(claims, addresses)
-            self._clock.call_at(self._clock.time() + CLAIM_SPREADS, self._send, channel)
+            self._clock.call_at(now + CLAIM_SPREADS, self._send, channel)
+        else:
+            self._wakeup.at(now + NEXT)
 
     def _send(self, channel: str) -> None:
         if not self._ready:
@@ -333,7 +337,10 @@ class Notifier:
         self._wakeup.at(self._clock.time() + PAUSE)
 
     def _write(self, delivery: Delivery) -> bool:
-        written = self._table.merge(delivery) is not None
+        try:
+            written = self._table.merge(delivery) is not None
+        except EntryRefused:  # it follows one that is a day ahead; time will pass
+            written = False
         if written:
             self._note(key_of(delivery))
         return written

@@ -15,6 +15,9 @@ from nodnod_client.codec import decode, encode
 from nodnod_client.errors import WireError
 from nodnod_client.messages import Join, PeerAnswer
 
+MOST = 512
+"""Entries that are taken out of one message; no agent packs as many. The others come again."""
+
 SIZES = Sizes(request=14 * 1024, answer=48 * 1024, examined=2048)
 
 _KINDS: tuple[tuple[str, msgspec.json.Decoder[Any]], ...] = (
@@ -68,6 +71,7 @@ class AlertReplica:
         changed: dict[Name, None] = {}
         alerts: list[Alert] = []
         examined, fault = 0, ""
+        most = min(most, MOST)
         for field, decoder in _KINDS:
             for raw in (getattr(message, field) or ())[: most - examined]:
                 examined += 1

@@ -135,6 +135,12 @@ class RuleState:
         beyond = self._sign * (watched.value - level.threshold)
         return level.severity == "critical", beyond / (abs(level.threshold) or 1.0)
 
+    def forget_after(self, epoch: int) -> None:
+        """Forget what was told with a higher epoch: what still fires is news again."""
+        for watched in list(self._objects.values()):
+            if watched.told is not None and watched.told.epoch > epoch:
+                self.told(watched, None)
+
     def adopt(self, alert: Alert) -> None:
         """Go on from an alert that another agent knows, unless this one knows it as well."""
         watched = self._objects.get(alert.object)

@@ -23,6 +23,7 @@ from nodnod_agent.core.alerts.entries import (
     UnknownNode,
     check_ahead,
     check_text,
+    is_ahead,
     is_newer,
     key_of,
     named,
@@ -155,12 +156,13 @@ class AlertTable:
         for key in list(self._of_node.get(address, ())):
             self._drop(key)
 
-    def expire(self) -> list[Key]:
-        """Drop what is over, end the alerts of nodes that left; returns the keys that changed.
+    def expire(self) -> list[Name]:
+        """Drop what is over, end the alerts of nodes that left; returns what has changed or gone.
 
+        What is a day ahead is of a time when our clock was: no other agent has taken it.
         What ends with a goodbye looks the same at all agents: it is no news to them.
         """
-        now, changed = self._wall(), []
+        now, changed = self._wall(), list[Name]()
         for silence in list(self.silences.values()):
             if now > silence.until:
                 self._drop_silence(silence)
@@ -173,6 +175,7 @@ class AlertTable:
             if alert.state == "resolved":
                 if now - alert.since > KEPT_RESOLVED:
                     self._drop(key)
+                    changed.append(key)
                 continue
             member = self._member(key.address)
             if member is not None and member.state == "left" and now - member.since > LEFT_GRACE:
@@ -188,6 +191,9 @@ class AlertTable:
 
     def _merge_alert(self, key: Key, alert: Alert) -> bool:
         known = self.alerts.get(key)
+        if known is not None and is_ahead(known.epoch / 1000, self._wall()):
+            self._drop(key)  # our clock has been set back
+            known = None
         if known is not None and (alert == known or not is_newer(alert, known)):
             return False
         if key in self._evicted and alert.epoch < self._evicted[key][0]:
@@ -301,7 +307,7 @@ class AlertTable:
 
     def _check_delivery(self, delivery: Delivery) -> None:
         check_text(delivery, "by")
-        check_ahead(delivery, self._wall(), at=delivery.at, until=delivery.until)
+        check_ahead(delivery, self._wall(), at=delivery.at)
 
     # Silences.
 
