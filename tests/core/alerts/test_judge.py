@@ -346,8 +346,9 @@ def test_what_fires_is_told_anew_where_the_clock_was_days_ahead() -> None:
     assert node.sample(600, memoryUsedPercent=95) == []
 
 
-def test_no_more_alerts_are_taken_over_than_can_fire() -> None:
-    made_up = [alert(rule="errors", object=f"eth{number}") for number in range(1000)]
+@pytest.mark.parametrize("rule", ["errors", "nonsense"])
+def test_no_more_alerts_are_taken_over_than_can_fire(rule: str) -> None:
+    made_up = [alert(rule=rule, object=f"eth{number}") for number in range(1000)]
     node = WatchedNode(ERRORS).start(*made_up)
     assert len(node.sample(1, interfaces(eth0=0.0))) == MAX_FIRING
 

@@ -92,7 +92,7 @@ class Judge:
                 continue  # it is offered again
             if alert.rule in self._states:
                 self._states[alert.rule].adopt(alert)
-            elif alert.state == "firing":
+            elif alert.state == "firing" and len(self._ownerless) < MAX_FIRING:
                 self._ownerless.append(alert)
 
     def judge(self, readings: Mapping[str, Reading | None], now: float, wall: float) -> list[Alert]:
