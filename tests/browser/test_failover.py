@@ -1,12 +1,21 @@
 """The page goes on with another agent: every day's cases, over real agents."""
 
+import re
 import signal
 
 import pytest
 
 from bench.harness.agents import Agent, Agents, whole
 from bench.harness.processes import free_ports
-from browser.chromium import Page, card, expect
+from bench.harness.proxy import Proxy
+from browser.chromium import (
+    ARGUMENTS,
+    Page,
+    async_playwright,
+    card,
+    expect,
+    find_chromium,
+)
 from eventually import eventually
 from nodnod_client.client import Client
 
@@ -96,3 +105,68 @@ async def test_a_page_goes_on_whatever_the_name_under_which_it_was_opened(
 
     await expect(page.locator("#status-line")).to_contain_text("Live from kenny")
     assert REFUSED not in kenny.log()
+
+
+async def test_after_a_move_the_page_offers_that_of_the_new_agent(
+    page: Page, agents: Agents
+) -> None:
+    cartman, kenny = await agents.cluster("cartman", "kenny")
+    await open_at(page, "127.0.0.1", cartman, "cartman", "kenny")
+
+    cartman.kill()
+
+    link = page.locator(".notice").get_by_role("link", name="kenny")
+    await expect(link).to_have_attribute("href", f"http://{kenny.address}/")
+
+
+async def test_the_page_says_before_it_is_needed_that_no_other_agent_takes_it(
+    page: Page, agents: Agents
+) -> None:
+    cartman, kenny = await agents.cluster("cartman", "kenny")
+    async with Proxy(cartman.address) as proxy:
+        origin = f"http://localhost:{proxy.address.rpartition(':')[2]}"
+        await page.goto(origin)
+
+        line = page.locator(".failover")
+        await expect(line).to_contain_text("No fail-over from this address: kenny")
+        await expect(line).to_contain_text(f"refuses pages of {origin}")
+    assert REFUSED in kenny.log()
+
+
+async def test_where_another_agent_takes_the_page_nothing_is_said(
+    page: Page, agents: Agents
+) -> None:
+    cartman, _ = await agents.cluster("cartman", "kenny")
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    await open_at(page, "localhost", cartman, "cartman", "kenny")
+
+    await eventually(lambda: len(sockets) == 2)
+
+    await expect(page.locator(".failover")).to_be_hidden()
+
+
+async def test_back_from_another_page_there_is_no_word_of_a_loss(agents: Agents) -> None:
+    cartman, _ = await agents.cluster("cartman", "kenny")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(),
+            args=ARGUMENTS,
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        page = await browser.new_page()
+        await open_at(page, "127.0.0.1", cartman, "cartman", "kenny")
+        await page.evaluate(
+            "addEventListener('pageshow', (event) => { window.kept = event.persisted; })"
+        )
+        await page.goto(f"http://{cartman.address}/healthz")
+
+        await page.go_back(wait_until="commit")  # there is no load: the page was kept
+
+        await expect(page.locator("#status-line")).to_contain_text("Live from cartman")
+        assert await page.evaluate("window.kept") is True
+        await expect(page.locator(".notice")).to_be_hidden()
+        await expect(page.locator("#status-line")).not_to_have_attribute(
+            "title", re.compile("Lost")
+        )
+        await browser.close()

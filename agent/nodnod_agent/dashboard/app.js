@@ -8,6 +8,7 @@ import { Cluster } from "./cluster.js";
 import { Connection } from "./connection.js";
 import { mark, write } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
+import { Failover } from "./failover.js";
 import { Frame } from "./frame.js";
 import { NodeView } from "./nodeview.js";
 import { Notice } from "./notice.js";
@@ -33,6 +34,7 @@ const alerts = new Alerts();
 const endpoints = new Endpoints(location);
 const statusLine = new StatusLine(document.getElementById("status-line"));
 const notice = new Notice(document.getElementById("notice"), () => connection.retry());
+const failover = new Failover(document.getElementById("failover"));
 const frame = new Frame(paint);
 const repaint = () => frame.request();
 const overview = new Overview(cluster, alerts, repaint);
@@ -95,6 +97,9 @@ function requestMembers() {
   connection.request("members", { type: 3 }, (answer) => {
     if (connection.status.state === "open") {
       endpoints.update(answer.members, connection.status.endpoint);
+      if (connection.status.endpoint.isHome) {
+        failover.probe(endpoints.up());
+      }
     }
     cluster.updateMembers(answer);
   });

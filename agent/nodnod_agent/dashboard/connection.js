@@ -1,13 +1,12 @@
 // The connection: one WebSocket at a time, to any agent that accepts it, with its requests.
 
-import { askForToken, refused, token } from "./token.js";
+import { openSocket } from "./socket.js";
+import { askForToken, refused } from "./token.js";
 import { moment } from "./units.js";
 
 /** Milliseconds without a message after which the agent counts as lost. */
 const SILENCE_TIMEOUT = 5000;
 const CHECK_INTERVAL = 500;
-/** Milliseconds in which a WebSocket must open. */
-const CONNECT_TIMEOUT = 3000;
 /** Milliseconds between two rounds of attempts: doubled each time, then varied by a quarter. */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
@@ -51,12 +50,23 @@ export class Connection {
   #streams = new Map(); // id -> message and handlers; sent again on each new connection
   #pending = new Map(); // id -> handlers; dropped when the connection ends
   #wake = () => {};
+  #leave = () => {}; // ends the round, since the page is left
 
   /** Connect, and reconnect for as long as the page is open. */
   async run() {
     addEventListener("online", () => this.#wake());
+    // The browser keeps a page that is left, and shows it again on the way back.
+    addEventListener("pagehide", () => this.#leave());
     for (let pause = 0; ; pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * pause))) {
-      if (await this.#round()) {
+      const left = new AbortController();
+      let back = null;
+      this.#leave = () => {
+        back = shown();
+        left.abort();
+      };
+      const stable = await this.#round(left.signal);
+      await back;
+      if (stable || left.signal.aborted) {
         pause = 0;
         continue;
       }
@@ -102,18 +112,30 @@ export class Connection {
     };
   }
 
-  /** Try each endpoint once and stay with the first that accepts; whether it stayed stable. */
-  async #round() {
-    for (const endpoint of this.endpoints.candidates()) {
+  /**
+   * Try each endpoint once and stay with the first that accepts; whether it stayed stable. When the
+   * page is left, `left` is aborted: that is no loss, and the next round begins with the same agent.
+   */
+  async #round(left) {
+    const candidates = this.endpoints.candidates();
+    this.endpoints.first = null;
+    for (const endpoint of candidates) {
       this.#setStatus({ state: "connecting", endpoint });
-      let socket = await this.#open(endpoint);
-      while (socket === null && endpoint.isHome && (await refused())) {
+      let { socket } = await openSocket(endpoint, left);
+      while (!socket && !left.aborted && endpoint.isHome && (await refused())) {
         await askForToken(this.#container);
-        socket = await this.#open(endpoint);
+        ({ socket } = await openSocket(endpoint, left));
       }
-      if (socket !== null) {
+      if (left.aborted) {
+        return false;
+      }
+      if (socket) {
         const opened = Date.now();
-        const reason = await this.#serve(socket, endpoint);
+        const reason = await this.#serve(socket, endpoint, left);
+        if (left.aborted) {
+          this.endpoints.first = endpoint;
+          return false;
+        }
         this.endpoints.lost = endpoint;
         const loss = { name: endpoint.name, at: Date.now(), reason };
         this.#setStatus({ state: "connecting", loss });
@@ -123,27 +145,8 @@ export class Connection {
     return false;
   }
 
-  /** The only place that opens a socket; null if it does not open. */
-  #open(endpoint) {
-    const bearer = token() ? [`nodnod.bearer.${token()}`] : [];
-    return new Promise((resolve) => {
-      const socket = new WebSocket(endpoint.url, ["nodnod.2", ...bearer]);
-      const finish = (result) => {
-        clearTimeout(timer);
-        socket.onopen = socket.onclose = null;
-        if (result === null) {
-          socket.close();
-        }
-        resolve(result);
-      };
-      const timer = setTimeout(() => finish(null), CONNECT_TIMEOUT);
-      socket.onopen = () => finish(socket);
-      socket.onclose = () => finish(null);
-    });
-  }
-
   /** Use a socket until its connection ends; the reason, as text. */
-  #serve(socket, endpoint) {
+  #serve(socket, endpoint, left) {
     return new Promise((resolve) => {
       let heard = Date.now();
       let checked = heard;
@@ -174,6 +177,7 @@ export class Connection {
       };
       socket.onclose = ({ code, reason }) =>
         end(reason || (CLOSE_REASONS[code] ?? `it closed with ${code}`));
+      left.addEventListener("abort", () => end(""));
       this.#socket = socket;
       this.#setStatus({ state: "open", endpoint });
       for (const { message } of this.#streams.values()) {
@@ -214,4 +218,9 @@ export class Connection {
     this.status = { ...this.status, ...changes };
     this.#onchange(this.status);
   }
+}
+
+/** Resolves when a page that was left is shown again. */
+function shown() {
+  return new Promise((resolve) => addEventListener("pageshow", resolve, { once: true }));
 }

@@ -9,6 +9,7 @@ export class Endpoints {
     this.home = this.#endpoint(this.page.host, this.page.host);
     this.home.isHome = true;
     this.others = [];
+    this.first = null; // the endpoint to try first, once
     this.lost = null; // the endpoint of the last connection, once that has ended
   }
 
@@ -26,13 +27,19 @@ export class Endpoints {
       .filter((endpoint) => endpoint.name !== this.home.name);
   }
 
-  /** All endpoints in the order to try: those up first, the one just lost behind them. */
+  /** All endpoints in the order to try: `first`, those up, the one just lost behind them. */
   candidates() {
-    const rank = (endpoint) => (endpoint.up ? 0 : 4) + (this.#isLost(endpoint) ? 2 : 0);
+    const rank = (endpoint) =>
+      endpoint.url === this.first?.url ? -1 : (endpoint.up ? 0 : 4) + (this.#isLost(endpoint) ? 2 : 0);
     return [this.home, ...this.others]
       .map((endpoint) => [rank(endpoint) + (endpoint.isHome ? 0 : Math.random()), endpoint])
       .sort(([one], [other]) => one - other)
       .map(([, endpoint]) => endpoint);
+  }
+
+  /** The endpoints of the other members that are up. */
+  up() {
+    return this.others.filter((endpoint) => endpoint.up);
   }
 
   /** Links to the same view on the pages of at most five other members. */

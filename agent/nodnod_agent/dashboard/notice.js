@@ -39,7 +39,8 @@ export class Notice {
     this.#show("fine", `${lossText(loss)}. Now connected to ${endpoint.name}.`);
     show(this.retry, false);
     show(this.close, true);
-    this.#linkPages([]);
+    // A reload would ask the agent that is gone.
+    this.#linkPages([{ name: endpoint.name, href: endpoint.href + location.hash }], "Open its page: ");
   }
 
   /** The agent has refused a request. */
@@ -61,9 +62,9 @@ export class Notice {
     show(this.element, true);
   }
 
-  #linkPages(pages) {
+  #linkPages(pages, before = "Or open the page of ") {
     const links = pages.map(({ name, href }) => el("a", { href }, name));
-    const words = links.length > 0 ? ["Or open the page of ", ...separated(links)] : [];
+    const words = links.length > 0 ? [before, ...separated(links)] : [];
     this.pages.replaceChildren(...words);
   }
 }
