@@ -59,11 +59,15 @@ class Cluster:
         return sum(1 for link in self._peers.links.members if self.knows_alerts(link))
 
     def up(self) -> list[str]:
-        """The addresses of the nodes that are up and know alerts, this one first."""
+        """The addresses of the nodes that are up and know alerts, this one first.
+
+        Those count too that this agent has not met yet: to it, after a start, most are so, and it must not
+        take itself for the first in each order.
+        """
         entries = self._by_instance()
         found = [self.own.address]
         for link, member in self._peers.links.members.items():
-            entry = entries.get(member.instance) if link.up else None
+            entry = entries.get(member.instance) if link.up or not member.since else None
             if entry is not None and self.knows_alerts(link):
                 found.append(entry.address)
         return found

@@ -52,7 +52,7 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 60.0, 900.0
 PAUSE = 0.25
 """Seconds from a change until the plan is made again: changes come in bunches."""
 
-TOLD_FIRST = 4
+TOLD_FIRST = 8
 """Agents of the order that are told of a claim directly; gossip tells all."""
 
 MAX_GROUP = 250
