@@ -45,13 +45,13 @@ class NoLog(Exchange[Link]):
     def knows(self, peer: Link) -> bool:
         return False
 
-    def probe(self, peer: Link, *, spreading: bool) -> dict[str, Any]:
+    def probe(self, peer: Link, *, spreading: bool, room: int) -> dict[str, Any]:
         return {}
 
-    def telling(self, records: Any) -> dict[str, Any]:
+    def telling(self, names: Any, room: int | None = None) -> dict[str, Any]:
         return {}
 
-    def asked(self, join: Join, teller: str) -> tuple[dict[str, Any], bool]:
+    def asked(self, join: Join, teller: str, room: int) -> tuple[dict[str, Any], bool]:
         return {}, False
 
     def answered(

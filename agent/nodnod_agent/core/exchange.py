@@ -75,8 +75,8 @@ class Replica(Protocol):
         """What an agent lacks that has these, the most important first. Raises ValueError."""
 
     def packed(self, names: Iterable[Any], size: int) -> tuple[Fields, list[Any]]:
-        """The fields of a message with the first of these entries, at least with one, and the rest
-        that did not fit into so many bytes."""
+        """The fields of a message with the first of these entries, in at most so many bytes, and the
+        entries that did not fit; fields without entries are left out."""
 
     def take(self, message: Join | PeerAnswer, most: int) -> Taken:
         """Take the entries in a message, and examine at most so many."""
@@ -116,34 +116,40 @@ class Exchange(Generic[Peer]):
             by_peer.pop(peer, None)
         self._deaf.discard(peer)
 
-    def probe(self, peer: Peer, *, spreading: bool) -> Fields:
-        """The fields of a request; while news is ``spreading``, with what the peer lacks of it."""
+    def probe(self, peer: Peer, *, spreading: bool, room: int) -> Fields:
+        """The fields of a request; while news is ``spreading``, with what the peer lacks of it, in at
+        most ``room`` bytes."""
         self._sent[peer] = PROBE
         news = self.replica.since(self._digests.get(peer, "")) if spreading else None
-        return self.telling(news or ())
+        return self.telling(news or (), room)
 
-    def telling(self, names: Iterable[Any]) -> Fields:
+    def telling(self, names: Iterable[Any], room: int | None = None) -> Fields:
         """The fields of a request that tells these entries, as far as there is room."""
-        return self._digest_field() | self.replica.packed(names, self.replica.sizes.request)[0]
+        size = self.replica.sizes.request if room is None else min(self.replica.sizes.request, room)
+        return self._digest_field() | self.replica.packed(names, size)[0]
 
     def pieces(self, names: Iterable[Any]) -> Iterator[Fields]:
         """The fields of as many requests as it takes to tell all these entries."""
         left = list(names)
         while left:
-            fields, left = self.replica.packed(left, self.replica.sizes.request)
+            fields, rest = self.replica.packed(left, self.replica.sizes.request)
+            left = rest if fields else left[1:]
             yield self._digest_field() | fields
 
-    def asked(self, join: Join, teller: str) -> tuple[Fields, bool]:
-        """Take the fields of a request; returns those of its answer, and whether there was news."""
+    def asked(self, join: Join, teller: str, room: int) -> tuple[Fields, bool]:
+        """Take the fields of a request; returns those of its answer, in some ``room`` bytes, and
+        whether there was news."""
         news = self._take(join, teller, self._of_requests)
         if not getattr(join, f"{self.replica.field}_digest"):
             return {}, news
         fields = self._digest_field()
         have = getattr(join, f"{self.replica.field}_have")
-        if have is not None and self._lists.take(self._clock.time()):
+        if have is not None and room > 0 and self._lists.take(self._clock.time()):
+            own = self.replica.have()
             missing = self._beyond(have, teller)
-            fields |= self.replica.packed(missing, self.replica.sizes.answer)[0]
-            fields[f"{self.replica.field}Have"] = self.replica.have()
+            size = min(self.replica.sizes.answer, room - len(own))
+            fields |= self.replica.packed(missing, size)[0]
+            fields[f"{self.replica.field}Have"] = own
         return fields, news
 
     def answered(self, peer: Peer, answer: PeerAnswer, teller: str) -> tuple[Fields | None, bool]:

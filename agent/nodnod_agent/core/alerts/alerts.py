@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from nodnod_agent.core.alerts.cluster import Cluster
-from nodnod_agent.core.alerts.entries import Entry, Key, Name, key_of
+from nodnod_agent.core.alerts.entries import Key, Name, key_of
 from nodnod_agent.core.alerts.heartbeat import Heartbeat
 from nodnod_agent.core.alerts.notifier import Notifier
 from nodnod_agent.core.alerts.ports import Beat, Notify
@@ -23,7 +23,7 @@ from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerUp
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.membership.table import EntryRefused
-from nodnod_client.alerts import Alert, Delivery, Silence
+from nodnod_client.alerts import Alert, Silence
 from nodnod_client.messages import MAX_SENDS, PeerAnswer
 
 ALONE = 15.0
@@ -179,15 +179,15 @@ class Alerts:
         if refused is not None:
             raise refused
 
-    def _spread(self, deliveries: Sequence[Delivery], addresses: Iterable[str]) -> None:
-        if deliveries:
+    def _spread(self, keys: Sequence[Key], addresses: Iterable[str]) -> None:
+        if keys:
             self._changes()
-            self._publish(deliveries, addresses)
+            self._publish(keys, addresses)
 
-    def _publish(self, what: Iterable[Name | Entry], addresses: Iterable[str]) -> None:
+    def _publish(self, names: Iterable[Name], addresses: Iterable[str]) -> None:
         members = map(self.cluster.member, addresses)
         instances = [one.instance for one in members if one is not None]
-        self._peers.gossip.tell(self._exchange.pieces(what), instances)
+        self._peers.gossip.tell(self._exchange.pieces(names), instances)
 
     def _learn(self, names: list[Name], alerts: list[Alert]) -> None:
         """Take what others have told."""

@@ -97,12 +97,15 @@ class Notifier:
         cluster: Cluster,
         silencing: Silencing,
         notify: Notify,
-        tell: Callable[[Sequence[Delivery], Iterable[str]], None],
+        tell: Callable[[Sequence[Key], Iterable[str]], None],
         *,
         clock: Clock,
         wall: Callable[[], float],
     ) -> None:
-        """``tell`` spreads deliveries, and tells the agents at some addresses at once."""
+        """``tell`` spreads what is known of alerts, and tells the agents at some addresses at once.
+
+        Not only the deliveries: an agent that does not know an alert yet would not take them.
+        """
         self.channels: tuple[str, ...] = ()
         """The channels over which this agent can send."""
         self.results: dict[str, tuple[float, bool, str]] = {}
@@ -280,7 +283,7 @@ class Notifier:
         now = self._clock.time()
         if claims:
             self._sending[channel] = Sending(claims, addresses)
-            self._tell(claims, addresses)
+            self._tell([key_of(claim) for claim in claims], addresses)
             self._clock.call_at(now + CLAIM_SPREADS, self._send, channel)
         else:
             self._wakeup.at(now + NEXT)
@@ -292,7 +295,7 @@ class Notifier:
         sending = self._sending[channel]
         claims, sending.claims = sending.claims, []
         is_silenced = self._silencing.covering()
-        dropped: list[Delivery] = []
+        dropped: list[Key] = []
         for claim in claims:
             if claim not in self._table.told(key_of(claim), channel).all:
                 continue
@@ -300,7 +303,7 @@ class Notifier:
                 sending.claims.append(claim)
             else:
                 failed = replace(claim, state="failed", at=claim.at + 0.0005, until=0.0)
-                dropped += [failed] if self._write(failed) else []
+                dropped += [key_of(claim)] if self._write(failed) else []
         self._tell(dropped, sending.addresses)
         if not sending.claims:
             self._finish(channel)
@@ -323,13 +326,10 @@ class Notifier:
         if not self._ready or self._sending.get(channel) is not sending:
             return
         self.results[channel] = self._wall(), ok, why
-        results = []
         for claim in sending.claims:
             at = max(self._wall(), claim.at + 0.001)
-            result = replace(claim, state="sent" if ok else "failed", at=at, until=0.0)
-            if self._write(result):
-                results.append(result)
-        self._tell(results, sending.addresses)
+            self._write(replace(claim, state="sent" if ok else "failed", at=at, until=0.0))
+        self._tell([key_of(claim) for claim in sending.claims], sending.addresses)
         self._finish(channel)
 
     def _finish(self, channel: str) -> None:

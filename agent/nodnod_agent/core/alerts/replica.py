@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from nodnod_agent.core.alerts.entries import Entry, Key, Name, UnknownNode
+from nodnod_agent.core.alerts.entries import Name, UnknownNode
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.exchange import Fields, Sizes, Taken
 from nodnod_agent.core.membership.table import EntryRefused
@@ -51,19 +51,18 @@ class AlertReplica:
         """That of the table."""
         return self._table.digest
 
-    def packed(self, names: Iterable[Name | Entry], size: int) -> tuple[Fields, list[Name | Entry]]:
-        """The fields of a message with these silences and alerts, each with its deliveries; one that
-        is no name stands for itself."""
+    def packed(self, names: Iterable[Name], size: int) -> tuple[Fields, list[Name]]:
+        """The fields of a message with these silences and alerts, each with its deliveries."""
         fields: Fields = {}
         left = list(names)
         for place, name in enumerate(left):
-            entries = self._table.entries(name) if isinstance(name, str | Key) else [name]
-            texts = [(_FIELDS[type(one)], encode(one)) for one in entries]
-            size -= sum(len(text) + 1 for _, text in texts)
-            if size < 0 and fields:
+            texts = [(_FIELDS[type(one)], encode(one)) for one in self._table.entries(name)]
+            if fields and sum(len(text) + 1 for _, text in texts) > size:
                 return fields, left[place:]
             for field, text in texts:
-                fields.setdefault(field, []).append(Raw(text))
+                size -= len(text) + 1
+                if size >= 0:
+                    fields.setdefault(field, []).append(Raw(text))
         return fields, []
 
     def take(self, message: Join | PeerAnswer, most: int) -> Taken:

@@ -4,7 +4,7 @@ While all tables agree, an exchange is two digests. Where digests differ, the as
 or just the latest news if the peer lacks only that, and gets what it lacks. What an agent does not
 send or examine now, because of the limits below, comes again: the digests still differ.
 
-The same messages carry other logs, see ``core/exchange``, unless they carry lists.
+The same messages carry other logs, see ``core/exchange``, unless they carry long lists.
 """
 
 import logging
@@ -53,6 +53,12 @@ A member's own entry does not count, so that no flood of made-up entries keeps i
 
 LISTS_PER_TICK = 8
 """Lists that are sent in answers in one tick."""
+
+LOGS_ROOM = 14 * 1024
+"""Bytes of logs in a request: longer requests are limited among all agents."""
+
+SHORT_LIST = 32
+"""Members beside which a message has room for logs: they must not wait while members come and go."""
 
 COMPARED_FOR = 60.0
 """Seconds until lists that brought no news are exchanged again: an entry that was refused because
@@ -246,17 +252,20 @@ class Gossip:
         """
         there = self.table.entries.get(join.member.address)
         answer = self._answer(join, teller, limit)
+        room = _room_beside(answer.get("members"), limit - ENVELOPE - MAX_EXTRAS)
         fields: Fields = {}
         for one in self.logs:
-            more, news = one.asked(join, teller)
-            fields |= more
+            more, news = one.asked(join, teller, room)
+            room -= len(encode(more))
+            if room >= 0:
+                fields |= more
             if news:
                 self._spread()
         if fields and there is not None and there.instance != join.member.instance:
             fields["before"] = there.name
-        return answer | fields if "members" not in answer else answer
+        return answer | fields
 
-    def _answer(self, join: Join, teller: str, limit: int) -> dict[str, object]:
+    def _answer(self, join: Join, teller: str, limit: int) -> dict[str, Any]:
         """Take the members in a join request; returns the fields of the answer about members."""
         sent = [join.member]
         self._take(join.member, teller, own_word=join.member.address == teller)
@@ -265,7 +274,7 @@ class Gossip:
             now = self._clock.time()
             examined = self._merge(sent, teller, self._news_limit.left(now))
             self._news_limit.take(now, examined)
-        answer: dict[str, object] = {
+        answer: dict[str, Any] = {
             "member": self.table.own,
             "digest": self.table.digest,
             "time": round(self.table.wall(), 3),
@@ -320,12 +329,14 @@ class Gossip:
             limit = link.hello.limit if link.hello is not None else MAX_MESSAGE
             request["members"] = self._within(entries, limit)
             self.lists += 1
-        elif fields is not None:
-            request |= fields
-        else:
+        if fields is None:
+            fields, room = {}, _room_beside(request.get("members"), LOGS_ROOM)
             for one in self.logs:
-                request |= one.probe(link, spreading=self._busy > 0)
-        text = encode(request)
+                if room > 0:
+                    more = one.probe(link, spreading=self._busy > 0, room=room)
+                    room -= len(encode(more))
+                    fields |= more
+        text = encode(request | fields)
         self.exchanges += 1
         self._unanswered[link] += 1
         self.sent_bytes += len(text)
@@ -393,6 +404,13 @@ class Gossip:
     def _complain(self, teller: str, reason: str) -> None:
         if self._complaints.take(self._clock.time()):
             log.warning("Refused a member that %s told of: %s", teller, reason)
+
+
+def _room_beside(members: list[MemberEntry] | None, room: int) -> int:
+    """Bytes for logs in a message with these members; none beside a long list."""
+    if not members:
+        return room
+    return room - len(encode(members)) if len(members) <= SHORT_LIST else 0
 
 
 def _instance(link: Link) -> str:
