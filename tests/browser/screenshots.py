@@ -74,6 +74,9 @@ async def shoot_six_nodes(browser: Browser) -> None:
         pages["phone"] = await open_page(browser, cluster.url, "light", PHONE)
         await asyncio.sleep(SOME_TICKS)
         cluster.fail("kenny", "down: connection refused", state="down")
+        threshold = {"value": 91.0, "threshold": 85.0, "text": "/var is 91 % full (above 85 %)"}
+        cluster.alert("cartman", "filesystem", "warning", object="/var", **threshold)
+        cluster.alert("kenny", "down", value=None, threshold=None, text="not reached for 30 s")
         await asyncio.sleep(SOME_TICKS)
         for name, page in pages.items():
             await save(page, name, whole=name.startswith("node"))
@@ -139,6 +142,8 @@ async def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]
 
 async def save(page: Page, name: str, *, whole: bool = False) -> None:
     """Write docs/images/NAME.png: the window, or the whole page."""
+    # Simulated members have addresses where nothing listens.
+    await page.evaluate("document.getElementById('failover').hidden = true")
     await page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)
     await page.context.close()
 
