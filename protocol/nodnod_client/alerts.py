@@ -54,7 +54,8 @@ class Delivery(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``round`` is 0 for the first time and counts the repetitions. ``alert`` is the state that the
     message tells. A ``claim`` comes before the message and holds until ``until``; ``by`` is the
-    address of the agent that claims, has sent or has failed.
+    address of the agent that claims, has sent or has failed. ``doubt``: another one had claimed it
+    before, and was not heard of again, so people may know.
     """
 
     address: AdvertisedAddress
@@ -68,6 +69,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True, kw_only=True):
     by: AdvertisedAddress
     at: Moment
     until: Moment = 0.0
+    doubt: bool = False
 
 
 class Silence(Struct, frozen=True, omit_defaults=True, kw_only=True):

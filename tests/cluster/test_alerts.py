@@ -515,3 +515,17 @@ def test_a_judge_hears_of_its_alerts_after_a_restart_before_it_is_ready(world: W
     alerts.adopt, alerts.became_ready = found.append, lambda: found.append("ready")
     world.run(10)
     assert found == [[alert], "ready"]
+
+
+def test_people_hear_of_the_end_of_what_only_dead_senders_have_told_of(world: World) -> None:
+    agents, sink = whole_cluster(world, 8)
+    fates: list[Fate] = ["dies after", "fails", "fails", "fails"]
+    sink.fate = lambda agent, channel: fates.pop(0) if fates else "told"
+    for agent in agents:
+        fire(agent)
+    world.wait_for(lambda: len(fates) < 3, 120)
+    over = next(agent for agent in agents if agent.running)
+    end(over)
+    world.run(2 * TOLD)
+    told = [text for message in texts(sink) for text in message]
+    assert f"{over.name} disk resolved" in told

@@ -223,6 +223,8 @@ def test_of_what_was_told_the_table_keeps_the_last(
         ([delivery("sent")], True),
         ([delivery("claim")], True),
         ([delivery("failed")], False),
+        ([delivery("failed", doubt=True)], True),
+        ([delivery("failed", doubt=True), delivery("sent", alert="resolved")], False),
         ([delivery("sent", 9), delivery("sent", alert="resolved")], False),
         ([delivery("sent", 9), delivery("claim", alert="resolved")], True),
     ],

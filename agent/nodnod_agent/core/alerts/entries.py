@@ -51,7 +51,7 @@ class Told(Struct):
         sent, tried = self.sent, self.tried.get("firing")
         if sent is not None and sent.alert == "firing":
             return True
-        return tried is not None and tried.state == "claim"
+        return tried is not None and (tried.state == "claim" or tried.doubt)
 
     def lacks(self, delivery: Delivery) -> bool:
         """Whether a delivery is later than what is known."""

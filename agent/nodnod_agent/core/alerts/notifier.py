@@ -263,7 +263,8 @@ class Notifier:
         addresses: dict[str, None] = {}
         for key in keys:
             one = self._waiting[key, channel]
-            at = self._wall() if one.tried is None else max(self._wall(), one.tried.at + 0.001)
+            tried = self._table.told(key, channel).tried.get(one.state)
+            at = self._wall() if tried is None else max(self._wall(), tried.at + 0.001)
             claim = Delivery(
                 address=key.address,
                 rule=key.rule,
@@ -276,6 +277,7 @@ class Notifier:
                 by=self._cluster.own.address,
                 at=at,
                 until=at + LEASE,
+                doubt=tried is not None and (tried.state == "claim" or tried.doubt),
             )
             if self._write(claim):
                 claims.append(claim)
