@@ -15,14 +15,13 @@ sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library
 import argparse
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from statistics import mean
 
 from bench.harness.agents import cluster
 from bench.harness.builds import THIS_BUILD, Build, add_against
 from bench.harness.options import flag, positive, run_program, seconds
 from bench.harness.report import print_table
-from bench.harness.usage import pss, rss
+from bench.harness.usage import cpu_seconds, pss, rss
 from nodnod_agent.core.alerts.rules import BUILT_IN
 
 SETTLED = 15.0
@@ -73,17 +72,6 @@ def main() -> None:
         for (build, _), cpu, resident, own in zip(builds, used, memory, private, strict=True)
     ]
     print_table(("build", "CPU %", "RSS MB", "PSS MB", "CPU, today / it", "RSS"), rows)
-
-
-def cpu_seconds(pid: int) -> float:
-    """For which the threads of a process have run. Linux counts them in nanoseconds."""
-    return (
-        sum(
-            int(task.read_text().split()[0])
-            for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
-        )
-        / 1e9
-    )
 
 
 if __name__ == "__main__":

@@ -44,6 +44,17 @@ def schedstat(pid: int) -> tuple[float, float] | None:
     return int(ran) / 1e9, int(waited) / 1e9
 
 
+def cpu_seconds(pid: int) -> float:
+    """For which the threads of a process have run. Linux counts them in nanoseconds."""
+    return (
+        sum(
+            int(task.read_text().split()[0])
+            for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
+        )
+        / 1e9
+    )
+
+
 def cpu_wait(pid: int) -> float:
     """Seconds for which the main thread was ready to run and had no CPU; 0 but on Linux."""
     times = schedstat(pid)

@@ -123,6 +123,15 @@ def _read_all(fd: int) -> bytes:
     return first if len(chunks) == 2 else b"".join(chunks)
 
 
+def read_once(path: str) -> bytes:
+    """A short kernel file that is not kept open, by one call: at most 8 KiB. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 8192)
+    finally:
+        os.close(fd)
+
+
 class OptionalFile:
     """A kernel file that may be absent, and may appear later (a controller, a driver)."""
 

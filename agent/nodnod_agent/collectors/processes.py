@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psutil
 
-from nodnod_agent.collectors.kernel_files import text
+from nodnod_agent.collectors.kernel_files import read_once, text
 from nodnod_agent.collectors.moment import moment
 from nodnod_agent.core.pattern import matcher
 from nodnod_agent.core.stats.rates import per_second, percent
@@ -250,22 +250,14 @@ def list_proc() -> Iterable[ProcessStat]:
         if not name.isdigit():
             continue
         try:
-            stat = parse_process_stat(_read_file(f"/proc/{name}/stat"), tick, page)
+            stat = parse_process_stat(read_once(f"/proc/{name}/stat"), tick, page)
         except (OSError, IndexError, ValueError):
             continue
         try:
-            io = parse_process_io(_read_file(f"/proc/{name}/io"))
+            io = parse_process_io(read_once(f"/proc/{name}/io"))
         except (OSError, KeyError, ValueError):
             io = None  # of another user, or not accounted
         yield stat._replace(io=io)
-
-
-def _read_file(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 4096)
-    finally:
-        os.close(fd)
 
 
 def list_psutil() -> Iterable[ProcessStat]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from nodnod_agent.collectors.cgroup import mount_points, parse_flat
-from nodnod_agent.collectors.kernel_files import text
+from nodnod_agent.collectors.kernel_files import read_once, text
 from nodnod_agent.collectors.mountinfo import parse_mountinfo
 
 SYSTEMD = "name=systemd"
@@ -28,7 +28,7 @@ class ServiceGroups:
 
     def __init__(self, v2: str | None, v1: dict[str, str], root: str) -> None:
         """``v2`` and ``v1`` are mount points; those of v1 by controller."""
-        controllers = _read(f"{v2}/cgroup.controllers").split() if v2 is not None else []
+        controllers = read_once(f"{v2}/cgroup.controllers").split() if v2 is not None else []
         self._root = root
         self._tree = v1.get(SYSTEMD, v2)
         self._cpu = v2
@@ -68,10 +68,10 @@ class ServiceGroups:
         # The kernel counts it for each group of v2, whatever its controllers.
         if self._cpu is not None:
             with suppress(OSError, ValueError, KeyError):
-                return parse_flat(_read(f"{self._cpu}{path}/cpu.stat"))[b"usage_usec"] / 1e6
+                return parse_flat(read_once(f"{self._cpu}{path}/cpu.stat"))[b"usage_usec"] / 1e6
         if self._cpu_v1 is not None:
             with suppress(OSError, ValueError):
-                return int(_read(f"{self._cpu_v1}{path}/cpuacct.usage")) / 1e9
+                return int(read_once(f"{self._cpu_v1}{path}/cpuacct.usage")) / 1e9
         return None
 
     def _memory_of(self, path: str) -> int | None:
@@ -82,8 +82,10 @@ class ServiceGroups:
         if point is None:
             return None
         try:
-            used = int(_read(f"{point}{path}/{usage}"))
-            return max(0, used - parse_flat(_read(f"{point}{path}/memory.stat")).get(inactive, 0))
+            used = int(read_once(f"{point}{path}/{usage}"))
+            return max(
+                0, used - parse_flat(read_once(f"{point}{path}/memory.stat")).get(inactive, 0)
+            )
         except (OSError, ValueError):
             return None
 
@@ -114,15 +116,9 @@ def find_groups() -> ServiceGroups:
     v2 = points.pop("", None)
     tree = points.get(SYSTEMD, v2)
     mounted = [entry.root for entry in parse_mountinfo(mountinfo) if entry.point == tree]
-    return ServiceGroups(v2, points, manager_root(_read("/proc/1/cgroup"), (mounted or ["/"])[-1]))
-
-
-def _read(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 8192)
-    finally:
-        os.close(fd)
+    return ServiceGroups(
+        v2, points, manager_root(read_once("/proc/1/cgroup"), (mounted or ["/"])[-1])
+    )
 
 
 def _read_all(path: str) -> bytes:

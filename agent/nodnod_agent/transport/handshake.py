@@ -8,6 +8,7 @@ from websockets.typing import Subprotocol
 from nodnod_agent.core.interfaces import Hello
 from nodnod_client.handshake import LIMIT, read_limit
 from nodnod_client.messages import MAX_MESSAGE, MAX_NAME_LENGTH
+from nodnod_client.printable import replace_unprintable
 
 SUBPROTOCOL = Subprotocol("nodnod.2")
 
@@ -42,5 +43,4 @@ def write_hello(headers: Headers, hello: Hello) -> None:
 
 
 def _read_name(value: str) -> str:
-    characters = unquote(value)[:MAX_NAME_LENGTH]
-    return "".join(character if character.isprintable() else "�" for character in characters)
+    return replace_unprintable(unquote(value)[:MAX_NAME_LENGTH])

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from nodnod_client.alerts import MAX_OBJECT
 from nodnod_client.codec import section_decoder
+from nodnod_client.printable import replace_unprintable
 from nodnod_client.sections import (
     SHAPES,
     Container,
@@ -69,7 +70,7 @@ class Metric(NamedTuple):
         """The value of each object; objects of one name are numbered from the second on."""
         found: Reading = {}
         for name, value in self.rows(section):
-            key = name if name.isprintable() and len(name) <= MAX_OBJECT else _printable(name)
+            key = replace_unprintable(name)[:MAX_OBJECT]
             if key in found:
                 key = next(
                     k for n in count(2) if (k := f"{key[: MAX_OBJECT - 8]} #{n}") not in found
@@ -240,8 +241,3 @@ def _plain(shape: Any) -> Any:
     if get_origin(shape) not in (Union, UnionType):
         return shape
     return next(one for one in get_args(shape) if one is not type(None))
-
-
-def _printable(text: str) -> str:
-    """A name as it may stand in an alert."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:MAX_OBJECT]

@@ -17,6 +17,7 @@ from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.membership.member import Member
 from nodnod_client.alerts import MAX_TEXT, Alert
+from nodnod_client.printable import replace_unprintable
 
 NEXT = 10.0
 """Seconds for which each agent waits for the one before it in the order."""
@@ -213,7 +214,4 @@ class Survivors:
 
 
 def _text(*parts: str) -> str:
-    text = "".join(parts)
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)[
-        :MAX_TEXT
-    ]
+    return replace_unprintable("".join(parts))[:MAX_TEXT]

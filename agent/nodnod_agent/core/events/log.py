@@ -20,6 +20,7 @@ from nodnod_agent.core.interfaces import Clock
 from nodnod_client.codec import decode_event, encode
 from nodnod_client.errors import NodNodError, WireError
 from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, Event
+from nodnod_client.printable import replace_unprintable
 
 MAX_EVENTS = 1000
 
@@ -138,9 +139,9 @@ class EventLog:
         event = Event(
             id=f"{self._origin}-{self._written}",
             at=self._wall() if at is None else at,
-            node=_printable(node)[:MAX_NAME_LENGTH],
+            node=replace_unprintable(node)[:MAX_NAME_LENGTH],
             kind=kind,
-            text=_printable(text)[:MAX_TEXT],
+            text=replace_unprintable(text)[:MAX_TEXT],
             instance=instance[:MAX_INSTANCE],
             more=more,
         )
@@ -320,7 +321,3 @@ def _origin(event: Event) -> str:
 
 def _hash(text: bytes) -> int:
     return int.from_bytes(blake2b(text, digest_size=_HASH).digest())
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
