@@ -26,8 +26,8 @@ _TOKEN_PARAMETERS = {"token", "access_token"}
 class Admission(NamedTuple):
     """A request is admitted.
 
-    ``agent``: it may act as a peer; ``proof`` is sent back to it. ``operator`` is who may silence
-    alerts, as far as that is known; ``None`` if this one may not.
+    ``agent``: it may act as a peer; ``proof`` is sent back to it. ``operator`` is the name
+    of the client that may silence alerts, empty if unknown; ``None`` if it may not.
     """
 
     agent: bool

@@ -23,7 +23,7 @@ class Hello(Struct, frozen=True):
     ``version`` is 1 or 2; a version-1 agent tells nothing else. The dialing agent tells the
     ``address`` where it can be dialed, the answering one the ``digest`` of its membership table.
     ``limit`` is the size in bytes of the largest message that it accepts. ``operator`` is not told
-    but granted: who may silence alerts, as far as that is known, ``None`` if this one may not.
+    but granted: the name of a client that may silence alerts, empty if unknown, else ``None``.
     """
 
     version: int

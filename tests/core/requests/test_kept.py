@@ -20,8 +20,8 @@ def past(
     return {"every": 10.0, "end": end, "cpuUsed": [value] * count} | fields
 
 
-class Mourning:
-    """An agent whose peer kenny is dead, and whose peers kyle and stan may have kept his past."""
+class Survivor:
+    """An agent whose peer kenny is dead, and whose peers kyle and stan may have kept its past."""
 
     def __init__(self, *, names: tuple[str, ...] = ("kyle", "stan")) -> None:
         self.harness = CoreHarness()
@@ -47,114 +47,114 @@ class Mourning:
 
 
 @pytest.fixture
-def mourning() -> Mourning:
-    return Mourning()
+def survivor() -> Survivor:
+    return Survivor()
 
 
 def test_the_past_of_a_dead_node_stands_beside_its_error_and_says_who_kept_it(
-    mourning: Mourning,
+    survivor: Survivor,
 ) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    mourning.tell(kyle)
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    survivor.tell(kyle)
     assert client.answers == []
-    mourning.tell(stan, kept={})
+    survivor.tell(stan, kept={})
     dead = client.nodes["kenny"]
     assert dead["error"] == "down: connection reset"
     assert dead["cpuUsed"] == dead["memoryTotal"] == 0
-    assert dead["history"] == past(mourning.harness) | {"keptBy": "kyle"}
-    assert client.nodes["kyle"]["history"] == past(mourning.harness)
+    assert dead["history"] == past(survivor.harness) | {"keptBy": "kyle"}
+    assert client.nodes["kyle"]["history"] == past(survivor.harness)
 
 
-def test_it_is_asked_for_in_the_seconds_of_the_request_and_by_name(mourning: Mourning) -> None:
-    mourning.ask(history=300)
-    (query,) = mourning.peers[0].kept_queries
+def test_it_is_asked_for_in_the_seconds_of_the_request_and_by_name(survivor: Survivor) -> None:
+    survivor.ask(history=300)
+    (query,) = survivor.peers[0].kept_queries
     assert query["kept"] == {"kenny": 300}
     assert query.get("type", 0) == 0
     assert "history" not in query
 
 
-def test_a_question_for_the_dead_node_alone_asks_its_keepers(mourning: Mourning) -> None:
-    client = mourning.ask(nodes=["kenny"])
-    assert [len(peer.queries) for peer in mourning.peers] == [0, 0]
-    for peer in mourning.peers:
-        mourning.tell(peer)
+def test_a_question_for_the_dead_node_alone_asks_its_keepers(survivor: Survivor) -> None:
+    client = survivor.ask(nodes=["kenny"])
+    assert [len(peer.queries) for peer in survivor.peers] == [0, 0]
+    for peer in survivor.peers:
+        survivor.tell(peer)
     assert client.answer["nodes"].keys() == {"kenny"}
     assert client.nodes["kenny"]["history"]["keptBy"] in ("kyle", "stan")
 
 
 @pytest.mark.parametrize("fields", [{"history": None}, {"history": 5}, {"nodes": ["kyle"]}])
 def test_a_question_that_does_not_want_it_asks_nobody_for_it(
-    mourning: Mourning, fields: dict[str, Any]
+    survivor: Survivor, fields: dict[str, Any]
 ) -> None:
-    client = mourning.ask(**fields)
-    assert [peer.kept_queries for peer in mourning.peers] == [[], []]
+    client = survivor.ask(**fields)
+    assert [peer.kept_queries for peer in survivor.peers] == [[], []]
     assert "history" not in client.nodes.get("kenny", {})
 
 
-def test_nobody_is_asked_while_all_are_up(mourning: Mourning) -> None:
-    mourning.harness.welcome("kenny", mourning.address)
-    mourning.harness.clock.turn()
-    mourning.ask()
-    assert [peer.kept_queries for peer in mourning.peers] == [[], []]
+def test_nobody_is_asked_while_all_are_up(survivor: Survivor) -> None:
+    survivor.harness.welcome("kenny", survivor.address)
+    survivor.harness.clock.turn()
+    survivor.ask()
+    assert [peer.kept_queries for peer in survivor.peers] == [[], []]
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_of_two_pasts_the_one_that_knows_more_is_shown(mourning: Mourning, *, first: bool) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    tellings = [lambda: mourning.tell(kyle, count=6), lambda: mourning.tell(stan, count=3)]
+def test_of_two_pasts_the_one_that_knows_more_is_shown(survivor: Survivor, *, first: bool) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    tellings = [lambda: survivor.tell(kyle, count=6), lambda: survivor.tell(stan, count=3)]
     for telling in tellings if first else reversed(tellings):
         telling()
     assert client.nodes["kenny"]["history"]["keptBy"] == "kyle"
 
 
-def test_of_two_pasts_the_one_that_ends_later_is_shown(mourning: Mourning) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    mourning.tell(kyle, end=WALL)
-    mourning.tell(stan)
+def test_of_two_pasts_the_one_that_ends_later_is_shown(survivor: Survivor) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    survivor.tell(kyle, end=WALL)
+    survivor.tell(stan)
     assert client.nodes["kenny"]["history"]["keptBy"] == "stan"
 
 
-def test_an_older_past_is_better_than_a_newer_one_of_one_point(mourning: Mourning) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    mourning.tell(kyle, end=WALL + mourning.harness.clock.now - 20)
-    mourning.tell(stan, count=1)
+def test_an_older_past_is_better_than_a_newer_one_of_one_point(survivor: Survivor) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    survivor.tell(kyle, end=WALL + survivor.harness.clock.now - 20)
+    survivor.tell(stan, count=1)
     assert client.nodes["kenny"]["history"]["keptBy"] == "kyle"
 
 
-def test_without_a_keeper_there_is_no_history(mourning: Mourning) -> None:
-    client = mourning.ask()
-    for peer in mourning.peers:
-        mourning.tell(peer, kept={})
+def test_without_a_keeper_there_is_no_history(survivor: Survivor) -> None:
+    client = survivor.ask()
+    for peer in survivor.peers:
+        survivor.tell(peer, kept={})
     assert "history" not in client.nodes["kenny"]
 
 
-def test_a_peer_of_version_2_0_answers_with_itself_alone(mourning: Mourning) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
+def test_a_peer_of_version_2_0_answers_with_itself_alone(survivor: Survivor) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
     kyle.answer(kyle.kept_queries[-1])
-    mourning.tell(stan)
+    survivor.tell(stan)
     assert client.nodes["kenny"]["history"]["keptBy"] == "stan"
     assert client.nodes["kyle"]["error"] == ""
 
 
 def test_a_keeper_that_hangs_does_not_keep_the_answer_beyond_its_deadline(
-    mourning: Mourning,
+    survivor: Survivor,
 ) -> None:
-    client = mourning.ask(timeout=1)
-    mourning.tell(mourning.peers[0])
-    mourning.harness.clock.advance(1.1)
+    client = survivor.ask(timeout=1)
+    survivor.tell(survivor.peers[0])
+    survivor.harness.clock.advance(1.1)
     assert client.nodes["kenny"]["history"]["keptBy"] == "kyle"
     assert client.errors == {"kenny": "down: connection reset", "kyle": "", "own": "", "stan": ""}
 
 
-def test_a_keeper_that_dies_is_not_waited_for(mourning: Mourning) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    mourning.tell(kyle)
+def test_a_keeper_that_dies_is_not_waited_for(survivor: Survivor) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    survivor.tell(kyle)
     stan.hang_up()
     assert client.nodes["kenny"]["history"]["keptBy"] == "kyle"
 
@@ -173,55 +173,55 @@ def test_a_keeper_that_dies_is_not_waited_for(mourning: Mourning) -> None:
         {"nobody": {"every": 1, "end": 1, "cpuUsed": [66.0]}},
     ],
 )
-def test_a_lie_is_passed_over_and_harms_no_entry(mourning: Mourning, lie: dict[str, Any]) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    mourning.tell(kyle, kept=lie)
-    mourning.tell(stan, kept={})
+def test_a_lie_is_passed_over_and_harms_no_entry(survivor: Survivor, lie: dict[str, Any]) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    survivor.tell(kyle, kept=lie)
+    survivor.tell(stan, kept={})
     assert sorted(client.nodes) == ["kenny", "kyle", "own", "stan"]
     assert "history" not in client.nodes["kenny"]
     assert "66" not in json.dumps(client.nodes)
-    assert client.nodes["stan"]["history"] == past(mourning.harness)
+    assert client.nodes["stan"]["history"] == past(survivor.harness)
 
 
-def test_a_lie_of_too_many_points_is_cut_to_what_was_asked(mourning: Mourning) -> None:
-    client = mourning.ask()
-    kyle, stan = mourning.peers
-    mourning.tell(kyle, count=600)
-    mourning.tell(stan, kept={})
+def test_a_lie_of_too_many_points_is_cut_to_what_was_asked(survivor: Survivor) -> None:
+    client = survivor.ask()
+    kyle, stan = survivor.peers
+    survivor.tell(kyle, count=600)
+    survivor.tell(stan, kept={})
     assert len(client.nodes["kenny"]["history"]["cpuUsed"]) == 6
 
 
-def test_an_answer_to_no_question_is_passed_over(mourning: Mourning) -> None:
-    kyle, stan = mourning.peers
-    client = mourning.ask()
-    told = {"kenny": past(mourning.harness)}
+def test_an_answer_to_no_question_is_passed_over(survivor: Survivor) -> None:
+    kyle, stan = survivor.peers
+    client = survivor.ask()
+    told = {"kenny": past(survivor.harness)}
     kyle.answer_nodes({"kyle": kyle.node()}, {"id": 999}, kept=told)
     kyle.answer_nodes({"kyle": kyle.node()}, kyle.queries[-1], kept=told)
     for peer in (kyle, stan):
-        mourning.tell(peer, kept={})
+        survivor.tell(peer, kept={})
     assert "history" not in client.nodes["kenny"]
 
 
-def test_what_this_agent_has_kept_itself_is_shown_too(mourning: Mourning) -> None:
-    harness = mourning.harness
-    kenny = harness.welcome("kenny", mourning.address)
+def test_what_this_agent_has_kept_itself_is_shown_too(survivor: Survivor) -> None:
+    harness = survivor.harness
+    kenny = harness.welcome("kenny", survivor.address)
     for _ in range(3):
         before = len(kenny.keeping)
         harness.clock.wait_for(lambda before=before: len(kenny.keeping) > before, 2 * TURN)
         own = {"every": 1.0, "end": WALL + harness.clock.now, "cpuUsed": [30.0] * 20}
         kenny.answer(kenny.keeping[-1], history=own)
     kenny.hang_up()
-    client = mourning.ask()
-    for peer in mourning.peers:
-        mourning.tell(peer, kept={})
+    client = survivor.ask()
+    for peer in survivor.peers:
+        survivor.tell(peer, kept={})
     assert client.nodes["kenny"]["history"]["keptBy"] == "own"
     assert client.nodes["kenny"]["history"]["cpuUsed"][-1] == 30.0
 
 
-def test_a_keeper_tells_other_agents_and_no_clients(mourning: Mourning) -> None:
-    harness = mourning.harness
-    kenny = harness.welcome("kenny", mourning.address)
+def test_a_keeper_tells_other_agents_and_no_clients(survivor: Survivor) -> None:
+    harness = survivor.harness
+    kenny = harness.welcome("kenny", survivor.address)
     harness.clock.wait_for(lambda: bool(kenny.keeping), 2 * TURN)
     kenny.answer(kenny.keeping[-1], history=past(harness))
     agent, client = harness.client(AGENT), harness.client()
@@ -233,9 +233,9 @@ def test_a_keeper_tells_other_agents_and_no_clients(mourning: Mourning) -> None:
     assert "kept" not in client.answer
 
 
-def test_a_keeper_keeps_to_the_limit_of_the_agent_that_asks(mourning: Mourning) -> None:
-    harness = mourning.harness
-    kenny = harness.welcome("kenny", mourning.address)
+def test_a_keeper_keeps_to_the_limit_of_the_agent_that_asks(survivor: Survivor) -> None:
+    harness = survivor.harness
+    kenny = harness.welcome("kenny", survivor.address)
     harness.clock.wait_for(lambda: bool(kenny.keeping), 2 * TURN)
     series = {f"s{number}": [1 / 3] * 600 for number in range(13)}
     kenny.answer(kenny.keeping[-1], history={"every": 6.0, "end": WALL} | series)
@@ -261,9 +261,9 @@ def test_a_keeper_keeps_to_the_limit_of_the_agent_that_asks(mourning: Mourning) 
     ],
 )
 def test_a_malformed_question_is_refused_by_the_name_of_its_field(
-    mourning: Mourning, wrong: Any
+    survivor: Survivor, wrong: Any
 ) -> None:
-    agent = mourning.harness.client(AGENT)
+    agent = survivor.harness.client(AGENT)
     agent.ask(type=0, id=7, kept=wrong)
     assert agent.answer["code"] == "bad_request"
     assert "`kept`" in agent.answer["error"]
@@ -281,15 +281,15 @@ def test_push_mode_shows_it_too() -> None:
 
 
 def test_nodes_that_share_a_name_get_no_past() -> None:
-    mourning = Mourning()
-    mourning.harness.peer("kenny", instance="another")
-    mourning.ask(nodes=["kenny*"])
-    assert [peer.kept_queries for peer in mourning.peers] == [[], []]
+    survivor = Survivor()
+    survivor.harness.peer("kenny", instance="another")
+    survivor.ask(nodes=["kenny*"])
+    assert [peer.kept_queries for peer in survivor.peers] == [[], []]
 
 
-def test_a_node_that_is_back_meanwhile_is_not_shown_as_well(mourning: Mourning) -> None:
-    client = mourning.ask()
-    mourning.harness.welcome("kenny", mourning.address)
-    for peer in mourning.peers:
-        mourning.tell(peer)
+def test_a_node_that_is_back_meanwhile_is_not_shown_as_well(survivor: Survivor) -> None:
+    client = survivor.ask()
+    survivor.harness.welcome("kenny", survivor.address)
+    for peer in survivor.peers:
+        survivor.tell(peer)
     assert client.errors["kenny"] == "down: connection reset"

@@ -27,8 +27,8 @@ class SilenceRequests:
     def answer(self, request: Request, operator: str | None) -> bytes:
         """The answer to a request of type 6: all silences, and the one that was made or ended.
 
-        ``operator`` is who asks, empty if unknown, and ``None`` for who may only read. Raises
-        RequestError.
+        ``operator`` is the name of the client, empty if unknown, and ``None`` if it may only read.
+        Raises RequestError.
         """
         changed = self._change(request, operator)
         fields = {"silences": [_info(one) for one in self._silencing.active]}
