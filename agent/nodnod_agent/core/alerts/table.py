@@ -4,8 +4,6 @@ Of two entries for one key the newer is right, whichever agent tells it, and wha
 by the entries alone. So entries can be merged in any order and any number of times.
 """
 
-from base64 import b64decode, b64encode
-from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -33,6 +31,7 @@ from nodnod_agent.core.alerts.entries import (
     stage,
 )
 from nodnod_agent.core.membership.table import DAY, EntryRefused
+from nodnod_agent.core.set_digest import SetDigest, pack_hashes, packed, unpack_hashes
 from nodnod_client.alerts import Alert, Delivery, Silence
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
@@ -60,12 +59,6 @@ LONGEST_SILENCE = 366 * DAY
 RECENT = 256
 """Changes remembered, so that a peer that lacks only the latest is sent only these."""
 
-_HASH = 6
-"""Bytes of a hash: those of a full table fit into a request."""
-
-_HASH_RANGE = 1 << (8 * _HASH)
-_DIGEST_RANGE = 1 << 64
-
 _Version = tuple[Any, ...]
 
 
@@ -85,20 +78,19 @@ class AlertTable:
         """The keys by address."""
         self._member = member
         self._wall = wall
-        self._sum = 0
+        self._digest: SetDigest[Name] = SetDigest(RECENT)
+        """Changes are known by keys, and by the ids of silences."""
         self._sums: dict[Name, int] = {}
         """What each alert with its deliveries, and each silence, adds to the digest."""
         self._evicted: dict[Name, _Version] = {}
         """The version of each entry that has lost its place, so that no earlier one comes back."""
         self._ranks: list[Rank] = []
         """A heap with the ranks of all alerts, and some that are outdated."""
-        self._recent: deque[tuple[str, Name]] = deque(maxlen=RECENT)
-        """The latest changes: the digest before each, and the key or the silence that changed."""
 
     @property
     def digest(self) -> str:
         """16 hexadecimal digits."""
-        return f"{self._sum:016x}"
+        return str(self._digest)
 
     def of(self, address: str) -> list[Alert]:
         """The alerts of the node at an address."""
@@ -123,22 +115,16 @@ class AlertTable:
 
     def since(self, digest: str) -> list[Name] | None:
         """What an agent lacks whose table equals ours at an earlier digest, else ``None``."""
-        digests = [before for before, _ in self._recent]
-        if digest not in digests:
-            return None
-        return list(dict.fromkeys(name for _, name in list(self._recent)[digests.index(digest) :]))
+        return self._digest.since(digest)
 
     def have(self) -> str:
         """Which entries this table has: their hashes, for ``beyond`` of another table."""
-        hashes = (value % _HASH_RANGE for value in self._sums.values())
-        return b64encode(b"".join(value.to_bytes(_HASH) for value in hashes)).decode()
+        return pack_hashes(self._sums.values())
 
     def beyond(self, have: str) -> list[Name]:
         """What an agent lacks that has these, the newest first. ValueError if it has nothing."""
-        data = b64decode(have, validate=True)
-        places = range(0, len(data), _HASH)
-        theirs = {int.from_bytes(data[place : place + _HASH]) for place in places}
-        lacking = [name for name, value in self._sums.items() if value % _HASH_RANGE not in theirs]
+        theirs = unpack_hashes(have)
+        lacking = [name for name, value in self._sums.items() if packed(value) not in theirs]
         return sorted(lacking, key=self._rank, reverse=True)
 
     def merge(self, entry: Entry) -> Name | None:
@@ -253,7 +239,7 @@ class AlertTable:
             heappop(self._ranks)
 
     def _put(self, key: Key, alert: Alert) -> None:
-        self._changes(key)
+        self._digest.changing(key)
         self._replace(key, self.alerts.get(key), alert)
         self._evicted.pop(key, None)
         self.alerts[key] = alert
@@ -269,8 +255,8 @@ class AlertTable:
             del self._of_node[key.address]
         del self.alerts[key]
         self._told.pop(key, None)
-        self._sum = (self._sum - self._sums.pop(key)) % _DIGEST_RANGE
-        self._recent.clear()  # no older table lacks just the changes
+        self._digest.add(-self._sums.pop(key))
+        self._digest.forget_changes()
 
     # Deliveries.
 
@@ -287,7 +273,7 @@ class AlertTable:
         if not told.lacks(delivery):
             return False
         self._check_delivery(delivery)
-        self._changes(key)
+        self._digest.changing(key)
         channels = self._told.setdefault(key, {})
         channels[delivery.channel] = told
         if delivery.state == "sent":
@@ -323,7 +309,7 @@ class AlertTable:
             raise EntryRefused(f"{named(silence)}: `until` is more than a year in the future")
         if silence.id in self._evicted and silence_rank(silence) < self._evicted[silence.id]:
             return False
-        self._recent.append((self.digest, silence.id))
+        self._digest.changing(silence.id)
         self._replace(silence.id, known, silence)
         self._evicted.pop(silence.id, None)
         self.silences[silence.id] = silence
@@ -335,8 +321,8 @@ class AlertTable:
 
     def _drop_silence(self, silence: Silence) -> None:
         del self.silences[silence.id]
-        self._sum = (self._sum - self._sums.pop(silence.id)) % _DIGEST_RANGE
-        self._recent.clear()
+        self._digest.add(-self._sums.pop(silence.id))
+        self._digest.forget_changes()
 
     # Both.
 
@@ -346,14 +332,11 @@ class AlertTable:
                 del self._evicted[first]
         self._evicted[name] = version
 
-    def _changes(self, key: Key) -> None:
-        self._recent.append((self.digest, key))
-
     def _replace(self, name: Name, old: Entry | None, new: Entry | None) -> None:
         """Have the digest count one entry for another."""
         change = (_hash(new) if new is not None else 0) - (_hash(old) if old is not None else 0)
-        self._sums[name] = (self._sums.get(name, 0) + change) % _DIGEST_RANGE
-        self._sum = (self._sum + change) % _DIGEST_RANGE
+        self._sums[name] = self._sums.get(name, 0) + change
+        self._digest.add(change)
 
 
 def _hash(entry: Entry) -> int:

@@ -6,9 +6,7 @@ run of an agent that wrote them) the newest 250, and of those the newest 1,000.
 """
 
 import re
-from base64 import b64decode, b64encode
 from bisect import insort
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from math import isfinite
@@ -17,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nodnod_agent.core.interfaces import Clock
+from nodnod_agent.core.set_digest import HASH_SIZE, SetDigest, pack_hashes, unpack_hashes
 from nodnod_client.codec import decode_event, encode
 from nodnod_client.errors import NodNodError, WireError
 from nodnod_client.messages import MAX_INT, MAX_NAME_LENGTH, Event
@@ -44,11 +43,6 @@ SAME = 30.0
 
 RECENT = 64
 """Events remembered by the digest before them, so that a peer that lacks only the latest gets these."""
-
-_HASH = 6
-"""Bytes of a hash: 1,000 of them fit into a request."""
-
-_DIGEST_RANGE = 1 << 64
 
 STATES = frozenset(("started", "joined", "restarted", "renamed", "up", "down", "left"))
 """The kinds that say what state a node is in from then on."""
@@ -109,9 +103,8 @@ class EventLog:
         """Those of each origin, sorted too."""
         self._last: dict[tuple[str, str, str], Record] = {}
         """The record about each topic that arrived last."""
-        self._sum = 0
-        self._recent: deque[tuple[str, int]] = deque(maxlen=RECENT)
-        """The digest before each of the latest arrivals, and its hash."""
+        self._digest: SetDigest[int] = SetDigest(RECENT)
+        """Arrivals are known by hashes."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -119,7 +112,7 @@ class EventLog:
     @property
     def digest(self) -> str:
         """16 hexadecimal digits, equal for equal logs."""
-        return f"{self._sum:016x}"
+        return str(self._digest)
 
     def write(
         self,
@@ -200,21 +193,18 @@ class EventLog:
 
     def since(self, digest: str) -> list[Record] | None:
         """The records that an agent lacks whose log equals ours at an earlier digest, else ``None``."""
-        digests = [before for before, _ in self._recent]
-        if digest not in digests:
+        hashes = self._digest.since(digest)
+        if hashes is None:
             return None
-        hashes = [key for _, key in list(self._recent)[digests.index(digest) :]]
         return [self._records[key] for key in hashes if key in self._records]
 
     def have(self) -> str:
         """Which events this log has: their hashes, for ``beyond`` of another log."""
-        return b64encode(b"".join(key.to_bytes(_HASH) for key in self._records)).decode()
+        return pack_hashes(self._records)
 
     def beyond(self, have: str) -> list[Record]:
         """The records that an agent lacks which has these, newest first. ValueError if it has nothing."""
-        data = b64decode(have, validate=True)
-        hashes = range(0, len(data), _HASH)
-        theirs = {int.from_bytes(data[place : place + _HASH]) for place in hashes}
+        theirs = unpack_hashes(have)
         return [self._records[key] for *_, key in reversed(self._order) if key not in theirs]
 
     def _record(self, event: Event, text: bytes) -> Record:
@@ -233,12 +223,12 @@ class EventLog:
         if leaving is not None and record.place < leaving:
             return False
         self.arrived = record.number
-        self._recent.append((self.digest, record.hash))
+        self._digest.changing(record.hash)
         self._records[record.hash] = record
         self._last[_topic(record.event)] = record
         insort(self._order, record.place)
         insort(self._origins.setdefault(_origin(record.event), of_origin), record.place)
-        self._sum = (self._sum + record.hash) % _DIGEST_RANGE
+        self._digest.add(record.hash)
         if leaving is not None:
             self._drop(leaving)
         return True
@@ -252,7 +242,7 @@ class EventLog:
         self._origins[origin].remove(place)
         if not self._origins[origin]:
             del self._origins[origin]
-        self._sum = (self._sum - record.hash) % _DIGEST_RANGE
+        self._digest.add(-record.hash)
 
 
 def within(records: Iterable[Record], size: int) -> list[Record]:
@@ -320,4 +310,4 @@ def _origin(event: Event) -> str:
 
 
 def _hash(text: bytes) -> int:
-    return int.from_bytes(blake2b(text, digest_size=_HASH).digest())
+    return int.from_bytes(blake2b(text, digest_size=HASH_SIZE).digest())

@@ -9,7 +9,6 @@ when they pass an entry on. Lost ones are filled in from any agent that has them
 member itself.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from heapq import nsmallest
@@ -18,6 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from nodnod_agent.core.rate_limit import RateLimit
+from nodnod_agent.core.set_digest import SetDigest
 from nodnod_client.address import parse_address
 from nodnod_client.codec import encode
 from nodnod_client.errors import AddressError, NodNodError
@@ -51,8 +51,6 @@ MAX_EXTRAS = (
 """Bytes of the tags, channels and origins of an entry, at most: four for a character of a tag, quotes
 and a comma."""
 
-_DIGEST_RANGE = 1 << 64
-
 
 class EntryRefused(NodNodError):  # noqa: N818  # it says what happened
     """An entry is not taken; the text says why."""
@@ -69,7 +67,9 @@ class MembershipTable:
         self.own = own
         self.entries: dict[str, MemberEntry] = {}
         self.wall = wall
-        self._sum = _hash(own)
+        self._digest: SetDigest[str] = SetDigest(RECENT)
+        """Changes are known by addresses."""
+        self._digest.add(_hash(own))
         self._forgotten: dict[str, int] = {}
         self._lost: dict[str, tuple[MemberEntry, float]] = {}
         """Forgotten members that were here, and until when their origins count."""
@@ -79,13 +79,11 @@ class MembershipTable:
         self._refutations = RateLimit(1, per=REFUTE_EVERY)
         self._left = 0
         """The number of entries of members that left."""
-        self._recent: deque[tuple[str, str]] = deque(maxlen=RECENT)
-        """The latest changes: the digest before each, and the address whose entry changed."""
 
     @property
     def digest(self) -> str:
         """16 hexadecimal digits."""
-        return f"{self._sum:016x}"
+        return str(self._digest)
 
     def all(self) -> list[MemberEntry]:
         """Every entry, our own first."""
@@ -121,10 +119,9 @@ class MembershipTable:
 
         While one piece of news spreads, nearly every agent lacks just that.
         """
-        digests = [before for before, _ in self._recent]
-        if digest not in digests:
+        changed = self._digest.since(digest)
+        if changed is None:
             return None
-        changed = {address for _, address in list(self._recent)[digests.index(digest) :]}
         return [one for address in changed if (one := self.entries.get(address)) is not None]
 
     def knows(self, entry: MemberEntry, *, own_word: bool = False) -> bool:
@@ -180,8 +177,8 @@ class MembershipTable:
         if entry is not None:
             self.version += 1
             self._left -= entry.state == "left"
-            self._sum = (self._sum - _hash(entry)) % _DIGEST_RANGE
-            self._recent.clear()  # no older table lacks just the changes
+            self._digest.add(-_hash(entry))
+            self._digest.forget_changes()
             if len(self._forgotten) >= MAX_MEMBERS:
                 self._forgotten.clear()
             self._forgotten[address] = entry.incarnation
@@ -299,20 +296,20 @@ class MembershipTable:
             self.forget(entry.address)
 
     def _become(self, own: MemberEntry) -> None:
-        self._recent.append((self.digest, own.address))
-        self._sum = (self._sum - _hash(self.own) + _hash(own)) % _DIGEST_RANGE
+        self._digest.changing(own.address)
+        self._digest.add(_hash(own) - _hash(self.own))
         self.own = own
 
     def _put(self, entry: MemberEntry) -> None:
-        self._recent.append((self.digest, entry.address))
+        self._digest.changing(entry.address)
         self.version += 1
         known = self.entries.get(entry.address)
         if known is not None:
-            self._sum -= _hash(known)
+            self._digest.add(-_hash(known))
             self._left -= known.state == "left"
         self._left += entry.state == "left"
         self.entries[entry.address] = entry
-        self._sum = (self._sum + _hash(entry)) % _DIGEST_RANGE
+        self._digest.add(_hash(entry))
 
 
 def _newer(entry: MemberEntry, known: MemberEntry) -> bool:
