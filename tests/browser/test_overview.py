@@ -366,3 +366,48 @@ async def test_without_events_there_is_no_list_of_them(page: Page) -> None:
         await page.goto(cluster.url)
         await expect(card(page, "a").locator(".facts")).not_to_be_empty()
         await expect(page.locator(".events")).to_be_hidden()
+
+
+async def test_the_view_is_in_the_address_and_a_link_shows_it_again(page: Page) -> None:
+    async with SimulatedCluster(["db-1", "db-2", "web-1"]) as cluster:
+        await page.goto(cluster.url)
+        await card(page, "web-1").wait_for()
+        await page.get_by_role("button", name="Rows").click()
+        await page.get_by_role("button", name="Memory").click()
+        await page.locator("#filter").fill("tag:role=d b")
+        address = f"{cluster.url}#/?density=rows&sort=memory&filter=tag:role=d+b"
+
+        await expect(page).to_have_url(address)
+        other = await page.context.browser.new_page()
+        await other.goto(address)
+        await expect(other.locator(".nodes")).to_have_attribute("data-density", "rows")
+        await expect(other.locator("#filter")).to_have_value("tag:role=d b")
+        await expect(other.get_by_role("button", name="Memory")).to_have_attribute(
+            "data-direction", "forward"
+        )
+        await other.context.close()
+
+
+async def test_the_way_back_from_a_node_leads_to_the_same_view(page: Page) -> None:
+    async with SimulatedCluster(["db-1", "db-2", "web-1"]) as cluster:
+        await page.goto(f"{cluster.url}#/?filter=db-2&density=rows")
+        await expect(card(page, "web-1")).not_to_be_attached()
+
+        await card(page, "db-2").get_by_role("link").click()
+        await page.get_by_role("link", name="All nodes").click()
+
+        await expect(page.locator("#filter")).to_have_value("db-2")
+        await expect(page).to_have_url(f"{cluster.url}#/?density=rows&filter=db-2")
+
+
+async def test_an_address_with_strange_values_shows_what_it_can(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(f"{cluster.url}#/?density=%FF&sort=__proto__&reverse=7&nope=1")
+        await expect(card(page, "a")).to_be_visible()
+        await expect(page.locator(".nodes")).to_have_attribute("data-density", "cards")
+        await page.goto(f"{cluster.url}#/?state=lost")
+        await expect(page.locator(".empty")).to_have_text("No such node just now.")
+        await page.goto(f"{cluster.url}#/node/a?span=x")
+        await expect(page.get_by_role("button", name="5 min", exact=True)).to_have_attribute(
+            "aria-pressed", "true"
+        )

@@ -12,8 +12,9 @@ import { Failover } from "./failover.js";
 import { Frame } from "./frame.js";
 import { NodeView } from "./nodeview.js";
 import { Notice } from "./notice.js";
+import { readAddress } from "./options.js";
 import { Overview } from "./overview.js";
-import { nodeInAddress, pattern } from "./route.js";
+import { pattern, place } from "./route.js";
 import { STATES } from "./state.js";
 import { StatusLine } from "./statusline.js";
 import { paintTitle } from "./title.js";
@@ -180,7 +181,9 @@ function onalertsRefused({ code, error }) {
 }
 
 function navigate() {
-  const name = nodeInAddress();
+  readAddress();
+  const { name } = place();
+  overview.update();
   if (view !== overview && name === view.name) {
     return;
   }

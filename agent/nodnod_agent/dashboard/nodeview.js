@@ -6,9 +6,9 @@ import { Chart, binaryTop, roundTop } from "./chart.js";
 import { Crosshair } from "./crosshair.js";
 import { arrange, changeIcon, el, icon, mark, show, write } from "./dom.js";
 import { Facts } from "./facts.js";
+import { options, setOptions } from "./options.js";
 import { Panel } from "./panel.js";
 import { PANELS } from "./panels.js";
-import { preferences, setPreferences } from "./preferences.js";
 import { pattern } from "./route.js";
 import { Series } from "./series.js";
 import { STATES } from "./state.js";
@@ -62,8 +62,8 @@ export class NodeView {
     this.end = null;
     this.grid.addEventListener("match", ({ detail }) => this.#find(detail));
     this.missing = el("p", { class: "note missing" });
-    const spans = toggleGroup("Time shown", SPANS, String(preferences.span), (span) => {
-      setPreferences({ span: Number(span) });
+    const spans = toggleGroup("Time shown", SPANS, String(options.span), (span) => {
+      setOptions({ span: Number(span) });
       repaint();
     });
     this.body = el("div", {}, spans, this.keptNote, this.grid, this.missing);
@@ -124,7 +124,7 @@ export class NodeView {
     write(this.address, addressOf(node, now));
     this.facts.paint(node, this.detail, now + offset);
     for (const chart of this.charts) {
-      chart.paint(this.kept?.end ?? heard, preferences.span);
+      chart.paint(this.kept?.end ?? heard, options.span);
     }
     write(this.keptNote, this.kept === null ? "" : keptText(this.kept));
     show(this.keptNote, this.kept !== null);

@@ -21,12 +21,12 @@ export const SORTS = {
 };
 
 /** The nodes that match the filters, sorted; ties are sorted by name. */
-export function inOrder(nodes, { sort, reverse, text, state }, alerts) {
-  const fits = filterOf(text.trim());
+export function inOrder(nodes, { sort, reverse, filter, state }, alerts) {
+  const fits = filterOf(filter.trim());
   const { of } = SORTS[sort] ?? SORTS.state;
   const sign = reverse ? -1 : 1;
   return nodes
-    .filter((node) => state === null || node.state === state)
+    .filter((node) => state === "" || node.state === state)
     .filter(fits)
     .map((node) => [of(node, alerts), node])
     .sort(([one, a], [other, b]) => sign * (one - other || collator.compare(a.name, b.name)))

@@ -3,8 +3,8 @@
 import { Card } from "./card.js";
 import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
 import { EventList } from "./events.js";
+import { options, setOptions } from "./options.js";
 import { SORTS, inOrder, isTagFilter } from "./order.js";
-import { preferences, setPreferences } from "./preferences.js";
 import { Totals } from "./totals.js";
 import { count, moment } from "./units.js";
 
@@ -17,9 +17,8 @@ export class Overview {
   constructor(cluster, alerts, repaint) {
     Object.assign(this, { cluster, alerts, repaint });
     this.cards = new Map();
-    this.state = null;
     this.sortedAt = 0;
-    this.totals = new Totals((state) => this.#update(() => (this.state = state)));
+    this.totals = new Totals((state) => this.#change({ state: state ?? "" }));
     this.list = el("ul", { class: "nodes", "aria-label": "Nodes" });
     this.list.addEventListener("keydown", (event) => this.#moveFocus(event));
     this.empty = el("p", { class: "empty" });
@@ -41,7 +40,7 @@ export class Overview {
   paint(now) {
     const { cluster, cards } = this;
     const automatic = cluster.nodes.size >= ROWS_FROM ? "rows" : "cards";
-    const density = preferences.density === "auto" ? automatic : preferences.density;
+    const density = options.density === "auto" ? automatic : options.density;
     mark(this.list, "data-density", density);
     mark(this.sortBar, "data-density", density);
     for (const [name, button] of Object.entries(this.densities)) {
@@ -51,7 +50,7 @@ export class Overview {
     if (cluster.heard === null) {
       return;
     }
-    this.totals.paint(cluster, this.state);
+    this.totals.paint(cluster, options.state || null);
     for (const name of cards.keys()) {
       if (!cluster.nodes.has(name)) {
         cards.get(name).element.remove();
@@ -82,20 +81,19 @@ export class Overview {
       return;
     }
     this.sortedAt = now;
-    const text = this.filter.value;
-    const filters = { ...preferences, text, state: this.state };
-    const shown = inOrder([...this.cluster.nodes.values()], filters, this.alerts);
+    const text = options.filter;
+    const shown = inOrder([...this.cluster.nodes.values()], options, this.alerts);
     arrange(this.list, shown.map(({ name }) => this.cards.get(name).element));
     for (const [sort, button] of Object.entries(this.sorts)) {
-      const order = preferences.reverse ? "reverse" : "forward";
-      const direction = preferences.sort === sort ? order : null;
+      const order = options.reverse ? "reverse" : "forward";
+      const direction = options.sort === sort ? order : null;
       mark(button, "data-direction", direction);
       mark(button, "aria-pressed", String(direction !== null));
     }
     show(this.empty, shown.length === 0);
     const byName = `No node’s name has “${text}” in it.`;
     const noMatch = isTagFilter(text) ? `No node has a tag as “${text.trim()}”.` : byName;
-    write(this.empty, this.state === null ? noMatch : "No such node just now.");
+    write(this.empty, options.state === "" ? noMatch : "No such node just now.");
     const all = this.cluster.nodes.size;
     const part = shown.length === all ? "" : `${shown.length} of `;
     write(this.shown, part + count(all, "node"));
@@ -121,7 +119,7 @@ export class Overview {
       autocomplete: "off",
       spellcheck: "false",
     });
-    this.filter.addEventListener("input", () => this.#update());
+    this.filter.addEventListener("input", () => this.#change({ filter: this.filter.value }));
     this.shown = el("span", { class: "shown" });
     this.densities = {
       cards: this.#densityButton("cards", "Cards"),
@@ -142,21 +140,28 @@ export class Overview {
   #densityButton(density, word) {
     const button = el("button", { type: "button", class: "quiet", title: word }, icon(density));
     button.append(unseen(word));
-    button.addEventListener("click", () => this.#update(() => setPreferences({ density })));
+    button.addEventListener("click", () => this.#change({ density }));
     return button;
   }
 
   #sortButton(sort) {
     const button = el("button", { type: "button", class: `sort-key by-${sort}` }, SORTS[sort].word);
     button.addEventListener("click", () => {
-      const reverse = preferences.sort === sort && !preferences.reverse;
-      this.#update(() => setPreferences({ sort, reverse }));
+      this.#change({ sort, reverse: options.sort === sort && !options.reverse });
     });
     return button;
   }
 
-  #update(change = () => {}) {
-    change();
+  #change(changes) {
+    setOptions(changes);
+    this.update();
+  }
+
+  /** Show the options as they are now. */
+  update() {
+    if (this.filter.value !== options.filter) {
+      this.filter.value = options.filter; // else the caret would move
+    }
     this.sortedAt = 0;
     this.repaint();
   }

@@ -1,15 +1,24 @@
-// Node names in other notations: in the page's address, and as a pattern in a request.
+// The page's address, as in `#/node/cartman?span=3600`, and node names as patterns in a request.
 
 /** The longest pattern that a request may have, in characters. */
 export const LONGEST = 128;
 
-/** The name in `#/node/NAME`, or null for the overview. */
-export function nodeInAddress() {
-  const found = /^#\/node\/(.+)$/.exec(location.hash);
-  try {
-    return found === null ? null : decodeURIComponent(found[1]);
-  } catch {
-    return null; // an incomplete escape: the link was cut
+/** Where the address leads: `page` is `overview` or `node`, with the `name` of that; its `query`. */
+export function place() {
+  const [path, query = ""] = split(location.hash);
+  const found = /^#\/node\/(.+)$/.exec(path);
+  const name = found === null ? null : decoded(found[1]);
+  return { page: name === null ? "overview" : "node", name, query: new URLSearchParams(query) };
+}
+
+/** Let the address have this query. That is no step for the browser's Back. */
+export function writePlace(query) {
+  const [path] = split(location.hash || "#/");
+  // Legible where that is as good: a value with a colon, an equals sign or a slash.
+  const text = query.toString().replace(/%(3A|3D|2F)/g, decodeURIComponent);
+  const hash = text === "" ? path : `${path}?${text}`;
+  if (hash !== (location.hash || "#/")) {
+    history.replaceState(history.state, "", hash);
   }
 }
 
@@ -21,4 +30,17 @@ export function linkTo(name) {
 /** A pattern that matches a node; a name that is too long for a request is cut. */
 export function pattern(name) {
   return name.length <= LONGEST ? name : `${name.slice(0, LONGEST - 1)}*`;
+}
+
+function split(hash) {
+  const at = hash.indexOf("?");
+  return at < 0 ? [hash] : [hash.slice(0, at), hash.slice(at + 1)];
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null; // an incomplete escape: the link was cut
+  }
 }
