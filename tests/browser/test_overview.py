@@ -238,7 +238,7 @@ async def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
         await expect(card(page, "c")).to_be_visible()
         focused = "() => document.activeElement.textContent.trim() || document.activeElement.id"
         reached = []
-        for _ in range(19):
+        for _ in range(20):
             await page.keyboard.press("Tab")
             reached.append(await page.evaluate(focused))
 

@@ -10,6 +10,8 @@ import { mark, write } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { Failover } from "./failover.js";
 import { Frame } from "./frame.js";
+import { Help } from "./help.js";
+import { isField, listen } from "./keys.js";
 import { NodeView } from "./nodeview.js";
 import { Notice } from "./notice.js";
 import { readAddress } from "./options.js";
@@ -52,6 +54,7 @@ const alertPanel = new AlertPanel(document.getElementById("alerts"), bellButton,
   repaint,
 });
 const bell = new Bell(bellButton, () => alertPanel.toggle());
+const help = new Help(document.getElementById("help"), document.getElementById("keys"));
 let view = overview;
 let behind = true; // whether the history is still to be requested
 
@@ -208,22 +211,33 @@ function nodeView(name) {
   return new NodeView({ cluster, alerts, name, connection, repaint, onsilence });
 }
 
-function onkey(event) {
-  const typing = event.target instanceof HTMLInputElement;
-  if (event.key === "/" && !typing && view === overview) {
-    event.preventDefault();
-    overview.filter.focus();
-  } else if (event.key === "Escape" && typing && event.target === overview.filter) {
-    event.target.blur();
-  } else if (event.key === "Escape" && alertPanel.isOpen) {
+/** Leave a field, close what was opened last, or go back to the overview. */
+function back({ target }) {
+  if (isField(target) && !alertPanel.element.contains(target)) {
+    target.blur();
+    return false; // the browser clears a field for searches
+  }
+  if (alertPanel.isOpen) {
     alertPanel.back();
-  } else if (event.key === "Escape" && !typing && view !== overview) {
+  } else if (view !== overview) {
     location.hash = "#/";
   }
+  return true;
+}
+
+function skip(event) {
+  event.preventDefault(); // the address is that of a view
+  main.focus();
 }
 
 addEventListener("hashchange", navigate);
-addEventListener("keydown", onkey);
+document.querySelector(".skip").addEventListener("click", skip);
+listen(window, "everywhere", {
+  help: () => help.open(),
+  alerts: () => alerts.known && alertPanel.toggle(),
+  back,
+});
+listen(window, "overview", { filter: () => overview.filter.focus() });
 navigate();
 setInterval(paintAge, AGE_INTERVAL);
 setInterval(requestMembers, MEMBERS_INTERVAL);

@@ -1,6 +1,7 @@
 // A chart of numbers over time. A crosshair, moved by pointer or keys, reads its values.
 
 import { el, mark, show, svg, write } from "./dom.js";
+import { listen } from "./keys.js";
 import { paths } from "./path.js";
 import { moment } from "./units.js";
 
@@ -62,7 +63,15 @@ export class Chart {
       }
     });
     this.plot.addEventListener("blur", () => this.crosshair.move(null));
-    this.plot.addEventListener("keydown", (event) => this.#key(event));
+    listen(this.plot, "chart", {
+      earlier: ({ shiftKey }) => this.#step(shiftKey ? -10 : -1),
+      later: ({ shiftKey }) => this.#step(shiftKey ? 10 : 1),
+      muchLater: () => this.#step(30),
+      muchEarlier: () => this.#step(-30),
+      first: () => this.#moveTo(-Infinity),
+      last: () => this.#moveTo(this.end),
+      leave: () => this.#leave(),
+    });
   }
 
   /** Draw the `span` seconds that end at `end`. */
@@ -149,25 +158,21 @@ export class Chart {
     this.crosshair.move(this.end - this.span * (1 - share));
   }
 
-  #key(event) {
+  /** Move the crosshair by so many columns. */
+  #step(columns) {
     const each = this.span / COLUMNS;
-    const time = this.crosshair.time ?? this.end;
-    const step = event.shiftKey ? 10 * each : each;
-    const to = {
-      ArrowLeft: time - step,
-      ArrowRight: time + step,
-      PageUp: time + 30 * each,
-      PageDown: time - 30 * each,
-      Home: this.end - this.span + each,
-      End: this.end,
-      Escape: null,
-    }[event.key];
-    if (to !== undefined && !(event.key === "Escape" && this.crosshair.time === null)) {
-      event.preventDefault();
-      event.stopPropagation();
-      const first = this.end - this.span + each;
-      this.crosshair.move(to === null ? null : Math.min(this.end, Math.max(first, to)));
-    }
+    this.#moveTo((this.crosshair.time ?? this.end) + columns * each);
+  }
+
+  #moveTo(time) {
+    const first = this.end - this.span + this.span / COLUMNS;
+    this.crosshair.move(Math.min(this.end, Math.max(first, time)));
+  }
+
+  #leave() {
+    const shown = this.crosshair.time !== null;
+    this.crosshair.move(null);
+    return shown;
   }
 }
 

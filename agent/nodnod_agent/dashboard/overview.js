@@ -3,6 +3,7 @@
 import { Card } from "./card.js";
 import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
 import { EventList } from "./events.js";
+import { listen } from "./keys.js";
 import { options, setOptions } from "./options.js";
 import { SORTS, inOrder, isTagFilter } from "./order.js";
 import { Totals } from "./totals.js";
@@ -20,13 +21,19 @@ export class Overview {
     this.sortedAt = 0;
     this.totals = new Totals((state) => this.#change({ state: state ?? "" }));
     this.list = el("ul", { class: "nodes", "aria-label": "Nodes" });
-    this.list.addEventListener("keydown", (event) => this.#moveFocus(event));
+    listen(this.list, "list", {
+      next: () => this.#moveFocus((at) => at + 1),
+      previous: () => this.#moveFocus((at) => at - 1),
+      first: () => this.#moveFocus(() => 0),
+      last: () => this.#moveFocus(() => Infinity),
+    });
     this.empty = el("p", { class: "empty" });
     this.left = el("p", { class: "departed" });
     this.events = new EventList();
     this.element = el(
       "div",
       { class: "overview" },
+      el("h1", { class: "unseen" }, "All nodes"),
       this.totals.element,
       this.#header(),
       this.list,
@@ -166,14 +173,14 @@ export class Overview {
     this.repaint();
   }
 
-  /** Move the focus from node to node with the arrow keys. */
-  #moveFocus(event) {
+  /** Move the focus among the nodes; `to` maps the old index to the new one. */
+  #moveFocus(to) {
     const links = [...this.list.querySelectorAll("a.title")];
     const at = links.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
-    if (at >= 0 && to !== undefined) {
-      event.preventDefault();
-      links[Math.min(links.length - 1, Math.max(0, to))].focus();
+    if (at < 0) {
+      return false;
     }
+    links[Math.min(links.length - 1, Math.max(0, to(at)))].focus();
+    return true;
   }
 }

@@ -1,0 +1,81 @@
+// The keys: what each does, and where. The handlers and the dialog of keys both have them from here.
+
+import { place } from "./route.js";
+
+/**
+ * Group -> its title, the page that it belongs to (null: every page), and action -> its keys. Keys
+ * that do the same share a text. `native` ones are the browser's, `typing` ones hold in fields too.
+ */
+export const GROUPS = {
+  everywhere: {
+    title: "Everywhere",
+    page: null,
+    keys: {
+      help: { keys: ["?"], text: "show the keys" },
+      alerts: { keys: ["a"], text: "open and close the alerts" },
+      back: { keys: ["Escape"], text: "leave a field, close a panel, go back", typing: true },
+    },
+  },
+  overview: {
+    title: "All nodes",
+    page: "overview",
+    keys: { filter: { keys: ["/"], text: "filter by name or tag" } },
+  },
+  list: {
+    title: "A node in the list, once one has the focus",
+    page: "overview",
+    keys: {
+      next: { keys: ["ArrowDown"], text: "from node to node" },
+      previous: { keys: ["ArrowUp"], text: "from node to node" },
+      first: { keys: ["Home"], text: "to the first and the last" },
+      last: { keys: ["End"], text: "to the first and the last" },
+      open: { keys: ["Enter"], text: "open it", native: true },
+    },
+  },
+  chart: {
+    title: "A chart, once it has the focus",
+    page: "node",
+    keys: {
+      earlier: { keys: ["ArrowLeft"], text: "move the crosshair of all charts; Shift: ten at a time" },
+      later: { keys: ["ArrowRight"], text: "move the crosshair of all charts; Shift: ten at a time" },
+      muchLater: { keys: ["PageUp"], text: "thirty at a time" },
+      muchEarlier: { keys: ["PageDown"], text: "thirty at a time" },
+      first: { keys: ["Home"], text: "to the beginning and the end" },
+      last: { keys: ["End"], text: "to the beginning and the end" },
+      leave: { keys: ["Escape"], text: "take it away" },
+    },
+  },
+};
+
+/**
+ * Call a function of `handlers` when a key of this group is pressed at `target`. One that returns
+ * false leaves the key to others. While a dialog is open, only the keys in it are in effect.
+ */
+export function listen(target, group, handlers) {
+  const { page, keys } = GROUPS[group];
+  const rows = Object.entries(keys).filter(([, { native }]) => !native);
+  for (const [action] of rows) {
+    if (handlers[action] === undefined) {
+      throw new Error(`no handler for ${action} of ${group}`);
+    }
+  }
+  target.addEventListener("keydown", (event) => {
+    const taken = event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey;
+    const elsewhere = page !== null && page !== place().page;
+    if (taken || elsewhere || document.querySelector("dialog:modal") !== null) {
+      return;
+    }
+    const row = rows.find(([, row]) => row.keys.includes(event.key));
+    if (row === undefined || (isField(event.target) && !row[1].typing)) {
+      return;
+    }
+    if (handlers[row[0]](event) !== false) {
+      event.preventDefault();
+    }
+  });
+}
+
+/** Whether keys that are pressed there are text. */
+export function isField(element) {
+  return element instanceof Element && element.matches("input, select, textarea");
+}
