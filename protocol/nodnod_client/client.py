@@ -135,6 +135,8 @@ class Client:
         ``stat_type``: a StatType, all stats or only CPU, memory or disk.
         ``detail``: names of sections to add (see nodnod_client.sections).
         ``history``: seconds of history to add, at most 604800 (a week).
+        ``until``: when that history is to end, in Unix seconds by the agent's clock; not in a stream.
+        An agent that is too old to know it sends the newest, which has no ``until``.
         ``deadline``: seconds that the agent may take, from 0.05 to 30.
         ``match``: a name or pattern; with ``processes`` in ``detail``, that section then has the
         processes with such names (``matching``) and their ``sums``.

@@ -41,6 +41,8 @@ _EXPECTED = {
     "every": "must be between 0.25 and 3600",
     "match": "must be a name or pattern of 1 to 128 characters",
     "since": "must be Unix seconds, 0 or later",
+    "until": "must be Unix seconds, 0 or later",
+    "ago": "must be seconds, 0 or more",
     "kept": "must give for at most 64 node names seconds, above 0 and at most 3600",
     "silence": "must be an object with `seconds`, and `node`, `rule` and `reason` if you like",
     "silence.seconds": "must be between 1 and 2592000",

@@ -22,6 +22,9 @@ MAX_NAME_LENGTH = 128
 MAX_HISTORY = 7 * 86_400
 """Seconds of history that a request may ask for."""
 
+MAX_POINTS = 600
+"""Points of a history in an answer."""
+
 MAX_SILENCE = 30 * 86_400
 """Seconds for which alerts may be silenced."""
 
@@ -92,6 +95,8 @@ class Request(Struct, frozen=True, rename="camel", omit_defaults=True):
     every: Annotated[float, Meta(ge=0.25, le=3600)] | None = None
     match: NamePattern | None = None
     since: Annotated[float, Meta(ge=0, le=MAX_INT)] | None = None
+    until: Annotated[float, Meta(ge=0, le=MAX_INT)] | None = None
+    ago: Annotated[float, Meta(ge=0, le=MAX_INT)] | None = None
     kept: Annotated[dict[NodeName, KeptSeconds], Meta(max_length=MAX_KEPT)] | None = None
     silence: SilenceTerms | None = None
     end: Annotated[str, Meta(max_length=16)] | None = None
@@ -103,11 +108,14 @@ class History(Struct, frozen=True, rename="camel"):
     A point is a mean, or None where there was no sample. Those in ``…_max`` are the highest samples;
     they are there where ``every`` is longer than the agent's interval. A list is empty where the
     node lacks the number, or its agent does not know it. Bytes are per second. ``kept_by`` is empty,
-    or the agent that has kept the history of a node that is down.
+    or the agent that has kept the history of a node that is down. ``until`` is the end that was asked
+    for, by the clock of the node. It is None where none was, and where the agent does not know
+    ``until``: then it is the newest history all the same.
     """
 
     every: float
     end: float
+    until: float | None = None
     kept_by: str = ""
     cpu_used: list[float | None] = []
     memory_used_percent: list[float | None] = []

@@ -22,6 +22,8 @@ class StatOptions(TypedDict, total=False):
     """Names of sections to add to each node (see nodnod_client.sections)."""
     history: float | None
     """Seconds of history to add to each node, at most 604800 (a week)."""
+    until: float | None
+    """When the history is to end, in Unix seconds by the agent's clock; absent for now."""
     deadline: float | None
     """Seconds that the agent may take, from 0.05 to 30."""
     match: str | None
@@ -36,7 +38,7 @@ NEWER: dict[int, str] = {
 """The types that agents of version 2.0 do not know, and what they are about."""
 
 # A version-1 agent ignores these fields, and so would answer another request than the one sent.
-_VERSION_2 = ("nodes", "detail", "history", "every", "match")
+_VERSION_2 = ("nodes", "detail", "history", "until", "every", "match")
 
 
 def build_request(
@@ -48,6 +50,7 @@ def build_request(
     stat_type: int = StatType.ALL,
     detail: Texts = None,
     history: float | None = None,
+    until: float | None = None,
     deadline: float | None = None,
     match: str | None = None,
 ) -> Request:
@@ -56,7 +59,8 @@ def build_request(
     Raises ValueError for numbers that JSON does not have (NaN, infinity) and for ``nodes`` in a
     request to one node.
     """
-    for name, seconds in (("history", history), ("deadline", deadline), ("every", every)):
+    numbers = {"history": history, "until": until, "deadline": deadline, "every": every}
+    for name, seconds in numbers.items():
         # NaN would be encoded as null, which means that the field is absent.
         if seconds is not None and not math.isfinite(seconds):
             raise ValueError(f"`{name}` must be a number of seconds, got {seconds}")
@@ -67,6 +71,7 @@ def build_request(
         stat_type=int(stat_type),
         detail=_as_list(detail),
         history=history,
+        until=until,
         nodes=_as_list(nodes),
         timeout=deadline,
         every=every,

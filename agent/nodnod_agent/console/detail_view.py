@@ -15,7 +15,7 @@ from nodnod_agent.console.top.history import downsample, kept_text
 from nodnod_agent.console.top.lines import sparkline
 from nodnod_agent.console.top.node_panel import panel
 from nodnod_agent.console.units import human_span, percent, plain, rate
-from nodnod_agent.core.encoding import NO_MATCH, answers_match
+from nodnod_agent.core.encoding import NO_MATCH, NO_UNTIL, answers_match
 from nodnod_agent.core.question import MATCHED
 from nodnod_client.messages import Answer, NodeStats
 
@@ -33,16 +33,20 @@ class _Past(msgspec.Struct):
 
     every: float
     end: float
+    until: float | None
     kept_by: str
     series: Mapping[str, list[float | None]]
 
 
 def detail_view(
-    sections: Iterable[str], history: float | None, match: str | None = None
+    sections: Iterable[str],
+    history: float | None,
+    match: str | None = None,
+    until: float | None = None,
 ) -> View[Answer]:
     """Return the view of answers with these sections, and so many seconds of history.
 
-    ``match`` is the pattern of the processes that were asked for.
+    ``match`` is the pattern of the processes that were asked for, ``until`` the end of the history.
     """
     names = list(dict.fromkeys(sections))
     if not names and history is None:
@@ -54,7 +58,7 @@ def detail_view(
         for node in sorted(answer.nodes.values(), key=lambda node: node.name):
             parts += [Text(""), Text(plain(node.name), "bold reverse")]
             if history is not None:
-                parts += [*_history(node, width, now)]
+                parts += [*_history(node, width, now, until)]
             parts += [*_sections(node, names, width, now, match)]
         return Group(*parts)
 
@@ -75,15 +79,25 @@ def _sections(
         yield panel(name, section, width, now)
 
 
-def _history(node: NodeStats, width: int, now: float) -> Iterator[RenderableType]:
+def _history(
+    node: NodeStats, width: int, now: float, until: float | None
+) -> Iterator[RenderableType]:
     past = _past(node.history)
     if past is None:
-        yield Text(_why_nothing(node, "history"), "dim")
+        yield Text(_why_no_history(node), "dim")
+        return
+    if until is not None and past.until is None:
+        yield Text(f"No history: {NO_UNTIL}", "dim")
         return
     series = past.series
     span = max(map(len, series.values()), default=0) * past.every
+    if until is not None and not span:
+        yield Text("No history: nothing so old is known any more.", "dim")
+        return
     steps = f"by {human_span(past.every)}" if span > _HOUR else ""
     title = f"The last {human_span(span)}"
+    if until is not None and not past.kept_by:
+        title = f"{human_span(span)} until {human_span(max(0.0, now - past.end))} ago"
     if kept := kept_text(past.kept_by, past.end, now):
         yield Text(title + kept, "bold")
         title = ""
@@ -129,6 +143,7 @@ def _past(raw: object) -> _Past | None:
             {
                 "every": fields.pop("every", None),
                 "end": fields.pop("end", None),
+                "until": fields.pop("until", None),
                 "kept_by": fields.pop("keptBy", ""),
                 "series": {name: one for name, one in fields.items() if isinstance(one, list)},
             },
@@ -149,6 +164,13 @@ def _writer(name: str) -> Callable[[float], str]:
 
 def _in_percent(name: str) -> bool:
     return name.endswith(("Percent", "Pressure")) or name == "cpuUsed"
+
+
+def _why_no_history(node: NodeStats) -> str:
+    error = node.history.get("error") if isinstance(node.history, dict) else None
+    if isinstance(error, str):
+        return f"No history: {plain(error)}"
+    return _why_nothing(node, "history")
 
 
 def _why_nothing(node: NodeStats, what: str) -> str:

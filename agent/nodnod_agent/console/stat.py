@@ -1,6 +1,7 @@
 """``nodnod stat``: the stats of the cluster, or of one node, for people or for programs."""
 
 import asyncio
+import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from nodnod_agent.console.command import (
     add_seconds,
     add_server,
     number,
+    span,
 )
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.detail_view import detail_view
@@ -59,6 +61,12 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="show the past of each node, as far as its agent remembers it",
     )
     parser.add_argument(
+        "--until",
+        metavar="TIME",
+        type=span,
+        help="with --history: the past that ended 90 s, 10m, 2h, 1d ago (a number alone is seconds)",
+    )
+    parser.add_argument(
         "--match",
         metavar="PATTERN",
         help="with --detail processes: all whose names match ('postgres*'), and their sums",
@@ -83,6 +91,9 @@ def _run(args: Namespace) -> int:
     if args.format == "csv" and (args.detail or args.history):
         print_error("--csv has the stats only; use --json for --detail and --history")
         return Status.USAGE
+    if args.until is not None and (args.history is None or args.watch is not None):
+        print_error("--until needs --history, and goes with no --watch")
+        return Status.USAGE
     if args.match is not None and MATCHED not in (args.detail or ()):
         print_error("--match needs --detail processes")
         return Status.USAGE
@@ -91,15 +102,17 @@ def _run(args: Namespace) -> int:
         return Status.USAGE
     by = None if args.by is None else SumsByTag(args.by)
     deadline = None if args.timeout is None else agent_deadline(args.timeout)
+    until = None if args.until is None else max(0.0, time.time() - args.until)
     request = StatRequest(
         local=args.local,
         nodes=args.nodes,
         detail=args.detail if by is None else [SECTION],
         history=args.history,
+        until=until,
         deadline=deadline,
         match=args.match,
     )
-    view = detail_view(args.detail or (), args.history, args.match)
+    view = detail_view(args.detail or (), args.history, args.match, until)
     client = client_factory(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
     output = partial(FORMATS[args.format], args.watch is not None, view)
     if by is not None:

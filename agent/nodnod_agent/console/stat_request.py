@@ -26,13 +26,14 @@ class StatRequest(Struct, frozen=True):
     """Asks for the stats of the cluster or, if ``local``, of the agent's own node.
 
     ``nodes`` are name patterns, ``detail`` names sections, ``match`` is a pattern of processes;
-    ``history`` and ``deadline`` are in seconds.
+    ``history`` and ``deadline`` are in seconds, ``until`` is in Unix seconds.
     """
 
     local: bool = False
     nodes: list[str] | None = None
     detail: list[str] | None = None
     history: float | None = None
+    until: float | None = None
     deadline: float | None = None
     match: str | None = None
 
@@ -48,6 +49,7 @@ class StatRequest(Struct, frozen=True):
         return {
             "detail": self.detail,
             "history": self.history,
+            "until": self.until,
             "deadline": self.deadline,
             "match": self.match,
         }

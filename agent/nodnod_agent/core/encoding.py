@@ -26,7 +26,12 @@ MIN_ROOM = 32 * 1024
 _ANSWERS = frozenset({"sums", "error"})
 """The fields of which the processes have one, if their agent knows ``match``."""
 
+_OF_UNTIL = frozenset({"until", "error"})
+"""The fields of which a history has one, if its agent knows ``until``."""
+
 NO_MATCH = "the agent of this node does not know `match`"
+
+NO_UNTIL = "the agent of this node does not know `until`"
 
 
 def encode_node(stats: FullStats, stat_type: int) -> bytes:
@@ -68,6 +73,8 @@ def peer_node(
         raise WireError(f"bad answer: it is about node {found[:64]!r}")
     if question.match is not None:
         node = _with_match(node)
+    if question.until is not None:
+        node = _with_until(node)
     if stat_type != question.stat_type:
         stats = decode_node(raw)
         return encode_node(msgspec.structs.replace(stats, name=listed), question.stat_type)
@@ -85,6 +92,19 @@ def _with_match(node: bytes) -> bytes:
     if answers_match(section):
         return node
     detail[MATCHED] = {"error": NO_MATCH}
+    return encode(document)
+
+
+def _with_until(node: bytes) -> bytes:
+    """A node object whose history ends when it was asked to, or is an error.
+
+    An agent that does not know the field sends its newest history, which is no answer to it.
+    """
+    document = msgspec.json.decode(node)
+    history = document.get("history")
+    if not isinstance(history, dict) or not history.keys().isdisjoint(_OF_UNTIL):
+        return node
+    document["history"] = {"error": NO_UNTIL}
     return encode(document)
 
 

@@ -169,7 +169,7 @@ class Pages:
             self._refuse(request, error)
             return
         if request.path not in _STATS:
-            question = question._replace(history=None)
+            question = question.without_history
         timeout = decoded.timeout or DEFAULT_TIMEOUT
         deadline = self.node.clock.time() + timeout
         waiter = _PageWaiter(timeout, deadline, (), self, request, partial(on_answer, question))
@@ -303,7 +303,7 @@ def _request(kind: RequestType, query: Mapping[str, list[str]]) -> NodeRequest:
         if name in query:
             items = ",".join(query[name]).split(",")
             fields[name] = [item for item in items if item]
-    for name in ("timeout", "history", "since"):
+    for name in ("timeout", "history", "until", "since"):
         if name in query:
             fields[name] = _number(query[name][-1])
     if "match" in query:

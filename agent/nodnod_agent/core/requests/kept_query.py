@@ -21,10 +21,21 @@ Found = Iterator[tuple[Member, bytes]]
 class KeptQuery:
     """One such question, beside a broadcast, and the best that came back for each node."""
 
-    def __init__(self, query: int, down: Iterable[Member], seconds: float, roster: Roster) -> None:
-        """Of the members ``down``, those that went down last are asked for, ``MAX_KEPT`` at most."""
+    def __init__(
+        self,
+        query: int,
+        down: Iterable[Member],
+        seconds: float,
+        ago: float | None,
+        roster: Roster,
+    ) -> None:
+        """Of the members ``down``, those that went down last are asked for, ``MAX_KEPT`` at most.
+
+        ``ago``: how many seconds ago their pasts are to end; None for the newest.
+        """
         self.id = query
         self._seconds = min(seconds, SPAN)
+        self._ago = ago
         known = (one for one in down if one.version != 1 and roster.unique(one.listed))
         newest = nlargest(MAX_KEPT, known, lambda one: one.changed_at)
         self._down = {member.listed: member for member in newest}
@@ -37,14 +48,14 @@ class KeptQuery:
         for name in self._down:
             for one in keeper.keepers(name):
                 self.pending.setdefault(one, []).append(name)
-            past = keeper.hour(name, self._seconds)
+            past = keeper.hour(name, self._seconds, self._ago)
             if past is not None:
                 yield from self._offer(name, past, own_name)
 
     def request(self, keeper: Member) -> bytes:
         """The request to one of those in ``pending``, which also brings as little else as possible."""
         kept = dict.fromkeys(self.pending[keeper], self._seconds)
-        return encode(Request(type=0, stat_type=StatType.CPU, id=self.id, kept=kept))
+        return encode(Request(type=0, stat_type=StatType.CPU, id=self.id, kept=kept, ago=self._ago))
 
     def answered(self, keeper: Member, answer: PeerAnswer) -> Found:
         """Take the answer of a keeper. What it was not asked for, or is malformed, is passed over."""
@@ -53,6 +64,8 @@ class KeptQuery:
                 try:
                     past = decode_past(bytes(answer.kept[name]))
                 except WireError:
+                    continue
+                if self._ago is not None and past.until is None:  # of an agent that ignores `ago`
                     continue
                 yield from self._offer(name, past.last(self._seconds), keeper.listed)
 

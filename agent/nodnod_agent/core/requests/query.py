@@ -184,9 +184,10 @@ class Queries:
         group.broadcasts.add(broadcast)
         self._under_way[broadcast.id] = broadcast
         self.broadcasts += not question.local
-        request = question.to_peer(broadcast.id, max(map(_deadline, broadcast.waiters)) - now)
+        left, ago = max(map(_deadline, broadcast.waiters)) - now, self._local.ago(question)
+        request = question.to_peer(broadcast.id, left, ago)
         if broadcast.down and question.history is not None and question.history >= SHORTEST:
-            self._ask_keepers(broadcast, question.history)
+            self._ask_keepers(broadcast, question.history, ago)
         if question.detail and broadcast.own:
             broadcast.awaits_sample = not self._local.ready(question)
         for member in tuple(broadcast.pending):
@@ -211,12 +212,13 @@ class Queries:
         broadcast.asked_for_less.add(member)
         link.short_history = True
         left = max(map(_deadline, broadcast.waiters)) - self._clock.time()
-        return link.ask(broadcast.id, question.shortened.to_peer(broadcast.id, left))
+        request = question.shortened.to_peer(broadcast.id, left, self._local.ago(question))
+        return link.ask(broadcast.id, request)
 
-    def _ask_keepers(self, broadcast: Broadcast, seconds: float) -> None:
+    def _ask_keepers(self, broadcast: Broadcast, seconds: float, ago: float | None) -> None:
         """Ask for the past of the members that are down, which cannot tell it themselves."""
         self._last_id += 1
-        kept = KeptQuery(self._last_id, broadcast.down, seconds, self._roster)
+        kept = KeptQuery(self._last_id, broadcast.down, seconds, ago, self._roster)
         for member, history in kept.begin(self._keeper, self._roster.name):
             broadcast.take_kept(member, history)
         broadcast.kept, self._kept[kept.id] = kept, broadcast

@@ -85,16 +85,18 @@ class Responder:
         else:
             self.queries.ask(question, waiter)
 
-    def with_kept(self, body: bytes, wanted: Mapping[str, float], limit: int) -> bytes:
+    def with_kept(
+        self, body: bytes, wanted: Mapping[str, float], ago: float | None, limit: int
+    ) -> bytes:
         """An answer to an agent, with what is kept here of the nodes in ``wanted``.
 
-        These are names, and seconds of each. The answer has at most ``limit`` bytes; what does not
+        These are names, and seconds of each, which end ``ago`` seconds before now. The answer has at most ``limit`` bytes; what does not
         fit is left out.
         """
         room = min(RICH_LIMIT, limit - ENVELOPE - len(body))
         kept = []
         for name, seconds in wanted.items():
-            past = self._keeper.hour(name, seconds)
+            past = self._keeper.hour(name, seconds, ago)
             if past is None or room < _LEAST_KEPT:
                 continue
             history = fit_history(encode(past.fields()), room)

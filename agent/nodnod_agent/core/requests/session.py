@@ -186,8 +186,9 @@ class Session:
         elif question.local and responder.local.ready(question):
             responder.counters.answered_at_once += 1
             body = responder.encoder.own(responder.local.entry(question))
-            if parsed.request.kept is not None and self.from_agent:
-                body = responder.with_kept(body, parsed.request.kept, self.hello.limit)
+            request = parsed.request
+            if request.kept is not None and self.from_agent:
+                body = responder.with_kept(body, request.kept, request.ago, self.hello.limit)
             self._answer(request_id, body)
         else:
             responder.ask(question, self._expect(request_id, parsed.timeout))

@@ -16,6 +16,8 @@ from itertools import chain
 from math import ceil, nan
 from typing import Any
 
+from nodnod_client.messages import MAX_POINTS
+
 TIERS = ((1.0, 3600.0), (10.0, 86_400.0), (60.0, 604_800.0))
 """The step and the span of each ring, in seconds. A step is never shorter than the interval."""
 
@@ -24,9 +26,6 @@ SHORT_SPAN = 600.0
 
 HIGHEST = ("cpuUsed", "memoryUsedPercent", "recvBytes", "sentBytes")
 """The series whose highest samples are kept: a mean hides a short peak."""
-
-MAX_POINTS = 600
-"""Points of an answer."""
 
 MISSED = 1.5
 """Intervals without a sample after which one was missed."""
@@ -115,34 +114,42 @@ class HistoryRing:
         """The seconds of the past that it holds for sure, and at most."""
         return (self.known - 1.5) * self.every, self.known * self.every
 
-    def answer(self, seconds: float, points: int = MAX_POINTS) -> dict[str, Any]:
+    def answer(
+        self, seconds: float, points: int = MAX_POINTS, until: float | None = None
+    ) -> dict[str, Any]:
         """The last ``seconds`` in at most ``points`` points, see ``History.answer``."""
-        count = min(self.known, max(1, round(seconds / self.every)))
+        ahead = self.due - self.clock if self.coarse else 0.0
+        later = 0
+        """Slots that are newer than what is asked for."""
+        if until is not None and until < self.end:
+            later = ceil((self.end + ahead - until) / self.every)
+        count = max(0, min(self.known - later, max(1, round(seconds / self.every))))
         size = max(1, ceil(count / max(1, points)))
         every = self.every * size
-        ahead = self.due - self.clock if self.coarse else 0.0
         answer: dict[str, Any] = {
             "every": every,
-            "end": self.end + ahead - (size - 1) / 2 * self.every,
+            "end": self.end + ahead - (later + (size - 1) / 2) * self.every,
         }
+        if until is not None:
+            answer["until"] = until
         for name, one in self.series.items():
-            answer[name] = _thin_means(self.last(one.means, count), size)
+            answer[name] = _thin_means(self.last(one.means, count, later), size)
         if every > self._interval:
             for name in HIGHEST:
                 if name in self.series:
-                    highest = self._last_highest(self.series[name], count)
+                    highest = self._last_highest(self.series[name], count, later)
                     answer[f"{name}Max"] = _thin_highest(highest, size)
         return answer
 
-    def last(self, ring: "array[float]", count: int) -> "array[float]":
-        """The newest ``count`` slots, oldest first."""
-        stop = self.newest % self.slots + 1
+    def last(self, ring: "array[float]", count: int, later: int = 0) -> "array[float]":
+        """The newest ``count`` slots but the ``later`` newest ones, oldest first."""
+        stop = (self.newest - later) % self.slots + 1
         return ring[stop - count : stop] if count <= stop else ring[stop - count :] + ring[:stop]
 
-    def _last_highest(self, one: Series, count: int) -> "array[float]":
+    def _last_highest(self, one: Series, count: int, later: int) -> "array[float]":
         if one.highest is not None:
-            return self.last(one.highest, count)
-        means = self.last(one.means, count)  # of one sample each
+            return self.last(one.highest, count, later)
+        means = self.last(one.means, count, later)  # of one sample each
         return array("f", [_NO_HIGHEST if mean != mean else mean for mean in means])
 
     def new_series(self, name: str) -> Series:
@@ -183,7 +190,9 @@ class History:
         for ring in self.rings:
             ring.add(clock, unix, series)
 
-    def answer(self, seconds: float, points: int = MAX_POINTS) -> dict[str, Any]:
+    def answer(
+        self, seconds: float, points: int = MAX_POINTS, until: float | None = None
+    ) -> dict[str, Any]:
         """The last ``seconds`` in at most ``points`` points: the ``history`` object of an answer.
 
         ``{"every": s, "end": unixTime, <series>: [...]}``: point ``i`` of ``n`` covers ``every``
@@ -191,10 +200,15 @@ class History:
         back as any do. With too many slots for the points, ``every`` is a multiple of the slot, and
         a point is the mean of those of its slots that have a value, or ``None``. Where ``every`` is
         longer than the interval, ``<series>Max`` are the highest samples of those in HIGHEST.
+
+        ``until`` asks, in Unix seconds, for those that end at that moment: ``end`` is that of the
+        newest point not after it. The answer repeats it. The lists are empty if all that is known is
+        newer.
         """
-        asked = min(seconds, max(ring.reach()[0] for ring in self.rings))
+        back = 0.0 if until is None else max(0.0, self.rings[0].end - until)
+        asked = min(seconds + back, max(ring.reach()[0] for ring in self.rings))
         enough = (ring for ring in self.rings if ring.reach()[1] >= asked)
-        return next(enough, self.rings[-1]).answer(seconds, points)
+        return next(enough, self.rings[-1]).answer(seconds, points, until)
 
 
 # Rounded to hundredths without round(), which takes most of the time.

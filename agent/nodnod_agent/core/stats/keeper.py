@@ -93,10 +93,15 @@ class Keeper:
             kept.hour.take(past, self._clock.time(), linked=since == kept.linked_at)
             kept.heard_at, kept.linked_at = self._clock.time(), since
 
-    def hour(self, name: str, seconds: float) -> Past | None:
-        """The last ``seconds`` of a node that are kept here; None if there are none."""
+    def hour(self, name: str, seconds: float, ago: float | None = None) -> Past | None:
+        """The last ``seconds`` of a node that are kept here; None if there are none.
+
+        ``ago`` asks for those that end so many seconds ago, or were the last then.
+        """
         kept = self._kept.get(name)
-        return kept.hour.last(seconds) if kept is not None and self._roster.unique(name) else None
+        if kept is None or not self._roster.unique(name):
+            return None
+        return kept.hour.last(seconds, None if ago is None else self._clock.time() - ago)
 
     def keepers(self, name: str) -> list[Member]:
         """The agents that may keep a node, the likeliest first."""

@@ -1,7 +1,7 @@
 """The last hour of another node: a ring of what the node has told, and the form that is checked."""
 
 from itertools import groupby
-from math import nan
+from math import ceil, nan
 from typing import Annotated, Any
 
 import msgspec
@@ -46,6 +46,7 @@ class Past(Struct, frozen=True):
     every: float
     end: float
     series: dict[str, list[float | None]]
+    until: float | None = None
 
     @property
     def points(self) -> int:
@@ -56,7 +57,7 @@ class Past(Struct, frozen=True):
         """Its newest points, for so many seconds; one at least."""
         count = max(1, round(seconds / self.every))
         series = {name: values[-count:] for name, values in self.series.items()}
-        return Past(self.every, self.end, series)
+        return Past(self.every, self.end, series, self.until)
 
     def known_since(self, moment: float) -> int:
         """How many points after ``moment``, in Unix seconds, the best known series has."""
@@ -68,6 +69,8 @@ class Past(Struct, frozen=True):
 
     def fields(self, **more: object) -> dict[str, object]:
         """The history object, with ``more`` fields."""
+        if self.until is not None:
+            more["until"] = self.until
         return {"every": self.every, "end": self.end, **more, **self.series}
 
 
@@ -81,7 +84,11 @@ def decode_past(raw: bytes) -> Past:
         raise WireError("`every` of a history must be seconds, from 0.01 to 3600")
     if not isinstance(end, float) or not 0 <= end <= 2**40:
         raise WireError("`end` of a history must be a time")
-    return Past(every, end, {name: one for name, one in fields.items() if isinstance(one, list)})
+    until = fields.get("until")
+    if until is not None and not isinstance(until, float):
+        raise WireError("`until` of a history must be a time")
+    series = {name: one for name, one in fields.items() if isinstance(one, list)}
+    return Past(every, end, series, until)
 
 
 class KeptHour:
@@ -125,12 +132,19 @@ class KeptHour:
             of_slot = list(places)
             self._add(slot, past, of_slot[0] - new, of_slot[-1] + 1 - new)
 
-    def last(self, seconds: float) -> Past | None:
-        """The last ``seconds`` before its newest point; None where nothing is known."""
-        if not self._series:
+    def last(self, seconds: float, moment: float | None = None) -> Past | None:
+        """The last ``seconds`` before its newest point; None where nothing is known.
+
+        ``moment`` asks, by the clock of this agent, for those that end then.
+        """
+        until, newest = None, self._newest
+        if moment is not None:
+            until = round(self._end + moment - self._heard, 3)
+            newest -= ceil(max(0.0, self._end - until) / EVERY)
+        if not self._series or newest < self._oldest:
             return None
-        count = min(self._newest - self._oldest + 1, max(1, round(seconds / EVERY)))
-        slots = [number % SLOTS for number in range(self._newest - count + 1, self._newest + 1)]
+        count = min(newest - self._oldest + 1, max(1, round(seconds / EVERY)))
+        slots = [number % SLOTS for number in range(newest - count + 1, newest + 1)]
         series = {}
         for name, one in self._series.items():
             series[name] = [_number(one.means[slot]) for slot in slots]
@@ -141,7 +155,7 @@ class KeptHour:
                     None if mean is None else _number(highest[slot])
                     for slot, mean in zip(slots, means, strict=True)
                 ]
-        return Past(EVERY, self._end, series)
+        return Past(EVERY, self._end - (self._newest - newest) * EVERY, series, until)
 
     def _add(self, slot: int, past: Past, start: int, stop: int) -> None:
         """Add the points of a slot, which are counted from the end of their lists.

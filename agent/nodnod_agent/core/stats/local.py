@@ -101,6 +101,15 @@ class LocalNode:
         """Seconds since the newest sample if samples are missing; else 0."""
         return self._clock.time() - self._sampled_at if self._missed > MISSED_INTERVALS else 0.0
 
+    @property
+    def now(self) -> float:
+        """The time by this node's clock, in Unix seconds, as its newest sample tells it."""
+        return self._sample_time + self._clock.time() - self._sampled_at
+
+    def ago(self, question: Question) -> float | None:
+        """How many seconds ago a history is to end; None for one that ends now."""
+        return None if question.until is None else round(max(0.0, self.now - question.until), 3)
+
     def ready(self, question: Question) -> bool:
         """Whether all sections of ``question`` are there; they are sampled from now on."""
         if not question.detail:
@@ -120,7 +129,10 @@ class LocalNode:
                 sections = b",".join(self._section(name, question) for name in question.detail)
                 entry = b'%b,"detail":{%b}}' % (entry[:-1], sections)
             if question.history is not None:
-                history = encode(self.history.answer(question.history))
+                until = question.until
+                if question.ago is not None:
+                    until = round(self.now - question.ago, 3)
+                history = encode(self.history.answer(question.history, until=until))
                 entry = b'%b,"history":%b}' % (entry[:-1], history)
             if not question.plain:
                 entry = fit_node(entry, question.room)
