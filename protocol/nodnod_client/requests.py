@@ -56,8 +56,8 @@ def build_request(
 ) -> Request:
     """Build a request, with the keywords of StatOptions; the agent checks the values.
 
-    Raises ValueError for numbers that JSON does not have (NaN, infinity) and for ``nodes`` in a
-    request to one node.
+    Raises ValueError for numbers that JSON does not have (NaN, infinity), for ``nodes`` in a
+    request to one node, and for ``until`` in a stream, which an older agent would not refuse.
     """
     numbers = {"history": history, "until": until, "deadline": deadline, "every": every}
     for name, seconds in numbers.items():
@@ -66,6 +66,8 @@ def build_request(
             raise ValueError(f"`{name}` must be a number of seconds, got {seconds}")
     if nodes is not None and scope is not RequestType.STAT_ALL:
         raise ValueError("`nodes` is allowed only in a request to the whole cluster")
+    if until is not None and every is not None:
+        raise ValueError("`until` is not allowed in a stream, which goes on from now")
     return Request(
         type=int(scope),
         stat_type=int(stat_type),

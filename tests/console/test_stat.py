@@ -18,6 +18,7 @@ from doubles.command import command, read_until
 from doubles.v1_server import V1Server, node_object
 from doubles.v2_server import V2Server
 from nodnod_agent.console.main import main
+from nodnod_agent.core.encoding import NO_UNTIL
 
 FINE = [node_object("kyle"), node_object("stan")]
 FAILING = [node_object("kyle"), node_object("kenny", error="connection refused")]
@@ -212,6 +213,39 @@ def test_the_past_of_a_dead_node_says_who_has_kept_it_and_when_it_ends(
     assert "The last 5 min until 3 min ago, kept by st" in details
     assert "\x1b" not in details
     assert "50.00" in details or "50.0" in details
+
+
+def test_the_past_that_ended_at_a_moment_says_how_long_ago_that_was(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    moment = time.time() - 86_400
+    past = {"every": 10.0, "end": moment - 5, "until": moment, "cpuUsed": [50.0] * 60}
+    v2.server.nodes = [
+        node_object("kyle") | {"history": past},
+        node_object("kenny") | {"history": past | {"cpuUsed": []}},
+        node_object("stan") | {"history": {"every": 1.0, "end": moment + 86_400, "cpuUsed": [1]}},
+        node_object("eric") | {"history": {"error": "no \x1bknowledge"}},
+    ]
+    flags = ["--history", "600", "--until", "1d"]
+    assert main(["stat", "--server", v2.address, *flags]) == 0
+    assert v2.server.requests[0]["history"] == 600
+    assert v2.server.requests[0]["until"] == pytest.approx(moment, abs=60)
+    _, _, details = capsys.readouterr().out.partition("\n\n")
+    parts = [[line.split() for line in part.splitlines()] for part in details.split("\n\n")]
+    eric, kenny, kyle, stan = parts
+    assert eric[1] == ["No", "history:", "no", "�knowledge"]
+    assert " ".join(kenny[1]) == "No history: nothing so old is known any more."
+    assert kyle[1][:6] == ["10", "min", "until", "1", "d", "ago"]
+    assert kyle[3][0] == "cpuUsed"
+    assert " ".join(stan[1]) == f"No history: {NO_UNTIL}"
+
+
+@pytest.mark.parametrize("flags", [[], ["--history", "60", "--watch", "1"]])
+def test_an_end_without_a_past_or_of_a_watch_is_wrong_usage(
+    flags: list[str], capsys: Capture
+) -> None:
+    assert main(["stat", "--until", "1d", *flags]) == 2
+    assert "--until needs --history" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--detail", "cpu"], ["--history", "60"]])

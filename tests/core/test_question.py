@@ -50,6 +50,66 @@ def test_requests_that_ask_something_else_have_another_question(fields: dict[str
     assert Question.of(Request(type=1, **fields)) != Question.of(Request(type=1))
 
 
+# The end of a history
+
+
+@pytest.mark.parametrize(
+    ("seconds", "until", "rounded"),
+    [
+        (0.5, 1000.9, 1000),
+        (600, 1000.9, 1000),
+        (601, 1001, 1000),
+        (3600, 1001.5, 996),
+        (604_800, 604_800, 600 * 1008),
+        (60, 0, 0),
+    ],
+)
+def test_the_end_is_rounded_down_to_the_distance_of_the_points(
+    seconds: float, until: float, rounded: float
+) -> None:
+    question = Question.of(Request(type=1, history=seconds, until=until))
+    assert question.until == rounded
+    assert until - max(1, seconds / 500) <= rounded <= until
+
+
+def test_those_who_look_at_nearly_the_same_time_ask_the_same() -> None:
+    asked = [Request(type=1, history=3600, until=6000 + more) for more in (0, 0.4, 5.9)]
+    assert len({*map(Question.of, asked)}) == 1
+    assert Question.of(Request(type=1, history=3600, until=6006)) != Question.of(asked[0])
+    assert Question.of(Request(type=1, history=3600)) != Question.of(asked[0])
+
+
+@pytest.mark.parametrize("kind", [0, 1, None])
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({}, "`until` needs `history`, whose end it is"),
+        ({"history": 60.0, "every": 1.0}, "`until` needs a request without `every`"),
+    ],
+)
+def test_an_end_of_no_history_or_of_a_stream_is_refused(
+    kind: int | None, fields: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(RequestError, match=fault) as caught:
+        Question.of(Request(type=kind, until=5.0, id="q", **fields))
+    assert (caught.value.code, caught.value.id) == ("bad_request", "q")
+
+
+def test_an_end_has_no_effect_on_another_type() -> None:
+    assert Question.of(Request(type=5, until=5.0)).until is None
+
+
+def test_a_peer_is_told_how_long_ago_the_end_is_for_its_clock_may_differ() -> None:
+    request = json.loads(Question(history=60.0, until=1000.0).to_peer(1, 1.5, 86_400.5))
+    assert request == {"type": 0, "id": 1, "history": 60.0, "ago": 86_400.5, "timeout": 1.5}
+
+
+def test_how_long_ago_is_for_questions_to_one_agent_about_its_past() -> None:
+    assert Question.of(Request(history=60, ago=5.0)).ago == 5
+    assert Question.of(Request(type=1, history=60, ago=5.0)).ago is None
+    assert Question.of(Request(ago=5.0)) == Question.of(Request())
+
+
 def test_what_processes_must_match_is_part_of_the_question() -> None:
     asked = [Request(type=1, detail=["processes"], match=match) for match in (None, "a*", "b*")]
     assert len({*map(Question.of, asked)}) == 3

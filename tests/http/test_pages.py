@@ -184,7 +184,14 @@ def test_the_past_is_requested_in_seconds_and_has_no_effect_on_metrics(browser: 
 
     assert nodes["own"]["history"]["every"] == 1.0
     assert "history" in browser.read("/stat/all?history=60")["nodes"]["own"]
-    assert b"history" not in browser.get("/metrics/cluster?history=60").body
+    assert b"history" not in browser.get("/metrics/cluster?history=60&until=5").body
+
+
+@pytest.mark.parametrize("path", ["/stat", "/stat/all"])
+def test_the_past_may_end_at_a_moment(browser: Browser, path: str) -> None:
+    past = browser.read(f"{path}?history=60&until=1000.5")["nodes"]["own"]["history"]
+
+    assert past["until"] == 1000
 
 
 @pytest.mark.parametrize("query", ["nodes=own", "nodes=o*", "nodes=own,o%3Fn", "nodes=%6Fwn"])
@@ -222,6 +229,10 @@ BAD = [
     ("timeout=1&timeout=99", "bad_request", "`timeout` must be between 0.05 and 30, got 99"),
     ("history=604801", "bad_request", "`history` must be seconds, above 0 and at most 604800"),
     ("history=x", "bad_request", "`history` must be seconds, above 0 and at most 604800"),
+    ("history=60&until=-1", "bad_request", "`until` must be Unix seconds, 0 or later, got -1"),
+    ("history=60&until=nan", "bad_request", '`until` must be Unix seconds, 0 or later, got "nan"'),
+    ("history=60&until=x", "bad_request", '`until` must be Unix seconds, 0 or later, got "x"'),
+    ("until=5", "bad_request", "`until` needs `history`, whose end it is"),
     ("detail=colour", "unknown_section", "`detail` must name sections (containers, cpu,"),
     ("detail=" + "cpu," * 65, "bad_request", "`detail` must be a list of at most 64"),
     ("match=" + "x" * 129, "bad_request", "`match` must be a name or pattern of 1 to 128"),

@@ -120,6 +120,14 @@ RIGHT = {
     "a pattern": (answer(node("kenny"), node("kyle")), {"type": 1, "nodes": ["k*"]}),
     "an unknown name": (answer(node("nobody", error="unknown node")), NOBODY),
     "history": (answer(node("kenny", history=HISTORY)), PAST),
+    "history before all": (
+        answer(node("kenny", history=HISTORY | {"until": 0, "cpuUsed": []})),
+        PAST | {"until": 0},
+    ),
+    "history that ends later": (
+        answer(node("kenny", history=HISTORY | {"until": 1e10})),
+        PAST | {"until": 1e10},
+    ),
     "passed by": (PASSED_BY, ALL | {"timeout": 0.25}),
     "members": (members(*NAMES), MEMBERS),
     "an unknown type": (refusal("unknown_type"), UNKNOWN),
@@ -155,6 +163,16 @@ WRONG = {
     "an unknown name left out": (answer(), NOBODY, "nobody was asked for and is not in it"),
     "an unknown name with numbers": (answer(node("nobody")), NOBODY, "no node is called nobody"),
     "another's history": (KYLES_HISTORY, PAST, "the interval 3.0 of another"),
+    "history of another moment": (
+        answer(node("kenny", history=HISTORY)),
+        PAST | {"until": 0},
+        "ends at another moment",
+    ),
+    "history from before its time": (
+        answer(node("kenny", history=HISTORY | {"until": 0, "cpuUsed": [1.0]})),
+        PAST | {"until": 0},
+        "begins before its time",
+    ),
     "history that was not asked for": (
         answer(node("kenny", history=HISTORY)),
         KENNY,

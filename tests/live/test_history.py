@@ -36,9 +36,9 @@ def kenny(cartman: Agent, shared_agents: Agents) -> Agent:
     return shared_agents.started[1]
 
 
-async def histories(agent: Agent, seconds: float = 600) -> dict[str, Any]:
+async def histories(agent: Agent, seconds: float = 600, **fields: Any) -> dict[str, Any]:
     """The history of every node that has one."""
-    answer = await ask(agent, {"type": 1, "history": seconds})
+    answer = await ask(agent, {"type": 1, "history": seconds, **fields})
     nodes = answer["nodes"]
     return {name: node["history"] for name, node in nodes.items() if "history" in node}
 
@@ -64,6 +64,21 @@ async def test_every_node_has_a_history_from_before_the_request(cartman: Agent) 
         assert len(lengths) == 1
         assert all(value is None or 0 <= value <= 100 for value in past["cpuUsed"])
         assert past["memoryUsedPercent"][-1] > 0
+
+
+async def test_every_node_has_the_history_that_ended_at_a_moment(cartman: Agent) -> None:
+    await points(cartman, 6)
+    moment = (await histories(cartman))["cartman"]["end"] - 2
+
+    then = await histories(cartman, until=moment)
+
+    assert then["cartman"]["until"] == moment // 1
+    assert then.keys() == set(NAMES)
+    for past in then.values():
+        assert past["until"] == pytest.approx(moment, abs=1.2)
+        assert past["until"] - 2 * INTERVAL < past["end"] <= past["until"]
+        assert len(past["cpuUsed"]) >= 1
+    assert [past["cpuUsed"] for past in (await histories(cartman, until=1)).values()] == [[], []]
 
 
 async def test_a_time_in_which_an_agent_was_frozen_is_one_hole_and_its_rates_are_right(

@@ -49,7 +49,7 @@ async def test_a_version_1_agent_gets_only_the_type(v1: V1Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [{"nodes": "a"}, {"detail": ["cpu"]}, {"history": 60}, {"match": "x"}]
+    "wish", [{"nodes": "a"}, {"detail": ["cpu"]}, {"history": 60}, {"match": "x"}, {"until": 5}]
 )
 async def test_fields_that_version_1_ignores_are_refused(
     v1: V1Server, wish: dict[str, Any]
@@ -77,7 +77,13 @@ async def test_a_request_that_is_too_large_for_the_agent_is_not_sent(v2: V2Serve
 async def test_a_version_2_agent_gets_an_id_and_all_fields(v2: V2Server) -> None:
     async with Client(v2.address) as client:
         await client.stat_all(
-            nodes="db-*", detail=("cpu",), history=60, deadline=1.5, stat_type=2, match="x*"
+            nodes="db-*",
+            detail=("cpu",),
+            history=60,
+            until=1.7e9,
+            deadline=1.5,
+            stat_type=2,
+            match="x*",
         )
     (request,) = v2.requests
     assert isinstance(request.pop("id"), int)
@@ -87,6 +93,7 @@ async def test_a_version_2_agent_gets_an_id_and_all_fields(v2: V2Server) -> None
         "nodes": ["db-*"],
         "detail": ["cpu"],
         "history": 60,
+        "until": 1.7e9,
         "timeout": 1.5,
         "match": "x*",
     }
@@ -127,7 +134,7 @@ async def test_many_coroutines_share_one_client(server: V1Server) -> None:
         assert [len(answer.nodes) for answer in answers] == [2 if i % 3 else 1 for i in range(200)]
 
 
-@pytest.mark.parametrize("field", ["history", "deadline", "every"])
+@pytest.mark.parametrize("field", ["history", "until", "deadline", "every"])
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
 def test_numbers_that_json_does_not_have_are_refused(field: str, seconds: float) -> None:
     with pytest.raises(ValueError, match=f"`{field}`"):
@@ -137,6 +144,11 @@ def test_numbers_that_json_does_not_have_are_refused(field: str, seconds: float)
 def test_nodes_are_refused_in_a_request_to_one_node() -> None:
     with pytest.raises(ValueError, match="`nodes`"):
         Client().stream(all=False, nodes="kyle")
+
+
+def test_an_end_of_the_past_is_refused_in_a_stream() -> None:
+    with pytest.raises(ValueError, match="`until`"):
+        Client().stream(history=60, until=1.7e9)
 
 
 # Requests without an answer

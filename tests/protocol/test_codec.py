@@ -24,7 +24,10 @@ from nodnod_client.messages import Request
 from strategies import documents, examples, json_values
 
 fields = st.sampled_from(
-    ["type", "statType", "id", "detail", "history", "nodes", "timeout", "every", "match"]
+    (
+        *("type", "statType", "id", "detail", "history", "until", "nodes", "timeout", "every"),
+        *("match", "ago"),
+    )
 )
 requests = st.dictionaries(fields | st.text(max_size=5), json_values, max_size=6)
 
@@ -101,6 +104,8 @@ def test_any_bytes_are_an_answer_or_a_wire_error(data: bytes, stat_type: int) ->
         (b'{"timeout":-1}', "`timeout` must be between 0.05 and 30, got -1"),
         (b'{"timeout":0.049}', "`timeout` must be between 0.05 and 30, got 0.049"),
         (b'{"timeout":1e999}', "`timeout` must be between 0.05 and 30, got one out of range"),
+        (b'{"until":-1}', "`until` must be Unix seconds, 0 or later, got -1"),
+        (b'{"until":1e999}', "`until` must be Unix seconds, 0 or later, got one out of range"),
         (b'{"type":"1"}', '`type` must be an integer, got "1"'),
         (b'{"statType":9}', "`statType` must be 0, 1, 2 or 3, got 9"),
         (b'{"every":3601}', "`every` must be between 0.25 and 3600, got 3601"),
@@ -136,6 +141,10 @@ def test_an_error_names_the_field_and_what_was_expected(data: bytes, message: st
         {"every": 0.25},
         {"every": 3600},
         {"history": 604_800},
+        {"until": 0},
+        {"until": 2**53 - 1},
+        {"until": 1_700_000_000.25},
+        {"ago": 0},
         {"unknown": {"deep": [1]}},
         {},
         {"type": None, "id": None, "timeout": None, "nodes": None, "every": None},
@@ -164,6 +173,13 @@ def test_values_at_their_limits_are_accepted(document: dict[str, Any]) -> None:
         {"history": 0},
         {"history": -1},
         {"history": 604_801},
+        {"until": -1},
+        {"until": 2**53},
+        {"until": "1700000000"},
+        {"until": True},
+        {"until": [1]},
+        {"ago": -0.1},
+        {"ago": "1"},
         {"statType": 4},
         {"type": 1.0},
         {"type": [1]},

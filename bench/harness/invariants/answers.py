@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from bench.harness.invariants.form import FIELDS, Violations, check_form
 from bench.harness.invariants.ground_truth import GRACE, Fault, GroundTruth, KnownNode
+from bench.harness.invariants.requests import BEFORE_ALL
 from nodnod_agent.core.requests.pacing import TOO_MANY
 
 DEFAULT_TIMEOUT = 2.0
@@ -233,6 +234,11 @@ class Judge:
             hurried = time_allowed(asked.request) < self.truth.slack or self._crowded(asked)
             if asked.agent is not owner or not hurried:
                 yield f"{owner.name} has no history, which was asked for"
+        elif ("until" in history) != ("until" in asked.request):
+            yield f"the history of {owner.name} ends at another moment: {history}"
+        elif asked.request.get("until") == BEFORE_ALL:
+            if any(isinstance(one, list) and one for one in history.values()):
+                yield f"the history of {owner.name} begins before its time: {history}"
         elif history["every"] != owner.every:
             yield f"the history of {owner.name} has the interval {history['every']} of another"
 

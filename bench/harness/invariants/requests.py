@@ -7,6 +7,9 @@ from typing import Any
 MAX_IN_FLIGHT = 40
 """Fewer than an agent reads ahead, so that a deadline begins when the request is sent."""
 
+BEFORE_ALL, AFTER_ALL = 0, 10**10
+"""Unix seconds at which a history may be asked to end: before its beginning, and in the future."""
+
 
 def random_request(
     rng: Random, names: Sequence[str], timeouts: Sequence[float | None]
@@ -24,4 +27,6 @@ def random_request(
         request["nodes"] = rng.choice(([name], [name], [name, "nobody"], [name, f"{name[0]}*"]))
     if rng.random() < 0.2:
         request["history"] = 5
+        if rng.random() < 0.5:
+            request["until"] = rng.choice((BEFORE_ALL, AFTER_ALL))
     return request

@@ -28,6 +28,8 @@ requests = st.fixed_dictionaries(
         "nodes": st.lists(st.sampled_from(["own", "kyle", "stan", "k*", "[", "?"]), max_size=3),
         "timeout": st.sampled_from([0.05, 1, 30]),
         "every": st.sampled_from([0.25, 1, 3600]),
+        "until": st.sampled_from([0, 1_700_000_000.5, 4e9]),
+        "ago": st.sampled_from([0, 60.5, 1e9]),
         "since": st.sampled_from([0, 1e9, 4e9]),
         "silence": st.fixed_dictionaries(
             {},

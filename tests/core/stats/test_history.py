@@ -187,6 +187,10 @@ def sampled(seconds: int, interval: int = 1) -> History:
     return history
 
 
+DAYS_END = 200_001
+DAYS = sampled(DAYS_END, 1)
+
+
 @pytest.mark.parametrize(
     ("age", "seconds", "every"),
     [
@@ -264,6 +268,81 @@ def test_in_every_step_a_night_is_a_hole_and_a_clock_that_was_set_is_none() -> N
     assert history.answer(60)["end"] == WALL + night.stop + 7199 + 5000
 
 
+# A past that ends at a moment
+
+
+def test_a_past_that_ends_at_a_moment_has_the_points_before_it_and_repeats_it() -> None:
+    history = filled(1.0, *range(1, 101))
+    assert history.answer(3, until=WALL + 50.5) == {
+        "every": 1.0,
+        "end": WALL + 50,
+        "until": WALL + 50.5,
+        "cpuUsed": [48, 49, 50],
+    }
+    assert history.answer(600, until=WALL + 3)["cpuUsed"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("later", [0.0, 0.5, 1e6])
+def test_a_moment_after_the_newest_sample_means_the_newest(later: float) -> None:
+    history = sampled(7199)
+    for seconds in (60, 3600, 7200):
+        newest, moment = history.answer(seconds), WALL + 7199 + later
+        assert history.answer(seconds, until=moment) == newest | {"until": moment}
+
+
+@pytest.mark.parametrize("until", [0.0, WALL, WALL + 0.9])
+def test_before_all_that_is_known_the_series_are_empty(until: float) -> None:
+    for ring in sampled(7200).rings[:1]:
+        answer = ring.answer(60, until=WALL + 3600)
+        assert answer["cpuUsed"] == []
+    answer = sampled(100).answer(60, until=until)
+    assert answer["cpuUsed"] == []
+    assert answer["end"] <= until
+    assert answer["every"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ago", "seconds", "every"),
+    [
+        (0, 600, 1),
+        (1800, 600, 1),
+        (1800, 1800, 3),
+        (3600, 600, 10),
+        (40_000, 600, 10),
+        (80_000, 6000, 10),
+        (85_000, 6000, 60),
+        (90_000, 600, 60),
+        (90_000, 86_400, 180),
+    ],
+)
+def test_the_steps_are_the_finest_that_reach_back_so_far(
+    ago: int, seconds: float, every: float
+) -> None:
+    answer = DAYS.answer(seconds, until=WALL + DAYS_END - ago)
+    assert answer["every"] == every
+    assert WALL + DAYS_END - ago - 2 * every < answer["end"] <= WALL + DAYS_END - ago
+    assert len(answer["cpuUsed"]) == pytest.approx(seconds / every, abs=1)
+    assert None not in answer["cpuUsed"]
+
+
+def test_a_point_of_the_past_is_as_it_was_when_it_was_new() -> None:
+    history = History(1.0)
+    for clock in range(1, 5001):
+        history.add(clock, WALL + clock, {"cpuUsed": float(clock % 97)})
+        if clock == 4001:
+            then = history.rings[1].answer(600)
+    now = history.rings[1].answer(600, until=then["end"])
+    assert now["end"] == then["end"]
+    assert now["cpuUsed"][:-1] == then["cpuUsed"][:-1], "the newest had not all its samples"
+
+
+def test_after_the_clock_was_set_the_past_is_dated_and_found_by_the_new_time() -> None:
+    history = HistoryRing(1.0, 3600)
+    for clock in range(1, 101):
+        history.add(clock, WALL + clock + (3600 if clock > 90 else 0), {"cpuUsed": clock})
+    assert history.answer(2, until=WALL + 3600 + 50)["cpuUsed"] == [49, 50]
+
+
 RUNS = st.lists(
     st.tuples(st.integers(1, 40), st.sampled_from([2, 9, 14, 31, 59, 200, 3600, 90_000, 700_000])),
     min_size=1,
@@ -272,9 +351,12 @@ RUNS = st.lists(
 """So many samples, one a second, and the seconds until the next run."""
 
 
-@given(RUNS, st.sampled_from([30, 3600, 86_400, 604_800]), st.integers(1, 700), st.data())
+SECONDS = st.sampled_from([30, 3600, 86_400, 604_800])
+
+
+@given(RUNS, SECONDS, st.integers(1, 700), st.none() | st.integers(-5, 700_000), st.data())
 def test_every_ring_is_what_a_list_of_all_samples_gives(
-    runs: list[tuple[int, int]], seconds: int, points: int, data: st.DataObject
+    runs: list[tuple[int, int]], seconds: int, points: int, ago: int | None, data: st.DataObject
 ) -> None:
     history, clock, samples = History(1.0), 1000, []
     values = data.draw(st.lists(st.integers(0, 100), min_size=320, max_size=320))
@@ -285,28 +367,40 @@ def test_every_ring_is_what_a_list_of_all_samples_gives(
         clock += pause - 1
     for at, value in samples:
         history.add(at, WALL + at, {"cpuUsed": value})
+    until = None if ago is None else WALL + samples[-1][0] - ago
     for ring in history.rings:
-        assert ring.answer(seconds, points) == modelled(ring, samples, seconds, points)
+        assert ring.answer(seconds, points, until) == modelled(
+            ring, samples, seconds, points, until
+        )
 
 
 def modelled(
-    ring: HistoryRing, samples: list[tuple[int, int]], seconds: int, points: int
+    ring: HistoryRing,
+    samples: list[tuple[int, int]],
+    seconds: int,
+    points: int,
+    until: float | None,
 ) -> dict[str, Any]:
     """The answer of a ring, from all samples that it ever got."""
     slots: dict[int, list[int]] = {}
     for clock, value in samples:
         slots.setdefault(int((clock - samples[0][0]) / ring.every + 0.5), []).append(value)
     newest, last = max(slots), samples[-1][0]
-    count = min(newest + 1, ring.slots, max(1, round(seconds / ring.every)))
-    size = ceil(count / points)
+    oldest = max(0, newest + 1 - ring.slots)
+    middle = WALL + (samples[0][0] + newest * ring.every if ring.every > 1 else last)
+    if until is not None and until < WALL + last:
+        while middle > until:
+            newest, middle = newest - 1, middle - ring.every
+    first = max(oldest, newest + 1 - max(1, round(seconds / ring.every)))
+    size = max(1, ceil((newest + 1 - first) / points))
     groups: list[list[list[int]]] = []
-    for stop in range(newest + 1, newest + 1 - count, -size):
-        numbers = range(max(stop - size, newest + 1 - count), stop)
+    for stop in range(newest + 1, first, -size):
+        numbers = range(max(stop - size, first), stop)
         groups.insert(0, [slots[number] for number in numbers if number in slots])
-    middle = samples[0][0] + newest * ring.every if ring.every > 1 else last
     answer: dict[str, Any] = {
         "every": ring.every * size,
-        "end": pytest.approx(WALL + middle - (size - 1) / 2 * ring.every),
+        "end": pytest.approx(middle - (size - 1) / 2 * ring.every),
+        **({} if until is None else {"until": until}),
         "cpuUsed": [
             pytest.approx(mean([mean(slot) for slot in group]), abs=0.011) if group else None
             for group in groups

@@ -90,6 +90,33 @@ def test_only_the_seconds_asked_for_before_the_end_are_answered(told: Told) -> N
     assert last.end == WALL + 600
 
 
+@pytest.mark.parametrize("skew", [0.0, -86_400.0])
+def test_what_ends_at_a_moment_is_found_by_the_clock_here_and_dated_by_that_of_the_node(
+    told: Told, skew: float
+) -> None:
+    told.skew = skew
+    told.run(20, 600)
+    last = told.hour.last(60, 305)
+    assert last is not None
+    assert last.series["cpuUsed"] == told.points[-36:-30]
+    assert last.end == WALL + 300 + skew
+    assert last.until == WALL + 305 + skew
+    assert last.fields()["until"] == last.until
+    newest = told.hour.last(60, 700)
+    assert newest is not None
+    assert newest.series["cpuUsed"] == told.points[-6:]
+    assert (newest.end, newest.until) == (WALL + 600 + skew, WALL + 700 + skew)
+
+
+def test_before_all_that_is_kept_there_is_nothing(told: Told) -> None:
+    told.run(20, 8000)
+    assert told.hour.last(60, 8000 - 3700) is None
+    assert told.hour.last(60, -1e9) is None
+    oldest = told.hour.last(600, 8000 - 3580)
+    assert oldest is not None
+    assert 1 <= oldest.points <= 3
+
+
 def test_a_time_out_of_reach_is_a_hole(told: Told) -> None:
     told.run(20, 100)
     told.tell(200, linked=False)
@@ -218,6 +245,9 @@ def test_a_history_object_is_decoded_whatever_else_it_has() -> None:
         {"every": [1.0]},
         {"end": -1},
         {"end": 1e300},
+        {"until": "1"},
+        {"until": [1.0]},
+        {"until": True},
         {"end": None},
         {"cpuUsed": ["1"]},
         {"cpuUsed": [True]},
