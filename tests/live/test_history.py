@@ -67,7 +67,7 @@ async def test_every_node_has_a_history_from_before_the_request(cartman: Agent) 
 
 
 async def test_every_node_has_the_history_that_ended_at_a_moment(cartman: Agent) -> None:
-    await points(cartman, 6)
+    await points(cartman, 10)
     moment = (await histories(cartman))["cartman"]["end"] - 2
 
     then = await histories(cartman, until=moment)

@@ -230,8 +230,10 @@ class Judge:
             return  # an agent of version 1 has none
         history = node.get("history")
         if history is None:
-            # The own history is computed after other work, which may take until the deadline.
-            hurried = time_allowed(asked.request) < self.truth.slack or self._crowded(asked)
+            # The own history is computed after other work, which may take until the deadline. All that
+            # came during a pause is asked at once.
+            hurried = time_allowed(asked.request) < self.truth.slack
+            hurried = hurried or self._crowded(asked) or self._paused(asked)
             if asked.agent is not owner or not hurried:
                 yield f"{owner.name} has no history, which was asked for"
         elif ("until" in history) != ("until" in asked.request):
@@ -248,13 +250,16 @@ class Judge:
             return self._crowded(asked)
         allowed = time_allowed(asked.request)
         enough = self.truth.short + (HISTORY_WAIT if self._crowded(asked) else 0.0)
-        since = asked.since - GRACE - self.truth.slack
         if error != f"no answer within {allowed:g} s" or not (
-            allowed < enough or self.truth.paused(asked.agent, since, asked.until)
+            allowed < enough or self._paused(asked)
         ):
             return False
         self.passed_by += 1
         return True
+
+    def _paused(self, asked: Asked) -> bool:
+        since = asked.since - GRACE - self.truth.slack
+        return self.truth.paused(asked.agent, since, asked.until)
 
     def _crowded(self, asked: Asked) -> bool:
         return "history" in asked.request and self.truth.crowded(
