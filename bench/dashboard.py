@@ -1,11 +1,14 @@
 """Script, style and layout time that the dashboard takes for each tick of a simulated cluster.
 
-    python bench/dashboard.py [--nodes 200] [--ticks 30] [--view cards|rows|node]
-                              [--alerts 0]
+    python bench/dashboard.py [--nodes 200] [--ticks 30] [--view cards|rows|heat|node]
+                              [--alerts 0] [--against DIR]
 
 Needs Chromium and the Python package playwright. Each tick is sent alone and its repaint waited
-for, so the figures are of one tick each, on a screen of 1920 by 1080. The limit for the script of a
-tick is 50 ms.
+for, so the figures are of one tick each, on a screen of 1920 by 1080; the clock of the page goes on
+by a second with each. The limit for the script of a tick is 50 ms.
+
+`--against` measures another build too, a checkout or its directory of the page, in turns with this
+one: this, that, this, that.
 """
 
 import sys
@@ -15,11 +18,19 @@ sys.path[:1] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../tests"]  # concurrent.py
 import argparse
 import asyncio
 import statistics
+from pathlib import Path
 from typing import Any
 
 from bench.harness.options import flag, positive
 from bench.harness.report import print_table
-from browser.chromium import ARGUMENTS, Page, async_playwright, find_chromium, what_is_missing
+from browser.chromium import (
+    ARGUMENTS,
+    Browser,
+    Page,
+    async_playwright,
+    find_chromium,
+    what_is_missing,
+)
 from browser.simulated import SimulatedCluster
 
 PARTS = {
@@ -32,6 +43,17 @@ PARTS = {
 
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 WARM = 5
+VIEWS = {"cards": "Cards", "rows": "Rows", "heat": "Heat map", "node": ""}
+"""View -> the button that shows it."""
+
+CLOCK = """
+window.ahead = 0;
+const real = Date.now.bind(Date);
+Date.now = () => real() + 1000 * window.ahead;
+"""
+
+TURNS = 2
+"""Of each build, where there are two."""
 
 
 async def main() -> None:
@@ -39,42 +61,76 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flag(parser, "nodes", positive, 200, "nodes of the simulated cluster")
     flag(parser, "ticks", positive, 30, "ticks to measure")
-    flag(parser, "view", str, "rows", "page to measure", choices=("cards", "rows", "node"))
+    flag(parser, "view", str, "rows", "page to measure", choices=tuple(VIEWS))
     flag(parser, "alerts", int, 0, "alerts that fire, spread over the nodes; their panel is open")
+    flag(parser, "against", Path, None, "another build: its checkout or directory of the page")
     options = parser.parse_args()
     missing = what_is_missing()
     if missing:
         sys.exit(f"this benchmark {missing}")
-    names = [f"node-{number:03d}" for number in range(options.nodes)]
-    async with SimulatedCluster(names, by_hand=True) as cluster, async_playwright() as playwright:
-        for number in range(options.alerts):
-            cluster.alert(names[number % len(names)], f"rule-{number // len(names)}")
+    builds = {"this build": None}
+    if options.against is not None:
+        builds["the other"] = page_in(options.against)
+    taken: dict[str, dict[str, list[float]]] = {name: {} for name in builds}
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
-        hash_ = f"#/node/{names[1]}" if options.view == "node" else ""
-        await page.goto(cluster.url + hash_)
-        if options.view != "node":
-            await page.get_by_role("button", name=options.view.capitalize()).click()
-            await page.locator("[data-node]").nth(options.nodes - 1).wait_for()
-        if options.alerts:
-            await page.locator("#bell").click()
-        taken = await measure(page, cluster, options.ticks)
+        for _ in range(TURNS if len(builds) > 1 else 1):
+            for name, directory in builds.items():
+                for part, numbers in (await measure(browser, options, directory)).items():
+                    taken[name].setdefault(part, []).extend(numbers)
         await browser.close()
     what = f"{options.nodes} nodes as {options.view}, {options.alerts} alerts"
-    print(f"{what}, {options.ticks} ticks; milliseconds per tick")
+    print(f"{what}, {len(taken['this build']['all'])} ticks; milliseconds per tick, heap in MB")
     rows = [
-        [part, f"{statistics.median(times):.1f}", f"{max(times):.1f}"]
-        for part, times in taken.items()
+        [name, part, f"{statistics.median(numbers):.1f}", f"{max(numbers):.1f}"]
+        for name, parts in taken.items()
+        for part, numbers in parts.items()
     ]
-    print_table(["", "median", "max"], rows)
+    print_table(["", "", "median", "max"], rows)
 
 
-async def measure(page: Page, cluster: SimulatedCluster, ticks: int) -> dict[str, list[float]]:
-    """Milliseconds of each tick, by part."""
+def page_in(directory: Path) -> Path:
+    """The directory of the page in a checkout, or this one itself."""
+    inside = directory / "agent" / "nodnod_agent" / "dashboard"
+    found = inside if inside.is_dir() else directory
+    if not (found / "app.js").is_file():
+        sys.exit(f"{directory} is neither a checkout nor the directory of a page")
+    return found
+
+
+async def measure(
+    browser: Browser, options: argparse.Namespace, directory: Path | None
+) -> dict[str, list[float]]:
+    """Milliseconds of each tick, by part; the heap in MB before the first and after the last one."""
+    names = [f"node-{number:03d}" for number in range(options.nodes)]
+    async with SimulatedCluster(names, by_hand=True) as cluster:
+        cluster.dashboard = directory or cluster.dashboard
+        for number in range(options.alerts):
+            cluster.alert(names[number % len(names)], f"rule-{number // len(names)}")
+        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        await page.add_init_script(CLOCK)
+        await page.goto(cluster.url + (f"#/node/{names[1]}" if options.view == "node" else ""))
+        if options.view != "node":
+            await page.get_by_role("button", name=VIEWS[options.view], exact=True).click()
+            await page.locator("[data-node]").nth(options.nodes - 1).wait_for(state="attached")
+        if options.alerts:
+            await page.locator("#bell").click()
+        taken = await measure_ticks(page, cluster, options.ticks)
+        await page.context.close()
+    return taken
+
+
+async def measure_ticks(
+    page: Page, cluster: SimulatedCluster, ticks: int
+) -> dict[str, list[float]]:
+    """As ``measure``, of a page that is open."""
     session = await page.context.new_cdp_session(page)
     await session.send("Performance.enable")
     taken: dict[str, list[float]] = {part: [] for part in PARTS}
     for tick in range(WARM + ticks):
+        if tick == WARM:
+            heap = [await heap_of(session)]
+        await page.evaluate("() => { window.ahead += 1; }")
         before = await metrics(session)
         await cluster.tick()
         await page.evaluate(PAINTED)
@@ -82,7 +138,13 @@ async def measure(page: Page, cluster: SimulatedCluster, ticks: int) -> dict[str
         if tick >= WARM:
             for part, name in PARTS.items():
                 taken[part].append(1000 * (after[name] - before[name]))
-    return taken
+    return taken | {"heap": [*heap, await heap_of(session)]}
+
+
+async def heap_of(session: Any) -> float:
+    """What lives on the heap of the page, in MB."""
+    await session.send("HeapProfiler.collectGarbage")
+    return (await metrics(session))["JSHeapUsedSize"] / 1e6
 
 
 async def metrics(session: Any) -> dict[str, float]:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
@@ -23,7 +24,8 @@ class SimulatedCluster(V2Server):
     """An agent that answers for simulated ``nodes``, and lists the names in ``left`` as members.
 
     Streams tick every second, or (``by_hand``) when ``tick`` is called. A client must offer
-    ``token``, if it is not empty. Nothing is sent while ``frozen`` is set.
+    ``token``, if it is not empty. Nothing is sent while ``frozen`` is set. ``dashboard`` is where the
+    files of the page are, if not in this checkout's.
     """
 
     nodes: dict[str, SimulatedNode]  # type: ignore[assignment]
@@ -40,6 +42,7 @@ class SimulatedCluster(V2Server):
         self.operates = True
         """Whether the client may silence."""
         self.frozen = False
+        self.dashboard: Traversable = files("nodnod_agent").joinpath("dashboard")
 
     @property
     def url(self) -> str:
@@ -151,7 +154,7 @@ class SimulatedCluster(V2Server):
             return page(200, "application/json", body) if admitted else page(401, "text/plain", b"")
         name = path.removeprefix("/") or "index.html"
         kind = TYPES.get(name.rpartition(".")[2])
-        file = files("nodnod_agent").joinpath("dashboard", name)
+        file = self.dashboard.joinpath(name)
         if kind is None or not file.is_file():
             return page(404, "text/plain", b"no such page\n")
         return page(200, f"{kind}; charset=utf-8", file.read_bytes())
