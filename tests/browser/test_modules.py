@@ -181,3 +181,57 @@ async def test_a_page_that_knows_the_members_tries_these_urls_in_order(
         {body}
         return e.candidates().map(({{ url }}) => url);"""
     assert await run(blank, "endpoints", program) == urls
+
+
+FILTERS = {
+    "": ["db-1", "db-2", "web-1"],
+    "DB-": ["db-1", "db-2"],
+    "db-*": ["db-1", "db-2"],
+    "b-1": ["db-1", "web-1"],
+    "b-?": [],
+    "*b-[!2-9]": ["db-1", "web-1"],
+    "db-[z-a]": [],
+    "db-[": [],
+    "web, db-2": ["db-2", "web-1"],
+    "tag:role": ["db-1", "db-2"],
+    "tag:role=d*": ["db-1", "db-2"],
+    "tag:role=d tag:site=a.b": ["db-2"],
+    "tag:site=a*z": [],
+    "tag:site=[]a]+b": ["db-1"],
+}
+
+
+@pytest.mark.parametrize(("text", "names"), FILTERS.items())
+async def test_a_filter_has_parts_of_names_and_patterns(
+    blank: Page, text: str, names: list[str]
+) -> None:
+    program = f"""const nodes = [
+            {{ name: "db-1", tags: ["role=db", "site=a+b"] }},
+            {{ name: "db-2", tags: ["role=db", "site=a.b"] }},
+            {{ name: "web-1", tags: [] }},
+        ];
+        return nodes.filter(m.filterOf({json.dumps(text)})).map(({{ name }}) => name);"""
+    assert await run(blank, "filter", program) == names
+
+
+BEGINNINGS = {
+    "the common beginning ends at a separator": (
+        ["frontend-prod-01.example", "frontend-prod-02.example"],
+        [14, 14],
+    ),
+    "what another name has alone does not matter": (
+        ["frontend-prod-01", "backend-prod-00001"],
+        [0, 0],
+    ),
+    "short names are shown as they are": (["node-1", "node-2"], [0, 0]),
+    "one name may begin another": (["/var/lib/docker/a", "/var/lib/docker"], [9, 0]),
+}
+
+
+@pytest.mark.parametrize(("names", "at"), BEGINNINGS.values(), ids=BEGINNINGS)
+async def test_names_with_a_common_beginning_are_cut_in_the_middle(
+    blank: Page, names: list[str], at: list[int]
+) -> None:
+    program = f"const names = {json.dumps(names)}; const all = m.beginnings(names);"
+    found = await run(blank, "elide", f"{program} return names.map((name) => all.get(name));")
+    assert found == at

@@ -1,5 +1,6 @@
 // The order of the nodes in the overview: sorting and filtering.
 
+import { filterOf } from "./filter.js";
 import { STATES } from "./state.js";
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -7,8 +8,8 @@ const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 const share = (node, field) => (node.fresh ? node.stats[field] : -1);
 const flow = ({ traffic }) => (traffic.recv === null ? -1 : traffic.recv + traffic.sent);
 
-/** By state, and within a state by the worst alert. */
-const urgency = (node, alerts) => STATES[node.state].rank + alerts.rankOf(node.name) / 3;
+/** By the worst alert; the state goes before any order. */
+const urgency = (node, alerts) => alerts.rankOf(node.name);
 
 /** Sort key -> its label, and its value for a node; the smallest value comes first. */
 export const SORTS = {
@@ -20,33 +21,20 @@ export const SORTS = {
   network: { word: "Network", of: (node) => -flow(node) },
 };
 
-/** The nodes that match the filters, sorted; ties are sorted by name. */
+/**
+ * The nodes that match the filters, sorted. Those in trouble come first whatever the order, the worst
+ * before others; ties are sorted by name.
+ */
 export function inOrder(nodes, { sort, reverse, filter, state }, alerts) {
-  const fits = filterOf(filter.trim());
   const { of } = SORTS[sort] ?? SORTS.state;
   const sign = reverse ? -1 : 1;
   return nodes
     .filter((node) => state === "" || node.state === state)
-    .filter(fits)
-    .map((node) => [of(node, alerts), node])
-    .sort(([one, a], [other, b]) => sign * (one - other || collator.compare(a.name, b.name)))
-    .map(([, node]) => node);
-}
-
-/** Whether a filter is about tags: "tag:role=db", with * and ? in the value, or "tag:role". */
-export function isTagFilter(text) {
-  return text.trim().startsWith("tag:");
-}
-
-/** A test of nodes: by their tags, or by a part of their names. */
-function filterOf(text) {
-  if (!isTagFilter(text)) {
-    const wanted = text.toLowerCase();
-    return ({ name }) => name.toLowerCase().includes(wanted);
-  }
-  const wanted = text.slice("tag:".length);
-  const whole = wanted.includes("=") ? wanted : `${wanted}=*`;
-  const literal = whole.replace(/[\\^$.+()|{}[\]]/g, "\\$&");
-  const shape = new RegExp(`^${literal.replace(/\*/g, ".*").replace(/\?/g, ".")}$`, "su");
-  return ({ tags }) => tags.some((tag) => shape.test(tag));
+    .filter(filterOf(filter))
+    .map((node) => [STATES[node.state].rank, of(node, alerts), node])
+    .sort(([worse, one, a], [better, other, b]) => {
+      const order = one - other || collator.compare(a.name, b.name);
+      return worse - better || sign * order;
+    })
+    .map(([, , node]) => node);
 }

@@ -2,10 +2,11 @@
 
 import { Card } from "./card.js";
 import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
+import { beginnings, writeName } from "./elide.js";
 import { EventList } from "./events.js";
 import { listen } from "./keys.js";
 import { options, setOptions } from "./options.js";
-import { SORTS, inOrder, isTagFilter } from "./order.js";
+import { SORTS, inOrder } from "./order.js";
 import { Totals } from "./totals.js";
 import { count, moment } from "./units.js";
 
@@ -72,6 +73,11 @@ export class Overview {
       }
       cards.get(name).paint(node, now, cluster.heard, this.alerts.of(name));
     }
+    if (this.sortedAt === 0) {
+      for (const [name, at] of beginnings(cards.keys())) {
+        writeName(cards.get(name).link, name, at);
+      }
+    }
     this.#sort(now);
     this.#paintLeft();
   }
@@ -98,8 +104,7 @@ export class Overview {
       mark(button, "aria-pressed", String(direction !== null));
     }
     show(this.empty, shown.length === 0);
-    const byName = `No node’s name has “${text}” in it.`;
-    const noMatch = isTagFilter(text) ? `No node has a tag as “${text.trim()}”.` : byName;
+    const noMatch = `No node’s name or tag fits “${text.trim()}”.`;
     write(this.empty, options.state === "" ? noMatch : "No such node just now.");
     const all = this.cluster.nodes.size;
     const part = shown.length === all ? "" : `${shown.length} of `;

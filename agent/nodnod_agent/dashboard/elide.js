@@ -1,0 +1,51 @@
+// Names with a common beginning, cut in the middle: what tells them apart stays legible.
+
+import { el, mark } from "./dom.js";
+
+/** Shorter names, and shorter beginnings, are shown as any text. */
+const LONG_NAME = 16;
+const LONG_BEGINNING = 8;
+
+/**
+ * Name -> how many characters of its beginning may be cut: what it has in common with another one
+ * of these, up to the last separator. 0: it is not such a name.
+ */
+export function beginnings(names) {
+  const sorted = [...new Set(names)].sort();
+  return new Map(
+    sorted.map((name, i) => {
+      const common = Math.max(alike(name, sorted[i - 1]), alike(name, sorted[i + 1]));
+      const word = /[\p{L}\p{N}]*$/u.exec(name.slice(0, common))[0].length;
+      const at = common - word;
+      return [name, name.length >= LONG_NAME && at >= LONG_BEGINNING ? at : 0];
+    }),
+  );
+}
+
+/** Show a name whose first `at` characters may be cut. What is copied is the whole name. */
+export function writeName(element, name, at) {
+  const written = `${at} ${name}`;
+  if (element.written === written) {
+    return;
+  }
+  element.written = written;
+  if (at === 0) {
+    element.textContent = name;
+    mark(element, "aria-label", null);
+    return;
+  }
+  const end = name.slice(at);
+  const beginning = el("span", { class: "beginning" }, name.slice(0, at));
+  // A digit is about as wide as a letter is on average.
+  beginning.style.maxWidth = `max(2ch, calc(100% - ${end.length}ch))`;
+  element.replaceChildren(beginning, end);
+  mark(element, "aria-label", name); // else it would be read as two words
+}
+
+function alike(name, other = "") {
+  let common = 0;
+  while (common < name.length && name[common] === other[common]) {
+    common += 1;
+  }
+  return common === name.length ? 0 : common;
+}
