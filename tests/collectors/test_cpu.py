@@ -1,6 +1,8 @@
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 
 from nodnod_agent.collectors.cgroup import Cgroup, CpuUse
@@ -177,3 +179,27 @@ def test_the_frequency_is_that_of_the_first_core_or_unknown() -> None:
     assert parse_frequency(x86) == 2596.1
     assert parse_frequency(b"processor\t: 0\nBogoMIPS\t: 108.00\n") is None
     assert parse_frequency(b"processor\t: 0\ncpu MHz\t\t: unknown\n") is None
+
+
+def test_columns_that_the_system_lacks_are_none() -> None:
+    before, after = {ALL: CpuTimes(idle=0)}, {ALL: CpuTimes(user=5, idle=5)}
+    found = compute(before, after, None, columns=("user", "nice", "system", "idle"))  # of macOS
+    assert (found.used, found.iowait, found.steal) == (50, None, None)
+    assert compute(before, after, None).iowait == 0
+
+
+def test_a_system_without_proc_is_read_through_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Times(NamedTuple):
+        user: float
+        nice: float
+        system: float
+        idle: float
+
+    times = iter([Times(0, 0, 0, 0), Times(5, 0, 0, 5)])
+    now = next(times)
+    monkeypatch.setattr(psutil, "cpu_times", lambda percpu=False: [now] if percpu else now)
+    collector = CpuCollector(Cgroup(), stat=SharedFile("/nonexistent/stat"))
+    collector.read(0.0)
+    now = next(times)
+    found = collector.read(1.0)
+    assert (found.used, found.user, found.iowait, found.steal) == (50, 50, None, None)

@@ -93,6 +93,10 @@ def test_a_sample_has_the_numbers_the_sections_and_the_series() -> None:
         "writeBytes": 40,
         "cpuPressure": 25.0,
         "ioPressure": 0.0,
+        "cpuUser": 10,
+        "cpuSystem": 2.5,
+        "cpuIowait": 0,
+        "cpuSteal": 0,
     }
     assert sample.sections["load"] == b'{"load1":0.5,"load5":0.4,"load15":0.3}'
 
@@ -128,9 +132,10 @@ def test_a_counted_disk_that_never_answered_is_an_error_of_the_node() -> None:
 
 
 def test_a_series_without_a_value_is_left_out() -> None:
-    lacking = machine(network={}, filesystems=[], load=None, diskio={}, pressure=None)
+    limited = Cpu(12.5, 10, 2.5, None, None, [], None)
+    lacking = machine(cpu=limited, network={}, filesystems=[], load=None, diskio={}, pressure=None)
     sample = lacking.sample(NOW)
-    assert sample.series.keys() == {"cpuUsed", "memoryUsedPercent"}
+    assert sample.series.keys() == {"cpuUsed", "cpuUser", "cpuSystem", "memoryUsedPercent"}
 
 
 def test_a_long_error_text_is_cut() -> None:

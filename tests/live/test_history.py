@@ -17,7 +17,9 @@ from live.asking import ask
 NAMES = ("cartman", "kenny")
 INTERVAL = 0.5
 SERIES = {"cpuUsed", "memoryUsedPercent", "diskUsedPercent", "recvBytes", "sentBytes", "load1"}
+SERIES |= {"cpuUser", "cpuSystem"}
 OPTIONAL = {"readBytes", "writeBytes", "cpuPressure", "memoryPressure", "ioPressure"}
+OPTIONAL |= {"cpuIowait", "cpuSteal"}
 """Those that a machine may lack."""
 
 FROZEN = 5.0

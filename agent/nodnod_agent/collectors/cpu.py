@@ -1,7 +1,7 @@
 """The ``cpu`` section: how the cores spent the time since the previous reading."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 
 import psutil
@@ -39,8 +39,16 @@ def parse_cpu_times(data: bytes) -> Times:
     return times
 
 
-def compute(before: Times, after: Times, frequency: float | None, places: int = 0) -> Cpu:
+def compute(
+    before: Times,
+    after: Times,
+    frequency: float | None,
+    places: int = 0,
+    columns: Container[str] = CpuTimes._fields,
+) -> Cpu:
     """The section from two readings; the place of a core in the list is its number.
+
+    ``columns`` are those that the system has: without them, ``iowait`` and ``steal`` are None.
 
     The list has at least ``places`` places; that of a core that is in only one reading, or in none,
     is None. Raises ValueError if no counter goes on: some systems have a /proc/stat of zeros.
@@ -55,7 +63,15 @@ def compute(before: Times, after: Times, frequency: float | None, places: int = 
         if core != ALL and core in before:
             cores[core] = round(cpu_shares(before[core], times).used, 2)
     used, user, system, iowait, steal = (round(share, 2) for share in whole)
-    return Cpu(used, user, system, iowait, steal, cores, frequency)
+    return Cpu(
+        used,
+        user,
+        system,
+        iowait if "iowait" in columns else None,
+        steal if "steal" in columns else None,
+        cores,
+        frequency,
+    )
 
 
 def compute_quota(
@@ -95,6 +111,7 @@ class CpuCollector:
         self._frequency = _FrequencyReader()
         self._online = CpuSet()
         self._times: Times = {}
+        self._columns: Container[str] = CpuTimes._fields
         self._places = 0
         self._use: CpuUse | None = None
         self._when = 0.0
@@ -111,13 +128,16 @@ class CpuCollector:
             return compute_quota(last_use, use, elapsed, self._online.count(), frequency)
         # A core keeps its place when it goes offline.
         self._places = max(self._places, max(cores, default=ALL) + 1)
-        return compute(last_times, times, frequency, self._places)
+        return compute(last_times, times, frequency, self._places, self._columns)
 
     def _read_times(self, now: float) -> Times:
         if self._source is not None:
             return self._source()
         data = self._stat.read(now)
-        return psutil_times() if data is None else parse_cpu_times(data)
+        if data is not None:
+            return parse_cpu_times(data)
+        self._columns = psutil.cpu_times()._fields
+        return psutil_times()
 
 
 def psutil_times() -> Times:

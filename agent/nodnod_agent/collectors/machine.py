@@ -121,6 +121,11 @@ class Machine:
             "cpuPressure": stalls and stalls.cpu and stalls.cpu.some,
             "memoryPressure": stalls and stalls.memory and stalls.memory.some,
             "ioPressure": stalls and stalls.io and stalls.io.some,
+            # Behind those of older agents, which keep eleven series of another node.
+            "cpuUser": cpu and cpu.user,
+            "cpuSystem": cpu and cpu.system,
+            "cpuIowait": cpu and cpu.iowait,
+            "cpuSteal": cpu and cpu.steal,
         }
         return Sample(
             time=at.unix,

@@ -163,7 +163,7 @@ def _writer(name: str) -> Callable[[float], str]:
 
 
 def _in_percent(name: str) -> bool:
-    return name.endswith(("Percent", "Pressure")) or name == "cpuUsed"
+    return name.endswith(("Percent", "Pressure")) or name.startswith("cpu")
 
 
 def _why_no_history(node: NodeStats) -> str:

@@ -200,8 +200,8 @@ def test_the_memory_of_a_node_is_bounded(told: Told) -> None:
     rings = told.hour._series.values()
     assert len(rings) == MAX_MEANS
     lists = [one for ring in rings for one in (ring.means, ring.highest) if one is not None]
-    assert len(lists) == 13
-    assert sum(map(sys.getsizeof, lists)) <= 20 * 1024
+    assert len(lists) == 17
+    assert sum(map(sys.getsizeof, lists)) <= 26 * 1024
 
 
 def test_the_highest_sample_of_ten_seconds_is_kept_beside_the_mean(told: Told) -> None:

@@ -2,8 +2,8 @@
 
 Each ring takes every sample, and a slot holds the mean of its samples; a slot without samples is a
 gap. Where a slot is longer than the interval, the highest samples of some series are kept too.
-Memory is 4 bytes for each slot and series, allocated with the first sample: 1.28 MB for eleven
-series at an interval of 1 s, 1.45 MB at 0.25 s, where there is one ring more.
+Memory is 4 bytes for each slot and series, allocated with the first sample: 1.64 MB for fifteen
+series at an interval of 1 s, 1.84 MB at 0.25 s, where there is one ring more.
 
 Samples are placed by ``Sample.clock``: a wall clock that is set would make gaps or write over the
 past, and the usual monotonic clock would leave none for a night of sleep. The wall clock only dates

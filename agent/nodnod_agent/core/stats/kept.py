@@ -19,11 +19,11 @@ SPAN = 3600.0
 
 SLOTS = int(SPAN / EVERY)
 
-MAX_MEANS = 11
+MAX_MEANS = 15
 
 HIGHEST = ("cpuUsed", "memoryUsedPercent")
-"""The series whose highest samples are kept too. Thirteen lists of 360 slots of 4 bytes are 18,720
-bytes for a node."""
+"""The series whose highest samples are kept too. Seventeen lists of 360 slots of 4 bytes are
+24,480 bytes for a node."""
 
 STEP = 15.0
 """Seconds by which the clock of a node, against ours, must differ from before to have been set. Less

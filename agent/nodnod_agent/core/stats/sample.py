@@ -13,7 +13,8 @@ class Sample(Struct, frozen=True):
     ``sections`` maps the name of a detail section, or its key with a pattern (``Question.key``), to
     its JSON (``b"null"`` if the machine has no such thing). ``series`` holds the numbers that the history keeps, by their wire names
     (``cpuUsed``, ``memoryUsedPercent``, ``diskUsedPercent``, ``recvBytes``, ``sentBytes``, ``load1``,
-    ``readBytes``, ``writeBytes``, ``cpuPressure``, ``memoryPressure``, ``ioPressure``); none is negative.
+    ``readBytes``, ``writeBytes``, ``cpuPressure``, ``memoryPressure``, ``ioPressure``, ``cpuUser``,
+    ``cpuSystem``, ``cpuIowait``, ``cpuSteal``); none is negative.
 
     A sample may come again with the same ``time`` and ``clock`` and more ``sections``: on-demand
     sections are read in parallel.
