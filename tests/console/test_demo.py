@@ -101,7 +101,7 @@ def test_the_demo_ends_with_its_last_agent() -> None:
 def test_on_a_terminal_the_table_is_redrawn_in_place() -> None:
     with on_terminal(demo(2)) as (process, screen):
         assert "node at 127.0.0.1" in read_terminal(screen, b"answered by")
-        assert "\x1b[1A" in read_terminal(screen, b"answered by")  # up, over the first table
+        assert "\x1b[5A\r" in read_terminal(screen, b"answered by")  # up, over the first table
         screen.write(b"\x03")
         assert process.wait() == 0
         read_terminal(screen, b"\x1b[?25h")  # the cursor is visible again

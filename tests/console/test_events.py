@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from bench.harness.threaded import Threaded
 from doubles.v1_server import V1Server
 from doubles.v2_server import V2Server
-from nodnod_agent.console.events import event_line
+from nodnod_agent.console.events import event_line, event_lines
 from nodnod_agent.console.main import main
 from nodnod_client.messages import Event
 
@@ -40,6 +41,19 @@ def test_each_event_is_a_line_in_local_time(v2: Threaded[V2Server], capsys: Capt
         "2026-11-30 16:40:02  kenny         joined         at 10.0.0.7:7070",
         "2026-11-30 16:41:02  stan          down           gone",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (80, ["2026-11-30 16:40:02  db-1          joined         at 10.0.0.7:7070"]),
+        (60, ["2026-11-30 16:40:02  db-1          joined", "  at 10.0.0.7:7070"]),
+        (40, ["11-30 16:40  db-1          joined", "  at 10.0.0.7:7070"]),
+    ],
+)
+def test_in_a_narrow_terminal_the_text_stands_below_its_event(width: int, lines: list[str]) -> None:
+    event = Event("i-1", AT, "db-1", "joined", "at 10.0.0.7:7070")
+    assert [line.plain for line in event_lines(event, Console(width=width))] == lines
 
 
 def test_json_is_the_answer_as_it_came(v2: Threaded[V2Server], capsys: Capture) -> None:

@@ -13,11 +13,14 @@ from nodnod_agent.console.main import COMMANDS, main
 @pytest.mark.parametrize(
     ("argv", "complaint"),
     [
-        ([], "COMMAND"),
         (["stats"], "'stats'"),
         (["--what"], "COMMAND"),
         (["stat", "--what"], "--what"),
-        (["stat", "extra"], "extra"),
+        (["members", "extra"], "extra"),
+        (["stat", "--local", "kyle"], "--local"),
+        (["stat", "--sort", "colour"], "argument --sort: invalid choice: 'colour' (choose from"),
+        (["stat", "--sort", "load", "--json"], "--sort"),
+        (["stat", "--by", "role", "--sort", "uptime"], "name, cpu, memory, disk"),
         (["stat", "--serv", "x"], "--serv"),
         (["stat", "--server"], "--server"),
         (["stat", "--server", "http://kyle"], "ws://"),
@@ -43,6 +46,12 @@ def test_wrong_usage_is_one_clear_line_and_status_2(
     assert err.startswith("nodnod")
     assert complaint in err
     assert "--help" in err
+
+
+def test_without_a_command_there_is_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(None, 1) for line in lines[2:-2]] == [[c.name, c.help] for c in COMMANDS]
 
 
 def test_a_bad_server_in_the_environment_is_wrong_usage(

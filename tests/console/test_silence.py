@@ -5,12 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 from msgspec import to_builtins
+from rich.console import Console
 
 from bench.harness.threaded import Threaded
 from doubles.alert_rows import alert_row
 from doubles.members import row, wire
 from doubles.v2_server import V2Server
 from nodnod_agent.console.main import main
+from nodnod_agent.console.silence import silences_view
+from nodnod_client.alerts import SilenceInfo
 
 Capture = pytest.CaptureFixture[str]
 
@@ -121,3 +124,16 @@ def test_a_token_that_may_only_read_is_told_which_one_it_takes(
 def test_without_an_agent_the_status_is_3(capsys: Capture) -> None:
     assert main(["silence", "--server", "127.0.0.1:1", "--list"]) == 3
     assert capsys.readouterr().err.startswith("nodnod: cannot connect")
+
+
+def test_in_a_narrow_terminal_the_reason_stands_below_its_silence() -> None:
+    reason = "new disks are on their way"
+    one = SilenceInfo("6baa9441", "db-production-*", "filesystem", 7200.0, reason, "kyle", 0.0)
+    screen = Console(width=40)
+    with screen.capture() as captured:
+        screen.print(silences_view([one], width=40))
+    lines = captured.get().splitlines()
+    assert lines[0].split() == ["ID", "Until", "Node", "Rule"]
+    assert lines[2].split()[0] == "6baa9441"
+    assert lines[2].split()[3:] == ["db-p…on-*", "file…stem"]
+    assert lines[3:] == [f"  {reason}", "1 silence"]

@@ -77,6 +77,63 @@ def test_patterns_and_deadline_are_sent_to_the_agent(v2: Threaded[V2Server], com
     assert (request["nodes"], request["timeout"]) == (["db-*", "kyle"], 4.0)
 
 
+def test_names_are_sent_with_and_without_a_flag(v2: Threaded[V2Server]) -> None:
+    flags = ["kyle", "db-*", "--server", v2.address, "--nodes", "stan"]
+    assert main(["stat", *flags]) == 0
+    assert v2.server.requests[0]["nodes"] == ["kyle", "db-*", "stan"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        ([], ["kenny", "kyle", "stan"]),
+        (["--reverse"], ["kenny", "stan", "kyle"]),
+        (["--sort", "cpu"], ["kenny", "stan", "kyle"]),
+        (["--sort", "cpu", "--reverse"], ["kenny", "kyle", "stan"]),
+    ],
+)
+def test_nodes_in_trouble_come_first_in_every_order(
+    v2: Threaded[V2Server], capsys: Capture, flags: list[str], names: list[str]
+) -> None:
+    v2.server.nodes = [
+        node_object("kyle"),
+        node_object("stan", cpuUsed=80.0),
+        node_object("kenny", error="down: x"),
+    ]
+    assert main(["stat", "--server", v2.address, *flags]) == 1
+    rows = capsys.readouterr().out.splitlines()[2:5]
+    assert [line.removeprefix("✗ ").split()[0] for line in rows] == names
+    if flags:
+        main(["stat", "--server", v2.address, "--csv", *flags])
+        rows = capsys.readouterr().out.splitlines()[1:]
+        assert [line.split(",")[2] for line in rows] == names
+
+
+def test_what_nodes_are_sorted_by_is_asked_for_and_shown(
+    v2: Threaded[V2Server], capsys: Capture
+) -> None:
+    load = {"load1": 0.5, "load5": 0.25, "load15": 1}
+    v2.server.nodes = [node_object("kyle"), node_object("stan") | {"detail": {"load": load}}]
+    assert main(["stat", "--server", v2.address, "--sort", "load"]) == 0
+    assert v2.server.requests[0]["detail"] == ["load"]
+    lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:2] == ["Node", "Load"]
+    assert [line[:2] for line in lines[2:4]] == [["stan", "0.50"], ["kyle", "-"]]
+    assert len(lines) == 5  # the section itself was not asked for
+    main(["stat", "--server", v2.address, "--sort", "network", "--history", "60"])
+    main(["stat", "--server", v2.address, "--sort", "network"])
+    assert [one["history"] for one in v2.server.requests[1:]] == [60, 5]
+
+
+def test_output_to_a_pipe_is_not_cut(v2: Threaded[V2Server], capsys: Capture) -> None:
+    long = "x" * 128
+    v2.server.nodes = [node_object(long, error="y" * 200)]
+    assert main(["stat", "--server", v2.address]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:2] == ["✗", long]
+    assert lines[3] == f"✗ {long}: {'y' * 200}"
+
+
 def test_a_pattern_of_processes_is_sent_and_their_sums_are_shown(
     v2: Threaded[V2Server], capsys: Capture
 ) -> None:
@@ -151,13 +208,13 @@ def test_the_past_is_a_line_for_each_series_and_a_hole_is_blank(
     assert v2.server.requests[0]["history"] == 3600
     _, _, details = capsys.readouterr().out.partition("\n\n")
     lines = [line.split() for line in details.splitlines()]
-    assert lines[1][:3] == ["The", "last", "6"]
-    assert lines[3:6] == [
+    assert lines[:3] == [["stan"], ["No", "history", "now."], []]
+    assert lines[4][:3] == ["The", "last", "6"]
+    assert lines[6:] == [
         ["cpuUsed", "▁", "▃", "10.0", "%", "20.0", "%", "30.0", "%", "30.0", "%"],
         ["recvBytes", "▁█", "0", "B/s", "1.0", "KiB/s", "2.0", "KiB/s", "2.0", "KiB/s"],
         ["load1", "█", "0.50", "0.50", "0.50", "0.50"],
     ]
-    assert lines[-2:] == [["stan"], ["No", "history", "now."]]
 
 
 def test_the_highest_of_a_long_past_are_those_that_the_agent_knows(

@@ -101,6 +101,23 @@ def test_a_narrow_terminal_shows_the_sums_without_sizes(
     assert lines[2] == "db 3 1 18.0 % 25.0 % 10.0 %"
 
 
+@pytest.mark.parametrize(
+    ("flags", "values"),
+    [
+        (["--sort", "cpu"], ["db", None, "web"]),
+        (["--sort", "cpu", "--reverse"], ["db", "web", None]),
+        (["--reverse"], ["db", None, "web"]),
+        (["--sort", "state"], ["db", "web", None]),
+    ],
+)
+def test_sums_are_sorted_those_with_nodes_that_are_down_first(
+    agent: Threaded[V2Server], capsys: Capture, flags: list[str], values: list[str | None]
+) -> None:
+    main(["stat", "--by", "role", "--json", "--server", agent.address, *flags])
+    sums = json.loads(capsys.readouterr().out)["sums"]
+    assert [one["value"] for one in sums] == values
+
+
 def test_a_tag_that_no_node_has_is_named(agent: Threaded[V2Server], capsys: Capture) -> None:
     main(["stat", "--by", "rolle", "--server", agent.address])
     assert "none of these nodes has the tag rolle\n" in capsys.readouterr().out

@@ -4,34 +4,28 @@ import asyncio
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
-from rich.console import Group
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, add_seconds, add_server
+from nodnod_agent.console.command import Command, add_names, add_seconds, add_server
 from nodnod_agent.console.configuration import DEFAULT_CONFIG
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import Output, TextOutput, print_error, table
-from nodnod_agent.console.signals import until_signal
-from nodnod_agent.console.stat_request import RETRY_INTERVAL
+from nodnod_agent.console.sheet import Sheet
 from nodnod_agent.console.table import headed_table
 from nodnod_agent.console.units import counted, human_span, plain
 from nodnod_agent.console.verdict import Severity
+from nodnod_agent.console.watching import repeated, watch
 from nodnod_client.alerts import AlertInfo, Alerts
 from nodnod_client.client import Client
-from nodnod_client.errors import ConnectError, NodNodError, RequestTimeoutError
+from nodnod_client.errors import NodNodError
 
 DEFAULT_TIMEOUT = 10.0
 
 TEST = "test"
 """In the place of a node: test the channels."""
-
-TOLD_WIDTH = 100
-"""Least width in characters of a terminal with a column of those who were told."""
-
-NARROW = 80
-"""Below this width an alert and that it is silenced stand in two lines, so that the text has room."""
 
 _STYLES = {"critical": "bold red", "warning": "yellow"}
 
@@ -49,11 +43,9 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_server(parser)
-    parser.add_argument(
-        "nodes",
-        metavar="NODE",
-        nargs="*",
-        help="only about nodes with such names, or tags as tag:role=db; * and ? are wildcards. "
+    add_names(
+        parser,
+        "only about nodes with such names, or tags as tag:role=db; * and ? are wildcards. "
         "The word test: send a test message over each channel of a configuration, from this machine, "
         "and say what each answered",
     )
@@ -71,8 +63,8 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def _run(args: Namespace) -> int:
     """Print the alerts; the status is the worst of those that fire (of the last answer)."""
-    tests = args.nodes[:1] == [TEST]
-    if tests and len(args.nodes) == 1:
+    tests = args.names[:1] == [TEST]
+    if tests and len(args.names) == 1:
         from nodnod_agent.console.alert_test import send_test  # only here: it takes 0.1 s to load
 
         return send_test(args.config)
@@ -81,47 +73,26 @@ def _run(args: Namespace) -> int:
         return Severity.UNKNOWN
     try:
         client = client_factory(args)(args.server, timeout=args.timeout)
+        nodes = args.names or None
         if args.watch is not None:
-            return asyncio.run(_watch(client, args.nodes or None, args.watch, as_json=args.json))
-        answer = asyncio.run(_ask(client, args.nodes or None))
+            stream = partial(client.stream_alerts, nodes=nodes, every=args.watch, reconnect=False)
+            answers = repeated(client, args.watch, stream)
+            output = partial(_output, repeated=True, as_json=args.json)
+            told = watch(client, answers, output, lambda a: status(a.alerts), Severity.UNKNOWN)
+            return asyncio.run(told)
+        answer = asyncio.run(_ask(client, nodes))
     except NodNodError as error:
         print_error(str(error))
         return Severity.UNKNOWN
-    output = _output(repeated=False, as_json=args.json)
-    output.show(answer)
-    output.close()
+    once = _output(repeated=False, as_json=args.json)
+    once.show(answer)
+    once.close()
     return status(answer.alerts)
 
 
 async def _ask(client: Client, nodes: list[str] | None) -> Alerts:
     async with client:
         return await client.alerts(nodes=nodes)
-
-
-async def _watch(client: Client, nodes: list[str] | None, every: float, *, as_json: bool) -> int:
-    await client.connect()  # only the first failure to connect ends the command
-    last = Severity.UNKNOWN
-    output = _output(repeated=True, as_json=as_json)
-
-    async def show() -> None:
-        nonlocal last
-        while True:
-            try:
-                await client.connect()
-                stream = client.stream_alerts(nodes=nodes, every=every, reconnect=False)
-                async for answer in stream:
-                    output.show(answer)
-                    last = status(answer.alerts)
-            except (ConnectError, RequestTimeoutError) as error:
-                output.error(str(error))
-            await asyncio.sleep(min(every, RETRY_INTERVAL))
-
-    try:
-        await until_signal(show())
-    finally:
-        output.close()
-        await client.disconnect()
-    return last
 
 
 def status(alerts: Iterable[AlertInfo]) -> Severity:
@@ -145,36 +116,31 @@ def counts(alerts: Iterable[AlertInfo]) -> str:
     return ", ".join(parts)
 
 
-def alerts_view(answer: Alerts, *, width: int, when: str = "") -> Group:
+def alerts_view(answer: Alerts, *, width: int, when: str = "") -> Sheet:
     """Show one row per alert in the agent's order: what fires, then what is over.
 
-    ``width`` is that of the terminal, in characters; ``when`` is shown as the time of the answer.
+    ``when`` is shown as the time of the answer. The table fits any ``width`` by itself.
     """
-    now, alerts = time.time(), answer.alerts
-    told = width >= TOLD_WIDTH and any(one.told for one in alerts)
-    rows = headed_table((0, 1, 0, 0))
-    rows.add_column("Alert", no_wrap=True)
-    rows.add_column("For", justify="right", no_wrap=True)
-    rows.add_column("Node", overflow="fold", min_width=8)
-    rows.add_column("Rule", overflow="fold", min_width=8)
-    rows.add_column("What", overflow="fold")
-    if told:
-        rows.add_column("Told", overflow="fold")
-    for one in alerts:
-        rows.add_row(
-            *_cells(one, now, narrow=width < NARROW),
-            *([Text(plain(", ".join(one.told)))] if told else []),
-        )
-    parts = [counts(alerts) or "no alert fires", f"as seen by {plain(answer.host)}"]
-    summary = Text(" · ".join([*parts, when] if when else parts), "dim")
-    return Group(*([rows] if alerts else []), summary)
+    now = time.time()
+    table = headed_table()
+    table.column("Alert")
+    table.column("For", right=True, leave=3)
+    table.column("Node", least=8)
+    table.column("Rule", least=8)
+    table.column("What", leave=2, prose=True)
+    table.column("Told", least=12, leave=1)
+    for one in answer.alerts:
+        table.add_row(*_cells(one, now))
+    parts = [counts(answer.alerts) or "no alert fires", f"as seen by {plain(answer.host)}"]
+    summary = " · ".join([*parts, when] if when else parts)
+    return Sheet(table, summary, noun="alert", hint="name some nodes, or a taller terminal")
 
 
-def _cells(alert: AlertInfo, now: float, *, narrow: bool) -> list[Text]:
+def _cells(alert: AlertInfo, now: float) -> list[Text]:
     loud = alert.firing and not alert.silenced
     word = plain(alert.severity, 16) if alert.firing else "over"
     if alert.firing and alert.silenced:
-        word += ",\nsilenced" if narrow else ", silenced"
+        word += ", silenced"
     rule = f"{alert.rule} {alert.object}" if alert.object else alert.rule
     return [
         Text(word, _STYLES.get(alert.severity, "") if loud else "dim"),
@@ -182,6 +148,7 @@ def _cells(alert: AlertInfo, now: float, *, narrow: bool) -> list[Text]:
         Text(plain(alert.node), "bold" if loud else ""),
         Text(plain(rule)),
         Text(plain(alert.text), "" if loud else "dim"),
+        Text(plain(", ".join(alert.told))),
     ]
 
 

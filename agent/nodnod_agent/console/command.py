@@ -70,6 +70,11 @@ def add_nodes(parser: _ActionsContainer) -> None:
     )
 
 
+def add_names(parser: ArgumentParser, text: str) -> None:
+    """Declare the names or patterns of nodes as arguments without a flag."""
+    parser.add_argument("names", metavar="NODE", nargs="*", default=[], help=text)
+
+
 def add_seconds(
     parser: ArgumentParser, flag: str, lowest: float, default: float | None, text: str
 ) -> None:

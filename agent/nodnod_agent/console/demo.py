@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from nodnod_agent.console.cluster_view import cluster_view
 from nodnod_agent.console.command import Command, Status, number
 from nodnod_agent.console.hints import hints
 from nodnod_agent.console.local_cluster import (
@@ -18,7 +19,6 @@ from nodnod_agent.console.local_cluster import (
 )
 from nodnod_agent.console.output import print_error, table
 from nodnod_agent.console.signals import until_signal
-from nodnod_agent.console.table import cluster_view
 from nodnod_agent.console.units import counted
 from nodnod_client.address import DEFAULT_PORT
 from nodnod_client.client import Client

@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import UNSET
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
+from nodnod_agent.console.cluster_view import BY_NAME, cluster_view
+from nodnod_agent.console.fitted_table import FittedTable
+from nodnod_agent.console.node_order import Order
 from nodnod_agent.console.output import View
-from nodnod_agent.console.table import cluster_view, headed_table
+from nodnod_agent.console.sheet import Sheet
+from nodnod_agent.console.table import headed_table
 from nodnod_agent.console.top.history import downsample, kept_text
 from nodnod_agent.console.top.lines import sparkline
 from nodnod_agent.console.top.node_panel import panel
@@ -43,24 +46,26 @@ def detail_view(
     history: float | None,
     match: str | None = None,
     until: float | None = None,
+    order: Order = BY_NAME,
 ) -> View[Answer]:
     """Return the view of answers with these sections, and so many seconds of history.
 
     ``match`` is the pattern of the processes that were asked for, ``until`` the end of the history.
     """
     names = list(dict.fromkeys(sections))
-    if not names and history is None:
-        return cluster_view
 
-    def view(answer: Answer, *, width: int, when: str) -> RenderableType:
+    def view(answer: Answer, *, width: int, when: str) -> Sheet:
         now = time.time()
-        parts: list[RenderableType] = [cluster_view(answer, width=width, when=when)]
-        for node in sorted(answer.nodes.values(), key=lambda node: node.name):
-            parts += [Text(""), Text(plain(node.name), "bold reverse")]
+        hint = "--sort, --nodes or a taller terminal"
+        sheet = cluster_view(answer, width=width, when=when, order=order, hint=hint)
+        if not names and history is None:
+            return sheet
+        for node in order.sorted(answer.nodes.values(), now):
+            sheet.details += [Text(""), Text(plain(node.name), "bold reverse")]
             if history is not None:
-                parts += [*_history(node, width, now, until)]
-            parts += [*_sections(node, names, width, now, match)]
-        return Group(*parts)
+                sheet.details += [*_history(node, width, now, until)]
+            sheet.details += [*_sections(node, names, width, now, match)]
+        return sheet
 
     return view
 
@@ -102,7 +107,7 @@ def _history(
         yield Text(title + kept, "bold")
         title = ""
     room = width - _NUMBERS_WIDTH
-    table = _history_table(title, steps if room >= _LEAST_CELLS else None)
+    table = _history_table(title, steps)
     for name, values in series.items():
         known = _known(values)
         if not known or (name.endswith("Max") and name[:-3] in series):
@@ -112,11 +117,10 @@ def _history(
         top = 100.0 if _in_percent(name) else max(known)
         mean = sum(known) / len(known)
         numbers = map(write, (min(known), mean, highest, known[-1]))
-        line = []
+        line = ""
         if room >= _LEAST_CELLS:
-            cells = downsample(values, room, round(past.end / past.every))
-            line.append(Text(sparkline(cells, top), "cyan"))
-        table.add_row(Text(plain(name)), *line, *numbers)
+            line = sparkline(downsample(values, room, round(past.end / past.every)), top)
+        table.add_row(Text(plain(name)), Text(line, "cyan"), *numbers)
     yield table
 
 
@@ -124,14 +128,14 @@ def _known(values: list[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _history_table(title: str, steps: str | None) -> Table:
-    """A table of the numbers; with a column of sparklines under the title ``steps``, if not None."""
-    table = headed_table((0, 0, 0, 1))
-    table.add_column(title, no_wrap=True)
-    if steps is not None:
-        table.add_column(steps, no_wrap=True)
-    for name in ("Lowest", "Mean", "Highest", "Last"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _history_table(title: str, steps: str) -> FittedTable:
+    """A table of the numbers, with a column of sparklines under the title ``steps``."""
+    table = headed_table(dense=True)
+    table.column(title, least=12)
+    table.column(steps, leave=1)
+    for place, name in enumerate(("Lowest", "Mean", "Highest")):
+        table.column(name, right=True, leave=place + 2)
+    table.column("Last", right=True)
     return table
 
 

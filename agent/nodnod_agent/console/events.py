@@ -6,14 +6,16 @@ import time
 from argparse import ArgumentParser, Namespace
 
 import msgspec
+from rich.console import Console
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, Status, add_seconds, add_server, span
+from nodnod_agent.console.command import Command, Status, add_names, add_seconds, add_server, span
 from nodnod_agent.console.credentials import client_factory
+from nodnod_agent.console.fitted_table import FittedTable
 from nodnod_agent.console.output import console, print_error
 from nodnod_agent.console.signals import until_signal
-from nodnod_agent.console.stat_request import RETRY_INTERVAL
 from nodnod_agent.console.units import local_time, plain
+from nodnod_agent.console.watching import RETRY_INTERVAL
 from nodnod_client.client import Client
 from nodnod_client.errors import ConnectError
 from nodnod_client.messages import Event
@@ -35,18 +37,17 @@ _STYLES = {
     **dict.fromkeys(("clock-stepped", "reloaded", "renamed"), "yellow"),
 }
 
+NARROW = 60
+"""Below this width the time of an event has no year and no seconds."""
+
 _KIND_WIDTH = max(map(len, _STYLES))
 _NODE_WIDTH = 12
 
 
 def _add_flags(parser: ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument(
-        "nodes",
-        metavar="NODE",
-        nargs="*",
-        help="only about nodes with such names, or tags as tag:role=db; * and ? are wildcards",
-    )
+    text = "only about nodes with such names, or tags as tag:role=db; * and ? are wildcards"
+    add_names(parser, text)
     parser.add_argument(
         "--since",
         metavar="TIME",
@@ -66,7 +67,7 @@ def _add_flags(parser: ArgumentParser) -> None:
 def _run(args: Namespace) -> int:
     client = client_factory(args)(args.server, timeout=args.timeout)
     since = None if args.since is None else max(0.0, time.time() - args.since)
-    nodes = args.nodes or None
+    nodes = args.names or None
     if args.follow:
         return asyncio.run(_follow(client, since, nodes, as_json=args.json))
     return asyncio.run(_show(client, since, nodes, as_json=args.json))
@@ -120,7 +121,9 @@ def _print(event: Event, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
     else:
-        console().print(event_line(event), soft_wrap=True)
+        screen = console()
+        for line in event_lines(event, screen):
+            screen.print(line)
     sys.stdout.flush()
 
 
@@ -133,6 +136,26 @@ def event_line(event: Event) -> Text:
         (f"{plain(event.kind, 32):{_KIND_WIDTH}}", _STYLES.get(event.kind, "")),
         f"  {plain(event.text)}",
     )
+
+
+def event_lines(event: Event, screen: Console) -> list[Text]:
+    """Return an event for a terminal: where the line has no room, what is more stands below it."""
+    line = event_line(event)
+    if line.cell_len <= screen.width:
+        return [line]
+    narrow = screen.width < NARROW
+    table = FittedTable()
+    table.column("")
+    table.column("", least=8, width=_NODE_WIDTH)
+    table.column("", width=None if narrow else _KIND_WIDTH)
+    table.column("", leave=1, prose=True)
+    table.add_row(
+        Text(local_time(event.at, short=narrow), "dim"),
+        Text(plain(event.node), "bold"),
+        Text(plain(event.kind, 32), _STYLES.get(event.kind, "")),
+        Text(plain(event.text)),
+    )
+    return table.lines(screen, screen.options).rows[0]
 
 
 COMMAND = Command("events", "show what has happened in a cluster, or follow it", _add_flags, _run)

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import time
 from typing import Any
 
 import msgspec
 
+from nodnod_agent.console.node_order import Order
 from nodnod_agent.console.units import plain
 from nodnod_client.messages import Answer
 
@@ -31,13 +33,14 @@ def as_json(answer: Answer, *, indent: int = 0) -> str:
     return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
 
-def as_csv(answer: Answer, time: str, *, header: bool) -> str:
-    """Return one line per node, sorted by name; sizes in bytes, shares in percent."""
+def as_csv(answer: Answer, when: str, *, header: bool, order: Order | None = None) -> str:
+    """Return one line per node, sorted by name or as asked; sizes in bytes, shares in percent."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header:
         writer.writerow(CSV_HEADER)
-    for node in sorted(answer.nodes.values(), key=lambda node: node.name):
+    nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
+    for node in nodes if order is None else order.sorted(nodes, time.time()):
         numbers = [getattr(node, field) for field in _NODE_COLUMNS.values()]
-        writer.writerow([time, plain(answer.host), plain(node.name), *numbers, plain(node.error)])
+        writer.writerow([when, plain(answer.host), plain(node.name), *numbers, plain(node.error)])
     return text.getvalue()

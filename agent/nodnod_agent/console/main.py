@@ -14,6 +14,7 @@ from nodnod_agent.console import (
     completion,
     demo,
     events,
+    glyphs,
     members,
     secret,
     silence,
@@ -83,6 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     given = sys.argv[1:] if argv is None else argv
+    if not given:
+        sys.stdout.write(_commands())
+        return Status.USAGE
     command = next((one for one in COMMANDS if one.name in given[:1]), None)
     complaint = io.StringIO()
     plugin = command is not None and command.plugin
@@ -96,6 +100,15 @@ def _run(argv: Sequence[str] | None) -> int:
         return usage_status if stop.code else Status.OK
     status: int = args.run(args)
     return status
+
+
+def _commands() -> str:
+    """Return the commands, a line for each."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [f"  {command.name:{width}}  {command.help}" for command in COMMANDS]
+    return "\n".join(
+        ["nodnod COMMAND", "", *lines, "", "nodnod COMMAND --help has every flag.", ""]
+    )
 
 
 def _parser() -> Parser:
@@ -119,10 +132,11 @@ def _parser() -> Parser:
 
 
 def _replace_unencodable() -> None:
-    """Print question marks for what the terminal cannot encode: node names hold any text."""
+    """Print ASCII forms, or question marks, of what the terminal cannot encode."""
+    glyphs.register()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=glyphs.REPLACE)
 
 
 if __name__ == "__main__":

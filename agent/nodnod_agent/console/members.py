@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import msgspec
-from rich.console import Group, RenderableType
 from rich.text import Text
 
 from nodnod_agent.console.command import Command, Status, add_seconds, add_server
@@ -17,15 +16,13 @@ from nodnod_agent.console.diff import compare
 from nodnod_agent.console.diff_text import conclusion, sentences
 from nodnod_agent.console.gather import gather_views
 from nodnod_agent.console.output import console
-from nodnod_agent.console.table import error_lines, headed_table
+from nodnod_agent.console.sheet import Sheet
+from nodnod_agent.console.table import headed_table
 from nodnod_agent.console.units import counted, human_span, plain, tags_text
 from nodnod_client.client import Client
 from nodnod_client.messages import MemberInfo, Members
 
 DEFAULT_TIMEOUT = 5.0
-
-ERROR_COLUMN_WIDTH = 110
-"""Least width in characters of a terminal with a column of errors; else they go below the table."""
 
 _STYLES = {"up": "green", "down": "bold red", "left": "dim"}
 
@@ -51,8 +48,7 @@ def _run(args: Namespace) -> int:
     if args.json:
         _print_json({"host": members.host, "members": members.members, "error": members.error})
     else:
-        screen = console()
-        screen.print(members_view(members, now=time.time(), width=screen.width))
+        console().print(members_view(members, now=time.time()))
     return Status.OK
 
 
@@ -78,32 +74,30 @@ async def _agree(client: Client, dial: "partial[CommandClient]", as_json: bool) 
     return Status.NODE_ERROR if report.differences else Status.OK
 
 
-def members_view(members: Members, *, now: float, width: int) -> RenderableType:
+def members_view(members: Members, *, now: float) -> Sheet:
     """Show one row per member in the agent's order: itself, the others by name, those that left.
 
     A member that left is not shown if a present one has its name: it has come back. ``now`` is in
-    Unix seconds; ``width`` is that of the terminal, in characters.
+    Unix seconds.
     """
     present = {row.name for row in members.members if row.state != "left"}
     rows = [row for row in members.members if row.state != "left" or row.name not in present]
-    wide = width >= ERROR_COLUMN_WIDTH
-    table = headed_table((0, 1, 0, 0))
-    table.add_column("Name", overflow="fold", min_width=8)
-    table.add_column("Address", overflow="fold")
-    table.add_column("State", no_wrap=True)
-    for title in ("Since", "RTT", "Version"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = headed_table()
+    table.column("Name", least=8)
+    table.column("Address", least=12)
+    table.column("State")
+    table.column("Since", right=True, leave=4)
+    table.column("RTT", right=True, leave=3)
+    table.column("Version", right=True, leave=1)
     tagged = any(row.tags for row in rows)
     if tagged:
-        table.add_column("Tags", overflow="fold")
-    if wide:
-        table.add_column("Error", overflow="fold")
+        table.column("Tags", least=12, leave=2)
     for row in rows:
-        more = [Text(tags_text(row.tags), "cyan")] if tagged else []
-        more += [Text(plain(_error(row)), "red")] if wide else []
-        table.add_row(*_cells(row, now), *more)
-    errors = [] if wide else error_lines((row.name, _error(row)) for row in rows)
-    return Group(table, *errors, Text(_summary(rows, members.host), style="dim"))
+        tags = [Text(tags_text(row.tags), "cyan")] if tagged else []
+        table.add_row(*_cells(row, now), *tags)
+    errors = ((row.name, _error(row)) for row in rows)
+    summary = _summary(rows, members.host)
+    return Sheet(table, summary, errors=errors, noun="member", hint="a taller terminal")
 
 
 def _cells(row: MemberInfo, now: float) -> list[Text]:

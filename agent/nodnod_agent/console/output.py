@@ -1,6 +1,8 @@
 """Prints answers as a table that is redrawn or repeated, as JSON or as CSV."""
 
+import asyncio
 import os
+import signal
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,11 +10,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console
 from rich.text import Text
 
+from nodnod_agent.console.fitted_table import cut_line
 from nodnod_agent.console.formats import as_csv, as_json
+from nodnod_agent.console.glyphs import ellipsis
+from nodnod_agent.console.node_order import Order
+from nodnod_agent.console.sheet import Sheet
 from nodnod_agent.console.units import plain
 from nodnod_client.messages import Answer
 
@@ -20,7 +25,10 @@ A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
 
 DEFAULT_WIDTH = 120
-"""Columns of a table if stdout is not a terminal and COLUMNS is not set."""
+"""Characters of a layout if stdout is not a terminal and COLUMNS is not set; texts may be longer."""
+
+_ENDLESS = 1_000_000
+"""Characters of a line that is not broken."""
 
 
 def print_error(text: str) -> None:
@@ -62,34 +70,71 @@ class TextOutput(Output[A]):
 class View(Protocol[A_contra]):
     """Draws an answer for people: ``width`` in characters, and the time of the answer as text."""
 
-    def __call__(self, answer: A_contra, *, width: int, when: str) -> RenderableType:
+    def __call__(self, answer: A_contra, *, width: int, when: str) -> Sheet:
         """Return what to print."""
 
 
 class _LiveTable(Output[A]):
-    """Redraws one table in place; an error is shown below it until the next answer."""
+    """Redraws one table in place, and when the terminal is resized.
+
+    An error is shown below it until the next answer. It belongs to the event loop of its thread.
+    """
 
     def __init__(self, view: View[A]) -> None:
         self._view = view
         self._console = console()
-        self._last: RenderableType = Text("")
-        self._live = Live(console=self._console, auto_refresh=False)
-        self._live.start()
+        self._last: tuple[A, str] | None = None
+        self._error = ""
+        self._height = 0
+        """The lines that are drawn; the cursor is below them."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGWINCH, self._resized)
+        self._write("\x1b[?25l")  # hides the cursor
 
     def show(self, answer: A) -> None:
-        self._last = _drawn(self._view, self._console, answer)
-        self._live.update(self._last, refresh=True)
+        self._last, self._error = (answer, _time()), ""
+        self._draw()
 
     def error(self, text: str) -> None:
-        self._live.update(Group(self._last, Text(f"! {plain(text)}", "bold red")), refresh=True)
+        self._error = f"! {plain(text)}"
+        self._draw()
 
     def close(self) -> None:
-        self._live.stop()
+        self._loop.remove_signal_handler(signal.SIGWINCH)
+        self._write("\x1b[?25h")
+
+    def _resized(self) -> None:
+        # How the terminal has broken the lines anew is not known: only a clear screen is.
+        self._height = 0
+        self._write("\x1b[H\x1b[2J")
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self._console.size
+        room = height - 1 - bool(self._error)  # the cursor stands in a line of its own
+        with self._console.capture() as captured:
+            if self._last is not None:
+                answer, when = self._last
+                sheet = self._view(answer, width=width, when=when)
+                sheet.height = room
+                self._console.print(sheet)
+            if self._error:
+                dots = ellipsis(self._console.options.ascii_only)
+                self._console.print(cut_line(Text(self._error, "bold red"), width, dots))
+        lines = captured.get().splitlines()[: height - 1]
+        up = f"\x1b[{self._height}A\r" if self._height else ""
+        self._write(up + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
+        self._height = len(lines)
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def table(repeated: bool, view: View[A]) -> Output[A]:
     """Return an output of tables; ``repeated`` says whether to expect more than one answer."""
-    if repeated and sys.stdout.isatty():
+    if repeated and sys.stdout.isatty() and not console().is_dumb_terminal:
         return _LiveTable(view)
     return TextOutput(partial(_table, view))
 
@@ -97,12 +142,18 @@ def table(repeated: bool, view: View[A]) -> Output[A]:
 def _table(view: View[A], answer: A, first: bool) -> str:
     screen = console()
     with screen.capture() as captured:
-        screen.print(_drawn(view, screen, answer))
+        screen.print(view(answer, width=layout_width(screen), when=_time()))
     return captured.get() if first else f"\n{captured.get()}"
 
 
-def _csv(answer: Answer, first: bool) -> str:
-    return as_csv(answer, timestamp(), header=first)
+def csv_table(order: Order | None) -> Output[Answer]:
+    """Return an output of CSV, in this order or by name."""
+    return TextOutput(lambda answer, first: as_csv(answer, timestamp(), header=first, order=order))
+
+
+def json_text(repeated: bool) -> Output[Answer]:
+    """Return an output of JSON: one line for each answer, or the only one indented."""
+    return TextOutput(lambda answer, _: as_json(answer, indent=0 if repeated else 2) + "\n")
 
 
 def timestamp() -> str:
@@ -110,22 +161,16 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-FORMATS: dict[str, Callable[[bool, View[Answer]], Output[Answer]]] = {
-    "table": table,
-    "json": lambda repeated, _: TextOutput(
-        lambda one, _: as_json(one, indent=0 if repeated else 2) + "\n"
-    ),
-    "csv": lambda repeated, _: TextOutput(_csv),
-}
-"""Outputs by the name of their format; the arguments are those of ``table``."""
-
-
 def console() -> Console:
-    """Return a console on the current stdout."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else DEFAULT_WIDTH
+    """Return a console on the current stdout; one that is no terminal cuts and breaks nothing."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _ENDLESS
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
-def _drawn(view: View[A], console: Console, answer: A) -> RenderableType:
-    now = datetime.now().astimezone()
-    return view(answer, width=console.width, when=now.strftime("%H:%M:%S"))
+def layout_width(console: Console) -> int:
+    """Return the characters for which to lay out what is printed on ``console``."""
+    return DEFAULT_WIDTH if console.width == _ENDLESS else console.width
+
+
+def _time() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")

@@ -5,12 +5,12 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 import msgspec
-from rich.console import Group, RenderableType
 from rich.text import Text
 
 from nodnod_agent.console.command import Command, Status, add_seconds, add_server, span
 from nodnod_agent.console.credentials import client_factory
-from nodnod_agent.console.output import console, print_error
+from nodnod_agent.console.output import console, layout_width, print_error
+from nodnod_agent.console.sheet import Sheet
 from nodnod_agent.console.table import headed_table
 from nodnod_agent.console.units import counted, local_time, plain
 from nodnod_agent.core.alerts.rules import BUILT_IN
@@ -21,6 +21,9 @@ from nodnod_client.errors import NodNodError, StatFailedError
 from nodnod_client.messages import MAX_NAME_LENGTH, MAX_SILENCE
 
 DEFAULT_TIMEOUT = 10.0
+
+NARROW = 60
+"""Below this width the end of a silence has no year and no seconds."""
 
 ALL = "*"
 
@@ -90,7 +93,11 @@ async def _do(client: Client, args: Namespace) -> int:
     async with client:
         if args.list:
             silences = await client.silences()
-            _show(silences if args.json else silences_view(silences), as_json=args.json)
+            if args.json:
+                _show(silences, as_json=True)
+            else:
+                screen = console()
+                screen.print(silences_view(silences, width=layout_width(screen)))
             return Status.OK
         if args.end is not None:
             silence = await client.end_silence(args.end)
@@ -131,18 +138,20 @@ def what(silence: SilenceInfo) -> str:
     return f"{rule} of {'all nodes' if silence.node == ALL else silence.node}"
 
 
-def silences_view(silences: list[SilenceInfo]) -> RenderableType:
-    """Show one row per silence."""
-    table = headed_table((0, 1, 0, 0))
-    table.add_column("ID", no_wrap=True)
-    table.add_column("Until", no_wrap=True)
-    for title in ("Node", "Rule", "By", "Reason"):
-        table.add_column(title, overflow="fold")
+def silences_view(silences: list[SilenceInfo], *, width: int) -> Sheet:
+    """Show one row per silence in ``width`` characters."""
+    table = headed_table()
+    table.column("ID")
+    table.column("Until")
+    table.column("Node", least=8)
+    table.column("Rule", least=8)
+    table.column("By", least=6, leave=2)
+    table.column("Reason", leave=1, prose=True)
     for one in silences:
+        until = local_time(one.until, short=width < NARROW)
         texts = [Text(plain(text)) for text in (one.node, one.rule, one.by, one.reason)]
-        table.add_row(Text(plain(one.id), "bold"), local_time(one.until), *texts)
-    summary = Text(counted(len(silences), "silence"), "dim")
-    return Group(table, summary) if silences else summary
+        table.add_row(Text(plain(one.id), "bold"), until, *texts)
+    return Sheet(table, counted(len(silences), "silence"), noun="silence", hint="a taller terminal")
 
 
 def _show(document: object, *, as_json: bool) -> None:

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
 from nodnod_agent.console.command import (
     Command,
     Status,
+    add_names,
     add_nodes,
     add_seconds,
     add_server,
@@ -18,10 +19,11 @@ from nodnod_agent.console.command import (
 )
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.detail_view import detail_view
-from nodnod_agent.console.output import FORMATS, Output, print_error
-from nodnod_agent.console.signals import until_signal
-from nodnod_agent.console.stat_by import SECTION, SumsByTag
+from nodnod_agent.console.node_order import HISTORY, KEYS, Order
+from nodnod_agent.console.output import Output, csv_table, json_text, print_error, table
+from nodnod_agent.console.stat_by import SECTION, SORTED_BY, SumsByTag
 from nodnod_agent.console.stat_request import StatRequest, agent_deadline, answers
+from nodnod_agent.console.watching import Lost, watch
 from nodnod_agent.core.question import MATCHED
 from nodnod_client.client import Client
 from nodnod_client.errors import ConnectError, RequestTimeoutError
@@ -37,6 +39,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--local", action="store_true", help="only the node of this agent")
     add_nodes(which)
+    add_names(parser, "the same as --nodes: only nodes with such names or tags")
     form = parser.add_mutually_exclusive_group()
     for name in ("json", "csv"):
         form.add_argument(
@@ -77,6 +80,12 @@ def _add_flags(parser: ArgumentParser) -> None:
         type=_key,
         help="sums of the nodes with each value of this tag, instead of the nodes",
     )
+    parser.add_argument(
+        "--sort",
+        choices=KEYS,
+        help="order of the nodes; those in trouble come first in each (default: name)",
+    )
+    parser.add_argument("--reverse", action="store_true", help="turn the order around")
     text = "repeat after this many seconds, until Ctrl-C"
     add_seconds(parser, "--watch", 0.25, None, text)
     text = (
@@ -88,42 +97,73 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def _run(args: Namespace) -> int:
     """Ask once or repeatedly; the status is that of the last answer."""
-    if args.format == "csv" and (args.detail or args.history):
-        print_error("--csv has the stats only; use --json for --detail and --history")
+    if fault := _fault(args):
+        print_error(f"{fault} (see nodnod stat --help)")
         return Status.USAGE
-    if args.until is not None and (args.history is None or args.watch is not None):
-        print_error("--until needs --history, and goes with no --watch")
-        return Status.USAGE
-    if args.match is not None and MATCHED not in (args.detail or ()):
-        print_error("--match needs --detail processes")
-        return Status.USAGE
-    if args.by is not None and (args.local or args.detail or args.history):
-        print_error("--by has sums of the cluster; it goes with none of --local --detail --history")
-        return Status.USAGE
-    by = None if args.by is None else SumsByTag(args.by)
-    deadline = None if args.timeout is None else agent_deadline(args.timeout)
+    order = Order(args.sort or "name", args.reverse)
+    by = None if args.by is None else SumsByTag(args.by, order if _sorts(args) else None)
     until = None if args.until is None else max(0.0, time.time() - args.until)
     request = StatRequest(
         local=args.local,
-        nodes=args.nodes,
-        detail=args.detail if by is None else [SECTION],
-        history=args.history,
+        nodes=[*args.names, *(args.nodes or ())] or None,
+        detail=_detail(args, order) if by is None else [SECTION],
+        history=args.history or (HISTORY if by is None and order.key.history else None),
         until=until,
-        deadline=deadline,
+        deadline=None if args.timeout is None else agent_deadline(args.timeout),
         match=args.match,
     )
-    view = detail_view(args.detail or (), args.history, args.match, until)
     client = client_factory(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
-    output = partial(FORMATS[args.format], args.watch is not None, view)
-    if by is not None:
-        output = partial(by.output, args.format, args.watch is not None)
+    output = partial(_output, args, order, by, until)
     if args.watch is not None:
-        return asyncio.run(_watch(client, request, output, args.watch, by))
+        stream = _with_tags(client, answers(client, request, args.watch), by)
+        return asyncio.run(watch(client, stream, output, _status, Status.OK))
     answer = asyncio.run(_once(client, request, by))
     once = output()
     once.show(answer)
     once.close()
     return _status(answer)
+
+
+def _fault(args: Namespace) -> str:
+    """Return what is wrong with flags that are valid one by one."""
+    if args.local and args.names:
+        return "--local is the node of this agent only; it goes with no names"
+    if args.format == "csv" and (args.detail or args.history):
+        return "--csv has the stats only; use --json for --detail and --history"
+    if args.until is not None and (args.history is None or args.watch is not None):
+        return "--until needs --history, and goes with no --watch"
+    if args.match is not None and MATCHED not in (args.detail or ()):
+        return "--match needs --detail processes"
+    if args.by is not None and (args.local or args.detail or args.history):
+        return "--by has sums of the cluster; it goes with none of --local --detail --history"
+    if args.by is not None and args.sort not in (None, *SORTED_BY):
+        return f"--by has no {args.sort} to sort by; it has {', '.join(SORTED_BY)}"
+    if args.by is None and args.format == "json" and _sorts(args):
+        return "--json has the answer as it came; --sort and --reverse go with --csv or a table"
+    return ""
+
+
+def _sorts(args: Namespace) -> bool:
+    return args.sort is not None or args.reverse
+
+
+def _detail(args: Namespace, order: Order) -> list[str] | None:
+    """Return the sections to show, and the one to sort by."""
+    more = order.key.detail
+    return [*(args.detail or ()), *([more] if more else [])] or None
+
+
+def _output(
+    args: Namespace, order: Order, by: SumsByTag | None, until: float | None
+) -> Output[Answer]:
+    repeated = args.watch is not None
+    if by is not None:
+        return by.output(args.format, repeated)
+    if args.format == "json":
+        return json_text(repeated)
+    if args.format == "csv":
+        return csv_table(order if _sorts(args) else None)
+    return table(repeated, detail_view(args.detail or (), args.history, args.match, until, order))
 
 
 async def _once(client: Client, request: StatRequest, by: SumsByTag | None) -> Answer:
@@ -133,36 +173,16 @@ async def _once(client: Client, request: StatRequest, by: SumsByTag | None) -> A
         return await request.ask(client)
 
 
-async def _watch(
-    client: Client,
-    request: StatRequest,
-    open_output: Callable[[], Output[Answer]],
-    every: float,
-    by: SumsByTag | None,
-) -> int:
-    await client.connect()  # only the first failure to connect ends the command
-    last = Status.OK
-    output = open_output()
-
-    async def show() -> None:
-        nonlocal last
-        async for answer in answers(client, request, every):
-            if not isinstance(answer, Answer):
-                output.error(str(answer))
-                continue
-            if by is not None:
-                # Where the connection is lost now, the next answer is an error and says so.
-                with suppress(ConnectError, RequestTimeoutError):
-                    await by.refresh(client)
-            output.show(answer)
-            last = _status(answer)
-
-    try:
-        await until_signal(show())
-    finally:
-        output.close()
-        await client.disconnect()
-    return last
+async def _with_tags(
+    client: Client, found: AsyncIterator[Answer | Lost], by: SumsByTag | None
+) -> AsyncIterator[Answer | Lost]:
+    """Ask for the tags again before each answer."""
+    async for answer in found:
+        if by is not None and isinstance(answer, Answer):
+            # Where the connection is lost now, the next answer is an error and says so.
+            with suppress(ConnectError, RequestTimeoutError):
+                await by.refresh(client)
+        yield answer
 
 
 def _key(text: str) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import UNSET, Struct
-from rich.console import Group
 from rich.text import Text
 
+from nodnod_agent.console.cluster_view import summary
 from nodnod_agent.console.node_condition import Condition, condition
-from nodnod_agent.console.output import Output, TextOutput, View, table, timestamp
-from nodnod_agent.console.table import error_lines, headed_table, summary
+from nodnod_agent.console.node_order import Order
+from nodnod_agent.console.output import Output, TextOutput, table, timestamp
+from nodnod_agent.console.sheet import Sheet
+from nodnod_agent.console.table import headed_table
 from nodnod_agent.console.units import human_part, level_style, percent, plain
 from nodnod_client.client import Client
 from nodnod_client.messages import Answer, NodeStats
@@ -20,8 +22,14 @@ from nodnod_client.sections import Cores
 SECTION = "system"
 """The section that has the number of cores."""
 
-WIDE = 80
-"""Characters of the narrowest terminal where sizes are shown."""
+SORTED_BY = {
+    "name": "",
+    "cpu": "cpu_used",
+    "memory": "memory_used_percent",
+    "disk": "disk_used_percent",
+    "state": "",
+}
+"""What sums can be sorted by, and the field of Sums, if it is a number."""
 
 _NONE = "-"
 """What stands for no value."""
@@ -49,8 +57,9 @@ class Sums(Struct, frozen=True, rename="camel"):
 class SumsByTag:
     """Sums up answers by the tag ``key``, with the tags that the agent knows."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, order: Order | None = None) -> None:
         self.key = key
+        self._order = order
         self._tags: Mapping[str, Mapping[str, str]] = {}
 
     async def refresh(self, client: Client) -> None:
@@ -59,13 +68,17 @@ class SumsByTag:
         self._tags = {row.name: row.tags for row in members if row.state != "left"}
 
     def of(self, answer: Answer) -> list[Sums]:
-        """The sums of each value, sorted; last those of the nodes without the tag."""
+        """The sums of each value, sorted by it; last those of the nodes without the tag.
+
+        In an order of the user, values whose nodes are down come first.
+        """
         groups: dict[str | None, list[NodeStats]] = {}
         for node in answer.nodes.values():
             value = self._tags.get(node.name, {}).get(self.key)
             groups.setdefault(value, []).append(node)
         values = sorted(groups, key=lambda value: (value is None, value or ""))
-        return [_sums(value, groups[value]) for value in values]
+        sums = [_sums(value, groups[value]) for value in values]
+        return sums if self._order is None else _sorted(sums, self._order)
 
     def output(self, form: str, repeated: bool) -> Output[Answer]:
         """An output of the sums of answers, as ``table``, ``json`` or ``csv``."""
@@ -73,26 +86,30 @@ class SumsByTag:
             return TextOutput(lambda answer, _: self._json(answer, indent=0 if repeated else 2))
         return TextOutput(self._csv) if form == "csv" else table(repeated, self._view)
 
-    @property
-    def _view(self) -> View[Answer]:
-        def view(answer: Answer, *, width: int, when: str) -> Group:
-            table = headed_table((0, 0, 0, 1))
-            table.add_column(plain(self.key), min_width=8, overflow="fold")
-            sizes = width >= WIDE
-            for title in ("Nodes", "Down", "CPU", "Memory", "Disk"):
-                table.add_column(title, justify="right", no_wrap=True)
-                if sizes and title in ("Memory", "Disk"):
-                    table.add_column("", no_wrap=True)
-            sums = self.of(answer)
-            for one in sums:
-                table.add_row(*_cells(one, sizes=sizes))
-            nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
-            notes = error_lines((node.name, node.error) for node in nodes)
-            if all(one.value is None for one in sums):
-                notes.append(Text(f"none of these nodes has the tag {self.key}", "yellow"))
-            return Group(table, *notes, Text(summary(answer, when), style="dim"))
-
-        return view
+    def _view(self, answer: Answer, *, width: int, when: str) -> Sheet:
+        table = headed_table()
+        table.column(plain(self.key), least=8)
+        table.column("Nodes", right=True, leave=2)
+        table.column("Down", right=True)
+        for title in ("CPU", "Memory", "Disk"):
+            table.column(title, right=True)
+            if title != "CPU":
+                table.column("", leave=1)
+        sums = self.of(answer)
+        for one in sums:
+            table.add_row(*_cells(one))
+        nodes = sorted(answer.nodes.values(), key=lambda node: node.name)
+        notes = []
+        if all(one.value is None for one in sums):
+            notes.append(Text(f"none of these nodes has the tag {self.key}", "yellow"))
+        return Sheet(
+            table,
+            summary(answer, when),
+            errors=((node.name, node.error) for node in nodes),
+            notes=notes,
+            noun="row",
+            hint="--sort, --nodes or a taller terminal",
+        )
 
     def _json(self, answer: Answer, indent: int) -> str:
         text = msgspec.json.encode(
@@ -131,6 +148,16 @@ def _sums(value: str | None, nodes: list[NodeStats]) -> Sums:
     )
 
 
+def _sorted(sums: list[Sums], order: Order) -> list[Sums]:
+    field = SORTED_BY[order.by]
+    if field:
+        sums.sort(key=lambda one: getattr(one, field) or 0.0, reverse=not order.reverse)
+    elif order.by == "name" and order.reverse:
+        sums.reverse()
+    sums.sort(key=lambda one: -one.down)
+    return sums
+
+
 def _is_current(node: NodeStats) -> bool:
     """Whether a node has numbers of now; one that reports a fault may have some."""
     kind = condition(node)
@@ -166,7 +193,7 @@ def _cores(node: NodeStats) -> float:
     return max(0, system.cpu_limit or system.cores.logical)
 
 
-def _cells(one: Sums, *, sizes: bool) -> list[Text]:
+def _cells(one: Sums) -> list[Text]:
     cells = [
         Text(_NONE, "dim") if one.value is None else Text(plain(one.value), "bold"),
         Text(str(one.nodes)),
@@ -179,8 +206,7 @@ def _cells(one: Sums, *, sizes: bool) -> list[Text]:
         (one.disk_used_percent, one.disk_used, one.disk_total),
     ):
         cells.append(Text(_NONE, "dim") if unknown else _share(share))
-        if sizes:
-            cells.append(Text("" if unknown else human_part(used, total)))
+        cells.append(Text("" if unknown else human_part(used, total)))
     return cells
 
 

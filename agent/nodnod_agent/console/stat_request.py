@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
+from nodnod_agent.console.watching import Lost, repeated
 from nodnod_client.client import Client
-from nodnod_client.errors import ConnectError, RequestTimeoutError, StatFailedError
+from nodnod_client.errors import StatFailedError
 from nodnod_client.messages import Answer
 from nodnod_client.requests import StatOptions
-
-RETRY_INTERVAL = 1.0
-"""Seconds between attempts to connect again."""
 
 AGENT_SHARE = 0.8
 """Part of a user's timeout in which the agent collects answers; the rest is for the network."""
@@ -55,22 +53,13 @@ class StatRequest(Struct, frozen=True):
         }
 
 
-async def answers(
-    client: Client, request: StatRequest, every: float
-) -> AsyncIterator[Answer | ConnectError | RequestTimeoutError]:
+def answers(client: Client, request: StatRequest, every: float) -> AsyncIterator[Answer | Lost]:
     """Yield an answer every ``every`` seconds without end; or the error that prevented it.
 
     Streams if the agent can, and polls otherwise. Raises StatFailedError if the agent refuses the
     request.
     """
-    while True:
-        try:
-            await client.connect()
-            async for answer in _run(client, request, every):
-                yield answer
-        except (ConnectError, RequestTimeoutError) as error:
-            yield error
-        await asyncio.sleep(min(every, RETRY_INTERVAL))
+    return repeated(client, every, lambda: _run(client, request, every))
 
 
 async def _run(client: Client, request: StatRequest, every: float) -> AsyncIterator[Answer]:

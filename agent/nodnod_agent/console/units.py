@@ -47,12 +47,13 @@ def human_span(seconds: float) -> str:
     return f"{max(0, int(seconds / size))} {unit}"
 
 
-def local_time(at: float) -> str:
-    """``2026-11-30 16:40:02``: Unix seconds as local time."""
+def local_time(at: float, *, short: bool = False) -> str:
+    """``2026-11-30 16:40:02``, or ``11-30 16:40`` if ``short``: Unix seconds as local time."""
     try:
-        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        when = datetime.fromtimestamp(at).astimezone()
     except (ValueError, OverflowError, OSError):  # beyond the years that a calendar has
         return f"{at:19.0f}"
+    return when.strftime("%m-%d %H:%M" if short else "%Y-%m-%d %H:%M:%S")
 
 
 def percent(value: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from doubles.members import answer
-from nodnod_agent.console.table import cluster_view, summary
+from nodnod_agent.console.cluster_view import cluster_view, summary
 from nodnod_client.messages import Answer, NodeStats
 
 KYLE = NodeStats(
@@ -46,7 +46,7 @@ def test_a_long_name_is_cut_so_that_lines_fit_and_numbers_are_whole(width: int) 
     lines = render(long, failed, width=width).splitlines()
     assert max(map(len, lines)) <= width
     (row,) = [line for line in lines if "xxx" in line]
-    for text in ("x…", "5.0 %", "66.3 %", "26.7 %"):
+    for text in ("x…x", "5.0 %", "66.3 %", "26.7 %"):
         assert text in row
 
 
