@@ -42,7 +42,7 @@ async def test_a_hostile_process_name_is_text(page: Page) -> None:
 
         cells = page.locator("[data-section=processes] tbody td")
         numbers = ["250.0\u00a0%", "1.00\u00a0MiB", "\u2013", "2.00\u00a0KiB/s", "3"]
-        await expect(cells).to_have_text(["1", name, "<i>root", *numbers, "<u>", "\u2013"])
+        await expect(cells).to_have_text([name, "1", "<i>root", *numbers, "<u>", "\u2013"])
 
 
 async def test_processes_are_found_by_name_and_shown_with_their_sums(page: Page) -> None:
@@ -141,7 +141,7 @@ async def test_a_lost_gpu_shows_its_error_at_its_place(page: Page) -> None:
 
         rows = page.locator("[data-section=gpu] tbody tr")
         unknowns = 4 * "\u2013"
-        await expect(rows).to_have_text([f"Tesla{unknowns}", f"GPU 1{unknowns}▲ GPU is lost"])
+        await expect(rows).to_have_text([f"Tesla{unknowns}", f"GPU 1▲ GPU is lost{unknowns}"])
 
 
 async def test_hostile_containers_are_text_and_the_note_says_what_is_missing(page: Page) -> None:
@@ -181,8 +181,8 @@ async def test_services_in_trouble_are_shown_with_their_last_end(page: Page) -> 
         await page.goto(f"{cluster.url}#/node/a")
 
         cells = page.locator("[data-section=services] tbody td")
-        first = ["<b>x.service", "▲ failed", re.compile("14 Nov 2023"), "4", "signal (signal 9)"]
-        second = ["y.service", "▲ failed", "\u2013", "\u2013", "▲ no such unit"]
+        first = ["<b>x.servicesignal (signal 9)", "▲ failed", re.compile("14 Nov 2023"), "4"]
+        second = ["y.service▲ no such unit", "▲ failed", "\u2013", "\u2013"]
         await expect(cells).to_have_text([*first, *second, "db.service", "\u2013", "1.00\u00a0MiB"])
 
 
@@ -219,9 +219,9 @@ async def test_custom_numbers_are_text_with_what_is_wrong_beside_them(page: Page
 
         rows = page.locator("[data-section=custom] tbody tr")
         await expect(rows).to_have_count(3)
-        await expect(rows.nth(0)).to_have_text("a.proma.prom▲ line 3 is <b>")
+        await expect(rows.nth(0)).to_have_text("a.prom▲ line 3 is <b>\u2013a.prom")
         await expect(rows.nth(1)).to_have_text("jobs (queue=<b>)12.5a.prom")
-        await expect(rows.nth(2)).to_contain_text("age1e+300b.json▲ stale: written 14 Nov 2023")
+        await expect(rows.nth(2)).to_contain_text("age▲ stale: written 14 Nov 2023")
 
 
 async def test_the_chart_of_the_disks_shows_what_the_node_remembers(page: Page) -> None:
@@ -240,8 +240,9 @@ async def test_of_many_custom_numbers_some_are_shown_and_the_rest_counted(page: 
         await page.goto(f"{cluster.url}#/node/a")
 
         rows = page.locator("[data-section=custom] tbody tr")
-        await expect(rows).to_have_count(201)
-        await expect(rows.nth(200)).to_have_text("and 100 more")
+        await expect(rows).to_have_count(200)
+        panel = page.locator("[data-section=custom]")
+        await expect(panel.get_by_text("and 100 more")).to_be_visible()
 
 
 async def test_a_mount_that_does_not_answer_shows_since_when(page: Page) -> None:

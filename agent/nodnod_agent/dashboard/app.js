@@ -188,6 +188,7 @@ function navigate() {
   const { name } = place();
   overview.update();
   if (view !== overview && name === view.name) {
+    view.update();
     return;
   }
   const previous = view;
@@ -237,6 +238,7 @@ listen(window, "everywhere", {
   alerts: () => alerts.known && alertPanel.toggle(),
   back,
 });
+listen(window, "node", { find: () => view.find?.focus() });
 listen(window, "overview", { filter: () => overview.filter.focus() });
 navigate();
 setInterval(paintAge, AGE_INTERVAL);

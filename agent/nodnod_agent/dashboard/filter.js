@@ -10,12 +10,18 @@ function testOf(term) {
   if (term.startsWith("tag:")) {
     return tagTest(term.slice("tag:".length));
   }
+  const test = textTest(term);
+  return ({ name }) => test(name);
+}
+
+/** A test of texts: whether a pattern fits, or a part of it occurs in any case. */
+export function textTest(term) {
   if (/[*?[]/.test(term)) {
     const shape = shapeOf(term);
-    return ({ name }) => shape.test(name);
+    return (text) => shape.test(text);
   }
   const wanted = term.toLowerCase();
-  return ({ name }) => name.toLowerCase().includes(wanted);
+  return (text) => text.toLowerCase().includes(wanted);
 }
 
 function tagTest(term) {

@@ -21,6 +21,11 @@ export const GROUPS = {
     page: "overview",
     keys: { filter: { keys: ["/"], text: "filter by name or tag" } },
   },
+  node: {
+    title: "One node",
+    page: "node",
+    keys: { find: { keys: ["/"], text: "find in a table" } },
+  },
   list: {
     title: "A node in the list, once one has the focus",
     page: "overview",

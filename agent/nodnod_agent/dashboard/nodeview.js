@@ -9,6 +9,7 @@ import { Facts } from "./facts.js";
 import { options, setOptions } from "./options.js";
 import { Panel } from "./panel.js";
 import { PANELS } from "./panels.js";
+import { processPattern } from "./processes.js";
 import { pattern } from "./route.js";
 import { Series } from "./series.js";
 import { STATES } from "./state.js";
@@ -37,6 +38,9 @@ const STACKED = /^(dm-|md)\d/;
 /** Age in seconds from which details that should come every second count as old. */
 const OLD = 4;
 
+/** Milliseconds without a key after which is asked: agents limit how many patterns they look for. */
+const PAUSE = 300;
+
 export class NodeView {
   /** `onsilence` is called with an alert that is to be silenced. */
   constructor({ cluster, alerts, name, connection, repaint, onsilence }) {
@@ -58,9 +62,9 @@ export class NodeView {
     this.charts = this.#charts(new Crosshair(repaint));
     this.panels = PANELS.map((panel) => new Panel(panel));
     this.grid = el("div", { class: "panels" });
-    this.match = null;
+    this.match = processPattern();
     this.end = null;
-    this.grid.addEventListener("match", ({ detail }) => this.#find(detail));
+    this.grid.addEventListener("options", () => this.update());
     this.missing = el("p", { class: "note missing" });
     const spans = toggleGroup("Time shown", SPANS, String(options.span), (span) => {
       setOptions({ span: Number(span) });
@@ -87,8 +91,21 @@ export class NodeView {
 
   /** End the stream. */
   close() {
+    clearTimeout(this.timer);
     this.end();
     this.end = null;
+  }
+
+  /** Show the options as they are now. */
+  update() {
+    this.repaint();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#find(processPattern()), PAUSE);
+  }
+
+  /** The first field that searches in a table; undefined for none. */
+  get find() {
+    return [...this.grid.querySelectorAll("input[type=search]")].find((one) => one.checkVisibility());
   }
 
   /** Request the history: one hour, and the last minutes at a finer resolution. */
@@ -128,7 +145,7 @@ export class NodeView {
     }
     write(this.keptNote, this.kept === null ? "" : keptText(this.kept));
     show(this.keptNote, this.kept !== null);
-    this.#paintPanels(node);
+    this.#paintPanels(node, now);
   }
 
   #stream() {
@@ -148,13 +165,13 @@ export class NodeView {
     }
   }
 
-  #paintPanels(node) {
+  #paintPanels(node, now) {
     const { detail, panels } = this;
     const old = this.detailAt !== null && this.cluster.heard - this.detailAt > OLD;
     mark(this.grid, "data-stale", old ? "" : null);
     const shown = panels.filter(({ section }) => (detail?.[section] ?? null) !== null);
     for (const panel of shown) {
-      panel.paint(detail[panel.section]);
+      panel.paint(detail[panel.section], now);
     }
     arrange(this.grid, [...this.charts, ...shown].map(({ element }) => element));
     const missing = panels.filter((panel) => !panel.optional && !shown.includes(panel));

@@ -9,7 +9,7 @@ const OLD_KEY = "nodnod.choices"; // of earlier versions, read where the new key
 /** Page -> option -> its value at first. The type of an option is that of this value. */
 const OPTIONS = {
   overview: { density: "auto", sort: "state", reverse: false, filter: "", state: "" },
-  node: { span: 300 },
+  node: { span: 300, order: [], find: [] },
 };
 /** The values that an option may have, where not every one is a good one. */
 const VALUES = {
@@ -18,7 +18,7 @@ const VALUES = {
   span: [300, 900, 3600],
 };
 /** The options that are stored. */
-const STORED = ["density", "sort", "reverse", "span"];
+const STORED = ["density", "sort", "reverse", "span", "order"];
 
 const INITIAL = Object.assign({}, ...Object.values(OPTIONS));
 

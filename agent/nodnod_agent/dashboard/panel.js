@@ -14,19 +14,18 @@ export class Panel {
     this.element = el(
       "section",
       { class: `panel ${size}`, "data-section": section },
-      el("h3", {}, title),
-      ...(this.drawing.above === undefined ? [] : [this.drawing.above]),
+      el("div", { class: "panel-head" }, el("h3", {}, title), this.drawing.above ?? ""),
       this.fault,
       this.drawing.element,
       this.leftOut,
     );
   }
 
-  /** Draw a section of the detail; not null. */
-  paint(section) {
+  /** Draw a section of the detail as of `now`; not null. */
+  paint(section, now) {
     // A section with more than the error was read in part.
     const broken = typeof section.error === "string" && Object.keys(section).length === 1;
-    const fault = broken ? section.error : this.#draw(section);
+    const fault = broken ? section.error : this.#draw(section, now);
     show(this.fault, fault !== "");
     show(this.drawing.element, fault === "");
     write(this.fault, `▲ Could not be read: ${fault}`);
@@ -36,9 +35,9 @@ export class Panel {
   }
 
   /** Draw it; why not, if its agent sends something else. */
-  #draw(section) {
+  #draw(section, now) {
     try {
-      this.drawing.paint(section);
+      this.drawing.paint(section, now);
       return "";
     } catch (error) {
       if (error instanceof TypeError) {

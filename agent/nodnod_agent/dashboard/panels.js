@@ -1,6 +1,8 @@
 // The panels of the node view: the title and the drawing of each section.
 
+import { numbers, shares, words } from "./columns.js";
 import { el, show, write } from "./dom.js";
+import { Find } from "./find.js";
 import { Cores, MemoryParts, Pressure } from "./gauges.js";
 import { level } from "./level.js";
 import { Processes } from "./processes.js";
@@ -16,32 +18,46 @@ const shareUsed = ({ usedPercent, used, free }) =>
 const warned = (text, isBad) => (isBad ? `▲ ${text}` : text);
 
 class SectionTable {
-  constructor(caption, rows, columns, none) {
-    this.table = new Table(caption, columns, none);
+  /** `rows` makes the rows of a section; the rest is as of `Table`. */
+  constructor(id, caption, rows, columns, options) {
+    this.table = new Table(id, caption, columns, options);
     this.rows = rows;
-    this.element = this.table.element;
+    this.find = new Find(id, `Find in ${caption}`);
+    this.find.input.addEventListener("input", () => this.table.reset());
+    this.above = this.find.element;
+    this.element = el("div", {}, this.table.element);
   }
 
-  paint(section) {
-    this.table.paint(this.rows(section));
+  paint(section, now) {
+    const rows = this.rows(section);
+    const found = this.find.among(rows, this.table.columns);
+    this.table.paint(found, now, rows.length > 0 ? "No row matches." : "None.");
   }
 }
 
-const rowsOf = (section) => Object.entries(section).map(([name, of]) => ({ name, ...of }));
+const rowsOf = (section) => Object.entries(section).map(([name, of]) => ({ ...of, name }));
 
 class Filesystems extends SectionTable {
   constructor() {
-    super("Filesystems", (section) => section, [
-      { head: "Mount", kind: "words", of: ({ mount }) => mount },
-      { head: "Used", kind: "share", of: (row) => percent(shareUsed(row)), bar: shareUsed, level },
-      { head: "Size", kind: "number", of: ({ used, total }) => partOf(used, total) },
-      { head: "Free", kind: "number", of: ({ free }) => bytes(free) },
-      { head: "Inodes", kind: "number minor", of: (row) => percent(row.inodesUsedPercent) },
-      { head: "Device", kind: "words minor", of: ({ device, type }) => `${device} (${type})` },
-      { head: "", kind: "trouble", of: trouble },
-    ]);
+    const device = ({ device, type }) => `${device} (${type})`;
+    const size = (total, { used }) => partOf(used, total);
+    // Those that do not answer come first.
+    const order = (row) => (isBad(row) ? Infinity : shareUsed(row));
+    const used = (_, row) => percent(shareUsed(row));
+    const columns = [
+      words("mount", "Mount", { width: 9 }),
+      shares("used", "Used", used, { of: order, bar: shareUsed, level }),
+      numbers("total", "Size", size, { width: 9 }),
+      numbers("free", "Free", bytes, { minor: 1 }),
+      numbers("inodesUsedPercent", "Inodes", percent, { minor: 2 }),
+      words("device", "Device", { of: device, width: 13, minor: 3 }),
+    ];
+    const options = { order: "-used", note: trouble };
+    super("filesystems", "Filesystems", (section) => section, columns, options);
   }
 }
+
+const isBad = ({ stuckSince, error }) => known(stuckSince) || Boolean(error);
 
 function trouble({ stuckSince, error, counted, measuredAt }) {
   if (known(stuckSince)) {
@@ -54,33 +70,32 @@ function trouble({ stuckSince, error, counted, measuredAt }) {
   return [...(counted ? [] : ["not counted"]), ...age].join(", ");
 }
 
-const busy = ({ busyPercent }) => busyPercent;
-
 class Disks extends SectionTable {
   constructor() {
-    super("Disk I/O", rowsOf, [
-      { head: "Disk", kind: "words", of: ({ name }) => name },
-      { head: "Read", kind: "number", of: ({ readBytes }) => rate(readBytes) },
-      { head: "Written", kind: "number", of: ({ writeBytes }) => rate(writeBytes) },
-      { head: "Reads", kind: "number minor", of: ({ reads }) => perSecond(reads) },
-      { head: "Writes", kind: "number minor", of: ({ writes }) => perSecond(writes) },
-      { head: "Busy", kind: "share", of: (row) => percent(busy(row)), bar: busy, level },
-    ]);
+    const columns = [
+      words("name", "Disk", { width: 5.2 }),
+      numbers("readBytes", "Read", rate),
+      numbers("writeBytes", "Written", rate),
+      numbers("reads", "Reads", perSecond, { minor: 1 }),
+      numbers("writes", "Writes", perSecond, { minor: 1 }),
+      shares("busyPercent", "Busy", percent, { level }),
+    ];
+    super("diskio", "Disk I/O", rowsOf, columns, { order: "name" });
   }
 }
 
 class Interfaces extends SectionTable {
   constructor() {
-    const amount = ({ recvBytes, sentBytes }) => recvBytes + sentBytes;
-    const busiest = (section) => rowsOf(section).sort((a, b) => amount(b) - amount(a));
-    super("Network interfaces", busiest, [
-      { head: "Interface", kind: "words", of: ({ name }) => name },
-      { head: "Received", kind: "number", of: ({ recvBytes }) => rate(recvBytes) },
-      { head: "Sent", kind: "number", of: ({ sentBytes }) => rate(sentBytes) },
-      { head: "Packets", kind: "number minor", of: ({ packets }) => perSecond(packets) },
-      { head: "Errors", kind: "number", of: ({ errors }) => warned(perSecond(errors), errors > 0) },
-      { head: "Drops", kind: "number", of: ({ drops }) => perSecond(drops) },
-    ]);
+    const errors = (value) => warned(perSecond(value), value > 0);
+    const columns = [
+      words("name", "Interface", { width: 7 }),
+      numbers("recvBytes", "Received", rate),
+      numbers("sentBytes", "Sent", rate),
+      numbers("packets", "Packets", perSecond, { minor: 2 }),
+      numbers("errors", "Errors", errors),
+      numbers("drops", "Drops", perSecond, { minor: 1 }),
+    ];
+    super("network", "Network interfaces", rowsOf, columns, { order: "name" });
   }
 }
 
@@ -88,34 +103,31 @@ class Services {
   constructor() {
     this.fault = el("p", { class: "fault" });
     this.count = el("p", { class: "note" });
-    this.problems = new Table(
-      "Services in trouble",
-      [
-        { head: "Service", kind: "words", of: ({ name }) => name },
-        { head: "State", kind: "words", of: ({ state }) => `▲ ${state}` },
-        { head: "Since", kind: "words", of: ({ since }) => moment(since) },
-        { head: "Restarts", kind: "number minor", of: ({ restarts }) => whole(restarts) },
-        { head: "", kind: "trouble", of: lastEnd },
-      ],
-      "No service has failed.",
-    );
-    this.top = new Table("Top services", [
-      { head: "Service", kind: "words", of: ({ name }) => name },
-      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
-      { head: "Memory", kind: "number", of: ({ memory }) => bytes(memory) },
-    ]);
-    const { fault, count, problems, top } = this;
-    this.element = el("div", {}, fault, count, problems.element, top.element);
+    const problems = [
+      words("name", "Service", { width: 9 }),
+      words("state", "State", { text: (state) => `▲ ${state}`, width: 9.5 }),
+      numbers("since", "Since", moment, { width: 12, minor: 1 }),
+      numbers("restarts", "Restarts", whole, { minor: 2 }),
+    ];
+    const use = [
+      words("name", "Service", { width: 9 }),
+      numbers("cpu", "CPU", percent),
+      numbers("memory", "Memory", bytes),
+    ];
+    this.problems = new Table("problems", "Services in trouble", problems, { note: lastEnd });
+    this.top = new Table("services", "Top services", use, { order: "-cpu" });
+    const { fault, count } = this;
+    this.element = el("div", {}, fault, count, this.problems.element, this.top.element);
   }
 
-  paint({ error, count, failed, problems, byCpu }) {
+  paint({ error, count, failed, problems, byCpu, byMemory }, now) {
     show(this.fault, error !== undefined);
     write(this.fault, `▲ Could not be read in full: ${error}`);
     show(this.count, known(count));
     show(this.problems.element, known(count));
     write(this.count, `${count} in all, ${failed} failed; CPU in percent of one core`);
-    this.problems.paint(problems);
-    this.top.paint(byCpu);
+    this.problems.paint(problems, now, "No service has failed.");
+    this.top.paint(this.top.column === "memory" ? byMemory : byCpu, now);
   }
 }
 
@@ -130,94 +142,103 @@ function lastEnd({ error, result, exitStatus, signal }) {
 
 class Sensors extends SectionTable {
   constructor() {
-    super("Sensors", readings, [
-      { head: "Sensor", kind: "words", of: ({ name }) => name },
-      { head: "Reading", kind: "number", of: ({ text }) => text },
-      { head: "", kind: "trouble", of: ({ note }) => note },
-    ]);
+    const columns = [
+      words("name", "Sensor", { width: 10 }),
+      numbers("value", "Reading", reading, { width: 7 }),
+      numbers("critical", "Critical", reading, { width: 7, minor: 1 }),
+    ];
+    super("sensors", "Sensors", readings, columns, { note: ({ note }) => note });
   }
 }
+
+const reading = (value, { unit }) => (known(value) ? `${value.toFixed(0)}\u00a0${unit}` : "");
 
 function readings({ temperatures, fans, battery }) {
   const rows = temperatures.map(({ name, value, critical }) => ({
     name,
-    text: `${value.toFixed(0)}\u00a0°C`,
-    note: known(critical) ? warned(`critical is ${critical.toFixed(0)}`, value >= critical) : "",
+    value,
+    unit: "°C",
+    critical,
+    note: known(critical) && value >= critical ? "▲ critical" : "",
   }));
   for (const { name, rpm } of fans) {
-    rows.push({ name, text: `${rpm.toFixed(0)}\u00a0rpm`, note: "" });
+    rows.push({ name, value: rpm, unit: "rpm", note: "" });
   }
   if (battery !== null) {
     const note = battery.pluggedIn === null ? "" : battery.pluggedIn ? "plugged in" : "on battery";
-    rows.push({ name: "Battery", text: percent(battery.percent), note });
+    rows.push({ name: "Battery", value: battery.percent, unit: "%", note });
   }
   return rows;
 }
 
-const used = ({ utilisation }) => utilisation;
-
 class Gpus extends SectionTable {
   constructor() {
-    const numbered = (section) => section.map((row, index) => ({ index, ...row }));
-    super("GPUs", numbered, [
-      { head: "GPU", kind: "words", of: ({ name, index }) => name || `GPU ${index}` },
-      { head: "Used", kind: "share", of: (row) => percent(used(row)), bar: used },
-      { head: "Memory", kind: "number", of: (row) => partOf(row.memoryUsed, row.memoryTotal) },
-      { head: "°C", kind: "number", of: ({ temperature }) => number(temperature) },
-      { head: "W", kind: "number", of: ({ power }) => number(power) },
-      { head: "", kind: "trouble", of: ({ error }) => (error ? `▲ ${error}` : "") },
-    ]);
+    const numbered = (section) =>
+      section.map(({ name, ...row }, index) => ({ ...row, name: name || `GPU ${index}` }));
+    const memory = (total, { memoryUsed }) => partOf(memoryUsed, total);
+    const columns = [
+      words("name", "GPU", { width: 8 }),
+      shares("utilisation", "Used", percent),
+      numbers("memoryTotal", "Memory", memory, { width: 9 }),
+      numbers("temperature", "°C", number, { width: 4, minor: 1 }),
+      numbers("power", "W", number, { width: 4, minor: 2 }),
+    ];
+    const note = ({ error }) => (error ? `▲ ${error}` : "");
+    super("gpu", "GPUs", numbered, columns, { note });
   }
 }
 
 const ofLimit = ({ memoryUsed, memoryLimit }) =>
   memoryLimit > 0 ? (100 * memoryUsed) / memoryLimit : null;
 
-const condition = ({ state, health }) =>
-  warned([state, health].filter(Boolean).join(", "), health === "unhealthy" || RESTLESS.has(state));
+/** The state; the health where that says more. */
+const condition = ({ state, health }) => {
+  const words = state === "running" && health ? [health] : [state, health].filter(Boolean);
+  return warned(words.join(", "), health === "unhealthy" || RESTLESS.has(state));
+};
 
 const RESTLESS = new Set(["restarting", "dead"]);
 
-class Containers {
+class Containers extends SectionTable {
   constructor() {
-    this.table = new Table("Containers", [
-      { head: "Container", kind: "words", of: ({ name, id }) => name || id.slice(0, 12) },
-      { head: "State", kind: "words", of: condition },
-      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
-      { head: "Of limit", kind: "number minor", of: ({ cpuOfLimit }) => percent(cpuOfLimit) },
-      { head: "Memory", kind: "number", of: ({ memoryUsed }) => bytes(memoryUsed) },
-      { head: "Of limit", kind: "number minor", of: (row) => percent(ofLimit(row)) },
-      { head: "Received", kind: "number minor", of: ({ recvBytes }) => rate(recvBytes) },
-      { head: "Sent", kind: "number minor", of: ({ sentBytes }) => rate(sentBytes) },
-      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
-      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
-      { head: "Processes", kind: "number minor", of: ({ processes }) => whole(processes) },
-      { head: "Restarts", kind: "number minor", of: ({ restarts }) => whole(restarts) },
-      { head: "Since", kind: "words minor", of: ({ since }) => moment(since) },
-      { head: "Image", kind: "words minor", of: ({ image }) => image ?? "" },
-    ]);
+    const called = ({ name, id }) => name || id.slice(0, 12);
+    const columns = [
+      words("name", "Container", { of: called, width: 7.5 }),
+      words("state", "State", { of: condition }),
+      numbers("cpu", "CPU", percent, { width: 5.6 }),
+      numbers("cpuOfLimit", "Of limit", percent, { minor: 3 }),
+      numbers("memoryUsed", "Memory", bytes, { width: 5.8 }),
+      numbers("memoryOfLimit", "Of limit", percent, { of: ofLimit, minor: 1 }),
+      numbers("recvBytes", "Received", rate, { minor: 2 }),
+      numbers("sentBytes", "Sent", rate, { minor: 2 }),
+      numbers("readBytes", "Read", rate, { minor: 4 }),
+      numbers("writeBytes", "Written", rate, { minor: 4 }),
+      numbers("processes", "Processes", whole, { width: 6.6, minor: 6 }),
+      numbers("restarts", "Restarts", whole, { minor: 5 }),
+      numbers("since", "Since", moment, { width: 12, minor: 7 }),
+      words("image", "Image", { width: 16, minor: 8 }),
+    ];
+    super("containers", "Containers", ({ containers }) => containers, columns, {});
     this.note = el("p", { class: "note" });
-    this.element = el("div", {}, this.table.element, this.note);
+    this.element.append(this.note);
   }
 
-  paint({ count, containers, note }) {
-    this.table.paint(containers);
+  paint(section, now) {
+    super.paint(section, now);
+    const { count, note } = section;
     const all = `${count} in all; CPU in percent of all cores`;
     write(this.note, note === undefined ? all : `${all}. ▲ ${note}`);
   }
 }
 
-/** Rows that are drawn of the numbers in custom files. */
-const MOST_CUSTOM = 200;
-
 class Custom extends SectionTable {
   constructor() {
-    super("Custom numbers", customRows, [
-      { head: "Number", kind: "words", of: ({ name }) => name },
-      { head: "Value", kind: "number", of: ({ value }) => value },
-      { head: "File", kind: "words minor", of: ({ file }) => file },
-      { head: "", kind: "trouble", of: ({ note }) => note },
-    ]);
+    const columns = [
+      words("name", "Number", { width: 10 }),
+      numbers("value", "Value", exact, { width: 8 }),
+      words("file", "File", { width: 10, minor: 1 }),
+    ];
+    super("custom", "Custom numbers", customRows, columns, { note: ({ note }) => note });
   }
 }
 
@@ -225,18 +246,15 @@ class Custom extends SectionTable {
 function customRows({ files, numbers }) {
   const wrong = files.filter(({ error }) => error !== undefined);
   const old = new Map(files.filter(({ stale }) => stale).map((file) => [file.name, file.modified]));
-  const rows = [
-    ...wrong.map(({ name, error }) => ({ name, value: "", file: name, note: `▲ ${error}` })),
-    ...numbers.slice(0, MOST_CUSTOM).map((one) => ({
+  return [
+    ...wrong.map(({ name, error }) => ({ name, value: null, file: name, note: `▲ ${error}` })),
+    ...numbers.map((one) => ({
       name: series(one),
-      value: exact(one.value),
+      value: one.value,
       file: one.file,
       note: old.has(one.file) ? `▲ stale: written ${moment(old.get(one.file))}` : "",
     })),
   ];
-  const more = numbers.length - MOST_CUSTOM;
-  const rest = { name: `and ${more} more`, value: "", file: "", note: "" };
-  return more > 0 ? [...rows, rest] : rows;
 }
 
 function series({ name, labels = {} }) {

@@ -1,74 +1,55 @@
 // The processes of a node: the top ones, or those that match what is typed, with their sums.
 
-import { el, show, write } from "./dom.js";
+import { numbers, words } from "./columns.js";
+import { el, write } from "./dom.js";
+import { Find } from "./find.js";
 import { LONGEST } from "./route.js";
 import { Table } from "./table.js";
-import { toggleGroup } from "./togglegroup.js";
+import { findOf } from "./tableoptions.js";
 import { bytes, moment, percent, rate, whole } from "./units.js";
 
-/** Milliseconds without a key after which is asked: agents limit how many patterns they look for. */
-const PAUSE = 300;
+/** Column -> the list of the top processes that it takes; the others take those by CPU. */
+const LISTS = { rss: "byMemory", readBytes: "byIo", writeBytes: "byIo" };
 
 export class Processes {
   constructor() {
-    this.by = "byCpu";
-    this.section = null;
-    this.table = new Table("Processes", [
-      { head: "PID", kind: "number minor", of: ({ pid }) => String(pid) },
-      { head: "Process", kind: "words", of: ({ name }) => name },
-      { head: "User", kind: "words", of: ({ user }) => user },
-      { head: "CPU", kind: "number", of: ({ cpu }) => percent(cpu) },
-      { head: "Memory", kind: "number", of: ({ rss }) => bytes(rss) },
-      { head: "Read", kind: "number minor", of: ({ readBytes }) => rate(readBytes) },
-      { head: "Written", kind: "number minor", of: ({ writeBytes }) => rate(writeBytes) },
-      { head: "Threads", kind: "number minor", of: ({ threads }) => whole(threads) },
-      { head: "State", kind: "words minor", of: ({ state }) => state ?? "" },
-      { head: "Started", kind: "words minor", of: ({ started }) => moment(started) },
-    ]);
-    this.count = el("span", { class: "note" });
-    const orders = { byCpu: "By CPU", byMemory: "By memory", byIo: "By disk I/O" };
-    this.order = toggleGroup("Sort processes", orders, this.by, (by) => {
-      this.by = by;
-      this.paint(this.section);
-    });
-    this.search = el("input", {
-      type: "search",
-      placeholder: "Find: postgres*",
-      "aria-label": "Find processes by a part of their name, or a pattern",
-      maxlength: String(LONGEST - 2),
-      autocomplete: "off",
-      spellcheck: "false",
-    });
-    this.search.addEventListener("input", () => this.#askSoon());
+    const columns = [
+      words("name", "Process", { width: 9 }),
+      numbers("pid", "PID", String, { minor: 2 }),
+      words("user", "User", { width: 6.5, minor: 1 }),
+      numbers("cpu", "CPU", percent),
+      numbers("rss", "Memory", bytes),
+      numbers("readBytes", "Read", rate, { minor: 3 }),
+      numbers("writeBytes", "Written", rate, { minor: 3 }),
+      numbers("threads", "Threads", whole, { minor: 4 }),
+      words("state", "State", { width: 6.5, minor: 5 }),
+      numbers("started", "Started", moment, { width: 12, minor: 6 }),
+    ];
+    const key = ({ pid }) => pid;
+    this.table = new Table("processes", "Processes", columns, { order: "-cpu", key });
+    const label = "Find processes by a part of their name, or a pattern";
+    const longest = LONGEST - 2;
+    this.find = new Find("processes", label, { placeholder: "Find: postgres*", longest });
+    this.find.input.addEventListener("input", () => this.table.reset());
     /** Stays where the section is an error: what is typed may be its reason. */
-    this.above = el("div", { class: "above" }, this.search, this.order, this.count);
+    this.above = this.find.element;
     this.element = el("div", {}, this.table.element);
   }
 
-  paint(section) {
-    this.section = section;
-    if (section === null) {
-      return;
-    }
-    const { sums } = section;
-    const rows = section[sums === undefined ? this.by : "matching"] ?? [];
-    this.table.paint(rows);
-    show(this.order, sums === undefined);
-    const all = `${section.count} in all; CPU in percent of one core`;
-    write(this.count, sums === undefined ? all : `${sumsText(sums, rows.length)} ${all}`);
-  }
-
-  #askSoon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      const detail = patternOf(this.search.value.trim());
-      this.above.dispatchEvent(new CustomEvent("match", { bubbles: true, detail }));
-    }, PAUSE);
+  paint(section, now) {
+    const { sums, count } = section;
+    const list = sums === undefined ? (LISTS[this.table.column] ?? "byCpu") : "matching";
+    const rows = section[list] ?? [];
+    this.find.paint();
+    this.table.paint(rows, now, sums === undefined ? "None." : "None matches.");
+    const all = `${count} in all; CPU in percent of one core`;
+    write(this.find.count, sums === undefined ? all : `${sumsText(sums, rows.length)} ${all}`);
   }
 }
 
-/** The pattern of processes that is meant: a part of a name, or a pattern; null for none. */
-function patternOf(text) {
+/** The pattern of the processes that are searched: a part of a name, or a pattern; null for none. */
+export function processPattern() {
+  const text = findOf("processes");
   return text === "" ? null : /[*?[]/.test(text) ? text : `*${text}*`;
 }
 
