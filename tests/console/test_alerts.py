@@ -81,6 +81,7 @@ def test_without_alerts_a_line_says_so() -> None:
 
 def test_without_room_those_who_were_told_are_left_out_and_the_text_stands_below() -> None:
     assert "webhook" in drawn(CRITICAL, width=80)
+    assert "Told" not in drawn(WARNING, width=120)
     lines = drawn(CRITICAL, width=50).splitlines()
     assert "Told" not in lines[0]
     assert "What" not in lines[0]

@@ -78,5 +78,11 @@ def test_details_stand_below_the_sum_and_share_the_room() -> None:
     assert lines[-1] == "… 35 more lines: a taller terminal"
 
 
+def test_a_long_sum_takes_several_lines_only_where_rows_and_errors_keep_theirs() -> None:
+    one = sheet(9, errors=1)
+    assert drawn(one, 16, width=5)[-2:] == ["the ", "sum"]
+    assert drawn(one, 7, width=5)[-2:] == ["✗ n0…", "the…"]
+
+
 def test_without_rows_there_is_only_the_sum() -> None:
     assert drawn(sheet(0), None) == drawn(sheet(0), 10) == ["the sum"]

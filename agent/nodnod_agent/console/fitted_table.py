@@ -75,10 +75,7 @@ class FittedTable(Table):
         room, dots = options.max_width, ellipsis(options.ascii_only)
         cells = [self._cells(place, dots) for place in range(len(self.columns))]
         texts = [[cell.plain for cell in column] for column in cells]
-        natural = [
-            max([column.width or 0, *map(cell_len, (_title(column.header), *column_texts))])
-            for column, column_texts in zip(self.columns, texts, strict=True)
-        ]
+        natural = [self._natural(place, column) for place, column in enumerate(texts)]
         widths, gap = _fit(natural, self._fits, room, dense=self._dense)
         shown = {place: _fitted(cells[place], width, dots) for place, width in widths.items()}
         titles = [
@@ -99,6 +96,13 @@ class FittedTable(Table):
                 wrapped = text.wrap(console, max(1, room - _GAP))
                 rows[-1] += [_line(Text(" " * _GAP).append_text(part)) for part in wrapped]
         return Lines(head, rows)
+
+    def _natural(self, place: int, texts: Sequence[str]) -> int:
+        """Return the width of a column with enough room; 0 for one that may be left out and is empty."""
+        if place in self._fits and self._fits[place].leave and not any(texts):
+            return 0
+        column = self.columns[place]
+        return max([column.width or 0, cell_len(_title(column.header)), *map(cell_len, texts)])
 
     def _cells(self, place: int, dots: str) -> list[Text]:
         cells = []

@@ -89,12 +89,9 @@ def members_view(members: Members, *, now: float) -> Sheet:
     table.column("Since", right=True, leave=4)
     table.column("RTT", right=True, leave=3)
     table.column("Version", right=True, leave=1)
-    tagged = any(row.tags for row in rows)
-    if tagged:
-        table.column("Tags", least=12, leave=2)
+    table.column("Tags", least=12, leave=2)
     for row in rows:
-        tags = [Text(tags_text(row.tags), "cyan")] if tagged else []
-        table.add_row(*_cells(row, now), *tags)
+        table.add_row(*_cells(row, now))
     errors = ((row.name, _error(row)) for row in rows)
     summary = _summary(rows, members.host)
     return Sheet(table, summary, errors=errors, noun="member", hint="a taller terminal")
@@ -109,6 +106,7 @@ def _cells(row: MemberInfo, now: float) -> list[Text]:
         Text("-" if row.since is None else human_span(now - row.since)),
         Text("-" if row.rtt is None else f"{1000 * row.rtt:.1f} ms"),
         Text("-" if row.version is None else str(row.version)),
+        Text(tags_text(row.tags), "cyan"),
     ]
 
 

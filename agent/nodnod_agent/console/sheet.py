@@ -64,6 +64,8 @@ class Sheet:
         head, rows = self._table.lines(console, options)
         head = head if rows else []
         foot = [line for note in self._notes for line in note.wrap(console, options.max_width)]
+        if len(foot) > height // 4:
+            foot = [cut(note) for note in self._notes]
         errors = error_lines(self._errors)
         if len(rows) + len(errors) > height:
             errors = common_error_lines(self._errors)
