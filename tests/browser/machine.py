@@ -100,28 +100,41 @@ class SimulatedNode:
                 sections = self._sections(now)
                 stats["detail"] = {name: sections.get(name) for name in request["detail"]}
             if request.get("history"):
-                stats["history"] = self._history(now, int(request["history"]))
+                stats["history"] = self._history(now, request)
         elif self.kept is not None and request.get("history", 0) >= 10:
             keeper, end = self.kept
-            stats["history"] = self._history(end, int(request["history"])) | {"keptBy": keeper}
+            stats["history"] = self._history(end, request) | {"keptBy": keeper}
         return stats
 
-    def _history(self, now: float, seconds: int) -> dict[str, Any]:
+    def _history(self, now: float, request: dict[str, Any]) -> dict[str, Any]:
+        seconds = int(request["history"])
         every = max(1, math.ceil(seconds / 600))
+        known = "until" in request and "until" not in self.forgotten
+        until = request["until"] // every * every if known else None
+        now = now if until is None else min(now, until)
         moments = [now - i * every for i in range(seconds // every)][::-1]
         traffic = [self.traffic_at(moment) for moment in moments]
         memory = round(100 * self._memory, 2)
+        cpu = [self.cpu_at(moment) for moment in moments]
         history = {
             "every": float(every),
             "end": now,
-            "cpuUsed": [self.cpu_at(moment) for moment in moments],
+            **({} if until is None else {"until": until}),
+            "cpuUsed": cpu,
+            "cpuUser": [round(share * 0.8, 2) for share in cpu],
+            "cpuSystem": [round(share * 0.2, 2) for share in cpu],
+            "cpuIowait": [0.4] * len(cpu),
+            "cpuSteal": [0.0] * len(cpu),
             "memoryUsedPercent": [memory] * len(moments),
             "recvBytes": traffic,
             "sentBytes": [round(value * 0.4, 1) for value in traffic],
-            "load1": [round(self.cpu_at(moment) * self.cores / 100, 2) for moment in moments],
+            "load1": [round(share * self.cores / 100, 2) for share in cpu],
             "readBytes": [round(value * 0.7, 1) for value in traffic],
             "writeBytes": [round(value * 0.2, 1) for value in traffic],
         }
+        if every > 1:
+            for name in ("cpuUsed", "recvBytes", "sentBytes"):
+                history[f"{name}Max"] = [round(1.3 * value, 2) for value in history[name]]
         return {name: value for name, value in history.items() if name not in self.forgotten}
 
     def _sections(self, now: float) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class SimulatedCluster(V2Server):
         if request.get("type") == 3:
             return {"host": self.name, "members": self._rows(), "error": ""}
         if request.get("type") == 7:
-            return {"host": self.name, "events": self.events, "error": ""}
+            of = request.get("nodes")
+            events = [event for event in self.events if of is None or event["node"] in of]
+            return {"host": self.name, "events": events, "error": ""}
         wanted = request.get("nodes")
         nodes = {
             name: node.answer(request, now)

@@ -32,13 +32,13 @@ async def test_the_page_reconnects_to_its_agent_after_a_restart(page: Page) -> N
 async def test_the_streams_are_opened_again_on_a_new_connection(page: Page) -> None:
     async with SimulatedCluster(["a"]) as cluster:
         await page.goto(f"{cluster.url}#/node/a")
-        await eventually(lambda: len(cluster.streams) == 5)
+        await eventually(lambda: len(cluster.streams) == 6)
 
         await cluster.stop()
         await cluster.start()
 
         await expect(page.locator("#status-line")).to_contain_text("Live from a")
-        await eventually(lambda: len(cluster.streams) == 5)
+        await eventually(lambda: len(cluster.streams) == 6)
 
 
 async def test_a_silent_agent_counts_as_lost(page: Page) -> None:

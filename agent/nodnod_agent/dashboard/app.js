@@ -17,6 +17,7 @@ import { Notice } from "./notice.js";
 import { readAddress } from "./options.js";
 import { Overview } from "./overview.js";
 import { pattern, place } from "./route.js";
+import { MAX_GAP } from "./series.js";
 import { STATES } from "./state.js";
 import { StatusLine } from "./statusline.js";
 import { paintTitle } from "./title.js";
@@ -139,6 +140,7 @@ function requestSystems() {
 }
 
 function onstats(answer) {
+  behind ||= cluster.heard !== null && now() - cluster.heard > MAX_GAP;
   const { changed, returned } = cluster.updateStats(answer, now());
   if (behind) {
     behind = false;

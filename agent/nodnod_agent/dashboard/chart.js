@@ -1,196 +1,369 @@
-// A chart of numbers over time. A crosshair, moved by pointer or keys, reads its values.
+// A chart of numbers over time, drawn from the tracks of its lines. A crosshair, moved by pointer or
+// keys, reads its values; a drag, or the Enter key twice, selects a stretch of time.
 
-import { el, mark, show, svg, write } from "./dom.js";
+import { timeTicks } from "./axis.js";
+import { el, mark, show, svg, unseen, write } from "./dom.js";
 import { listen } from "./keys.js";
-import { paths } from "./path.js";
-import { moment } from "./units.js";
+import { Legend } from "./legend.js";
+import { marksAt } from "./marks.js";
+import { band, paths } from "./path.js";
+import { lastOf, stack, summaryOf, valueAt } from "./track.js";
+import { duration, moment } from "./units.js";
 
-const COLUMNS = 300;
+/** The box that is drawn in. Below the plot is a strip for the marks. */
+const WIDTH = 300;
 const HEIGHT = 100;
-const TICKS = 5; // times under the chart
-const LINE_CLASSES = ["first", "second"];
+const STRIP = { critical: [104, 111], warning: [107, 111] };
+const BOX = `0 -1 ${WIDTH} 113`;
+
+/** Behind this, the label of a time would stand out of the chart. */
+const LAST_LABEL = 0.97 * WIDTH;
+
+const DRAG = 4; // pixels from which a movement is a drag
+const NEAR = 5; // pixels between the crosshair and a mark that it tells of
+const MARKS_TOLD = 3;
+/** With more lines than that, their peaks would hide each other. */
+const MOST_BANDS = 2;
 
 export class Chart {
   /**
-   * `lines`: at most two of `{ name, series }`; the second is dashed, so that color alone does not
-   * distinguish them. `unit` formats a value. `top` is the value at the upper edge, or a function
-   * that computes it from the largest value drawn.
+   * `lines` are `{ name, look, record, field, part }`: a class of the style sheet, and whose numbers
+   * they show. Those with `part` are stacked. `unit` formats a value. `top` is the value at the upper
+   * edge, or a function that computes it from the largest value drawn. `onzoom` is called with a
+   * selection of two times, a factor to zoom by, or null for the newest range; `onsave` with this
+   * chart and the type of a file.
    */
-  constructor({ title, lines, unit, top, crosshair }) {
-    Object.assign(this, { title, lines, unit, top, crosshair });
-    this.span = 300;
-    this.end = 0;
-    this.drawings = lines.map((_, i) => ({
-      line: svg("path", { class: `line ${LINE_CLASSES[i]}` }),
+  constructor({ title, lines, unit, top, crosshair, onzoom, onsave }) {
+    Object.assign(this, { title, lines, unit, top, crosshair, onzoom });
+    this.window = { from: 0, until: 300, live: true };
+    this.tracks = [];
+    this.marks = [];
+    this.drawings = lines.map(({ look, part }, i) => ({
+      line: svg("path", { class: part ? `part ${look}` : `line ${look}` }),
+      band: lines.length <= MOST_BANDS || i === 0 ? svg("path", { class: `band ${look}` }) : null,
       area: i === 0 ? svg("path", { class: "area" }) : null,
     }));
-    this.values = lines.map(() => el("span", { class: "value" }));
     this.scale = [el("span", {}), el("span", {})];
-    this.times = Array.from({ length: TICKS }, () => el("span", {}));
-    this.hairlineTime = el("span", { class: "hairline-time" });
-    this.hairline = el("div", { class: "hairline", "aria-hidden": "true" });
+    this.times = el("div", { class: "times", "aria-hidden": "true" });
+    this.grid = svg("path", { class: "grid" });
+    this.events = svg("path", { class: "mark event" });
+    this.downs = svg("path", { class: "mark down" });
+    this.strips = Object.keys(STRIP).map((severity) => svg("path", { class: `mark ${severity}` }));
+    this.hairlineText = el("span", { class: "hairline-time" });
+    this.hairline = el("div", { class: "hairline", "aria-hidden": "true" }, this.hairlineText);
+    this.selected = el("div", { class: "selected", "aria-hidden": "true", hidden: true });
     this.plot = this.#plot();
+    const tools = el(
+      "span",
+      { class: "chart-tools" },
+      ...["PNG", "CSV"].map((type) => {
+        const button = el("button", { type: "button", class: "small" }, type);
+        button.append(unseen(` of ${title}`));
+        button.addEventListener("click", () => onsave(this, type));
+        return button;
+      }),
+    );
+    this.legend = new Legend({ title, lines, unit, tools });
     this.element = el(
       "figure",
-      { class: "chart" },
-      el(
-        "figcaption",
-        {},
-        el("h3", {}, title),
-        ...lines.map(({ name }, i) =>
-          el("span", { class: `key ${LINE_CLASSES[i]}` }, name, " ", this.values[i]),
-        ),
-      ),
+      { class: "chart", "data-unit": unit.name },
+      el("figcaption", {}, this.legend.element),
       el(
         "div",
         { class: "field" },
         el("div", { class: "scale", "aria-hidden": "true" }, ...this.scale),
         this.plot,
       ),
-      el("div", { class: "times", "aria-hidden": "true" }, ...this.times),
+      this.times,
     );
-    this.plot.addEventListener("pointermove", (event) => this.#point(event));
-    this.plot.addEventListener("pointerdown", (event) => this.#point(event));
-    this.plot.addEventListener("pointerleave", ({ pointerType }) => {
-      if (pointerType !== "touch") {
-        this.crosshair.move(null); // a touch leaves it where the finger was lifted
-      }
-    });
-    this.plot.addEventListener("focus", () => {
-      // A fixed moment: otherwise a screen reader announces a new value every second.
-      if (this.plot.matches(":focus-visible")) {
-        this.crosshair.move(this.crosshair.time ?? this.end);
-      }
-    });
-    this.plot.addEventListener("blur", () => this.crosshair.move(null));
-    listen(this.plot, "chart", {
-      earlier: ({ shiftKey }) => this.#step(shiftKey ? -10 : -1),
-      later: ({ shiftKey }) => this.#step(shiftKey ? 10 : 1),
-      muchLater: () => this.#step(30),
-      muchEarlier: () => this.#step(-30),
-      first: () => this.#moveTo(-Infinity),
-      last: () => this.#moveTo(this.end),
-      leave: () => this.#leave(),
-    });
+    this.#listen();
   }
 
-  /** Draw the `span` seconds that end at `end`. */
-  paint(end, span) {
-    this.end = Math.floor(end);
-    this.span = span;
-    const columns = this.lines.map(({ series }) => series.columns(end, span, COLUMNS));
-    const tops = columns.map((values) => values.reduce((a, b) => (b > a ? b : a), 0));
-    const largest = Math.max(...tops);
+  /** Draw what lies in a `window`: `from` and `until`, in Unix seconds, and whether it is `live`. */
+  draw(window, marks) {
+    this.window = window;
+    this.marks = marks;
+    this.tracks = this.lines.map(({ record, field }) => record.track(field, window));
+    const { from, until } = window;
+    const summaries = this.tracks.map((track) => summaryOf(track, from, until));
+    const largest = summaries.reduce((top, { highest }) => (highest > top ? highest : top), 0);
     const top = typeof this.top === "function" ? this.top(largest) : this.top;
-    this.drawings.forEach(({ line, area }, i) => {
-      const drawn = paths(columns[i], top, HEIGHT);
+    this.#drawLines(top);
+    this.#drawMarks();
+    this.legend.summarize(
+      summaries.map((summary, i) =>
+        this.lines[i].part && Number.isNaN(summary.mean) ? null : summary,
+      ),
+    );
+    write(this.scale[0], short(this.unit(top)));
+    write(this.scale[1], short(this.unit(top / 2)));
+    this.#drawTimes();
+    this.read();
+  }
+
+  /** Show the values at the crosshair, or the newest ones. */
+  read() {
+    const { crosshair, lines, tracks, window } = this;
+    const { from, until, live } = window;
+    const inside = crosshair.time !== null && crosshair.time <= until && crosshair.time >= from;
+    const time = inside ? Math.round(crosshair.time) : null;
+    const values = lines.map(({ record, field }, i) => {
+      if (time !== null) {
+        return valueAt(tracks[i], time);
+      }
+      return live ? record.latest(field) : lastOf(tracks[i]);
+    });
+    this.legend.read(values, inside ? "at" : live ? "now" : "last");
+    const told = inside ? this.#told(time) : [];
+    this.#paintHairline(inside ? time : null, told);
+    this.#paintSelection();
+    const now = Math.floor(time ?? until);
+    const known = lines.map((line, i) => [line, values[i]]);
+    const texts = known
+      .filter(([{ part }, value]) => !part || !Number.isNaN(value))
+      .map(([{ name }, value]) => `${name} ${this.unit(value)}`);
+    const selection = crosshair.selection;
+    const begun = crosshair.anchor === null ? null : "the selection begins here";
+    const length = selection ? `${duration(selection[1] - selection[0])} selected` : begun;
+    const text = [texts.join(", "), ...told, length].filter(Boolean).join("; ");
+    mark(this.plot, "aria-valuemin", String(Math.floor(from)));
+    mark(this.plot, "aria-valuemax", String(Math.floor(until)));
+    mark(this.plot, "aria-valuenow", String(now));
+    mark(this.plot, "aria-valuetext", `${moment(now)}: ${text}`);
+  }
+
+  #drawLines(top) {
+    const { lines, tracks } = this;
+    const parts = tracks.filter((_, i) => lines[i].part);
+    const stacked = parts.length > 0 ? stack(parts) : [];
+    this.drawings.forEach(({ line, area, band: peaks }, i) => {
+      const { first, every, means, peaks: highs } = tracks[i];
+      const place = [this.#x(first), (every / this.#span) * WIDTH];
+      if (lines[i].part) {
+        const [low, high] = stacked.shift();
+        mark(line, "d", band(low, high, top, HEIGHT, ...place));
+        return;
+      }
+      const drawn = paths(means, top, HEIGHT, ...place);
       mark(line, "d", drawn.line);
       if (area !== null) {
         mark(area, "d", drawn.area);
       }
+      if (peaks !== null) {
+        mark(peaks, "d", highs === null ? "" : band(means, highs, top, HEIGHT, ...place));
+      }
     });
-    write(this.scale[0], short(this.unit(top)));
-    write(this.scale[1], short(this.unit(top / 2)));
-    this.times.forEach((element, i) => {
-      write(element, moment(this.end - span + (span * i) / (TICKS - 1)).slice(-8));
-    });
-    this.#paintValues();
   }
 
-  /** Show the values at the crosshair, or the newest ones. */
-  #paintValues() {
-    const { crosshair, end, span } = this;
-    const inside = crosshair.time !== null && crosshair.time <= end && crosshair.time > end - span;
-    const time = inside ? Math.round(crosshair.time) : null;
-    const texts = this.lines.map(({ name, series }, i) => {
-      const value = time === null ? series.last() : this.#mean(series, time);
-      write(this.values[i], this.unit(value));
-      return `${name} ${this.unit(value)}`;
-    });
-    show(this.hairline, inside);
-    if (inside) {
-      const share = 1 - (end - time) / span;
-      this.hairline.style.left = `${100 * share}%`;
-      write(this.hairlineTime, moment(time).slice(-8));
-      mark(this.hairlineTime, "data-side", share > 0.5 ? "left" : "right");
+  #drawMarks() {
+    const strips = Object.fromEntries(Object.keys(STRIP).map((severity) => [severity, ""]));
+    let [events, downs] = ["", ""];
+    for (const { kind, from, until, severity } of this.marks) {
+      const begin = Math.max(0, this.#x(from));
+      const end = Math.min(WIDTH, Math.max(this.#x(until ?? Infinity), begin + 0.8));
+      const [x, right] = [begin.toFixed(2), end.toFixed(2)];
+      if (severity !== null) {
+        const [top, bottom] = STRIP[severity];
+        strips[severity] += `M${x} ${top}H${right}V${bottom}H${x}Z`;
+      } else if (kind === "down") {
+        downs += `M${x} -1H${right}V111H${x}Z`;
+      } else {
+        events += `M${x} -1V111`;
+      }
     }
-    const now = time ?? end;
-    mark(this.plot, "aria-valuemin", String(end - span));
-    mark(this.plot, "aria-valuemax", String(end));
-    mark(this.plot, "aria-valuenow", String(now));
-    mark(this.plot, "aria-valuetext", `${moment(now)}: ${texts.join(", ")}`);
+    mark(this.events, "d", events);
+    mark(this.downs, "d", downs);
+    Object.values(strips).forEach((path, i) => mark(this.strips[i], "d", path));
   }
 
-  /** The value drawn at a time: on a long span, one column is the mean of several seconds. */
-  #mean(series, time) {
-    const each = Math.round(this.span / COLUMNS);
-    const end = (Math.floor(time / each) + 1) * each - 1;
-    return series.columns(end, each, 1)[0];
+  #drawTimes() {
+    const { from, until } = this.window;
+    const ticks = timeTicks(from, until);
+    while (this.times.children.length < ticks.length) {
+      this.times.append(el("span", {}));
+    }
+    let grid = [0, 0.5, 1].map((share) => `M0 ${share * HEIGHT}H${WIDTH}`).join("");
+    [...this.times.children].forEach((label, i) => {
+      const x = i < ticks.length ? this.#x(ticks[i].time) : WIDTH;
+      show(label, x < LAST_LABEL);
+      if (i < ticks.length) {
+        write(label, ticks[i].text);
+        label.style.left = `${((100 * x) / WIDTH).toFixed(2)}%`;
+        grid += `M${x.toFixed(2)} 0V${HEIGHT}`;
+      }
+    });
+    mark(this.grid, "d", grid);
+  }
+
+  #paintHairline(time, told) {
+    show(this.hairline, time !== null);
+    if (time !== null) {
+      const share = this.#x(time) / WIDTH;
+      this.hairline.style.left = `${100 * share}%`;
+      write(this.hairlineText, [moment(time), ...told].join("\n"));
+      mark(this.hairlineText, "data-side", share > 0.5 ? "left" : "right");
+    }
+  }
+
+  #paintSelection() {
+    const { selection } = this.crosshair;
+    show(this.selected, selection !== null);
+    if (selection !== null) {
+      const [left, right] = selection.map((time) => (100 * this.#x(time)) / WIDTH);
+      this.selected.style.left = `${left}%`;
+      this.selected.style.width = `${right - left}%`;
+    }
+  }
+
+  /** What the marks near a moment say. */
+  #told(time) {
+    const near = (NEAR * this.#span) / Math.max(1, this.width ?? WIDTH);
+    const found = marksAt(this.marks, time, near).map((one) => this.#sentence(one));
+    return found.length > MARKS_TOLD ? [...found.slice(0, MARKS_TOLD), "…"] : found;
+  }
+
+  #sentence({ node, text }) {
+    return this.lines.every(({ record }) => record === this.lines[0].record) ? text : `${node} ${text}`;
+  }
+
+  get #span() {
+    return this.window.until - this.window.from;
+  }
+
+  #x(time) {
+    return ((time - this.window.from) / this.#span) * WIDTH;
   }
 
   #plot() {
     const drawing = svg(
       "svg",
-      {
-        viewBox: `0 -1 ${COLUMNS - 1} ${HEIGHT + 2}`,
-        preserveAspectRatio: "none",
-        "aria-hidden": "true",
-        focusable: "false",
-      },
-      ...[0, 0.5, 1].map((share) =>
-        svg("path", { class: "grid", d: `M0 ${share * HEIGHT}H${COLUMNS - 1}` }),
-      ),
-      ...this.drawings.flatMap(({ line, area }) => (area === null ? [line] : [area, line])),
+      { viewBox: BOX, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" },
+      this.downs,
+      this.grid,
+      ...this.drawings.flatMap(({ area }) => area ?? []),
+      ...this.drawings.flatMap(({ band: peaks }) => peaks ?? []),
+      // The line of the whole is drawn above its parts.
+      ...this.drawings.map(({ line }) => line).toReversed(),
+      this.events,
+      ...this.strips,
     );
-    this.hairline.append(this.hairlineTime);
     const label = `${this.title}: moment to read`;
     return el(
       "div",
       { class: "plot", tabindex: "0", role: "slider", "aria-label": label },
       drawing,
+      this.selected,
       this.hairline,
     );
   }
 
-  #point(event) {
-    const { left, width } = this.plot.getBoundingClientRect();
-    const share = Math.min(1, Math.max(0, (event.clientX - left) / width));
-    this.crosshair.move(this.end - this.span * (1 - share));
+  #listen() {
+    const { crosshair, plot } = this;
+    let begin = null; // where a button of the mouse went down
+    plot.addEventListener("pointermove", (event) => {
+      if (begin !== null && Math.abs(event.clientX - begin) >= DRAG) {
+        crosshair.select(crosshair.anchor ?? this.#timeAt(begin));
+      }
+      crosshair.move(this.#timeAt(event.clientX));
+    });
+    plot.addEventListener("pointerdown", (event) => {
+      crosshair.move(this.#timeAt(event.clientX));
+      // A finger moves the crosshair; to zoom, there are buttons.
+      if (event.button === 0 && event.pointerType !== "touch") {
+        begin = event.clientX;
+        plot.setPointerCapture(event.pointerId);
+      }
+    });
+    plot.addEventListener("pointerup", () => {
+      begin = null;
+      this.#zoomToSelection();
+    });
+    plot.addEventListener("pointercancel", () => {
+      begin = null;
+      crosshair.select(null);
+    });
+    plot.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") {
+        crosshair.move(null); // a touch leaves it where the finger was lifted
+      }
+    });
+    plot.addEventListener("dblclick", () => this.onzoom(null));
+    plot.addEventListener("focus", () => {
+      // A fixed moment: otherwise a screen reader announces a new value every second.
+      if (plot.matches(":focus-visible")) {
+        crosshair.move(crosshair.time ?? Math.floor(this.window.until));
+      }
+    });
+    plot.addEventListener("blur", () => crosshair.move(null));
+    listen(plot, "chart", {
+      earlier: ({ shiftKey }) => this.#step(shiftKey ? -10 : -1),
+      later: ({ shiftKey }) => this.#step(shiftKey ? 10 : 1),
+      muchLater: () => this.#step(30),
+      muchEarlier: () => this.#step(-30),
+      first: () => this.#moveTo(-Infinity),
+      last: () => this.#moveTo(Infinity),
+      select: () => this.#selectOrZoom(),
+      zoomIn: () => this.onzoom(1 / 2),
+      zoomOut: () => this.onzoom(2),
+      live: () => this.onzoom(null),
+      leave: () => this.#leave(),
+    });
   }
 
-  /** Move the crosshair by so many columns. */
-  #step(columns) {
-    const each = this.span / COLUMNS;
-    this.#moveTo((this.crosshair.time ?? this.end) + columns * each);
+  #zoomToSelection() {
+    const { selection } = this.crosshair;
+    this.crosshair.select(null);
+    if (selection !== null) {
+      this.onzoom(selection);
+    }
+  }
+
+  #timeAt(clientX) {
+    const { left, width } = this.plot.getBoundingClientRect();
+    this.width = width;
+    const share = Math.min(1, Math.max(0, (clientX - left) / width));
+    return this.window.from + this.#span * share;
+  }
+
+  /** Move the crosshair by so many points. */
+  #step(points) {
+    this.#moveTo((this.crosshair.time ?? Math.floor(this.window.until)) + points * this.step);
   }
 
   #moveTo(time) {
-    const first = this.end - this.span + this.span / COLUMNS;
-    this.crosshair.move(Math.min(this.end, Math.max(first, time)));
+    const { from, until } = this.window;
+    this.crosshair.move(Math.min(Math.floor(until), Math.max(Math.ceil(from), time)));
   }
 
+  /** End the selection, or take the crosshair away; whether there was one of them. */
   #leave() {
-    const shown = this.crosshair.time !== null;
-    this.crosshair.move(null);
-    return shown;
+    const { anchor, time } = this.crosshair;
+    if (anchor !== null) {
+      this.crosshair.select(null);
+    } else {
+      this.crosshair.move(null);
+    }
+    return time !== null;
+  }
+
+  #selectOrZoom() {
+    const { crosshair } = this;
+    if (crosshair.selection !== null) {
+      this.#zoomToSelection();
+    } else {
+      crosshair.move(crosshair.time ?? Math.floor(this.window.until));
+      crosshair.select(crosshair.time);
+    }
+  }
+
+  /** Seconds from one point to the next: of the line that has the most points. */
+  get step() {
+    const steps = this.tracks.filter(({ means }) => means.length > 0).map(({ every }) => every);
+    return steps.length > 0 ? Math.max(1, Math.min(...steps)) : this.#span / WIDTH;
   }
 }
 
 /** The text without its decimal zeros: `2.00 MiB/s` is `2 MiB/s` on an axis. */
 function short(text) {
   return text.replace(/\.0+(?!\d)/, "");
-}
-
-/** An upper edge for unbounded numbers: 1, 2 or 5 times a power of ten, at least `least`. */
-export function roundTop(least) {
-  return (largest) => {
-    const bound = Math.max(largest, least);
-    const power = 10 ** Math.floor(Math.log10(bound));
-    return [1, 2, 5, 10].map((step) => step * power).find((edge) => edge >= bound);
-  };
-}
-
-/** The same for bytes: a power of two. */
-export function binaryTop(least) {
-  return (largest) => 2 ** Math.ceil(Math.log2(Math.max(largest, least)));
 }

@@ -1,8 +1,7 @@
 // The dialog that shows the keys of the current page.
 
 import { el, icon, unseen } from "./dom.js";
-import { GROUPS } from "./keys.js";
-import { place } from "./route.js";
+import { GROUPS, isHere } from "./keys.js";
 
 const SYMBOLS = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→" };
 const NAMES = { Escape: "Esc", PageUp: "PgUp", PageDown: "PgDn" };
@@ -22,9 +21,7 @@ export class Help {
 
   /** Show the keys of this page; the browser keeps the focus in the dialog until it is closed. */
   open() {
-    const { page } = place();
-    const groups = Object.values(GROUPS).filter((group) => group.page === null || group.page === page);
-    this.groups.replaceChildren(...groups.map(section));
+    this.groups.replaceChildren(...Object.values(GROUPS).filter(isHere).map(section));
     this.dialog.showModal();
   }
 }

@@ -3,13 +3,13 @@
 import { place } from "./route.js";
 
 /**
- * Group -> its title, the page that it belongs to (null: every page), and action -> its keys. Keys
+ * Group -> its title, the pages that it belongs to (null: every page), and action -> its keys. Keys
  * that do the same share a text. `native` ones are the browser's, `typing` ones hold in fields too.
  */
 export const GROUPS = {
   everywhere: {
     title: "Everywhere",
-    page: null,
+    pages: null,
     keys: {
       help: { keys: ["?"], text: "show the keys" },
       alerts: { keys: ["a"], text: "open and close the alerts" },
@@ -18,17 +18,17 @@ export const GROUPS = {
   },
   overview: {
     title: "All nodes",
-    page: "overview",
+    pages: ["overview"],
     keys: { filter: { keys: ["/"], text: "filter by name or tag" } },
   },
   node: {
     title: "One node",
-    page: "node",
+    pages: ["node"],
     keys: { find: { keys: ["/"], text: "find in a table" } },
   },
   list: {
     title: "A node in the list, once one has the focus",
-    page: "overview",
+    pages: ["overview"],
     keys: {
       next: { keys: ["ArrowDown"], text: "from node to node" },
       previous: { keys: ["ArrowUp"], text: "from node to node" },
@@ -39,7 +39,7 @@ export const GROUPS = {
   },
   chart: {
     title: "A chart, once it has the focus",
-    page: "node",
+    pages: ["node", "compare"],
     keys: {
       earlier: { keys: ["ArrowLeft"], text: "move the crosshair of all charts; Shift: ten at a time" },
       later: { keys: ["ArrowRight"], text: "move the crosshair of all charts; Shift: ten at a time" },
@@ -47,7 +47,11 @@ export const GROUPS = {
       muchEarlier: { keys: ["PageDown"], text: "thirty at a time" },
       first: { keys: ["Home"], text: "to the beginning and the end" },
       last: { keys: ["End"], text: "to the beginning and the end" },
-      leave: { keys: ["Escape"], text: "take it away" },
+      select: { keys: ["Enter"], text: "begin a selection; zoom to it" },
+      zoomIn: { keys: ["+", "="], text: "zoom around the crosshair" },
+      zoomOut: { keys: ["-"], text: "zoom around the crosshair" },
+      live: { keys: ["0"], text: "back to the newest numbers" },
+      leave: { keys: ["Escape"], text: "end the selection, take the crosshair away" },
     },
   },
 };
@@ -57,7 +61,7 @@ export const GROUPS = {
  * false leaves the key to others. While a dialog is open, only the keys in it are in effect.
  */
 export function listen(target, group, handlers) {
-  const { page, keys } = GROUPS[group];
+  const { keys } = GROUPS[group];
   const rows = Object.entries(keys).filter(([, { native }]) => !native);
   for (const [action] of rows) {
     if (handlers[action] === undefined) {
@@ -66,8 +70,7 @@ export function listen(target, group, handlers) {
   }
   target.addEventListener("keydown", (event) => {
     const taken = event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey;
-    const elsewhere = page !== null && page !== place().page;
-    if (taken || elsewhere || document.querySelector("dialog:modal") !== null) {
+    if (taken || !isHere(GROUPS[group]) || document.querySelector("dialog:modal") !== null) {
       return;
     }
     const row = rows.find(([, row]) => row.keys.includes(event.key));
@@ -78,6 +81,11 @@ export function listen(target, group, handlers) {
       event.preventDefault();
     }
   });
+}
+
+/** Whether a group belongs to the current page. */
+export function isHere({ pages }) {
+  return pages === null || pages.includes(place().page);
 }
 
 /** Whether keys that are pressed there are text. */

@@ -1,39 +1,19 @@
 // The view of one node: charts, and a panel for each section that it reports.
 
 import { AlertList, MOST_OF_NODE } from "./alertlist.js";
+import { binaryTop, roundTop } from "./axis.js";
+import { Board } from "./board.js";
 import { reason } from "./card.js";
-import { Chart, binaryTop, roundTop } from "./chart.js";
-import { Crosshair } from "./crosshair.js";
 import { arrange, changeIcon, el, icon, mark, show, write } from "./dom.js";
 import { Facts } from "./facts.js";
-import { options, setOptions } from "./options.js";
 import { Panel } from "./panel.js";
 import { PANELS } from "./panels.js";
 import { processPattern } from "./processes.js";
 import { pattern } from "./route.js";
-import { Series } from "./series.js";
 import { STATES } from "./state.js";
-import { toggleGroup } from "./togglegroup.js";
 import { duration, moment, number, percent, rate } from "./units.js";
 
-const HOUR = 3600;
-const SPANS = { 300: "5 min", 900: "15 min", [HOUR]: "1 hour" };
 const SECTIONS = ["system", "load", ...PANELS.map(({ section }) => section)];
-const KINDS = ["cpu", "memory", "recv", "sent", "load", "read", "write"];
-
-/** Field of a history -> the series that it fills. */
-const HISTORY_FIELDS = {
-  cpuUsed: "cpu",
-  memoryUsedPercent: "memory",
-  recvBytes: "recv",
-  sentBytes: "sent",
-  load1: "load",
-  readBytes: "read",
-  writeBytes: "write",
-};
-
-/** A stacked device counts the I/O of the disks below it again. */
-const STACKED = /^(dm-|md)\d/;
 
 /** Age in seconds from which details that should come every second count as old. */
 const OLD = 4;
@@ -47,30 +27,25 @@ export class NodeView {
     Object.assign(this, { cluster, alerts, name, connection, repaint });
     this.detail = null;
     this.detailAt = null;
-    this.series = Object.fromEntries(KINDS.map((kind) => [kind, new Series(HOUR)]));
     this.icon = icon("up");
     this.badge = el("span", { class: "badge" });
     this.title = el("h1", { tabindex: "-1" }, name);
     this.address = el("p", { class: "address" });
     this.reason = el("p", { class: "reason" });
-    this.kept = null; // while the node is down: when the past in the charts ends, and who kept it
-    this.keptNote = el("p", { class: "note kept" });
     this.firing = new AlertList({ most: MOST_OF_NODE, onsilence, named: false });
     const attributes = { class: "panel alerts", "aria-label": "Alerts" };
     this.firingPanel = el("section", attributes, el("h3", {}, "Alerts"), this.firing.element);
     this.facts = new Facts();
-    this.charts = this.#charts(new Crosshair(repaint));
+    const names = [name];
+    this.board = new Board({ cluster, alerts, connection, repaint, names, plan: chartsOf });
     this.panels = PANELS.map((panel) => new Panel(panel));
     this.grid = el("div", { class: "panels" });
     this.match = processPattern();
     this.end = null;
     this.grid.addEventListener("options", () => this.update());
     this.missing = el("p", { class: "note missing" });
-    const spans = toggleGroup("Time shown", SPANS, String(options.span), (span) => {
-      setOptions({ span: Number(span) });
-      repaint();
-    });
-    this.body = el("div", {}, spans, this.keptNote, this.grid, this.missing);
+    const { bar, note } = this.board;
+    this.body = el("div", {}, bar.element, bar.details, note, this.grid, this.missing);
     this.element = el(
       "article",
       { class: "node-view" },
@@ -86,7 +61,7 @@ export class NodeView {
   /** Start the stream of the node's detail. It runs only while this view is open. */
   open() {
     this.#stream();
-    this.requestHistory();
+    this.board.open();
   }
 
   /** End the stream. */
@@ -94,6 +69,7 @@ export class NodeView {
     clearTimeout(this.timer);
     this.end();
     this.end = null;
+    this.board.close();
   }
 
   /** Show the options as they are now. */
@@ -108,12 +84,9 @@ export class NodeView {
     return [...this.grid.querySelectorAll("input[type=search]")].find((one) => one.checkVisibility());
   }
 
-  /** Request the history: one hour, and the last minutes at a finer resolution. */
+  /** Request the past, after the connection was lost. */
   requestHistory() {
-    for (const history of [HOUR, 300]) {
-      const request = { type: 1, nodes: [pattern(this.name)], history };
-      this.connection.request("node-history", request, (answer) => this.#receiveHistory(answer));
-    }
+    this.board.requestHistory();
   }
 
   /** Show the node as of `now`. */
@@ -140,11 +113,7 @@ export class NodeView {
     write(this.reason, state === "up" ? "" : reason(node, now));
     write(this.address, addressOf(node, now));
     this.facts.paint(node, this.detail, now + offset);
-    for (const chart of this.charts) {
-      chart.paint(this.kept?.end ?? heard, options.span);
-    }
-    write(this.keptNote, this.kept === null ? "" : keptText(this.kept));
-    show(this.keptNote, this.kept !== null);
+    this.board.paint(now);
     this.#paintPanels(node, now);
   }
 
@@ -173,7 +142,7 @@ export class NodeView {
     for (const panel of shown) {
       panel.paint(detail[panel.section], now);
     }
-    arrange(this.grid, [...this.charts, ...shown].map(({ element }) => element));
+    arrange(this.grid, [...this.board.charts, ...shown].map(({ element }) => element));
     const missing = panels.filter((panel) => !panel.optional && !shown.includes(panel));
     const names = missing.map(({ title }) => title.split(",")[0]).join(", ");
     write(this.missing, detail === null ? whyNoDetail(node) : `Not on this machine: ${names}.`);
@@ -193,90 +162,41 @@ export class NodeView {
     if (node === undefined) {
       return;
     }
-    const now = Date.now() / 1000;
-    if (this.kept !== null && node.error === "") {
-      this.kept = null; // it is back
-      this.requestHistory();
-    }
-    if (node.history !== undefined) {
-      this.#fill(node.history, now);
-    }
     if (node.detail !== undefined) {
       this.detail = node.detail;
-      this.detailAt = now;
-      if (node.history?.readBytes === undefined) {
-        this.#putDisks(node.detail.diskio ?? {}, now); // an agent of 2.0 does not remember them
-      }
-    } else {
-      // A node without details may still report CPU and memory.
-      const ok = node.error === "";
-      if (this.kept === null || ok) {
-        this.series.cpu.put(now, ok ? node.cpuUsed : NaN);
-        this.series.memory.put(now, ok ? node.memoryUsedPercent : NaN);
-      }
+      this.detailAt = Date.now() / 1000;
     }
-    this.repaint();
+    this.board.update(answer);
   }
+}
 
-  #putDisks(diskio, now) {
-    const disks = Object.entries(diskio);
-    const physical = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
-    const sum = (field) => physical.reduce((total, disk) => total + (disk[field] ?? 0), 0);
-    this.series.read.put(now, sum("readBytes"));
-    this.series.write.put(now, sum("writeBytes"));
-  }
-
-  #receiveHistory(answer) {
-    const history = answer.nodes[this.name]?.history;
-    if (history !== undefined) {
-      this.#fill(history, this.#endOf(history));
-      this.repaint();
-    }
-  }
-
-  /** When a history ends. Where others have kept it, only that is in the charts from now on. */
-  #endOf(history) {
-    const now = Date.now() / 1000;
-    if (history.keptBy === undefined) {
-      return now;
-    }
-    const end = now - this.cluster.agoOf(history, now);
-    if (this.kept === null) {
-      Object.values(this.series).forEach((series) => series.reset());
-    }
-    this.kept ??= { end, by: history.keptBy };
-    return this.kept.end;
-  }
-
-  #fill(history, now) {
-    for (const [field, kind] of Object.entries(HISTORY_FIELDS)) {
-      if (history[field] !== undefined) {
-        this.series[kind].fill(now, history.every, history[field]);
-      }
-    }
-  }
-
-  #charts(crosshair) {
-    const line = (name, kind) => ({ name, series: this.series[kind] });
-    const traffic = [line("received", "recv"), line("sent", "sent")];
-    const disk = [line("read", "read"), line("written", "write")];
-    return [
-      { title: "CPU", lines: [line("used", "cpu")], unit: percent, top: 100 },
-      { title: "Memory", lines: [line("used", "memory")], unit: percent, top: 100 },
-      { title: "Network", lines: traffic, unit: rate, top: binaryTop(1024) },
-      { title: "Disk I/O", lines: disk, unit: rate, top: binaryTop(1024) },
-      { title: "Load", lines: [line("1 min", "load")], unit: number, top: roundTop(1) },
-    ].map((chart) => new Chart({ ...chart, crosshair }));
-  }
+/** The charts of a node: see Chart. */
+function chartsOf([name], records) {
+  const record = records.get(name);
+  const line = (label, field, more) => ({ name: label, look: "first", record, field, ...more });
+  const other = { look: "second" };
+  const part = (label, field) => line(label, field, { look: label, part: true });
+  const cpu = [
+    line("used", "cpuUsed"),
+    part("user", "cpuUser"),
+    part("system", "cpuSystem"),
+    part("steal", "cpuSteal"),
+    part("iowait", "cpuIowait"),
+  ];
+  const traffic = [line("received", "recvBytes"), line("sent", "sentBytes", other)];
+  const disk = [line("read", "readBytes"), line("written", "writeBytes", other)];
+  return [
+    { title: "CPU", lines: cpu, unit: percent, top: 100 },
+    { title: "Memory", lines: [line("used", "memoryUsedPercent")], unit: percent, top: 100 },
+    { title: "Network", lines: traffic, unit: rate, top: binaryTop(1024) },
+    { title: "Disk I/O", lines: disk, unit: rate, top: binaryTop(1024) },
+    { title: "Load", lines: [line("1 min", "load1")], unit: number, top: roundTop(1) },
+  ];
 }
 
 function addressOf({ member, state, since }, now) {
   const up = state === "up" && since !== null ? ` · up for ${duration(now - since)}` : "";
   return member === null ? "" : `${member.address}${up}`;
-}
-
-function keptText({ end, by }) {
-  return `The charts end at ${moment(end)}, when ${by} heard this node last. It has kept them since.`;
 }
 
 function whyNoDetail(node) {

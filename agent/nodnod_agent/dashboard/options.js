@@ -9,13 +9,13 @@ const OLD_KEY = "nodnod.choices"; // of earlier versions, read where the new key
 /** Page -> option -> its value at first. The type of an option is that of this value. */
 const OPTIONS = {
   overview: { density: "auto", sort: "state", reverse: false, filter: "", state: "" },
-  node: { span: 300, order: [], find: [] },
+  node: { span: 300, from: 0, until: 0, order: [], find: [] },
 };
 /** The values that an option may have, where not every one is a good one. */
 const VALUES = {
   density: ["auto", "cards", "rows"],
   sort: ["state", "name", "cpu", "memory", "disk", "network"],
-  span: [300, 900, 3600],
+  span: [300, 900, 3600, 21_600, 86_400, 604_800],
 };
 /** The options that are stored. */
 const STORED = ["density", "sort", "reverse", "span", "order"];
