@@ -94,3 +94,39 @@ async def test_a_refused_request_is_shown_with_the_text_of_the_agent(page: Page)
         await cluster.say(json.dumps({"host": "a", "error": "too <many>", "code": "forbidden"}))
 
         await expect(page.locator(".notice")).to_contain_text("The agent refused: too <many>")
+
+
+async def test_a_browser_without_a_network_is_said_to_be_offline_and_goes_on_when_it_has_one(
+    page: Page,
+) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
+
+        await cluster.stop()
+        await page.context.set_offline(True)
+
+        await expect(page.locator("#status-line .text")).to_have_text("Offline")
+        await expect(page.locator(".notice")).to_contain_text("This browser is offline")
+        await cluster.start()
+        await page.context.set_offline(False)
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
+        await expect(page.locator(".notice")).to_be_hidden()
+
+
+async def test_a_page_that_is_offline_is_live_where_its_agent_is_on_the_same_machine(
+    page: Page,
+) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
+
+        await page.evaluate(
+            """() => {
+                Object.defineProperty(navigator, "onLine", { value: false });
+                dispatchEvent(new Event("offline"));
+            }"""
+        )
+
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
+        await expect(page.locator(".notice")).to_be_hidden()

@@ -6,7 +6,7 @@ import { Alerts } from "./alerts.js";
 import { Bell } from "./bell.js";
 import { Cluster } from "./cluster.js";
 import { Connection } from "./connection.js";
-import { mark, write } from "./dom.js";
+import { mark, show, write } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { Failover } from "./failover.js";
 import { Frame } from "./frame.js";
@@ -21,6 +21,7 @@ import { MAX_GAP } from "./series.js";
 import { STATES } from "./state.js";
 import { StatusLine } from "./statusline.js";
 import { paintTitle } from "./title.js";
+import { signOut, token } from "./token.js";
 import { count } from "./units.js";
 
 const MEMBERS_INTERVAL = 3000; // milliseconds
@@ -33,6 +34,7 @@ const main = document.getElementById("main");
 const news = document.getElementById("news");
 const alertNews = document.getElementById("alert-news");
 const bellButton = document.getElementById("bell");
+const signOutButton = document.getElementById("sign-out");
 const cluster = new Cluster();
 const alerts = new Alerts();
 const endpoints = new Endpoints(location);
@@ -77,6 +79,7 @@ function paintAge() {
 
 function onchange(status) {
   const { state, loss, endpoint } = status;
+  show(signOutButton, state === "open" && token() !== "");
   if (state === "open") {
     if (!view.element.isConnected) {
       main.replaceChildren(view.element); // the form for a token stood in its place
@@ -234,6 +237,7 @@ function skip(event) {
 }
 
 addEventListener("hashchange", navigate);
+signOutButton.addEventListener("click", () => signOut(connection.status));
 document.querySelector(".skip").addEventListener("click", skip);
 listen(window, "everywhere", {
   help: () => help.open(),

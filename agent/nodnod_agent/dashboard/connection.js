@@ -51,22 +51,31 @@ export class Connection {
   #pending = new Map(); // id -> handlers; dropped when the connection ends
   #wake = () => {};
   #leave = () => {}; // ends the round, since the page is left
+  #redial = () => {}; // ends an attempt, since the browser is online again
 
   /** Connect, and reconnect for as long as the page is open. */
   async run() {
-    addEventListener("online", () => this.#wake());
+    let pause = 0;
+    addEventListener("online", () => {
+      pause = 0;
+      this.#redial();
+      this.#wake();
+    });
+    addEventListener("offline", () => this.#setStatus({}));
     // The browser keeps a page that is left, and shows it again on the way back.
     addEventListener("pagehide", () => this.#leave());
-    for (let pause = 0; ; pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * pause))) {
+    for (; ; pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * pause))) {
       const left = new AbortController();
       let back = null;
       this.#leave = () => {
         back = shown();
         left.abort();
       };
-      const stable = await this.#round(left.signal);
+      const dial = new AbortController();
+      this.#redial = () => this.status.state !== "open" && dial.abort();
+      const stable = await this.#round(left.signal, dial.signal);
       await back;
-      if (stable || left.signal.aborted) {
+      if (stable || left.signal.aborted || dial.signal.aborted) {
         pause = 0;
         continue;
       }
@@ -115,18 +124,21 @@ export class Connection {
   /**
    * Try each endpoint once and stay with the first that accepts; whether it stayed stable. When the
    * page is left, `left` is aborted: that is no loss, and the next round begins with the same agent.
+   * `dial` is aborted where another round has a better chance.
    */
-  async #round(left) {
+  async #round(left, dial) {
+    const ended = AbortSignal.any([left, dial]);
     const candidates = this.endpoints.candidates();
     this.endpoints.first = null;
     for (const endpoint of candidates) {
       this.#setStatus({ state: "connecting", endpoint });
-      let { socket } = await openSocket(endpoint, left);
-      while (!socket && !left.aborted && endpoint.isHome && (await refused())) {
+      let { socket } = await openSocket(endpoint, ended);
+      while (!socket && !ended.aborted && endpoint.isHome && (await refused())) {
         await askForToken(this.#container);
-        ({ socket } = await openSocket(endpoint, left));
+        ({ socket } = await openSocket(endpoint, ended));
       }
-      if (left.aborted) {
+      if (ended.aborted) {
+        socket?.close();
         return false;
       }
       if (socket) {

@@ -12,6 +12,7 @@ export class Find {
   constructor(table, label, { placeholder = "Find", longest = 100 } = {}) {
     this.table = table;
     this.input = el("input", {
+      class: "find",
       type: "search",
       placeholder,
       "aria-label": label,

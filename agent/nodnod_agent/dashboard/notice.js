@@ -28,7 +28,10 @@ export class Notice {
   lost({ loss, endpoint }, heard, pages) {
     const problem = loss === null ? `No agent answers at ${endpoint.address}` : lossText(loss);
     const old = heard === null ? "" : ` The numbers shown are of ${moment(heard)}.`;
-    this.#show("bad", `${problem}.${old} Trying all known agents.`);
+    const next = navigator.onLine
+      ? "Trying all known agents."
+      : "This browser is offline; the page goes on as soon as it is online.";
+    this.#show("bad", `${problem}.${old} ${next}`);
     show(this.retry, true);
     show(this.close, false);
     this.#linkPages(pages);

@@ -31,6 +31,9 @@ export class StatusLine {
 }
 
 function statusText({ state, endpoint }, live) {
+  if (!live && !navigator.onLine) {
+    return "Offline";
+  }
   if (state === "open") {
     return live ? `Live from ${endpoint.name}` : `Waiting for ${endpoint.name}`;
   }

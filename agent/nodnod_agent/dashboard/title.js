@@ -1,8 +1,11 @@
-// The title of the page: how much is wrong, and what is shown.
+// The title of the page: what is shown, and how much is wrong.
 
 import { count } from "./units.js";
 
-/** Show the numbers of nodes by state and of alerts; `name` is the node shown, or null. */
+/**
+ * Show the numbers of nodes by state and of alerts; `name` is the node shown, or null. What differs
+ * between the tabs of a browser comes first: little of a title is seen there.
+ */
 export function paintTitle({ down, error, stale }, alerts, name) {
   const problems = [
     down > 0 && `${down} down`,
@@ -10,8 +13,8 @@ export function paintTitle({ down, error, stale }, alerts, name) {
     stale > 0 && `${stale} stale`,
     alerts.loud > 0 && count(alerts.loud, "alert"),
   ].filter(Boolean);
-  const page = name === null ? "NodNod" : `${name} · NodNod`;
-  const title = problems.length > 0 ? `(${problems.join(", ")}) ${page}` : page;
+  const trouble = problems.length > 0 ? `(${problems.join(", ")}) ` : "";
+  const title = `${name === null ? "" : `${name} · `}${trouble}NodNod`;
   if (document.title !== title) {
     document.title = title;
   }

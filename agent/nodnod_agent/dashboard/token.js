@@ -1,12 +1,15 @@
 // The access token, where the cluster requires one: asked for once, kept for the session, and
 // never part of an address.
 
+import { copyButton } from "./clipboard.js";
 import { el } from "./dom.js";
 
 const KEY = "nodnod.token";
 const TIMEOUT = 3000;
 /** The characters allowed in a subprotocol; a cluster's tokens use only some of them. */
 const FORMAT = /^[A-Za-z0-9._~-]+$/;
+/** Makes a token that may read, for 12 hours. */
+const COMMAND = "nodnod token --config /etc/nodnod/config.json --for dashboard";
 
 let kept = ""; // for a browser without storage
 
@@ -47,8 +50,8 @@ export function askForToken(container) {
       "form",
       { class: "token-form" },
       el("h1", {}, "Token required"),
-      el("p", {}, "Reading this cluster requires a token. Create one with"),
-      el("pre", {}, "nodnod token --role read --ttl 12h --for dashboard"),
+      el("p", {}, "Reading this cluster requires a token. Make one where an agent runs, with its configuration:"),
+      el("div", { class: "command" }, el("pre", {}, COMMAND), copyButton(() => COMMAND)),
       el("label", { for: "token" }, "Token"),
       input,
       fault,
@@ -69,6 +72,21 @@ export function askForToken(container) {
     container.replaceChildren(form);
     input.focus();
   });
+}
+
+/** Forget the token, and with it all that was read: the page of the agent that answers is opened anew. */
+export function signOut({ endpoint }) {
+  kept = "";
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // No storage: the new page has no token anyway.
+  }
+  if (endpoint.isHome) {
+    location.reload();
+  } else {
+    location.replace(endpoint.href + location.hash);
+  }
 }
 
 function keep(given) {
