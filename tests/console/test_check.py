@@ -163,7 +163,8 @@ def test_a_name_cannot_end_the_text_or_the_line() -> None:
         ("down: connection refused", Condition.DOWN, "connection refused"),
         (STALE, Condition.STALE, "last heard 5.1 s ago"),
         (f"{STALE}; down: no sign of life", Condition.DOWN, "no sign of life"),
-        (SLOW, Condition.ERROR, SLOW),
+        (SLOW, Condition.STALE, SLOW),
+        ("not connected yet", Condition.DOWN, "not connected yet"),
         ("slowdown: none", Condition.ERROR, "slowdown: none"),
     ],
 )

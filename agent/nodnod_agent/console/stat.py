@@ -17,11 +17,12 @@ from nodnod_agent.console.command import (
     number,
     span,
 )
+from nodnod_agent.console.cores import SECTION
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.detail_view import detail_view
 from nodnod_agent.console.node_order import HISTORY, KEYS, Order
 from nodnod_agent.console.output import Output, csv_table, json_text, print_error, table
-from nodnod_agent.console.stat_by import SECTION, SORTED_BY, SumsByTag
+from nodnod_agent.console.stat_by import SORTED_BY, SumsByTag
 from nodnod_agent.console.stat_request import StatRequest, agent_deadline, answers
 from nodnod_agent.console.watching import Lost, watch
 from nodnod_agent.core.question import MATCHED

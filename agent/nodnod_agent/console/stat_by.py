@@ -5,11 +5,12 @@ import io
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from rich.text import Text
 
 from nodnod_agent.console.cluster_view import summary
-from nodnod_agent.console.node_condition import Condition, condition
+from nodnod_agent.console.cores import cores_of, mean_cpu
+from nodnod_agent.console.node_condition import is_current
 from nodnod_agent.console.node_order import Order
 from nodnod_agent.console.output import Output, TextOutput, table, timestamp
 from nodnod_agent.console.sheet import Sheet
@@ -17,10 +18,6 @@ from nodnod_agent.console.table import headed_table
 from nodnod_agent.console.units import human_part, level_style, percent, plain
 from nodnod_client.client import Client
 from nodnod_client.messages import Answer, NodeStats
-from nodnod_client.sections import Cores
-
-SECTION = "system"
-"""The section that has the number of cores."""
 
 SORTED_BY = {
     "name": "",
@@ -131,14 +128,14 @@ class SumsByTag:
 
 
 def _sums(value: str | None, nodes: list[NodeStats]) -> Sums:
-    known = [node for node in nodes if _is_current(node)]
+    known = [node for node in nodes if is_current(node)]
     memory, memory_total = _sum(known, "memory_used"), _sum(known, "memory_total")
     disk, disk_total = _sum(known, "disk_used"), _sum(known, "disk_total")
     return Sums(
         value,
         nodes=len(nodes),
         down=len(nodes) - len(known),
-        cpu_used=_mean_cpu(known),
+        cpu_used=mean_cpu(known, [cores_of(node) for node in known]),
         memory_used=memory,
         memory_total=memory_total,
         memory_used_percent=100 * memory / memory_total if memory_total else 0.0,
@@ -158,39 +155,8 @@ def _sorted(sums: list[Sums], order: Order) -> list[Sums]:
     return sums
 
 
-def _is_current(node: NodeStats) -> bool:
-    """Whether a node has numbers of now; one that reports a fault may have some."""
-    kind = condition(node)
-    has_numbers = bool(node.memory_total or node.disk_total)
-    return kind is Condition.FINE or (kind is Condition.ERROR and has_numbers)
-
-
 def _sum(nodes: Iterable[NodeStats], field: str) -> int:
     return sum(getattr(node, field) for node in nodes)
-
-
-def _mean_cpu(nodes: list[NodeStats]) -> float | None:
-    cores = [_cores(node) for node in nodes]
-    weights = cores if all(cores) else [1.0] * len(nodes)
-    if not weights:
-        return None
-    used = sum(node.cpu_used * weight for node, weight in zip(nodes, weights, strict=True))
-    return used / sum(weights)
-
-
-class _System(Struct, rename="camel"):
-    cores: Cores
-    cpu_limit: float | None = None
-
-
-def _cores(node: NodeStats) -> float:
-    """The cores that a node may use; 0 if it does not tell."""
-    detail = {} if node.detail is UNSET else node.detail
-    try:
-        system = msgspec.convert(detail, dict[str, _System])[SECTION]
-    except (msgspec.ValidationError, KeyError):
-        return 0
-    return max(0, system.cpu_limit or system.cores.logical)
 
 
 def _cells(one: Sums) -> list[Text]:

@@ -10,8 +10,8 @@ _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
-_LEVELS = ((90.0, "red"), (75.0, "yellow"), (0.0, "green"))
-"""The lowest percentage of each style; the first row that fits counts."""
+_LEVELS = ((90.0, "red", "◆"), (75.0, "yellow", "▲"), (0.0, "green", ""))
+"""The lowest percentage of each style and mark; the first row that fits counts."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -63,7 +63,22 @@ def percent(value: float) -> str:
 
 def level_style(value: float) -> str:
     """Return the style of a percentage: green, yellow from 75, red from 90."""
-    return next((style for least, style in _LEVELS if value >= least), "green")
+    return _level(value)[0]
+
+
+def level_mark(value: float) -> str:
+    """Return the mark of a percentage, as colors are not visible to all: ▲ from 75, ◆ from 90."""
+    return _level(value)[1]
+
+
+def marked_percent(value: float) -> Text:
+    """Return a percentage in the style of its level, with room for its mark: ``93.1 % ◆``."""
+    style, mark = _level(value)
+    return Text(f"{percent(value)} {mark or ' '}", style)
+
+
+def _level(value: float) -> tuple[str, str]:
+    return next((row[1:] for row in _LEVELS if value >= row[0]), ("green", ""))
 
 
 def meter(value: float, width: int) -> Text:
