@@ -1,6 +1,6 @@
 """``nodnod top`` on a simulated terminal, and the text on its screen."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ from doubles.v2_server import V2Server
 from eventually import eventually
 from nodnod_agent.console.stat_request import StatRequest
 from nodnod_agent.console.top.app import Viewer
-from nodnod_client.client import Client
+from nodnod_agent.console.top.member_client import MemberClient
 
 
 class Terminal:
@@ -55,10 +55,11 @@ async def terminal(
     size: tuple[int, int] = (80, 24),
     request: StatRequest | None = None,
     every: float = 1.0,
+    credentials: Mapping[str, Any] | None = None,
     **clocks: Callable[[], float],
 ) -> AsyncIterator[Terminal]:
     """Watch the agent at ``address``."""
-    async with Client(address, timeout=5.0) as client:
+    async with MemberClient(address, timeout=5.0, **(credentials or {})) as client:
         app = Viewer(client, request or StatRequest(), every, **clocks)
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Terminal(app, pilot)

@@ -21,7 +21,7 @@ from doubles.v2_server import V2Server
 from eventually import eventually
 from nodnod_agent.console.main import main
 from nodnod_agent.console.stat_request import StatRequest
-from nodnod_agent.console.top import app, event_screen
+from nodnod_agent.console.top import app, listings
 from nodnod_agent.console.top.node_table import NodeTable
 from nodnod_client.errors import StatFailedError
 
@@ -52,7 +52,7 @@ async def test_there_are_totals_and_on_a_terminal_made_wider_sizes(server: V2Ser
         assert "CPU 48.8 %" in screen.lines()[1]
         assert "memory 66.4 % 15.9/24.0 GiB" in screen.lines()[1]
         assert "GiB" not in screen.row("stan")
-        await screen.pilot.resize_terminal(140, 24)
+        await screen.pilot.resize_terminal(150, 24)
         await screen.until(lambda: "5.3/8.0 GiB" in screen.row("stan"))
 
 
@@ -214,7 +214,7 @@ async def test_a_restart_of_the_agent_is_shown_and_survived(server: V2Server) ->
         await screen.shows("connection refused")
         assert screen.names() == ["cartman", "kyle", "stan"]
         async with V2Server("stan", nodes=THREE, port=server.port, ticking=True):
-            await screen.shows("Connected again.")
+            await screen.shows("going on with stan")
             assert "CONNECTION LOST" not in screen.text()
             assert "answered by stan" in screen.text()
 
@@ -282,7 +282,7 @@ def test_a_terminal_that_hangs_up_ends_the_command(agents: Agents) -> None:
 async def test_e_shows_events_newest_first_and_new_ones_while_it_is_open(
     server: V2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_screen, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(listings, "LOOK_EVERY", 0.05)
     joined = {"id": "i-1", "at": 1000.0, "node": "kyle", "kind": "joined", "text": "at 10.0.0.1"}
     async with watching(server) as screen:
         await screen.press("e")
@@ -311,9 +311,9 @@ async def test_an_agent_that_is_too_old_for_events_is_named_and_the_rest_goes_on
 async def test_alerts_are_shown_above_the_nodes_and_above_a_node(
     server: V2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "ALERTS_EVERY", 0.05)
+    monkeypatch.setattr(app, "LOOK_EVERY", 0.05)
     async with watching(server, size=(100, 24)) as screen:
-        assert "Alerts" not in screen.text()
+        assert "\n Alerts " not in screen.text()
         server.alerts = to_builtins([alert_row("cartman", text="cpu is high"), alert_row("stan")])
         await screen.shows("2 warnings   cartman cpu: cpu is high")
         await screen.press("enter")
@@ -324,7 +324,7 @@ async def test_alerts_are_shown_above_the_nodes_and_above_a_node(
         server.alerts = []
         await server.tick()
         await screen.press("escape")
-        await screen.until(lambda: "Alerts" not in screen.text())
+        await screen.until(lambda: "\n Alerts " not in screen.text())
 
 
 async def test_an_agent_that_is_too_old_for_alerts_is_asked_once(server: V2Server) -> None:
@@ -336,7 +336,7 @@ async def test_an_agent_that_is_too_old_for_alerts_is_asked_once(server: V2Serve
     async with watching(server) as screen:
         await screen.until(lambda: asked() == 1 and not screen.app._knows_alerts)
         for _ in range(5):
-            screen.app._look_for_alerts()
+            screen.app._look()
             await screen.pilot.pause()
         assert asked() == 1
         assert screen.names() == ["cartman", "kyle", "stan"]

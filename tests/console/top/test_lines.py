@@ -3,9 +3,17 @@
 import pytest
 from rich.cells import cell_len
 
+from doubles.alert_rows import alert_row
 from nodnod_agent.console.top.header import ConnectionState, banner
 from nodnod_agent.console.top.history import RecentHistory
-from nodnod_agent.console.top.lines import columns, node_line, sparkline, title_line
+from nodnod_agent.console.top.lines import (
+    columns,
+    node_line,
+    short_names,
+    sparkline,
+    text_of,
+    title_line,
+)
 from nodnod_agent.console.top.view_model import Row
 from nodnod_client.messages import NodeStats
 
@@ -15,8 +23,12 @@ FINE = NodeStats("kyle", 53.04, 2**38, 2**36, 25.0, 2**33, 2**32, 50.0)
 def line(node: NodeStats, width: int, since: float | None = None) -> str:
     history = RecentHistory(5.0)
     history.add(100.0, (53.0, 50.0, 25.0))
-    row = Row(node, history, since)
-    return str(node_line(row, columns(width), now=100.0, wall=1000.0))
+    row = Row(node, history, since, received=2.0**20, sent=2.0**11)
+    layout = columns(width)
+    short = short_names([row], layout[0].width)[node.name]
+    cells = node_line(row, layout, short, now=100.0, wall=1000.0)
+    assert sum(cell.width for cell in cells) == cell_len(text_of(cells))
+    return text_of(cells)
 
 
 @pytest.mark.parametrize("width", [40, 59, 75, 80, 113, 140, 201])
@@ -31,7 +43,7 @@ def test_a_line_is_as_wide_as_the_terminal(width: int, name: str, error: str) ->
     text = line(node, width, since=100.0)
     assert cell_len(text) == width
     assert "\x1b" not in text
-    assert cell_len(str(title_line(columns(width), "cpu", reverse=False))) == width
+    assert cell_len(title_line(columns(width), "cpu", reverse=False)) == width
 
 
 @pytest.mark.parametrize(
@@ -39,8 +51,9 @@ def test_a_line_is_as_wide_as_the_terminal(width: int, name: str, error: str) ->
     [
         (44, ["53.0%", "50.0%", "25.0%"], ["━", "▅", "GiB"]),
         (60, ["53.0%", "▅"], ["━", "GiB"]),
-        (80, ["━━━─── ", " 53.0%", "▅"], ["GiB"]),
-        (120, ["━━━━──── ", "4.0/8.0 GiB", "64.0/256.0 GiB"], []),
+        (80, ["━━━─── ", " 53.0%", "▅"], ["GiB", "MiB"]),
+        (100, ["━━━─── ", "1.0 MiB", "2.0 KiB"], ["GiB"]),
+        (150, ["━━━━──── ", "4.0/8.0 GiB", "64.0/256.0 GiB", "1.0 MiB"], []),
     ],
 )
 def test_a_wider_terminal_shows_more(width: int, present: list[str], missing: list[str]) -> None:
@@ -56,6 +69,19 @@ def test_a_node_with_a_problem_shows_the_reason_its_age_and_the_last_numbers() -
     error = "stale: last heard 4.0 s ago"
     stale = NodeStats("a", 84.4, memory_total=9, memory_used_percent=3, error=error)
     assert line(stale, 120).rstrip().endswith("· last CPU 84%, memory 3%, disk 0%")
+
+
+def test_names_that_begin_alike_stay_distinct_beside_marks_of_alerts() -> None:
+    names = [f"production-database-{number}" for number in range(30)]
+    history = RecentHistory(5.0)
+    rows = [Row(NodeStats(name), history, alerts=[alert_row(name)]) for name in names]
+    layout = columns(60)
+    short = short_names(rows, layout[0].width)
+    assert len(set(short.values())) == 30
+    cells = node_line(rows[29], layout, short[names[29]], now=100.0, wall=1000.0)
+    first = text_of(cells[:1])
+    assert first.endswith("29 ▲1")
+    assert cell_len(first) == layout[0].width
 
 
 @pytest.mark.parametrize(

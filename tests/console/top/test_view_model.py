@@ -2,9 +2,10 @@
 
 import pytest
 
+from doubles.alert_rows import alert_row
 from doubles.members import answer, row
 from nodnod_agent.console.node_condition import Condition
-from nodnod_agent.console.top.view_model import Row, ViewModel, sorted_rows, totals
+from nodnod_agent.console.top.view_model import ORDERS, Row, ViewModel, sorted_rows, totals
 from nodnod_client.messages import Answer, NodeStats
 
 
@@ -40,6 +41,8 @@ MIXED = (
         ("name", False, "[ac]*", "alice carl"),
         ("name", False, "?ob", "Bob"),
         ("name", False, "nobody", ""),
+        ("name", False, "AL, b*  c*", "alice carl"),
+        ("name", False, "al b", "alice Bob"),
     ],
 )
 def test_rows_are_filtered_and_sorted_with_problems_first(
@@ -149,11 +152,52 @@ def test_the_past_of_a_dead_node_stands_where_it_was() -> None:
     ]
 
 
-def test_totals_are_of_nodes_without_problems() -> None:
-    total = totals(model(*MIXED).rows)
-    assert total.nodes == 5
-    assert total.problems == {Condition.DOWN: 1, Condition.STALE: 1}
-    assert total.cpu_used == pytest.approx(130 / 3)
-    assert (total.memory_used, total.memory_total) == (150, 300)
-    assert (total.disk_used, total.disk_total) == (6, 30)
-    assert totals([]).cpu_used == 0.0
+def test_totals_are_of_nodes_with_current_numbers() -> None:
+    faulty = node("eve", 40, error="disk: cannot be read")
+    silent = NodeStats("fay", error="disk: cannot be read")
+    late = NodeStats("gus", error="no answer within 2 s")
+    total = totals(model(*MIXED, faulty, silent, late).rows, {})
+    assert total.nodes == 8
+    assert total.problems == {Condition.DOWN: 1, Condition.ERROR: 2, Condition.STALE: 2}
+    assert total.cpu_used == pytest.approx((130 + 40) / 4)
+    assert (total.memory_used, total.memory_total) == (200, 400)
+    assert (total.disk_used, total.disk_total) == (8, 40)
+    assert (total.received, total.sent) == (None, None)
+    assert totals([], {}).cpu_used is None
+
+
+@pytest.mark.parametrize(
+    ("cores", "mean"),
+    [
+        ({"Bob": 1.0, "alice": 8.0, "carl": 1.0, "zed": 64.0}, (20 + 720 + 20) / 10),
+        ({"Bob": 1.0, "alice": 8.0}, 130 / 3),  # carl does not tell
+    ],
+)
+def test_the_mean_of_cpu_is_by_cores_where_all_tell_theirs(
+    cores: dict[str, float], mean: float
+) -> None:
+    assert totals(model(*MIXED).rows, cores).cpu_used == pytest.approx(mean)
+
+
+def test_traffic_is_the_newest_point_of_nodes_with_current_numbers() -> None:
+    one = model(*MIXED)
+    history = {"every": 1, "end": 0, "recvBytes": [1.0, 30.0], "sentBytes": [2.0, None]}
+    one.update_traffic(answer(*(NodeStats(name, history=history) for name in ("Bob", "zed"))))
+    assert {row.node.name: row.received for row in one.rows if row.received} == {"Bob": 30.0}
+    total = totals(one.rows, {})
+    assert (total.received, total.sent) == (30.0, 0.0)
+    ranked = sorted_rows(one.rows, "traffic", reverse=False)
+    assert [row.node.name for row in ranked] == ["zed", "dan", "Bob", "alice", "carl"]
+
+
+def test_a_critical_alert_is_trouble_in_every_order() -> None:
+    one = model(*MIXED)
+    one.alerts = [
+        alert_row("carl", severity="critical"),
+        alert_row("Bob", severity="critical", silenced=True),
+        alert_row("Bob"),
+    ]
+    for order in ORDERS:
+        for reverse in (False, True):
+            rows = sorted_rows(one.rows, order, reverse=reverse)
+            assert [row.node.name for row in rows][:3] == ["zed", "dan", "carl"]

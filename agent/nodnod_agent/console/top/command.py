@@ -12,9 +12,10 @@ from nodnod_agent.console.command import Command, Status, add_nodes, add_seconds
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import print_error
 from nodnod_agent.console.stat_request import StatRequest
-from nodnod_client.client import Client
+from nodnod_agent.console.top.member_client import MemberClient
 
-TIMEOUT = 10.0
+TIMEOUT = 5.0
+"""Seconds after which an agent that is silent counts as lost."""
 
 EXIT_TIMEOUT = 2.0
 """Seconds from a signal to the exit of the process, whatever the terminal does."""
@@ -35,11 +36,12 @@ def _run(args: Namespace) -> int:
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         print_error("top needs a terminal; for a file or a pipe use: nodnod stat --watch 1")
         return Status.USAGE
-    client = client_factory(args)(args.server, timeout=TIMEOUT)
+    credentials = client_factory(args).keywords
+    client = MemberClient(args.server, timeout=TIMEOUT, **credentials)
     return asyncio.run(_show(client, StatRequest(nodes=args.nodes), args.every))
 
 
-async def _show(client: Client, request: StatRequest, every: float) -> int:
+async def _show(client: MemberClient, request: StatRequest, every: float) -> int:
     """Show the cluster until the user quits. Raises what the agent refuses the request with."""
     from nodnod_agent.console.top.app import Viewer
 

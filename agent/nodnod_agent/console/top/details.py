@@ -14,10 +14,12 @@ from textual.containers import VerticalScroll
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from nodnod_agent.console.stat_request import StatRequest, answers
 from nodnod_agent.console.top.alert_lines import node_alerts
+from nodnod_agent.console.top.fitting import Line
+from nodnod_agent.console.top.keys import Key, KeyLine
 from nodnod_agent.console.top.node_panel import HISTORY, body, head
 from nodnod_agent.console.units import plain
 from nodnod_client.alerts import AlertInfo
@@ -55,19 +57,18 @@ class Details(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,backspace,q", "back", "Back", key_display="esc"),
-        Binding("slash", "search", "Processes", key_display="/"),
-        Binding("j", "move(1)", "Down", show=False),
-        Binding("k", "move(-1)", "Up", show=False),
+        Binding("escape,backspace,q", "back", "Back"),
+        Binding("slash", "search", "Processes"),
+        Binding("j", "move(1)", "Down"),
+        Binding("k", "move(-1)", "Up"),
         Binding("space", "app.pause", "Pause"),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
+        Binding("question_mark", "app.help", "Help"),
     ]
 
     DEFAULT_CSS = """
-    Details #head { height: 2; padding: 0 1; background: $surface; }
-    Details #alerts { width: 1fr; height: auto; padding: 0 1; background: $surface; }
+    Details #head { height: auto; min-height: 2; padding: 0 1; }
+    Details #alerts { width: 1fr; height: auto; padding: 0 1; }
     Details #body { width: 1fr; height: auto; padding: 0 1; }
-    Details #banner { height: 1; }
     Details #search { height: 1; border: none; padding: 0 1; }
     """
 
@@ -102,13 +103,18 @@ class Details(Screen[None]):
         yield Static(id="alerts")
         with VerticalScroll():
             yield Static("", id="body")
-        yield Static(id="banner")
+        yield Line(id="banner")
         yield Input(
             id="search",
             placeholder="processes: part of a name, or a pattern: postgres*",
             max_length=MAX_NAME_LENGTH - 2,
         )
-        yield Footer()
+        yield KeyLine(
+            Key("esc", "Back", "screen.back", 0),
+            Key("/", "Processes", "screen.search", 1),
+            Key("space", "Pause", "app.pause", 2),
+            Key("?", "Help", "app.help", 0),
+        )
 
     def on_mount(self) -> None:
         """Start the stream of details."""
@@ -190,6 +196,5 @@ class Details(Screen[None]):
             self.query_one("#body", Static).update(_Body(node, now))
 
     def _show_error(self, text: str) -> None:
-        banner = self.query_one("#banner", Static)
-        banner.display = bool(text)
-        banner.update(Text(f" {plain(text)} ", "bold bright_white on red"))
+        shown = Text(f" {plain(text)} ", "bold bright_white on red") if text else None
+        self.query_one("#banner", Line).show(shown)

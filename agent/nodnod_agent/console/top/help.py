@@ -16,21 +16,35 @@ from nodnod_agent.console.top.lines import tag
 _ROWS = (
     ("↑ ↓ PgUp PgDn", "move; also j k g G, Home, End and the mouse"),
     ("Enter", "show all details of this node; Esc goes back"),
-    ("n c m d", "sort by name, CPU, memory, disk; again: reverse"),
+    ("n c m d t", "sort by name, CPU, memory, disk, traffic; again: reverse"),
     ("s r", "sort by the next column; reverse"),
     ("/", "show nodes by a part of their name, or a pattern: db-*, tag:role=db"),
     ("", "in the details of a node: its processes, and their sums"),
     ("Esc", "show all of them again"),
+    ("a", "show the alerts, and those that are over; Esc goes back"),
     ("e", "show what has happened in the cluster; Esc goes back"),
     ("Space", "pause; again: resume"),
     ("? q", "this help; quit"),
     ("", ""),
     (tag(Condition.DOWN), "no connection; with the reason and the time since then"),
-    (tag(Condition.ERROR), "could not read something, or did not answer in time"),
-    (tag(Condition.STALE), "silent; the numbers are the last ones received"),
+    (tag(Condition.ERROR), "could not read something"),
+    (tag(Condition.STALE), "no answer in time; the numbers are the last ones received"),
+    (Text.assemble(("93.1%◆", "red"), " ", ("80.0%▲", "yellow")), "from 90 %; from 75 %"),
+    (
+        Text.assemble(("◆2", "bold red"), " ", ("▲1", "bold yellow")),
+        "so many alerts fire; ◆: one is critical",
+    ),
     (Text("▁▄█", "cyan"), "the last five minutes, from 0 to 100 %"),
+    ("In/s Out/s", "bytes that real interfaces receive and send in a second"),
     ("", ""),
-    ("", Text("Nodes with problems always come first.", "dim")),
+    (
+        "",
+        Text(
+            "Nodes in trouble come first in every order: down, error, stale, a critical alert.",
+            "dim",
+        ),
+    ),
+    ("", Text("When the agent is lost, another member is asked.", "dim")),
 )
 
 
@@ -44,8 +58,7 @@ class Help(ModalScreen[None]):
     DEFAULT_CSS = """
     Help { align: center middle; }
     Help VerticalScroll {
-        width: 76; max-width: 100%; height: auto; max-height: 100%; padding: 0 2; border: round $primary;
-        background: $surface;
+        width: 76; max-width: 100%; height: auto; max-height: 100%; padding: 0 2; border: round ansi_blue;
     }
     Help Static { width: 1fr; height: auto; }
     """

@@ -15,9 +15,8 @@ from nodnod_agent.console.top.lines import sparkline, tag
 from nodnod_agent.console.top.panels import PANELS
 from nodnod_agent.console.units import (
     human_span,
-    level_style,
+    marked_percent,
     meter,
-    percent,
     plain,
     rate,
     tags_text,
@@ -66,7 +65,7 @@ def head(
     shares = (node.cpu_used, node.memory_used_percent, node.disk_used_percent)
     for name, share in zip(("CPU", "memory", "disk"), shares, strict=True):
         text.append(f"{name} ", "dim").append_text(meter(share, 4))
-        text.append(f" {percent(share)}   ", level_style(share))
+        text.append(" ").append_text(marked_percent(share)).append(" ")
     return text
 
 

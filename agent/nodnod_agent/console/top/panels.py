@@ -18,7 +18,9 @@ from nodnod_agent.console.units import (
     human_bytes,
     human_part,
     human_span,
+    level_mark,
     level_style,
+    marked_percent,
     meter,
     percent,
     plain,
@@ -56,7 +58,9 @@ def _cpu(cpu: Cpu, width: int, _: float) -> RenderableType:
     if cpu.frequency:
         line += f"   {cpu.frequency / 1000:.1f} GHz"
     cells = [
-        Text.assemble((f"{number:>3} ", "dim"), meter(used, 4), f"{used:>4.0f}% ")
+        Text.assemble(
+            (f"{number:>3} ", "dim"), meter(used, 4), f"{used:>4.0f}%{level_mark(used) or ' '}"
+        )
         for number, used in enumerate(cpu.cores)
         if used is not None  # offline
     ]
@@ -80,8 +84,8 @@ def _memory(memory: Memory, _width: int, _: float) -> RenderableType:
 
 def _used(name: str, used: int, total: int) -> Text:
     share = 100 * used / total if total else 0.0
-    number = (f" {percent(share):>7}", level_style(share))
-    return Text.assemble(f"{name:<6}", meter(share, 20), number, f"  {human_part(used, total)}")
+    number = (f" {percent(share):>7} {level_mark(share) or ' '}", level_style(share))
+    return Text.assemble(f"{name:<6}", meter(share, 20), number, f" {human_part(used, total)}")
 
 
 def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableType:
@@ -98,7 +102,7 @@ def _filesystems(rows: list[Filesystem], width: int, now: float) -> RenderableTy
         elif row.measured_at is not UNSET:
             note, style = f"{human_span(now - row.measured_at)} old", "dim"
         device = [Text(plain(f"{row.device} ({row.type})"))] if width >= 70 else []
-        numbers = [Text(percent(share), level_style(share)), Text(human_bytes(row.free))]
+        numbers = [marked_percent(share), Text(human_bytes(row.free))]
         mount = Text(plain(row.mount), "bold" if row.counted else "")
         table.add_row(mount, *device, meter(share, 8), *numbers, Text(note, style))
     return table
@@ -120,7 +124,7 @@ def _diskio(rows: dict[str, DiskIo], _width: int, _: float) -> RenderableType:
         table.add_row(
             Text(plain(name)),
             *(rate(row.read_bytes), rate(row.write_bytes), f"{row.reads:.0f}", f"{row.writes:.0f}"),
-            Text("-") if busy is None else Text(percent(busy), level_style(busy)),
+            Text("-") if busy is None else marked_percent(busy),
         )
     return table
 
@@ -131,7 +135,7 @@ def _pressure(pressure: Pressure, _width: int, _: float) -> RenderableType:
         stall = getattr(pressure, name)
         if stall is not None:
             full = "-" if stall.full is None else percent(stall.full)
-            table.add_row(name, Text(percent(stall.some), level_style(stall.some)), full)
+            table.add_row(name, marked_percent(stall.some), full)
     return table
 
 
@@ -152,7 +156,7 @@ def _gpu(rows: list[Gpu], _width: int, _: float) -> RenderableType:
     for index, row in enumerate(rows):
         text = Text(plain(row.name) or f"GPU {index}", "bold")
         if row.utilisation is not None:
-            text.append(f"  {percent(row.utilisation)}", level_style(row.utilisation))
+            text.append("  ").append_text(marked_percent(row.utilisation))
         if row.memory_total:
             text.append(f"  {human_part(row.memory_used or 0, row.memory_total)}", "not bold")
         if row.temperature is not None:

@@ -1,45 +1,77 @@
 """The nodes of the cluster: their stats in the last answer, and their recent history."""
 
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from nodnod_agent.console.node_condition import Condition, condition
+from nodnod_agent.console.cores import cores_of, mean_cpu
+from nodnod_agent.console.node_condition import Condition, condition, is_current
 from nodnod_agent.console.top.history import FIELDS, RecentHistory, parse_history, slot_length
+from nodnod_agent.core.pattern import is_pattern, matcher
 from nodnod_agent.core.tag_pattern import is_tag_pattern, tag_matcher, tag_pattern_fault
 from nodnod_client.alerts import AlertInfo
 from nodnod_client.messages import Answer, MemberInfo, NodeStats
 
-ORDERS = {"name": "", **dict(zip(("cpu", "memory", "disk"), FIELDS, strict=True))}
-"""The sort keys and, of numbers, the field. Numbers are sorted from high to low."""
-
 
 class Row(Struct, frozen=True):
-    """One node and its tags. ``since`` is the Unix time since when it has its error, if known."""
+    """One node, its tags, and its alerts that fire and are not silenced, the worst first.
+
+    ``since`` is the Unix time since when it has its error, if known. ``received`` and ``sent`` are in
+    bytes per second, None if unknown.
+    """
 
     node: NodeStats
     history: RecentHistory
     since: float | None = None
     tags: Mapping[str, str] = {}
+    alerts: Sequence[AlertInfo] = ()
+    received: float | None = None
+    sent: float | None = None
 
     @property
     def condition(self) -> Condition:
         """The condition of the node."""
         return condition(self.node)
 
+    @property
+    def trouble(self) -> int:
+        """How bad its state is; 0 for a node without trouble. A critical alert is trouble too."""
+        state = 2 * _CONDITIONS.index(self.condition)
+        return state + any(one.severity == "critical" for one in self.alerts)
+
+
+ORDERS: dict[str, Callable[[Row], float]] = {
+    "name": lambda _: 0.0,
+    "cpu": lambda row: row.node.cpu_used,
+    "memory": lambda row: row.node.memory_used_percent,
+    "disk": lambda row: row.node.disk_used_percent,
+    "traffic": lambda row: -1.0 if row.received is None else row.received + (row.sent or 0.0),
+}
+"""The sort keys and, of numbers, the value. Numbers are sorted from high to low."""
+
+_CONDITIONS = list(Condition)
+_UNKNOWN = (None, None)
+_DIGITS = re.compile(r"([0-9]+)")
+
 
 class Totals(Struct, frozen=True):
-    """``problems`` counts nodes by condition; sizes in bytes and the mean CPU are of the others."""
+    """``problems`` counts nodes by condition; all else is of the nodes with current numbers.
+
+    Sizes are in bytes, ``received`` and ``sent`` in bytes per second. The mean CPU is weighted by cores
+    if all nodes tell theirs. None: no node has the number.
+    """
 
     nodes: int
     problems: dict[Condition, int]
-    cpu_used: float
+    cpu_used: float | None
     memory_used: int
     memory_total: int
     disk_used: int
     disk_total: int
+    received: float | None
+    sent: float | None
 
 
 class ViewModel:
@@ -56,6 +88,9 @@ class ViewModel:
         self.alerts: list[AlertInfo] = []
         """In the agent's order: what fires, the worst first."""
         self.tags: dict[str, dict[str, str]] = {}
+        self.cores: dict[str, float] = {}
+        """By name; 0 if a node does not tell."""
+        self._traffic: dict[str, tuple[float | None, float | None]] = {}
         self._slot = slot_length(every)
         self._nodes: dict[str, NodeStats] = {}
         self._histories: dict[str, RecentHistory] = {}
@@ -63,8 +98,16 @@ class ViewModel:
     @property
     def rows(self) -> list[Row]:
         """The nodes of the last answer."""
+        loud: dict[str, list[AlertInfo]] = {}
+        for one in self.alerts:
+            if one.firing and not one.silenced:
+                loud.setdefault(one.node, []).append(one)
         return [
-            Row(node, self._histories[name], self.since.get(name), self.tags.get(name, {}))
+            Row(
+                *(node, self._histories[name], self.since.get(name), self.tags.get(name, {})),
+                loud.get(name, ()),
+                *(self._traffic.get(name, _UNKNOWN) if is_current(node) else _UNKNOWN),
+            )
             for name, node in self._nodes.items()
         ]
 
@@ -104,37 +147,47 @@ class ViewModel:
             if row.state == "down" and row.since and row.name in self.since:
                 self.since[row.name] = row.since
 
+    def update_traffic(self, answer: Answer) -> None:
+        """Take the newest points of the histories, which count the traffic of real interfaces only."""
+        histories = {name: parse_history(node.history) for name, node in answer.nodes.items()}
+        self._traffic = {
+            name: (_last(history.recv_bytes), _last(history.sent_bytes))
+            for name, history in histories.items()
+            if history is not None
+        }
+
+    def update_cores(self, answer: Answer) -> None:
+        """Take the cores of the nodes that tell them; those of others are as they were."""
+        told = {name: cores_of(node) for name, node in answer.nodes.items()}
+        self.cores |= {name: cores for name, cores in told.items() if cores}
+
     def snapshot(self) -> list[Row]:
         """Return copies of the rows that later answers do not change."""
         return [msgspec.structs.replace(row, history=row.history.copy()) for row in self.rows]
 
 
 def sorted_rows(rows: Iterable[Row], order: str, *, reverse: bool, pattern: str = "") -> list[Row]:
-    """Return the rows that match, worst condition first, then by ``order`` and name.
+    """Return the rows that match, worst trouble first, then by ``order`` and name.
 
-    ``order`` is one of ORDERS. ``pattern`` is a part of the name in any case, or with wildcards
-    the whole name, or a pattern of tags.
+    ``order`` is one of ORDERS. ``pattern`` has terms, separated by spaces or commas, of which one must
+    fit: a part of the name in any case, or with wildcards the whole name, or a pattern of tags.
     """
-    if is_tag_pattern(pattern) and not tag_pattern_fault(pattern):
-        tagged = tag_matcher([pattern])
-        found = [row for row in rows if tagged(row.tags)]
-    else:
-        found = [row for row in rows if _matches(row.node.name, pattern)]
-    rows = sorted(found, key=_name)
-    if order == "name":
-        rows.sort(key=_name, reverse=reverse)
-    else:
-        rows.sort(key=lambda row: getattr(row.node, ORDERS[order]), reverse=not reverse)
-    severity = list(Condition)
-    rows.sort(key=lambda row: -severity.index(row.condition))
-    return rows
+    tests = [_test(term) for term in re.split(r"[\s,]+", pattern) if term]
+    found = [row for row in rows if not tests or any(test(row) for test in tests)]
+    by_name = order == "name"
+    found.sort(key=_name, reverse=by_name and reverse)
+    found.sort(key=ORDERS[order], reverse=not (by_name or reverse))
+    found.sort(key=lambda row: -row.trouble)
+    return found
 
 
-def totals(rows: Iterable[Row]) -> Totals:
-    """Sum up the nodes."""
+def totals(rows: Iterable[Row], cores: Mapping[str, float]) -> Totals:
+    """Sum up the nodes, as the page does (totalsOf in cluster.js). ``cores`` are by name."""
     rows = list(rows)
-    fine = [row.node for row in rows if row.condition is Condition.FINE]
+    counted = [row for row in rows if is_current(row.node)]
+    nodes = [row.node for row in counted]
     kinds = [row.condition for row in rows]
+    flowing = [row for row in counted if row.received is not None]
     return Totals(
         nodes=len(rows),
         problems={
@@ -142,18 +195,32 @@ def totals(rows: Iterable[Row]) -> Totals:
             for kind in reversed(Condition)
             if kind is not Condition.FINE and (count := kinds.count(kind))
         },
-        cpu_used=sum(node.cpu_used for node in fine) / max(1, len(fine)),
-        memory_used=sum(node.memory_used for node in fine),
-        memory_total=sum(node.memory_total for node in fine),
-        disk_used=sum(node.disk_used for node in fine),
-        disk_total=sum(node.disk_total for node in fine),
+        cpu_used=mean_cpu(nodes, [cores.get(node.name, 0.0) for node in nodes]),
+        memory_used=sum(node.memory_used for node in nodes),
+        memory_total=sum(node.memory_total for node in nodes),
+        disk_used=sum(node.disk_used for node in nodes),
+        disk_total=sum(node.disk_total for node in nodes),
+        received=sum(row.received or 0.0 for row in flowing) if flowing else None,
+        sent=sum(row.sent or 0.0 for row in flowing) if flowing else None,
     )
 
 
-def _matches(name: str, pattern: str) -> bool:
-    name, pattern = name.casefold(), pattern.casefold()
-    return fnmatchcase(name, pattern) if set(pattern) & set("*?[") else pattern in name
+def _test(term: str) -> Callable[[Row], bool]:
+    if is_tag_pattern(term) and not tag_pattern_fault(term):
+        tagged = tag_matcher([term])
+        return lambda row: tagged(row.tags)
+    if is_pattern(term):
+        fits = matcher([term])
+        return lambda row: fits(row.node.name)
+    wanted = term.casefold()
+    return lambda row: wanted in row.node.name.casefold()
 
 
-def _name(row: Row) -> str:
-    return row.node.name.casefold()
+def _last(points: Sequence[float | None]) -> float | None:
+    return points[-1] if points else None
+
+
+def _name(row: Row) -> list[str | int]:
+    """For sorting: n2 stands before n10, in any case."""
+    parts = _DIGITS.split(row.node.name.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
