@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ async def has_points(page: Page, least: int) -> None:
     await eventually(has)
 
 
-def histories(cluster: SimulatedCluster, node: str) -> list[dict[str, object]]:
+def histories(cluster: SimulatedCluster, node: str) -> list[dict[str, Any]]:
     """The requests for the history of one node that were no streams."""
     return [
         request
@@ -53,7 +54,7 @@ def histories(cluster: SimulatedCluster, node: str) -> list[dict[str, object]]:
 
 
 async def test_a_tab_that_was_suspended_fetches_what_it_has_missed(page: Page) -> None:
-    async with SimulatedCluster(["a"], by_hand=True) as cluster:
+    async with SimulatedCluster(["a"]) as cluster:
         await page.clock.install(time=time.time() - 75)
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(1)
@@ -64,20 +65,17 @@ async def test_a_tab_that_was_suspended_fetches_what_it_has_missed(page: Page) -
         before = len(histories(cluster, "a"))
 
         await page.clock.fast_forward(75_000)
-        await cluster.tick()
 
         await eventually(lambda: len(histories(cluster, "a")) > before)
-        assert histories(cluster, "a")[-1]["history"] == pytest.approx(85, abs=3)
+        assert histories(cluster, "a")[-1]["history"] >= 85
 
         async def whole() -> bool:
-            await page.clock.run_for(50)
             return await parts_of(page, ".chart .line.first") == 1
 
         await eventually(whole)
         await page.goto(f"{cluster.url}#/")
 
         async def whole_as_a_card() -> bool:
-            await page.clock.run_for(50)
             return await parts_of(page, "[data-node] .spark .line") == 1
 
         await eventually(whole_as_a_card)

@@ -5,6 +5,7 @@ import { AlertPanel } from "./alertpanel.js";
 import { Alerts } from "./alerts.js";
 import { Bell } from "./bell.js";
 import { Cluster } from "./cluster.js";
+import { CompareView } from "./compareview.js";
 import { Connection } from "./connection.js";
 import { mark, show, write } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
@@ -190,15 +191,15 @@ function onalertsRefused({ code, error }) {
 
 function navigate() {
   readAddress();
-  const { name } = place();
+  const { page, name } = place();
   overview.update();
-  if (view !== overview && name === view.name) {
+  if (view.page === page && (page === "compare" || name === view.name)) {
     view.update();
     return;
   }
   const previous = view;
   previous.close?.();
-  view = name === null ? overview : nodeView(name);
+  view = viewOf(page, name);
   view.open?.();
   main.replaceChildren(view.element);
   paint();
@@ -212,9 +213,15 @@ function navigate() {
   }
 }
 
-function nodeView(name) {
+function viewOf(page, name) {
   const { onsilence } = alertPanel;
-  return new NodeView({ cluster, alerts, name, connection, repaint, onsilence });
+  const shared = { cluster, alerts, connection, repaint };
+  const views = {
+    overview: () => overview,
+    compare: () => new CompareView(shared),
+    node: () => new NodeView({ ...shared, name, onsilence }),
+  };
+  return views[page]();
 }
 
 /** Leave a field, close what was opened last, or go back to the overview. */

@@ -1,12 +1,16 @@
 // The charts of some nodes, which all show the same range of time: its requests and its marks.
 
 import { Chart } from "./chart.js";
+import { tableOf } from "./charttable.js";
 import { Crosshair } from "./crosshair.js";
+import { csvText } from "./csv.js";
 import { el, show, write } from "./dom.js";
+import { download, fileName } from "./download.js";
 import { marksIn, marksOf } from "./marks.js";
 import { options } from "./options.js";
 import { HOUR, Record } from "./record.js";
 import { WEEK, follow, isLive, isZoomed, shown, spanBeside, zoomTo } from "./range.js";
+import { pictureOf } from "./picture.js";
 import { pattern } from "./route.js";
 import { Stretch } from "./stretch.js";
 import { TimeBar } from "./timebar.js";
@@ -43,6 +47,7 @@ export class Board {
       onzoom: (factor) => this.#zoom(factor),
       onmove: (share) => this.#move(share),
       onpoint: (time) => this.crosshair.move(time),
+      onsave: () => this.#save(this.charts, "CSV"),
       more,
     });
     this.note = el("p", { class: "note kept" });
@@ -61,7 +66,7 @@ export class Board {
           ...chart,
           crosshair: this.crosshair,
           onzoom: (to) => this.#zoom(to),
-          onsave: (one, type) => this.onsave?.([one], type),
+          onsave: (one, type) => this.#save([one], type),
         }),
     );
     this.drawn = this.asked = this.answered = null;
@@ -282,6 +287,21 @@ export class Board {
     return [...texts, this.refused && `This range cannot be shown: ${this.refused}.`]
       .filter(Boolean)
       .join(" ");
+  }
+
+  /** Save what charts show: as a table, or (one of them) as a picture. */
+  async #save(charts, type) {
+    const { from, until } = this.#window();
+    const node = this.names.length === 1 ? this.names[0] : "compare";
+    const metric = charts.length === 1 ? [charts[0].title] : [];
+    const name = fileName([node, ...metric], until, type.toLowerCase());
+    if (type === "CSV") {
+      download(csvText(tableOf(charts)), "text/csv", name);
+    } else {
+      const title = [metric[0], this.names.join(", ")].join(" · ");
+      const range = `${moment(from)} – ${moment(until)}`;
+      download(await pictureOf(charts[0], title, range), "image/png", name);
+    }
   }
 
   #change(change) {

@@ -22,13 +22,13 @@ const LAST_LABEL = 0.97 * WIDTH;
 const DRAG = 4; // pixels from which a movement is a drag
 const NEAR = 5; // pixels between the crosshair and a mark that it tells of
 const MARKS_TOLD = 3;
-/** With more lines than that, their peaks would hide each other. */
+/** With more lines than that, their peaks and areas would hide each other. */
 const MOST_BANDS = 2;
 
 export class Chart {
   /**
-   * `lines` are `{ name, look, record, field, part }`: a class of the style sheet, and whose numbers
-   * they show. Those with `part` are stacked. `unit` formats a value. `top` is the value at the upper
+   * `lines` are `{ name, look, node, record, field, part, cut }`: a class of the style sheet, and whose
+   * numbers they show. Those with `part` are stacked. `cut` is how much of the name may be cut (see elide.js). `unit` formats a value. `top` is the value at the upper
    * edge, or a function that computes it from the largest value drawn. `onzoom` is called with a
    * selection of two times, a factor to zoom by, or null for the newest range; `onsave` with this
    * chart and the type of a file.
@@ -36,12 +36,14 @@ export class Chart {
   constructor({ title, lines, unit, top, crosshair, onzoom, onsave }) {
     Object.assign(this, { title, lines, unit, top, crosshair, onzoom });
     this.window = { from: 0, until: 300, live: true };
+    this.height = HEIGHT;
     this.tracks = [];
     this.marks = [];
+    const few = lines.filter(({ part }) => !part).length <= MOST_BANDS;
     this.drawings = lines.map(({ look, part }, i) => ({
       line: svg("path", { class: part ? `part ${look}` : `line ${look}` }),
-      band: lines.length <= MOST_BANDS || i === 0 ? svg("path", { class: `band ${look}` }) : null,
-      area: i === 0 ? svg("path", { class: "area" }) : null,
+      band: few && !part ? svg("path", { class: `band ${look}` }) : null,
+      area: few && i === 0 ? svg("path", { class: "area" }) : null,
     }));
     this.scale = [el("span", {}), el("span", {})];
     this.times = el("div", { class: "times", "aria-hidden": "true" });

@@ -1,7 +1,8 @@
 // The legend of a chart: of each line the value at the crosshair or the newest one, and the lowest,
 // mean and highest of what is shown.
 
-import { el, show, write } from "./dom.js";
+import { el, show, svg, write } from "./dom.js";
+import { writeName } from "./elide.js";
 
 const HEADS = ["min", "avg", "max"];
 
@@ -41,10 +42,20 @@ export class Legend {
 }
 
 class Row {
-  constructor({ name, look }) {
+  constructor({ name, look, part, cut = 0 }) {
     this.value = el("td", { class: "value" });
     this.parts = HEADS.map(() => el("td", {}));
-    const label = el("th", { class: "name", scope: "row", title: name }, name);
-    this.element = el("tr", { class: `key ${look}` }, label, this.value, ...this.parts);
+    const label = el("span", { class: "text" });
+    writeName(label, name, cut);
+    const head = el("th", { class: "name", scope: "row", title: name });
+    head.append(el("span", { class: "name-part" }, swatch(look, part), label));
+    this.element = el("tr", { class: "key" }, head, this.value, ...this.parts);
   }
+}
+
+/** A sample of a line, or of a part of a stack. */
+export function swatch(look, part = false) {
+  const kind = part ? "swatch of-part" : "swatch";
+  const sample = svg("path", { class: look, d: part ? "M0 0H22V8H0Z" : "M0 4H22" });
+  return svg("svg", { class: kind, viewBox: "0 0 22 8", "aria-hidden": "true" }, sample);
 }

@@ -9,7 +9,7 @@ import { Facts } from "./facts.js";
 import { Panel } from "./panel.js";
 import { PANELS } from "./panels.js";
 import { processPattern } from "./processes.js";
-import { pattern } from "./route.js";
+import { linkToCompare, pattern } from "./route.js";
 import { STATES } from "./state.js";
 import { duration, moment, number, percent, rate } from "./units.js";
 
@@ -25,6 +25,7 @@ export class NodeView {
   /** `onsilence` is called with an alert that is to be silenced. */
   constructor({ cluster, alerts, name, connection, repaint, onsilence }) {
     Object.assign(this, { cluster, alerts, name, connection, repaint });
+    this.page = "node";
     this.detail = null;
     this.detailAt = null;
     this.icon = icon("up");
@@ -36,8 +37,9 @@ export class NodeView {
     const attributes = { class: "panel alerts", "aria-label": "Alerts" };
     this.firingPanel = el("section", attributes, el("h3", {}, "Alerts"), this.firing.element);
     this.facts = new Facts();
-    const names = [name];
-    this.board = new Board({ cluster, alerts, connection, repaint, names, plan: chartsOf });
+    const compare = el("a", { class: "button", href: linkToCompare([name]) }, "Compare…");
+    const shared = { cluster, alerts, connection, repaint };
+    this.board = new Board({ ...shared, names: [name], plan: chartsOf, more: [compare] });
     this.panels = PANELS.map((panel) => new Panel(panel));
     this.grid = el("div", { class: "panels" });
     this.match = processPattern();
@@ -172,8 +174,8 @@ export class NodeView {
 
 /** The charts of a node: see Chart. */
 function chartsOf([name], records) {
-  const record = records.get(name);
-  const line = (label, field, more) => ({ name: label, look: "first", record, field, ...more });
+  const of = { look: "first", node: name, record: records.get(name) };
+  const line = (label, field, more) => ({ name: label, field, ...of, ...more });
   const other = { look: "second" };
   const part = (label, field) => line(label, field, { look: label, part: true });
   const cpu = [

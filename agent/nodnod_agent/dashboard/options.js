@@ -10,6 +10,7 @@ const OLD_KEY = "nodnod.choices"; // of earlier versions, read where the new key
 const OPTIONS = {
   overview: { density: "auto", sort: "state", reverse: false, filter: "", state: "" },
   node: { span: 300, from: 0, until: 0, order: [], find: [] },
+  compare: { span: 300, from: 0, until: 0, node: [] },
 };
 /** The values that an option may have, where not every one is a good one. */
 const VALUES = {

@@ -3,12 +3,16 @@
 /** The longest pattern that a request may have, in characters. */
 export const LONGEST = 128;
 
-/** Where the address leads: `page` is `overview` or `node`, with the `name` of that; its `query`. */
+/**
+ * Where the address leads: `page` is `overview`, `compare` or `node`, with the `name` of that; its
+ * `query`.
+ */
 export function place() {
   const [path, query = ""] = split(location.hash);
   const found = /^#\/node\/(.+)$/.exec(path);
   const name = found === null ? null : decoded(found[1]);
-  return { page: name === null ? "overview" : "node", name, query: new URLSearchParams(query) };
+  const other = path === "#/compare" ? "compare" : "overview";
+  return { page: name === null ? other : "node", name, query: new URLSearchParams(query) };
 }
 
 /** Let the address have this query. That is no step for the browser's Back. */
@@ -25,6 +29,11 @@ export function writePlace(query) {
 /** The link to a node. */
 export function linkTo(name) {
   return `#/node/${encodeURIComponent(name)}`;
+}
+
+/** The link to a comparison of these nodes. */
+export function linkToCompare(names) {
+  return `#/compare?${new URLSearchParams(names.map((name) => ["node", name]))}`;
 }
 
 /** A pattern that matches a node; a name that is too long for a request is cut. */

@@ -12,9 +12,9 @@ export class TimeBar {
   /**
    * `onfollow` is called with a range in seconds, or nothing for the one before the zoom; `onzoom` with
    * a factor; `onmove` with the share of the range by which to go later; `onpoint` with a moment to
-   * show, or null; `more` stands at the end.
+   * show, or null; `onsave` when the numbers are to be saved; `more` stands at the end.
    */
-  constructor({ onfollow, onzoom, onmove, onpoint, more }) {
+  constructor({ onfollow, onzoom, onmove, onpoint, onsave, more }) {
     this.onpoint = onpoint;
     this.spans = new Map(
       Object.entries(SPANS).map(([span, text]) => [
@@ -45,7 +45,12 @@ export class TimeBar {
       ),
       this.live,
       this.text,
-      el("span", { class: "time-tools" }, ...more),
+      el(
+        "span",
+        { class: "time-tools" },
+        button("CSV", "CSV: save the numbers of all charts", onsave),
+        ...more,
+      ),
     );
   }
 
