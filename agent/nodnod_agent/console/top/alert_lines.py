@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 
 from nodnod_agent.console.alerts import counts
+from nodnod_agent.console.shortening import shorten
+from nodnod_agent.console.top.fitting import first_fit
 from nodnod_agent.console.units import human_span, plain
 from nodnod_client.alerts import AlertInfo
 
@@ -14,17 +16,23 @@ MAX_LINES = 5
 _TAGS = {"critical": "bold bright_white on red", "warning": "bold black on yellow"}
 
 
-def alerts_line(alerts: Sequence[AlertInfo]) -> Text | None:
-    """Return how many alerts fire, and the worst of them; None if none does."""
+SHORT_NAME = 16
+"""Characters of the name of a node where there is little room."""
+
+
+def alerts_line(alerts: Sequence[AlertInfo], width: int) -> Text | None:
+    """Return how many alerts fire, and the worst of them, on one line; None if none does."""
     firing = [one for one in alerts if one.firing]
     if not firing:
         return None
     loud = [one for one in firing if not one.silenced]
     style = _TAGS.get(loud[0].severity, "") if loud else "dim"
     text = Text.assemble(("Alerts  ", "dim"), (f" {counts(firing)} ", style))
-    if loud:
-        text.append(f"  {plain(loud[0].node)} ", "bold").append(_what(loud[0]))
-    return text
+    if not loud:
+        return first_fit(width, (text,))
+    name, what = plain(loud[0].node), _what(loud[0])
+    names = name, *shorten([name], SHORT_NAME)
+    return first_fit(width, (text + Text.assemble((f"  {one} ", "bold"), what) for one in names))
 
 
 def node_alerts(alerts: Iterable[AlertInfo], now: float) -> Text | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rich.text import Text
-from textual.widgets import Static
+from textual.widget import Widget
 
 
 def first_fit(width: int, alternatives: Iterable[Text]) -> Text:
@@ -16,7 +16,7 @@ def first_fit(width: int, alternatives: Iterable[Text]) -> Text:
     return last
 
 
-class Line(Static):
+class Line(Widget):
     """One line of text. It takes no room while it has none."""
 
     DEFAULT_CSS = """
@@ -25,13 +25,17 @@ class Line(Static):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as the base calls it
         super().__init__(id=id)
-        self._shown: Text | None = Text()
+        self._text: Text | None = Text()
+
+    def render(self) -> Text:
+        """Return the text."""
+        return self._text or Text()
 
     def show(self, text: Text | None) -> None:
         """Show this text instead."""
-        if text == self._shown:
+        if text == self._text:
             return
-        self._shown = text
+        self._text = text
         if self.display != (text is not None):
             self.display = text is not None
-        self.update(text or "", layout=False)
+        self.refresh()

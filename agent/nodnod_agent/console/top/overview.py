@@ -151,10 +151,10 @@ class Overview(Screen[None]):
         rows = sorted_rows(self._rows, self._order, reverse=self._reverse, pattern=self._pattern)
         state = msgspec.structs.replace(self._state, pattern=self._pattern, shown=len(rows))
         total, width = totals(self._rows, self._cores), self.size.width - 2
-        alerts, news = alerts_line(self._alerts), banner(state)
+        news = banner(state)
         self.query_one("#heading", Line).show(heading(state, total, width))
         self.query_one("#totals", Line).show(totals_line(total, width))
-        self.query_one("#alerts", Line).show(alerts and first_fit(width, (alerts,)))
+        self.query_one("#alerts", Line).show(alerts_line(self._alerts, width))
         self.query_one("#banner", Line).show(news and first_fit(self.size.width, (news,)))
         table = self.query_one(NodeTable)
         table.outdated = state.outdated
