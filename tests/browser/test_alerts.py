@@ -384,3 +384,17 @@ async def test_the_panel_fits_a_small_screen(open_page: Callable[..., Page], wid
 
         assert overflowing == []
         assert await alerts.evaluate("(panel) => panel.scrollWidth <= panel.clientWidth")
+
+
+async def test_the_address_says_that_the_panel_is_open(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.alert("a", "memory")
+        await open_panel(page, cluster)
+        await expect(page).to_have_url(re.compile(r"\?alerts=true$"))
+
+        await page.reload()
+
+        await expect(panel(page)).to_contain_text("memory is 93 % used")
+        await page.keyboard.press("Escape")
+        await expect(panel(page)).to_be_hidden()
+        await expect(page).to_have_url(re.compile(r"#/$"))

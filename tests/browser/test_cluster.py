@@ -185,6 +185,32 @@ async def test_a_link_opens_the_view_of_a_node(page: Page, agents: Agents) -> No
     )
 
 
+async def test_the_processes_of_a_node_are_sorted_by_memory_and_searched(
+    page: Page, agents: Agents
+) -> None:
+    cluster = await agents.cluster("cartman")
+    await page.goto(url(cluster[0], "#/node/cartman?order=processes:-rss"))
+    panel = page.locator("[data-section=processes]")
+    head = panel.locator("th", has_text="Memory")
+    await expect(head).to_have_attribute("aria-sort", "descending")
+    sizes: list[str] = []
+
+    async def falling() -> bool:
+        nonlocal sizes
+        sizes = await panel.locator("tbody td:nth-child(5)").all_text_contents()
+        numbers = [in_bytes(size) for size in sizes]
+        return len(numbers) == 15 and numbers == sorted(numbers, reverse=True)
+
+    await eventually(falling, why=lambda: f"the sizes are {sizes}")
+    await panel.get_by_role("searchbox").fill("pytest*")
+    await expect(panel.locator(".above .note")).to_contain_text(re.compile(r"^\d+ found"))
+
+
+def in_bytes(text: str) -> float:
+    number, unit = text.split("\u00a0")
+    return float(number) * 1024.0 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
+
+
 async def test_an_alert_is_seen_and_silenced_over_any_agent(page: Page, agents: Agents) -> None:
     rule = {"name": "full", "metric": "memoryTotal", "above": 1, "for": 0, "severity": "critical"}
     cartman, *_ = await agents.cluster(*SOUTH_PARK, settings={"alerts": {"rules": [rule]}})

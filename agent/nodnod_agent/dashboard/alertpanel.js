@@ -3,6 +3,8 @@
 import { countsText } from "./alerts.js";
 import { AlertGroup, AlertList, MOST_OF_NODE } from "./alertlist.js";
 import { arrange, el, icon, show, unseen, write } from "./dom.js";
+import { Notifier } from "./notifier.js";
+import { options, setOptions } from "./options.js";
 import { Silences } from "./silences.js";
 
 /** From this many alerts on, they are grouped by node. */
@@ -25,6 +27,7 @@ export class AlertPanel {
     this.over = new AlertList({ most: MOST_OVER, onsilence });
     this.overSection = el("section", {}, el("h3", {}, "Recently over"), this.over.element);
     this.silences = new Silences(connection, repaint);
+    this.notifier = new Notifier();
     const close = el("button", { type: "button", class: "quiet", title: "Close" }, icon("close"));
     close.append(unseen("Close"));
     close.addEventListener("click", () => this.close());
@@ -36,6 +39,7 @@ export class AlertPanel {
       this.more,
       this.overSection,
       this.silences.element,
+      this.notifier.element,
     );
     element.addEventListener("click", ({ target }) => {
       if (target.closest("a") !== null) {
@@ -53,6 +57,7 @@ export class AlertPanel {
     if (!this.isOpen) {
       this.opener = document.activeElement;
       show(this.element, true);
+      setOptions({ alerts: true });
       this.silences.request();
       this.repaint();
     }
@@ -64,11 +69,21 @@ export class AlertPanel {
     this.silences.form.close();
     const held = this.element.contains(document.activeElement);
     show(this.element, false);
+    setOptions({ alerts: false });
     if (held) {
       const known = this.opener?.isConnected && this.opener !== document.body;
       (known ? this.opener : this.bell).focus({ preventScroll: true });
     }
     this.repaint();
+  }
+
+  /** Be open or closed as the options are. */
+  follow() {
+    if (options.alerts && !this.isOpen) {
+      this.open();
+    } else if (!options.alerts && this.isOpen) {
+      this.close();
+    }
   }
 
   toggle() {
@@ -97,6 +112,9 @@ export class AlertPanel {
 
   /** Take note that the alerts have changed. */
   update() {
+    if (this.alerts.known) {
+      this.notifier.update(this.alerts);
+    }
     if (this.isOpen && this.alerts.known) {
       this.silences.request();
     } else if (this.isOpen) {
@@ -113,7 +131,8 @@ export class AlertPanel {
     const { firing, over, byNode, counts } = this.alerts;
     const grouped = firing.length >= GROUPED_FROM && byNode.size > 1;
     const held = this.element.contains(document.activeElement);
-    write(this.summary, countsText(counts) || "None is firing.");
+    const none = this.alerts.known ? "None is firing." : "Waiting for them…";
+    write(this.summary, countsText(counts) || none);
     show(this.firing.element, !grouped && firing.length > 0);
     this.firing.paint(grouped ? [] : firing, now + offset, offset);
     show(this.byNode, grouped);
@@ -121,6 +140,7 @@ export class AlertPanel {
     show(this.overSection, over.length > 0);
     this.over.paint(over, now + offset, offset);
     this.silences.paint(now + offset, offset);
+    this.notifier.paint();
     if (held && !this.element.contains(document.activeElement)) {
       this.element.focus({ preventScroll: true }); // what had the focus is gone
     }

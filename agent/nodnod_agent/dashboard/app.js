@@ -192,6 +192,8 @@ function onalertsRefused({ code, error }) {
 function navigate() {
   readAddress();
   const { page, name } = place();
+  alertPanel.follow();
+  overview.events.follow();
   overview.update();
   if (view.page === page && (page === "compare" || name === view.name)) {
     view.update();

@@ -6,11 +6,16 @@ import { place, writePlace } from "./route.js";
 const KEY = "nodnod.preferences";
 const OLD_KEY = "nodnod.choices"; // of earlier versions, read where the new key is absent
 
+/** The options of every page. */
+const COMMON = { alerts: false };
 /** Page -> option -> its value at first. The type of an option is that of this value. */
 const OPTIONS = {
-  overview: { density: "auto", sort: "state", reverse: false, filter: "", state: "" },
-  node: { span: 300, from: 0, until: 0, order: [], find: [] },
-  compare: { span: 300, from: 0, until: 0, node: [] },
+  overview: {
+    density: "auto", sort: "state", reverse: false, filter: "", state: "", about: "", log: false,
+    ...COMMON,
+  },
+  node: { span: 300, from: 0, until: 0, order: [], find: [], ...COMMON },
+  compare: { span: 300, from: 0, until: 0, node: [], ...COMMON },
 };
 /** The values that an option may have, where not every one is a good one. */
 const VALUES = {
