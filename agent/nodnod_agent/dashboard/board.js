@@ -21,6 +21,8 @@ const POINTS = 600; // of an answer
 const RECENT = 300;
 /** Seconds between two requests for a range that ends now: a new point is due, or a minute is over. */
 const [FASTEST, SLOWEST] = [5, 60];
+/** Seconds for which the summaries of a live range stay: numbers that change each second are not read. */
+const CALM = 5;
 /** Seconds by which two clocks are taken to agree. */
 const SKEW = 5;
 
@@ -41,6 +43,7 @@ export class Board {
     this.asked = null; // the newest request for a stretch: its key, its window, and when it was sent
     this.answered = null; // the one that the charts show
     this.drawn = null; // what the charts show now, as text
+    this.summarized = null; // what the summaries in the legends are of
     this.end = null; // ends the stream of events
     this.bar = new TimeBar({
       onfollow: (span) => this.#change(() => follow(span)),
@@ -69,7 +72,7 @@ export class Board {
           onsave: (one, type) => this.#save([one], type),
         }),
     );
-    this.drawn = this.asked = this.answered = null;
+    this.drawn = this.summarized = this.asked = this.answered = null;
   }
 
   /** Start the stream of events, and request the history. They end with `close`. */
@@ -114,7 +117,8 @@ export class Board {
     this.#request(now);
     const window = this.#window();
     const versions = [...this.records.values()].map(({ version }) => version).join();
-    const text = [window.from, window.until, versions, this.marksVersion].join(" ");
+    const data = [window.until - window.from, window.live, versions, this.marksVersion].join(" ");
+    const text = `${window.until} ${data}`;
     if (text === this.drawn) {
       // Nothing new in the range: the values at the crosshair, or the newest ones, may be others.
       this.charts.forEach((chart) => chart.read());
@@ -122,7 +126,11 @@ export class Board {
     }
     this.drawn = text;
     const marks = marksIn(this.marks, window.from, window.until);
-    this.charts.forEach((chart) => chart.draw(window, marks));
+    const summarize = data !== this.summarized?.data || window.until >= this.summarized.until + CALM;
+    if (summarize) {
+      this.summarized = { data, until: window.until };
+    }
+    this.charts.forEach((chart) => chart.draw(window, marks, summarize));
     this.bar.paint(window, marks);
     write(this.note, this.#noteText());
     show(this.note, this.note.textContent !== "");

@@ -12,9 +12,9 @@ import { duration, moment } from "./units.js";
 
 /** The box that is drawn in. Below the plot is a strip for the marks. */
 const WIDTH = 300;
-const HEIGHT = 100;
-const STRIP = { critical: [104, 111], warning: [107, 111] };
-const BOX = `0 -1 ${WIDTH} 113`;
+const HEIGHT = 1000;
+const STRIP = { critical: [1040, 1110], warning: [1070, 1110] };
+const BOX = `0 -10 ${WIDTH} 1130`;
 
 /** Behind this, the label of a time would stand out of the chart. */
 const LAST_LABEL = 0.97 * WIDTH;
@@ -46,7 +46,8 @@ export class Chart {
       area: few && i === 0 ? svg("path", { class: "area" }) : null,
     }));
     this.scale = [el("span", {}), el("span", {})];
-    this.times = el("div", { class: "times", "aria-hidden": "true" });
+    this.labels = el("div", {});
+    this.times = el("div", { class: "times", "aria-hidden": "true" }, this.labels);
     this.grid = svg("path", { class: "grid" });
     this.events = svg("path", { class: "mark event" });
     this.downs = svg("path", { class: "mark down" });
@@ -81,8 +82,11 @@ export class Chart {
     this.#listen();
   }
 
-  /** Draw what lies in a `window`: `from` and `until`, in Unix seconds, and whether it is `live`. */
-  draw(window, marks) {
+  /**
+   * Draw what lies in a `window`: `from` and `until`, in Unix seconds, and whether it is `live`.
+   * `summarize` is whether to show its summaries too.
+   */
+  draw(window, marks, summarize) {
     this.window = window;
     this.marks = marks;
     this.tracks = this.lines.map(({ record, field }) => record.track(field, window));
@@ -92,11 +96,13 @@ export class Chart {
     const top = typeof this.top === "function" ? this.top(largest) : this.top;
     this.#drawLines(top);
     this.#drawMarks();
-    this.legend.summarize(
-      summaries.map((summary, i) =>
-        this.lines[i].part && Number.isNaN(summary.mean) ? null : summary,
-      ),
-    );
+    if (summarize) {
+      this.legend.summarize(
+        summaries.map((summary, i) =>
+          this.lines[i].part && Number.isNaN(summary.mean) ? null : summary,
+        ),
+      );
+    }
     write(this.scale[0], short(this.unit(top)));
     write(this.scale[1], short(this.unit(top / 2)));
     this.#drawTimes();
@@ -136,14 +142,12 @@ export class Chart {
 
   #drawLines(top) {
     const { lines, tracks } = this;
-    const parts = tracks.filter((_, i) => lines[i].part);
-    const stacked = parts.length > 0 ? stack(parts) : [];
+    const stacked = stack(tracks.filter((_, i) => lines[i].part));
     this.drawings.forEach(({ line, area, band: peaks }, i) => {
       const { first, every, means, peaks: highs } = tracks[i];
       const place = [this.#x(first), (every / this.#span) * WIDTH];
       if (lines[i].part) {
-        const [low, high] = stacked.shift();
-        mark(line, "d", band(low, high, top, HEIGHT, ...place));
+        mark(line, "d", paths(stacked.shift(), top, HEIGHT, ...place).area);
         return;
       }
       const drawn = paths(means, top, HEIGHT, ...place);
@@ -168,9 +172,9 @@ export class Chart {
         const [top, bottom] = STRIP[severity];
         strips[severity] += `M${x} ${top}H${right}V${bottom}H${x}Z`;
       } else if (kind === "down") {
-        downs += `M${x} -1H${right}V111H${x}Z`;
+        downs += `M${x} -10H${right}V1110H${x}Z`;
       } else {
-        events += `M${x} -1V111`;
+        events += `M${x} -10V1110`;
       }
     }
     mark(this.events, "d", events);
@@ -181,20 +185,34 @@ export class Chart {
   #drawTimes() {
     const { from, until } = this.window;
     const ticks = timeTicks(from, until);
-    while (this.times.children.length < ticks.length) {
-      this.times.append(el("span", {}));
-    }
     let grid = [0, 0.5, 1].map((share) => `M0 ${share * HEIGHT}H${WIDTH}`).join("");
-    [...this.times.children].forEach((label, i) => {
-      const x = i < ticks.length ? this.#x(ticks[i].time) : WIDTH;
-      show(label, x < LAST_LABEL);
-      if (i < ticks.length) {
-        write(label, ticks[i].text);
-        label.style.left = `${((100 * x) / WIDTH).toFixed(2)}%`;
-        grid += `M${x.toFixed(2)} 0V${HEIGHT}`;
-      }
-    });
+    for (const { time } of ticks) {
+      grid += `M${this.#x(time).toFixed(2)} 0V${HEIGHT}`;
+    }
     mark(this.grid, "d", grid);
+    const shown = ticks.filter(({ time }) => this.#x(time) < LAST_LABEL);
+    const text = [until - from, ...shown.map(({ time }) => time)].join(" ");
+    if (text !== this.timesShown) {
+      this.timesShown = text;
+      this.timesFrom = from;
+      this.labels.replaceChildren(
+        ...shown.map(({ time, text: label }) => {
+          const element = el("span", {}, label);
+          element.style.left = `${((100 * this.#x(time)) / WIDTH).toFixed(2)}%`;
+          return element;
+        }),
+      );
+    }
+    // The same labels only move, all together: that needs no layout.
+    const moved = ((this.timesFrom - from) / (until - from)) * 100;
+    this.labels.style.transform = `translateX(${moved.toFixed(2)}%)`;
+  }
+
+  /** The labels of the time axis, each with its share of the width. */
+  shownTimes() {
+    const ticks = timeTicks(this.window.from, this.window.until);
+    const places = ticks.map(({ time, text }) => ({ label: text, share: this.#x(time) / WIDTH }));
+    return places.filter(({ share }) => share * WIDTH < LAST_LABEL);
   }
 
   #paintHairline(time, told) {
@@ -244,7 +262,7 @@ export class Chart {
       this.grid,
       ...this.drawings.flatMap(({ area }) => area ?? []),
       ...this.drawings.flatMap(({ band: peaks }) => peaks ?? []),
-      // The line of the whole is drawn above its parts.
+      // The line of the whole is drawn above its parts, and each part above those that are on top of it.
       ...this.drawings.map(({ line }) => line).toReversed(),
       this.events,
       ...this.strips,

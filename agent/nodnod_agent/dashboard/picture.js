@@ -74,11 +74,9 @@ export function pictureOf(chart, title, range) {
     const share = (i * chart.height * 0.5 - box.y) / box.height;
     text(label.textContent, plot.x - 8, plot.y + share * plot.height, { align: "right", color: muted });
   });
-  for (const label of chart.times.children) {
-    if (!label.hidden) {
-      const x = plot.x + (Number.parseFloat(label.style.left) / 100) * plot.width;
-      text(label.textContent, x, plot.y + plot.height + ROW / 2 + 2, { align: "center", color: muted });
-    }
+  for (const { label, share } of chart.shownTimes()) {
+    const x = plot.x + share * plot.width;
+    text(label, x, plot.y + plot.height + ROW / 2 + 2, { align: "center", color: muted });
   }
   return canvas.convertToBlob({ type: "image/png" });
 }

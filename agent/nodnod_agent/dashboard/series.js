@@ -111,32 +111,35 @@ export class Series {
 
   /** The means of `count` times `each` slots, the first of which is `slot`. */
   #means(slot, each, count) {
-    const columns = new Float32Array(count);
+    const columns = new Float32Array(count).fill(NaN);
+    const { values, seconds, newest } = this;
     for (let i = 0; i < count; i += 1) {
       let sum = 0;
       let known = 0;
       for (const stop = slot + each; slot < stop; slot += 1) {
-        const value = this.at(slot);
+        const value = slot <= newest && slot > newest - seconds ? values[slot % seconds] : NaN;
         if (!Number.isNaN(value)) {
           sum += value;
           known += 1;
         }
       }
-      columns[i] = known === 0 ? NaN : sum / known;
+      if (known > 0) {
+        columns[i] = sum / known;
+      }
     }
     return columns;
   }
 
   #highest(slot, each, count) {
-    const columns = new Float32Array(count);
+    const columns = new Float32Array(count).fill(NaN);
+    const { peaks, seconds, newest } = this;
     for (let i = 0; i < count; i += 1) {
-      let highest = NaN;
       for (const stop = slot + each; slot < stop; slot += 1) {
-        const held = slot <= this.newest && slot > this.newest - this.seconds;
-        const value = held ? this.peaks[slot % this.seconds] : NaN;
-        highest = value > highest || Number.isNaN(highest) ? value : highest;
+        const value = slot <= newest && slot > newest - seconds ? peaks[slot % seconds] : NaN;
+        if (!Number.isNaN(value) && !(value <= columns[i])) {
+          columns[i] = value;
+        }
       }
-      columns[i] = highest;
     }
     return columns;
   }

@@ -44,18 +44,19 @@ export function cut({ first, every, means, peaks }, from, until) {
 }
 
 /**
- * Tracks upon each other: of each, where it begins and ends above zero. All must have the same points;
- * one without a value adds nothing, and where none has one, nothing is stacked.
+ * Tracks upon each other: the upper edge of each. All must have the same points; one without a value
+ * adds nothing, and where none has one, nothing is stacked.
  */
 export function stack(tracks) {
-  const count = Math.max(...tracks.map(({ means }) => means.length));
-  let floor = new Float32Array(count);
+  const count = Math.max(0, ...tracks.map(({ means }) => means.length));
+  const sums = new Float32Array(count);
   for (let i = 0; i < count; i += 1) {
-    floor[i] = tracks.every(({ means }) => Number.isNaN(means[i] ?? NaN)) ? NaN : 0;
+    sums[i] = tracks.every(({ means }) => Number.isNaN(means[i] ?? NaN)) ? NaN : 0;
   }
   return tracks.map(({ means }) => {
-    const below = floor;
-    floor = floor.map((value, i) => value + (means[i] || 0));
-    return [below, floor];
+    for (let i = 0; i < means.length; i += 1) {
+      sums[i] += means[i] || 0;
+    }
+    return sums.slice();
   });
 }
