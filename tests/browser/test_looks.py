@@ -133,7 +133,9 @@ async def test_states_differ_by_shape_and_word_and_not_only_by_color(page: Page)
 
         for name in ("up", "stale", "error", "down"):
             node = page.locator(f"[data-node={name}]")
-            await expect(node.locator(".icon use")).to_have_attribute("href", f"#i-{name}")
+            await expect(node.locator(".name-row > .icon use")).to_have_attribute(
+                "href", f"#i-{name}"
+            )
         for name in ("stale", "error", "down"):
             badge = page.locator(f"[data-node={name}] .badge")
             await expect(badge).to_have_text(name.capitalize())

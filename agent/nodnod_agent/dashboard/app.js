@@ -44,13 +44,13 @@ const notice = new Notice(document.getElementById("notice"), () => connection.re
 const failover = new Failover(document.getElementById("failover"));
 const frame = new Frame(paint);
 const repaint = () => frame.request();
-const overview = new Overview(cluster, alerts, repaint);
 const connection = new Connection(endpoints, {
   container: main,
   onchange,
   onopen,
   onrefusal: ({ error }) => notice.refused(error),
 });
+const overview = new Overview({ cluster, alerts, connection, repaint });
 const alertPanel = new AlertPanel(document.getElementById("alerts"), bellButton, {
   alerts,
   cluster,
@@ -120,7 +120,7 @@ function requestHistory(names = null) {
   const request = { type: 1, detail: ["system"], history: 300, ...nodes };
   connection.request("history", request, (answer) => {
     cluster.updateSystems(answer);
-    cluster.fillHistory(answer, now(), names === null);
+    cluster.fillHistory(answer, now());
     frame.request();
   });
 }
@@ -261,7 +261,7 @@ setInterval(requestMembers, MEMBERS_INTERVAL);
 setInterval(requestSystems, SYSTEMS_INTERVAL);
 connection.stream("stats", { type: 1, every: 1 }, onstats);
 connection.stream("traffic", { type: 1, history: 2, every: 2 }, (answer) => {
-  cluster.updateTraffic(answer, now());
+  cluster.updateRecent(answer, now());
 });
 // An agent of 2.0 knows no events: its refusal is none that a reader could do anything about.
 const known = { onrefusal: () => overview.events.update({ events: [], seq: 0 }) };

@@ -140,7 +140,7 @@ export class Board {
     const record = new Record();
     const node = this.cluster.nodes.get(name);
     if (node !== undefined) {
-      record.series.cpuUsed.copy(node.cpu); // of a node that is down, nobody else may have it
+      record.series.cpuUsed.copy(node.series.cpu); // of a node that is down, nobody else may have it
     }
     return record;
   }

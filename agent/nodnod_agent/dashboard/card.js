@@ -1,69 +1,96 @@
-// One node in the overview. Card and row are the same element; the style sheet tells them apart.
+// One node in the overview, as a card or a row; the style sheet tells them apart. Of a node that was
+// never in sight there is only the link with its name.
 
 import { AlertLine } from "./alertline.js";
-import { changeIcon, el, icon, mark, show, unseen, write } from "./dom.js";
-import { Meter } from "./meter.js";
+import { Cell } from "./cell.js";
+import { COLUMNS } from "./nodecolumns.js";
+import { changeIcon, el, icon, mark, show, write } from "./dom.js";
+import { writeName } from "./elide.js";
 import { linkTo } from "./route.js";
-import { Sparkline } from "./sparkline.js";
+import { watch } from "./sight.js";
 import { STATES, withoutState } from "./state.js";
-import { count, duration, moment, partOf, rate } from "./units.js";
+import { duration, moment } from "./units.js";
 
 export class Card {
-  constructor(name) {
-    this.icon = icon("up");
-    this.link = el("a", { class: "title", href: linkTo(name), title: name }, name);
-    this.badge = el("span", { class: "badge" });
-    this.facts = el("span", { class: "facts" });
-    this.cpu = new Meter("CPU", "cpu");
-    this.memory = new Meter("Memory", "memory");
-    this.disk = new Meter("Disk", "disk");
-    this.recv = el("span", { class: "value" });
-    this.sent = el("span", { class: "value" });
-    this.spark = new Sparkline(100);
-    this.reason = el("p", { class: "reason" });
-    this.alerts = new AlertLine();
-    this.element = el(
-      "li",
-      { class: "node", "data-node": name },
-      el("div", { class: "name-row" }, this.icon, this.link, this.badge, this.facts),
-      this.reason,
-      this.alerts.element,
-      this.cpu.element,
-      this.memory.element,
-      this.disk.element,
-      el(
-        "div",
-        { class: "net" },
-        el("span", { class: "label" }, "Network"),
-        el("span", { class: "direction", title: "received" }, "↓", unseen(" in ")),
-        this.recv,
-        el("span", { class: "direction", title: "sent" }, "↑", unseen(" out ")),
-        this.sent,
-      ),
-      this.spark.element,
-    );
+  /** `onsight` is called with this card when it comes into sight. */
+  constructor(name, onsight) {
+    this.name = name;
+    this.link = el("a", { class: "title", href: linkTo(name) });
+    writeName(this.link, name, 0);
+    this.head = el("div", { class: "name-row" }, this.link);
+    this.element = el("li", { class: "node", "data-node": name }, this.head);
+    this.columns = this.state = null;
+    this.pinned = false;
+    this.inSight = false;
+    watch(this.element, (inSight) => {
+      this.inSight = inSight;
+      if (inSight) {
+        onsight(this);
+      }
+    });
   }
 
-  /** Show the node and its alerts as of `now`. The line ends at `heard`, when the newest answer came. */
-  paint(node, now, heard, alerts) {
-    const { stats, state } = node;
-    mark(this.element, "data-state", state);
-    mark(this.element, "data-empty", stats === null ? "" : null);
+  /** Show what the page shows of a node that is out of sight, too: its height depends on it. */
+  update({ state }, pinned) {
+    if (state !== this.state) {
+      this.state = state;
+      mark(this.element, "data-state", state);
+    }
+    if (pinned !== this.pinned) {
+      this.pinned = pinned;
+      mark(this.element, "data-pinned", pinned ? "" : null);
+    }
+  }
+
+  /**
+   * Show the node, its alerts and these columns as of `now`. Lines end at `heard`, when the newest
+   * answer came.
+   */
+  paint(node, { now, heard, alerts, columns }) {
+    if (this.columns === null) {
+      this.#build();
+    }
+    if (this.columns !== columns) {
+      this.columns = columns;
+      this.cells = columns.map((name) => new Cell(name, COLUMNS[name]));
+      this.numbers.replaceChildren(...this.cells.map(({ element }) => element));
+    }
+    const { state } = node;
+    mark(this.element, "data-empty", node.stats === null ? "" : null);
+    mark(this.pin, "aria-pressed", String(this.pinned));
     changeIcon(this.icon, state);
     write(this.badge, STATES[state].word);
     write(this.facts, shortSystem(node));
-    mark(this.link, "title", [node.name, ...node.tags].join("\n"));
-    this.cpu.paint(stats?.cpuUsed ?? null, cores(node));
-    this.memory.paint(percentOf(stats, "memory"), sizes(stats, "memory"));
-    this.disk.paint(percentOf(stats, "disk"), sizes(stats, "disk"));
-    write(this.recv, rate(node.traffic.recv));
-    write(this.sent, rate(node.traffic.sent));
-    this.spark.paint(node.cpu, heard);
+    this.#hint([node.name, ...node.tags].join("\n"));
     show(this.reason, state !== "up");
     if (state !== "up") {
       write(this.reason, reason(node, now));
     }
-    this.alerts.paint(alerts);
+    this.alerts.paint(alerts.of(node.name));
+    for (const cell of this.cells) {
+      cell.paint(node, now, heard);
+    }
+  }
+
+  #build() {
+    this.icon = icon("up");
+    this.badge = el("span", { class: "badge" });
+    this.facts = el("span", { class: "facts" });
+    this.reason = el("p", { class: "reason" });
+    this.alerts = new AlertLine();
+    this.numbers = el("div", { class: "numbers" });
+    this.head.prepend(this.icon);
+    const hint = { tabindex: "-1", title: "Keep on top (p)", "aria-label": `Pin ${this.name}` };
+    this.pin = el("button", { type: "button", class: "quiet pin", ...hint }, icon("pin"));
+    this.head.append(this.badge, this.facts, this.pin);
+    this.element.append(this.numbers, this.reason, this.alerts.element);
+  }
+
+  #hint(text) {
+    if (text !== this.hint) {
+      this.hint = text;
+      mark(this.link, "title", text);
+    }
   }
 }
 
@@ -82,16 +109,4 @@ export function reason(node, now) {
 function shortSystem({ system }) {
   // Shortened, as in "Debian 12"; the node's own view shows the full name.
   return system === null ? "" : system.os.replace(" GNU/Linux", "").replace(/ \(.*\)$/, "");
-}
-
-function cores({ cores: number }) {
-  return number === null ? "" : `of ${count(number, "core")}`;
-}
-
-function percentOf(stats, kind) {
-  return stats !== null && stats[`${kind}Total`] > 0 ? stats[`${kind}UsedPercent`] : null;
-}
-
-function sizes(stats, kind) {
-  return stats === null ? "" : partOf(stats[`${kind}Used`], stats[`${kind}Total`]);
 }

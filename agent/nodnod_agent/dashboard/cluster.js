@@ -1,7 +1,7 @@
 // The cluster as this page knows it: its nodes, and the totals over them.
 
-import { HISTORY_SECONDS, Node } from "./node.js";
-import { Series } from "./series.js";
+import { Node } from "./node.js";
+import { Sums } from "./sums.js";
 
 export class Cluster {
   constructor() {
@@ -10,9 +10,13 @@ export class Cluster {
     this.left = []; // the rows of members that left on purpose
     this.heard = null; // when the newest answer came, in Unix seconds by the browser's clock
     this.offset = 0; // seconds by which the agent's clock is ahead of the browser's
-    this.cpu = new Series(HISTORY_SECONDS);
-    this.traffic = new Series(HISTORY_SECONDS);
-    this.totals = totalsOf([]);
+    this.sums = new Sums();
+    this.fills = 0; // how many histories have come
+  }
+
+  /** The totals over all nodes. */
+  get totals() {
+    return this.sums.totals;
   }
 
   /**
@@ -45,23 +49,21 @@ export class Cluster {
       }
     }
     this.heard = now;
-    this.totals = totalsOf([...this.nodes.values()]);
-    this.cpu.put(now, this.totals.cpu ?? NaN);
+    this.sums.update([...this.nodes.values()], now);
     return { changed, returned };
   }
 
   /** Take the newest points of every node's history. */
-  updateTraffic(answer, now) {
+  updateRecent(answer, now) {
     for (const [node, history] of this.#histories(answer)) {
-      node.updateTraffic(history);
+      node.updateRecent(history, now);
       // The agent's newest sample is at most an interval old: more is a difference of the clocks.
       if (node.name === answer.host && history !== undefined) {
         const ahead = history.end - now;
         this.offset = Math.abs(ahead) > 5 ? ahead : 0;
       }
     }
-    this.totals = totalsOf([...this.nodes.values()]);
-    this.traffic.put(now, this.totals.recv === null ? NaN : this.totals.recv + this.totals.sent);
+    this.sums.update([...this.nodes.values()], now);
   }
 
   /** How many seconds ago a history ended: other agents have kept that of a node that is down. */
@@ -69,27 +71,15 @@ export class Cluster {
     return history.keptBy === undefined ? 0 : Math.max(0, now + this.offset - history.end);
   }
 
-  /** Take the last minutes of every node (`whole`), or of some. */
-  fillHistory(answer, now, whole) {
-    const traffic = [];
+  /** Take the last minutes of some nodes. */
+  fillHistory(answer, now) {
     for (const [node, history] of this.#histories(answer)) {
       if (history !== undefined) {
-        const ago = this.agoOf(history, now);
-        node.cpu.fill(now, history.every, history.cpuUsed ?? [], ago);
-        for (const points of [history.recvBytes ?? [], history.sentBytes ?? []]) {
-          const series = new Series(HISTORY_SECONDS);
-          series.fill(now, history.every, points, ago);
-          traffic.push([series, 1]);
-        }
+        node.fill(history, now, this.agoOf(history, now));
       }
     }
-    const nodes = [...this.nodes.values()];
-    const weighted = nodes.every(({ fresh, cores }) => !fresh || cores !== null);
-    const loads = nodes.map(({ cpu, cores }) => [cpu, weighted ? (cores ?? 1) : 1]);
-    combine(this.cpu, loads, now, true);
-    if (whole) {
-      combine(this.traffic, traffic, now, false);
-    }
+    this.fills += 1;
+    this.sums.fill([...this.nodes.values()], now);
   }
 
   /** Take the system sections, which change seldom. */
@@ -98,6 +88,15 @@ export class Cluster {
       const node = this.nodes.get(name);
       if (node !== undefined && detail?.system && !detail.system.error) {
         node.system = detail.system;
+      }
+    }
+  }
+
+  /** Take sections that change from tick to tick. */
+  updateSections(answer, now) {
+    for (const [name, { detail }] of Object.entries(answer.nodes)) {
+      if (detail !== undefined) {
+        this.nodes.get(name)?.updateSections(detail, now);
       }
     }
   }
@@ -115,59 +114,4 @@ export class Cluster {
       .filter(([name]) => this.nodes.has(name))
       .map(([name, { history }]) => [this.nodes.get(name), history]);
   }
-}
-
-/** Totals over the nodes with current numbers. CPU is weighted by cores if all are known. */
-function totalsOf(nodes) {
-  const states = { up: 0, stale: 0, error: 0, down: 0 };
-  const total = { memoryUsed: 0, memoryTotal: 0, diskUsed: 0, diskTotal: 0 };
-  let [recv, sent, hasTraffic] = [0, 0, false];
-  const counted = nodes.filter((node) => node.fresh);
-  const weighted = counted.length > 0 && counted.every(({ cores }) => cores !== null);
-  let [busy, cores] = [0, 0];
-  for (const { state } of nodes) {
-    states[state] += 1;
-  }
-  for (const node of counted) {
-    for (const field of Object.keys(total)) {
-      total[field] += node.stats[field];
-    }
-    const weight = weighted ? node.cores : 1;
-    busy += (node.stats.cpuUsed / 100) * weight;
-    cores += weight;
-    if (node.traffic.recv !== null) {
-      recv += node.traffic.recv;
-      sent += node.traffic.sent ?? 0;
-      hasTraffic = true;
-    }
-  }
-  return {
-    ...total,
-    states,
-    nodes: nodes.length,
-    counted: counted.length,
-    cpu: cores > 0 ? (100 * busy) / cores : null,
-    busy: weighted ? busy : null,
-    cores: weighted ? cores : null,
-    recv: hasTraffic ? recv : null,
-    sent: hasTraffic ? sent : null,
-  };
-}
-
-/** Fill a series with the sums, or the weighted means, of the series of the nodes. */
-function combine(into, parts, now, mean) {
-  const last = Math.floor(now);
-  const points = [];
-  for (let slot = last - HISTORY_SECONDS + 1; slot <= last; slot += 1) {
-    let [sum, weights] = [0, 0];
-    for (const [series, weight] of parts) {
-      const value = series.at(slot);
-      if (!Number.isNaN(value)) {
-        sum += value * weight;
-        weights += weight;
-      }
-    }
-    points.push(weights === 0 ? null : mean ? sum / weights : sum);
-  }
-  into.fill(now, 1, points);
 }

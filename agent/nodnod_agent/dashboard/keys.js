@@ -35,6 +35,7 @@ export const GROUPS = {
       first: { keys: ["Home"], text: "to the first and the last" },
       last: { keys: ["End"], text: "to the first and the last" },
       open: { keys: ["Enter"], text: "open it", native: true },
+      pin: { keys: ["p"], text: "keep it on top, or let it go" },
     },
   },
   chart: {

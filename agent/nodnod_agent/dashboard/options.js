@@ -1,6 +1,7 @@
 // The options of the views. They are in the page's address, so that a link shows the same again;
 // those that are a matter of taste are in this browser's storage too, for the next visit.
 
+import { COLUMNS } from "./nodecolumns.js";
 import { place, writePlace } from "./route.js";
 
 const KEY = "nodnod.preferences";
@@ -11,7 +12,17 @@ const COMMON = { alerts: false };
 /** Page -> option -> its value at first. The type of an option is that of this value. */
 const OPTIONS = {
   overview: {
-    density: "auto", sort: "state", reverse: false, filter: "", state: "", about: "", log: false,
+    density: "auto",
+    columns: ["cpu", "memory", "disk", "network"],
+    group: "",
+    closed: [],
+    sort: "state",
+    reverse: false,
+    filter: "",
+    state: "",
+    pinned: [],
+    about: "",
+    log: false,
     ...COMMON,
   },
   node: { span: 300, from: 0, until: 0, order: [], find: [], ...COMMON },
@@ -20,11 +31,12 @@ const OPTIONS = {
 /** The values that an option may have, where not every one is a good one. */
 const VALUES = {
   density: ["auto", "cards", "rows"],
-  sort: ["state", "name", "cpu", "memory", "disk", "network"],
+  columns: Object.keys(COLUMNS),
+  sort: ["state", "name", ...Object.keys(COLUMNS)],
   span: [300, 900, 3600, 21_600, 86_400, 604_800],
 };
 /** The options that are stored. */
-const STORED = ["density", "sort", "reverse", "span", "order"];
+const STORED = ["density", "columns", "group", "sort", "reverse", "pinned", "span", "order"];
 
 const INITIAL = Object.assign({}, ...Object.values(OPTIONS));
 
@@ -94,7 +106,7 @@ function stored() {
 }
 
 function isValid(name, value) {
-  return !Object.hasOwn(VALUES, name) || VALUES[name].includes(value);
+  return !Object.hasOwn(VALUES, name) || [value].flat().every((one) => VALUES[name].includes(one));
 }
 
 function fits(name, value) {

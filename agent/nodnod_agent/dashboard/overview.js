@@ -1,12 +1,17 @@
-// The overview: the totals, and every node as a card or a row.
+// The overview: the totals, and every node as a card, a row, or a square of the heat map.
 
 import { Card } from "./card.js";
-import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
+import { COLUMNS } from "./nodecolumns.js";
+import { el, mark, show, write } from "./dom.js";
 import { beginnings, writeName } from "./elide.js";
 import { EventList } from "./events.js";
+import { Groups } from "./groups.js";
 import { listen } from "./keys.js";
+import { ListBar } from "./listbar.js";
 import { options, setOptions } from "./options.js";
-import { SORTS, inOrder } from "./order.js";
+import { byName, inOrder, matching, tagKeys } from "./order.js";
+import { cardHeight, rowFit } from "./rowfit.js";
+import { Sums } from "./sums.js";
 import { Totals } from "./totals.js";
 import { count, moment } from "./units.js";
 
@@ -14,20 +19,44 @@ import { count, moment } from "./units.js";
 const SORT_INTERVAL = 3;
 /** From this many nodes on, rows are the default. */
 const ROWS_FROM = 25;
+const CARD_GAP = 0.35; // rem, as in the style sheet
+const ROW_PADDING = 1.8;
+/** Seconds between two answers with a section; a line bridges so much. */
+const SECTION_INTERVAL = 3;
 
 export class Overview {
-  constructor(cluster, alerts, repaint) {
-    Object.assign(this, { cluster, alerts, repaint });
-    this.cards = new Map();
+  constructor({ cluster, alerts, connection, repaint }) {
+    Object.assign(this, { cluster, alerts, connection, repaint });
+    this.items = new Map(); // name -> card
+    this.byName = []; // the nodes
+    this.matching = [];
+    this.columns = [];
+    this.filtered = { sums: new Sums(), of: null };
     this.sortedAt = 0;
-    this.totals = new Totals((state) => this.#change({ state: state ?? "" }));
-    this.list = el("ul", { class: "nodes", "aria-label": "Nodes" });
-    listen(this.list, "list", {
+    this.width = 0;
+    this.sections = new Map(); // section of detail -> what ends its stream
+    const change = (changes) => this.#change(changes);
+    this.totals = new Totals((state) => change({ state: state ?? "" }));
+    this.bar = new ListBar(change);
+    this.groups = new Groups((name) => change({ closed: toggled(options.closed, name) }));
+    const list = this.groups.element;
+    listen(list, "list", {
       next: () => this.#moveFocus((at) => at + 1),
       previous: () => this.#moveFocus((at) => at - 1),
       first: () => this.#moveFocus(() => 0),
       last: () => this.#moveFocus(() => Infinity),
+      pin: () => this.#pin(nameAt(document.activeElement)),
     });
+    list.addEventListener("click", ({ target }) => {
+      if (target.closest(".pin") !== null) {
+        this.#pin(nameAt(target));
+      }
+    });
+    list.addEventListener("pointerdown", () => {
+      this.wasSelected = !getSelection().isCollapsed;
+    });
+    list.addEventListener("click", (event) => this.#open(event));
+    new ResizeObserver(([{ contentRect }]) => this.#resize(contentRect.width)).observe(list);
     this.empty = el("p", { class: "empty" });
     this.left = el("p", { class: "departed" });
     this.events = new EventList();
@@ -36,79 +65,177 @@ export class Overview {
       { class: "overview" },
       el("h1", { class: "unseen" }, "All nodes"),
       this.totals.element,
-      this.#header(),
-      this.list,
+      this.bar.element,
+      list,
       this.empty,
       this.left,
       this.events.element,
     );
+    addEventListener("beforeprint", () => this.#paintItems(this.items.values()));
+  }
+
+  /** Whether the filter is to have the focus. */
+  get filter() {
+    return this.bar.filter;
+  }
+
+  /** Begin to request what only some columns show. */
+  open() {
+    this.isOpen = true;
+    this.#stream();
+  }
+
+  /** End that. */
+  close() {
+    this.isOpen = false;
+    this.#stream();
   }
 
   /** Show the cluster as of `now`. */
   paint(now) {
-    const { cluster, cards } = this;
+    const { cluster, items } = this;
+    this.now = now;
     const automatic = cluster.nodes.size >= ROWS_FROM ? "rows" : "cards";
-    const density = options.density === "auto" ? automatic : options.density;
-    mark(this.list, "data-density", density);
-    mark(this.sortBar, "data-density", density);
-    for (const [name, button] of Object.entries(this.densities)) {
-      mark(button, "aria-pressed", String(name === density));
-    }
+    this.density = options.density === "auto" ? automatic : options.density;
     mark(this.element, "data-loading", cluster.heard === null ? "" : null);
+    this.#layOut();
     if (cluster.heard === null) {
       return;
     }
-    this.totals.paint(cluster, options.state || null);
-    for (const name of cards.keys()) {
-      if (!cluster.nodes.has(name)) {
-        cards.get(name).element.remove();
-        cards.delete(name);
-        this.sortedAt = 0;
-      }
+    this.#keepItems();
+    this.#sum();
+    const pinned = new Set(options.pinned);
+    for (const [name, item] of items) {
+      item.update(cluster.nodes.get(name), pinned.has(name));
     }
-    for (const [name, node] of cluster.nodes) {
-      if (!cards.has(name)) {
-        cards.set(name, new Card(name));
-        this.sortedAt = 0;
-      }
-      cards.get(name).paint(node, now, cluster.heard, this.alerts.of(name));
-    }
-    if (this.sortedAt === 0) {
-      for (const [name, at] of beginnings(cards.keys())) {
-        writeName(cards.get(name).link, name, at);
-      }
-    }
-    this.#sort(now);
+    this.#sort();
+    this.groups.paint(this.density);
+    this.#paintItems([...items.values()].filter(({ inSight }) => inSight));
     this.#paintLeft();
+  }
+
+  /** Show the options as they are now. */
+  update() {
+    this.sortedAt = 0;
+    this.#stream();
+    this.repaint();
   }
 
   /** The link of a node, to return the focus to. */
   linkOf(name) {
-    return this.cards.get(name)?.link;
+    return this.items.get(name)?.link;
   }
 
-  #sort(now) {
+  /** An item for each node. */
+  #keepItems() {
+    const { cluster, items } = this;
+    const before = items.size;
+    const gone = [...items.keys()].filter((name) => !cluster.nodes.has(name));
+    gone.forEach((name) => items.delete(name));
+    for (const name of cluster.nodes.keys()) {
+      if (!items.has(name)) {
+        items.set(name, new Card(name, (item) => this.#paintItems([item])));
+      }
+    }
+    if (gone.length > 0 || items.size > before) {
+      this.sortedAt = 0;
+      this.byName = byName(cluster.nodes.values());
+      for (const [name, at] of beginnings(items.keys())) {
+        writeName(items.get(name).link, name, at);
+      }
+    }
+  }
+
+  /** The totals of the nodes that fit the filter. */
+  #sum() {
+    const { cluster, filtered } = this;
+    this.matching = matching(this.byName, options);
+    const whole = this.matching.length === this.byName.length;
+    if (!whole && filtered.at !== cluster.heard) {
+      const of = [cluster.fills, ...this.matching.map(({ name }) => name)].join("\n");
+      if (filtered.of !== of) {
+        filtered.of = of;
+        filtered.sums.fill(this.matching, cluster.heard);
+      }
+    }
+    if (!whole) {
+      filtered.sums.update(this.matching, cluster.heard);
+    }
+    const sums = whole ? cluster.sums : filtered.sums;
+    this.totals.paint(sums, cluster.heard, whole ? null : cluster.nodes.size, options.state);
+  }
+
+  #sort() {
     // Rows do not move while the keyboard focus is among them.
-    const held = this.list.contains(document.activeElement) && this.sortedAt > 0;
+    const { now } = this;
+    const held = this.groups.element.contains(document.activeElement) && this.sortedAt > 0;
     if (held || Math.abs(now - this.sortedAt) < SORT_INTERVAL) {
       return;
     }
     this.sortedAt = now;
-    const text = options.filter;
-    const shown = inOrder([...this.cluster.nodes.values()], options, this.alerts);
-    arrange(this.list, shown.map(({ name }) => this.cards.get(name).element));
-    for (const [sort, button] of Object.entries(this.sorts)) {
-      const order = options.reverse ? "reverse" : "forward";
-      const direction = options.sort === sort ? order : null;
-      mark(button, "data-direction", direction);
-      mark(button, "aria-pressed", String(direction !== null));
-    }
+    const all = this.matching.filter(({ state }) => options.state === "" || state === options.state);
+    const shown = inOrder(all, options, { alerts: this.alerts, now });
+    this.groups.arrange(shown, options, ({ name }) => this.items.get(name).element);
+    this.bar.paint(tagKeys(this.byName));
     show(this.empty, shown.length === 0);
-    const noMatch = `No node’s name or tag fits “${text.trim()}”.`;
+    const noMatch = `No node’s name or tag fits “${options.filter.trim()}”.`;
     write(this.empty, options.state === "" ? noMatch : "No such node just now.");
-    const all = this.cluster.nodes.size;
-    const part = shown.length === all ? "" : `${shown.length} of `;
-    write(this.shown, part + count(all, "node"));
+    const part = shown.length === this.byName.length ? "" : `${shown.length} of `;
+    write(this.bar.shown, part + count(this.byName.length, "node"));
+  }
+
+  #paintItems(items) {
+    const { cluster, alerts, columns, now } = this;
+    for (const item of items) {
+      const node = cluster.nodes.get(item.name);
+      if (node !== undefined) {
+        item.paint(node, { now, heard: cluster.heard, alerts, columns });
+      }
+    }
+  }
+
+  /** Let the style sheet know of the columns and the density. */
+  #layOut() {
+    const key = [this.density, this.width, ...options.columns].join();
+    if (key === this.laidOut) {
+      return;
+    }
+    this.laidOut = key;
+    this.columns = Object.keys(COLUMNS).filter((name) => options.columns.includes(name));
+    this.bar.layOut(this.columns, this.density);
+    const { fit, names, tracks } = rowFit(this.columns, this.width);
+    mark(this.element, "data-fit", fit);
+    const { style } = this.element;
+    style.setProperty("--names", names);
+    style.setProperty("--tracks", tracks);
+    style.setProperty("--card-height", `${cardHeight(this.columns, CARD_GAP).toFixed(2)}rem`);
+  }
+
+  #resize(width) {
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    this.width = width / rem - ROW_PADDING;
+    this.repaint();
+  }
+
+  /** Let those streams run that bring what the columns show. */
+  #stream() {
+    const shown = this.isOpen ? options.columns : [];
+    const wanted = new Set(shown.map((name) => COLUMNS[name].section).filter(Boolean));
+    for (const [section, end] of this.sections) {
+      if (!wanted.has(section)) {
+        end();
+        this.sections.delete(section);
+      }
+    }
+    for (const section of wanted) {
+      if (!this.sections.has(section)) {
+        const request = { type: 1, detail: [section], every: SECTION_INTERVAL };
+        const end = this.connection.stream(section, request, (answer) => {
+          this.cluster.updateSections(answer, Date.now() / 1000);
+        });
+        this.sections.set(section, end);
+      }
+    }
   }
 
   #paintLeft() {
@@ -121,66 +248,29 @@ export class Overview {
     write(this.left, `Left on purpose: ${texts.join(", ")}${more}.`);
   }
 
-  #header() {
-    this.filter = el("input", {
-      type: "search",
-      id: "filter",
-      placeholder: "Filter by name or tag:role=db",
-      "aria-label": "Filter by name or tag",
-      "aria-keyshortcuts": "/",
-      autocomplete: "off",
-      spellcheck: "false",
-    });
-    this.filter.addEventListener("input", () => this.#change({ filter: this.filter.value }));
-    this.shown = el("span", { class: "shown" });
-    this.densities = {
-      cards: this.#densityButton("cards", "Cards"),
-      rows: this.#densityButton("rows", "Rows"),
-    };
-    const group = { class: "densities", role: "group", "aria-label": "Show nodes as" };
-    const densities = el("div", group, ...Object.values(this.densities));
-    this.sorts = Object.fromEntries(
-      Object.keys(SORTS).map((sort) => [sort, this.#sortButton(sort)]),
-    );
-    const sorts = { class: "sort-bar", role: "group", "aria-label": "Sort by" };
-    const history = el("span", { class: "sort-key by-history" }, "CPU, 5 min");
-    this.sortBar = el("div", sorts, ...Object.values(this.sorts), history);
-    const tools = el("div", { class: "tools" }, this.filter, this.shown, densities);
-    return el("div", { class: "list-header" }, tools, this.sortBar);
-  }
-
-  #densityButton(density, word) {
-    const button = el("button", { type: "button", class: "quiet", title: word }, icon(density));
-    button.append(unseen(word));
-    button.addEventListener("click", () => this.#change({ density }));
-    return button;
-  }
-
-  #sortButton(sort) {
-    const button = el("button", { type: "button", class: `sort-key by-${sort}` }, SORTS[sort].word);
-    button.addEventListener("click", () => {
-      this.#change({ sort, reverse: options.sort === sort && !options.reverse });
-    });
-    return button;
-  }
-
   #change(changes) {
     setOptions(changes);
     this.update();
   }
 
-  /** Show the options as they are now. */
-  update() {
-    if (this.filter.value !== options.filter) {
-      this.filter.value = options.filter; // else the caret would move
+  /** Open the node that was clicked, wherever in its card, unless the click was about a selection. */
+  #open({ target, ctrlKey, metaKey, shiftKey }) {
+    const link = target.closest(".node")?.querySelector("a.title");
+    const selected = this.wasSelected || !getSelection().isCollapsed;
+    if (link && target.closest("a, button") === null && !selected) {
+      // The browser opens a new tab if these keys say so.
+      link.dispatchEvent(new MouseEvent("click", { ctrlKey, metaKey, shiftKey, cancelable: true }));
     }
-    this.sortedAt = 0;
-    this.repaint();
+  }
+
+  /** Pin a node to the top, or let it go. */
+  #pin(name) {
+    this.#change({ pinned: toggled(options.pinned, name) });
   }
 
   /** Move the focus among the nodes; `to` maps the old index to the new one. */
   #moveFocus(to) {
-    const links = [...this.list.querySelectorAll("a.title")];
+    const links = [...this.groups.element.querySelectorAll("a.title")];
     const at = links.indexOf(document.activeElement);
     if (at < 0) {
       return false;
@@ -188,4 +278,12 @@ export class Overview {
     links[Math.min(links.length - 1, Math.max(0, to(at)))].focus();
     return true;
   }
+}
+
+function nameAt(element) {
+  return element.closest("[data-node]").dataset.node;
+}
+
+function toggled(list, one) {
+  return list.includes(one) ? list.filter((other) => other !== one) : [...list, one];
 }

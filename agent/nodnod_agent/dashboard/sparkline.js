@@ -1,22 +1,14 @@
-// A sparkline: the last minutes as a small line without axes, drawn only while visible.
+// A sparkline: the last minutes as a small line without axes.
 
 import { mark, svg } from "./dom.js";
 import { HISTORY_SECONDS } from "./node.js";
 import { paths } from "./path.js";
 
-const COLUMNS = 100; // of 3 seconds each
+const COLUMNS = 100;
+const SECONDS = HISTORY_SECONDS / COLUMNS; // of one column
 const HEIGHT = 40;
 
-const visible = new WeakSet();
-const observer = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) {
-      visible.add(target);
-    } else {
-      visible.delete(target);
-    }
-  }
-}, { rootMargin: "200px" });
+let created = 0;
 
 export class Sparkline {
   /** `top` is the value at the upper edge; null for the largest value drawn. */
@@ -35,21 +27,22 @@ export class Sparkline {
       this.area,
       this.line,
     );
-    this.drawn = this.fills = null;
-    observer.observe(this.element);
+    this.drawn = this.series = this.fills = null;
+    created += 1;
+    this.phase = created % SECONDS; // not all of the page in the same second
   }
 
-  /** Draw the series up to `time`. */
+  /** Draw the series up to `time`, unless the line would have no new column. */
   paint(series, time) {
-    const drawn = this.drawn === time && this.fills === series.fills;
-    if (visible.has(this.element) && !drawn) {
-      this.drawn = time;
-      this.fills = series.fills;
-      const columns = series.columns(time, HISTORY_SECONDS, COLUMNS);
-      const top = this.top ?? Math.max(1, ...columns.filter((value) => !Number.isNaN(value)));
-      const { line, area } = paths(columns, top, HEIGHT);
-      mark(this.line, "d", line);
-      mark(this.area, "d", area);
+    const turn = Math.floor((time + this.phase) / SECONDS);
+    if (this.drawn === turn && this.fills === series.fills && this.series === series) {
+      return;
     }
+    Object.assign(this, { drawn: turn, fills: series.fills, series });
+    const columns = series.columns(time, HISTORY_SECONDS, COLUMNS);
+    const top = this.top ?? Math.max(1, ...columns.filter((value) => !Number.isNaN(value)));
+    const { line, area } = paths(columns, top, HEIGHT);
+    mark(this.line, "d", line);
+    mark(this.area, "d", area);
   }
 }

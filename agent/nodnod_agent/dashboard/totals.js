@@ -36,10 +36,15 @@ export class Totals {
     );
   }
 
-  /** Show the totals. `selected` is the state to filter by, or null. */
-  paint(cluster, selected) {
-    const { totals, heard } = cluster;
-    this.nodes.paint(String(totals.nodes), missing(totals));
+  /**
+   * Show these sums, as of `heard`. `all` is how many nodes there are if a filter leaves some of them
+   * out, else null; `selected` is the state to filter by, or empty.
+   */
+  paint(sums, heard, all, selected) {
+    const { totals } = sums;
+    mark(this.element, "aria-label", all === null ? "The whole cluster" : "The nodes that fit the filter");
+    mark(this.element, "data-filtered", all === null ? null : "");
+    this.nodes.paint(String(totals.nodes), missing(totals, all));
     for (const [state, { button, text, word }] of Object.entries(this.counts)) {
       const nodes = totals.states[state];
       write(text, `${nodes} ${word}`);
@@ -47,13 +52,13 @@ export class Totals {
       mark(button, "data-none", nodes === 0 ? "" : null);
     }
     this.cpu.paint(percent(totals.cpu), totals.busy === null ? "" : busy(totals));
-    this.cpu.drawing.paint(cluster.cpu, heard);
+    this.cpu.drawing.paint(sums.cpu, heard);
     this.#share(this.memory, totals.memoryUsed, totals.memoryTotal);
     this.#share(this.disk, totals.diskUsed, totals.diskTotal);
     const flow = totals.recv === null ? null : totals.recv + totals.sent;
     const directions = `↓ ${rate(totals.recv)} ↑ ${rate(totals.sent)}`;
     this.network.paint(rate(flow), flow === null ? "" : directions);
-    this.network.drawing.paint(cluster.traffic, heard);
+    this.network.drawing.paint(sums.traffic, heard);
     for (const tile of [this.cpu, this.memory, this.disk]) {
       mark(tile.element, "data-counted", totals.counted === 0 ? "none" : null);
     }
@@ -103,6 +108,7 @@ function busy({ busy: cores, cores: all }) {
   return `${number(cores)} of ${count(all, "core")}`;
 }
 
-function missing({ nodes, counted }) {
-  return counted < nodes ? `numbers from ${counted}` : "";
+function missing({ nodes, counted }, all) {
+  const filtered = all === null ? [] : [`of ${all}, as filtered`];
+  return [...filtered, ...(counted < nodes ? [`numbers from ${counted}`] : [])].join(", ");
 }
