@@ -120,3 +120,16 @@ async def test_on_paper_the_overview_has_all_of_its_nodes(page: Page) -> None:
             return `${contentVisibility} ${breakInside}`;
         })"""
         assert set(await page.evaluate(styles)) == {"visible avoid"}
+
+
+async def test_the_link_to_the_view_is_copied(open_page: Callable[..., Page]) -> None:
+    page = await open_page(permissions=["clipboard-read", "clipboard-write"])
+    async with SimulatedCluster(["a"]) as cluster:
+        address = f"{cluster.url}#/node/a?order=network:-recvBytes"
+        await page.goto(address)
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
+
+        await page.get_by_role("button", name="Copy the link").click()
+
+        await expect(page.locator("#link")).to_have_attribute("data-done", "Copied")
+        assert await page.evaluate("() => navigator.clipboard.readText()") == address

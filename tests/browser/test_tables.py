@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +157,34 @@ async def test_processes_sorted_by_memory_or_io_are_those_that_use_most_of_it(pa
         for column, by in (("Memory", "Memory"), ("Written", "Io"), ("Process", "Cpu")):
             await head(page, "processes", column).get_by_role("button").click()
             await expect(names(page, "processes")).to_have_text([by])
+
+
+async def test_columns_without_any_value_leave_their_room_to_others(page: Page) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail |= busy_node(time.time())
+
+        await page.goto(f"{cluster.url}#/node/a")
+
+        await expect(head(page, "containers", "Received")).to_be_visible()
+        await expect(head(page, "containers", "Restarts")).to_be_hidden()
+
+
+async def test_a_table_is_saved_as_it_is_shown_with_all_of_its_columns(
+    page: Page, tmp_path: Path
+) -> None:
+    async with SimulatedCluster(["a"]) as cluster:
+        cluster.nodes["a"].detail["custom"] = custom(a=1.5, ab=None, c=2.0, bad=3.0)
+        await page.goto(f"{cluster.url}#/node/a?order=custom:-value&find=custom:a")
+        await expect(names(page, "custom")).to_have_text(["bad", "a", "ab"])
+
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name="CSV of Custom numbers").click()
+
+        saved = await download.value
+        assert re.fullmatch(r"a-custom-\d+-\d+\.csv", saved.suggested_filename)
+        await saved.save_as(tmp_path / "saved.csv")
+        text = (tmp_path / "saved.csv").read_bytes().decode()
+        assert text == "name,value,file\r\nbad,3,f\r\na,1.5,f\r\nab,,f\r\n"
 
 
 async def test_names_that_begin_alike_differ_where_they_are_cut(page: Page) -> None:

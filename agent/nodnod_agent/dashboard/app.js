@@ -19,6 +19,7 @@ import { readAddress } from "./options.js";
 import { Overview } from "./overview.js";
 import { pattern, place } from "./route.js";
 import { MAX_GAP } from "./series.js";
+import { ShareLink } from "./sharelink.js";
 import { STATES } from "./state.js";
 import { StatusLine } from "./statusline.js";
 import { paintTitle } from "./title.js";
@@ -57,6 +58,8 @@ const alertPanel = new AlertPanel(document.getElementById("alerts"), bellButton,
   connection,
   repaint,
 });
+const link = document.getElementById("link");
+const shareLink = new ShareLink(link, news, () => connection.status.endpoint);
 const bell = new Bell(bellButton, () => alertPanel.toggle());
 const help = new Help(document.getElementById("help"), document.getElementById("keys"));
 let view = overview;
@@ -251,6 +254,7 @@ document.querySelector(".skip").addEventListener("click", skip);
 listen(window, "everywhere", {
   help: () => help.open(),
   alerts: () => alerts.known && alertPanel.toggle(),
+  link: () => shareLink.copy(),
   back,
 });
 listen(window, "node", { find: () => view.find?.focus() });

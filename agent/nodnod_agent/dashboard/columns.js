@@ -22,14 +22,22 @@ export function shares(key, head, text, options = {}) {
 
 const plain = (value) => value ?? "";
 
-/** The columns that fit into `width` em; the one with the key `wanted` before others. */
-export function fitting(columns, width, wanted) {
+/**
+ * The columns that fit into `width` em, of those that are not `empty`. The one with the key `wanted`
+ * comes before others, and room for the names (`roomy` of the first column) before minor ones.
+ */
+export function fitting(columns, width, wanted, empty) {
   const rank = ({ key, minor = 0 }) => (key === wanted ? 0 : minor);
+  const [names] = columns;
   const fit = new Set();
   let left = width;
   for (const column of columns.toSorted((a, b) => rank(a) - rank(b))) {
+    const isMinor = rank(column) > 0;
+    if (isMinor && empty.has(column)) {
+      continue;
+    }
     left -= column.width;
-    if (left < 0 && rank(column) > 0) {
+    if (isMinor && left < (names.roomy ?? names.width) - names.width) {
       break;
     }
     fit.add(column);

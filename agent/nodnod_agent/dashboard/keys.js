@@ -13,6 +13,7 @@ export const GROUPS = {
     keys: {
       help: { keys: ["?"], text: "show the keys" },
       alerts: { keys: ["a"], text: "open and close the alerts" },
+      link: { keys: ["c"], text: "copy the link to this view" },
       back: { keys: ["Escape"], text: "leave a field, close a panel, go back", typing: true },
     },
   },

@@ -1,6 +1,9 @@
 // One panel of the node view: a title, and the drawing of a section or its error.
 
-import { el, show, write } from "./dom.js";
+import { csvText } from "./csv.js";
+import { el, show, unseen, write } from "./dom.js";
+import { download, fileName } from "./download.js";
+import { place } from "./route.js";
 
 export class Panel {
   /** One of the rows of PANELS. */
@@ -14,7 +17,7 @@ export class Panel {
     this.element = el(
       "section",
       { class: `panel ${size}`, "data-section": section },
-      el("div", { class: "panel-head" }, el("h3", {}, title), this.drawing.above ?? ""),
+      el("div", { class: "panel-head" }, el("h3", {}, title), this.drawing.above ?? "", this.#tools()),
       this.fault,
       this.drawing.element,
       this.leftOut,
@@ -32,6 +35,20 @@ export class Panel {
     const more = leftOut(section);
     show(this.leftOut, more > 0);
     write(this.leftOut, `and ${more} more, too many for one answer`);
+  }
+
+  /** What can be done with a table. */
+  #tools() {
+    const { table } = this.drawing;
+    if (table === undefined) {
+      return "";
+    }
+    const button = el("button", { type: "button", class: "small" }, "CSV", unseen(` of ${this.title}`));
+    button.addEventListener("click", () => {
+      const name = fileName([place().name, this.section], Date.now() / 1000, "csv");
+      download(csvText(table.cells()), "text/csv", name);
+    });
+    return el("span", { class: "panel-tools" }, button);
   }
 
   /** Draw it; why not, if its agent sends something else. */

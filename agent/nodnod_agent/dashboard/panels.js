@@ -45,7 +45,7 @@ class Filesystems extends SectionTable {
     const order = (row) => (isBad(row) ? Infinity : shareUsed(row));
     const used = (_, row) => percent(shareUsed(row));
     const columns = [
-      words("mount", "Mount", { width: 9 }),
+      words("mount", "Mount", { width: 9, roomy: 13 }),
       shares("used", "Used", used, { of: order, bar: shareUsed, level }),
       numbers("total", "Size", size, { width: 9 }),
       numbers("free", "Free", bytes, { minor: 1 }),
@@ -115,9 +115,9 @@ class Services {
       numbers("memory", "Memory", bytes),
     ];
     this.problems = new Table("problems", "Services in trouble", problems, { note: lastEnd });
-    this.top = new Table("services", "Top services", use, { order: "-cpu" });
+    this.table = new Table("services", "Top services", use, { order: "-cpu" });
     const { fault, count } = this;
-    this.element = el("div", {}, fault, count, this.problems.element, this.top.element);
+    this.element = el("div", {}, fault, count, this.problems.element, this.table.element);
   }
 
   paint({ error, count, failed, problems, byCpu, byMemory }, now) {
@@ -127,7 +127,7 @@ class Services {
     show(this.problems.element, known(count));
     write(this.count, `${count} in all, ${failed} failed; CPU in percent of one core`);
     this.problems.paint(problems, now, "No service has failed.");
-    this.top.paint(this.top.column === "memory" ? byMemory : byCpu, now);
+    this.table.paint(this.table.column === "memory" ? byMemory : byCpu, now);
   }
 }
 
@@ -203,7 +203,7 @@ class Containers extends SectionTable {
   constructor() {
     const called = ({ name, id }) => name || id.slice(0, 12);
     const columns = [
-      words("name", "Container", { of: called, width: 7.5 }),
+      words("name", "Container", { of: called, width: 7.5, roomy: 16 }),
       words("state", "State", { of: condition }),
       numbers("cpu", "CPU", percent, { width: 5.6 }),
       numbers("cpuOfLimit", "Of limit", percent, { minor: 3 }),

@@ -14,7 +14,7 @@ const LISTS = { rss: "byMemory", readBytes: "byIo", writeBytes: "byIo" };
 export class Processes {
   constructor() {
     const columns = [
-      words("name", "Process", { width: 9 }),
+      words("name", "Process", { width: 9, roomy: 11 }),
       numbers("pid", "PID", String, { minor: 2 }),
       words("user", "User", { width: 6.5, minor: 1 }),
       numbers("cpu", "CPU", percent),

@@ -3,10 +3,12 @@
 import { fitting } from "./columns.js";
 import { arrange, el, mark, show, write } from "./dom.js";
 import { beginnings, writeName } from "./elide.js";
-import { inOrder, orderOf, setOrder } from "./tableoptions.js";
+import { inOrder, isUnknown, orderOf, setOrder } from "./tableoptions.js";
 
 /** Seconds between two sorts: rows that move every second cannot be read. */
 const SORT_INTERVAL = 3;
+/** Where the pointer is; a finger is nowhere once it has tapped. */
+const POINTED = matchMedia("(hover: hover)").matches ? ":hover" : ":active";
 /** Rows that are drawn. */
 const MOST = 200;
 
@@ -25,6 +27,8 @@ export class Table {
     this.sortedAt = 0;
     this.beginnings = new Map(); // column -> its texts, and what may be cut of them
     this.width = Infinity; // in em
+    this.shown = [];
+    this.empty = new Set(columns.filter(({ minor = 0 }) => minor > 0));
     this.nothing = el("p", { class: "note" });
     this.more = el("p", { class: "note" });
     this.heads = columns.map((column) => this.#head(column));
@@ -42,6 +46,8 @@ export class Table {
   /** Show these rows as of `now`; `none` instead of no rows. */
   paint(rows, now, none = "None.") {
     const shown = this.#arranged(rows, now).slice(0, MOST);
+    this.shown = shown;
+    this.#findEmpty(rows);
     this.#fit();
     while (this.rows.length < shown.length) {
       this.rows.push(new Row(this.columns, this.note));
@@ -66,10 +72,28 @@ export class Table {
     this.sorted = null;
   }
 
+  /** The rows shown as cells, all columns, below the keys of those. */
+  cells() {
+    const { columns } = this;
+    const value = (one) => (typeof one === "number" ? one : String(one ?? ""));
+    const rows = this.shown.map((row) => columns.map(({ of }) => value(of(row))));
+    return [columns.map(({ key }) => key), ...rows];
+  }
+
+  /** Minor columns are left out until any row has had a value in them. */
+  #findEmpty(rows) {
+    for (const column of this.empty) {
+      if (rows.some((row) => !isUnknown(column.of(row)))) {
+        this.empty.delete(column);
+        this.fitted = null;
+      }
+    }
+  }
+
   /** Rows keep their places for a while, and as long as the pointer or the focus is among them. */
   #arranged(rows, now) {
     const order = orderOf(this.id, this.initial);
-    const held = this.element.matches(":hover, :has(:focus-visible)");
+    const held = this.element.matches(`${POINTED}, :has(:focus-visible)`);
     const due = !held && Math.abs(now - this.sortedAt) >= SORT_INTERVAL;
     const { key } = this;
     if (order === this.sorted && !due) {
@@ -121,7 +145,7 @@ export class Table {
       return;
     }
     this.fitted = wanted;
-    this.fit = fitting(this.columns, this.width, wanted);
+    this.fit = fitting(this.columns, this.width, wanted, this.empty);
     for (const { column, element } of this.heads) {
       show(element, this.fit.has(column));
     }

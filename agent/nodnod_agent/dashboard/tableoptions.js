@@ -51,7 +51,8 @@ export function inOrder(rows, columns, order) {
   return keyed.map(({ row }) => row);
 }
 
-function isUnknown(value) {
+/** Whether there is no value to sort by. */
+export function isUnknown(value) {
   return value === null || value === undefined || value === "" || Number.isNaN(value);
 }
 
