@@ -89,6 +89,21 @@ async def test_an_alert_that_becomes_critical_is_told_again(page: Page) -> None:
         assert [title for title, *_ in await shown(page)] == ["▲ a: disk", "◆ a: disk"]
 
 
+async def test_an_agent_that_lacks_an_alert_does_not_end_it(page: Page) -> None:
+    await page.add_init_script(STUB)
+    async with SimulatedCluster(["a"]) as cluster:
+        await switched_on(page, cluster)
+        cluster.alert("a", "memory")
+        await expect(page.locator("#bell")).to_contain_text("◆ 1")
+        known, cluster.alerts = cluster.alerts, []
+        await expect(page.locator("#bell .count")).to_be_empty()
+
+        cluster.alerts = known
+
+        await expect(page.locator("#bell")).to_contain_text("◆ 1")
+        assert len(await shown(page)) == 1
+
+
 async def test_of_many_at_once_one_notification_tells(page: Page) -> None:
     await page.add_init_script(STUB)
     async with SimulatedCluster(["a", "b"]) as cluster:

@@ -39,22 +39,22 @@ export class Notifier {
    */
   update({ firing, over }) {
     const before = this.#known;
-    this.#known = new Map();
+    // An agent that has just started knows some of the alerts only: what it lacks is not over.
+    const ended = over.filter(({ key }) => before?.get(key)?.told);
+    this.#known = new Map(before);
+    over.forEach(({ key }) => this.#known.delete(key));
     const fresh = [];
     for (const alert of firing) {
       const { rank } = SEVERITIES[alert.severity];
       const last = before === null ? { told: false, rank } : before.get(alert.key);
-      const isNews = !alert.silenced && (last === undefined || (last.told && rank < last.rank));
+      const isNews = !alert.silenced && (last === undefined || rank < last.rank);
       if (isNews) {
         fresh.push(alert);
       }
       if (!alert.silenced || last !== undefined) {
-        this.#known.set(alert.key, { alert, told: isNews || last.told, rank });
+        this.#known.set(alert.key, { told: isNews || last.told, rank });
       }
     }
-    const ended = [...(before ?? [])]
-      .filter(([key, { told }]) => told && !this.#known.has(key))
-      .map(([key, { alert }]) => over.find((one) => one.key === key) ?? alert);
     if (isWanted() && whyNot() === "") {
       this.#tell(fresh, "fire", (alert) => `${SEVERITIES[alert.severity].sign} ${nameOf(alert)}`);
       this.#tell(ended, "are over", (alert) => `✓ ${nameOf(alert)} is over`);
