@@ -84,7 +84,7 @@ async def test_a_tab_that_was_suspended_fetches_what_it_has_missed(page: Page) -
 async def test_a_node_that_nobody_has_kept_shows_the_past_that_its_card_has(page: Page) -> None:
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(cluster.url)
-        line = page.locator("[data-node=b] .spark .line")
+        line = page.locator("[data-node=b] .spark .line").first
         await expect(line).to_have_attribute("d", re.compile("L9[0-9] "))
         cluster.fail("b", "down: connection refused", state="down")
         await expect(page.locator("[data-node=b]")).to_have_attribute("data-state", "down")

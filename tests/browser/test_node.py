@@ -457,7 +457,7 @@ async def test_the_view_of_a_dead_node_shows_its_last_hour_and_who_kept_it(page:
         slider = page.get_by_role("slider", name="CPU: moment to read")
         end = await slider.get_attribute("aria-valuemax")
         assert end is not None
-        assert abs(float(end) - died) < 5
+        assert 0 <= float(end) - died < 25  # and the event that it is down
         await expect(slider).to_have_attribute("aria-valuetext", re.compile(r"used \d"))
         line = page.locator(".plot path.line").first
         await expect(line).to_have_attribute("d", re.compile(r"L"))

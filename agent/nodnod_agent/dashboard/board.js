@@ -14,7 +14,7 @@ import { pictureOf } from "./picture.js";
 import { pattern } from "./route.js";
 import { Stretch } from "./stretch.js";
 import { TimeBar } from "./timebar.js";
-import { moment } from "./units.js";
+import { dated, moment } from "./units.js";
 
 const POINTS = 600; // of an answer
 /** Seconds of history that are requested at first in full resolution. */
@@ -23,6 +23,8 @@ const RECENT = 300;
 const [FASTEST, SLOWEST] = [5, 60];
 /** Seconds for which the summaries of a live range stay: numbers that change each second are not read. */
 const CALM = 5;
+/** Seconds from the last numbers of a node to the event that it is down, at most: that is to be seen. */
+const UNNOTICED = 20;
 /** Seconds by which two clocks are taken to agree. */
 const SKEW = 5;
 
@@ -145,28 +147,30 @@ export class Board {
     return record;
   }
 
-  /** The newest moment that there are numbers of; while the only node is down, the end of its past. */
+  /** Where the newest range ends; while the only node is down, soon after the end of its past. */
   get #newest() {
-    const [record] = this.records.values();
-    const kept = this.records.size === 1 ? record.kept : null;
-    return kept?.end ?? this.cluster.heard;
+    const { cluster, records } = this;
+    const [record] = records.values();
+    const kept = records.size === 1 ? record.kept : null;
+    return kept === null ? cluster.heard : Math.min(cluster.heard, kept.end + UNNOTICED);
   }
 
   /** What the charts show. A range that ends now stays as it is until its numbers come. */
   #window() {
-    if (isLive()) {
-      return shown(this.#newest, this.cluster.offset);
-    }
-    return (this.answered?.key === this.asked.key ? this.answered : this.asked).window;
+    const { asked, answered } = this;
+    const there = asked === null || answered?.key === asked.key ? answered : asked;
+    return isLive() || there === null ? shown(this.#newest, this.cluster.offset) : there.window;
   }
 
   /** Request the stretch that the charts are to show, unless it is there or under way. */
   #request(now) {
     const { asked, cluster, records } = this;
     if (isLive()) {
-      if (asked !== null) {
-        this.asked = this.answered = null;
-        records.forEach((record) => record.show(null));
+      this.asked = this.answered = null;
+      for (const record of records.values()) {
+        if (record.stretch !== null) {
+          record.show(null);
+        }
       }
       return;
     }
@@ -188,7 +192,7 @@ export class Board {
   /** Seconds after which to ask for a stretch again. */
   #pace({ window: { from, until }, at }) {
     const over = isZoomed() && until < at - SLOWEST;
-    const dead = this.#newest !== this.cluster.heard;
+    const dead = this.records.size === 1 && [...this.records.values()][0].kept !== null;
     return over || dead ? Infinity : Math.min(SLOWEST, Math.max(FASTEST, (until - from) / POINTS));
   }
 
@@ -306,8 +310,8 @@ export class Board {
     if (type === "CSV") {
       download(csvText(tableOf(charts)), "text/csv", name);
     } else {
-      const title = [metric[0], this.names.join(", ")].join(" · ");
-      const range = `${moment(from)} – ${moment(until)}`;
+      const title = this.names.length === 1 ? `${metric[0]} · ${node}` : metric[0];
+      const range = `${dated(from)} – ${dated(until)}`;
       download(await pictureOf(charts[0], title, range), "image/png", name);
     }
   }

@@ -92,7 +92,10 @@ export class Chart {
     this.tracks = this.lines.map(({ record, field }) => record.track(field, window));
     const { from, until } = window;
     const summaries = this.tracks.map((track) => summaryOf(track, from, until));
-    const largest = summaries.reduce((top, { highest }) => (highest > top ? highest : top), 0);
+    const edges = this.tracks.map((track, i) =>
+      this.drawings[i].band === null ? summaryOf({ ...track, peaks: null }, from, until) : summaries[i],
+    );
+    const largest = edges.reduce((top, { highest }) => (highest > top ? highest : top), 0);
     const top = typeof this.top === "function" ? this.top(largest) : this.top;
     this.#drawLines(top);
     this.#drawMarks();

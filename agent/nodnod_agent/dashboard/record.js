@@ -18,6 +18,9 @@ const WITH_PEAKS = ["cpuUsed", "memoryUsedPercent", "recvBytes", "sentBytes"];
 /** A stacked device counts the I/O of the disks below it again. */
 const STACKED = /^(dm-|md)\d/;
 
+/** Seconds without an answer after which to ask what others have kept of a node that is down. */
+const LONG_GAP = 60;
+
 /** Points of a line in a chart, at most. */
 const POINTS = 300;
 
@@ -46,7 +49,9 @@ export class Record {
     if (this.kept === null) {
       this.#put(node, now);
     }
-    return back ? HOUR : gap > MAX_GAP ? Math.min(HOUR, Math.ceil(gap) + 10) : 0;
+    // Of a node that is down, others know less than the page, unless that has been away for long.
+    const missed = gap > (node.error === "" ? MAX_GAP : LONG_GAP);
+    return back ? HOUR : missed ? Math.min(HOUR, Math.ceil(gap) + 10) : 0;
   }
 
   /** Take a history that reaches until `now`, or until other agents have heard of the node. */

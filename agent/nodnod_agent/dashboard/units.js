@@ -96,6 +96,11 @@ export function moment(unix) {
   return (today ? CLOCK : DAY).format(date);
 }
 
+/** The same, always with the date: for what is kept. */
+export function dated(unix) {
+  return known(unix) ? DAY.format(new Date(unix * 1000)) : NONE;
+}
+
 /** A whole number. */
 export function whole(value) {
   return known(value) ? String(value) : NONE;
