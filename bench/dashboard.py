@@ -41,13 +41,15 @@ PARTS = {
 }
 """Part of the report -> Chromium's name of it; `all` is everything that the page's thread does."""
 
-PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+PAINTED = "() => window.painted()"
 WARM = 5
 VIEWS = {"cards": "Cards", "rows": "Rows", "heat": "Heat map", "node": ""}
 """View -> the button that shows it."""
 
 CLOCK = """
 window.ahead = 0;
+window.painted = () => new Promise(
+    (done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 const real = Date.now.bind(Date);
 Date.now = () => real() + 1000 * window.ahead;
 """
@@ -116,6 +118,8 @@ async def measure(
         if options.alerts:
             await page.locator("#bell").click()
         taken = await measure_ticks(page, cluster, options.ticks)
+        if await page.locator("#notice *").count():
+            sys.exit("the page has lost its connection meanwhile: the machine is too busy for it")
         await page.context.close()
     return taken
 

@@ -48,7 +48,7 @@ async def test_the_page_shows_all_nodes_with_the_numbers_of_the_stats(
                 const answer = await (await fetch("stat/all")).json();
                 const seen = {};
                 for (const card of document.querySelectorAll("[data-node]")) {
-                    const values = card.querySelectorAll(".meter .value");
+                    const values = card.querySelectorAll(".cell[data-bar] .value");
                     seen[card.dataset.node] = [...values].map((value) => value.textContent);
                 }
                 return [seen, answer.nodes];
@@ -66,6 +66,25 @@ async def test_the_page_shows_all_nodes_with_the_numbers_of_the_stats(
     await eventually(agree, within=30, why=lambda: (shown, expected))
 
     assert list(shown) == list(SOUTH_PARK)
+
+
+async def test_columns_and_groups_have_the_numbers_of_agents(page: Page, agents: Agents) -> None:
+    cartman, *_ = await agents.cluster(*SOUTH_PARK, settings={"tags": {"role": "db"}})
+    columns = "&".join(f"columns={name}" for name in ("io", "load", "swap", "uptime"))
+
+    await page.goto(url(cartman, f"#/?density=rows&group=role&{columns}"))
+
+    await expect(page.locator(".group-head")).to_contain_text("role=db3 nodes")
+    await expect(page.locator(".sum.memory")).to_contain_text("%")
+    for name in SOUTH_PARK:
+        await expect(card(page, name).locator(".load .value")).to_have_text(re.compile(r"\d"))
+        await expect(card(page, name).locator(".uptime .value")).to_have_text(re.compile(r"\d"))
+        await expect(card(page, name).locator(".load .line")).to_have_attribute(
+            "d", re.compile("M")
+        )
+    await page.get_by_role("button", name="Heat map").click()
+    await card(page, "kenny").hover()
+    await expect(page.get_by_role("tooltip")).to_contain_text("role=db")
 
 
 async def test_a_killed_node_turns_red_with_reason_and_time_until_it_restarts(

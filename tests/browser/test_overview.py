@@ -104,7 +104,7 @@ async def test_the_lines_show_the_last_five_minutes_at_once(page: Page) -> None:
         await page.goto(cluster.url)
 
         line = card(page, "b").locator(".cpu .line")
-        await expect(line).to_have_attribute("d", points(90))
+        await expect(line).to_have_attribute("d", points(50))
 
 
 def points(least: int) -> re.Pattern[str]:
@@ -118,7 +118,7 @@ async def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
         await expect(card(page, "c")).to_be_visible()
         focused = "() => document.activeElement.textContent.trim() || document.activeElement.id"
         reached = []
-        for _ in range(24):
+        for _ in range(30):
             await page.keyboard.press("Tab")
             reached.append(await page.evaluate(focused))
 
@@ -153,7 +153,7 @@ async def test_a_tick_reuses_the_elements_and_repaints_once(page: Page) -> None:
         await page.goto(cluster.url)
         await expect(page.locator("[data-node]")).to_have_count(60)
         # The history has come by then; it causes a repaint of its own.
-        await expect(card(page, "node-0").locator(".cpu .line")).to_have_attribute("d", points(90))
+        await expect(card(page, "node-0").locator(".cpu .line")).to_have_attribute("d", points(50))
         await page.evaluate(
             """() => {
                 window.kept = [...document.querySelectorAll("[data-node]")];

@@ -20,7 +20,7 @@ export class Card {
     this.head = el("div", { class: "name-row" }, this.link);
     this.element = el("li", { class: "node", "data-node": name }, this.head);
     this.columns = this.state = null;
-    this.pinned = false;
+    this.pinned = this.picked = false;
     this.inSight = false;
     watch(this.element, (inSight) => {
       this.inSight = inSight;
@@ -31,15 +31,12 @@ export class Card {
   }
 
   /** Show what the page shows of a node that is out of sight, too: its height depends on it. */
-  update({ state }, pinned) {
+  update({ state }, pinned, picked) {
     if (state !== this.state) {
       this.state = state;
       mark(this.element, "data-state", state);
     }
-    if (pinned !== this.pinned) {
-      this.pinned = pinned;
-      mark(this.element, "data-pinned", pinned ? "" : null);
-    }
+    Object.assign(this, { pinned, picked });
   }
 
   /**
@@ -56,13 +53,24 @@ export class Card {
       this.numbers.replaceChildren(...this.cells.map(({ element }) => element));
     }
     const { state } = node;
-    mark(this.element, "data-empty", node.stats === null ? "" : null);
-    mark(this.pin, "aria-pressed", String(this.pinned));
-    changeIcon(this.icon, state);
-    write(this.badge, STATES[state].word);
-    write(this.facts, shortSystem(node));
-    this.#hint([node.name, ...node.tags].join("\n"));
-    show(this.reason, state !== "up");
+    const marks = [state, node.stats === null, this.pinned, this.picked].join();
+    if (marks !== this.marks) {
+      this.marks = marks;
+      mark(this.element, "data-empty", node.stats === null ? "" : null);
+      mark(this.pin, "aria-pressed", String(this.pinned));
+      mark(this.pick, "aria-pressed", String(this.picked));
+      changeIcon(this.icon, state);
+      write(this.badge, STATES[state].word);
+      show(this.reason, state !== "up");
+    }
+    if (node.system !== this.system) {
+      this.system = node.system;
+      write(this.facts, shortSystem(node));
+    }
+    if (node.tags !== this.tags) {
+      this.tags = node.tags;
+      mark(this.link, "title", [node.name, ...node.tags].join("\n"));
+    }
     if (state !== "up") {
       write(this.reason, reason(node, now));
     }
@@ -80,17 +88,17 @@ export class Card {
     this.alerts = new AlertLine();
     this.numbers = el("div", { class: "numbers" });
     this.head.prepend(this.icon);
-    const hint = { tabindex: "-1", title: "Keep on top (p)", "aria-label": `Pin ${this.name}` };
-    this.pin = el("button", { type: "button", class: "quiet pin", ...hint }, icon("pin"));
-    this.head.append(this.badge, this.facts, this.pin);
+    this.pin = this.#toggle("pinned", "pin", "Keep on top (p)", `Pin ${this.name}`);
+    this.pick = this.#toggle("picked", "pick", "Pick, to compare (c)", `Pick ${this.name}`);
+    this.head.append(this.badge, this.facts, el("span", { class: "toggles" }, this.pick, this.pin));
     this.element.append(this.numbers, this.reason, this.alerts.element);
   }
 
-  #hint(text) {
-    if (text !== this.hint) {
-      this.hint = text;
-      mark(this.link, "title", text);
-    }
+  /** A button for the pointer; for the keyboard there are keys, lest each node be three stops. */
+  #toggle(option, symbol, title, label) {
+    const attributes = { type: "button", class: "quiet toggle", tabindex: "-1", title };
+    const more = { "data-toggles": option, "aria-label": label };
+    return el("button", { ...attributes, ...more }, icon(symbol));
   }
 }
 

@@ -33,10 +33,13 @@ export const GROUPS = {
     keys: {
       next: { keys: ["ArrowDown"], text: "from node to node" },
       previous: { keys: ["ArrowUp"], text: "from node to node" },
+      left: { keys: ["ArrowLeft"], text: "in the heat map: from square to square" },
+      right: { keys: ["ArrowRight"], text: "in the heat map: from square to square" },
       first: { keys: ["Home"], text: "to the first and the last" },
       last: { keys: ["End"], text: "to the first and the last" },
       open: { keys: ["Enter"], text: "open it", native: true },
       pin: { keys: ["p"], text: "keep it on top, or let it go" },
+      pick: { keys: ["c"], text: "pick it to be compared, or not" },
     },
   },
   chart: {

@@ -1,21 +1,29 @@
 // What stands above the list of nodes: the filter, how nodes are shown, and what they are sorted by.
 
+import { arrange, el, icon, mark, show, unseen, write } from "./dom.js";
 import { COLUMNS } from "./nodecolumns.js";
-import { arrange, el, icon, mark, show, unseen } from "./dom.js";
 import { options } from "./options.js";
 import { SORTS } from "./order.js";
+import { linkToCompare } from "./route.js";
+import { count } from "./units.js";
 
-const DENSITIES = { cards: "Cards", rows: "Rows" };
+/** How many nodes can be compared. */
+const COMPARED = [2, 8];
+
+const DENSITIES = { cards: "Cards", rows: "Rows", heat: "Heat map" };
 
 export class ListBar {
-  /** `onchange` is called with the options that are to change. */
-  constructor(onchange) {
+  /** `onchange` is called with the options that are to change, `onsave` to save what is shown. */
+  constructor(onchange, onsave) {
     this.onchange = onchange;
     this.filter = this.#filterField();
     this.shown = el("span", { class: "shown" });
     this.group = el("select", { "aria-label": "Group by" });
     this.group.addEventListener("change", () => onchange({ group: this.group.value }));
     this.columns = new ColumnMenu(onchange);
+    this.picked = new Picked(onchange);
+    this.csv = el("button", { type: "button", class: "small", title: "What is shown, as a file" }, "CSV");
+    this.csv.addEventListener("click", onsave);
     this.densities = Object.fromEntries(
       Object.entries(DENSITIES).map(([density, word]) => [density, this.#densityButton(density, word)]),
     );
@@ -34,6 +42,8 @@ export class ListBar {
       this.shown,
       this.group,
       this.columns.element,
+      this.picked.element,
+      el("div", { class: "share" }, this.csv),
       el("div", densities, ...Object.values(this.densities)),
     );
     this.element = el("div", { class: "list-header" }, this.tools, this.sortBar);
@@ -60,6 +70,7 @@ export class ListBar {
       mark(button, "aria-pressed", String(direction !== null));
     }
     this.columns.paint();
+    this.picked.paint();
     this.#paintGroups(options.group === "" || tags.includes(options.group) ? tags : [...tags, options.group]);
   }
 
@@ -104,6 +115,26 @@ export class ListBar {
       this.onchange({ sort, reverse: options.sort === sort && !options.reverse });
     });
     return button;
+  }
+}
+
+/** The nodes that are picked, to be compared. */
+class Picked {
+  constructor(onchange) {
+    this.count = el("span", {});
+    this.link = el("a", { class: "button" }, "Compare");
+    this.clear = el("button", { type: "button", class: "small" }, "None");
+    this.clear.addEventListener("click", () => onchange({ picked: [] }));
+    this.element = el("div", { class: "picked", role: "status" }, this.count, this.link, this.clear);
+  }
+
+  paint() {
+    const { picked } = options;
+    show(this.element, picked.length > 0);
+    const [least, most] = COMPARED;
+    const enough = picked.length >= least && picked.length <= most;
+    write(this.count, `${count(picked.length, "node")} picked${enough ? "" : `, of ${least} to ${most}`}`);
+    mark(this.link, "href", enough ? linkToCompare(picked) : null);
   }
 }
 

@@ -107,9 +107,10 @@ export class Node {
   /** Take its row of a members answer; `offset` is how far the agent's clock is ahead, in s. */
   updateMember(member, offset) {
     this.member = member;
-    this.tags = Object.entries(member.tags ?? {})
-      .map(([key, value]) => `${key}=${value}`)
-      .sort();
+    const tags = Object.entries(member.tags ?? {}).map(([key, value]) => `${key}=${value}`);
+    if (tags.length !== this.tags.length || tags.some((tag) => !this.tags.includes(tag))) {
+      this.tags = tags.sort();
+    }
     const sameState = this.state === member.state && member.since !== null;
     if (sameState) {
       this.since = member.since - offset;

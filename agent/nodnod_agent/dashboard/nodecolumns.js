@@ -152,3 +152,16 @@ export function describe(column, node, now) {
   const note = column.note?.(node) ?? "";
   return `${column.word} ${column.text(node, now)}${note && ` (${note})`}`;
 }
+
+/** The raw numbers of these columns, as the rows of a table with a head. */
+export function tableOf(nodes, columns) {
+  const fields = columns.flatMap((name) => Object.entries(COLUMNS[name].fields));
+  const head = ["name", "state", "tags", ...fields.map(([field]) => field)];
+  const rows = nodes.map((node) => [
+    node.name,
+    node.state,
+    node.tags.join(" "),
+    ...fields.map(([, of]) => (node.fresh ? (of(node) ?? NaN) : NaN)),
+  ]);
+  return [head, ...rows];
+}

@@ -21,6 +21,8 @@ const OPTIONS = {
     filter: "",
     state: "",
     pinned: [],
+    picked: [],
+    heat: "cpu",
     about: "",
     log: false,
     ...COMMON,
@@ -30,13 +32,14 @@ const OPTIONS = {
 };
 /** The values that an option may have, where not every one is a good one. */
 const VALUES = {
-  density: ["auto", "cards", "rows"],
+  density: ["auto", "cards", "rows", "heat"],
+  heat: Object.keys(COLUMNS).filter((name) => name !== "uptime"),
   columns: Object.keys(COLUMNS),
   sort: ["state", "name", ...Object.keys(COLUMNS)],
   span: [300, 900, 3600, 21_600, 86_400, 604_800],
 };
 /** The options that are stored. */
-const STORED = ["density", "columns", "group", "sort", "reverse", "pinned", "span", "order"];
+const STORED = ["density", "columns", "heat", "group", "sort", "reverse", "pinned", "span", "order"];
 
 const INITIAL = Object.assign({}, ...Object.values(OPTIONS));
 

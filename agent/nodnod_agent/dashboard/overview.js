@@ -1,11 +1,14 @@
 // The overview: the totals, and every node as a card, a row, or a square of the heat map.
 
 import { Card } from "./card.js";
-import { COLUMNS } from "./nodecolumns.js";
+import { COLUMNS, tableOf } from "./nodecolumns.js";
+import { csvText } from "./csv.js";
 import { el, mark, show, write } from "./dom.js";
+import { download, fileName } from "./download.js";
 import { beginnings, writeName } from "./elide.js";
 import { EventList } from "./events.js";
 import { Groups } from "./groups.js";
+import { Legend, Square, Tip, squareSize } from "./heat.js";
 import { listen } from "./keys.js";
 import { ListBar } from "./listbar.js";
 import { options, setOptions } from "./options.js";
@@ -21,6 +24,8 @@ const SORT_INTERVAL = 3;
 const ROWS_FROM = 25;
 const CARD_GAP = 0.35; // rem, as in the style sheet
 const ROW_PADDING = 1.8;
+const BELOW_SQUARES = 20; // pixels
+const GROUP_HEAD = 60;
 /** Seconds between two answers with a section; a line bridges so much. */
 const SECTION_INTERVAL = 3;
 
@@ -37,19 +42,26 @@ export class Overview {
     this.sections = new Map(); // section of detail -> what ends its stream
     const change = (changes) => this.#change(changes);
     this.totals = new Totals((state) => change({ state: state ?? "" }));
-    this.bar = new ListBar(change);
+    this.bar = new ListBar(change, () => this.#save());
     this.groups = new Groups((name) => change({ closed: toggled(options.closed, name) }));
+    this.legend = new Legend(change);
     const list = this.groups.element;
+    this.tip = new Tip(list);
+    this.tip.onmove = () => this.#paintTip();
     listen(list, "list", {
-      next: () => this.#moveFocus((at) => at + 1),
-      previous: () => this.#moveFocus((at) => at - 1),
+      next: () => this.#moveFocus((at, links) => this.#below(at, links, 1)),
+      previous: () => this.#moveFocus((at, links) => this.#below(at, links, -1)),
       first: () => this.#moveFocus(() => 0),
       last: () => this.#moveFocus(() => Infinity),
-      pin: () => this.#pin(nameAt(document.activeElement)),
+      left: () => this.density === "heat" && this.#moveFocus((at) => at - 1),
+      right: () => this.density === "heat" && this.#moveFocus((at) => at + 1),
+      pin: () => this.#toggle("pinned", document.activeElement),
+      pick: () => this.#toggle("picked", document.activeElement),
     });
     list.addEventListener("click", ({ target }) => {
-      if (target.closest(".pin") !== null) {
-        this.#pin(nameAt(target));
+      const option = target.closest("[data-toggles]")?.dataset.toggles;
+      if (option !== undefined) {
+        this.#toggle(option, target);
       }
     });
     list.addEventListener("pointerdown", () => {
@@ -66,7 +78,9 @@ export class Overview {
       el("h1", { class: "unseen" }, "All nodes"),
       this.totals.element,
       this.bar.element,
+      this.legend.element,
       list,
+      this.tip.element,
       this.empty,
       this.left,
       this.events.element,
@@ -97,6 +111,7 @@ export class Overview {
     this.now = now;
     const automatic = cluster.nodes.size >= ROWS_FROM ? "rows" : "cards";
     this.density = options.density === "auto" ? automatic : options.density;
+    this.#useItems(this.density === "heat" ? Square : Card);
     mark(this.element, "data-loading", cluster.heard === null ? "" : null);
     this.#layOut();
     if (cluster.heard === null) {
@@ -105,11 +120,13 @@ export class Overview {
     this.#keepItems();
     this.#sum();
     const pinned = new Set(options.pinned);
+    const picked = new Set(options.picked);
     for (const [name, item] of items) {
-      item.update(cluster.nodes.get(name), pinned.has(name));
+      item.update(cluster.nodes.get(name), pinned.has(name), picked.has(name));
     }
     this.#sort();
     this.groups.paint(this.density);
+    this.#paintTip();
     this.#paintItems([...items.values()].filter(({ inSight }) => inSight));
     this.#paintLeft();
   }
@@ -126,6 +143,15 @@ export class Overview {
     return this.items.get(name)?.link;
   }
 
+  /** Let the items be of this class. */
+  #useItems(Item) {
+    if (Item !== this.Item) {
+      this.Item = Item;
+      this.items.clear();
+      this.sortedAt = 0;
+    }
+  }
+
   /** An item for each node. */
   #keepItems() {
     const { cluster, items } = this;
@@ -134,13 +160,13 @@ export class Overview {
     gone.forEach((name) => items.delete(name));
     for (const name of cluster.nodes.keys()) {
       if (!items.has(name)) {
-        items.set(name, new Card(name, (item) => this.#paintItems([item])));
+        items.set(name, new this.Item(name, (item) => this.#paintItems([item])));
       }
     }
     if (gone.length > 0 || items.size > before) {
       this.sortedAt = 0;
       this.byName = byName(cluster.nodes.values());
-      for (const [name, at] of beginnings(items.keys())) {
+      for (const [name, at] of this.Item === Card ? beginnings(items.keys()) : []) {
         writeName(items.get(name).link, name, at);
       }
     }
@@ -175,6 +201,7 @@ export class Overview {
     this.sortedAt = now;
     const all = this.matching.filter(({ state }) => options.state === "" || state === options.state);
     const shown = inOrder(all, options, { alerts: this.alerts, now });
+    this.shown = shown;
     this.groups.arrange(shown, options, ({ name }) => this.items.get(name).element);
     this.bar.paint(tagKeys(this.byName));
     show(this.empty, shown.length === 0);
@@ -186,29 +213,50 @@ export class Overview {
 
   #paintItems(items) {
     const { cluster, alerts, columns, now } = this;
+    const context = { now, heard: cluster.heard, alerts, columns, heat: options.heat };
     for (const item of items) {
       const node = cluster.nodes.get(item.name);
       if (node !== undefined) {
-        item.paint(node, { now, heard: cluster.heard, alerts, columns });
+        item.paint(node, context);
       }
     }
   }
 
+  #paintTip() {
+    const { cluster, alerts, now } = this;
+    this.tip.paint(cluster.nodes, { now, alerts, heat: options.heat });
+  }
+
   /** Let the style sheet know of the columns and the density. */
   #layOut() {
-    const key = [this.density, this.width, ...options.columns].join();
+    const isHeat = this.density === "heat";
+    show(this.legend.element, isHeat);
+    this.legend.paint(options.heat);
+    const squares = isHeat ? [this.cluster.nodes.size, innerHeight, this.groups.shown?.length] : [];
+    const key = [this.density, this.width, ...squares, ...options.columns].join();
     if (key === this.laidOut) {
       return;
     }
     this.laidOut = key;
+    const { style } = this.element;
+    if (isHeat) {
+      style.setProperty("--square", `${this.#squareSize()}px`);
+    }
     this.columns = Object.keys(COLUMNS).filter((name) => options.columns.includes(name));
     this.bar.layOut(this.columns, this.density);
     const { fit, names, tracks } = rowFit(this.columns, this.width);
     mark(this.element, "data-fit", fit);
-    const { style } = this.element;
     style.setProperty("--names", names);
     style.setProperty("--tracks", tracks);
     style.setProperty("--card-height", `${cardHeight(this.columns, CARD_GAP).toFixed(2)}rem`);
+  }
+
+  /** So large that all squares are on the screen, if that is possible. */
+  #squareSize() {
+    const { element, shown = [] } = this.groups;
+    const { top, width } = element.getBoundingClientRect();
+    const height = innerHeight - (top + scrollY) - BELOW_SQUARES - (shown.length - 1) * GROUP_HEAD;
+    return squareSize(this.cluster.nodes.size, width, height);
   }
 
   #resize(width) {
@@ -219,7 +267,8 @@ export class Overview {
 
   /** Let those streams run that bring what the columns show. */
   #stream() {
-    const shown = this.isOpen ? options.columns : [];
+    const columns = options.density === "heat" ? [options.heat] : options.columns;
+    const shown = this.isOpen ? columns : [];
     const wanted = new Set(shown.map((name) => COLUMNS[name].section).filter(Boolean));
     for (const [section, end] of this.sections) {
       if (!wanted.has(section)) {
@@ -263,9 +312,17 @@ export class Overview {
     }
   }
 
-  /** Pin a node to the top, or let it go. */
-  #pin(name) {
-    this.#change({ pinned: toggled(options.pinned, name) });
+  /** Pin the node of an element, or pick it, or undo that. */
+  #toggle(option, element) {
+    const { node: name } = element.closest("[data-node]").dataset;
+    this.#change({ [option]: toggled(options[option], name) });
+  }
+
+  /** Save what is shown as a file. */
+  #save() {
+    const shown = this.density === "heat" ? [options.heat] : this.columns;
+    const text = csvText(tableOf(this.shown, shown));
+    download(text, "text/csv", fileName(["nodes"], this.now, "csv"));
   }
 
   /** Move the focus among the nodes; `to` maps the old index to the new one. */
@@ -275,13 +332,32 @@ export class Overview {
     if (at < 0) {
       return false;
     }
-    links[Math.min(links.length - 1, Math.max(0, to(at)))].focus();
+    links[Math.min(links.length - 1, Math.max(0, to(at, links)))].focus();
     return true;
   }
-}
 
-function nameAt(element) {
-  return element.closest("[data-node]").dataset.node;
+  /** The index of the link below (`step` 1) or above (-1); in the heat map, of the nearest one. */
+  #below(at, links, step) {
+    if (this.density !== "heat") {
+      return at + step;
+    }
+    const from = links[at].getBoundingClientRect();
+    let row = null; // the top of the next row of squares
+    let nearest = at;
+    for (let i = at + step; i >= 0 && i < links.length; i += step) {
+      const { top, left } = links[i].getBoundingClientRect();
+      if (top !== from.top) {
+        row ??= top;
+        if (top !== row) {
+          break;
+        }
+        const distance = Math.abs(left - from.left);
+        const best = nearest === at ? Infinity : Math.abs(links[nearest].getBoundingClientRect().left - from.left);
+        nearest = distance < best ? i : nearest;
+      }
+    }
+    return nearest;
+  }
 }
 
 function toggled(list, one) {

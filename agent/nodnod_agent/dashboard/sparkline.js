@@ -4,9 +4,9 @@ import { mark, svg } from "./dom.js";
 import { HISTORY_SECONDS } from "./node.js";
 import { paths } from "./path.js";
 
-const COLUMNS = 100;
+const COLUMNS = 60;
 const SECONDS = HISTORY_SECONDS / COLUMNS; // of one column
-const HEIGHT = 40;
+const HEIGHT = 1000; // so that whole numbers are fine enough
 
 let created = 0;
 
@@ -20,7 +20,7 @@ export class Sparkline {
       "svg",
       {
         class: "spark",
-        viewBox: `0 -1 ${COLUMNS - 1} ${HEIGHT + 2}`,
+        viewBox: `0 -25 ${COLUMNS - 1} ${HEIGHT + 50}`,
         preserveAspectRatio: "none",
         "aria-hidden": "true",
       },
