@@ -166,7 +166,7 @@ export class Board {
   #request(now) {
     const { asked, cluster, records } = this;
     if (isLive()) {
-      this.asked = this.answered = null;
+      this.asked = this.answered = this.refused = null;
       for (const record of records.values()) {
         if (record.stretch !== null) {
           record.show(null);
@@ -185,6 +185,7 @@ export class Board {
     // A little more, so that the line reaches the edges. The agent rounds the end to such steps.
     const until = isZoomed() ? Math.ceil(options.until / every + 1) * every : null;
     const history = Math.min(WEEK, length + (isZoomed() ? 2 * every : 0));
+    this.refused = asked?.key === key ? this.refused : null;
     this.asked = { key, window, at: now, until, history };
     this.#requestStretch(this.asked);
   }

@@ -22,8 +22,6 @@ const LAST_LABEL = 0.97 * WIDTH;
 const DRAG = 4; // pixels from which a movement is a drag
 const NEAR = 5; // pixels between the crosshair and a mark that it tells of
 const MARKS_TOLD = 3;
-/** With more lines than that, their peaks and areas would hide each other. */
-const MOST_BANDS = 2;
 
 export class Chart {
   /**
@@ -39,11 +37,12 @@ export class Chart {
     this.height = HEIGHT;
     this.tracks = [];
     this.marks = [];
-    const few = lines.filter(({ part }) => !part).length <= MOST_BANDS;
+    // The peaks and areas of several nodes would hide each other.
+    this.alone = lines.every(({ record }) => record === lines[0].record);
     this.drawings = lines.map(({ look, part }, i) => ({
       line: svg("path", { class: part ? `part ${look}` : `line ${look}` }),
-      band: few && !part ? svg("path", { class: `band ${look}` }) : null,
-      area: few && i === 0 ? svg("path", { class: "area" }) : null,
+      band: this.alone && !part ? svg("path", { class: `band ${look}` }) : null,
+      area: this.alone && i === 0 ? svg("path", { class: "area" }) : null,
     }));
     this.scale = [el("span", {}), el("span", {})];
     this.labels = el("div", {});
@@ -246,7 +245,7 @@ export class Chart {
   }
 
   #sentence({ node, text }) {
-    return this.lines.every(({ record }) => record === this.lines[0].record) ? text : `${node} ${text}`;
+    return this.alone ? text : `${node} ${text}`;
   }
 
   get #span() {
