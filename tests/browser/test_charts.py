@@ -106,7 +106,7 @@ async def test_a_week_is_asked_for_once_and_shows_the_peaks(page: Page) -> None:
         drawn = await band.get_attribute("d")
         for _ in range(3):
             await cluster.tick()
-        value = page.locator(".chart .legend .value").first
+        value = page.locator(".chart-legend .value").first
         await expect(value).to_have_text("now")
         assert await band.get_attribute("d") == drawn
         weeks = [one for one in histories(cluster, "a") if one["history"] == 604_800]

@@ -16,7 +16,7 @@ export class Legend {
     const name = el("td", { class: "title-cell" }, el("h3", {}, title), tools);
     this.element = el(
       "table",
-      { class: "legend" },
+      { class: "chart-legend" },
       el("thead", {}, el("tr", {}, name, this.when, ...heads)),
       el("tbody", {}, ...this.rows.map(({ element }) => element)),
     );

@@ -11,7 +11,7 @@ const FONT = 13;
 
 /** The picture of a chart, as a promise of a PNG; `title` and `range` stand above it. */
 export function pictureOf(chart, title, range) {
-  const rows = [...chart.element.querySelectorAll(".legend tr")].filter((row) => !row.hidden);
+  const rows = [...chart.element.querySelectorAll(".chart-legend tr")].filter((row) => !row.hidden);
   const top = PAD + 2 * ROW + rows.length * ROW + ROW / 2;
   const height = top + PLOT + ROW + PAD;
   const canvas = new OffscreenCanvas(WIDTH * SCALE, height * SCALE);
