@@ -43,7 +43,7 @@ export class ListBar {
       this.group,
       this.columns.element,
       this.picked.element,
-      el("div", { class: "share" }, this.csv),
+      el("div", { class: "list-tools" }, this.csv),
       el("div", densities, ...Object.values(this.densities)),
     );
     this.element = el("div", { class: "list-header" }, this.tools, this.sortBar);
