@@ -1,6 +1,6 @@
 // What is in sight: elements tell when they come near the window and when they are out of it.
 
-const MARGIN = "200px"; // so that a scrolling reader meets painted elements only
+const MARGIN = "80px"; // so that a scrolling reader meets painted elements only
 
 const watched = new WeakMap();
 const observer = new IntersectionObserver(
