@@ -85,7 +85,7 @@ async def test_a_node_that_nobody_has_kept_shows_the_past_that_its_card_has(page
     async with SimulatedCluster(["a", "b"]) as cluster:
         await page.goto(cluster.url)
         line = page.locator("[data-node=b] .spark .line").first
-        await expect(line).to_have_attribute("d", re.compile("L9[0-9] "))
+        await expect(line).to_have_attribute("d", re.compile("L5[0-9] "))
         cluster.fail("b", "down: connection refused", state="down")
         await expect(page.locator("[data-node=b]")).to_have_attribute("data-state", "down")
 

@@ -101,12 +101,21 @@ class V2Server(V1Server):
             connection, request = held[index]
             await self._reply(connection, request)
 
-    async def tick(self, *, skip: int = 0) -> None:
-        """Send the next tick of every stream, after skipping so many."""
-        for key, request in list(self.streams.items()):
+    async def tick(self, *, skip: int = 0, second: int = 0) -> int:
+        """Send the next tick of every stream that is due, after skipping so many; how many were sent.
+
+        Streams of more than a second are due in every second that is a multiple of theirs.
+        """
+        due = [
+            (key, request)
+            for key, request in self.streams.items()
+            if second % max(1, round(request.get("every", 1))) == 0
+        ]
+        for key, request in due:
             self.seqs[key] += skip
             await self._reply(key[0], request, seq=self.seqs[key])
             self.seqs[key] += 1
+        return len(due)
 
     async def say(self, message: str | bytes) -> None:
         """Send a message to every client."""

@@ -41,10 +41,14 @@ export function writeName(element, name, at) {
   mark(element, "aria-label", name); // else it would be read as two words
 }
 
-/** About how wide a text is, in widths of a digit; rather too little, lest a name be cut that fits. */
+/**
+ * About how wide a text is, in widths of a digit; rather too much: the beginning of a name that just
+ * fits may be cut, but never its end.
+ */
 function widthOf(text) {
   const narrow = text.match(/[ijltfr.,:;'|!()/\\ -]/g)?.length ?? 0;
-  return 0.93 * (text.length - narrow) + 0.48 * narrow;
+  const wide = text.match(/[mwMW@%]/g)?.length ?? 0;
+  return text.length - 0.45 * narrow + 0.5 * wide;
 }
 
 function alike(name, other = "") {
