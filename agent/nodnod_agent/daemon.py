@@ -23,6 +23,7 @@ from nodnod_agent.auth.access import (
     own_origins,
     read_credentials,
 )
+from nodnod_agent.auth.expiry_watch import DAY, ExpiryWatch
 from nodnod_agent.auth.member_origins import Known, MemberOrigins
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler, open_machine
@@ -59,8 +60,6 @@ FIRST_SAMPLE = 3.0
 
 LEAVE_DELAY = 0.1
 """Seconds between telling the peers that this node leaves and closing the connections."""
-
-DAY = 86400.0
 
 RESERVED_FILES = 128
 MAX_CLIENTS = 10_000
@@ -165,8 +164,15 @@ class _Daemon:
         self._use_channels(urls)
         self._own = {self._listen, self._advertise}
         self._resolver = Resolver(self._node.configured.resolved, lookup)
+        self._expiries = ExpiryWatch(loop, time)
         scraped = ("custom",) if settings.custom_directory else ()
-        self._pages = Pages(self._node, self._sampler.timings, queue.enqueue_call, scraped)
+        self._pages = Pages(
+            self._node,
+            self._sampler.timings,
+            queue.enqueue_call,
+            scraped,
+            expiries=lambda: self._expiries.ends,
+        )
         self._policy = AuthPolicy(advertised=self._advertise, is_public=self._pages.is_public)
         self._server = Server(
             ServerContext(
@@ -216,6 +222,7 @@ class _Daemon:
             log.warning("Other machines cannot dial the advertised address %s", self._advertise)
         self._is_exposed = not all(is_loopback(sock.getsockname()[0]) for sock in sockets)
         self._warn_if_unprotected()
+        self._expiries.use(self._credentials.tls)
         log.info("Starting discovery service")
         self._node.start()
         for node in _seeds(self._settings):
@@ -227,6 +234,7 @@ class _Daemon:
         log.info("Stopping")
         self._systemd.stopping()
         self._sampler.stop()
+        self._expiries.stop()
         saving = self._loop.create_task(self._save())
         self._server.close()
         self._resolver.stop()
@@ -301,6 +309,7 @@ class _Daemon:
         self._use_channels(urls)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
+        self._expiries.use(credentials.tls)
         self._node.judge_by(settings.alerts_rules, settings.tags)
         if was_protected:
             self._warn_if_unprotected()

@@ -1,12 +1,18 @@
-"""When certificates expire, from their bytes."""
+"""When certificates expire, and whom they name, from their bytes."""
 
+import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nodnod_agent.auth.certificate import expiry
+from nodnod_agent.auth.certificate import expiry, parse, read_certificates
+
+PEM = trustme.CA().issue_cert("a.example", "10.0.0.5").cert_chain_pems[0].bytes()
 
 
 def certificate(*ends: datetime) -> bytes:
@@ -48,3 +54,24 @@ def test_of_what_is_no_certificate_the_end_is_unknown(content: bytes, tmp_path: 
     (tmp_path / "a.pem").write_bytes(content)
     assert expiry(str(tmp_path / "a.pem")) is None
     assert expiry(str(tmp_path / "missing.pem")) is None
+
+
+def test_the_names_and_addresses_of_a_certificate_are_read(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("a.example", "10.0.0.5", "fd00::5", common_name="a")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "a.pem")
+    (found,) = read_certificates(str(tmp_path / "a.pem"))
+    assert found.hosts == ("a.example", "10.0.0.5", "fd00::5")
+
+
+def test_a_certificate_without_names_has_none(tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    (found,) = read_certificates(str(tmp_path / "ca.pem"))
+    assert found.hosts == ()
+    assert found.issuer == found.subject
+
+
+@given(st.integers(0, 800), st.binary(max_size=9))
+def test_any_change_of_a_certificate_is_read_or_refused(place: int, instead: bytes) -> None:
+    der = ssl.PEM_cert_to_DER_cert(PEM.decode())
+    with suppress(ValueError, IndexError):
+        parse(der[:place] + instead + der[place + len(instead) :])

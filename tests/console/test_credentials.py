@@ -141,9 +141,6 @@ def test_an_invalid_token_is_refused_and_not_shown(capsys: Capture, token: str) 
     assert token not in err
 
 
-BAD_PAIR = "expected a certificate and its key in PEM form"
-
-
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
@@ -153,8 +150,9 @@ BAD_PAIR = "expected a certificate and its key in PEM form"
         ("--cert gone", "--cert: 'gone': no such file or directory"),
         ("--key gone", "--key: 'gone': no such file or directory"),
         ("--key me.key", "--key: needs --cert"),
-        ("--cert me.pem", f"--cert 'me.pem': {BAD_PAIR}"),
-        ("--cert me.pem --key ca.pem", f"--key 'ca.pem': {BAD_PAIR}"),
+        ("--cert me.pem", "--cert 'me.pem': no private key in PEM form, and no file of its own"),
+        ("--cert me.pem --key ca.pem", "--key 'ca.pem': no private key in PEM form"),
+        ("--cert me.key --key me.key", "--cert 'me.key': no certificate in PEM form"),
         ("--cert me.pem --key other.key", "--key 'other.key': is not the key of the certificate"),
         ("--cert me.pem --key locked.key", "--key 'locked.key': the key is encrypted"),
     ],

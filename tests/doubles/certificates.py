@@ -20,6 +20,7 @@ class Authority:
         issued = self._authority.issue_cert(*(hosts or ("127.0.0.1", "localhost")))
         cert, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
         cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        key.touch(0o600)
         issued.private_key_pem.write_to_path(str(key))
         return str(cert), str(key)
 

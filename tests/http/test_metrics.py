@@ -390,6 +390,13 @@ def test_the_process_and_its_version_are_series(own: Scrape) -> None:
     assert own("nodnod_build_info", **build) == 1
 
 
+def test_the_ends_of_certificates_are_series_by_setting(harness: CoreHarness) -> None:
+    ends = {"tls.cert": 1.8e9, "tls.ca": 2.1e9}
+    page = Scrape(Metrics(harness.node, dict, lambda: ends).of_node())
+    name = "nodnod_certificate_expiry_timestamp_seconds"
+    assert {setting: page(name, setting=setting) for setting in ends} == ends
+
+
 def test_the_global_registry_stays_unused(harness: CoreHarness) -> None:
     scrape(harness)
 

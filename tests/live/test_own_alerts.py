@@ -13,6 +13,7 @@ async def test_a_certificate_that_expires_soon_is_an_alert(agents: Agents, tmp_p
     end = datetime.now(UTC) + timedelta(days=10)
     issued = trustme.CA().issue_cert("127.0.0.1", not_after=end)
     pem = tmp_path / "agent.pem"
+    pem.touch(0o600)
     issued.private_key_and_cert_chain_pem.write_to_path(str(pem))
 
     cartman = agents.start("cartman", settings={"tls": {"cert": str(pem)}})

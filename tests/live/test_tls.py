@@ -11,6 +11,7 @@ from doubles.certificates import Authority
 from eventually import SLACK, eventually
 from live.access import Secret, status
 from live.asking import reload
+from nodnod_agent.console.main import main
 from nodnod_client.tls import client_context
 
 
@@ -44,6 +45,57 @@ async def test_agents_of_one_authority_are_a_cluster(
     for agent in cluster:
         await eventually(lambda agent=agent: agent.log().count("Connected to node") == 2)
         await whole(agent, *names, token=secret.token(), ca=mine)
+
+
+async def test_certificates_of_nodnod_tls_and_a_secret_make_a_cluster(
+    agents: Agents, tmp_path: Path
+) -> None:
+    secret, names = Secret(tmp_path), ("kyle", "stan", "kenny")
+    folder = tmp_path / "tls"
+    assert main(("tls", "init", "--dir", str(folder))) == 0
+    for name in (*names, "client"):
+        assert main(("tls", "node", name, "127.0.0.1", "--dir", str(folder))) == 0
+
+    def tls(name: str) -> dict[str, object]:
+        files = {"cert": f"{name}.pem", "key": f"{name}.key", "ca": "ca.pem"}
+        paths = {setting: str(folder / file) for setting, file in files.items()}
+        return {**paths, "requireClientCert": True}
+
+    cluster = agents.mesh({name: secret.settings(tls=tls(name)) for name in names})
+
+    mine = client_context(str(folder / "ca.pem"))
+    mine.verify_flags |= ssl.VERIFY_X509_STRICT
+    mine.load_cert_chain(folder / "client.pem", folder / "client.key")
+    for agent in cluster:
+        await whole(agent, *names, token=secret.token(), ca=mine)
+    assert "expires" not in "".join(agent.log() for agent in cluster)
+
+
+async def test_a_wrong_name_is_logged_with_the_command_that_mends_it(
+    agents: Agents, authority: Authority
+) -> None:
+    tls = {name: authority.settings(name, "db-9.example") for name in ("kyle", "stan")}
+    kyle, stan = agents.mesh({name: {"tls": tls[name]} for name in tls})
+    remedy = "make one that names it: `nodnod tls node NAME 127.0.0.1`"
+    await eventually(lambda: remedy in kyle.log() + stan.log())
+
+
+async def test_an_expired_certificate_is_warned_of_at_the_start_and_a_reload(
+    agents: Agents, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tls"
+    assert main(("tls", "init", "--dir", str(folder), "--days", "20")) == 0
+    assert main(("tls", "node", "kyle", "127.0.0.1", "--dir", str(folder), "--days", "9")) == 0
+    files = {"cert": "kyle.pem", "key": "kyle.key", "ca": "ca.pem"}
+    paths = {setting: str(folder / file) for setting, file in files.items()}
+    kyle = agents.start("kyle", settings={"tls": paths})
+
+    for said in (
+        "The certificate in tls.cert expires in 8 days",
+        "The authority in tls.ca expires in 19 days",
+    ):
+        await eventually(lambda said=said: said in kyle.log())  # type: ignore[misc]
+        assert said in await reload(kyle)
 
 
 async def test_a_new_certificate_is_used_after_a_reload_and_no_link_is_lost(

@@ -157,6 +157,7 @@ async def test_a_certificate_for_another_host_is_refused(authority: Authority) -
     async with agent(serving(authority, "kyle.example")) as found:
         text = await failure(Client(found.address, ca=authority.ca))
     assert "its certificate is not accepted: IP address mismatch" in text
+    assert text.endswith(": make one that names it: `nodnod tls node NAME 127.0.0.1`")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ FORBIDDEN_MODES = (
     (0o001, "others may execute it"),
     (0o010, "its group may execute it"),
 )
-"""Mode bits that the file of a secret must not have. Errors name the first one that is set."""
+"""Mode bits that the file of a secret or key must not have. Errors name the first one that is set."""
 
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -60,6 +60,14 @@ def read_text(reference: str, place: str, environment: Mapping[str, str]) -> byt
     return data.strip()
 
 
+def check_mode(status: int, place: str) -> None:
+    """Refuse the file of a secret or key by its ``st_mode``. Raises ConfigError."""
+    mode = stat.S_IMODE(status)
+    for bits, problem in FORBIDDEN_MODES:
+        if mode & bits:
+            raise ConfigError(f"{place}: {problem}: mode {mode:04o}, chmod it to 0640")
+
+
 def _read_file(path: str, place: str) -> bytes:
     try:
         # O_NONBLOCK: opening a named pipe would block.
@@ -68,10 +76,7 @@ def _read_file(path: str, place: str) -> bytes:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{place}: not a file")
-            mode = stat.S_IMODE(status.st_mode)
-            for bits, problem in FORBIDDEN_MODES:
-                if mode & bits:
-                    raise ConfigError(f"{place}: {problem}: mode {mode:04o}, chmod it to 0640")
+            check_mode(status.st_mode, place)
             data = os.read(descriptor, 2 * MAX_BYTES)
         finally:
             os.close(descriptor)

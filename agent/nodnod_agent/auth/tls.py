@@ -1,25 +1,36 @@
 """The agent's TLS contexts, made from the files that the settings ``tls.*`` name."""
 
+import os
 import ssl
 
 from msgspec import Struct
 
-from nodnod_agent.auth.certificate import expiry
+from nodnod_agent.auth.certificate import authority_expiry, expiry
+from nodnod_agent.auth.secrets import check_mode
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.log.format import printable
-from nodnod_client.tls import client_context, load_certificate
+from nodnod_client.tls import (
+    STRICT,
+    CertificateFileError,
+    client_context,
+    explain,
+    load_certificate,
+)
 
 
 class TlsContexts(Struct, frozen=True):
     """``server`` for accepted connections, ``client`` for dials. Both present our certificate.
 
     ``expires`` is when that expires, or one of those that lead to its authority, in Unix seconds;
-    None if unknown.
+    ``authority_expires`` is when the authority in ``tls.ca`` does. None if unknown. ``refused_by_newer``
+    says why Python 3.13 and newer refuse our certificate, though this one may not.
     """
 
     server: ssl.SSLContext
     client: ssl.SSLContext
     expires: float | None = None
+    authority_expires: float | None = None
+    refused_by_newer: str = ""
 
 
 def read_contexts(
@@ -40,7 +51,7 @@ def read_contexts(
         raise ConfigError("tls.requireClientCert: needs tls.ca, to verify the certificates")
     for setting, path in (("cert", cert), ("key", key), ("ca", ca)):
         if path is not None:
-            _check_readable(f"tls.{setting}", path)
+            _status(path, f"tls.{setting}: {printable(path)}")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.minimum_version = ssl.TLSVersion.TLSv1_2
     # Connections are long, and a resumed session would present no client certificate.
@@ -51,23 +62,54 @@ def read_contexts(
     except OSError:
         what = "no certificates in PEM form"
         raise ConfigError(f"tls.ca: {printable(ca or '')}: {what}") from None
-    place = f"tls.key: {printable(key)}" if key is not None else f"tls.cert: {printable(cert)}"
     for context in (server, client):
         try:
             load_certificate(context, cert, key)
-        except ValueError as error:
-            raise ConfigError(f"{place}: {error}") from None
+        except CertificateFileError as error:
+            path = key if error.file == "key" and key is not None else cert
+            raise ConfigError(f"tls.{error.file}: {printable(path)}: {error}") from None
+    holder = f"tls.cert: {printable(cert)}" if key is None else f"tls.key: {printable(key)}"
+    check_mode(_status(cert if key is None else key, holder).st_mode, holder)
+    refused = _refused_by_newer(server, ca)
     if require_client_cert:
         server.verify_mode = ssl.CERT_REQUIRED
         server.load_verify_locations(ca)
-    return TlsContexts(server, client, expiry(cert))
+    return TlsContexts(server, client, expiry(cert), authority_expiry(cert, ca), refused)
 
 
-def _check_readable(setting: str, path: str) -> None:
-    """Name the file that cannot be read: OpenSSL's error does not."""
+def _status(path: str, place: str) -> os.stat_result:
+    """The status of a file that can be read; else OpenSSL's error would not name it."""
     try:
         with open(path, "rb") as file:
             file.read(1)
+            return os.fstat(file.fileno())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"{setting}: {printable(path)}: {reason}") from None
+        raise ConfigError(f"{place}: {reason}") from None
+
+
+def _refused_by_newer(server: ssl.SSLContext, ca: str | None) -> str:
+    """Why a client that trusts ``ca`` and checks as Python 3.13 does refuses this server.
+
+    Only for what Python checks since then; empty if it is nothing, or the authority is the system's.
+    """
+    if ca is None:
+        return ""
+    client = client_context(ca)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_side=False),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for end in ends * 2:
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            return explain(error) if error.verify_code in STRICT else ""
+        except ssl.SSLError:
+            break
+    return ""

@@ -8,7 +8,7 @@ from ssl import SSLContext, SSLError
 
 from nodnod_client.client import Client, checked_token
 from nodnod_client.errors import ConnectError, NodNodError
-from nodnod_client.tls import client_context, load_certificate
+from nodnod_client.tls import CertificateFileError, client_context, load_certificate
 
 UNAUTHORIZED = 401
 
@@ -81,12 +81,14 @@ def _trust(ca: str | None, cert: str | None, key: str | None) -> str | SSLContex
         if key is not None:
             raise CredentialsError("--key: needs --cert")
         return ca
-    place = f"--cert {cert[:80]!r}" if key is None else f"--key {key[:80]!r}"
     try:
         context = client_context(ca)
         load_certificate(context, cert, key)
-    except (OSError, ValueError) as error:
-        raise CredentialsError(f"{place}: {reason(error)}") from None
+    except CertificateFileError as error:
+        path = key if error.file == "key" and key is not None else cert
+        raise CredentialsError(f"--{error.file} {path[:80]!r}: {error}") from None
+    except OSError as error:
+        raise CredentialsError(f"--cert {cert[:80]!r}: {reason(error)}") from None
     return context
 
 

@@ -19,6 +19,7 @@ from nodnod_agent.console import (
     secret,
     silence,
     stat,
+    tls,
     tokens,
 )
 from nodnod_agent.console.command import Command, Parser, Status
@@ -38,6 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     check.COMMAND,
     secret.COMMAND,
     tokens.COMMAND,
+    tls.COMMAND,
     demo.COMMAND,
     completion.COMMAND,
 )

@@ -53,11 +53,17 @@ _detail = msgspec.json.Decoder(_Detail)
 
 
 class Metrics:
-    """Both pages of metrics of one agent; ``timings`` is the sampler's."""
+    """Both pages of metrics of one agent; ``timings`` is the sampler's, ``expiries`` as in Pages."""
 
-    def __init__(self, node: Node, timings: Callable[[], Mapping[str, Timing]]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        timings: Callable[[], Mapping[str, Timing]],
+        expiries: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
         self._node = node
         self._timings = timings
+        self._expiries = expiries
         self._process = psutil.Process()
 
     def of_node(self, match: str | None = None) -> bytes:
@@ -173,6 +179,9 @@ class Metrics:
         build = {(__version__, platform.python_version()): 1}
         text = "The running version, in labels."
         yield _gauge("nodnod_build_info", text, build, "version", "python_version")
+        text = "When a certificate expires, in Unix seconds, by the setting that names it."
+        ends = self._expiries()
+        yield _gauge("nodnod_certificate_expiry_timestamp_seconds", text, ends, "setting")
         with self._process.oneshot():
             times = self._process.cpu_times()
             yield _counter("process_cpu_seconds", "CPU time of the agent.", sum(times[:2]))

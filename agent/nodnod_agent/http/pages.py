@@ -86,7 +86,8 @@ class Pages:
     """All pages of one agent, by path.
 
     ``timings`` is the sampler's. ``later`` schedules expensive work on the event loop. ``scraped``
-    names sections that are sampled for every scrape of this node's metrics.
+    names sections that are sampled for every scrape of this node's metrics. ``expiries`` tells when
+    certificates expire, in Unix seconds, by setting.
     """
 
     def __init__(
@@ -95,12 +96,15 @@ class Pages:
         timings: Callable[[], Mapping[str, Timing]],
         later: Callable[[Callable[[], None]], None],
         scraped: Sequence[str] = (),
+        *,
+        expiries: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self.node = node
         self.waiting: set[_PageWaiter] = set()
         self._later = later
         self._timings = timings
         self._scraped = scraped
+        self._expiries = expiries
         self._routes: dict[str, Callable[[_PageRequest], None]] = {
             **dict.fromkeys(_STATS, self._stat),
             "/members": self._members,
@@ -234,7 +238,7 @@ class Pages:
         # With the first scrape: the library takes memory.
         from nodnod_agent.http.metrics import Metrics
 
-        return Metrics(self.node, self._timings)
+        return Metrics(self.node, self._timings, self._expiries)
 
     def _members(self, request: _PageRequest) -> None:
         request.reply(page(200, JSON, self.node.responder.members()))

@@ -17,7 +17,7 @@ from msgspec import Struct
 from nodnod_agent.notify.outgoing import Deadline, SendError
 from nodnod_agent.notify.urls import Endpoint
 from nodnod_client import __version__
-from nodnod_client.tls import client_context, explain
+from nodnod_client.tls import cause, client_context
 
 MAX_ANSWER = 64 * 1024
 """Bytes that are read of an answer, with its head."""
@@ -184,7 +184,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"its name is not found: {(error.strerror or '').lower()}"
     if isinstance(error, ssl.SSLError):
-        return explain(error)
+        return cause(error)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
     return "its name cannot be looked up" if isinstance(error, UnicodeError) else "connection lost"
