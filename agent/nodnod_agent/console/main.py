@@ -24,6 +24,7 @@ from nodnod_agent.console import (
 )
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.credentials import CredentialsError
+from nodnod_agent.console.doctor import command as doctor
 from nodnod_agent.console.output import print_error
 from nodnod_agent.console.top import command as top
 from nodnod_client import __version__
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     alerts.COMMAND,
     silence.COMMAND,
     check.COMMAND,
+    doctor.COMMAND,
     secret.COMMAND,
     tokens.COMMAND,
     tls.COMMAND,
@@ -58,7 +60,8 @@ exit status:
   1  a node reported an error, or views differ
   2  wrong usage
   3  no answer: cannot connect, or timed out
-(nodnod check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN)
+(nodnod check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN;
+nodnod doctor: 0 fine, 1 remarks, 2 faults, 3 no answer or wrong usage)
 """
 
 INTERRUPTED = 130

@@ -1,0 +1,66 @@
+"""Why a link or a connection fails: which check that belongs to, and what to do about it."""
+
+import re
+
+from nodnod_agent.console.doctor.findings import Finding, fault
+
+_ALIKE = "copy the file of auth.secrets from one server to all (or make one: `nodnod secret`), then SIGHUP"
+_ALL_OR_NONE = "either all agents of a cluster use TLS or none: set `tls` alike, then SIGHUP"
+_CLOCK = "set the clocks of both: timedatectl set-ntp true"
+
+# The first row that matches the text counts: a pattern, the check, and what to do.
+_REMEDIES = (
+    ("set auth.secrets", "secrets", _ALIKE),
+    ("not a token of this cluster|does not prove that it knows", "secrets", _ALIKE),
+    ("one token is needed", "secrets", "pass --token, made by `nodnod token` on a server"),
+    ("is not valid yet|token has expired", "clocks", _CLOCK),
+    (
+        "token is for another agent",
+        "reachable",
+        "set `advertise` there to the address that is dialed",
+    ),
+    ("HTTP 421", "reachable", "add the name to allowedHosts there"),
+    ("HTTP 40[0-9]", "reachable", "see the log of that agent"),
+    ("speaks? TLS|did not use TLS", "certificates", _ALL_OR_NONE),
+    ("requires? a certificate", "certificates", "pass --cert and --key, or set tls.cert"),
+    ("its certificate is not accepted", "certificates", "see `nodnod tls --help`; then SIGHUP"),
+    ("certificate|TLS", "certificates", "see the log of that agent"),
+    (
+        "connected to itself|connection refused",
+        "reachable",
+        "start the agent there; or mend its `listen`",
+    ),
+    (
+        "closed during the handshake|no room",
+        "reachable",
+        "raise LimitNOFILE= or limits.connections",
+    ),
+    (
+        "not a NodNod agent|no WebSocket",
+        "reachable",
+        "mend `join` or `nodes`: another program is there",
+    ),
+    (
+        "not known|resolution|name does not|no address",
+        "reachable",
+        "mend the name, or the name server",
+    ),
+    (
+        "no sign of life",
+        "reachable",
+        "look at that machine: it is frozen or off, or the network is cut",
+    ),
+    (
+        "no handshake|no answer|unreachable|no route|timed out",
+        "reachable",
+        "open its TCP port in the firewalls, both ways; is the machine on?",
+    ),
+)
+
+
+def because_of(error: str, what: str) -> Finding:
+    """A fault: ``what`` does not work, because of an error."""
+    for pattern, check, todo in _REMEDIES:
+        if re.search(pattern, error):
+            return fault(check, f"{what}: {error}", todo)
+    return fault("reachable", f"{what}: {error}", "see the logs of both")
