@@ -1,5 +1,6 @@
 """Fixtures that several folders share."""
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from bench.harness.agents import Agents
 from doubles.certificates import Authority
 from live.access import Secret
+from live.fake_clock import Clock, fake_clock
 from live.namespaces import Machines, why_not
 
 # The same examples each time, here and in CI, so that a test fails because of a change.
@@ -72,6 +74,15 @@ def machines() -> Iterator[Machines]:
         pytest.skip(reason)
     with Machines(3) as machines:
         yield machines
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """The time of day of the agents that run with its prefix."""
+    if not fake_clock():
+        text = "there is no libfaketime (on Debian: apt install faketime)"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(text)
+    return Clock(tmp_path)
 
 
 @pytest.hookimpl(wrapper=True)

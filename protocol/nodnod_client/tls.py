@@ -12,6 +12,9 @@ With TLS 1.3 the client completes the handshake before the server has checked it
 few servers send the reason when they close.
 """
 
+NOT_ACCEPTED = "its certificate is not accepted"
+"""How the text of an error about the other side's certificate begins."""
+
 # OpenSSL's reason -> its meaning for the side that connects.
 _REASONS = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
@@ -104,7 +107,7 @@ def load_certificate(context: ssl.SSLContext, cert: str, key: str | None) -> Non
 def cause(error: ssl.SSLError) -> str:
     """The cause of a TLS error, without the numbers and file names of OpenSSL."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
+        return f"{NOT_ACCEPTED}: {error.verify_message.rstrip('.')}"
     reason = error.reason or ""
     return _REASONS.get(reason) or f"TLS failed: {reason.lower().replace('_', ' ') or error}"
 

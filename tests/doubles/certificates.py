@@ -15,9 +15,12 @@ class Authority:
         self.ca = str(directory / f"{name}.pem")
         self._authority.cert_pem.write_to_path(self.ca)
 
-    def issue(self, name: str, *hosts: str) -> tuple[str, str]:
-        """Issue a certificate for these hosts: its file and that of its key, which are replaced."""
-        issued = self._authority.issue_cert(*(hosts or ("127.0.0.1", "localhost")))
+    def issue(self, name: str, *hosts: str, **terms: Any) -> tuple[str, str]:
+        """Issue a certificate for these hosts: its file and that of its key, which are replaced.
+
+        ``terms`` are those of trustme, ``not_before`` and ``not_after``.
+        """
+        issued = self._authority.issue_cert(*(hosts or ("127.0.0.1", "localhost")), **terms)
         cert, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
         cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         key.touch(0o600)

@@ -1,12 +1,9 @@
 """Time: an agent that is stopped for a while, one that is to end, and a clock that jumps."""
 
 import asyncio
-import os
 import resource
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from glob import glob
-from pathlib import Path
 from time import time
 
 import pytest
@@ -16,6 +13,7 @@ from bench.harness.processes import free_ports
 from eventually import SLACK, eventually
 from invariants.harness import FaultHarness
 from live.asking import ask, errors
+from live.fake_clock import Clock
 from live.raw import RawClient, frame, upgrade
 from live.views import all_see
 from live.web import counts
@@ -82,44 +80,6 @@ async def test_a_thousand_stuck_clients_do_not_delay_the_end(
 
 
 # The clock.
-
-
-def fake_clock() -> str:
-    """Debian's library that fakes the time of day; empty if it is not installed."""
-    return next(iter(glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
-
-
-class Clock:
-    """The time of day of agents that run with ``prefix``; their monotonic clocks are real."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = directory / "clock"
-        self.set(0)
-
-    @property
-    def prefix(self) -> list[str]:
-        return [
-            "env",
-            f"LD_PRELOAD={fake_clock()}",
-            f"FAKETIME_TIMESTAMP_FILE={self._file}",
-            "FAKETIME_NO_CACHE=1",
-            "DONT_FAKE_MONOTONIC=1",
-            "FAKETIME_FORCE_MONOTONIC_FIX=0",  # else waiting threads never wake
-        ]
-
-    def set(self, hours: int) -> None:
-        """Set the time of day so many hours ahead."""
-        new = self._file.with_suffix(".new")
-        new.write_text(f"{hours:+}h\n")
-        new.rename(self._file)
-
-
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    if not fake_clock():
-        text = "there is no libfaketime (on Debian: apt install faketime)"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(text)
-    return Clock(tmp_path)
 
 
 async def test_a_clock_that_jumps_harms_no_answer_history_or_link(

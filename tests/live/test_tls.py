@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,25 @@ async def test_a_wrong_name_is_logged_with_the_command_that_mends_it(
     await eventually(lambda: remedy in kyle.log() + stan.log())
 
 
-async def test_an_expired_certificate_is_warned_of_at_the_start_and_a_reload(
+async def test_an_expired_certificate_is_told_with_its_dates_by_agents_and_commands(
+    agents: Agents, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, last = (datetime(2024, month, 1, tzinfo=UTC) for month in (2, 5))
+    cert, key = authority.issue("old", not_before=first, not_after=last)
+    tls = {"cert": cert, "key": key, "ca": authority.ca}
+    kyle, stan = agents.mesh({name: {"tls": tls} for name in ("kyle", "stan")})
+
+    await eventually(lambda: "The certificate in tls.cert has expired on 2024-05-01" in kyle.log())
+    remedy = "certificate has expired: make a new one with `nodnod tls node NAME ADDRESS…`; here it"
+    await eventually(lambda: remedy in kyle.log() + stan.log())
+    argv = ("stat", "--server", kyle.address, "--ca", authority.ca)
+    assert await asyncio.to_thread(main, argv) == 3
+    said = capsys.readouterr().err
+    assert remedy in said
+    assert "(it is valid from 2024-02-01 to 2024-05-01, and names 127.0.0.1, localhost)" in said
+
+
+async def test_a_certificate_that_expires_soon_is_warned_of_at_the_start_and_a_reload(
     agents: Agents, tmp_path: Path
 ) -> None:
     folder = tmp_path / "tls"

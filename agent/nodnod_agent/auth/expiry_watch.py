@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from nodnod_agent.auth.tls import TlsContexts
 from nodnod_agent.core.interfaces import Clock, Timer
+from nodnod_client.tls import NOT_ACCEPTED
 
 DAY = 86_400.0
 
@@ -36,9 +37,7 @@ class ExpiryWatch:
         if tls is not None:
             if tls.refused_by_newer:
                 text = "Agents and clients on Python 3.13 or newer refuse tls.cert: %s"
-                log.warning(
-                    text, tls.refused_by_newer.removeprefix("its certificate is not accepted: ")
-                )
+                log.warning(text, tls.refused_by_newer.removeprefix(f"{NOT_ACCEPTED}: "))
             self._warn()
 
     def stop(self) -> None:

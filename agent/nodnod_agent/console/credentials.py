@@ -3,14 +3,20 @@
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from ssl import SSLContext, SSLError
 
+from websockets.uri import parse_uri
+
 from nodnod_client.client import Client, checked_token
 from nodnod_client.errors import ConnectError, NodNodError
-from nodnod_client.tls import CertificateFileError, client_context, load_certificate
+from nodnod_client.tls import NOT_ACCEPTED, CertificateFileError, client_context, load_certificate
 
 UNAUTHORIZED = 401
+
+MAX_NAMES = 8
+"""Names of a certificate that an error has."""
 
 
 class CredentialsError(NodNodError):
@@ -18,13 +24,15 @@ class CredentialsError(NodNodError):
 
 
 class CommandClient(Client):
-    """A client whose error about a missing or wrong token names the flag to set."""
+    """A client whose errors say what to do about a missing token, and what a certificate says."""
 
     async def connect(self) -> None:
         """Connect. Raises what ``Client.connect`` raises."""
         try:
             await super().connect()
         except ConnectError as error:
+            if NOT_ACCEPTED in str(error):
+                raise ConnectError(f"{error}{await self._shown()}") from None
             if error.status != UNAUTHORIZED:
                 raise
             which = "a new token" if self._token else "a token"
@@ -33,6 +41,22 @@ class CommandClient(Client):
                 "and pass it as --token or NODNOD_TOKEN"
             )
             raise ConnectError(f"{error}; {hint}", error.status) from None
+
+    async def _shown(self) -> str:
+        """What the certificate that was not accepted says."""
+        # Only here: every command would start slower.
+        from nodnod_agent.console.shown_certificate import shown_certificate
+
+        uri = parse_uri(self.url)
+        shown = await shown_certificate(uri.host, uri.port, self.timeout)
+        if shown is None:
+            return ""
+        first, last = (
+            f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+            for at in (shown.not_before, shown.not_after)
+        )
+        names = ", ".join(shown.hosts[:MAX_NAMES]) or "no address"
+        return f" (it is valid from {first} to {last}, and names {names})"
 
 
 def add_credentials(parser: ArgumentParser) -> None:

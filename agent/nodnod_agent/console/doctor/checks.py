@@ -304,7 +304,7 @@ def _sections(found: Found, local: Local | None) -> Iterator[Finding]:
             yield remark("sections", f"{name}: {problem}", _section_todo(problem))
         else:
             whole += 1
-    yield fine("sections", f"{whole} of {len(SECTIONS)} are whole")
+    yield fine("sections", f"{whole} of {len(SECTIONS)} have numbers")
 
 
 def _problem(section: Any) -> str:

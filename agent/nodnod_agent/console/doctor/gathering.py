@@ -9,8 +9,9 @@ from typing import TypeVar
 from msgspec import Struct
 from websockets.uri import parse_uri
 
-from nodnod_agent.auth.certificate import Certificate, parse
+from nodnod_agent.auth.certificate import Certificate
 from nodnod_agent.console.credentials import CommandClient
+from nodnod_agent.console.shown_certificate import shown_certificate
 from nodnod_client.address import Address, parse_address
 from nodnod_client.client import Client
 from nodnod_client.errors import AddressError, NodNodError
@@ -167,16 +168,7 @@ class _Probe:
         """The certificate that an agent shows, whether or not it is accepted; None without TLS."""
         if self._tls is None:
             return None
-        looks = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        looks.check_hostname, looks.verify_mode = False, ssl.CERT_NONE
-        try:
-            async with asyncio.timeout(self._timeout):
-                _, writer = await asyncio.open_connection(address.host, address.port, ssl=looks)
-                der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-                writer.transport.abort()
-            return parse(der)
-        except (OSError, ValueError, IndexError, TypeError):
-            return None
+        return await shown_certificate(address.host, address.port, self._timeout)
 
 
 def _netloc(address: str, scheme: str) -> str:

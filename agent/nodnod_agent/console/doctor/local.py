@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
+from nodnod_agent.net.ip import is_loopback
 from nodnod_client.address import Address
 
 _UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
@@ -36,7 +37,7 @@ def look(server: Address) -> Local | None:
         if found.family in (socket.AF_INET, socket.AF_INET6)
     }
     asked = _addresses(server)
-    if not asked & own.keys():
+    if not asked & own.keys() and not any(map(is_loopback, asked)):
         return None
     try:
         rows = psutil.net_connections("tcp")

@@ -5,11 +5,12 @@ import re
 from nodnod_agent.console.doctor.findings import Finding, fault
 
 _ALIKE = "copy the file of auth.secrets from one server to all (or make one: `nodnod secret`), then SIGHUP"
-_ALL_OR_NONE = "either all agents of a cluster use TLS or none: set `tls` alike, then SIGHUP"
+_ALL_OR_NONE = "pass --ca; or, between agents, set `tls` on all of them or on none, then SIGHUP"
 _CLOCK = "set the clocks of both: timedatectl set-ntp true"
 
 # The first row that matches the text counts: a pattern, the check, and what to do.
 _REMEDIES = (
+    ("speaks? TLS|did not use TLS", "certificates", _ALL_OR_NONE),
     ("set auth.secrets", "secrets", _ALIKE),
     ("not a token of this cluster|does not prove that it knows", "secrets", _ALIKE),
     ("one token is needed", "secrets", "pass --token, made by `nodnod token` on a server"),
@@ -21,7 +22,6 @@ _REMEDIES = (
     ),
     ("HTTP 421", "reachable", "add the name to allowedHosts there"),
     ("HTTP 40[0-9]", "reachable", "see the log of that agent"),
-    ("speaks? TLS|did not use TLS", "certificates", _ALL_OR_NONE),
     ("requires? a certificate", "certificates", "pass --cert and --key, or set tls.cert"),
     ("its certificate is not accepted", "certificates", "see `nodnod tls --help`; then SIGHUP"),
     ("certificate|TLS", "certificates", "see the log of that agent"),
@@ -60,6 +60,7 @@ _REMEDIES = (
 
 def because_of(error: str, what: str) -> Finding:
     """A fault: ``what`` does not work, because of an error."""
+    error = re.sub(r"^cannot connect to \S+: ", "", error)
     for pattern, check, todo in _REMEDIES:
         if re.search(pattern, error):
             return fault(check, f"{what}: {error}", todo)
