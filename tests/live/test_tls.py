@@ -109,12 +109,14 @@ async def test_a_certificate_that_expires_soon_is_warned_of_at_the_start_and_a_r
     paths = {setting: str(folder / file) for setting, file in files.items()}
     kyle = agents.start("kyle", settings={"tls": paths})
 
-    for said in (
-        "The certificate in tls.cert expires in 8 days",
-        "The authority in tls.ca expires in 19 days",
-    ):
-        await eventually(lambda said=said: said in kyle.log())  # type: ignore[misc]
-        assert said in await reload(kyle)
+    for times in (1, 2):
+        for said in (
+            "The certificate in tls.cert expires in 8 days",
+            "The authority in tls.ca expires in 19 days",
+        ):
+            await eventually(lambda said=said, times=times: kyle.log().count(said) == times)  # type: ignore[misc]
+        if times == 1:
+            await reload(kyle)
 
 
 async def test_a_new_certificate_is_used_after_a_reload_and_no_link_is_lost(
