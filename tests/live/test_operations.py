@@ -20,14 +20,21 @@ ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "docs" / "operations.md"
 TEXT = MANUAL.read_text()
 
-FROM_THE_SYSTEM = {"connection refused", "name or service not known"}
-"""Reasons in the words of the system."""
+FROM_THE_SYSTEM = {
+    *("connection refused", "name or service not known"),
+    *("IP address mismatch", "Hostname mismatch", "certificate has expired"),
+    "CA cert does not include key usage extension",
+    "unable to get local issuer certificate",
+    "self-signed certificate in certificate chain",
+}
+"""Reasons in the words of the system and of OpenSSL."""
 
 
 @cache
 def texts_of_the_agent() -> str:
-    """All string constants of the agent, joined."""
-    return "\n".join(text for path in (ROOT / "agent").rglob("*.py") for text in texts(path))
+    """All string constants of the agent and its library, joined."""
+    paths = (path for folder in ("agent", "protocol") for path in (ROOT / folder).rglob("*.py"))
+    return "\n".join(text for path in paths for text in texts(path))
 
 
 def texts(path: Path) -> Iterator[str]:
