@@ -64,6 +64,15 @@ async def test_without_a_good_token_the_message_says_where_to_get_one(
 # Certificates.
 
 
+async def test_without_tls_the_message_says_how_to_use_it(
+    shared_agents: Agents, authority: Authority, run: Run
+) -> None:
+    agent = shared_agents.start("kyle", settings={"tls": authority.settings("plain")})
+    status, text = await asyncio.to_thread(run, agent, "stat")
+    assert status == 3
+    assert text.endswith("(HTTP 400); pass the CA of the cluster as --ca or NODNOD_CA\n")
+
+
 @pytest.fixture(scope="module")
 def strict(shared_agents: Agents, authority: Authority) -> Agent:
     """An agent that requires a certificate of every client."""

@@ -15,6 +15,9 @@ from nodnod_client.tls import NOT_ACCEPTED, CertificateFileError, client_context
 
 UNAUTHORIZED = 401
 
+WANTS_TLS = "this port speaks TLS"
+"""What an agent with TLS answers to others."""
+
 MAX_NAMES = 8
 """Names of a certificate that an error has."""
 
@@ -33,6 +36,9 @@ class CommandClient(Client):
         except ConnectError as error:
             if NOT_ACCEPTED in str(error):
                 raise ConnectError(f"{error}{await self._shown()}") from None
+            if WANTS_TLS in str(error):
+                hint = "pass the CA of the cluster as --ca or NODNOD_CA"
+                raise ConnectError(f"{error}; {hint}", error.status) from None
             if error.status != UNAUTHORIZED:
                 raise
             which = "a new token" if self._token else "a token"

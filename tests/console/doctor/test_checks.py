@@ -279,6 +279,17 @@ def test_certificates_are_judged_by_their_end_and_names(
         assert "`nodnod tls node kyle 10.0.0.5`" in one.todo
 
 
+def test_a_link_that_a_certificate_keeps_down_is_one_fault() -> None:
+    cluster = found("kyle", "stan", tls=True, certificate=certificate(300, "10.0.0.5"))
+    error = "down: its certificate is not accepted: IP address mismatch"
+    cluster.members[1] = seen_as(cluster.members[1], state="down", error=error)
+    cluster.others = [
+        Other(cluster.members[1], failure=error, certificate=certificate(300, "stan"))
+    ]
+    (one,) = bad(judge(cluster, None))
+    assert one.text == "that of stan does not name 10.0.0.6, where it is dialed, but stan"
+
+
 def test_a_name_with_a_wildcard_counts() -> None:
     named = row("kyle", address="kyle.example:7070")
     cluster = found("kyle", members=[named], tls=True, certificate=certificate(300, "*.example"))

@@ -10,7 +10,7 @@ from nodnod_agent.auth.expiry_watch import WARN_BEFORE, ending
 from nodnod_agent.console.diff import compare
 from nodnod_agent.console.diff_text import sentence
 from nodnod_agent.console.doctor.findings import Finding, fault, fine, remark
-from nodnod_agent.console.doctor.gathering import Found
+from nodnod_agent.console.doctor.gathering import Found, Other
 from nodnod_agent.console.doctor.local import Local
 from nodnod_agent.console.doctor.remedies import because_of
 from nodnod_agent.console.units import counted, human_span
@@ -18,6 +18,7 @@ from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError
 from nodnod_client.sections import SECTIONS
+from nodnod_client.tls import NOT_ACCEPTED
 
 CHECKS = (
     *("agent", "listening", "reachable", "clocks", "names", "versions"),
@@ -41,7 +42,7 @@ _ABSENT = {
     "sensors": "the machine shows no sensors, as most virtual ones",
     "pressure": "the kernel does not account for it (boot with psi=1)",
     "services": "no systemd",
-    "containers": "no control groups",
+    "containers": "no container runs here, and no engine answers",
     "custom": "custom.directory is not set",
 }
 
@@ -104,7 +105,11 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
         yield fine("reachable", "it knows no other agent")
         return
     down = [row for row in others if row.state != "up"]
+    shown = {other.row.address: other for other in found.others}
     for row in down:
+        other = shown.get(row.address)
+        if NOT_ACCEPTED in row.error and other is not None and _problems(other, found.now):
+            continue  # the check of certificates says more
         yield because_of(
             row.error.removeprefix("down: "), f"it does not reach {row.name} ({row.address})"
         )
@@ -255,6 +260,12 @@ def _certificate(host: str, name: str, one: Certificate, now: float) -> Iterator
         names = _some(one.hosts) or "nothing"
         text = f"that of {name} does not name {host}, where it is dialed, but {names}"
         yield fault("certificates", text, todo)
+
+
+def _problems(other: Other, now: float) -> list[Finding]:
+    if other.certificate is None:
+        return []
+    return [*_certificate(_host(other.row.address), other.row.name, other.certificate, now)]
 
 
 def _named(host: str, hosts: Iterable[str]) -> bool:

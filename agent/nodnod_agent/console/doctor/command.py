@@ -53,7 +53,9 @@ def _run(args: Namespace) -> int:
     form = "wss://{}/" if client.url.startswith("wss://") else "{}"
     ca = factory.keywords["ca"]
     trust = ca if isinstance(ca, ssl.SSLContext) else client_context(ca)
-    found = asyncio.run(gather(client, lambda address: dial(form.format(address)), trust))
+    found = asyncio.run(
+        gather(client, lambda address: dial(form.format(address)), trust, token=bool(args.token))
+    )
     findings = judge(found, look(found.server))
     if args.json:
         rows = [

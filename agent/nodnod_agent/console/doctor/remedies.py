@@ -3,6 +3,7 @@
 import re
 
 from nodnod_agent.console.doctor.findings import Finding, fault
+from nodnod_client.tls import NOT_ACCEPTED
 
 _ALIKE = "copy the file of auth.secrets from one server to all (or make one: `nodnod secret`), then SIGHUP"
 _ALL_OR_NONE = "pass --ca; or, between agents, set `tls` on all of them or on none, then SIGHUP"
@@ -10,6 +11,7 @@ _CLOCK = "set the clocks of both: timedatectl set-ntp true"
 
 # The first row that matches the text counts: a pattern, the check, and what to do.
 _REMEDIES = (
+    (NOT_ACCEPTED, "certificates", "make one as it says, copy it there, then SIGHUP"),
     ("speaks? TLS|did not use TLS", "certificates", _ALL_OR_NONE),
     ("set auth.secrets", "secrets", _ALIKE),
     ("not a token of this cluster|does not prove that it knows", "secrets", _ALIKE),
@@ -23,7 +25,6 @@ _REMEDIES = (
     ("HTTP 421", "reachable", "add the name to allowedHosts there"),
     ("HTTP 40[0-9]", "reachable", "see the log of that agent"),
     ("requires? a certificate", "certificates", "pass --cert and --key, or set tls.cert"),
-    ("its certificate is not accepted", "certificates", "see `nodnod tls --help`; then SIGHUP"),
     ("certificate|TLS", "certificates", "see the log of that agent"),
     (
         "connected to itself|connection refused",
