@@ -59,7 +59,7 @@ async def test_a_healthy_cluster_is_fine(
     assert found.bad("fault") == []
     # What the machine of the test has: a filesystem without an answer, a socket without rights.
     assert [one for one in found.bad("remark") if not one.startswith("sections: ")] == []
-    assert found.fine("reachable") == ["2 of 2 other agents have a link to it, and it has one to 2"]
+    assert found.fine("reachable") == ["links: 2 of 2 others to it, 2 of 2 from it"]
     assert found.fine("secrets") == ["the agent wants a token, and agents a proof"]
     assert found.fine("listening") == [
         f"it listens on {cluster[0].address}: reachable from this machine only"

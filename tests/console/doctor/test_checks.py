@@ -142,7 +142,7 @@ def test_one_that_does_not_reach_this_one_is_a_fault() -> None:
     (one,) = bad(judge(cluster, None))
     assert one.text == "stan does not reach it at 10.0.0.5:7070: no handshake within 5 s"
     assert "firewalls" in one.todo
-    assert "1 of 2 other agents have a link to it" in of("reachable", judge(cluster, None))[-1].text
+    assert "links: 1 of 2 others to it" in of("reachable", judge(cluster, None))[-1].text
 
 
 def test_one_that_does_not_know_of_this_one_is_a_fault() -> None:

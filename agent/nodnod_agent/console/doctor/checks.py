@@ -133,8 +133,8 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
             why = seen.error.removeprefix("down: ")
             yield because_of(why, f"{other.row.name} does not reach it at {seen.address}")
     if see:
-        text = f"{see} of {counted(len(others), 'other agent')} have a link to it"
-        yield fine("reachable", f"{text}, and it has one to {len(others) - len(down)}")
+        many, up = len(others), len(others) - len(down)
+        yield fine("reachable", f"links: {see} of {many} others to it, {up} of {many} from it")
     views = [found.members, *(other.view for other in found.others if other.view)]
     for difference in compare(views, {}).differences:
         if (
