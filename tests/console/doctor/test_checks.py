@@ -31,8 +31,7 @@ def found(*names: str, **fields: Any) -> Found:
     """A healthy cluster of nodes, the first of which is asked, each at 10.0.0.5:7070 and so on."""
     rows = [row(name, address=f"10.0.0.{number}:7070") for number, name in enumerate(names, 5)]
     others = [
-        Other(one, [one, *(two for two in rows if two is not one)], takes_page=True)
-        for one in rows[1:]
+        Other(one, [one, *(two for two in rows if two is not one)], refuses=[]) for one in rows[1:]
     ]
     defaults: dict[str, Any] = {
         "server": Address("10.0.0.5", 7070),
@@ -167,7 +166,7 @@ def test_one_that_only_this_machine_does_not_reach_is_a_remark() -> None:
     cluster = found("kyle", "stan")
     cluster.others[0].view = []
     cluster.others[0].failure = "cannot connect to ws://10.0.0.6:7070/: no handshake within 5 s"
-    cluster.others[0].takes_page = None
+    cluster.others[0].refuses = None
     (one,) = bad(judge(cluster, None))
     assert one.level is Level.REMARK
     assert one.text.startswith("stan could not be asked from here at 10.0.0.6:7070")
@@ -231,7 +230,7 @@ def test_a_name_that_two_nodes_have_is_a_remark() -> None:
     again = row("stan@10.0.0.9:7070", address="10.0.0.9:7070", instance="other")
     cluster.members.append(again)
     (one,) = of("names", judge(cluster, None))
-    assert one.text == "two nodes have the name stan; one is at 10.0.0.9:7070"
+    assert one.text == "2 nodes have the name stan: at 10.0.0.6:7070, 10.0.0.9:7070"
     assert one.level is Level.REMARK
 
 
@@ -330,8 +329,8 @@ def test_an_answer_without_details_is_no_crash() -> None:
 
 def test_an_agent_that_refuses_the_page_is_a_remark() -> None:
     cluster = found("kyle", "stan", "kenny")
-    cluster.others[0].takes_page = False
+    cluster.others[0].refuses = ["http://kyle.example:7070"]
     refused, taken = of("fail-over", judge(cluster, None))
-    assert refused.text == "stan refuses the page of kyle"
+    assert refused.text == "stan refuses the page of http://kyle.example:7070"
     assert "allowedOrigins" in refused.todo
-    assert taken.text == "1 of 2 other agents would go on with its page"
+    assert taken.text == "1 of 2 others would go on with its page"

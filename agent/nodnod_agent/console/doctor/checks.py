@@ -17,6 +17,7 @@ from nodnod_agent.console.units import counted, human_span
 from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError
+from nodnod_client.messages import MemberInfo
 from nodnod_client.sections import SECTIONS
 from nodnod_client.tls import NOT_ACCEPTED
 
@@ -182,17 +183,20 @@ def _spread(ends: Iterable[tuple[float, float]]) -> float:
 
 
 def _names(found: Found, local: Local | None) -> Iterator[Finding]:
-    twice = {
-        (row.name.removesuffix(f"@{row.address}"), row.address)
-        for view in (found.members, *(other.view for other in found.others))
-        for row in view
-        if row.state != "left" and row.name.endswith(f"@{row.address}")
-    }
-    for name, address in sorted(twice):
-        todo = f"give the agent at {address} another `name`, and restart it"
-        yield remark("names", f"two nodes have the name {name}; one is at {address}", todo)
+    """Where an agent lists ``name@address``, another node of that name is up."""
+    views = (found.members, *(other.view for other in found.others))
+    rows = [row for view in views for row in view if row.state != "left"]
+    twice = {_name(row) for row in rows if _name(row) != row.name}
+    for name in sorted(twice):
+        addresses = sorted({row.address for row in rows if _name(row) == name})
+        text = f"{len(addresses)} nodes have the name {name}: at {_some(addresses)}"
+        yield remark("names", text, "give all but one another `name`, and restart them")
     if not twice:
         yield fine("names", "no two nodes have one name")
+
+
+def _name(row: MemberInfo) -> str:
+    return row.name.removesuffix(f"@{row.address}")
 
 
 def _versions(found: Found, local: Local | None) -> Iterator[Finding]:
@@ -335,23 +339,20 @@ def _section_todo(problem: str) -> str:
 
 
 def _fail_over(found: Found, local: Local | None) -> Iterator[Finding]:
-    asked = [other for other in found.others if other.takes_page is not None]
-    own = found.members[0]
-    for other in asked:
-        if not other.takes_page:
-            text = f"{other.row.name} refuses the page of {own.name}"
-            todo = f"add its address to allowedOrigins of {other.row.name}; else wait for 10 s"
-            yield remark("fail-over", text, todo)
-    willing = sum(other.takes_page is True for other in asked)
+    for other in found.others:
+        for origin in other.refuses or ():
+            todo = f"add it to allowedOrigins of {other.row.name}, unless the agent is some seconds old"
+            yield remark("fail-over", f"{other.row.name} refuses the page of {origin}", todo)
+    willing = sum(other.refuses == [] for other in found.others)
     if not found.others:
         yield fine("fail-over", "there is no other agent with which the page could go on")
     elif willing:
-        text = f"{willing} of {counted(len(found.others), 'other agent')} would go on with its page"
+        text = f"{willing} of {len(found.others)} others would go on with its page"
         yield fine("fail-over", text)
     far = not is_loopback(found.server.host)
     hidden = [other.row.name for other in found.others if is_loopback(_host(other.row.address))]
     if far and hidden:
-        text = f"{_some(hidden)} advertise an address of loopback, which browsers elsewhere do not reach"
+        text = f"browsers elsewhere do not reach the loopback addresses of {_some(hidden)}"
         yield remark("fail-over", text, "set `advertise` or `listen` there")
 
 

@@ -12,6 +12,7 @@ from websockets.uri import parse_uri
 from nodnod_agent.auth.certificate import Certificate
 from nodnod_agent.console.credentials import CommandClient
 from nodnod_agent.console.shown_certificate import shown_certificate
+from nodnod_agent.net.ip import is_loopback
 from nodnod_client.address import Address, parse_address
 from nodnod_client.client import Client
 from nodnod_client.errors import AddressError, NodNodError
@@ -36,14 +37,14 @@ T = TypeVar("T")
 class Other(Struct):
     """What another member told when it was asked directly.
 
-    ``view`` is its list of members, or ``failure`` says why there is none. ``takes_page`` is whether
-    it answers pages of the agent that is examined; None if that is unknown.
+    ``view`` is its list of members, or ``failure`` says why there is none. ``refuses`` are the origins
+    of the page of the agent that is examined which it does not answer; None if that is unknown.
     """
 
     row: MemberInfo
     view: list[MemberInfo] = []
     failure: str = ""
-    takes_page: bool | None = None
+    refuses: list[str] | None = None
     certificate: Certificate | None = None
 
 
@@ -101,14 +102,16 @@ async def gather(
         found.is_open = None if status is None else status == 200
     try:
         async with dial(own.address) as again:
-            row = (await again.members()).members[0]
-        found.here = "" if row.instance == own.instance else f"another agent answers: {row.name}"
+            there = {row.instance for row in (await again.members()).members[:1]}
+        found.here = "" if there == {own.instance} else "another agent answers there"
     except NodNodError as error:
         found.here = str(error)
     rows = [row for row in found.members[1:] if row.state != "left" and row.version != 1]
     scheme = "https" if uri.secure else "http"
-    origins = {f"{scheme}://{_netloc(one, scheme)}" for one in (own.address, str(server))}
-    found.others = await _ask_others(rows[:MAX_OTHERS], dial, probe, sorted(origins))
+    # Nobody but this machine opens the page at an address of loopback that is not advertised.
+    places = {own.address} | ({str(server)} if not is_loopback(server.host) else set())
+    origins = sorted(f"{scheme}://{_netloc(place, scheme)}" for place in places)
+    found.others = await _ask_others(rows[:MAX_OTHERS], dial, probe, origins)
     return found
 
 
@@ -126,9 +129,11 @@ async def _ask_others(
                 async with dial(other.row.address) as client:
                     members: Members = await client.members()
                 other.view, other.failure = members.members, ""
-                statuses = [await probe.status(address, "/healthz", origin) for origin in origins]
-                if None not in statuses:
-                    other.takes_page = statuses == [200] * len(statuses)
+                statuses = {
+                    origin: await probe.status(address, "/healthz", origin) for origin in origins
+                }
+                if None not in statuses.values():
+                    other.refuses = [one for one, status in statuses.items() if status != 200]
             except (NodNodError, AddressError) as error:
                 other.failure = str(error)
 
