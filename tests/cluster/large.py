@@ -1,6 +1,6 @@
 """The simulated cluster at full size, with figures: ``make simulate``.
 
-    python tests/cluster/large.py [join] [halves] [churn] [restart] [day] [moves] [alerts] [--seed N]
+    python tests/cluster/large.py [join] [halves] [heal] [churn] [restart] [day] [moves] [alerts] [--seed N]
 
 Each scenario asserts what its line says; a failure prints the seed and the last events.
 """
@@ -44,6 +44,12 @@ def partition(seed: int) -> dict[str, Any]:
     """200 agents split into halves for ten minutes, and joined again."""
     with World(seed) as world:
         return halves(world, configured(world, 200), 600.0)
+
+
+def heal(seed: int) -> dict[str, Any]:
+    """1,000 agents split into halves for a minute, and joined again: linked within 30 s."""
+    with World(seed) as world:
+        return halves(world, configured(world, 1000), 60.0)
 
 
 def restart_some(seed: int) -> dict[str, Any]:
@@ -92,6 +98,7 @@ def alerts(seed: int) -> dict[str, Any]:
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "join": join,
     "halves": partition,
+    "heal": heal,
     "churn": restart_some,
     "restart": restart_all,
     "day": a_day,

@@ -15,6 +15,7 @@ from simulation.membership import (
     day,
     halves,
     join_through_one,
+    lost_peers,
     quiet,
     whole_restart,
 )
@@ -60,6 +61,13 @@ def test_gossip_is_quiet_while_all_agree(world: World) -> None:
 
 def test_a_healed_partition_is_whole_again_without_ghosts(world: World) -> None:
     halves(world, configured(world, 20))
+
+
+@pytest.mark.parametrize("seconds", [300.0])
+def test_an_agent_that_lost_500_peers_at_one_moment_has_them_again_within_30_s(
+    world: World, seconds: float
+) -> None:
+    lost_peers(world, 500, seconds)
 
 
 def test_membership_tables_agree_soon_after_many_restarts(world: World) -> None:

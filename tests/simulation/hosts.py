@@ -65,6 +65,8 @@ class Process:
         self.sent = 0
         self.sent_bytes = 0
         self.dials = 0
+        self.accepted = 0
+        """Connections; a dial costs the one that is dialed as much as the one that dials."""
         self._clock = clock
 
     # The core's Clock.

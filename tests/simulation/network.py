@@ -165,6 +165,7 @@ class Attempt:
         self._hello = listener.upgrade_hello() if version >= 2 else Hello(version=1)
         theirs.upgraded(self._opened)
         hello = self._process.hello if version >= 2 else Hello(version=1)
+        listener.accepted += 1
         accepted = listener.accept(theirs, hello)
         theirs.received, theirs.ended, theirs.session = accepted
 

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from core.harness import FakeDial
-from nodnod_agent.core.membership.dial_queue import DIALS_PER_SECOND, DialQueue
+from nodnod_agent.core.membership.dial_queue import (
+    DIALS_PER_SECOND,
+    DOUBTFUL_PER_SECOND,
+    DialQueue,
+)
 from nodnod_client.address import Address
 from simulation.clock import FakeClock, HastyClock
 
@@ -14,12 +18,20 @@ HANDLER: Any = None
 
 
 class Scenario:
-    """A queue, and what it dials."""
+    """A queue, and what it dials; with ``takes`` all attempts succeed after so many seconds."""
 
-    def __init__(self, clock: FakeClock | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, clock: FakeClock | None = None, seed: int = 1, takes: float | None = None
+    ) -> None:
         self.clock = clock or FakeClock()
         self.dial = FakeDial(self.clock)
-        self.queue = DialQueue(self.dial, self.clock, random.Random(seed))
+        self.queue = DialQueue(self._dial, self.clock, random.Random(seed))
+        self._takes = takes
+
+    def _dial(self, address: Address, handler: Any) -> Any:
+        if self._takes is not None:
+            self.clock.call_at(self.clock.now + self._takes, self.queue.opened, address)
+        return self.dial(address, handler)
 
     def add(self, kind: str, count: int) -> list[Any]:
         """Request ``count`` addresses, numbered from 0."""
@@ -50,12 +62,29 @@ def test_a_few_addresses_are_dialed_at_once_in_their_order(scenario: Scenario) -
 
 
 @pytest.mark.parametrize("clock", [FakeClock, HastyClock])
-def test_no_second_sees_more_attempts_than_the_limit(clock: type[FakeClock]) -> None:
-    scenario = Scenario(clock())
+@pytest.mark.parametrize(
+    ("takes", "most"),
+    [(None, DOUBTFUL_PER_SECOND), (2.0, DOUBTFUL_PER_SECOND), (0.005, DIALS_PER_SECOND)],
+    ids=["failing", "slow", "successful"],
+)
+def test_no_second_sees_more_attempts_than_the_limit(
+    clock: type[FakeClock], takes: float | None, most: int
+) -> None:
+    scenario = Scenario(clock(), takes=takes)
     scenario.add("verified", 100)
     scenario.clock.advance(30)
     assert len(scenario.dialed) == 100
-    assert scenario.most_in_a_second() <= DIALS_PER_SECOND
+    assert scenario.most_in_a_second() == most
+
+
+def test_peers_that_answer_are_dialed_faster_also_among_others_that_do_not() -> None:
+    scenario = Scenario()
+    scenario.add("verified", 60)
+    for _ in range(40):
+        scenario.clock.advance(0.05)
+        for number in range(0, 60, 2):
+            scenario.queue.opened(address(number))
+    assert scenario.dialed[:32] == [address(number) for number in range(32)]
 
 
 @pytest.mark.parametrize(("first", "then"), [("verified", "unverified"), ("unverified", "failed")])
@@ -64,7 +93,7 @@ def test_better_known_addresses_go_before_others(scenario: Scenario, first: str,
     scenario.clock.advance(0.001)
     getattr(scenario.queue, first)(address(99), HANDLER)
     scenario.clock.advance(1.02)
-    assert scenario.dialed[DIALS_PER_SECOND] == address(99)
+    assert scenario.dialed[DOUBTFUL_PER_SECOND] == address(99)
 
 
 @pytest.mark.parametrize(("kind", "within"), [("unverified", 1.5), ("failed", 3.5)])
@@ -86,12 +115,12 @@ def test_no_address_waits_forever_however_many_go_before(
 def test_a_request_that_is_cancelled_while_it_waits_is_neither_dialed_nor_kept(
     scenario: Scenario,
 ) -> None:
-    tickets = scenario.add("verified", DIALS_PER_SECOND + 2)
+    tickets = scenario.add("verified", DOUBTFUL_PER_SECOND + 2)
     scenario.clock.advance(0.001)
     tickets[-1].cancel()
     assert sum(map(len, scenario.queue._queues)) == 1
     scenario.clock.advance(5)
-    assert scenario.dialed == [address(number) for number in range(DIALS_PER_SECOND + 1)]
+    assert scenario.dialed == [address(number) for number in range(DOUBTFUL_PER_SECOND + 1)]
 
 
 def test_an_attempt_that_is_cancelled_under_way_is_given_up(scenario: Scenario) -> None:
@@ -105,7 +134,7 @@ def test_each_agent_dials_unverified_addresses_in_an_order_of_its_own() -> None:
     orders = []
     for seed in (1, 2):
         scenario = Scenario(seed=seed)
-        scenario.add("unverified", DIALS_PER_SECOND)
+        scenario.add("unverified", DOUBTFUL_PER_SECOND)
         scenario.clock.advance(0.001)
         orders.append(scenario.dialed)
     assert sorted(orders[0]) == sorted(orders[1])

@@ -1,16 +1,25 @@
 """The limit on dial attempts per second, shared by all links.
 
+Attempts that succeed at once are not held back by the lower limit: peers that come back together, as
+after a partition, are dialed as fast as they answer; addresses where nobody is, and peers that are
+busy, are not.
+
 Each of three kinds of address has a guaranteed share, or the first could keep the others waiting
 forever. Unverified addresses are dialed in random order: agents that have just received the same
 list would otherwise all dial the same few first.
 """
 
-from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Random, Timer
+from collections import deque
+
+from nodnod_agent.core.interfaces import EARLY, Clock, Dial, DialHandler, Random, Timer
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_client.address import Address
 
-DIALS_PER_SECOND = 9
-"""Attempts in any second; raising it starts a large cluster faster, and floods it more."""
+DIALS_PER_SECOND = 20
+"""Attempts in any second; raising it starts or heals a large cluster faster, and floods it more."""
+
+DOUBTFUL_PER_SECOND = 9
+"""Of these, attempts that have not succeeded; raising it floods those more that cannot answer."""
 
 SECOND = 1.01
 """A little more than one, so that no second holds more attempts, wherever it begins."""
@@ -52,6 +61,8 @@ class DialQueue:
         self._clock = clock
         self._rng = rng
         self._limit = RateLimit(DIALS_PER_SECOND, per=SECOND)
+        self._doubtful: deque[tuple[float, Address]] = deque()
+        """Attempts of the last second that have not succeeded."""
         self._queues: tuple[dict[_Ticket, None], ...] = ({}, {}, {})
         self._turn = 0
         self._timer: Timer | None = None
@@ -67,6 +78,17 @@ class DialQueue:
     def failed(self, address: Address, handler: DialHandler) -> Timer:
         """Dial an address that others have told us of, and where nothing has ever answered."""
         return self._add(_FAILED, address, handler)
+
+    def opened(self, address: Address) -> None:
+        """Note that an attempt has succeeded."""
+        attempt = next((one for one in self._doubtful if one[1] == address), None)
+        if attempt is None:  # it took more than a second
+            return
+        self._doubtful.remove(attempt)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._plan()
 
     def stop(self) -> None:
         """Stop dialing."""
@@ -84,20 +106,32 @@ class DialQueue:
 
     def _plan(self) -> None:
         if self._timer is None:
-            when = self._limit.next_time(self._clock.time())
-            self._timer = self._clock.call_at(when, self._next)
+            self._timer = self._clock.call_at(self._next_time(), self._next)
+
+    def _next_time(self) -> float:
+        """When the next attempt is allowed: now or later."""
+        now = self._clock.time()
+        when = self._limit.next_time(now)
+        while self._doubtful and now - self._doubtful[0][0] >= SECOND - EARLY:
+            self._doubtful.popleft()
+        if len(self._doubtful) < DOUBTFUL_PER_SECOND:
+            return when
+        return max(when, self._doubtful[0][0] + SECOND)
 
     def _next(self) -> None:
         self._timer = None
         while any(self._queues):
-            if not self._limit.take(self._clock.time()):
+            now = self._clock.time()
+            if self._next_time() > now:
                 self._plan()
                 return
+            self._limit.take(now)
             order = (self._queues[_SCHEDULE[self._turn]], *self._queues)
             queue = next(queue for queue in order if queue)
             ticket = next(iter(queue))
             if queue is not self._queues[_VERIFIED]:
                 ticket = self._rng.choice(list(queue))
             del queue[ticket]
+            self._doubtful.append((now, ticket.address))
             self._turn = (self._turn + 1) % len(_SCHEDULE)
             ticket.attempt = self._dial(ticket.address, ticket.handler)

@@ -59,9 +59,10 @@ class Links:
         self.members.pop(link).link = None
         link.retire()
 
-    def opened(self, instance: str) -> None:
+    def opened(self, link: Link, instance: str) -> None:
         """Note that a link to this process is up."""
         self._up[instance] += 1
+        self.dials.opened(link.address)
 
     def ended(self, link: Link) -> None:
         """Note that a link is no longer up."""

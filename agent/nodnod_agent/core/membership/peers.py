@@ -152,7 +152,7 @@ class Peers:
     def opened(self, member: Member, link: Link, wire: Wire, hello: Hello) -> None:
         """The connection to a member is open."""
         link.opened(wire, hello)
-        self.links.opened(hello.instance)
+        self.links.opened(link, hello.instance)
         member.error = ""
         member.since, member.changed_at = self._wall(), self._clock.time()
         log.info("Established connection with node: %s", member.address)
