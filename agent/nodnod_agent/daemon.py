@@ -341,6 +341,7 @@ class _Daemon:
         self._policy.hosts = host_policy(settings, own, members.accept, full_name)
         peers.rename_pages(own_origins(settings, self._listen, self._advertise, full_name))
         self._policy.tokens = self._dialing.tokens = credentials.tokens
+        peers.believing = credentials.tokens is not None
         tls = credentials.tls
         self._server.context.tls = None if tls is None else tls.server
         self._dialing.tls = None if tls is None else tls.client

@@ -243,6 +243,7 @@ class MemberEntry(Struct, frozen=True, omit_defaults=True):
 
 _Digest = Annotated[str, Meta(max_length=64)]
 _Hashes = Annotated[str, Meta(max_length=48 * 1024)]
+_Addresses = Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=1024)]
 
 
 class Join(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -250,7 +251,8 @@ class Join(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     ``events_digest`` is that of the sender's event log, ``events`` are some that the receiver lacks;
     ``events_have`` says which the sender has, and requests others. So it is with the alert table, whose
-    entries are ``alerts``, ``deliveries`` and ``silences``.
+    entries are ``alerts``, ``deliveries`` and ``silences``. ``unmet`` are addresses of members that the
+    sender never reached.
     """
 
     type: int
@@ -266,6 +268,7 @@ class Join(Struct, frozen=True, rename="camel", omit_defaults=True):
     deliveries: list[Raw] | None = None
     silences: list[Raw] | None = None
     alerts_have: _Hashes | None = None
+    unmet: _Addresses = []
 
 
 class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -274,7 +277,8 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     ``member``, ``digest``, ``members`` and all after ``id`` are only in answers to type 4. ``before``
     is the name of the process that was at the asker's address before, if the peer knows one; ``time``
     is by the peer's clock.
-    ``kept`` holds history objects by the names of nodes.
+    ``kept`` holds history objects by the names of nodes. Of the asker's ``unmet``, ``met`` are
+    those that the peer has reached and lists, ``gone`` those that it has given up.
     """
 
     host: str = ""
@@ -297,6 +301,8 @@ class PeerAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     silences: list[Raw] | None = None
     alerts_have: _Hashes | None = None
     alerts_new: bool = False
+    met: _Addresses = []
+    gone: _Addresses = []
 
 
 class MemberInfo(Struct, frozen=True, omit_defaults=True):

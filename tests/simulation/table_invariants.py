@@ -17,5 +17,6 @@ def check_table(members: table.MembershipTable, own: MemberEntry) -> None:
     for address, one in members.entries.items():
         assert str(parse_address(address)) == address == one.address
         assert one.name.isprintable()
-    total = sum(table._hash(one) for one in members.all())
+    assert not members._hidden.keys() & members.entries.keys()
+    total = sum(table._hash(one) for one in (*members.all(), *members._hidden.values()))
     assert members.digest == f"{total % 2**64:016x}"

@@ -61,6 +61,7 @@ class ConfiguredNodes:
         if learned or (member.reachable and (member.version != 1 or not for_good)):
             return
         for one in departures.removed_with(roster, member) if for_good else [member]:
-            if not one.left:  # all agents know, and remember, that it has left
-                table.forget(str(one.address))
+            left, gone = one.left, str(one.address)
             self._peers.forget(one)
+            if not left and table.hide(gone):  # all agents know, and remember, who has left
+                self._peers.gossip.doubts.add(gone)

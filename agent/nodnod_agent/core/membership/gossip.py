@@ -18,6 +18,7 @@ from nodnod_agent.core.events.log import Record
 from nodnod_agent.core.exchange import Exchange, Fields
 from nodnod_agent.core.fitting import ENVELOPE
 from nodnod_agent.core.interfaces import Clock, Random, Timer
+from nodnod_agent.core.membership.doubts import Doubts
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.peer_clocks import PeerClocks
 from nodnod_agent.core.membership.table import (
@@ -93,6 +94,9 @@ class Gossip:
         self.events = events
         self.logs = [events]
         """All logs that are exchanged."""
+        self.doubts = Doubts(clock)
+        self.vouches: Callable[[str], bool] = lambda address: False
+        """Whether this agent itself has reached a member at an address, and lists it."""
         self.clocks: PeerClocks[Link] = PeerClocks(clock, table.wall)
         self.exchanges = 0
         """Requests sent; each has an answer."""
@@ -221,6 +225,8 @@ class Gossip:
         self._unanswered[link] -= 1
         if answer.time is not None:
             self.clocks.told(link, answer.time)
+        self.doubts.vouched(answer.met)
+        self.doubts.denied(answer.gone)
         before = self.table.digest
         if answer.member is not None:
             own_word = answer.member.instance == _instance(link)
@@ -279,6 +285,10 @@ class Gossip:
             "digest": self.table.digest,
             "time": round(self.table.wall(), 3),
         }
+        if met := [address for address in join.unmet if self.vouches(address)]:
+            answer["met"] = met
+        if gone := [address for address in join.unmet if self.table.gave_up(address)]:
+            answer["gone"] = gone
         recall = self.table.recall(join.member)
         if recall is not None:
             answer["members"] = [recall]
@@ -323,6 +333,8 @@ class Gossip:
             "member": self.table.own,
             "digest": self.table.digest,
         }
+        if unmet := self.doubts.question():
+            request["unmet"] = unmet
         if with_list:
             news = self.table.since(self._digests.get(link, ""))
             entries = list(self.table.entries.values()) if news is None else news

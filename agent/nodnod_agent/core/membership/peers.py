@@ -76,6 +76,9 @@ class Peers:
         self.roster = Roster(table)
         exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
         self.gossip = Gossip(table, self._make_room, exchange, clock=clock, rng=rng)
+        self.gossip.vouches = self._vouches
+        self.believing = False
+        """Whether all that can tell of members know the cluster's secret."""
         self.links = Links(clock, rng, dial, self._drop)
         self._act = act
         self._replied = replied
@@ -135,6 +138,7 @@ class Peers:
             self._hang_up(member, member.link)
             self.links.retire(member.link)
         aliases = self.roster.aliases(member)
+        self.gossip.doubts.settle(str(member.address))
         self.roster.remove(member)
         for alias in aliases:
             if alias.link is not None and not alias.left:
@@ -215,6 +219,7 @@ class Peers:
             self.forget(member)
             return
         self.roster.identify(member, name, instance, version)
+        self.gossip.doubts.settle(str(member.address))
         member.loss_logged = False
         if member.alias_of is not None:
             log.debug("Address %s is node %s too", member.address, member.alias_of)
@@ -278,6 +283,8 @@ class Peers:
             return
         if not known:
             log.info("Discovered node: [%s : %s]", entry.name, address)
+            if not self.believing:
+                self.gossip.doubts.add(entry.address)
         if member.version == 0 or member.left or member.name != entry.name:
             self.roster.note_claim(member, entry.name, entry.instance)
             node = member.alias_of
@@ -286,6 +293,13 @@ class Peers:
         if self.links.has_inbound(entry.instance):
             link.hurry(self.links.dials.verified)
         link.dial()
+
+    def _vouches(self, address: str) -> bool:
+        try:
+            member = self.roster.members.get(parse_address(address))
+        except ValueError:
+            return False
+        return member is not None and not member.left and (member.trusted or self.believing)
 
     def _make_room(self) -> bool:
         for member in self.roster.members.values():
@@ -355,9 +369,29 @@ class Peers:
                 continue
             if now - member.changed_at > FORGOTTEN_AFTER:
                 log.info("Forgot node: %s, down for a day", member)
-                self.gossip.table.lose(str(member.address), REMEMBERED - FORGOTTEN_AFTER)
+                address = str(member.address)
+                hidden = self.gossip.table.lose(address, REMEMBERED - FORGOTTEN_AFTER)
                 self.forget(member)
+                if hidden:  # each agent counts a day of its own
+                    self.gossip.doubts.add(address)
+        if self.links.up():  # else there was nobody to ask
+            for address in self.gossip.doubts.overdue():
+                self._give_up(address)
         self.finish()
+
+    def _give_up(self, address: str) -> None:
+        """Forget a member that nobody has reached, or a hidden one that nobody lists."""
+        table, doubts = self.gossip.table, self.gossip.doubts
+        member = self.roster.members.get(parse_address(address))
+        if member is None or member.trusted or self.believing:
+            table.drop_hidden(address)
+            doubts.settle(address)
+        elif self.links.has_inbound(member.instance):
+            doubts.vouched([address])
+        elif member.since and not member.reachable:
+            log.info("Forgot node: %s, which no agent has reached", member)
+            table.forget(address)
+            self.forget(member)
 
     def _drop(self, link: Link, reason: str) -> None:
         link.drop()

@@ -71,6 +71,8 @@ class MembershipTable:
         """Changes are known by addresses."""
         self._digest.add(_hash(own))
         self._forgotten: dict[str, int] = {}
+        self._hidden: dict[str, MemberEntry] = {}
+        """Forgotten entries that others list: they count for the digest."""
         self._lost: dict[str, tuple[MemberEntry, float]] = {}
         """Forgotten members that were here, and until when their origins count."""
         self.version = 0
@@ -129,6 +131,8 @@ class MembershipTable:
         known = self.entries.get(entry.address)
         if known is not None:
             return known == entry or not (_newer(entry, known) or _corrects(entry, known, own_word))
+        if (hidden := self._hidden.get(entry.address)) is not None:
+            return not _newer(entry, hidden)
         return entry.incarnation <= self._forgotten.get(entry.address, -1)
 
     def merge(self, entry: MemberEntry, *, own_word: bool = False) -> MemberEntry | None:
@@ -153,23 +157,49 @@ class MembershipTable:
                 return entry
             if not entry.origins and entry.instance == known.instance:
                 entry = replace(entry, origins=known.origins)  # passed on by an older agent
-        elif entry.incarnation <= self._forgotten.get(entry.address, -1) or (
-            entry.state == "left" and self.wall() - entry.since > REMEMBERED
-        ):
+        elif (
+            entry.address not in self._hidden
+            and entry.incarnation <= self._forgotten.get(entry.address, -1)
+        ) or (entry.state == "left" and self.wall() - entry.since > REMEMBERED):
             return None
         elif len(self.entries) >= MAX_MEMBERS:
             if entry.state == "left":  # it was never known here
                 return None
             self._make_room()
         self._forgotten.pop(entry.address, None)
+        self.drop_hidden(entry.address)
         self._put(entry)
         return entry
 
-    def lose(self, address: str, remember: float) -> None:
-        """Forget a member that was lost, but for its origins, which count for some more seconds."""
+    def hide(self, address: str) -> bool:
+        """Forget a member that others may list: tables agree until it is dropped.
+
+        Returns whether it is hidden now.
+        """
+        entry = self.entries.get(address)
+        self.forget(address)
+        if entry is None or len(self._hidden) >= MAX_MEMBERS:
+            return False
+        self._hidden[address] = entry
+        self._digest.add(_hash(entry))
+        return True
+
+    def drop_hidden(self, address: str) -> None:
+        """Note that no other agent lists a hidden member."""
+        entry = self._hidden.pop(address, None)
+        if entry is not None:
+            self._digest.add(-_hash(entry))
+            self._digest.forget_changes()
+
+    def gave_up(self, address: str) -> bool:
+        """Whether a member was forgotten, by this agent and by all that it knows to list it."""
+        return address in self._forgotten and address not in self._hidden
+
+    def lose(self, address: str, remember: float) -> bool:
+        """Hide a member that was lost, but for its origins, which count for some more seconds."""
         if (entry := self.entries.get(address)) is not None and len(self._lost) < MAX_MEMBERS:
             self._lost[address] = entry, self.wall() + remember
-        self.forget(address)
+        return self.hide(address)
 
     def forget(self, address: str) -> None:
         """Drop an entry, and do not take it again from agents that still have it."""
@@ -180,7 +210,7 @@ class MembershipTable:
             self._digest.add(-_hash(entry))
             self._digest.forget_changes()
             if len(self._forgotten) >= MAX_MEMBERS:
-                self._forgotten.clear()
+                del self._forgotten[next(iter(self._forgotten))]
             self._forgotten[address] = entry.incarnation
 
     def moved(self, address: str, instance: str) -> bool:
