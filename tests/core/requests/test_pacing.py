@@ -3,6 +3,7 @@
 import pytest
 
 from core.harness import CoreHarness, FakeClient, FakePeer
+from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.requests.pacing import EXPENSIVE_SPACING, MAX_WAITING, TOO_MANY
 
 
@@ -46,6 +47,92 @@ def test_equal_questions_share_a_broadcast(harness: CoreHarness, kyle: FakePeer)
         kyle.answer(query, history={})
     assert asked(kyle) == [1, 2]
     assert [len(client.answers) for client in clients] == [1, 1, 1, 1]
+
+
+def ask_many(harness: CoreHarness, number: int, **fields: float) -> FakeClient:
+    """One client with so many different questions."""
+    client = harness.client(Hello(2))
+    for one in range(number):
+        client.ask(type=1, id=one, history=100 + one, **fields)
+    return client
+
+
+def test_clients_take_turns(harness: CoreHarness, kyle: FakePeer) -> None:
+    ask_many(harness, 20)
+    harness.clock.turn()
+    ask(harness, 1)
+    ask(harness, 2)
+    harness.clock.advance(4.5 * EXPENSIVE_SPACING)
+    assert asked(kyle) == [100, 101, 1, 2, 102]
+
+
+def test_who_joins_a_question_of_another_client_waits_for_its_own_turn_only(
+    harness: CoreHarness, kyle: FakePeer
+) -> None:
+    ask_many(harness, 20)
+    client = ask(harness, 119)
+    harness.clock.advance(2.5 * EXPENSIVE_SPACING)
+    assert asked(kyle) == [100, 101, 119]
+    for query in kyle.queries:
+        kyle.answer(query, history={})
+    assert client.nodes["kyle"]["error"] == ""
+    harness.clock.advance(20 * EXPENSIVE_SPACING)
+    assert asked(kyle).count(119) == 1
+
+
+def test_a_client_with_many_streams_does_not_delay_the_requests_of_others(
+    harness: CoreHarness, kyle: FakePeer
+) -> None:
+    client = harness.client(Hello(2))
+    for one in range(10):
+        client.ask(type=1, id=one, history=100 + one, every=0.1)
+    harness.clock.turn()
+    ask(harness, 1)
+    harness.clock.advance(3.5 * EXPENSIVE_SPACING)
+    assert asked(kyle).index(1) < 4
+
+
+def test_a_stream_that_waits_may_end(harness: CoreHarness, kyle: FakePeer) -> None:
+    clients = [harness.client(Hello(2)) for _ in range(2)]
+    for client in clients:
+        for one in range(3):
+            client.ask(type=1, id=one, history=100 + one, every=0.1)
+    harness.clock.advance(0.11)
+    clients[0].session.ended()
+    harness.clock.advance(5 * EXPENSIVE_SPACING)
+    ask(harness, 1)
+    harness.clock.advance(5 * EXPENSIVE_SPACING)
+    assert 1 in asked(kyle)
+
+
+def test_one_client_does_not_take_the_places_of_others(
+    harness: CoreHarness, kyle: FakePeer
+) -> None:
+    greedy = ask_many(harness, MAX_WAITING + 1)
+    harness.clock.turn()
+    assert greedy.answers == []
+    modest = ask(harness, 1)
+    harness.clock.turn()
+    assert modest.answers == []
+    assert [answer["id"] for answer in greedy.answers] == [MAX_WAITING]
+    assert greedy.nodes["kyle"]["error"] == TOO_MANY
+    harness.clock.advance(3 * EXPENSIVE_SPACING)
+    assert 1 in asked(kyle)
+
+
+def test_of_equal_requests_of_one_client_one_may_expire_before_the_other(
+    harness: CoreHarness, kyle: FakePeer
+) -> None:
+    ask_many(harness, 5, timeout=30)
+    client = harness.client(Hello(2))
+    client.ask(type=1, id=1, history=3000, timeout=0.05)
+    harness.clock.turn()
+    for number in range(5):
+        ask(harness, number + 1, timeout=30)
+    client.ask(type=1, id=2, history=3000, timeout=30)
+    harness.clock.advance(15 * EXPENSIVE_SPACING)
+    assert asked(kyle).count(3000) == 1
+    assert sorted(asked(kyle)) == [1, 2, 3, 4, 5, 100, 101, 102, 103, 104, 3000]
 
 
 def test_other_questions_do_not_wait_for_them(harness: CoreHarness, kyle: FakePeer) -> None:

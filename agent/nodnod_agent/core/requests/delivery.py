@@ -31,6 +31,11 @@ class Waiter(Struct, eq=False):
     deadline: float
     in_flight: Sized
 
+    @property
+    def client(self) -> object:
+        """Who waits: the same object for all requests of one connection."""
+        return self.in_flight
+
     def deliver(self, body: bytes) -> None:
         """Take the answer: a JSON object without an ``id``."""
         raise NotImplementedError

@@ -22,7 +22,7 @@ class Terms(NamedTuple):
 class Subscription:
     """One stream of one client."""
 
-    __slots__ = ("_last", "_tail", "_wire", "feed", "first", "scheduled")
+    __slots__ = ("_last", "_tail", "feed", "first", "scheduled", "wire")
 
     def __init__(self, feed: "_Feed", wire: Wire, id_json: bytes, first: int) -> None:
         self.feed: _Feed | None = feed
@@ -30,7 +30,7 @@ class Subscription:
         """The tick that is its first answer."""
         self.scheduled = False
         """Whether its delivery is due already; it sends the newest tick of that moment."""
-        self._wire = wire
+        self.wire = wire
         self._last = first - 1
         self._tail = b',"id":%b,"seq":' % id_json
 
@@ -40,11 +40,11 @@ class Subscription:
         feed = self.feed
         if feed is None or feed.number <= self._last:  # it has ended, or has this tick already
             return
-        if self._wire.unsent:  # behind what is unsent, this tick would be old when it is read
+        if self.wire.unsent:  # behind what is unsent, this tick would be old when it is read
             feed.streams.skipped += 1
             return
         self._last = feed.number
-        self._wire.send(b"%b%b%d}" % (feed.body, self._tail, feed.number - self.first))
+        self.wire.send(b"%b%b%d}" % (feed.body, self._tail, feed.number - self.first))
 
     def end(self) -> None:
         """Send nothing more."""
@@ -96,6 +96,12 @@ class _Tick(Waiter, eq=False):
     feed: "_Feed"
     number: int
     newcomers: list[Subscription]
+    wire: Wire
+
+    @property
+    def client(self) -> object:
+        """The connection of one subscriber, whoever else shares the tick."""
+        return self.wire
 
     def deliver(self, body: bytes) -> None:
         """Hand the answer to the subscribers that the tick is for."""
@@ -123,7 +129,7 @@ class _Feed:
         """Subscribe; all that join in one turn of the event loop share their first question."""
         if self._joining is None:
             clock = self.streams.clock
-            self._joining = self._new_tick()
+            self._joining = self._new_tick(wire)
             clock.call_at(clock.time(), self._ask_for_newcomers, self._joining)
         subscription = Subscription(self, wire, id_json, self._joining.number)
         self._joining.newcomers.append(subscription)
@@ -152,9 +158,10 @@ class _Feed:
             subscription.scheduled = True
         self.streams.delivery.schedule(map(Subscription.deliver, due))
 
-    def _new_tick(self) -> _Tick:
+    def _new_tick(self, wire: Wire) -> _Tick:
         timeout = self.terms.timeout
-        return _Tick(timeout, self.streams.clock.time() + timeout, (), self, self.asked, [])
+        deadline = self.streams.clock.time() + timeout
+        return _Tick(timeout, deadline, (), self, self.asked, [], wire)
 
     def _ask_for_newcomers(self, tick: _Tick) -> None:
         self._joining = None
@@ -167,4 +174,5 @@ class _Feed:
         self._due += every * max(1, int((now - self._due) / every) + 1)
         self._timer = clock.call_at(self._due, self._tick)
         self.asked += 1
-        self.streams.ask(self.terms.question, self._new_tick())
+        first = next(iter(self.subscribers))
+        self.streams.ask(self.terms.question, self._new_tick(first.wire))
