@@ -43,6 +43,7 @@ from nodnod_agent.state import HistoryFile
 from nodnod_agent.systemd import SystemdNotifier, node_counts
 from nodnod_agent.transport.dialer import DialAttempt
 from nodnod_agent.transport.fair_queue import FairQueue
+from nodnod_agent.transport.half_messages import MOST, HalfMessages
 from nodnod_agent.transport.peer_connection import DialContext
 from nodnod_agent.transport.server import Server
 from nodnod_agent.transport.server_connection import ServerContext
@@ -133,8 +134,9 @@ class _Daemon:
         lookup = Lookup(loop)
         limits = Limits(**settings.limits)  # type: ignore[arg-type]  # validated
         queue = FairQueue(loop)
+        halves = HalfMessages(max(MOST, limits.peer_message))
         self._dialing = DialContext(
-            loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits
+            loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits, halves=halves
         )
         self._channels = Channels(loop)
         self._node = Node(
@@ -185,6 +187,7 @@ class _Daemon:
                 max_clients=_max_clients(limits),
                 limits=limits,
                 counters=self._node.counters,
+                halves=halves,
                 policy=self._policy,
             )
         )

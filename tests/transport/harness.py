@@ -14,6 +14,7 @@ from nodnod_agent.auth.tls import TlsContexts
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.fair_queue import FairQueue, Flow
 from nodnod_agent.transport.frames import Framer, WholeFrames
+from nodnod_agent.transport.half_messages import HalfMessages
 from nodnod_agent.transport.tls_transport import TlsTransport
 from nodnod_agent.transport.writer import HIGH_WATER, STALL_LIMIT
 from transport.fakes import FakeLoop, FakeTransport, TlsFakeTransport
@@ -72,12 +73,18 @@ class OpenConnection(Connection):
     time_slice = inf
     make_queue: type[FairQueue] = NoQueue
 
-    def __init__(self, loop: FakeLoop, queue: FairQueue | None = None) -> None:
+    def __init__(
+        self,
+        loop: FakeLoop,
+        queue: FairQueue | None = None,
+        halves: HalfMessages | None = None,
+    ) -> None:
         super().__init__(
             cast(Any, loop),
             WholeFrames(SERVER, state=OPEN, max_size=100_000),
             Framer(mask=False),
             queue or self.make_queue(cast(Any, loop)),
+            halves=halves,
         )
 
     def handshake(self, event: Request | Response) -> None:

@@ -16,6 +16,7 @@ from websockets.protocol import CLOSING, SERVER
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
 from nodnod_agent.transport.fair_queue import TIME_SLICE, FairQueue
 from nodnod_agent.transport.frames import PING, TEXT, Framer, WholeFrames
+from nodnod_agent.transport.half_messages import HalfMessages
 from nodnod_agent.transport.writer import BURST, ConnectionWriter
 
 CONTROL_FRAMES = 100
@@ -43,6 +44,7 @@ class Connection(ConnectionWriter):
     __slots__ = (
         "_control_frames",
         "_fragments",
+        "_halves",
         "_late",
         "_reading_paused",
         "_unread_start",
@@ -63,8 +65,9 @@ class Connection(ConnectionWriter):
         framer: Framer,
         queue: FairQueue,
         control_frames: int = CONTROL_FRAMES,
+        halves: HalfMessages | None = None,
     ) -> None:
-        """``queue`` is shared by all connections of the loop."""
+        """``queue`` is shared by all connections of the loop, and so are ``halves``, if they count."""
         super().__init__(loop, ws, framer)
         self.heard = loop.time()
         self.rtt: float | None = None
@@ -75,6 +78,7 @@ class Connection(ConnectionWriter):
         self._unread_start = 0
         """Where in ``_unread`` the input begins that is not processed yet."""
         self._fragments: bytearray | None = None
+        self._halves = halves
         self._late = False
         """Whether input is dropped after the end of our stream, or the input has ended."""
         self._reading_paused = False
@@ -102,6 +106,8 @@ class Connection(ConnectionWriter):
         super().connection_lost(exc)
         self.queue.connection_closed()
         self.queue.remove(self)
+        if self._halves is not None:
+            self._halves.forget(self)
 
     def data_received(self, data: bytes) -> None:
         """Process the input now or queue it; drop it after our end of the connection."""
@@ -292,6 +298,9 @@ class Connection(ConnectionWriter):
             else:
                 self.handshake(event)
         self._collect()
+        if self._halves is not None and not self.cut:
+            held = len(ws.reader.buffer) + len(self._fragments or b"")
+            self._halves.note(self, held, self.heard)
         return end
 
     def _take(self, frame: Frame) -> None:
@@ -332,7 +341,7 @@ class Connection(ConnectionWriter):
         if not control_frames.exceeded(self.loop.time()):
             return
         if control_frames.persistent:
-            self._cut_off(f"more than {control_frames.limit} frames a second that are no messages")
+            self.cut_off(f"more than {control_frames.limit} frames a second that are no messages")
             return
         self._update_reading()
         self.loop.call_later(MUTED_FOR, self._unmute)

@@ -6,7 +6,7 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import structs
 from websockets.datastructures import Headers
@@ -22,6 +22,7 @@ from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import ConnectionTable
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.frames import Framer, WholeClientFrames
+from nodnod_agent.transport.half_messages import HalfMessages
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_agent.transport.writer import STALL_LIMIT
 from nodnod_client.address import Address
@@ -47,6 +48,7 @@ class DialContext:
     hello: Hello
     look_up: LookUp
     limits: Limits = Limits()  # noqa: RUF009  # frozen
+    halves: HalfMessages = field(default_factory=HalfMessages)
     tokens: Tokens | None = None
     tls: ssl.SSLContext | None = None
 
@@ -70,8 +72,8 @@ class PeerConnection(Connection):
             max_size=context.limits.peer_message,
             logger=wire_log,
         )
-        control_frames = context.limits.control_frames
-        super().__init__(context.loop, ws, context.framer, context.queue, control_frames)
+        control_frames, halves = context.limits.control_frames, context.halves
+        super().__init__(context.loop, ws, context.framer, context.queue, control_frames, halves)
         self.weight = AGENT_WEIGHT  # all clients that wait for the cluster wait for what comes here
         self._context = context
         self._address = address

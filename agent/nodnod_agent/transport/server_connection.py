@@ -21,6 +21,7 @@ from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.connection_table import ServerTable
 from nodnod_agent.transport.fair_queue import AGENT_WEIGHT, FairQueue
 from nodnod_agent.transport.frames import Framer, WholeServerFrames
+from nodnod_agent.transport.half_messages import HalfMessages
 from nodnod_agent.transport.handshake import SUBPROTOCOL, read_hello, write_hello
 from nodnod_client.address import Address
 
@@ -53,6 +54,7 @@ class ServerContext:
     max_clients: int
     limits: Limits = Limits()  # noqa: RUF009  # frozen
     counters: Counters = field(default_factory=Counters)
+    halves: HalfMessages = field(default_factory=HalfMessages)
     policy: AuthPolicy | None = None
     """Without one, access is not restricted."""
     tls: ssl.SSLContext | None = None
@@ -90,7 +92,8 @@ class ServerConnection(Connection):
     def __init__(self, context: ServerContext) -> None:
         limits = context.limits
         ws = _Protocol(max_size=limits.client_message, logger=wire_log)
-        super().__init__(context.loop, ws, context.framer, context.queue, limits.control_frames)
+        control_frames, halves = limits.control_frames, context.halves
+        super().__init__(context.loop, ws, context.framer, context.queue, control_frames, halves)
         self._unsent_limit = limits.unread
         self._stall_limit = limits.unread_for
         self.session: Session | None = None

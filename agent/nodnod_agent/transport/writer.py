@@ -148,13 +148,19 @@ class ConnectionWriter(asyncio.Protocol):
             self._collect()
             self.ws.send_close(code, reason)
             self.schedule_flush()
-            self._arm_abort(CLOSE_LIMIT, self._cut_off, "did not complete the close")
+            self._arm_abort(CLOSE_LIMIT, self.cut_off, "did not complete the close")
         else:
             self.abort()
 
     def abort(self) -> None:
         """End at once; unsent output is lost."""
         self.receiver = None
+        self.transport.abort()
+
+    def cut_off(self, reason: str) -> None:
+        """End at once, and say why in the log."""
+        self._abort_timer = None
+        self.cut = self.cut or reason
         self.transport.abort()
 
     @property
@@ -241,7 +247,7 @@ class ConnectionWriter(asyncio.Protocol):
             self._collect()
             self.ws.fail(code, reason)
             self.schedule_flush()
-            self._arm_abort(CLOSE_LIMIT, self._cut_off, reason)
+            self._arm_abort(CLOSE_LIMIT, self.cut_off, reason)
 
     def _collect(self) -> None:
         """Queue the library's own output (pongs, close frames) behind what was sent."""
@@ -249,7 +255,7 @@ class ConnectionWriter(asyncio.Protocol):
         if writes:
             self.out += writes
             if self.ws.close_expected():
-                self._arm_abort(CLOSE_LIMIT, self._cut_off, "did not complete the close")
+                self._arm_abort(CLOSE_LIMIT, self.cut_off, "did not complete the close")
 
     def _write(self) -> None:
         out, self.out = self.out, []
@@ -257,7 +263,7 @@ class ConnectionWriter(asyncio.Protocol):
         if self._writing_paused:
             unsent = self.unsent
             if unsent > self._unsent_limit:
-                self._cut_off(f"{unsent} bytes of output unread")
+                self.cut_off(f"{unsent} bytes of output unread")
                 return
             self.transport.write(data)
             # Or new output would hide that some was taken. Over TLS it is longer than the data.
@@ -290,7 +296,7 @@ class ConnectionWriter(asyncio.Protocol):
         elif checks_left:
             self._arm_abort(limit / STALL_CHECKS, self._check_stall, limit, checks_left - 1)
         else:
-            self._cut_off(f"has read nothing for {limit:.3g} s")
+            self.cut_off(f"has read nothing for {limit:.3g} s")
 
     def _close_transport(self) -> None:
         """Close; unsent output still goes out while the other side takes some."""
@@ -301,8 +307,3 @@ class ConnectionWriter(asyncio.Protocol):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         self._abort_timer = self.loop.call_later(seconds, callback, *args)
-
-    def _cut_off(self, reason: str) -> None:
-        self._abort_timer = None
-        self.cut = self.cut or reason
-        self.transport.abort()
