@@ -163,6 +163,10 @@ events = st.fixed_dictionaries(
     },
     optional={"text": WRONG, "instance": instances, "more": st.integers(-1, 9)},
 )
+told_addresses = st.lists(
+    st.sampled_from(["10.0.0.1:7070", "10.0.0.2:7070", "10.1.0.1:7070", "x", ""]) | odd_values,
+    max_size=3,
+)
 joins = st.fixed_dictionaries(
     {"type": st.just(4), "id": st.integers(0, 3), "member": entry()},
     optional={
@@ -177,6 +181,9 @@ joins = st.fixed_dictionaries(
         "deliveries": st.lists(deliveries | odd_values, max_size=4),
         "silences": st.lists(silences | odd_values, max_size=2),
         "time": moments,
+        "unmet": told_addresses,
+        "met": told_addresses,
+        "gone": told_addresses,
     },
 )
 HELLOS = [

@@ -169,3 +169,21 @@ def test_questions_about_many_addresses_are_short_and_reach_them_all(clock: Fake
     questions = [doubts.question() for _ in range(10)]
     assert set().union(*questions) == addresses
     assert max(sum(map(len, question)) for question in questions) <= QUESTION
+
+
+@pytest.mark.parametrize(
+    ("unmet", "reason"),
+    [
+        ([1], "join: Expected `str`, got `int` - at `$.unmet[0]`"),
+        (["x"] * 1025, "join: Expected `array` of length <= 1024 - at `$.unmet`"),
+        (["x" * 301], "join: Expected `str` of length <= 300 - at `$.unmet[0]`"),
+    ],
+)
+def test_a_wrong_question_is_refused_with_its_place(
+    harness: CoreHarness, unmet: object, reason: str
+) -> None:
+    client = harness.client(TELLER)
+    own = entry(TELLER.name, B, instance=TELLER.instance)
+    client.ask(type=4, id=1, member=own, unmet=unmet)
+    assert client.answer["error"] == reason
+    assert str(B) not in states(harness)

@@ -285,9 +285,10 @@ class Gossip:
             "digest": self.table.digest,
             "time": round(self.table.wall(), 3),
         }
-        if met := [address for address in join.unmet if self.vouches(address)]:
+        unmet = join.unmet if join.members is None else ()  # beside a list there may be no room
+        if met := [address for address in unmet if self.vouches(address)]:
             answer["met"] = met
-        if gone := [address for address in join.unmet if self.table.gave_up(address)]:
+        if gone := [address for address in unmet if self.table.gave_up(address)]:
             answer["gone"] = gone
         recall = self.table.recall(join.member)
         if recall is not None:
@@ -333,7 +334,8 @@ class Gossip:
             "member": self.table.own,
             "digest": self.table.digest,
         }
-        if unmet := self.doubts.question():
+        unmet = [] if with_list else self.doubts.question()
+        if unmet:
             request["unmet"] = unmet
         if with_list:
             news = self.table.since(self._digests.get(link, ""))
@@ -342,7 +344,8 @@ class Gossip:
             request["members"] = self._within(entries, limit)
             self.lists += 1
         if fields is None:
-            fields, room = {}, _room_beside(request.get("members"), LOGS_ROOM)
+            room = LOGS_ROOM - len(encode(unmet))
+            fields, room = {}, _room_beside(request.get("members"), room)
             for one in self.logs:
                 if room > 0:
                     more = one.probe(link, spreading=self._busy > 0, room=room)
