@@ -21,7 +21,7 @@ help:
 	@echo 'make format   format the code and apply the fixes of ruff'
 	@echo 'make bench    the benchmarks, in their short form: a minute'
 	@echo 'make soak     agents, clients and random faults for SECONDS=60, then a verdict'
-	@echo 'make simulate the large simulated clusters, with figures: 40 minutes, 5 GB'
+	@echo 'make simulate the large simulated clusters, with figures: two hours, 5 GB'
 	@echo 'make fuzz     random bytes for the codec and for connections, SECONDS=60 each'
 	@echo 'make screenshots  take the pictures in docs/images again'
 	@echo 'make clean    remove everything that the other targets created'

@@ -161,8 +161,14 @@ class Cluster:
             numbers = [node[field] for field in fields[1:-1]]
             assert all(isinstance(number, int | float) and number >= 0 for number in numbers)
         assert found["own"]["error"] == ""
-        assert found["stan"]["error"] == ""
-        assert found["stan"].get("cpuUsed", 7) == 7
+        stan = found["stan"]
+        if stan[
+            "error"
+        ]:  # questions about the past wait for each other, longer than some have time
+            assert "history" in question
+            assert stan["error"] == "no answer within 0.05 s"
+        else:
+            assert stan.get("cpuUsed", 7) == 7
 
 
 moves = st.one_of(
