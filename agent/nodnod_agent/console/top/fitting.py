@@ -29,7 +29,8 @@ class Line(Widget):
 
     def render(self) -> Text:
         """Return the text."""
-        return self._text or Text()
+        # As a part of a text: Textual takes the style of a whole one for CSS, with its own red.
+        return Text.assemble(self._text or "")
 
     def show(self, text: Text | None) -> None:
         """Show this text instead."""
