@@ -30,10 +30,16 @@ export function changeIcon(element, name) {
 
 /** Set an element's text, if it differs from the current one. */
 export function write(element, text) {
-  if (element.written !== text) {
-    element.written = text;
+  if (element.written === text) {
+    return;
+  }
+  const first = element.firstChild;
+  if (element.written && first?.nodeType === Node.TEXT_NODE && first === element.lastChild) {
+    first.data = text; // cheaper than a new text node
+  } else {
     element.textContent = text;
   }
+  element.written = text;
 }
 
 /** Set an attribute, if it differs from the current value; null removes it. */
