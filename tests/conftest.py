@@ -23,7 +23,13 @@ settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
-    """Undo what a shell does to commands in the background: their children would ignore SIGINT."""
+    """Undo what a shell does to its commands.
+
+    The children of those in the background would ignore SIGINT. Where it exports the size of its
+    terminal, output would be laid out for that, also on pipes and on terminals of tests.
+    """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
