@@ -58,8 +58,8 @@ async def terminal(
     credentials: Mapping[str, Any] | None = None,
     **clocks: Callable[[], float],
 ) -> AsyncIterator[Terminal]:
-    """Watch the agent at ``address``."""
-    async with MemberClient(address, timeout=5.0, **(credentials or {})) as client:
+    """Watch the agent at ``address``, with more patience than any load of the machine needs."""
+    async with MemberClient(address, timeout=60.0, **(credentials or {})) as client:
         app = Viewer(client, request or StatRequest(), every, **clocks)
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Terminal(app, pilot)
@@ -67,15 +67,12 @@ async def terminal(
 
 @asynccontextmanager
 async def watching(server: V2Server, **options: Any) -> AsyncIterator[Terminal]:
-    """Watch ``server`` on a terminal that already shows the first answer."""
-    async with terminal(server.address, **options) as screen:
+    """Watch ``server`` on a terminal that already shows the first answer.
+
+    The clock stands still, so that no answer gets old while the machine is busy.
+    """
+    async with terminal(server.address, **{"clock": lambda: 100.0} | options) as screen:
         await server.streaming_count(1)
-
-        async def answered() -> list[str]:
-            # On a busy machine the viewer may have lost patience, and begun another stream.
-            if any(server.seqs[key] == 0 for key in server.streams):
-                await server.tick()
-            return screen.names()
-
-        await screen.until(answered)
+        await server.tick()
+        await screen.until(screen.names)
         yield screen

@@ -1,6 +1,7 @@
 """The screen of one node, whose stream runs while it is shown."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -33,10 +34,16 @@ async def opened(server: V2Server) -> AsyncIterator[Terminal]:
         yield screen
 
 
+def details(server: V2Server) -> dict[str, Any]:
+    """The request of the stream of details: the one that runs of some nodes only."""
+    (request,) = [one for one in server.streams.values() if one.get("nodes")]
+    return request
+
+
 async def test_details_of_one_node_are_requested_only_while_shown(
     server: V2Server, opened: Terminal
 ) -> None:
-    request = server.requests[-1]
+    request = details(server)
     assert request["nodes"] == ["kyle"]
     assert request["detail"] == sorted(SECTIONS)
     assert request["every"] == 1.0
@@ -144,4 +151,4 @@ async def test_wildcards_in_the_name_of_a_node_are_escaped() -> None:
     async with V2Server(nodes=[node_object("db[1]*")]) as server, watching(server) as screen:
         await screen.press("enter")
         await server.streaming_count(2)
-        assert server.requests[-1]["nodes"] == ["db[[]1][*]"]
+        assert details(server)["nodes"] == ["db[[]1][*]"]
