@@ -249,6 +249,7 @@ def test_filesystems_are_asked_for_beside_the_stats_where_the_disk_is_judged(
     assert sorted(asked, key=str) == [None, None, ["filesystems"]]
 
 
+@pytest.mark.usefixtures("all_time_to_connect")
 def test_no_answer_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     def check(address: str, *flags: str) -> str:
         assert main(["check", "--server", address, *flags]) == 3

@@ -164,6 +164,7 @@ def test_a_refusal_is_status_1(v2: Threaded[V2Server], capsys: Capture) -> None:
     assert capsys.readouterr().err == "nodnod: token needed\n"
 
 
+@pytest.mark.usefixtures("all_time_to_connect")
 def test_no_answer_in_time_is_status_3(v2: Threaded[V2Server], capsys: Capture) -> None:
     v2.server.hold()
     assert main(["stat", "--server", v2.address, "--timeout", "0.1"]) == 3
