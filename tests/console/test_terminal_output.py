@@ -20,6 +20,8 @@ from doubles.v2_server import V2Server
 from nodnod_agent.console.glyphs import REPLACE, register
 
 RUN = "import sys; from nodnod_agent.console.main import main; sys.exit(main(sys.argv[1:]))"
+FRAME = b"\x1b[J"
+"""The end of a table that is drawn in place."""
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_a_table_that_is_watched_fits_the_terminal_and_notices_when_it_is_resize
     with on_terminal("input();" + RUN, *flags) as (process, terminal):
         resize(terminal, 60, 15)
         terminal.write(b"\n")
-        first = plain(read_terminal(terminal, b"answered by"))
+        first = plain(read_terminal(terminal, FRAME))
         lines = first[first.index("Node") :].splitlines()
         assert [line.split()[0] for line in lines[2:4]] == ["✗", "node-00"]
         assert lines[-3:-1] == [
@@ -85,7 +87,7 @@ def test_a_table_that_is_watched_fits_the_terminal_and_notices_when_it_is_resize
             "✗ node-07: down: connection refused",
         ]
         resize(terminal, 100, 30)
-        second = plain(read_terminal(terminal, b"answered by"))
+        second = plain(read_terminal(terminal, FRAME))
         assert "… 16 more nodes: " in second
         assert "GiB" in second
         terminal.write(b"\x03")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-LIMIT = 40.0
+LIMIT = 120.0
 """Seconds after which the process is killed, so that a test that reads from it fails."""
 
 
