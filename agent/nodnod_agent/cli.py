@@ -154,7 +154,10 @@ def _serve(flags: Mapping[str, str]) -> None:
     def reload() -> Settings:
         # A file that has been there must still be there: its removal does not mean to run alone.
         data = _read_file(path, must_exist=file is not None)
-        return _settings(gather(flags, os.environ, data, path))
+        found = _settings(gather(flags, os.environ, data, path))
+        if data is not None:
+            log.info("Configuration file: %s", path)
+        return found
 
     from nodnod_agent.daemon import run  # help and errors start faster without
 
@@ -164,6 +167,8 @@ def _serve(flags: Mapping[str, str]) -> None:
         if file is None:
             alone = "" if settings.nodes or settings.join else ": running alone"
             log.info("No configuration file at %s%s", path, alone)
+        else:
+            log.info("Configuration file: %s", path)
         try:
             run(settings, reload)
         except OSError as error:

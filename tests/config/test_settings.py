@@ -1,6 +1,7 @@
 """How settings are named, read and checked, wherever they are set."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,15 @@ def error_for(file: bytes) -> str:
     with pytest.raises(ConfigError) as caught:
         read(file)
     return str(caught.value)
+
+
+def test_the_sample_has_another_name_than_the_file_that_is_read_by_itself() -> None:
+    folder = Path(__file__).parents[2] / "conf"
+    assert not (folder / "conf.json").exists()
+    assert read((folder / "conf.example.json").read_bytes()) == {
+        "nodes": (Address("127.0.0.1", 7070), Address("127.0.0.1", 7071)),
+        "mode": "pull",
+    }
 
 
 def test_every_setting_can_be_set_in_the_file() -> None:
