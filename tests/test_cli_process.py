@@ -88,4 +88,5 @@ def test_an_error_is_status_2_without_traceback_wherever_stderr_goes(
 
 def test_help_on_a_full_disk_is_status_1_without_traceback() -> None:
     done = run(">/dev/full", "--help")
-    assert (done.returncode, done.stderr) == (1, b"")
+    says = b"nodnod-agent: cannot write to standard output: no space left on device\n"
+    assert (done.returncode, done.stderr) == (1, says)

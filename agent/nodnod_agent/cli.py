@@ -7,6 +7,7 @@ Flags follow Go's rules rather than argparse's: one dash equals two, a value may
 and flags cannot be abbreviated.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -22,7 +23,7 @@ from nodnod_agent.config.settings import SETTINGS, Setting, Settings
 from nodnod_agent.config.sources import Given, gather
 from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
 from nodnod_agent.core.limits import Limits
-from nodnod_agent.log import handler
+from nodnod_agent.log import descriptors, handler
 from nodnod_agent.log.format import printable
 from nodnod_agent.net.sockets import default_listen_address
 from nodnod_client.address import Address
@@ -35,18 +36,18 @@ MAX_FILE = 1024 * 1024
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; ``argv`` is what follows its name."""
-    _open_standard_descriptors()
+    descriptors.open_standard_descriptors()
     try:
         flags = read_flags(sys.argv[1:] if argv is None else argv)
         if "help" in flags:
-            return _print(1, usage())
+            return _show(usage())
         if "version" in flags:
             from nodnod_client import __version__  # the client library, which no agent needs
 
-            return _print(1, f"NodNod version\t{__version__}\n")
+            return _show(f"NodNod version\t{__version__}\n")
         _serve(flags)
     except ConfigError as error:
-        _print(2, f"{printable(str(error))}\n")
+        _complain(str(error))
         return 2
     except KeyboardInterrupt:  # before the agent handles signals itself
         return 130
@@ -217,24 +218,28 @@ def _reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _open_standard_descriptors() -> None:
-    """Open closed ones: a socket that became descriptor 2 would receive the log."""
-    for fd in (0, 1, 2):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-
-
-def _print(fd: int, text: str) -> int:
-    """Print without buffers, which would raise at exit; return 1 if that fails."""
-    rest = text.encode("utf-8", "backslashreplace")
+def _show(text: str) -> int:
+    """Print on stdout; return the exit status: 1 if somebody misses it."""
     try:
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-    except OSError:
-        return 1
+        _write(1, text)
+    except OSError as error:
+        if not descriptors.is_gone(error):
+            _complain(f"nodnod-agent: {descriptors.unwritten(error)}")
+            return 1
     return 0
+
+
+def _complain(line: str) -> None:
+    """Print a line on stderr, if that can be written."""
+    with contextlib.suppress(OSError):
+        _write(2, f"{printable(line)}\n")
+
+
+def _write(fd: int, text: str) -> None:
+    """Write without buffers, which would raise at exit."""
+    rest = text.encode("utf-8", "backslashreplace")
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 if __name__ == "__main__":

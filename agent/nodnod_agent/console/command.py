@@ -3,14 +3,18 @@
 import math
 import os
 import re
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
 from collections.abc import Callable
 from enum import IntEnum
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from nodnod_agent.console.credentials import add_credentials
 from nodnod_client.client import DEFAULT_SERVER, server_url
 from nodnod_client.errors import AddressError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -46,6 +50,13 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with the error and a pointer to the help."""
         self.exit(Status.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        # argparse keeps silent of help that could not be written.
+        if file is sys.stdout:
+            sys.stdout.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def add_server(parser: ArgumentParser) -> None:

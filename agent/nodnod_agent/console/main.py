@@ -1,9 +1,7 @@
 """The ``nodnod`` command: dispatches to subcommands and maps their errors to exit statuses."""
 
 import contextlib
-import errno
 import io
-import os
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -25,8 +23,10 @@ from nodnod_agent.console import (
 from nodnod_agent.console.command import Command, Parser, Status
 from nodnod_agent.console.credentials import CredentialsError
 from nodnod_agent.console.doctor import command as doctor
-from nodnod_agent.console.output import print_error
+from nodnod_agent.console.output import print_error, print_line
 from nodnod_agent.console.top import command as top
+from nodnod_agent.console.verdict import Severity
+from nodnod_agent.log import descriptors
 from nodnod_client import __version__
 from nodnod_client.errors import AddressError, NodNodError, StatFailedError
 
@@ -59,7 +59,7 @@ exit status:
   0  success
   1  a node reported an error, or views differ
   2  wrong usage
-  3  no answer: cannot connect, or timed out
+  3  no answer: cannot connect, timed out, or stdout cannot be written
 (nodnod check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN;
 nodnod doctor: 0 fine, 1 remarks, 2 faults, 3 no answer or wrong usage)
 """
@@ -69,30 +69,43 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nodnod`` with these arguments (default: sys.argv); return the exit status."""
+    descriptors.open_standard_streams()
     _replace_unencodable()
+    given = sys.argv[1:] if argv is None else argv
+    command = next((one for one in COMMANDS if one.name in given[:1]), None)
     try:
-        status = _run(argv)
+        status = _run(given, command)
         sys.stdout.flush()
     except NodNodError as error:
         print_error(str(error))
-        return next(status for kind, status in _STATUSES if isinstance(error, kind))
+        status = next(status for kind, status in _STATUSES if isinstance(error, kind))
     except KeyboardInterrupt:
-        return INTERRUPTED
+        status = INTERRUPTED
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
+        if not descriptors.is_not_writable(error):
             raise
-        # The reader or the terminal has gone. The buffered rest must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Status.OK
+        status = _not_written(error, command)
+    for stream in (sys.stdout, sys.stderr):
+        descriptors.drop_unwritten(stream)
     return status
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    given = sys.argv[1:] if argv is None else argv
+def _not_written(error: OSError, command: Command | None) -> int:
+    """Say on stderr that nobody can read the result; return the status that says so too."""
+    judges = command is not None and command.usage_status == Severity.UNKNOWN
+    if descriptors.is_gone(error) and not judges:
+        return Status.OK
+    if command is not None and command.plugin:
+        print_line(check.unknown(descriptors.unwritten(error)))
+    else:
+        print_error(descriptors.unwritten(error))
+    return Severity.UNKNOWN if judges else Status.UNREACHABLE
+
+
+def _run(given: Sequence[str], command: Command | None) -> int:
     if not given:
         sys.stdout.write(_commands())
         return Status.USAGE
-    command = next((one for one in COMMANDS if one.name in given[:1]), None)
     complaint = io.StringIO()
     plugin = command is not None and command.plugin
     try:

@@ -1,6 +1,7 @@
 """Prints answers as a table that is redrawn or repeated, as JSON or as CSV."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -32,9 +33,15 @@ _ENDLESS = 1_000_000
 
 
 def print_error(text: str) -> None:
-    """Print one line on stderr."""
-    sys.stderr.write(f"nodnod: {plain(text)}\n")
-    sys.stderr.flush()
+    """Print one line on stderr, if it can be written."""
+    print_line(f"nodnod: {plain(text)}\n")
+
+
+def print_line(line: str) -> None:
+    """Print a whole line on stderr, if it can be written."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line)
+        sys.stderr.flush()
 
 
 class Output(ABC, Generic[A]):
@@ -164,7 +171,13 @@ def timestamp() -> str:
 def console() -> Console:
     """Return a console on the current stdout; one that is no terminal cuts and breaks nothing."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _ENDLESS
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return _Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError, as other output does: rich would end the program."""
+        raise  # noqa: PLE0704  # called while it is handled
 
 
 def layout_width(console: Console) -> int:
