@@ -3,19 +3,23 @@
 import asyncio
 import errno
 import importlib
+import json
 import logging
 import os
+import re
 import runpy
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from nodnod_agent.cli import main, read_flags, usage
-from nodnod_agent.config.settings import SETTINGS, Settings
+from nodnod_agent.config.settings import SETTINGS, Setting, Settings
+from nodnod_agent.config.sources import Given
 from nodnod_agent.config.validators import ConfigError
 from nodnod_client.address import Address
 
@@ -34,9 +38,10 @@ class FakeDaemon(ModuleType):
         self.reload: Callable[[], Settings] = lambda: pytest.fail("not run")
         self.act: Callable[[], object] = lambda: None
 
-    def run(self, settings: Settings, reload: Callable[[], Settings]) -> None:
+    def run(self, settings: Settings, source: Any) -> None:
         self.ran.append(settings)
-        self.reload = reload
+        self.reload = source.read
+        source.announce()
         self.act()
 
 
@@ -177,13 +182,10 @@ def test_the_default_file_is_read_if_it_exists(daemon: FakeDaemon) -> None:
     assert daemon.ran == [Settings(name="stan")]
 
 
-def test_the_log_says_which_file_was_read_at_the_start_and_at_each_reload(
-    daemon: FakeDaemon, capfd: Capture
-) -> None:
+def test_the_log_says_which_file_was_read(capfd: Capture) -> None:
     Path("c.json").write_text(TUTORIAL)
-    daemon.act = lambda: daemon.reload()
     assert main(["--name", "x", "--config", "c.json"]) == 0
-    assert capfd.readouterr().err.count("INFO Configuration file: c.json\n") == 2
+    assert capfd.readouterr().err.endswith("INFO Configuration file: c.json\n")
 
 
 @pytest.mark.parametrize(
@@ -220,6 +222,166 @@ def test_a_default_file_must_be_readable_and_one_named_in_a_variable_must_exist(
     monkeypatch.setenv("NODNOD_CONFIG", "none.json")
     assert main([]) == 2
     assert capfd.readouterr().err == "none.json: no such file or directory\n"
+
+
+# All faults at once, and where settings come from.
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command line with faults of every kind; its lines begin with what ``says`` in a test has."""
+    document = {
+        "nods": [],
+        "nodes": ["a:0", "b", "b:7070"],
+        "auth": {"secrets": ["env:GONE", "env:GONE_TOO"]},
+        "tls": {"cert": "gone.pem", "cart": "x"},
+        "limits": {"streams": "x"},
+        "alerts": {"rules": [{"nam": 1}, {"name": "cpu", "above": "x"}]},
+    }
+    Path("c.json").write_text(json.dumps(document))
+    monkeypatch.setenv("NODNOD_MODE", "pul")
+    monkeypatch.setenv("NODNOD_ALERTS_HEARTBEAT", "env:GONE")
+    return ["--config", "c.json", "--lisen", "x", "--interval", "0", "--debg"]
+
+
+PLACES = [
+    *("unknown flag '--lisen' (did you mean --listen?)", "unknown flag '--debg'"),
+    *("c.json: unknown key 'nods' (did you mean nodes?)", "c.json: unknown key 'tls.cart'"),
+    *("c.json: nodes[0]: port must be", "c.json: nodes[2]: b:7070 is a duplicate"),
+    *("NODNOD_MODE: expected pull or push", "--interval: expected a number of seconds"),
+    *("c.json: alerts.rules[0]: unknown field 'nam'", "c.json: alerts.rules[1].above: expected"),
+    "c.json: limits.streams: expected a whole number",
+    "c.json: auth.secrets[0]: the environment variable GONE is not set",
+    "c.json: auth.secrets[1]: the environment variable GONE_TOO is not set",
+    "c.json: tls.cert: gone.pem: no such file or directory",
+    "NODNOD_ALERTS_HEARTBEAT: the environment variable GONE is not set",
+]
+
+
+def test_the_check_has_a_line_for_each_fault_and_status_2(
+    faulty: list[str], daemon: FakeDaemon, capfd: Capture
+) -> None:
+    assert main(["--check-config", *faulty]) == 2
+    out, err = capfd.readouterr()
+    lines = err.splitlines()
+    assert (out, len(lines)) == ("", len(PLACES))
+    assert [line[: len(place)] for line, place in zip(lines, PLACES, strict=True)] == PLACES
+    assert daemon.ran == []
+
+
+def test_without_the_check_only_the_first_fault_is_told(faulty: list[str], capfd: Capture) -> None:
+    assert main(faulty) == 2
+    assert capfd.readouterr().err == f"{PLACES[0]}; see nodnod-agent --help\n"
+
+
+def test_the_check_prints_every_setting_in_force_and_where_it_comes_from(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    document = {"tags": {"role": "db"}, "auth": {"secrets": ["env:A"]}, "interval": 3}
+    Path("c.json").write_text(json.dumps(document))
+    monkeypatch.setenv("A", "a secret that nobody may see, ever")
+    monkeypatch.setenv("NODNOD_INTERVAL", "2")
+    argv = ["--check-config", "--config", "c.json", "--tag", "site=eu", "--join", "127.0.0.1"]
+    assert main(argv) == 0
+    out, err = capfd.readouterr()
+    lines = [re.split(" {2,}", line) for line in out.splitlines()]
+    rows = {key: rest for key, *rest in lines[1:]}
+    assert lines[0] == ["Configuration file: c.json"]
+    assert rows.keys() == {row.key for row in SETTINGS}
+    assert rows["interval"] == ["2.0", "NODNOD_INTERVAL"]
+    assert rows["join"] == ['["127.0.0.1:7070"]', "--join"]
+    assert rows["tags"] == ['{"role": "db", "site": "eu"}', "c.json: tags, --tag"]
+    assert rows["auth.secrets"] == ['["env:A"]', "c.json: auth.secrets"]
+    assert rows["name"] == [json.dumps(socket.gethostname()), "default: the host name"]
+    assert rows["listen"][1] == "default: the address that routes to join"
+    assert rows["limits.streams"] == ["16", "default"]
+    assert "a secret that" not in out
+    assert (err, daemon.ran) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("argv", "variable", "file"),
+    [
+        (["--log-format", "json"], "", "{}"),
+        (["-log-format=json", "--what"], "", "{}"),
+        (["--what", "--log-format=json"], "", "{}"),
+        ([], "json", '{"nodes": 1}'),
+        ([], "json", "not JSON"),
+        (["--lisen"], "", '{"logFormat": "json"}'),
+        ([], "", '{"logFormat": "json", "tls": {"ca": "x"}}'),
+        (["--check-config"], "", '{"logFormat": "json", "nods": 1}'),
+    ],
+)
+def test_fatal_errors_have_the_format_of_the_log(
+    argv: list[str],
+    variable: str,
+    file: str,
+    daemon: FakeDaemon,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Capture,
+) -> None:
+    daemon.act = lambda: _fail(ConfigError("tls.ca: does nothing without tls.cert"))
+    Path("c.json").write_text(file)
+    monkeypatch.setenv("NODNOD_LOG_FORMAT", variable)
+    assert main(["--config", "c.json", "--name", "x", *argv]) == 2
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert lines[-1].keys() == {"time", "level", "logger", "message"}
+    assert lines[-1]["level"] == "error"
+
+
+def test_an_error_that_nobody_expected_is_a_line_of_the_log_too(
+    daemon: FakeDaemon, capfd: Capture
+) -> None:
+    daemon.act = lambda: _fail(ZeroDivisionError())
+    assert main(["--log-format", "json", "--name", "x"]) == 1
+    last = json.loads(capfd.readouterr().err.splitlines()[-1])
+    assert (last["level"], last["message"]) == ("critical", "The agent ends with an error")
+    assert last["traceback"].endswith("ZeroDivisionError")
+
+
+@pytest.mark.parametrize("row", [row for row in SETTINGS if "." in row.key], ids=lambda r: r.key)
+@pytest.mark.parametrize("rest", [": why", "[1]: why"])
+def test_a_fault_that_is_found_late_names_where_its_setting_is(row: Setting, rest: str) -> None:
+    for place in f"c.json: {row.key}", row.variable:
+        given = Given({}, {row.field: place})
+        assert given.at_its_place(row.key + rest) == place + rest
+    assert Given({}, {}).at_its_place(row.key + rest) == row.key + rest
+
+
+@pytest.mark.parametrize(
+    ("variables", "warned"),
+    [
+        ({"LISEN": "x"}, ["NODNOD_LISEN: unknown variable (did you mean NODNOD_LISTEN?)"]),
+        (
+            {"LIMITS_STREAM": "1"},
+            ["…STREAM: unknown variable (did you mean NODNOD_LIMITS_STREAMS?)"],
+        ),
+        ({"XYZZY": ""}, ["NODNOD_XYZZY: unknown variable"]),
+        (dict.fromkeys(("SERVER", "TOKEN", "CA", "CERT", "KEY"), "x"), []),
+        ({"ALERTS_NOTIFY": "env:NODNOD_URL", "URL": "x"}, []),
+        ({"ALERTS_HEARTBEAT": "env:NODNOD_URL", "URL": "x"}, []),
+        ({"AUTH_SECRETS": "file:x,env:NODNOD_MY", "MY": "x"}, []),
+        ({"SERVICE_HOST": "a", "SERVICE_PORT_WEB": "1", "PORT_7070_TCP": "1", "PORT": "tcp:"}, []),
+        ({"PORT": "7070"}, ["NODNOD_PORT: unknown variable"]),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_a_variable_that_is_no_setting_is_warned_of(
+    variables: dict[str, str],
+    warned: list[str],
+    check: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Capture,
+) -> None:
+    for name, text in variables.items():
+        monkeypatch.setenv(f"NODNOD_{name}", text)
+    main(["--name", "x", *(["--check-config"] if check else [])])
+    begins = "warning: " if check else "WARNING "
+    lines = [line for line in capfd.readouterr().err.splitlines() if "unknown variable" in line]
+    assert len(lines) == len(warned)
+    for line, text in zip(lines, warned, strict=True):
+        assert f"{begins}NODNOD_" in line
+        assert line.endswith(text.removeprefix("…"))
 
 
 # Listening.

@@ -13,7 +13,7 @@ from eventually import SLACK
 DRIVER = """
 import logging, sys, types
 daemon = types.ModuleType("nodnod_agent.daemon")
-def run(settings, reload):
+def run(settings, source):
     own = open("own", "wb")  # would be descriptor 2 if stderr is closed
     for number in range(20_000):
         logging.getLogger("nodnod").info("line %d %s", number, "x" * 100)

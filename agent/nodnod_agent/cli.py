@@ -9,22 +9,24 @@ and flags cannot be abbreviated.
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import re
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import asdict
 
 from nodnod_agent.config import validators
 from nodnod_agent.config.settings import SETTINGS, Setting, Settings
-from nodnod_agent.config.sources import Given, gather
-from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
+from nodnod_agent.config.sources import Given, gather_sound, unknown_variables
+from nodnod_agent.config.validators import ConfigError, Faults, did_you_mean, shown
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.log import descriptors, handler
-from nodnod_agent.log.format import printable
+from nodnod_agent.log.format import LogLine, as_json, printable
 from nodnod_agent.net.sockets import default_listen_address
 from nodnod_client.address import Address
 
@@ -37,21 +39,24 @@ MAX_FILE = 1024 * 1024
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; ``argv`` is what follows its name."""
     descriptors.open_standard_descriptors()
+    flags, faults = _scan_flags(sys.argv[1:] if argv is None else argv)
     try:
-        flags = read_flags(sys.argv[1:] if argv is None else argv)
+        if "check_config" in flags:
+            return _check(flags, faults)
+        if faults:
+            raise ConfigError(*faults)
         if "help" in flags:
             return _show(usage())
         if "version" in flags:
             from nodnod_client import __version__  # the client library, which no agent needs
 
             return _show(f"NodNod version\t{__version__}\n")
-        _serve(flags)
+        return _serve(flags)
     except ConfigError as error:
-        _complain(str(error))
+        _complain(flags, str(error))
         return 2
     except KeyboardInterrupt:  # before the agent handles signals itself
         return 130
-    return 0
 
 
 # Flags.
@@ -60,14 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 _DEFAULTS = (
     asdict(Settings(name=""))
     | {f"limits_{name}": value for name, value in asdict(Limits()).items()}
-    | {"config": DEFAULT_PATH, "help": None, "version": None}
+    | {"config": DEFAULT_PATH, "check_config": None, "help": None, "version": None}
 )
 
 _FLAGS_ONLY = (
     Setting("config", "path", validators.path, "Path to the configuration file"),
+    Setting("checkConfig", "", validators.switch,
+        "Print the settings in force and where each comes from, or all faults in them"),
     Setting("help", "", validators.switch, "Print help"),
     Setting("version", "", validators.switch, "Show version"),
-)
+)  # fmt: skip
 
 FLAGS = {
     row.flag: row
@@ -84,30 +91,48 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
     The last one of a repeated flag counts; if it gives an item, all do, joined by commas.
     Stops at ``help`` and ``version``. Raises ConfigError for unknown flags and other arguments.
     """
+    found, faults = _scan_flags(argv)
+    if faults:
+        raise ConfigError(*faults)
+    return found
+
+
+def _scan_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the flags, as ``read_flags`` does, and the faults among them."""
     found: dict[str, str] = {}
-    words = iter(argv)
-    for word in words:
+    faults: list[str] = []
+    words = list(argv)
+    while words:
+        word = words.pop(0)
         parts = re.fullmatch(r"--?([^-=][^=]*)(?:=(.*))?", word, re.DOTALL)
         if parts is None:
-            raise ConfigError(f"unexpected argument {shown(word)}; see nodnod-agent --help")
+            faults.append(f"unexpected argument {shown(word)}; see nodnod-agent --help")
+            continue
         name, value = parts[1], parts[2]
         flag = FLAGS.get(_SHORT.get(name, name))
-        if flag is None and name in _FILE_ONLY:
-            row = _FILE_ONLY[name]
-            places = f"set {row.key} in the file, or {row.variable}"
-            raise ConfigError(f"--{name} is not a flag: {places}")
         if flag is None:
-            hint = did_you_mean(name, FLAGS, "--")
-            raise ConfigError(f"unknown flag {shown(word)}{hint}; see nodnod-agent --help")
-        if value is None:
-            value = next(words, None) if flag.kind else "true"
-        if value is None:
-            raise ConfigError(f"--{flag.flag}: expected a value; see nodnod-agent --help")
+            if name in _FILE_ONLY:
+                row = _FILE_ONLY[name]
+                faults.append(
+                    f"--{name} is not a flag: set {row.key} in the file, or {row.variable}"
+                )
+            else:
+                hint = did_you_mean(name, FLAGS, "--")
+                faults.append(f"unknown flag {shown(word)}{hint}; see nodnod-agent --help")
+            if value is None and words and not words[0].startswith("-"):
+                words.pop(0)  # most likely its value
+            continue
+        if value is None and flag.kind:
+            value = words.pop(0) if words else None
+            if value is None:
+                faults.append(f"--{flag.flag}: expected a value; see nodnod-agent --help")
+                continue
+        value = "true" if value is None else value
         repeated = bool(flag.item) and flag.field in found
         found[flag.field] = f"{found[flag.field]},{value}" if repeated else value
-        if flag.field in ("help", "version"):
+        if flag.field in ("help", "version") and not faults:
             break
-    return found
+    return found, faults
 
 
 def usage() -> str:
@@ -143,39 +168,103 @@ def _default(row: Setting) -> str:
 # One run.
 
 
-def _serve(flags: Mapping[str, str]) -> None:
-    if flags.get("config") == "":
-        raise ConfigError("--config: expected the path of a file, got ''")
-    named = flags.get("config") or os.environ.get("NODNOD_CONFIG")
-    path = named or DEFAULT_PATH
-    file = _read_file(path, must_exist=bool(named))
-    given = gather(flags, os.environ, file, path)
-    settings = _settings(given)
+class _Source:
+    """The sources of an agent's settings, read at the start and on SIGHUP."""
 
-    def reload() -> Settings:
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        if flags.get("config") == "":
+            raise ConfigError("--config: expected the path of a file, got ''")
+        named = flags.get("config") or os.environ.get("NODNOD_CONFIG")
+        self._flags = flags
+        self._must_exist = bool(named)
+        self.path = named or DEFAULT_PATH
+        self.given = Given({}, {})
+        self._settings = Settings(name="")
+
+    @property
+    def exists(self) -> bool:
+        """Whether there was a file when the settings were read."""
+        return self._must_exist
+
+    def read(self) -> Settings:
+        """Read them (again). Raises ConfigError."""
+        given = self.read_sound()
+        if given.faults:
+            raise ConfigError(*given.faults)
+        self.given, self._settings = given, settings_of(given)
+        return self._settings
+
+    def read_sound(self) -> Given:
+        """Read those without a fault. Raises ConfigError for a file that cannot be read."""
+        file = _read_file(self.path, must_exist=self._must_exist)
         # A file that has been there must still be there: its removal does not mean to run alone.
-        data = _read_file(path, must_exist=file is not None)
-        found = _settings(gather(flags, os.environ, data, path))
-        if data is not None:
-            log.info("Configuration file: %s", path)
-        return found
+        self._must_exist = self._must_exist or file is not None
+        return gather_sound(self._flags, os.environ, file, self.path)
+
+    def announce(self) -> None:
+        """Log which file was read at the start, and what else is worth knowing of the sources."""
+        if "name" not in self.given.values:
+            log.info("Using host name as NodNod name: %s", self._settings.name)
+        if self.exists:
+            log.info("Configuration file: %s", self.path)
+        else:
+            alone = "" if self._settings.nodes or self._settings.join else ": running alone"
+            log.info("No configuration file at %s%s", self.path, alone)
+        for line in self.unknown_variables():
+            log.warning("%s", line)
+
+    def unknown_variables(self) -> list[str]:
+        """A line for each variable that looks like a setting and is none."""
+        references = itertools.chain(
+            *(self.given.values.get(field, ()) for field in ("auth_secrets", "alerts_notify")),
+            (self.given.values.get("alerts_heartbeat") or "",),
+        )
+        return list(unknown_variables(os.environ, (one[len("env:") :] for one in references)))
+
+    def at_its_place(self, fault: str) -> str:
+        """A fault that begins with the key of a setting, beginning with where it is set instead."""
+        return self.given.at_its_place(fault)
+
+
+def _serve(flags: Mapping[str, str]) -> int:
+    source = _Source(flags)
+    settings = source.read()
 
     from nodnod_agent.daemon import run  # help and errors start faster without
 
     with handler.to_descriptor(2, debug=settings.debug, log_format=settings.log_format):
-        if "name" not in given.values:
-            log.info("Using host name as NodNod name: %s", settings.name)
-        if file is None:
-            alone = "" if settings.nodes or settings.join else ": running alone"
-            log.info("No configuration file at %s%s", path, alone)
-        else:
-            log.info("Configuration file: %s", path)
         try:
-            run(settings, reload)
+            run(settings, source)
+        except ConfigError as error:
+            raise ConfigError(source.at_its_place(str(error))) from None
         except OSError as error:
-            place = given.places.get("listen", "--listen")
+            place = source.given.places.get("listen", "--listen")
             what = f"cannot listen on {settings.listen}: {_reason(error)}"
             raise ConfigError(f"{place}: {what}") from None
+        except Exception:  # in the format of the log, as all that ends the agent
+            log.critical("The agent ends with an error", exc_info=True)
+            return 1
+    return 0
+
+
+def _check(flags: Mapping[str, str], in_flags: Sequence[str]) -> int:
+    """Print the settings in force, or a line for each fault; return the status, 2 for a fault."""
+    from nodnod_agent import settings_report  # only here: it reads certificates and URLs
+
+    faults = Faults()
+    faults.lines += in_flags
+    with faults:
+        source = _Source(flags)
+        source.given = given = source.read_sound()
+        faults.lines += given.faults
+        settings = settings_of(given)
+        faults.lines += map(given.at_its_place, settings_report.faults(settings, given.faulty))
+        _complain(flags, *(f"warning: {line}" for line in source.unknown_variables()))
+    if faults.lines:
+        _complain(flags, *faults.lines)
+        return 2
+    where = source.path if source.exists else f"none at {source.path}"
+    return _show(f"Configuration file: {where}\n{settings_report.table(settings, given.places)}")
 
 
 def _read_file(path: str, *, must_exist: bool) -> bytes | None:
@@ -192,7 +281,8 @@ def _read_file(path: str, *, must_exist: bool) -> bytes | None:
     return data
 
 
-def _settings(given: Given) -> Settings:
+def settings_of(given: Given) -> Settings:
+    """Return the settings, with what is computed for those that are not set. Raises ConfigError."""
     values = dict(given.values)
     if "name" not in values:
         values["name"] = validators.name(socket.gethostname(), "host name")
@@ -224,15 +314,26 @@ def _show(text: str) -> int:
         _write(1, text)
     except OSError as error:
         if not descriptors.is_gone(error):
-            _complain(f"nodnod-agent: {descriptors.unwritten(error)}")
+            _complain({}, f"nodnod-agent: {descriptors.unwritten(error)}")
             return 1
     return 0
 
 
-def _complain(line: str) -> None:
-    """Print a line on stderr, if that can be written."""
-    with contextlib.suppress(OSError):
-        _write(2, f"{printable(line)}\n")
+def _complain(flags: Mapping[str, str], *lines: str) -> None:
+    """Print lines on stderr, if that can be written, in the format of the log if that is JSON."""
+    is_json = _log_format(flags) == "json"
+    for line in map(printable, lines):
+        text = as_json(LogLine("ERROR", __name__, line, time.time(), 0.0)) if is_json else line
+        with contextlib.suppress(OSError):
+            _write(2, f"{text}\n")
+
+
+def _log_format(flags: Mapping[str, str]) -> str | None:
+    """The format that is set, whatever else is at fault."""
+    try:
+        return _Source(flags).read_sound().values.get("log_format")
+    except ConfigError:
+        return gather_sound(flags, os.environ, None, "").values.get("log_format")
 
 
 def _write(fd: int, text: str) -> None:

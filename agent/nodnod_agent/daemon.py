@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Sequence, Set
 from functools import partial
 from time import time
+from typing import Protocol
 
 from msgspec import structs
 
@@ -69,31 +70,43 @@ MAX_OPEN_FILES = 65_536
 
 log = logging.getLogger("nodnod")
 
-Reload = Callable[[], Settings]
+
+class Source(Protocol):
+    """Where the settings come from."""
+
+    def read(self) -> Settings:
+        """Read them (again). Raises ConfigError."""
+
+    def announce(self) -> None:
+        """Log which file was read at the start."""
+
+    def at_its_place(self, fault: str) -> str:
+        """A fault that begins with the key of a setting, beginning with where it is set instead."""
 
 
-def run(settings: Settings, reload: Reload) -> None:
+def run(settings: Settings, source: Source) -> None:
     """Run one agent until SIGTERM or SIGINT.
 
-    ``reload`` reads the settings again on SIGHUP, or raises ConfigError. Raises OSError if binding
-    fails, and ConfigError for a fault in a secret, certificate or channel.
+    Raises OSError if binding fails, and ConfigError for a fault in a secret, certificate or channel,
+    which begins with the key of the setting.
     """
     credentials = read_credentials(settings, os.environ)
     urls = read_urls(settings, os.environ)
     _raise_file_limit()
     sockets = bind(settings.listen)
+    source.announce()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, credentials, urls, reload, sockets))
+        runner.run(_serve(settings, credentials, urls, source, sockets))
 
 
 async def _serve(
     settings: Settings,
     credentials: Credentials,
     urls: ChannelUrls,
-    reload: Reload,
+    source: Source,
     sockets: list[socket.socket],
 ) -> None:
-    daemon = _Daemon(settings, credentials, urls, reload, sockets[0].getsockname()[1])
+    daemon = _Daemon(settings, credentials, urls, source, sockets[0].getsockname()[1])
     await daemon.start(sockets)
     try:
         await daemon.stop_requested.wait()
@@ -109,13 +122,13 @@ class _Daemon:
         settings: Settings,
         credentials: Credentials,
         urls: ChannelUrls,
-        reload: Reload,
+        source: Source,
         port: int,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._settings = settings
         self._credentials = credentials
-        self._reload = reload
+        self._source = source
         self._sampled = asyncio.Event()
         """Whether there is a sample, or there need be none because the agent stops."""
         self.stop_requested = asyncio.Event()
@@ -289,12 +302,13 @@ class _Daemon:
 
     def _reload_settings(self) -> None:
         try:
-            settings = self._reload()
+            settings = self._source.read()
             credentials = read_credentials(settings, os.environ, self._credentials)
             urls = read_urls(settings, os.environ)
         except ConfigError as error:
-            log.error("Configuration not reloaded, nothing is changed: %s", error)
-            self._node.note("reloaded", f"nothing is changed: {error}")
+            fault = self._source.at_its_place(str(error))
+            log.error("Configuration not reloaded, nothing is changed: %s", fault)
+            self._node.note("reloaded", f"nothing is changed: {fault}")
             return
         before, after = set(_seeds(self._settings)), set(_seeds(settings))
         for node in after - before:

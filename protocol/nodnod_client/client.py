@@ -327,11 +327,18 @@ class Client:
         )
 
 
+_OF_PAGES = {"http": "ws", "https": "wss"}
+
+
 def server_url(server: str, *, secure: bool = False) -> str:
     """The URL of the agent at an address, or at a ``ws://`` or ``wss://`` URL.
 
+    Or of its page: ``http://`` is ``ws://`` then, and what the page shows (``#…``) does not count.
     ``secure`` requires TLS. Raises AddressError.
     """
+    scheme, separator, rest = server.partition("://")
+    if separator and scheme.lower() in _OF_PAGES:
+        server = f"{_OF_PAGES[scheme.lower()]}://{rest.partition('#')[0]}"
     if "://" not in server:
         url = parse_address(server).url
         return url.replace("ws://", "wss://", 1) if secure else url

@@ -93,5 +93,5 @@ async def test_a_fault_in_the_configuration_is_one_line(
     assert err.startswith("nodnod: NODNOD_ALERTS_NOTIFY[0]: expected env:NAME or file:PATH, never")
     monkeypatch.setenv("NODNOD_ALERTS_NOTIFY", "env:A")
     monkeypatch.setenv("A", f"{KEY}")
-    says = "nodnod: alerts.notify[0]: expected a URL, such as webhook+https://…\n"
+    says = "nodnod: NODNOD_ALERTS_NOTIFY[0]: expected a URL, such as webhook+https://…\n"
     assert await run(capsys, "test") == (2, "", says)

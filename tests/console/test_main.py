@@ -1,12 +1,16 @@
 """The command line of ``nodnod``: usage, help, exit statuses, errors of one line."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from bench.harness.threaded import Threaded
+from doubles.certificates import Authority
 from doubles.command import command
 from doubles.v1_server import V1Server
+from doubles.v2_server import V2Server
 from nodnod_agent.console.main import COMMANDS, main
 
 
@@ -23,7 +27,7 @@ from nodnod_agent.console.main import COMMANDS, main
         (["stat", "--by", "role", "--sort", "uptime"], "name, cpu, memory, disk"),
         (["stat", "--serv", "x"], "--serv"),
         (["stat", "--server"], "--server"),
-        (["stat", "--server", "http://kyle"], "ws://"),
+        (["stat", "--server", "ftp://kyle"], "ws://"),
         (["stat", "--server", "kyle:70700"], "port must be 1–65535"),  # noqa: RUF001
         (["stat", "--local", "--nodes", "a"], "--nodes"),
         (["stat", "--json", "--csv"], "--csv"),
@@ -54,12 +58,90 @@ def test_without_a_command_there_is_a_line_for_each(capsys: pytest.CaptureFixtur
     assert [line.split(None, 1) for line in lines[2:-2]] == [[c.name, c.help] for c in COMMANDS]
 
 
-def test_a_bad_server_in_the_environment_is_wrong_usage(
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({"SERVER": "kyle:x"}, "NODNOD_SERVER: port must be "),
+        ({"TOKEN": "a b"}, "NODNOD_TOKEN: a token consists of "),
+        ({"CA": "gone"}, "NODNOD_CA: 'gone': no such file"),
+        ({"CERT": "gone"}, "NODNOD_CERT: 'gone': no such file"),
+        ({"KEY": "gone"}, "NODNOD_KEY: 'gone': no such file"),
+        ({"KEY": os.devnull}, "NODNOD_KEY: needs NODNOD_CERT"),
+        ({"CERT": os.devnull}, f"NODNOD_CERT '{os.devnull}': expected a certificate"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("command", "status", "begins"),
+    [
+        ("stat", 2, "nodnod: "),
+        ("members", 2, "nodnod: "),
+        ("alerts", 3, "nodnod: "),
+        ("silence --list", 2, "nodnod: "),
+        ("check", 3, "NODNOD UNKNOWN: "),
+    ],
+)
+def test_a_fault_in_a_variable_is_one_line_that_names_the_variable(
+    command: str,
+    status: int,
+    begins: str,
+    variables: dict[str, str],
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, text in variables.items():
+        monkeypatch.setenv(f"NODNOD_{name}", text)
+    assert main(command.split()) == status
+    line = "".join(capsys.readouterr())
+    assert line.startswith(f"{begins}{fault}")
+    assert line.count("\n") == 1
+
+
+def test_a_server_that_goes_with_no_ca_names_where_it_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NODNOD_CA", Authority(tmp_path).ca)
+    monkeypatch.setenv("NODNOD_SERVER", "ws://kyle")
+    for flags, place in ([], "NODNOD_SERVER"), (["--server", "ws://stan"], "--server"):
+        assert main(["stat", *flags]) == 2
+        assert capsys.readouterr().err.startswith(f"nodnod: {place}: expected host:port or a wss:")
+
+
+def test_a_flag_stands_before_a_variable_with_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NODNOD_SERVER", "kyle:x")
-    assert main(["stat"]) == 2
-    assert "port" in capsys.readouterr().err
+    assert main(["stat", "--server", "127.0.0.1:1"]) == 3
+    assert "connection refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("NODNOD_SEVER", "SERVER"),
+        ("NODNOD_TOKENS", "TOKEN"),
+        ("NODNOD_SECRET", ""),
+        ("SERVERS", ""),
+    ],
+)
+def test_a_variable_that_is_nearly_one_of_ours_is_warned_of(
+    variable: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    main(["stat", "--server", "127.0.0.1:1"])
+    hint = f"warning: {variable}: unknown variable (did you mean NODNOD_{meant}?)"
+    assert [line for line in capsys.readouterr().err.splitlines() if "warning" in line] == (
+        [f"nodnod: {hint}"] if meant else []
+    )
+
+
+@pytest.mark.parametrize("form", ["http://{}/", "http://{}/#/node/kyle?range=60", "ws://{}/", "{}"])
+def test_a_server_may_be_given_as_it_stands_in_the_browser(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Threaded(V2Server()) as agent:
+        assert main(["stat", "--server", form.format(agent.address)]) == 0
+    assert "kyle" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("argv", ["stat", "stat --watch 1", "members", "members --agree"])

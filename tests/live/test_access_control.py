@@ -103,7 +103,8 @@ async def test_a_changed_secret_file_is_read_on_sighup_unless_it_is_unsafe(
     agent = agents.start("kyle", settings=secret.settings())
     secret.path.write_text(other_secret.text)
     secret.path.chmod(0o644)
-    assert "not reloaded, nothing is changed: auth.secrets[0]" in await reload(agent)
+    place = f"{agent.config}: auth.secrets[0]"
+    assert f"not reloaded, nothing is changed: {place}" in await reload(agent)
     assert await status(agent, "/stat", bearer(other_secret.token())) == 401
     assert await status(agent, "/stat", bearer(secret.token())) == 200
 

@@ -38,7 +38,7 @@ async def test_an_agent_whose_channel_is_at_fault_does_not_start_and_says_why(
 
     assert await agent.exited() == 2
     problem = f"{readable}: others may read it: mode 0644, chmod it to 0640"
-    assert agent.log() == f"alerts.notify[0]: {problem}\n"
+    assert agent.log() == f"{agent.config}: alerts.notify[0]: {problem}\n"
 
 
 async def test_channels_are_read_again_on_sighup_and_a_fault_changes_nothing(
@@ -50,7 +50,8 @@ async def test_channels_are_read_again_on_sighup_and_a_fault_changes_nothing(
     agent = agents.start("kenny", settings=settings)
 
     write(url, f"https//{KEY}")
-    refused = "Configuration not reloaded, nothing is changed: alerts.notify[0]: expected a URL"
+    place = f"{agent.config}: alerts.notify[0]"
+    refused = f"Configuration not reloaded, nothing is changed: {place}: expected a URL"
     assert refused in await reload(agent)
     write(url, f"alertmanager+http://127.0.0.1:1,127.0.0.1:2/{KEY}")
     assert "Configuration reloaded" in await reload(agent)

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 
-from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.config.validators import ConfigError, Faults
 from nodnod_agent.log.format import printable
 
 MIN_BYTES = 32
@@ -26,11 +26,14 @@ _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_secrets(references: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    """Read all secrets, in order. Raises ConfigError, which says which one is at fault."""
-    return tuple(
-        read_secret(reference, f"auth.secrets[{index}]", environment)
-        for index, reference in enumerate(references)
-    )
+    """Read all secrets, in order. Raises ConfigError, which says which ones are at fault."""
+    faults = Faults()
+    found: list[bytes] = []
+    for index, reference in enumerate(references):
+        with faults:
+            found.append(read_secret(reference, f"auth.secrets[{index}]", environment))
+    faults.check()
+    return tuple(found)
 
 
 def read_secret(reference: str, place: str, environment: Mapping[str, str]) -> bytes:

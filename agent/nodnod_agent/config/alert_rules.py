@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from nodnod_agent.config.validators import (
     ConfigError,
+    Faults,
     did_you_mean,
     expected,
     one_of,
@@ -47,20 +48,23 @@ def rules(value: Any, place: str) -> tuple[Rule, ...]:
     built_in = {given["name"]: _checked(given, "built in") for given in BUILT_IN}
     found = {name: _rule(given, name) for name, given in built_in.items()}
     places: dict[str, int] = {}
+    faults = Faults()
     for index, item in enumerate(value):
         here = f"{place}[{index}]"
-        given = _checked(item, here)
-        name = given["name"]
-        if name in places:
-            raise ConfigError(f"{here}.name: {name!r} is a duplicate of [{places[name]}]")
-        places[name] = index
-        if name in built_in:
-            given = _changed(built_in[name], given, here)
-        rule = _rule(given, here)
-        if given.get("enabled", True):
-            found[name] = rule
-        else:
-            found.pop(name, None)
+        with faults:
+            given = _checked(item, here)
+            name = given["name"]
+            if name in places:
+                raise ConfigError(f"{here}.name: {name!r} is a duplicate of [{places[name]}]")
+            places[name] = index
+            if name in built_in:
+                given = _changed(built_in[name], given, here)
+            rule = _rule(given, here)
+            if given.get("enabled", True):
+                found[name] = rule
+            else:
+                found.pop(name, None)
+    faults.check()
     return tuple(found.values())
 
 

@@ -6,21 +6,38 @@ as ``tags``, key by key. Overridden values are validated too. Every fault is a `
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from nodnod_agent.config.settings import SETTINGS
-from nodnod_agent.config.validators import ConfigError, did_you_mean, shown
+from nodnod_agent.config.validators import ConfigError, Faults, did_you_mean, shown
 from nodnod_client.json_fault import explain
+
+MAX_FAULTS = 100
+"""Keys of a file whose faults are told."""
 
 
 class Given(Struct, frozen=True):
-    """The settings that are set: values by field, and the place where each was found."""
+    """The settings that are set: values by field, and the place where each was found.
+
+    A value that is put together has all its places, with commas between. ``faults`` are lines,
+    ``faulty`` the fields that have them.
+    """
 
     values: dict[str, Any]
     places: dict[str, str]
+    faults: tuple[str, ...] = ()
+    faulty: frozenset[str] = frozenset()
+
+    def at_its_place(self, line: str) -> str:
+        """A fault that begins with the key of a setting, beginning with its place instead."""
+        for row in SETTINGS:
+            rest = line.removeprefix(row.key)
+            if rest[:1] in (":", "[") and row.field in self.places and rest != line:
+                return self.places[row.field] + rest
+        return line
 
 
 def gather(
@@ -28,10 +45,26 @@ def gather(
 ) -> Given:
     """Read all settings that are set: flags by field, variables by name, and the file's content.
 
-    ``path`` names the file in errors. Raises ConfigError at the first fault.
+    ``path`` names the file in errors. Raises ConfigError, with all faults.
     """
-    in_file = {} if file is None else _read_file(file, path)
-    given = Given({}, {})
+    given = gather_sound(flags, environment, file, path)
+    if given.faults:
+        raise ConfigError(*given.faults)
+    return given
+
+
+def gather_sound(
+    flags: Mapping[str, str], environment: Mapping[str, str], file: bytes | None, path: str
+) -> Given:
+    """Read the settings without faults, and collect the faults of the others."""
+    faults = Faults()
+    in_file: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    faulty: set[str] = set()
+    if file is not None:
+        with faults:
+            in_file = _read_file(file, path, faults)
     for row in SETTINGS:
         # In order of priority: the last one overrides the others.
         found: list[tuple[str, Any]] = []
@@ -41,17 +74,45 @@ def gather(
             found.append((row.variable, row.read(text)))
         if row.field in flags:
             found.append((f"--{row.flag}", row.read(flags[row.field])))
+        before = len(faults.lines)
         for place, value in found:
-            checked = row.check(value, place)
-            if isinstance(checked, dict):
-                checked = row.check(given.values.get(row.field, {}) | checked, place)
-            given.values[row.field] = checked
-            given.places[row.field] = place
-    return given
+            with faults:
+                checked = row.check(value, place)
+                if isinstance(checked, dict) and row.field in values:
+                    checked = row.check(values[row.field] | checked, place)
+                    place = f"{places[row.field]}, {place}"
+                values[row.field] = checked
+                places[row.field] = place
+        if len(faults.lines) > before:
+            faulty.add(row.field)
+    return Given(values, places, tuple(faults.lines), frozenset(faulty))
 
 
-def _read_file(data: bytes, path: str) -> dict[str, Any]:
-    """Return the values by dotted key, not yet checked."""
+def unknown_variables(environment: Mapping[str, str], others: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each variable that begins with NODNOD_, but is no setting and none of ``others``.
+
+    Not those that Kubernetes sets for a service called nodnod.
+    """
+    known = {row.variable for row in SETTINGS} | {*OTHER_VARIABLES, *others}
+    is_service = f"{PREFIX}SERVICE_HOST" in environment
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known:
+            continue
+        if is_service and name.startswith((f"{PREFIX}SERVICE_", f"{PREFIX}PORT")):
+            continue
+        words = {one.removeprefix(PREFIX): one for one in known}
+        hint = did_you_mean(name.removeprefix(PREFIX), words, PREFIX)
+        yield f"{shown(name)[1:-1]}: unknown variable{hint}"
+
+
+PREFIX = "NODNOD_"
+
+OTHER_VARIABLES = [f"{PREFIX}{name}" for name in ("CONFIG", "SERVER", "TOKEN", "CA", "CERT", "KEY")]
+"""Variables that are no settings: which file the agent reads, and those of the command `nodnod`."""
+
+
+def _read_file(data: bytes, path: str, faults: Faults) -> dict[str, Any]:
+    """Return the values by dotted key, not yet checked; ``faults`` gets those of single keys."""
     try:
         # utf-8-sig: some editors write a byte order mark.
         document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
@@ -69,7 +130,7 @@ def _read_file(data: bytes, path: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected an object of settings, got {shown(document)}")
-    return dict(_flattened(document, "", path))
+    return dict(_flattened(document, "", path, faults))
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,8 +145,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _KEYS = [row.key for row in SETTINGS]
 
 
-def _flattened(document: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, Any]]:
+def _flattened(
+    document: dict[str, Any], prefix: str, path: str, faults: Faults
+) -> Iterator[tuple[str, Any]]:
     for name, value in document.items():
+        if len(faults.lines) >= MAX_FAULTS:
+            return
         key = prefix + name
         # A dot stands for nesting in ``_KEYS``, and never occurs in a key of the file.
         if "." not in name and key in _KEYS:
@@ -94,9 +159,10 @@ def _flattened(document: dict[str, Any], prefix: str, path: str) -> Iterator[tup
             if not isinstance(value, dict):
                 # Text in place of ``auth`` may be a secret.
                 got = "text" if isinstance(value, str) else shown(value)
-                raise ConfigError(f"{path}: {key}: expected an object, got {got}")
-            yield from _flattened(value, f"{key}.", path)
+                faults.lines.append(f"{path}: {key}: expected an object, got {got}")
+                continue
+            yield from _flattened(value, f"{key}.", path, faults)
         else:
             here = {k.removeprefix(prefix).split(".")[0] for k in _KEYS if k.startswith(prefix)}
             hint = did_you_mean(name, here, prefix)
-            raise ConfigError(f"{path}: unknown key {shown(key)}{hint}")
+            faults.lines.append(f"{path}: unknown key {shown(key)}{hint}")

@@ -20,7 +20,35 @@ MAX_NAME = 128
 
 
 class ConfigError(Exception):
-    """One line: the place, what was expected there, and what was found."""
+    """One line: the place, what was expected there, and what was found.
+
+    ``lines`` are this one and those of the faults that were found with it.
+    """
+
+    def __init__(self, line: str, *others: str) -> None:
+        super().__init__(line)
+        self.lines = (line, *others)
+
+
+class Faults:
+    """Collects faults, so that all are found and not only the first: ``with faults: …`` for each part."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, ConfigError):
+            self.lines += error.lines
+            return True
+        return False
+
+    def check(self) -> None:
+        """Raise ConfigError if there are any."""
+        if self.lines:
+            raise ConfigError(*self.lines)
 
 
 def name(value: Any, place: str) -> str:
@@ -66,12 +94,15 @@ def addresses(value: Any, place: str) -> tuple[Address, ...]:
         raise expected("an array of addresses", value, place)
     check = address()
     seen: dict[Address, int] = {}
+    faults = Faults()
     for index, text in enumerate(value):
         here = f"{place}[{index}]"
-        found = check(text, here)
-        if found in seen:
-            raise ConfigError(f"{here}: {found} is a duplicate of [{seen[found]}]")
-        seen[found] = index
+        with faults:
+            found = check(text, here)
+            if found in seen:
+                raise ConfigError(f"{here}: {found} is a duplicate of [{seen[found]}]")
+            seen[found] = index
+    faults.check()
     return tuple(seen)
 
 
@@ -141,7 +172,7 @@ def references(value: Any, place: str, never: str = _NOT_ITSELF) -> tuple[str, .
     """A list of references to secrets."""
     if not isinstance(value, list):
         raise ConfigError(f"{place}: expected an array, each item env:NAME or file:PATH, {never}")
-    return tuple(reference(item, f"{place}[{index}]", never) for index, item in enumerate(value))
+    return _each(value, place, partial(reference, never=never))
 
 
 url_reference = partial(reference, never=_NO_URL)
@@ -213,9 +244,19 @@ def list_of(check: Callable[[Any, str], str], what: str) -> Callable[[Any, str],
     def check_all(value: Any, place: str) -> tuple[str, ...]:
         if not isinstance(value, list):
             raise expected(f"an array of {what}", value, place)
-        return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
+        return _each(value, place, check)
 
     return check_all
+
+
+def _each(values: list[Any], place: str, check: Callable[[Any, str], str]) -> tuple[str, ...]:
+    found: list[str] = []
+    faults = Faults()
+    for index, item in enumerate(values):
+        with faults:
+            found.append(check(item, f"{place}[{index}]"))
+    faults.check()
+    return tuple(found)
 
 
 # The words that Go's flags accept, and those that are common in compose files.

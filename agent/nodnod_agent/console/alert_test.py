@@ -23,10 +23,14 @@ def send_test(config: str | None) -> int:
     """Print a line for each channel of a configuration; the status is 1 if one of them failed."""
     try:
         given = read_configuration(config, os.environ)
-        settings = Settings(**{"name": socket.gethostname(), **given.values})
-        urls = read_urls(settings, os.environ)
     except ConfigError as error:
         print_error(str(error))
+        return Status.USAGE
+    settings = Settings(**{"name": socket.gethostname(), **given.values})
+    try:
+        urls = read_urls(settings, os.environ)
+    except ConfigError as error:
+        print_error(given.at_its_place(str(error)))
         return Status.USAGE
     if not urls.channels and urls.heartbeat is None:
         print_error("no channel found: set alerts.notify in the file, or NODNOD_ALERTS_NOTIFY")

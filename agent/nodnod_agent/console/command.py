@@ -1,7 +1,6 @@
 """A subcommand of ``nodnod``, and the flags that several subcommands share."""
 
 import math
-import os
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
@@ -9,7 +8,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from nodnod_agent.console.credentials import add_credentials
+from nodnod_agent.console.credentials import Variable, add_credentials, checked
 from nodnod_client.client import DEFAULT_SERVER, server_url
 from nodnod_client.errors import AddressError
 
@@ -53,8 +52,8 @@ class Parser(ArgumentParser):
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         # argparse keeps silent of help that could not be written.
-        if file is sys.stdout:
-            sys.stdout.write(message)
+        if file is not None and file is sys.stdout:
+            file.write(message)
         else:
             super()._print_message(message, file)
 
@@ -64,9 +63,10 @@ def add_server(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
-        type=_server,
-        default=os.environ.get("NODNOD_SERVER") or DEFAULT_SERVER,
-        help=f"address of the agent to ask (default: NODNOD_SERVER, else {DEFAULT_SERVER})",
+        type=checked(_server),
+        default=Variable.read("NODNOD_SERVER") or DEFAULT_SERVER,
+        help="the agent to ask: host:port, or the address of its page in the browser "
+        f"(default: NODNOD_SERVER, else {DEFAULT_SERVER})",
     )
     add_credentials(parser)
 

@@ -1,16 +1,17 @@
 """The flags for credentials: a token and, over TLS, a CA and a client certificate."""
 
+import difflib
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from ssl import SSLContext, SSLError
 
 from websockets.uri import parse_uri
 
-from nodnod_client.client import Client, checked_token
-from nodnod_client.errors import ConnectError, NodNodError
+from nodnod_client.client import Client, checked_token, server_url
+from nodnod_client.errors import AddressError, ConnectError, NodNodError
 from nodnod_client.tls import NOT_ACCEPTED, CertificateFileError, client_context, load_certificate
 
 UNAUTHORIZED = 401
@@ -23,7 +24,54 @@ MAX_NAMES = 8
 
 
 class CredentialsError(NodNodError):
-    """Flags that are valid one by one, but not together."""
+    """Flags that are valid one by one, but not together; or a variable with a wrong value."""
+
+
+class Variable(str):
+    """The value of an environment variable that stands for a flag, and the name of the variable."""
+
+    name: str
+
+    @classmethod
+    def read(cls, name: str) -> "Variable | None":
+        """Read the variable; an empty one counts as not set."""
+        found = cls(os.environ.get(name, ""))
+        found.name = name
+        return found or None
+
+
+VARIABLES = [f"NODNOD_{name}" for name in ("SERVER", "TOKEN", "CA", "CERT", "KEY")]
+
+
+def misspelt_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each variable whose name is nearly one of ours, as NODNOD_SEVER."""
+    names = [name.removeprefix("NODNOD_") for name in VARIABLES]
+    for variable in sorted(environment):
+        name = variable.removeprefix("NODNOD_")
+        if name == variable or name in names:
+            continue
+        for close in difflib.get_close_matches(name[:64], names, n=1, cutoff=0.8):
+            yield f"{variable}: unknown variable (did you mean NODNOD_{close}?)"
+
+
+def place(flag: str, value: str | None) -> str:
+    """Where a value comes from: the flag, or a variable that stands for it."""
+    return value.name if isinstance(value, Variable) else flag
+
+
+def checked(read: Callable[[str], str]) -> Callable[[str], str]:
+    """Make an argparse type whose error names the variable, if the text comes from one."""
+
+    def read_from_either(text: str) -> str:
+        try:
+            read(text)
+        except ArgumentTypeError as error:
+            if isinstance(text, Variable):
+                raise CredentialsError(f"{text.name}: {error}") from None
+            raise
+        return text
+
+    return read_from_either
 
 
 class CommandClient(Client):
@@ -69,8 +117,8 @@ def add_credentials(parser: ArgumentParser) -> None:
     """Declare the flags; environment variables set the defaults."""
     parser.add_argument(
         "--token",
-        type=_token,
-        default=os.environ.get("NODNOD_TOKEN", ""),
+        type=checked(_token),
+        default=Variable.read("NODNOD_TOKEN") or "",
         help="token for a cluster with a secret, made by `nodnod token` (default: NODNOD_TOKEN, "
         "which is safer: it does not appear in process lists)",
     )
@@ -89,15 +137,20 @@ def add_credentials(parser: ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}",
             metavar="FILE",
-            type=kind,
-            default=os.environ.get(variable) or None,
+            type=checked(kind),
+            default=Variable.read(variable),
             help=f"{text} (default: {variable})",
         )
 
 
 def client_factory(args: Namespace) -> "partial[CommandClient]":
     """Return a maker of clients with the credentials of these flags. Raises CredentialsError."""
-    return partial(CommandClient, token=args.token, ca=_trust(args.ca, args.cert, args.key))
+    trust = _trust(args.ca, args.cert, args.key)
+    try:
+        server_url(args.server, secure=trust is not None)
+    except AddressError as error:
+        raise CredentialsError(f"{place('--server', args.server)}: {error}") from None
+    return partial(CommandClient, token=args.token.strip(), ca=trust)
 
 
 def reason(error: Exception) -> str:
@@ -109,16 +162,17 @@ def reason(error: Exception) -> str:
 def _trust(ca: str | None, cert: str | None, key: str | None) -> str | SSLContext | None:
     if cert is None:
         if key is not None:
-            raise CredentialsError("--key: needs --cert")
+            needed = "NODNOD_CERT" if isinstance(key, Variable) else "--cert"
+            raise CredentialsError(f"{place('--key', key)}: needs {needed}")
         return ca
     try:
         context = client_context(ca)
         load_certificate(context, cert, key)
     except CertificateFileError as error:
         path = key if error.file == "key" and key is not None else cert
-        raise CredentialsError(f"--{error.file} {path[:80]!r}: {error}") from None
+        raise CredentialsError(f"{place(f'--{error.file}', path)} {path[:80]!r}: {error}") from None
     except OSError as error:
-        raise CredentialsError(f"--cert {cert[:80]!r}: {reason(error)}") from None
+        raise CredentialsError(f"{place('--cert', cert)} {cert[:80]!r}: {reason(error)}") from None
     return context
 
 

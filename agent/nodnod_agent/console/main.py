@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from nodnod_agent.console import (
     tokens,
 )
 from nodnod_agent.console.command import Command, Parser, Status
-from nodnod_agent.console.credentials import CredentialsError
+from nodnod_agent.console.credentials import CredentialsError, misspelt_variables
 from nodnod_agent.console.doctor import command as doctor
 from nodnod_agent.console.output import print_error, print_line
 from nodnod_agent.console.top import command as top
@@ -111,11 +112,20 @@ def _run(given: Sequence[str], command: Command | None) -> int:
     try:
         with contextlib.redirect_stderr(complaint) if plugin else contextlib.nullcontext():
             args = _parser().parse_args(given)
+    except CredentialsError as error:  # in a variable, which argparse would call a flag
+        if plugin:
+            sys.stdout.write(check.unknown(str(error)))
+        else:
+            print_error(str(error))
+        return Status.USAGE if command is None else command.usage_status
     except SystemExit as stop:  # argparse has printed the reason
         if complaint.getvalue():
             sys.stdout.write(check.unknown(complaint.getvalue().strip()))
         usage_status = Status.USAGE if command is None else command.usage_status
         return usage_status if stop.code else Status.OK
+    if "server" in args:
+        for line in misspelt_variables(os.environ):
+            print_error(f"warning: {line}")
     status: int = args.run(args)
     return status
 

@@ -177,7 +177,7 @@ def console() -> Console:
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError, as other output does: rich would end the program."""
-        raise  # noqa: PLE0704  # called while it is handled
+        raise  # it is being handled
 
 
 def layout_width(console: Console) -> int:

@@ -28,11 +28,11 @@ def open_standard_streams() -> None:
     """Open the descriptors, and the streams that Python leaves out for closed ones."""
     open_standard_descriptors()
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def is_not_writable(error: OSError) -> bool:

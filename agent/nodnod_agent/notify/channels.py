@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from nodnod_agent.auth.secrets import read_text
 from nodnod_agent.config.settings import Settings
-from nodnod_agent.config.validators import ConfigError
+from nodnod_agent.config.validators import ConfigError, Faults
 from nodnod_agent.core.alerts.alerts import ChannelIds
 from nodnod_agent.core.alerts.message import Message
 from nodnod_agent.notify.alertmanager import Alertmanager
@@ -98,17 +98,20 @@ def _read_channels(
     references: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[ChannelUrl, ...]:
     found: dict[str, ChannelUrl] = {}
+    faults = Faults()
     for index, reference in enumerate(references):
         place = f"alerts.notify[{index}]"
-        url = _read(reference, place, environment, parse_channel)
-        if url.id in found:
-            raise ConfigError(f"{place}: the same URL as [{list(found).index(url.id)}]")
-        if url.kind == "apprise" and not is_installed():
-            what = f"{url.label} needs Apprise: pip install 'nodnod-agent[notify]'"
-            if url.label.startswith("http"):
-                what += "; for a webhook of your own, begin it with webhook+"
-            raise ConfigError(f"{place}: {what}")
-        found[url.id] = url
+        with faults:
+            url = _read(reference, place, environment, parse_channel)
+            if url.id in found:
+                raise ConfigError(f"{place}: the same URL as [{list(found).index(url.id)}]")
+            if url.kind == "apprise" and not is_installed():
+                what = f"{url.label} needs Apprise: pip install 'nodnod-agent[notify]'"
+                if url.label.startswith("http"):
+                    what += "; for a webhook of your own, begin it with webhook+"
+                raise ConfigError(f"{place}: {what}")
+            found[url.id] = url
+    faults.check()
     return tuple(found.values())
 
 
