@@ -208,6 +208,9 @@ class _Daemon:
         self._systemd = SystemdNotifier(
             os.environ, loop, lambda: node_counts(roster), interval=settings.interval
         )
+        # Started by hand, and not by nohup or a shell that ignores the signal.
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._has_terminal = os.isatty(0) and not ignored
         self._full_name = ""
         self._is_exposed = False
         """Whether other machines can reach the listening address."""
@@ -297,6 +300,11 @@ class _Daemon:
             self._resolver.add(node)
 
     def _on_hangup(self) -> None:
+        """Reload the settings, or stop because the terminal has gone from which the agent was started."""
+        if self._has_terminal and not os.isatty(0):
+            log.info("The terminal is gone")
+            self._request_stop()
+            return
         with self._systemd.reloading():
             self._reload_settings()
 

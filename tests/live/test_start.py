@@ -50,7 +50,7 @@ def test_an_agent_whose_first_sample_never_comes_says_so_and_ends_on_sigterm(
     done = private_mounts.run(PROGRAM.format(file=file, within=SLACK), timeout=60)
 
     assert done.returncode == 0, done.stderr
-    status, (warning, reloaded, stopping) = json.loads(done.stdout)
+    status, (_, warning, reloaded, stopping) = json.loads(done.stdout)
     assert status == 0
     assert warning == (
         f"No sample of this machine after 3 s; the agent does not listen before it. It is still {doing}"

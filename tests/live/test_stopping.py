@@ -7,6 +7,7 @@ import pytest
 
 from bench.harness.agents import Agent, Agents
 from doubles.canned import canned
+from doubles.command import on_terminal, read_terminal
 from doubles.v1_client import V1Client
 from eventually import SLACK, eventually
 from live.asking import ask
@@ -111,3 +112,42 @@ async def test_a_peer_that_is_configured_by_its_name_has_left_when_it_stops(
     kenny.listen = kenny.address
     await kenny.restart()
     await all_see([cartman, kenny], within=20, cartman="up", kenny="up")
+
+
+# The terminal from which an agent was started.
+
+RUN = "import sys; from nodnod_agent.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+async def test_an_agent_whose_terminal_is_closed_says_goodbye_and_ends(agents: Agents) -> None:
+    cartman = agents.start("cartman")
+    flags = ("--listen", "127.0.0.1:0", "--name", "stan", "--join", cartman.address)
+    with on_terminal(RUN, *flags) as (process, terminal):
+        await asyncio.to_thread(read_terminal, terminal, b"Connected to node: [cartman")
+        await all_see([cartman], cartman="up", stan="up")
+        terminal.close()
+
+        assert await asyncio.to_thread(process.wait) == 0
+    await all_see([cartman], left=["stan"], cartman="up")
+    assert "Node left: [stan" in cartman.log()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_while_its_terminal_is_there_and_under_nohup_an_agent_reloads(
+    agents: Agents, closed: bool
+) -> None:
+    cartman = agents.start("cartman")
+    ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN);" if closed else ""
+    flags = ("--listen", "127.0.0.1:0", "--name", "stan", "--join", cartman.address)
+
+    async def reloaded() -> bool:
+        answer = await ask(cartman, {"type": 7, "nodes": ["stan"]})
+        return "reloaded" in [event["kind"] for event in answer["events"]]
+
+    with on_terminal(ignore + RUN, *flags) as (process, terminal):
+        await asyncio.to_thread(read_terminal, terminal, b"Connected to node: [cartman")
+        if closed:
+            terminal.close()
+        process.send_signal(signal.SIGHUP)
+        await eventually(reloaded)
+        await all_see([cartman], cartman="up", stan="up")

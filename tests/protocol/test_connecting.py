@@ -26,6 +26,9 @@ from nodnod_client.websocket import CLOSED_DURING_HANDSHAKE
         ("[::1]:81", True, "wss://[::1]:81/"),
         ("wss://kyle:7070/path", True, "wss://kyle:7070/path"),
         ("WSS://kyle", True, "wss://kyle"),
+        ("http://kyle:7070/", False, "ws://kyle:7070/"),
+        ("HTTPS://kyle/stats/#/node/stan", False, "wss://kyle/stats/"),
+        ("https://[::1]:7070", True, "wss://[::1]:7070"),
     ],
 )
 def test_an_address_or_a_url_is_the_url_of_the_agent(address: str, secure: bool, url: str) -> None:
@@ -33,7 +36,18 @@ def test_an_address_or_a_url_is_the_url_of_the_agent(address: str, secure: bool,
 
 
 @pytest.mark.parametrize(
-    "address", ["", "a:b:c", "kyle:0", "http://kyle", "wss://", "ws://", "ws://kyle:99999999"]
+    "address",
+    [
+        "",
+        "a:b:c",
+        "kyle:0",
+        "ftp://kyle",
+        "http://",
+        "http://kyle?token=x",
+        "wss://",
+        "ws://",
+        "ws://kyle:99999999",
+    ],
 )
 def test_an_invalid_address_is_refused_at_once(address: str) -> None:
     with pytest.raises(AddressError):

@@ -233,7 +233,7 @@ class ServerConnection(Connection):
         ws.send_response(response)
         self._collect()
         self.session = self.receiver = context.accept(self, hello)
-        log.info("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
+        log.debug("Accepted connection from client: %s", self.name, extra={"key": "accepted"})
 
     def _respond(self, response: Response, *, head: bool = False) -> None:
         if self.transport.is_closing():  # the client did not wait for its page
