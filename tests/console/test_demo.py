@@ -1,5 +1,6 @@
 """``nodnod demo``: starts agents, shows them, and leaves no process behind."""
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from doubles.command import command, on_terminal, read_terminal, read_until
 from eventually import eventually
 from nodnod_agent.console import local_cluster as module
 from nodnod_agent.console.local_cluster import free_addresses, local_cluster, name_of
+from nodnod_client.address import Address
 
 FIRST_PORT = 20000 + os.getpid() * 101 % 10000
 """Differs between processes, so that suites that run at the same time use different ports."""
@@ -82,7 +84,34 @@ def test_an_agent_that_does_not_start_ends_the_demo_and_its_log_is_shown() -> No
         assert process.returncode == 3
     assert "did not start: exit status 4" in err
     assert "no such disk" in err
+    assert err.count("no memory") in (9, 18)  # the end of the log of one or both
     assert "Traceback" not in err
+
+
+def test_agents_that_never_see_each_other_end_the_demo() -> None:
+    code = f"from nodnod_agent.console import demo; demo.START_TIMEOUT = 0.2; {demo(2, '--alone')}"
+    with command(["-c", code]) as process:
+        out, err = process.communicate()
+        assert process.returncode == 3
+    # On a slow machine they do not even answer in that time.
+    assert re.search(r"kenny (sees 1 of 2|does not answer).* has not changed for 0\.2 s\n", err)
+    assert re.findall(r"the end of the log of (\w+)", err) == ["kenny"]
+    assert "All agents see each other" not in out
+
+
+def test_agents_start_in_batches() -> None:
+    code = f"import os; os.cpu_count = lambda: 1; {demo(5)}"
+    with command(["-c", code]) as process:
+        text = read_until(process, "All agents see each other")
+    names = ["kenny", "cartman", "stan", "kyle", "butters"]
+    assert re.findall(r"^  (\w+) .* process", text, re.MULTILINE) == names
+
+
+def test_a_large_cluster_starts_from_a_few_addresses_that_all_know(tmp_path: Path) -> None:
+    addresses = [Address("127.0.0.1", port) for port in range(1, 100)]
+    with local_cluster(addresses, tmp_path, ()):
+        known = json.loads((tmp_path / "config.json").read_text())["nodes"]
+    assert known == [str(address) for address in addresses[:10]]
 
 
 def test_the_demo_ends_with_its_last_agent() -> None:
@@ -140,7 +169,8 @@ async def test_agents_that_ignore_sigterm_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STOP_TIMEOUT", 0.2)
-    with local_cluster(free_addresses(2, FIRST_PORT), tmp_path, (*FAKE, "--deaf")) as agents:
+    with local_cluster(free_addresses(2, FIRST_PORT), tmp_path, (*FAKE, "--deaf")) as cluster:
+        agents = cluster.start(2)
         await eventually(lambda: all(agent.log() == "listening\n" for agent in agents))
         assert [agent.end for agent in agents] == ["", ""]
     assert [agent.end for agent in agents] == ["signal SIGKILL"] * 2
@@ -152,7 +182,8 @@ def test_agents_have_a_session_of_their_own_and_none_of_our_settings(
     monkeypatch.setenv("NODNOD_NAME", "ours")
     code = "import os; print(os.getsid(0) == os.getpid(), [k for k in os.environ if 'NODNOD' in k])"
     show = (sys.executable, "-c", code)
-    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, show) as (agent,):
+    with local_cluster(free_addresses(1, FIRST_PORT), tmp_path, show) as cluster:
+        (agent,) = cluster.start(1)
         agent.process.wait(20)
         assert (agent.end, agent.log()) == ("exit status 0", "True []\n")
 

@@ -1,6 +1,7 @@
 """A script that takes the flags of an agent and runs a version-1 double in a light process.
 
-``--deaf`` ignores SIGTERM; ``--dies`` logs a line and ends with status 4.
+``--deaf`` ignores SIGTERM, ``--alone`` knows no other node; ``--dies`` logs 50 lines and ends with
+status 4.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from doubles.v1_server import V1Server, node_object
 
 
 async def main(args: argparse.Namespace, addresses: list[str]) -> None:
-    nodes = [node_object(f"node at {address}") for address in addresses]
+    shown = [args.listen] if args.alone else addresses
+    nodes = [node_object(f"node at {address}") for address in shown]
     host, _, port = args.listen.rpartition(":")
     ended = asyncio.Event()
     if args.deaf:
@@ -33,10 +35,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     for flag in ("--listen", "--name", "--config"):
         parser.add_argument(flag)
-    for flag in ("--deaf", "--dies"):
+    for flag in ("--deaf", "--dies", "--alone"):
         parser.add_argument(flag, action="store_true")
     args = parser.parse_args()
     if args.dies:
-        print("no such disk")  # noqa: T201
+        print("no memory\n" * 49 + "no such disk")  # noqa: T201
         sys.exit(4)
     asyncio.run(main(args, json.loads(Path(args.config).read_text())["nodes"]))

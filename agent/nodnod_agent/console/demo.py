@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -14,22 +15,30 @@ from nodnod_agent.console.hints import hints
 from nodnod_agent.console.local_cluster import (
     AGENT_COMMAND,
     LocalAgent,
+    LocalCluster,
     free_addresses,
     local_cluster,
 )
-from nodnod_agent.console.output import print_error, table
+from nodnod_agent.console.output import print_error, print_line, table
 from nodnod_agent.console.signals import until_signal
-from nodnod_agent.console.units import counted
+from nodnod_agent.console.units import counted, plain
 from nodnod_client.address import DEFAULT_PORT
 from nodnod_client.client import Client
 from nodnod_client.errors import NodNodError
 from nodnod_client.messages import Answer
 
 START_TIMEOUT = 30.0
-"""Seconds within which every agent must see all others."""
+"""Seconds without progress after which the start counts as failed."""
 
 POLL_INTERVAL = 0.1
 """Seconds between polls while the agents start."""
+
+TELL_INTERVAL = 2.0
+"""Seconds between lines about the progress of one agent."""
+
+LOG_LINES = 10
+MAX_LOGS = 3
+"""How much of which logs is shown if the start fails."""
 
 LIVE_INTERVAL = 1.0
 PLAIN_INTERVAL = 5.0
@@ -66,55 +75,81 @@ async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> i
         return Status.UNREACHABLE
     with (
         tempfile.TemporaryDirectory(prefix="nodnod-demo-") as folder,
-        local_cluster(addresses, Path(folder), command) as agents,
+        local_cluster(addresses, Path(folder), command) as cluster,
     ):
-        print_error(await _show(agents))
-        for agent in agents:
-            sys.stderr.write(f"--- {agent.name} ({agent.address}):\n{agent.log()}\n")
+        try:
+            await _show(cluster)
+        except _DemoError as end:
+            print_error(str(end))
+            for agent in end.agents[:MAX_LOGS]:
+                lines = agent.log().splitlines()
+                print_line(f"--- the end of the log of {agent.name} ({agent.address}):\n")
+                print_line("".join(f"{plain(line, 1000)}\n" for line in lines[-LOG_LINES:]))
     return Status.UNREACHABLE
 
 
-async def _show(agents: Sequence[LocalAgent]) -> str:
-    """Show the cluster until cancelled; return the error that ended it."""
-    _print(f"Starting {counted(len(agents), 'agent')} on this machine:")
-    for agent in agents:
-        _print(f"  {agent.name:<10} {agent.address}   process {agent.process.pid}")
+class _DemoError(Exception):
+    """Why, and whose logs may tell more."""
+
+    def __init__(self, why: str, agents: Sequence[LocalAgent]) -> None:
+        super().__init__(why)
+        self.agents = agents
+
+
+async def _show(cluster: LocalCluster) -> None:
+    """Start the cluster and show it until cancelled. Raises _DemoError."""
+    _print(f"Starting {counted(len(cluster.addresses), 'agent')} on this machine:")
     async with contextlib.AsyncExitStack() as stack:
-        clients = [Client(str(agent.address), timeout=5.0) for agent in agents]
+        clients = [Client(str(address), timeout=5.0) for address in cluster.addresses]
         for client in clients:
             stack.push_async_callback(client.disconnect)
-        error = await _connected(agents, clients)
-        if error:
-            return error
+        await _start(cluster, clients)
+        agents = cluster.agents
         _print(hints([(agent.address, agent.process.pid) for agent in agents]))
         await _watch(agents, clients)
-        return "all agents have ended"
+        raise _DemoError("all agents have ended", agents)
 
 
-async def _connected(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> str:
-    """Wait until every agent answers for all; return the error that prevents it, or nothing."""
-    waiting = list(clients)
-    try:
-        async with asyncio.timeout(START_TIMEOUT):
-            while waiting:
-                for agent in agents:
-                    if agent.end:
-                        return f"{agent.name} did not start: {agent.end}"
-                waiting = [c for c in waiting if not await _sees(c, len(clients))]
-                await asyncio.sleep(POLL_INTERVAL if waiting else 0)
-    except TimeoutError:
-        urls = ", ".join(client.url for client in waiting)
-        return f"after {START_TIMEOUT:g} s some agents still do not see all others: {urls}"
-    return ""
+async def _start(cluster: LocalCluster, clients: Sequence[Client]) -> None:
+    """Start the agents, in batches that the machine can take; wait until each answers for all."""
+    count = len(clients)
+    waiting = iter(clients)
+    while batch := cluster.start(2 * (os.cpu_count() or 1)):
+        for agent in batch:
+            await _until_seen(cluster, agent, next(waiting), 1)
+            _print(f"  {agent.name:<10} {agent.address}   process {agent.process.pid}")
+    for agent, client in zip(cluster.agents, clients, strict=True):
+        await _until_seen(cluster, agent, client, count)
 
 
-async def _sees(client: Client, count: int) -> bool:
+async def _until_seen(cluster: LocalCluster, agent: LocalAgent, client: Client, count: int) -> None:
+    """Wait until this agent answers for so many. Raises _DemoError if that comes no closer."""
+    most, clock = 0, asyncio.get_running_loop().time
+    progressed = told = clock()
+    while (seen := await _seen(client)) < count:
+        if ended := [one for one in cluster.agents if one.end]:
+            raise _DemoError(f"{ended[0].name} did not start: {ended[0].end}", ended)
+        now = clock()
+        if seen > most:
+            most, progressed = seen, now
+        if now - progressed > START_TIMEOUT:
+            what = f"sees {most} of {count} agents" if most else "does not answer"
+            why = f"{agent.name} {what}, and that has not changed for {START_TIMEOUT:g} s"
+            raise _DemoError(why, [agent])
+        if most and now - told > TELL_INTERVAL:
+            told = now
+            _print(f"  {agent.name} sees {most} of {count} agents")
+        await asyncio.sleep(POLL_INTERVAL)
+
+
+async def _seen(client: Client) -> int:
+    """How many nodes its agent has numbers of; 0 if it does not answer."""
     try:
         await client.connect()
         answer = await client.stat_all()
     except NodNodError:
-        return False
-    return sum(1 for node in answer.nodes.values() if not node.error) >= count
+        return 0
+    return sum(1 for node in answer.nodes.values() if not node.error)
 
 
 async def _watch(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> None:

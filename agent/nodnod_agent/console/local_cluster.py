@@ -22,6 +22,9 @@ HOST = "127.0.0.1"
 STOP_TIMEOUT = 3.0
 """Seconds for all agents together to stop before they are killed."""
 
+SEEDS = 10
+"""Agents that all know at the start. The others are learnt: to dial all before they run takes time."""
+
 _NAMES = (
     *("kenny", "cartman", "stan", "kyle", "butters"),
     *("wendy", "tweek", "craig", "clyde", "jimmy"),
@@ -76,38 +79,54 @@ class LocalAgent(NamedTuple):
         return self.log_file.read_text(errors="replace")
 
 
-@contextmanager
-def local_cluster(
-    addresses: Sequence[Address], folder: Path, command: Sequence[str]
-) -> Iterator[list[LocalAgent]]:
-    """Start an agent at each address by ``command``; stop them all at the end, whatever happens.
+class LocalCluster:
+    """Agents at these addresses, each started by ``command``, as many at a time as one likes.
 
-    The agents share one configuration file in ``folder``, which also gets their logs. Each has its
-    own session, so that Ctrl-C in the terminal reaches only the starter.
+    They share one configuration file in ``folder``, which also gets their logs. Each has its own
+    session, so that Ctrl-C in the terminal reaches only the starter.
     """
-    config = folder / "config.json"
-    config.write_text(json.dumps({"nodes": [str(one) for one in addresses], "mode": "pull"}))
-    # Settings for us must not become settings of the agents.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
-    agents: list[LocalAgent] = []
-    try:
-        for index, address in enumerate(addresses):
-            name = name_of(index)
-            log = folder / f"{name}.log"
-            flags = ("--listen", str(address), "--name", name, "--config", str(config))
+
+    def __init__(self, addresses: Sequence[Address], folder: Path, command: Sequence[str]) -> None:
+        self.addresses = addresses
+        self.agents: list[LocalAgent] = []
+        self._folder = folder
+        self._command = command
+        self._config = folder / "config.json"
+        seeds = [str(one) for one in addresses[:SEEDS]]
+        self._config.write_text(json.dumps({"nodes": seeds, "mode": "pull"}))
+        # Settings for us must not become settings of the agents.
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
+
+    def start(self, count: int) -> list[LocalAgent]:
+        """Start the next ``count`` agents, or those that are left."""
+        before = len(self.agents)
+        for address in self.addresses[before : before + count]:
+            name = name_of(len(self.agents))
+            log = self._folder / f"{name}.log"
+            flags = ("--listen", str(address), "--name", name, "--config", str(self._config))
             with log.open("wb") as output:
                 process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [*command, *flags],
+                    [*self._command, *flags],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    env=environment,
+                    env=self._environment,
                 )
-            agents.append(LocalAgent(name, address, process, log))
-        yield agents
+            self.agents.append(LocalAgent(name, address, process, log))
+        return self.agents[before:]
+
+
+@contextmanager
+def local_cluster(
+    addresses: Sequence[Address], folder: Path, command: Sequence[str]
+) -> Iterator[LocalCluster]:
+    """A cluster to start; whatever happens, all its agents stop at the end."""
+    cluster = LocalCluster(addresses, folder, command)
+    try:
+        yield cluster
     finally:
-        _stop([agent.process for agent in agents])
+        _stop([agent.process for agent in cluster.agents])
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
