@@ -1,7 +1,8 @@
-# Every target first sets up what it needs in .venv; this takes a while the first time only.
+# Every target first sets up what it needs in build/venv; this takes a while the first time only. A virtual
+# environment of the user, such as .venv, is left alone: what is installed there does not change what make runs.
 # Works with GNU make 3.81, which macOS still has.
 
-VENV := .venv
+VENV := build/venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
