@@ -110,7 +110,7 @@ def test_watching_prints_each_answer_until_a_signal() -> None:
     server = V2Server(ticking=True)
     server.alerts = to_builtins([WARNING])
     with Threaded(server) as agent:
-        flags = ("--json", "--watch", "0.25", "--server", agent.address)
+        flags = ("--json", "--every", "0.25", "--server", agent.address)
         with command(["-m", "nodnod_agent.console.main", "alerts", *flags]) as process:
             assert process.stdout is not None
             for _ in range(2):
@@ -120,11 +120,11 @@ def test_watching_prints_each_answer_until_a_signal() -> None:
 
 
 def test_without_an_answer_the_status_is_3(v2: Threaded[V2Server], capsys: Capture) -> None:
-    for flags in ((), ("--watch", "1")):
+    for flags in ((), ("--every", "1")):
         assert main(["alerts", "--server", "127.0.0.1:1", *flags]) == 3
         assert capsys.readouterr().err.startswith("nodnod: cannot connect")
     v2.server.refusal = {"error": "`type` must be one of …", "code": "unknown_type"}
-    for flags in ((), ("--watch", "1")):
+    for flags in ((), ("--every", "1")):
         assert run(v2, *flags) == 3
         assert "alerts need a newer agent than" in capsys.readouterr().err
     with Threaded(V1Server()) as v1:

@@ -270,7 +270,7 @@ def test_no_answer_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     ("flags", "why"),
     [
         ("--cpu x", "--cpu: must be between 0 and 100, got 'x'"),
-        ("extra", "unrecognized arguments: extra"),
+        ("--extra x", "unrecognized arguments: --extra"),
         ("--wat", "unrecognized arguments: --wat"),
         ("--disk", "--disk needs levels, its own or those of -w and -c"),
         ("-w 95 -c 90", "the level of -w must not be above that of -c"),

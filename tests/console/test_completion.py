@@ -45,7 +45,7 @@ def completed(script: str, tmp_path: Path, *words: str) -> list[str]:
         (["me"], ["members"]),
         (["members", "--ag"], ["--agree"]),
         (["check", "--min"], ["--min-nodes"]),
-        (["stat", "--json", "--wat"], ["--watch"]),
+        (["stat", "--json", "--eve"], ["--every"]),
         (["top", "--ce"], ["--cert"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
     ],

@@ -69,7 +69,7 @@ def test_the_demo_shows_real_agents_with_hints_and_leaves_none_behind(
         assert re.search(r"^kenny .*%", text, re.MULTILINE)
         assert "2 nodes · answered by kenny" in text
         address = re.findall(r"cartman +(\S+)", text)[0]
-        assert f"stat --server {address} --watch 1" in text
+        assert f"stat --server {address} --every 1" in text
         assert f"examples/dial.py --server {address}" in text
         assert f"ws://{address}/" in text
         process.send_signal(end)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ from nodnod_agent.console.main import COMMANDS, main
         (["stat", "--server", "kyle:70700"], "port must be 1–65535"),  # noqa: RUF001
         (["stat", "--local", "--nodes", "a"], "--nodes"),
         (["stat", "--json", "--csv"], "--csv"),
-        (["stat", "--watch", "0.1"], "between 0.25 and 3600, got '0.1'"),
-        (["stat", "--watch", "nan"], "between 0.25 and 3600"),
+        (["stat", "--every", "0.1"], "between 0.25 and 3600, got '0.1'"),
+        (["stat", "--every", "nan"], "between 0.25 and 3600"),
         (["stat", "--timeout", "x"], "between 0.1 and 3600"),
         (["demo", "--nodes", "0"], "between 1 and 100"),
         (["demo", "--nodes", "1.5"], "between 1 and 100"),
@@ -144,7 +145,7 @@ def test_a_server_may_be_given_as_it_stands_in_the_browser(
     assert "kyle" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("argv", ["stat", "stat --watch 1", "members", "members --agree"])
+@pytest.mark.parametrize("argv", ["stat", "stat --every 1", "members", "members --agree"])
 def test_a_failure_to_connect_is_status_3(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*argv.split(), "--server", "127.0.0.1:1"]) == 3
     out, err = capsys.readouterr()
@@ -173,6 +174,37 @@ def test_help_names_the_version_every_command_and_every_status(
         assert one.help in text
         assert main([one.name, "--help"]) == 0
         assert f"nodnod {one.name}" in capsys.readouterr().out
+
+
+def flags_of(name: str) -> set[str]:
+    parser = ArgumentParser()
+    next(command for command in COMMANDS if command.name == name).add_flags(parser)
+    return {flag for action in parser._actions for flag in action.option_strings or [action.dest]}
+
+
+def test_one_thing_has_one_name_in_all_commands() -> None:
+    asking = ("stat", "top", "members", "events", "alerts", "silence", "check")
+    for name in asking:
+        assert {"--server", "--token", "--ca", "--cert", "--key", "--timeout"} <= flags_of(name)
+    for name in ("stat", "top", "events", "alerts", "check"):
+        assert {"names", "--nodes"} <= flags_of(name)
+    for name in ("stat", "top", "alerts"):  # and as it was called
+        assert {"--every", "--watch"} <= flags_of(name)
+
+
+@pytest.mark.parametrize("flags", ["a* b", "--nodes a* b", "a* --nodes b"])
+@pytest.mark.parametrize("command", ["stat", "events", "alerts", "check"])
+def test_nodes_are_named_with_or_without_the_flag(command: str, flags: str) -> None:
+    with Threaded(V2Server()) as agent:
+        main([command, *flags.split(), "--server", agent.address])
+    assert agent.server.requests[-1]["nodes"] == ["a*", "b"]
+
+
+def test_the_client_runs_as_a_module_too() -> None:
+    with command(["-m", "nodnod_client", "--version"]) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith("nodnod 2.")
 
 
 def test_a_reader_that_closes_the_pipe_causes_no_error() -> None:

@@ -298,7 +298,7 @@ def test_the_past_that_ended_at_a_moment_says_how_long_ago_that_was(
     assert " ".join(stan[1]) == f"No history: {NO_UNTIL}"
 
 
-@pytest.mark.parametrize("flags", [[], ["--history", "60", "--watch", "1"]])
+@pytest.mark.parametrize("flags", [[], ["--history", "60", "--every", "1"]])
 def test_an_end_without_a_past_or_of_a_watch_is_wrong_usage(
     flags: list[str], capsys: Capture
 ) -> None:
@@ -324,8 +324,8 @@ def test_an_unknown_section_is_wrong_usage_and_names_the_known_ones(capsys: Capt
 def watch(
     agent: Threaded[V1Server], *flags: str, end: signal.Signals | None = signal.SIGINT
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run ``stat --watch`` and end it with a signal; it prints no error that is not read here."""
-    nodnod = ("-m", "nodnod_agent.console.main", "stat", "--watch", "0.25")
+    """Run ``stat --every`` and end it with a signal; it prints no error that is not read here."""
+    nodnod = ("-m", "nodnod_agent.console.main", "stat", "--every", "0.25")
     with command([*nodnod, "--server", agent.address, *flags]) as process:
         yield process
         if end is not None:

@@ -142,7 +142,7 @@ def test_a_value_without_numbers_has_none(agent: Threaded[V2Server], capsys: Cap
 
 
 def test_watch_repeats_the_sums_with_new_tags(agent: Threaded[V2Server]) -> None:
-    nodnod = ("-m", "nodnod_agent.console.main", "stat", "--by", "role", "--watch", "0.25")
+    nodnod = ("-m", "nodnod_agent.console.main", "stat", "--by", "role", "--every", "0.25")
     with command([*nodnod, "--json", "--server", agent.address]) as process:
         assert '"value":"db"' in read_until(process, "sums")
         agent.server.members = wire(row("kyle", tags={"role": "new"}))

@@ -75,7 +75,7 @@ def test_what_has_no_ascii_form_keeps_its_width() -> None:
 def test_a_table_that_is_watched_fits_the_terminal_and_notices_when_it_is_resized(
     agent: Threaded[V2Server],
 ) -> None:
-    flags = ("stat", "--watch", "3600", "--server", agent.address)
+    flags = ("stat", "--every", "3600", "--server", agent.address)
     with on_terminal("input();" + RUN, *flags) as (process, terminal):
         resize(terminal, 60, 15)
         terminal.write(b"\n")
@@ -96,7 +96,7 @@ def test_a_table_that_is_watched_fits_the_terminal_and_notices_when_it_is_resize
 
 
 def test_an_error_while_watching_stands_below_the_last_table(agent: Threaded[V2Server]) -> None:
-    flags = ("alerts", "--watch", "3600", "--server", agent.address)
+    flags = ("alerts", "--every", "3600", "--server", agent.address)
     with on_terminal(RUN, *flags) as (process, terminal):
         read_terminal(terminal, b"as seen by")
         agent.run(agent.server.drop())
@@ -108,7 +108,7 @@ def test_an_error_while_watching_stands_below_the_last_table(agent: Threaded[V2S
 def test_on_a_terminal_that_cannot_move_its_cursor_tables_are_repeated(
     agent: Threaded[V2Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flags = ("alerts", "--watch", "0.25", "--server", agent.address)
+    flags = ("alerts", "--every", "0.25", "--server", agent.address)
     dumb = "import os; os.environ['TERM'] = 'dumb';"
     with on_terminal(dumb + RUN, *flags) as (process, terminal):
         seen = read_terminal(terminal, b"as seen by") + read_terminal(terminal, b"as seen by")

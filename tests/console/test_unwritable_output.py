@@ -51,7 +51,7 @@ def run(
 
 COMMAND_LINES = [
     *("", "--help", "--version", "secret", "completion bash"),
-    *("stat", "stat --json", "stat --watch 1", "members", "alerts", "silence --list"),
+    *("stat", "stat --json", "stat --every 1", "members", "alerts", "silence --list"),
 ]
 
 

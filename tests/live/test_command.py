@@ -38,7 +38,7 @@ def guarded(shared_agents: Agents, secret: Secret) -> Agent:
     return shared_agents.start("cartman", settings=secret.settings())
 
 
-ASKING = ["stat", "stat --watch 1", "members", "members --agree", "check"]
+ASKING = ["stat", "stat --every 1", "members", "members --agree", "check"]
 
 
 @pytest.mark.parametrize("command", ASKING)

@@ -9,7 +9,15 @@ from functools import partial
 import msgspec
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, add_names, add_seconds, add_server
+from nodnod_agent.console.command import (
+    Command,
+    add_every,
+    add_names,
+    add_nodes,
+    add_server,
+    add_timeout,
+    nodes_of,
+)
 from nodnod_agent.console.configuration import DEFAULT_CONFIG
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import Output, TextOutput, print_error, table
@@ -43,10 +51,10 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_server(parser)
+    add_nodes(parser)
     add_names(
         parser,
-        "only about nodes with such names, or tags as tag:role=db; * and ? are wildcards. "
-        "The word test: send a test message over each channel of a configuration, from this machine, "
+        ". The word test: send a test message over each channel of a configuration, from this machine, "
         "and say what each answered",
     )
     parser.add_argument(
@@ -55,10 +63,8 @@ def _add_flags(parser: ArgumentParser) -> None:
         help=f"with test: configuration of the agent (default: NODNOD_CONFIG, else {DEFAULT_CONFIG})",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    text = "repeat after this many seconds, until Ctrl-C"
-    add_seconds(parser, "--watch", 0.25, None, text)
-    text = f"give up after this many seconds (default: {DEFAULT_TIMEOUT:g})"
-    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+    add_every(parser)
+    add_timeout(parser, DEFAULT_TIMEOUT)
 
 
 def _run(args: Namespace) -> int:
@@ -73,10 +79,10 @@ def _run(args: Namespace) -> int:
         return Severity.UNKNOWN
     try:
         client = client_factory(args)(args.server, timeout=args.timeout)
-        nodes = args.names or None
-        if args.watch is not None:
-            stream = partial(client.stream_alerts, nodes=nodes, every=args.watch, reconnect=False)
-            answers = repeated(client, args.watch, stream)
+        nodes = nodes_of(args)
+        if args.every is not None:
+            stream = partial(client.stream_alerts, nodes=nodes, every=args.every, reconnect=False)
+            answers = repeated(client, args.every, stream)
             output = partial(_output, repeated=True, as_json=args.json)
             told = watch(client, answers, output, lambda a: status(a.alerts), Severity.UNKNOWN)
             return asyncio.run(told)

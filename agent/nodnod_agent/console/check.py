@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from nodnod_agent.console.command import Command, add_nodes, add_seconds, add_server, number
+from nodnod_agent.console.command import (
+    Command,
+    add_names,
+    add_nodes,
+    add_server,
+    add_timeout,
+    nodes_of,
+    number,
+)
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.stat_request import StatRequest, agent_deadline
 from nodnod_agent.console.verdict import METRICS, Levels, Severity, Thresholds, Verdict, evaluate
@@ -37,6 +45,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.epilog = _EPILOG
     add_server(parser)
     add_nodes(parser)
+    add_names(parser)
     parser.add_argument(
         "--min-nodes",
         metavar="[WARN,]CRIT",
@@ -69,8 +78,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="count a silent node as up while its last numbers are at most this old "
         "(only push mode keeps them; default: 0)",
     )
-    text = f"give up after this many seconds (default: {DEFAULT_TIMEOUT:g})"
-    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+    add_timeout(parser, DEFAULT_TIMEOUT)
 
 
 def levels(lowest: float, highest: float, *, falling: bool = False) -> Callable[[str], Levels]:
@@ -108,7 +116,7 @@ def _run(args: Namespace) -> int:
         nodes=args.min_nodes,
         stale=args.stale,
     )
-    request = StatRequest(nodes=args.nodes, deadline=agent_deadline(args.timeout))
+    request = StatRequest(nodes=nodes_of(args), deadline=agent_deadline(args.timeout))
     try:
         client = client_factory(args)(args.server, timeout=args.timeout)
         answer = asyncio.run(_ask(client, request, filesystems="disk" in metrics))

@@ -4,7 +4,7 @@ import math
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -81,17 +81,35 @@ def add_nodes(parser: _ActionsContainer) -> None:
     )
 
 
-def add_names(parser: ArgumentParser, text: str) -> None:
-    """Declare the names or patterns of nodes as arguments without a flag."""
-    parser.add_argument("names", metavar="NODE", nargs="*", default=[], help=text)
+def add_names(parser: ArgumentParser, more: str = "") -> None:
+    """Declare the names or patterns of nodes as arguments without a flag; ``more`` is what else they do."""
+    text = "the same as --nodes: only nodes with such names or tags"
+    parser.add_argument("names", metavar="NODE", nargs="*", default=[], help=text + more)
+
+
+def nodes_of(args: Namespace) -> list[str] | None:
+    """The names and patterns of both kinds; None if there are none."""
+    return [*args.names, *(args.nodes or ())] or None
+
+
+def add_every(parser: ArgumentParser) -> None:
+    """Declare ``--every``, and ``--watch``, as it was called."""
+    text = "repeat after this many seconds, until Ctrl-C"
+    add_seconds(parser, ("--every", "--watch"), 0.25, None, text)
+
+
+def add_timeout(parser: ArgumentParser, default: float, text: str = "give up") -> None:
+    """Declare ``--timeout``."""
+    text = f"{text} after this many seconds (default: {default:g})"
+    add_seconds(parser, ("--timeout",), 0.1, default, text)
 
 
 def add_seconds(
-    parser: ArgumentParser, flag: str, lowest: float, default: float | None, text: str
+    parser: ArgumentParser, flags: Sequence[str], lowest: float, default: float | None, text: str
 ) -> None:
     """Declare a flag that takes from ``lowest`` to 3600 seconds."""
     kind = number(float, lowest, 3600)
-    parser.add_argument(flag, metavar="SECONDS", type=kind, default=default, help=text)
+    parser.add_argument(*flags, metavar="SECONDS", type=kind, default=default, help=text)
 
 
 def number(kind: type[int] | type[float], lowest: float, highest: float) -> Callable[[str], float]:

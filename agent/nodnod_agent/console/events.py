@@ -9,7 +9,16 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, Status, add_names, add_seconds, add_server, span
+from nodnod_agent.console.command import (
+    Command,
+    Status,
+    add_names,
+    add_nodes,
+    add_server,
+    add_timeout,
+    nodes_of,
+    span,
+)
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.fitted_table import FittedTable
 from nodnod_agent.console.output import console, print_error
@@ -46,8 +55,8 @@ _NODE_WIDTH = 12
 
 def _add_flags(parser: ArgumentParser) -> None:
     add_server(parser)
-    text = "only about nodes with such names, or tags as tag:role=db; * and ? are wildcards"
-    add_names(parser, text)
+    add_nodes(parser)
+    add_names(parser)
     parser.add_argument(
         "--since",
         metavar="TIME",
@@ -60,14 +69,13 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON; with --follow one event per line"
     )
-    text = f"give up after this many seconds (default: {DEFAULT_TIMEOUT:g})"
-    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+    add_timeout(parser, DEFAULT_TIMEOUT)
 
 
 def _run(args: Namespace) -> int:
     client = client_factory(args)(args.server, timeout=args.timeout)
     since = None if args.since is None else max(0.0, time.time() - args.since)
-    nodes = args.names or None
+    nodes = nodes_of(args)
     if args.follow:
         return asyncio.run(_follow(client, since, nodes, as_json=args.json))
     return asyncio.run(_show(client, since, nodes, as_json=args.json))

@@ -16,7 +16,7 @@ def hints(agents: Sequence[tuple[Address, int]]) -> str:
         "",
         "All agents see each other. From another terminal, ask any of them for the whole cluster:",
         f"  {_nodnod()} stat --server {first}",
-        f"  {_nodnod()} stat --server {last} --watch 1",
+        f"  {_nodnod()} stat --server {last} --every 1",
     ]
     if Path("examples/dial.py").is_file():
         lines.append(f"  {_python()} examples/dial.py --server {last}")

@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, Status, add_seconds, add_server
+from nodnod_agent.console.command import Command, Status, add_server, add_timeout
 from nodnod_agent.console.credentials import CommandClient, client_factory
 from nodnod_agent.console.diff import compare
 from nodnod_agent.console.diff_text import conclusion, sentences
@@ -35,8 +35,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="compare the views of all agents and print where they differ (then status 1)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    text = f"give up on an agent after this many seconds (default: {DEFAULT_TIMEOUT:g})"
-    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+    add_timeout(parser, DEFAULT_TIMEOUT, "give up on an agent")
 
 
 def _run(args: Namespace) -> int:

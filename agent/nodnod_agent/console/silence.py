@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 import msgspec
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, Status, add_seconds, add_server, span
+from nodnod_agent.console.command import Command, Status, add_server, add_timeout, span
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import console, layout_width, print_error
 from nodnod_agent.console.sheet import Sheet
@@ -54,8 +54,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="show the silences that have not ended")
     parser.add_argument("--end", metavar="ID", help="end a silence before its time")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    text = f"give up after this many seconds (default: {DEFAULT_TIMEOUT:g})"
-    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+    add_timeout(parser, DEFAULT_TIMEOUT)
 
 
 def _run(args: Namespace) -> int:

@@ -10,10 +10,12 @@ from functools import partial
 from nodnod_agent.console.command import (
     Command,
     Status,
+    add_every,
     add_names,
     add_nodes,
     add_seconds,
     add_server,
+    nodes_of,
     number,
     span,
 )
@@ -40,7 +42,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--local", action="store_true", help="only the node of this agent")
     add_nodes(which)
-    add_names(parser, "the same as --nodes: only nodes with such names or tags")
+    add_names(parser)
     form = parser.add_mutually_exclusive_group()
     for name in ("json", "csv"):
         form.add_argument(
@@ -87,13 +89,12 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="order of the nodes; those in trouble come first in each (default: name)",
     )
     parser.add_argument("--reverse", action="store_true", help="turn the order around")
-    text = "repeat after this many seconds, until Ctrl-C"
-    add_seconds(parser, "--watch", 0.25, None, text)
+    add_every(parser)
     text = (
         "give up after this many seconds; nodes that are too slow are listed with an error "
         f"(default: {DEFAULT_TIMEOUT:g}, and for each node the agent's own limit)"
     )
-    add_seconds(parser, "--timeout", 0.1, None, text)
+    add_seconds(parser, ("--timeout",), 0.1, None, text)
 
 
 def _run(args: Namespace) -> int:
@@ -106,7 +107,7 @@ def _run(args: Namespace) -> int:
     until = None if args.until is None else max(0.0, time.time() - args.until)
     request = StatRequest(
         local=args.local,
-        nodes=[*args.names, *(args.nodes or ())] or None,
+        nodes=nodes_of(args),
         detail=_detail(args, order) if by is None else [SECTION],
         history=args.history or (HISTORY if by is None and order.key.history else None),
         until=until,
@@ -115,8 +116,8 @@ def _run(args: Namespace) -> int:
     )
     client = client_factory(args)(args.server, timeout=args.timeout or DEFAULT_TIMEOUT)
     output = partial(_output, args, order, by, until)
-    if args.watch is not None:
-        stream = _with_tags(client, answers(client, request, args.watch), by)
+    if args.every is not None:
+        stream = _with_tags(client, answers(client, request, args.every), by)
         return asyncio.run(watch(client, stream, output, _status, Status.OK))
     answer = asyncio.run(_once(client, request, by))
     once = output()
@@ -131,8 +132,8 @@ def _fault(args: Namespace) -> str:
         return "--local is the node of this agent only; it goes with no names"
     if args.format == "csv" and (args.detail or args.history):
         return "--csv has the stats only; use --json for --detail and --history"
-    if args.until is not None and (args.history is None or args.watch is not None):
-        return "--until needs --history, and goes with no --watch"
+    if args.until is not None and (args.history is None or args.every is not None):
+        return "--until needs --history, and goes with no --every"
     if args.match is not None and MATCHED not in (args.detail or ()):
         return "--match needs --detail processes"
     if args.by is not None and (args.local or args.detail or args.history):
@@ -157,7 +158,7 @@ def _detail(args: Namespace, order: Order) -> list[str] | None:
 def _output(
     args: Namespace, order: Order, by: SumsByTag | None, until: float | None
 ) -> Output[Answer]:
-    repeated = args.watch is not None
+    repeated = args.every is not None
     if by is not None:
         return by.output(args.format, repeated)
     if args.format == "json":

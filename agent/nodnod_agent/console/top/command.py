@@ -8,14 +8,23 @@ import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from nodnod_agent.console.command import Command, Status, add_nodes, add_seconds, add_server
+from nodnod_agent.console.command import (
+    Command,
+    Status,
+    add_names,
+    add_nodes,
+    add_seconds,
+    add_server,
+    add_timeout,
+    nodes_of,
+)
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.output import print_error
 from nodnod_agent.console.stat_request import StatRequest
 from nodnod_agent.console.top.member_client import MemberClient
 
 TIMEOUT = 5.0
-"""Seconds after which an agent that is silent counts as lost."""
+"""Seconds after which an agent that is silent counts as lost, if the user does not say."""
 
 EXIT_TIMEOUT = 2.0
 """Seconds from a signal to the exit of the process, whatever the terminal does."""
@@ -24,21 +33,24 @@ EXIT_TIMEOUT = 2.0
 def _add_flags(parser: ArgumentParser) -> None:
     add_server(parser)
     add_nodes(parser)
-    add_seconds(parser, "--every", 0.25, 1.0, "seconds between updates (default: 1)")
+    add_names(parser)
+    text = "seconds between updates (default: 1)"
+    add_seconds(parser, ("--every", "--watch"), 0.25, 1.0, text)
+    add_timeout(parser, TIMEOUT, "ask another agent if this one is silent")
 
 
 def _run(args: Namespace) -> int:
     try:
         import textual  # noqa: F401 - an optional dependency, and only of this command
     except ModuleNotFoundError:
-        print_error("top needs Textual: pip install textual; or use: nodnod stat --watch 1")
+        print_error("top needs Textual: pip install textual; or use: nodnod stat --every 1")
         return Status.USAGE
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        print_error("top needs a terminal; for a file or a pipe use: nodnod stat --watch 1")
+        print_error("top needs a terminal; for a file or a pipe use: nodnod stat --every 1")
         return Status.USAGE
     credentials = client_factory(args).keywords
-    client = MemberClient(args.server, timeout=TIMEOUT, **credentials)
-    return asyncio.run(_show(client, StatRequest(nodes=args.nodes), args.every))
+    client = MemberClient(args.server, timeout=args.timeout, **credentials)
+    return asyncio.run(_show(client, StatRequest(nodes=nodes_of(args)), args.every))
 
 
 async def _show(client: MemberClient, request: StatRequest, every: float) -> int:
