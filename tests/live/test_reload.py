@@ -10,7 +10,7 @@ from eventually import eventually
 from live.asking import reload
 from live.views import all_see
 
-RESTART_NEEDED = "Setting interval has changed: that needs a restart"
+RESTART_NEEDED = "Setting limits.streams has changed: that needs a restart"
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def test_a_setting_that_needs_a_restart_is_named_while_it_differs(agents: 
     cartman = agents.start("cartman")
 
     for count in (1, 2):
-        await reload_nodes(cartman, 0, 0, interval=2)
+        await reload_nodes(cartman, 0, 0, limits={"streams": 2})
         await eventually(
             lambda count=count: cartman.messages().count(RESTART_NEEDED) == count  # type: ignore[misc]
         )
