@@ -183,7 +183,7 @@ def flags_of(name: str) -> set[str]:
 
 
 def test_one_thing_has_one_name_in_all_commands() -> None:
-    asking = ("stat", "top", "members", "events", "alerts", "silence", "check")
+    asking = ("stat", "top", "members", "events", "alerts", "silence", "check", "doctor")
     for name in asking:
         assert {"--server", "--token", "--ca", "--cert", "--key", "--timeout"} <= flags_of(name)
     for name in ("stat", "top", "events", "alerts", "check"):

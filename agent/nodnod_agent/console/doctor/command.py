@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 from rich.text import Text
 
-from nodnod_agent.console.command import Command, add_seconds, add_server
+from nodnod_agent.console.command import Command, add_server, add_timeout
 from nodnod_agent.console.credentials import client_factory
 from nodnod_agent.console.doctor.findings import Finding, Level, worst
 from nodnod_agent.console.output import console
@@ -36,8 +36,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.epilog = _EPILOG
     add_server(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    text = f"give up on an agent after this many seconds (default: {DEFAULT_TIMEOUT:g})"
-    add_seconds(parser, "--timeout", 0.1, DEFAULT_TIMEOUT, text)
+    add_timeout(parser, DEFAULT_TIMEOUT, "give up on an agent")
 
 
 def _run(args: Namespace) -> int:
