@@ -68,7 +68,7 @@ def test_without_a_command_there_is_a_line_for_each(capsys: pytest.CaptureFixtur
         ({"CERT": "gone"}, "NODNOD_CERT: 'gone': no such file"),
         ({"KEY": "gone"}, "NODNOD_KEY: 'gone': no such file"),
         ({"KEY": os.devnull}, "NODNOD_KEY: needs NODNOD_CERT"),
-        ({"CERT": os.devnull}, f"NODNOD_CERT '{os.devnull}': expected a certificate"),
+        ({"CERT": os.devnull}, f"NODNOD_CERT '{os.devnull}': no certificate in PEM form"),
     ],
 )
 @pytest.mark.parametrize(
