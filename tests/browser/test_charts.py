@@ -255,6 +255,12 @@ async def test_what_has_happened_is_marked_told_at_the_crosshair_and_listed(page
         slider = page.get_by_role("slider", name=CPU)
         await expect(slider).to_have_attribute("aria-valuetext", re.compile("; /var is full$"))
 
+        cluster.alert("b", "disk")
+        await cluster.tick()
+
+        await expect(page.locator("#bell .count")).to_have_text("◆ 2")
+        await expect(page.locator(".marks li button").nth(1)).to_be_focused()
+
 
 def edges_of(url: str) -> tuple[int, int]:
     """The zoomed range in an address."""
@@ -284,3 +290,35 @@ async def test_a_range_that_the_agent_refuses_says_so_and_shows_what_is_there(pa
         await expect(page.locator(".notice")).to_be_hidden()
         await page.get_by_role("button", name="1 hour").click()
         await expect(note).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        "from=1&until=1000000000000000",
+        "from=1000000000000000&until=1000000000000300",
+        "from=x&until=9",
+    ],
+)
+async def test_times_without_sense_in_the_address_show_the_newest_numbers(
+    page: Page, times: str
+) -> None:
+    async with SimulatedCluster(["a"], by_hand=True) as cluster:
+        await page.goto(f"{cluster.url}#/node/a?{times}")
+
+        await has_points(page, 10)
+        first, last = await edges(page)
+        assert last - first == 300
+        newest = page.get_by_role("button", name="5 min", exact=True)
+        await expect(newest).to_have_attribute("aria-pressed", "true")
+
+
+async def test_nothing_is_longer_than_the_longest_range(page: Page) -> None:
+    async with SimulatedCluster(["a"], by_hand=True) as cluster:
+        await page.goto(f"{cluster.url}#/node/a?span=604800")
+        await has_points(page, 10)
+
+        await page.get_by_role("button", name="Zoom out").click()
+
+        await expect(page).to_have_url(re.compile(r"#/node/a\?span=604800$"))
+        await expect(page.get_by_role("button", name="Live")).to_be_hidden()

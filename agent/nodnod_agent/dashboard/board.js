@@ -329,8 +329,8 @@ export class Board {
       this.#change(() => follow());
     } else if (Array.isArray(to)) {
       this.#zoomTo(...to);
-    } else if (!isZoomed() && (to > 1 || this.crosshair.time === null) && spanBeside(to) !== null) {
-      this.#change(() => follow(spanBeside(to)));
+    } else if (!isZoomed() && (to > 1 || (this.crosshair.time === null && spanBeside(to) !== null))) {
+      this.#change(() => follow(spanBeside(to) ?? options.span));
     } else {
       const { from, until } = this.#window();
       const middle = this.crosshair.time ?? (from + until) / 2;

@@ -4,6 +4,8 @@ import { options, setOptions } from "./options.js";
 
 /** Seconds that agents remember. */
 export const WEEK = 604_800;
+/** Unix seconds behind which there are no numbers, and soon no dates. */
+const LATEST = 1e11;
 /** Seconds that the charts show at least. */
 const SHORTEST = 10;
 /** Up to this many seconds, the charts follow the seconds that the page has itself. */
@@ -16,9 +18,10 @@ export const SPANS = {
   300: "5 min", 900: "15 min", 3600: "1 hour", 21_600: "6 hours", 86_400: "24 hours", [WEEK]: "7 days",
 };
 
-/** Whether the charts show a stretch that was zoomed to. */
+/** Whether the charts show a stretch that was zoomed to. An address may have times without sense. */
 export function isZoomed() {
-  return options.until > options.from && options.from > 0;
+  const { from, until } = options;
+  return from > 0 && until > from && until - from <= WEEK && until < LATEST;
 }
 
 /** Whether the range is of the seconds that the page has itself. */

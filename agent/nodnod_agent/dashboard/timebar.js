@@ -74,6 +74,12 @@ export class TimeBar {
     this.marks = marks;
     write(this.summary, `${count(marks.length, "event")} in this range`);
     const newest = marks.slice(-LISTED).toReversed();
+    const texts = newest.map((one) => [one.node, one.severity, moment(one.from), lengthOf(one), one.text]);
+    const listed = JSON.stringify(texts);
+    if (listed === this.listed) {
+      return; // the same are there: one of them may have the focus
+    }
+    this.listed = listed;
     const rows = newest.map((one) => {
       const point = el("button", { type: "button", class: "small" }, moment(one.from));
       for (const event of ["focus", "pointerenter"]) {
@@ -82,18 +88,22 @@ export class TimeBar {
       for (const event of ["blur", "pointerleave"]) {
         point.addEventListener(event, () => this.onpoint(null));
       }
-      const length = one.until === null || one.until === one.from ? "" : duration(one.until - one.from);
       return el(
         "li",
         { "data-kind": one.kind, "data-severity": one.severity },
         point,
         el("b", {}, one.node),
-        el("span", { class: "kind" }, one.until === null ? "still" : length),
+        el("span", { class: "kind" }, lengthOf(one)),
         el("span", { class: "text" }, one.text),
       );
     });
     arrange(this.list, rows);
   }
+}
+
+/** How long what a mark tells of has lasted. */
+function lengthOf({ from, until }) {
+  return until === null ? "still" : until === from ? "" : duration(until - from);
 }
 
 function button(text, title, onclick) {
