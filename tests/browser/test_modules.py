@@ -9,6 +9,8 @@ import pytest_asyncio
 
 from browser.chromium import Browser, Page
 from browser.simulated import SimulatedCluster
+from nodnod_agent.core.pattern import matcher
+from nodnod_agent.core.tag_pattern import is_tag_pattern
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -225,6 +227,10 @@ BEGINNINGS = {
     ),
     "short names are shown as they are": (["node-1", "node-2"], [0, 0]),
     "one name may begin another": (["/var/lib/docker/a", "/var/lib/docker"], [9, 0]),
+    "an emoji stays whole": (
+        ["frontend-prod-\N{ROCKET}1", "frontend-prod-\N{RAILWAY CAR}2"],
+        [14, 14],
+    ),
 }
 
 
@@ -235,3 +241,27 @@ async def test_names_with_a_common_beginning_are_cut_in_the_middle(
     program = f"const names = {json.dumps(names)}; const all = m.beginnings(names);"
     found = await run(blank, "elide", f"{program} return names.map((name) => all.get(name));")
     assert found == at
+
+
+PATTERNS = {
+    "a name stands for itself": ("a?b#c%[1]", "a?b#c%[1]"),
+    "one that begins like a pattern of tags does not": ("tag:role[1]", "tag?role?1]"),
+    "of a long one the beginning counts": ("x" * 129, "x" * 127 + "*"),
+    "agents count characters": ("\N{ROCKET}" * 128, "\N{ROCKET}" * 128),
+    "no character is cut": ("\N{ROCKET}" * 129, "\N{ROCKET}" * 127 + "*"),
+}
+
+
+@pytest.mark.parametrize(("name", "pattern"), PATTERNS.values(), ids=PATTERNS)
+async def test_a_node_is_asked_for_by_a_pattern_that_fits_its_name(
+    blank: Page, name: str, pattern: str
+) -> None:
+    assert await run(blank, "route", f"return m.pattern({json.dumps(name)});") == pattern
+    assert matcher([pattern])(name)
+    assert not is_tag_pattern(pattern)
+
+
+async def test_a_tag_that_no_node_has_makes_one_group(blank: Page) -> None:
+    program = """const nodes = [{ name: "a", member: { tags: { role: "db" } } }, { name: "b", member: null }];
+        return m.groupsBy("constructor", nodes).map(({ value, nodes: some }) => [value, some.length]);"""
+    assert await run(blank, "order", program) == [[None, 2]]

@@ -8,14 +8,14 @@ const LONG_BEGINNING = 8;
 
 /**
  * Name -> how many characters of its beginning may be cut: what it has in common with another one
- * of these, up to the last separator. 0: it is not such a name.
+ * of these, up to the last separator or whole emoji. 0: it is not such a name.
  */
 export function beginnings(names) {
   const sorted = [...new Set(names)].sort();
   return new Map(
     sorted.map((name, i) => {
       const common = Math.max(alike(name, sorted[i - 1]), alike(name, sorted[i + 1]));
-      const word = /[\p{L}\p{N}]*$/u.exec(name.slice(0, common))[0].length;
+      const word = /[\p{L}\p{N}\p{Surrogate}]*$/u.exec(name.slice(0, common))[0].length;
       const at = common - word;
       return [name, name.length >= LONG_NAME && at >= LONG_BEGINNING ? at : 0];
     }),

@@ -66,7 +66,8 @@ export function tagKeys(nodes) {
 
 /** The nodes by their value of a tag; those without it are the last group, of null. */
 export function groupsBy(key, nodes) {
-  const groups = Map.groupBy(nodes, ({ member }) => member?.tags?.[key] ?? null);
+  const valueOf = (tags) => (Object.hasOwn(tags, key) ? tags[key] : null);
+  const groups = Map.groupBy(nodes, ({ member }) => valueOf(member?.tags ?? {}));
   const values = [...groups.keys()].filter((value) => value !== null).sort(collator.compare);
   return [...values, ...(groups.has(null) ? [null] : [])].map((value) => ({
     value,

@@ -36,9 +36,18 @@ export function linkToCompare(names) {
   return `#/compare?${new URLSearchParams(names.map((name) => ["node", name]))}`;
 }
 
-/** A pattern that matches a node; a name that is too long for a request is cut. */
+/**
+ * A pattern that matches a node. Nearly every name is one of itself, wildcards or not; one that is too
+ * long for a request is cut, and one that begins like a pattern of tags gets a `?` there.
+ */
 export function pattern(name) {
-  return name.length <= LONGEST ? name : `${name.slice(0, LONGEST - 1)}*`;
+  const characters = [...name]; // as agents count them
+  const isLong = characters.length > LONGEST;
+  if (!isLong && !name.startsWith("tag:")) {
+    return name;
+  }
+  const begin = isLong ? `${characters.slice(0, LONGEST - 1).join("")}*` : name;
+  return begin.replace(/^tag:/, "tag?").replaceAll("[", "?");
 }
 
 function split(hash) {
