@@ -37,6 +37,20 @@ async def test_the_command_for_a_token_can_be_copied(
         await expect(field).to_have_value(str(command))
 
 
+async def test_the_form_for_a_token_stays_when_the_address_changes(page: Page) -> None:
+    async with SimulatedCluster(["a"], token=TOKEN) as cluster:
+        await page.goto(f"{cluster.url}#/node/a")
+        field = page.get_by_label("Token", exact=True)
+        await expect(field).to_be_focused()
+
+        await page.get_by_role("link", name="NodNod").click()
+        await expect(page).to_have_title("NodNod")
+
+        await field.fill(TOKEN)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("[data-node]")).to_have_count(1)
+
+
 async def test_the_command_of_the_gate_makes_a_token(
     page: Page, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

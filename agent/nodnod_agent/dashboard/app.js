@@ -206,7 +206,9 @@ function navigate() {
   previous.close?.();
   view = viewOf(page, name);
   view.open?.();
-  main.replaceChildren(view.element);
+  if (main.querySelector(".token-form") === null) {
+    main.replaceChildren(view.element); // else it comes with the connection
+  }
   paint();
   if (previous !== view) {
     // The overview keeps its scroll position; a node's view begins at its top.
