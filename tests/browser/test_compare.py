@@ -61,6 +61,19 @@ async def test_nodes_are_added_and_removed_and_keep_their_colors(page: Page) -> 
         )
 
 
+async def test_a_name_that_begins_another_one_is_added_by_enter(page: Page) -> None:
+    async with SimulatedCluster(["db-1", "db-12", "a,b", "a"]) as cluster:
+        await page.goto(cluster.url + compare("a%2Cb"))
+        field = page.get_by_label("Add a node")
+
+        await field.press_sequentially("db-12")
+        await expect(page.locator(".compared a")).to_have_text(["a,b", "db-12"])
+        await field.fill("a")
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator(".compared a")).to_have_text(["a,b", "db-12", "a"])
+
+
 async def test_eight_nodes_zoom_together_and_fit_a_phone(page: Page) -> None:
     async with SimulatedCluster(LONG, by_hand=True) as cluster:
         await page.set_viewport_size({"width": 390, "height": 844})

@@ -43,7 +43,8 @@ export class CompareView {
       spellcheck: "false",
     });
     this.input.addEventListener("focus", () => this.#listChoices());
-    this.input.addEventListener("input", () => this.#add());
+    this.input.addEventListener("input", () => this.#type());
+    this.input.addEventListener("change", () => this.#add());
     this.news = el("p", { class: "note", role: "status" });
     this.grid = el("div", { class: "panels" });
     this.board = new Board({
@@ -88,7 +89,7 @@ export class CompareView {
 
   /** Show the options as they are now. */
   update() {
-    if (String(chosen()) !== String(this.board.names)) {
+    if (JSON.stringify(chosen()) !== JSON.stringify(this.board.names)) {
       this.#setNodes();
       this.close();
       this.open();
@@ -157,14 +158,25 @@ export class CompareView {
   }
 
   #listChoices() {
-    const names = [...this.cluster.nodes.keys()].filter((name) => !this.board.names.includes(name));
-    this.choices.replaceChildren(...names.map((value) => el("option", { value })));
+    this.choices.replaceChildren(...this.#others().map((value) => el("option", { value })));
     this.input.after(this.choices);
+  }
+
+  /** The nodes that are not compared. */
+  #others() {
+    return [...this.cluster.nodes.keys()].filter((name) => !this.board.names.includes(name));
+  }
+
+  /** Add the node whose name was typed, unless that may be the beginning of another one. */
+  #type() {
+    if (this.#others().filter((name) => name.startsWith(this.input.value)).length === 1) {
+      this.#add();
+    }
   }
 
   #add() {
     const name = this.input.value;
-    if (this.cluster.nodes.has(name) && !this.board.names.includes(name)) {
+    if (this.#others().includes(name)) {
       this.input.value = "";
       this.#change([...this.board.names, name]);
       this.#listChoices();
