@@ -133,3 +133,10 @@ async def test_the_link_to_the_view_is_copied(open_page: Callable[..., Page]) ->
 
         await expect(page.locator("#link")).to_have_attribute("data-done", "Copied")
         assert await page.evaluate("() => navigator.clipboard.readText()") == address
+
+        await page.keyboard.press("Tab")
+        await expect(page.locator("#link[data-done]")).to_have_count(0)
+        await page.keyboard.press("c")
+        await expect(page.locator("#link")).to_have_attribute("data-done", "Copied")
+        await page.keyboard.press("Tab")
+        await expect(page.locator("#link[data-done]")).to_have_count(0)

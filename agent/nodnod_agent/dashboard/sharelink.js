@@ -8,8 +8,11 @@ export class ShareLink {
   constructor(button, news, endpoint) {
     Object.assign(this, { button, news, endpoint });
     button.addEventListener("click", () => this.copy());
-    for (const end of ["blur", "pointerleave"]) {
-      button.addEventListener(end, () => mark(button, "data-done", null));
+    const clear = () => mark(button, "data-done", null);
+    button.addEventListener("pointerleave", clear);
+    // A key copies too, wherever the pointer and the focus are.
+    for (const next of ["keydown", "pointerdown"]) {
+      addEventListener(next, clear, { capture: true });
     }
   }
 
