@@ -246,3 +246,15 @@ async def test_without_events_there_is_no_list_of_them(page: Page) -> None:
         await page.goto(cluster.url)
         await expect(card(page, "a").locator(".facts")).not_to_be_empty()
         await expect(page.locator(".events")).to_be_hidden()
+
+
+async def test_a_node_that_sends_something_else_takes_nothing_from_the_others(page: Page) -> None:
+    async with SimulatedCluster(["a", "b"]) as cluster:
+        strange = {"system": {"cores": None}, "sensors": {"temperatures": [None, {"value": "hot"}]}}
+        cluster.nodes["a"].detail |= strange
+        await page.goto(f"{cluster.url}#/?columns=temperature&columns=cpu")
+
+        await expect(card(page, "b").locator(".temperature .value")).to_have_text("61\u00a0°C")
+        await expect(card(page, "b").locator(".facts")).to_have_text("Debian 12")
+        await expect(card(page, "a").locator(".temperature .value")).to_have_text("\N{EN DASH}")
+        await expect(card(page, "a").locator(".cpu .value")).to_contain_text("%")

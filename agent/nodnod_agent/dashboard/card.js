@@ -116,5 +116,5 @@ export function reason(node, now) {
 
 function shortSystem({ system }) {
   // Shortened, as in "Debian 12"; the node's own view shows the full name.
-  return system === null ? "" : system.os.replace(" GNU/Linux", "").replace(/ \(.*\)$/, "");
+  return String(system?.os ?? "").replace(" GNU/Linux", "").replace(/ \(.*\)$/, "");
 }

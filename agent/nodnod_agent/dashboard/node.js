@@ -2,6 +2,7 @@
 
 import { Series } from "./series.js";
 import { hasNumbers, isFresh, stateOf } from "./state.js";
+import { known } from "./units.js";
 
 /** Seconds of history that the overview draws. */
 export const HISTORY_SECONDS = 300;
@@ -98,7 +99,7 @@ export class Node {
     }
     if (sensors !== undefined) {
       const hottest = (one, other) => (other.value > one.value ? other : one);
-      const all = sensors?.temperatures ?? [];
+      const all = [sensors?.temperatures ?? []].flat().filter((one) => known(one?.value));
       this.temperature = all.length === 0 ? null : all.reduce(hottest);
       this.series.temperature.put(now, this.temperature?.value ?? NaN);
     }
