@@ -3,6 +3,7 @@
 
 import { COLUMNS } from "./nodecolumns.js";
 import { place, writePlace } from "./route.js";
+import { STATES } from "./state.js";
 
 const KEY = "nodnod.preferences";
 const OLD_KEY = "nodnod.choices"; // of earlier versions, read where the new key is absent
@@ -35,6 +36,7 @@ const VALUES = {
   density: ["auto", "cards", "rows", "heat"],
   heat: Object.keys(COLUMNS).filter((name) => name !== "uptime"),
   columns: Object.keys(COLUMNS),
+  state: ["", ...Object.keys(STATES)],
   sort: ["state", "name", ...Object.keys(COLUMNS)],
   span: [300, 900, 3600, 21_600, 86_400, 604_800],
 };
