@@ -26,8 +26,9 @@ const MARKS_TOLD = 3;
 export class Chart {
   /**
    * `lines` are `{ name, look, node, record, field, part, cut }`: a class of the style sheet, and whose
-   * numbers they show. Those with `part` are stacked. `cut` is how much of the name may be cut (see elide.js). `unit` formats a value. `top` is the value at the upper
-   * edge, or a function that computes it from the largest value drawn. `onzoom` is called with a
+   * numbers they show. Those with `part` are stacked. `cut` is how much of the name may be cut (see
+   * elide.js). `unit` formats a value. `top` is the value at the upper edge, or a function that
+   * computes it from the largest value drawn. `onzoom` is called with a
    * selection of two times, a factor to zoom by, or null for the newest range; `onsave` with this
    * chart and the type of a file.
    */

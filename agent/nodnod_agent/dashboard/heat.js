@@ -107,7 +107,7 @@ export class Legend {
 
 /** What the square under the pointer, or the one that has the focus, stands for. */
 export class Tip {
-  /** `of` gives the node of a name. */
+  /** `list` has the squares. */
   constructor(list) {
     this.element = el("p", { class: "heat-tip", id: TIP, role: "tooltip", hidden: true });
     this.name = null;

@@ -177,14 +177,12 @@ export class Overview {
     const { cluster, filtered } = this;
     this.matching = matching(this.byName, options);
     const whole = this.matching.length === this.byName.length;
-    if (!whole && filtered.at !== cluster.heard) {
+    if (!whole) {
       const of = [cluster.fills, ...this.matching.map(({ name }) => name)].join("\n");
       if (filtered.of !== of) {
         filtered.of = of;
         filtered.sums.fill(this.matching, cluster.heard);
       }
-    }
-    if (!whole) {
       filtered.sums.update(this.matching, cluster.heard);
     }
     const sums = whole ? cluster.sums : filtered.sums;

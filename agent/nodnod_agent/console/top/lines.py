@@ -141,7 +141,8 @@ def node_line(
 ) -> list[Cell]:
     """Show a node in exactly as many characters as the columns have.
 
-    ``name`` is one of ``short_names``; ``now`` is the time of the last answer, by the clock of ``row.history``; ``wall`` is Unix time.
+    ``name`` is one of ``short_names``; ``now`` is the time of the last answer, by the clock of
+    ``row.history``; ``wall`` is Unix time.
     """
     cells = [_name(row, name, layout[0].width, selected=selected)]
     if row.condition is not Condition.FINE:

@@ -182,7 +182,7 @@ def sorted_rows(rows: Iterable[Row], order: str, *, reverse: bool, pattern: str 
 
 
 def totals(rows: Iterable[Row], cores: Mapping[str, float]) -> Totals:
-    """Sum up the nodes, as the page does (totalsOf in cluster.js). ``cores`` are by name."""
+    """Sum up the nodes, as the page does (totalsOf in sums.js). ``cores`` are by name."""
     rows = list(rows)
     counted = [row for row in rows if is_current(row.node)]
     nodes = [row.node for row in counted]
