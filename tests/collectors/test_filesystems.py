@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterable
 
 import pytest
@@ -133,6 +134,34 @@ class InstantWatch(MountWatch):
 
     def states(self) -> list[MountState]:
         return [state(mount, 100, 10) for mount in self.mounts]
+
+
+class SlowWatch(MountWatch):
+    """Its mounts answer only to one that waits for them; counts those that do."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self._waited_for = threading.Event()
+        super().__init__(self._measure)
+
+    def _measure(self, _: str) -> FilesystemUsage:
+        assert self._waited_for.wait(10)
+        return FilesystemUsage(100, 10, 90, None)
+
+    def settle(self, seconds: float) -> None:
+        self.settled += 1
+        self._waited_for.set()
+        super().settle(10 * seconds)
+
+
+def test_the_first_reading_has_the_numbers_of_mounts_that_answer_late() -> None:
+    watch = SlowWatch()
+    collector = FilesystemsCollector(lambda: [mount("/")], watch)
+    for now in range(2):
+        collector.refresh()
+        assert [row.total for row in collector.read(float(now))] == [100]
+    assert watch.settled == 1, "later readings do not wait"
+    collector.stop()
 
 
 def test_mounts_may_appear_and_disappear() -> None:

@@ -423,3 +423,29 @@ def test_the_usage_of_a_real_mount_is_consistent() -> None:
     usage = measure("/")
     assert usage.total >= usage.used + usage.free > 0
     assert usage.inodes_used_percent is None or 0 <= usage.inodes_used_percent <= 100
+
+
+def test_settling_waits_for_the_first_answers(harness: WatchHarness) -> None:
+    harness.mount("/a", "/b")
+    harness.watch.refresh()
+    harness.watch.settle(TIMEOUT)
+    assert harness.states() == dict.fromkeys(["/a", "/b"], (USAGE, None, ""))
+
+
+def test_settling_gives_a_stuck_mount_up(harness: WatchHarness) -> None:
+    harness.mount("/stuck")
+    with harness.statvfs.held("/stuck"):
+        harness.round()
+        harness.watch.settle(0.0)
+        assert harness.states() == {"/stuck": (None, None, "")}
+
+
+def test_settling_ends_when_the_watch_stops(harness: WatchHarness) -> None:
+    harness.mount("/stuck")
+    with harness.statvfs.held("/stuck"):
+        harness.round()
+        waiting = threading.Thread(target=harness.watch.settle, args=[TIMEOUT])
+        waiting.start()
+        harness.watch.stop()
+        waiting.join(TIMEOUT / 2)
+        assert not waiting.is_alive()

@@ -9,6 +9,10 @@ from nodnod_agent.collectors.mount_watch import FilesystemUsage, MountState, Mou
 from nodnod_agent.collectors.mounts import Mount, mount_table
 from nodnod_client.sections import Filesystem
 
+FIRST_ANSWERS = 1.0
+"""Seconds for which the first reading waits for mounts. They answer at once, but on a busy machine the
+thread that asks them may get no CPU for as long as the first sample takes."""
+
 
 class DiskSums(NamedTuple):
     """Bytes of all counted filesystems."""
@@ -92,6 +96,7 @@ class FilesystemsCollector:
         self._watch = watch or MountWatch()
         self._table = table or mount_table(self._watch.outdated)
         self._error: Exception | None = None
+        self._settled = False
 
     def refresh(self) -> None:
         """Start to read all mounts. They answer while the other sections are read."""
@@ -105,9 +110,16 @@ class FilesystemsCollector:
             self._error = error
 
     def read(self, now: float) -> list[Filesystem]:
-        """The section as far as it is known, without waiting. Raises the error of ``refresh``."""
+        """The section as far as it is known. Raises the error of ``refresh``.
+
+        The first time it waits until it is known, or a mount hangs; else the first numbers of an agent
+        would be those of a machine without disks.
+        """
         if self._error is not None:
             raise self._error
+        if not self._settled:
+            self._settled = True
+            self._watch.settle(FIRST_ANSWERS)
         return compute(self._watch.states())
 
     def stop(self) -> None:

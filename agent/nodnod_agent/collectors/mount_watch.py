@@ -123,7 +123,7 @@ class _Watched:
 
 
 class MountWatch:
-    """Keeps the usage of mounts up to date; its methods never wait for a mount."""
+    """Keeps the usage of mounts up to date; only ``settle`` waits for a mount."""
 
     def __init__(
         self,
@@ -172,6 +172,17 @@ class MountWatch:
                 )
                 self._reader.start()
             self._changed.notify_all()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until every mount has answered once, for so long at most, or until ``stop``."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._stopped
+                    or all(one.measured_at and not one.called for one in self._watched.values())
+                ),
+                seconds,
+            )
 
     def states(self) -> list[MountState]:
         """The state of each mount, in the order of ``watch``."""
@@ -233,3 +244,5 @@ class MountWatch:
                 state.lost = lost
                 if self._current is state:
                     self._current = None
+                if not self._due:
+                    self._changed.notify_all()  # wakes settle()

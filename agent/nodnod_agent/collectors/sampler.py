@@ -59,8 +59,8 @@ class Sampler:
     """Delivers a Sample to the event loop every ``interval`` seconds.
 
     ``deliver`` is called on ``loop``, never after ``stop``. ``demand`` and ``timings`` may be
-    called from any thread. The thread of the ticks opens the machine; it never waits for a mount or
-    an expensive section.
+    called from any thread. The thread of the ticks opens the machine; it waits for mounts only once,
+    for a second at most, and never for an expensive section.
     """
 
     def __init__(
