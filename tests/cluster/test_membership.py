@@ -54,6 +54,18 @@ def test_agents_that_know_one_seed_soon_know_all(world: World, count: int) -> No
     join_through_one(world, count)
 
 
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_newcomer_is_known_even_if_the_only_agent_that_it_knew_leaves_at_once(
+    world: World,
+) -> None:
+    first, *others = joined(world, 4)
+    late = world.agent(nodes=[first.address])
+    world.wait_for(lambda: len(late.cluster.peers.links.up()) == 1, 5.0, step=0.001)
+    first.stop()
+    world.run(3)
+    assert all(late.name in agent.cluster.peers.roster.nodes for agent in others)
+
+
 def test_gossip_is_quiet_while_all_agree(world: World) -> None:
     join_through_one(world, 40)
     quiet(world, world.agents)

@@ -27,6 +27,16 @@ def test_a_link_that_comes_up_is_an_introduction_without_lists(
     assert peer.learned == [own.table.own]
 
 
+def test_the_first_link_of_all_brings_the_list_at_once(own: GossipAgent, peer: GossipAgent) -> None:
+    others = list(map(entry, range(10, 20)))
+    peer.knows(*others)
+    wire = own.connect(peer)
+    assert len(wire.requests) == 1
+    assert sorted(own.learned, key=lambda one: one.address) == sorted(
+        [peer.table.own, *others], key=lambda one: one.address
+    )
+
+
 def test_a_link_to_a_peer_whose_table_equals_ours_needs_no_introduction(
     own: GossipAgent, peer: GossipAgent, clock: FakeClock
 ) -> None:

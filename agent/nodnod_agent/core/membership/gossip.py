@@ -145,6 +145,9 @@ class Gossip:
 
         It does if its table equals ours, but for tags, channels and origins of ours. So when the links of a
         large cluster come up one by one, after all agents know each other, they cost nothing here.
+
+        An agent that knows nobody else yet asks for the list at once: its only first address may leave
+        before the next tick, and would be the only one that knows of it.
         """
         self._links.append(link)
         own = self.table.own
@@ -152,7 +155,7 @@ class Gossip:
         if digest == self.table.digest and not has_extras(own):
             self._digests[link] = digest
         else:
-            self._send(link)
+            self._send(link, with_list=not self.table.entries)
 
     def link_down(self, link: Link) -> None:
         """Forget a link and what its peer said last."""
