@@ -1,5 +1,6 @@
 """One fault at a time: how soon it shows, what it costs, and how soon it is over."""
 
+import random
 from typing import Any
 
 import pytest
@@ -130,3 +131,24 @@ def test_an_agent_that_stops_answers_open_requests_and_takes_no_node_down(world:
     agents[1].thaw()
     world.run(1)
     assert all(len(agent.cluster.peers.links.up()) == 2 for agent in agents[1:])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_agents_that_get_a_cpu_only_now_and_then_lose_nobody(world: World, seed: int) -> None:
+    agents = configured(world, 5)
+    rng, clock = random.Random(seed), world.clock
+
+    def rest(agent: Any) -> None:
+        agent.process.freeze()
+        clock.call_at(clock.now + rng.uniform(1.0, 3.0), run, agent)
+
+    def run(agent: Any) -> None:
+        agent.process.thaw()
+        clock.call_at(clock.now + rng.uniform(0.01, 0.1), rest, agent)
+
+    for agent in agents:
+        rest(agent)
+    for _ in range(600):
+        world.run(0.1)
+        for agent in agents:
+            assert len(agent.cluster.peers.links.up()) == 4

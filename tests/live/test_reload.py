@@ -1,5 +1,7 @@
 """SIGHUP: the configuration is read again, and nodes and clients that stay notice nothing."""
 
+import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +11,7 @@ from doubles.v1_client import V1Client
 from eventually import eventually
 from live.asking import reload
 from live.views import all_see
+from nodnod_client.client import Client
 
 RESTART_NEEDED = "Setting limits.streams has changed: that needs a restart"
 
@@ -53,6 +56,30 @@ async def test_a_removed_address_is_gone_whether_a_node_was_there_or_not(agents:
     await reload_nodes(cartman, 0, 1)
 
     await all_see([cartman], cartman="up")
+
+
+async def test_a_node_that_moved_and_is_down_stays_in_answers_while_its_address_changes(
+    agents: Agents,
+) -> None:
+    cartman, kenny, stan = await agents.cluster("cartman", "kenny", "stan")
+    kenny.kill()
+    kenny.listen = f"127.0.0.1:{free_ports(1)[0]}"
+    await kenny.restart()
+    await whole(cartman, "cartman", "kenny", "stan")
+    kenny.kill()
+    await all_see([cartman], left=["kenny"], cartman="up", kenny="down", stan="up")
+
+    stan.signal(signal.SIGSTOP)
+    async with Client(cartman.address) as client:
+        under_way = asyncio.create_task(client.stat_all(deadline=4.0))
+        await asyncio.create_task(client.stat())  # sent behind it
+        await reload_nodes(cartman, 1, 1, cartman.listen, kenny.listen, stan.listen)
+        stan.signal(signal.SIGCONT)
+        answers = await under_way, await client.stat_all()
+
+    for answer in answers:
+        assert sorted(answer.nodes) == ["cartman", "kenny", "stan"]
+        assert answer.nodes["kenny"].error.startswith("down: ")
 
 
 async def test_a_broken_file_changes_nothing_and_the_log_says_why(agents: Agents) -> None:
