@@ -75,7 +75,7 @@ class AgentProcess(Agent):
 
     async def started(self) -> None:
         """Wait until its process listens. Raises RuntimeError."""
-        await asyncio.to_thread(self.listening)
+        await self.ready()
         self.expected = False
 
     def kill(self) -> None:

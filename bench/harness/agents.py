@@ -14,7 +14,7 @@ from ssl import SSLContext
 from time import monotonic
 from typing import Any, Self
 
-from bench.harness.processes import Child, free_ports
+from bench.harness.processes import START_LIMIT, Child, free_ports
 from bench.harness.usage import Deadline
 from nodnod_agent.console import parent_watchdog
 from nodnod_client.address import Address
@@ -98,18 +98,25 @@ class Agent(Child):
     def listening(self) -> None:
         """Block until it listens and learn its port. Raises RuntimeError."""
 
-        def port() -> bool:
-            found = _LISTENING.search(self.log()[self._began :])
-            if found is not None:
-                self.port = int(found[2])
-            return found is not None
+        self.wait_until(self._listens)
 
-        self.wait_until(port)
+    async def ready(self) -> None:
+        """Like ``listening``, without a thread: those of the pool may all be taken for seconds."""
+        deadline = monotonic() + START_LIMIT
+        while not self._listens():
+            self.check_start(deadline)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _listens(self) -> bool:
+        found = _LISTENING.search(self.output())
+        if found is not None:
+            self.port = int(found[2])
+        return found is not None
 
     async def restart(self) -> None:
         """Start it, now that it has ended, and wait until it listens."""
         self.start()
-        await asyncio.to_thread(self.listening)
+        await self.ready()
 
     async def exited(self, *, within: float = 20.0) -> int:
         """Wait until the process is gone; gives its exit status. Raises TimeoutError.

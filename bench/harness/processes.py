@@ -71,6 +71,7 @@ class Child:
         self._log.touch()
         self._options = options or {}
         self._began = 0
+        """Bytes that earlier processes have written to the log."""
 
     @property
     def running(self) -> subprocess.Popen[bytes]:
@@ -100,13 +101,23 @@ class Child:
         """Block until something is true of the process. Raises RuntimeError if it ends before."""
         deadline = time.monotonic() + START_LIMIT
         while not ready():
-            if self.status is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"process {self.pid} does not listen:\n{self.log()}")
+            self.check_start(deadline)
             time.sleep(0.005)
+
+    def check_start(self, deadline: float) -> None:
+        """Raise RuntimeError if it has ended, or still starts at the deadline."""
+        if self.status is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"process {self.pid} does not listen:\n{self.output()}")
 
     def log(self) -> str:
         """All that it has written."""
         return self._log.read_text(errors="replace")
+
+    def output(self) -> str:
+        """What its newest process has written."""
+        with self._log.open("rb") as log:
+            log.seek(self._began)
+            return log.read().decode(errors="replace")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
