@@ -5,7 +5,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bench.harness.proxy import HEADERS, Passed, Proxy, again, cut_off, garbled, halved, lost, stale
+from bench.harness.proxy import (
+    HEADERS,
+    MOST_PIECES,
+    Passed,
+    Proxy,
+    again,
+    cut_off,
+    garbled,
+    halved,
+    lost,
+    stale,
+)
 from eventually import eventually
 
 
@@ -109,6 +120,16 @@ def test_halved_bytes_are_complete_in_small_pieces() -> None:
 
     assert b"".join(pieces) == data
     assert {len(piece) for piece in pieces} > {1, 4, 7}
+
+
+def test_much_is_not_cut_up_to_its_end() -> None:
+    data = bytes(65536)
+
+    *pieces, rest = halved(data, "a connection")
+
+    assert len(pieces) == MOST_PIECES
+    assert b"".join(pieces) + rest == data
+    assert list(halved(b"".join(pieces), "a connection")) == pieces, "nothing would be the end"
 
 
 async def test_delayed_bytes_keep_their_order_and_rate(ends: Ends) -> None:
