@@ -1,6 +1,6 @@
 """A soak: agents, clients and a random fault every few seconds, and at the end a verdict.
 
-    python bench/soak.py --seconds 600 [--seed N] [--push] [--agents 5]
+    python bench/soak.py --seconds 600 [--seed N] [--push] [--agents 5] [--logs DIR]
 
 Starts that many agents on loopback, each with the first as its only peer. Clients ask all of them all
 the time, and each answer is judged. The same seed gives the same faults. Exit status: 0 if all was
@@ -34,6 +34,7 @@ from bench.harness.invariants.answers import Judge
 from bench.harness.invariants.conversation import Conversation, Counts, Violation
 from bench.harness.invariants.ground_truth import GRACE, GroundTruth, KnownNode
 from bench.harness.options import flag, positive, seconds
+from bench.harness.pauses import Pauses
 from bench.harness.proxy import Proxy
 from bench.harness.report import table
 from bench.harness.schedule import PROXIED, schedule
@@ -56,10 +57,6 @@ SHOWN = 20
 RECENT_LINES = 8
 """Lines of the log that are printed with each."""
 
-PULSE = 0.02
-STALL = 0.05
-"""Seconds between two wake-ups of this process, and how late one must be to count as a pause."""
-
 
 class Soak:
     """All that takes part in one run."""
@@ -76,14 +73,14 @@ class Soak:
         self._clients: list[Clients] = []
         self._truth = GroundTruth()
         self._judge = Judge(self._truth)
+        self._pauses = Pauses(self._truth, self._running)
         self._injector: FaultInjector | None = None
         self.finished = False
 
     async def run(self) -> None:
         """Start, inject faults, and wait until all is well again; in any case, end all processes."""
         async with AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodnod-soak-")))
-            await self._populate(stack, folder)
+            await self._populate(stack, self._folder(stack))
             self._injector = injector = FaultInjector(
                 self._truth,
                 self._agents,
@@ -101,6 +98,14 @@ class Soak:
                         self._complain(one.name, "it logged a traceback")
                         print(one.log()[-4000:])
 
+    def _folder(self, stack: AsyncExitStack) -> Path:
+        """Where the agents' files are."""
+        if self._options.logs is None:
+            temporary = tempfile.TemporaryDirectory(prefix="nodnod-soak-")
+            return Path(stack.enter_context(temporary))
+        self._options.logs.mkdir(exist_ok=True)
+        return Path(self._options.logs)
+
     async def _populate(self, stack: AsyncExitStack, folder: Path) -> None:
         options = self._options
         mode = "push" if options.push else "pull"
@@ -116,12 +121,13 @@ class Soak:
             node = KnownNode(name=name, addresses=addresses, every=every, push=options.push)
             self._truth.add(node)
             converse = partial(Conversation, node, self._judge, self._counts, self._report)
-            self._clients.append(Clients(one, names, converse, (options.seed, place)))
+            seed = (options.seed, place)
+            self._clients.append(Clients(one, names, converse, seed, self._pauses.catch_up))
 
     async def _inject(self, injector: FaultInjector) -> None:
         options = self._options
         faults = schedule(options.seed, options.seconds, options.agents)
-        tasks = [asyncio.create_task(self._time_pauses()), asyncio.create_task(self._watch())]
+        tasks = [asyncio.create_task(self._pauses.run()), asyncio.create_task(self._watch())]
         try:
             await injector.start()
             await self._agree("at the start")
@@ -141,15 +147,10 @@ class Soak:
                 if isinstance(error, Exception):
                     raise error
 
-    async def _time_pauses(self) -> None:
-        """Note when this process itself was paused."""
-        then = monotonic()
-        while True:
-            await asyncio.sleep(PULSE)
-            now = monotonic()
-            if now - then > PULSE + STALL:
-                self._truth.begin("pause", None, then).until = now
-            then = now
+    def _running(self) -> Iterator[tuple[KnownNode, int]]:
+        for one in self._agents:
+            if one.up:
+                yield self._truth.owners(one.name)[0], one.pid
 
     async def _watch(self) -> None:
         """Look every second at the processes, and for overdue answers."""
@@ -207,9 +208,9 @@ class Soak:
 
     def _report(self, wrong: Violation) -> None:
         self._violations[f"{wrong.agent}: {wrong.what}"[:100]] += 1
+        print(f"WRONG at {wrong.moment - self._began:.3f} s, {wrong.agent}: {wrong.what[:500]}")
         if sum(self._violations.values()) > SHOWN:
             return
-        print(f"WRONG at {wrong.moment - self._began:.3f} s, {wrong.agent}: {wrong.what}")
         if wrong.request is not None and wrong.asked is not None:
             print(f"  asked at {wrong.asked - self._began:.3f} s: {wrong.request}")
         if wrong.text:
@@ -259,6 +260,7 @@ def main() -> int:
     flag(parser, "seconds", seconds, 60.0, "seconds of faults")
     flag(parser, "seed", int, random.SystemRandom().randrange(10**6), "chooses the faults")
     flag(parser, "agents", positive, 5, f"number of agents, at least {MIN_AGENTS}")
+    parser.add_argument("--logs", metavar="DIR", type=Path, help="keep the agents' logs there")
     parser.add_argument("--push", action="store_true", help="agents in push mode")
     options = parser.parse_args()
     if options.agents < MIN_AGENTS:

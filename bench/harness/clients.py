@@ -32,15 +32,20 @@ STREAMS: tuple[dict[str, Any], ...] = (
 
 
 class JudgedClient(Caller):
-    """One connection; a conversation takes down what goes over it."""
+    """One connection; a conversation takes down what goes over it, after a call of ``look``."""
 
-    __slots__ = ("conversation",)
+    __slots__ = ("_look", "conversation")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, server: Address, conversation: Conversation
+        self,
+        loop: asyncio.AbstractEventLoop,
+        server: Address,
+        conversation: Conversation,
+        look: Callable[[], None],
     ) -> None:
         super().__init__(loop, server)
         self.conversation = conversation
+        self._look = look
 
     def ask(self, request: dict[str, Any]) -> None:
         """Send a request, unless so many are unanswered that it would wait unread."""
@@ -50,6 +55,7 @@ class JudgedClient(Caller):
 
     def received(self, text: bytes) -> None:
         """Judge an answer."""
+        self._look()
         self.conversation.received(text, monotonic())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,6 +64,7 @@ class JudgedClient(Caller):
         opened = self.opened
         if opened.done() and not opened.cancelled() and opened.exception() is None:
             why = f"{exc or self.ws.close_exc}" if self.ws.close_rcvd is None else "closed"
+            self._look()
             self.conversation.ended(self.cut or why, monotonic())
 
     def leave(self) -> None:
@@ -67,7 +74,10 @@ class JudgedClient(Caller):
 
 
 class Clients:
-    """All clients of one agent. ``names`` are those of all nodes."""
+    """All clients of one agent. ``names`` are those of all nodes.
+
+    ``look`` is called before anything is judged, so that it is known what time was lost.
+    """
 
     def __init__(
         self,
@@ -75,6 +85,7 @@ class Clients:
         names: list[str],
         converse: Callable[[], Conversation],
         seed: object,
+        look: Callable[[], None],
     ) -> None:
         self._agent = agent
         self._names = names
@@ -82,6 +93,7 @@ class Clients:
         self._rng = random.Random(f"clients {seed}")
         self._clients: set[JudgedClient] = set()
         self._stopping = False
+        self._look = look
 
     async def run(self) -> None:
         """Keep asking until cancelled, or told to finish."""
@@ -112,6 +124,7 @@ class Clients:
 
     def check_overdue(self) -> None:
         """Report what should have come by now."""
+        self._look()
         now = monotonic()
         for client in self._clients:
             client.conversation.check_overdue(now)
@@ -126,7 +139,7 @@ class Clients:
         loop, server = asyncio.get_running_loop(), self._agent.endpoint
         try:
             (client,) = await connect_all(
-                lambda: JudgedClient(loop, server, self._converse()), server, 1
+                lambda: JudgedClient(loop, server, self._converse(), self._look), server, 1
             )
         except ConnectError:
             return

@@ -9,8 +9,17 @@ from msgspec import Struct, field
 LONG = 240.0
 """Seconds that a process must have been measured before its growth is judged."""
 
+FLAT = 1800.0
+"""Seconds at the end of a long life in which memory must not grow any more."""
+
+WARM = 600.0
+"""Seconds of a life before that, in which what has bounds grows up to them."""
+
 MOST_POINTS = 200
-HEAD = ("agent", "processes", "measured s", "RSS MB", "KB/min", "threads", "/min", "fds", "/min")
+HEAD = (
+    *("agent", "processes", "measured s", "RSS MB", "KB/min", "last 30 min"),
+    *("threads", "/min", "fds", "/min"),
+)
 
 LEAP = 5.0
 """Megabytes in a second that are reported."""
@@ -18,6 +27,9 @@ LEAP = 5.0
 MEGABYTE = 1024 * 1024
 BOUNDS = {"rss": MEGABYTE / 2, "threads": 0.5, "files": 4.0}
 """The growth allowed in a minute: bytes, threads, open files."""
+
+FLAT_BOUND = 16 * 1024
+"""Bytes of growth allowed in a minute of FLAT."""
 
 
 class Sample(Struct, frozen=True):
@@ -67,6 +79,16 @@ class Gauge(Struct):
         points = [(one.moment, float(getattr(one, what))) for one in late]
         return 60 * slope(points)
 
+    @property
+    def final(self) -> float | None:
+        """The growth of its memory in a minute of FLAT; ``None`` for a shorter life."""
+        if self.seconds < WARM + FLAT:
+            return None
+        since = self.samples[-1].moment - FLAT
+        return 60 * slope(
+            [(one.moment, float(one.rss)) for one in self.samples if one.moment >= since]
+        )
+
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
     """The median slope of all pairs of points (Theil-Sen), which single leaps do not change."""
@@ -89,6 +111,11 @@ def grown(gauges: Sequence[Gauge]) -> Iterator[str]:
             found = gauge.per_minute(what)
             if found > most:
                 yield f"{gauge.agent} ({gauge.pid}): {what} grew by {found:,.1f} a minute"
+        if (final := gauge.final) is not None and final > FLAT_BOUND:
+            yield (
+                f"{gauge.agent} ({gauge.pid}): memory grew by {final:,.0f} bytes a minute in the "
+                f"last {FLAT / 60:g} minutes"
+            )
 
 
 def rows(gauges: Sequence[Gauge]) -> Iterator[list[str]]:
@@ -105,6 +132,7 @@ def rows(gauges: Sequence[Gauge]) -> Iterator[list[str]]:
             f"{longest.seconds:.0f}",
             f"{last.rss / 1e6:.1f}",
             f"{longest.per_minute('rss') / 1000:+.1f}",
+            "" if longest.final is None else f"{longest.final / 1000:+.1f}",
             f"{last.threads}",
             f"{longest.per_minute('threads'):+.2f}",
             f"{last.files}",

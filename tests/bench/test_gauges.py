@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bench.harness.gauges import LONG, Gauge, Sample, grown, rows, slope
+from bench.harness.gauges import FLAT, FLAT_BOUND, LONG, WARM, Gauge, Sample, grown, rows, slope
 
 MEGABYTE = 1024 * 1024
 
@@ -48,6 +48,19 @@ def test_a_long_lived_process_that_grows_is_reported(what: str) -> None:
 
 def test_a_short_lived_process_is_not_judged() -> None:
     assert list(grown([gauge(LONG - 1, rss=MEGABYTE)])) == []
+
+
+def test_memory_must_be_flat_at_the_end_of_a_very_long_life() -> None:
+    slow = {"rss": 1.1 * FLAT_BOUND / 60}
+    assert list(grown([gauge(WARM + FLAT - 1, **slow)])) == []
+    (line,) = grown([gauge(WARM + FLAT, **slow)])
+    assert line == "kenny (1): memory grew by 18,022 bytes a minute in the last 30 minutes"
+    early = gauge(WARM + FLAT)
+    early.samples = [
+        Sample(one.moment, 1000 * min(int(WARM), int(one.moment)), one.threads, one.files)
+        for one in early.samples
+    ]
+    assert list(grown([early])) == [], "what it grew before is no fault"
 
 
 def test_the_table_has_the_longest_lived_process_of_each_agent() -> None:

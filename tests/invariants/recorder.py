@@ -17,11 +17,8 @@ from bench.harness.invariants.answers import DEFAULT_TIMEOUT, Judge
 from bench.harness.invariants.conversation import Conversation, Counts, Violation
 from bench.harness.invariants.ground_truth import GRACE, GroundTruth, KnownNode
 from bench.harness.invariants.requests import MAX_IN_FLIGHT, random_request
-from bench.harness.usage import cpu_wait
+from bench.harness.pauses import Pauses
 from eventually import SLACK, eventually
-
-PULSE = 0.05
-"""Seconds from one look for pauses to the next."""
 
 PACE = 0.05
 """Seconds from one burst of requests to the next, by default."""
@@ -155,7 +152,8 @@ class Recorder:
         for watcher in self.watchers:
             self._tasks.append(asyncio.create_task(watcher.listen()))
             self._tasks.append(asyncio.create_task(watcher.keep_asking()))
-        self._tasks.append(asyncio.create_task(self._time_pauses()))
+        watched = () if self._pid is None else ((self.node, self._pid),)
+        self._tasks.append(asyncio.create_task(Pauses(self.truth, lambda: watched).run()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -164,22 +162,6 @@ class Recorder:
         for watcher in self.watchers:
             watcher.connection.transport.abort()
             await watcher.connection.wait_closed()
-
-    async def _time_pauses(self) -> None:
-        """Note when this process stood still, and when the agent mostly waited for a CPU."""
-        then, waited, pause = monotonic(), self._cpu_wait(), None
-        while True:
-            await asyncio.sleep(PULSE)
-            now, wait = monotonic(), self._cpu_wait()
-            if now - then > 2 * PULSE or wait - waited > (now - then) / 2:
-                pause = pause or self.truth.begin("pause", None, then)
-                pause.until = now
-            else:
-                pause = None
-            then, waited = now, wait
-
-    def _cpu_wait(self) -> float:
-        return 0.0 if self._pid is None else cpu_wait(self._pid)
 
     async def finish(self) -> None:
         """Stop asking, once there are enough answers, and wait for those that are due."""

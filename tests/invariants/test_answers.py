@@ -329,6 +329,23 @@ def test_nodes_that_a_short_deadline_passed_by_are_counted() -> None:
     assert judge.passed_by == 1
 
 
+@pytest.mark.parametrize(("paused", "right"), [("cartman", True), ("kenny", True), ("kyle", False)])
+def test_a_deadline_may_pass_while_one_of_the_two_agents_was_paused(
+    paused: str, right: bool
+) -> None:
+    assert (violations(NOT_PASSED_BY, of=faulty("pause", paused)) == []) is right
+
+
+@pytest.mark.parametrize("late", ["cartman", "kenny", "the clients"])
+@pytest.mark.parametrize("lost", [0.9, 1.1])
+def test_a_deadline_is_as_short_as_the_time_with_a_cpu_before_it(late: str, lost: float) -> None:
+    found = truth()
+    victim = next(iter(found.owners(late)), None)
+    found.delay(victim, NOW - 0.1, 5.0)  # before the request
+    found.delay(victim, NOW + 1, lost if victim is not None else lost / 2)  # of both agents
+    assert (violations(NOT_PASSED_BY, of=found, until=NOW + 2) == []) is (lost > 1)
+
+
 def test_strangers_may_be_listed_where_anyone_can_join() -> None:
     assert violations(and_also("mallory"), of=truth(strangers=True)) == []
     assert violations(DOWN, of=truth(strangers=True)) != []

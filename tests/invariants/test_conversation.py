@@ -254,6 +254,20 @@ def test_while_the_clients_stood_still_no_answer_is_late(case: Case) -> None:
     assert case.found == []
 
 
+def test_time_without_a_cpu_is_added_to_that_of_an_answer(case: Case) -> None:
+    case.truth.delay(case.kenny, NOW - 1, 5.0)  # before both requests
+    for id_ in (1, 2):
+        case.ask(id_)
+    case.truth.delay(case.kenny, NOW + 1, 0.2)
+    case.truth.delay(case.kenny, NOW + 2, 0.3)
+    case.truth.delay(None, NOW + 2, 0.4)
+    case.truth.delay(KnownNode(name="kyle"), NOW + 2, 5.0)
+    case.hear(1, NOW + DUE + 0.5)
+    assert case.found == []
+    case.hear(2, NOW + DUE + 0.5 + LATE)
+    assert case.found != []
+
+
 def test_an_agent_of_version_1_is_never_late(case: Case) -> None:
     case.kenny.timely = False
     case.ask()

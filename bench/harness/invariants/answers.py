@@ -170,7 +170,7 @@ class Judge:
         """A node with an error: it has a reason, and no numbers but allowed old ones."""
         owners = self.truth.owners(key)
         excuses = [one for owner in owners for one in self._excuses(asked, owner)]
-        if not self._excused(asked, key) and not self._passed_by(asked, error):
+        if not self._excused(asked, key) and not self._passed_by(asked, owners, error):
             yield f"nothing is wrong with {key}, but it has the error: {error}"
         left = any(one.effect.leaves for one in excuses)
         if error == "unknown node" and key in asked.known and not left:
@@ -218,9 +218,11 @@ class Judge:
             yield f"these are numbers of life {life} of {owner.name}, which is over: {numbers}"
         if life > len(owner.deaths) + 1 or (owner.life in numbers and life < 1):
             yield f"{owner.name} has never had a life {life}"
-        if self.truth.resumed(owner, since - 2 * (owner.every or 0.0), asked.until):
+        recently = since - 2 * (owner.every or 0.0)
+        if self.truth.resumed(owner, recently, asked.until):
             return
-        oldest = int((since - owner.max_age) * 1000)
+        late = self.truth.delayed(owner, recently, asked.until)
+        oldest = int((since - owner.max_age - late) * 1000)
         for stamp in owner.stamps:
             if numbers.get(stamp, oldest) < oldest:
                 yield f"{stamp} of {owner.name} is {(oldest - numbers[stamp]) / 1000:.3f} s too old"
@@ -232,7 +234,8 @@ class Judge:
         if history is None:
             # The own history is computed after other work, which may take until the deadline. All that
             # came during a pause is asked at once.
-            hurried = time_allowed(asked.request) < self.truth.slack
+            late = self.truth.delayed(asked.agent, asked.since, asked.until)
+            hurried = time_allowed(asked.request) < self.truth.slack + late
             hurried = hurried or self._crowded(asked) or self._paused(asked)
             if asked.agent is not owner or not hurried:
                 yield f"{owner.name} has no history, which was asked for"
@@ -244,22 +247,24 @@ class Judge:
         elif history["every"] != owner.every:
             yield f"the history of {owner.name} has the interval {history['every']} of another"
 
-    def _passed_by(self, asked: Asked, error: str) -> bool:
-        """Whether the deadline was short, or the agent was paused before it."""
+    def _passed_by(self, asked: Asked, owners: list[KnownNode], error: str) -> bool:
+        """Whether the deadline was short, or passed while one of the two agents had no CPU."""
         if error == TOO_MANY:
             return self._crowded(asked)
         allowed = time_allowed(asked.request)
         enough = self.truth.short + (HISTORY_WAIT if self._crowded(asked) else 0.0)
+        for one in (asked.agent, *owners):
+            enough += self.truth.delayed(one, asked.since, asked.until)
         if error != f"no answer within {allowed:g} s" or not (
-            allowed < enough or self._paused(asked)
+            allowed < enough or self._paused(asked, *owners)
         ):
             return False
         self.passed_by += 1
         return True
 
-    def _paused(self, asked: Asked) -> bool:
+    def _paused(self, asked: Asked, *others: KnownNode) -> bool:
         since = asked.since - GRACE - self.truth.slack
-        return self.truth.paused(asked.agent, since, asked.until)
+        return any(self.truth.paused(one, since, asked.until) for one in (asked.agent, *others))
 
     def _crowded(self, asked: Asked) -> bool:
         return "history" in asked.request and self.truth.crowded(

@@ -157,7 +157,8 @@ class Conversation:
             if (
                 fault is not None
                 and fault.effect.answers_first
-                and one.sent < fault.since - self._truth.slack
+                and one.sent + self._truth.delayed(self.agent, one.sent) + self._truth.slack
+                < fault.since
             ):
                 self._wrong(moment, "told to stop, the agent did not answer this first", one)
             self.counts.lost += 1

@@ -6,6 +6,7 @@ numbers once, but for RECOVERY seconds at most. From then on nothing is excused.
 of one clock, which the caller chooses.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from math import inf
 
@@ -135,6 +136,8 @@ class GroundTruth(Struct, eq=False):
     _owners: dict[str, list[KnownNode]] = field(default_factory=dict)
     _faults: dict[KnownNode | None, list[Fault]] = field(default_factory=dict)
     _well: dict[tuple[KnownNode, KnownNode], float] = field(default_factory=dict)
+    _delays: dict[KnownNode | None, deque[tuple[float, float]]] = field(default_factory=dict)
+    """Moments, and the seconds that were lost just before each."""
 
     def __post_init__(self) -> None:
         for node in self.nodes:
@@ -160,6 +163,17 @@ class GroundTruth(Struct, eq=False):
         recent = [one for one in self.faults(victim) if one.until > now - REMEMBERED]
         self._faults[victim] = [*recent, fault]
         return fault
+
+    def delay(self, victim: KnownNode | None, moment: float, seconds: float) -> None:
+        """A node, or (``None``) the clients, stood still, in all for so long since the last look."""
+        delays = self._delays.setdefault(victim, deque())
+        while delays and delays[0][0] < moment - REMEMBERED:
+            delays.popleft()
+        delays.append((moment, seconds))
+
+    def delayed(self, node: KnownNode, since: float, until: float = inf) -> float:
+        """Seconds that a node, or the clients, lost in this time, whichever is more."""
+        return max(self._lost(one, since, until) for one in (None, node))
 
     def faults(self, victim: KnownNode | None) -> list[Fault]:
         """The recent faults of a node."""
@@ -215,7 +229,7 @@ class GroundTruth(Struct, eq=False):
         """When an answer to a request of this moment must be there, if it may take so many seconds.
 
         An agent that is paused may read a request only after that, and then has all its time. What
-        was due meanwhile is due ``again`` seconds after it.
+        was due meanwhile is due ``again`` seconds after it. What else was lost since this moment is added.
         """
         if not asked.timely:
             return inf
@@ -226,7 +240,7 @@ class GroundTruth(Struct, eq=False):
                 due = max(due, until + seconds + allowed)
             elif moment < since < due:
                 due = max(due, until + again + allowed)
-        return due
+        return due + self.delayed(asked, moment)
 
     def asked_since(self, asked: KnownNode, moment: float, seconds: float) -> float:
         """The earliest time of what an agent sends at this moment, if that may be so old."""
@@ -241,6 +255,15 @@ class GroundTruth(Struct, eq=False):
         if asked is not about:
             faults = [*faults, *self.faults(asked)]
         return [one for one in faults if one.touches(asked, about)]
+
+    def _lost(self, victim: KnownNode | None, since: float, until: float) -> float:
+        lost = 0.0
+        for moment, seconds in reversed(self._delays.get(victim, ())):
+            if moment <= since:
+                break
+            if moment <= until:
+                lost += seconds
+        return lost
 
     def _pauses(self, node: KnownNode) -> Iterator[tuple[float, float]]:
         for victim in (None, node):
