@@ -243,6 +243,9 @@ class Soak:
                 f"allowed, and {self._truth.slack} s more on a busy machine, which {counts.late:,} took"
             )
         yield f"{self._judge.passed_by:,} times a deadline below {self._truth.short:g} s passed a healthy node by"
+        yield (
+            f"{self._pauses.starved:,} times an agent had no CPU for half of 5 s, and counts as frozen"
+        )
         wrong = sum(self._violations.values())
         yield f"wrong {wrong:,}"
         yield from (f"  {times:,} x {what}" for what, times in self._violations.most_common(SHOWN))

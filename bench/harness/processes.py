@@ -14,7 +14,7 @@ from typing import Any
 
 from nodnod_client.address import Address
 
-START_LIMIT = 30.0
+START_LIMIT = 120.0
 """Seconds until a process must listen; the machine may be busy."""
 
 STOP_LIMIT = 3.0

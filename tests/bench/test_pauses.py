@@ -53,6 +53,22 @@ def test_the_process_that_comes_in_place_of_an_agent_did_not_wait_for_both(
     assert machine.truth.delayed(KENNY, 0.0) < 0.01
 
 
+def test_an_agent_that_can_hardly_run_is_as_good_as_frozen(machine: Machine, watch: Pauses) -> None:
+    for seconds in (2.4, 0.2, 0.1):
+        machine.waits[1] = machine.waits.get(1, 7.0) + seconds
+        machine.look(watch, PULSE + pauses.LEAST)
+        if seconds == 2.4:
+            assert machine.truth.faults(KENNY) == []
+    (frozen,) = machine.truth.faults(KENNY)
+    assert (frozen.kind, frozen.until, watch.starved) == ("freeze", machine.now, 1)
+    assert machine.truth.faults(KYLE) == []
+    end = machine.now
+    machine.look(watch, PULSE + 0.01)
+    for _ in range(200):
+        machine.look(watch, PULSE + pauses.LEAST)
+    assert end < frozen.until < machine.now
+
+
 def test_while_this_process_stands_still_all_are_delayed(machine: Machine, watch: Pauses) -> None:
     machine.look(watch, PULSE + 2.0)
     since = machine.now

@@ -202,6 +202,7 @@ class Conversation:
         if seq <= stream.seq:
             self._wrong(moment, f"tick {seq} came after tick {stream.seq}", stream, text)
         allowed = time_allowed(stream.request) + GRACE + self._truth.slack
+        allowed += self._truth.delayed(self.agent, stream.sent)
         since = self._truth.asked_since(self.agent, moment, allowed)
         stream.seq, stream.sent = seq, moment
         self._check(Asked(self.agent, stream.request, since, moment), answer, stream, text)
