@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import socket
 import weakref
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -202,6 +204,24 @@ async def test_a_closed_server_ends_incomplete_handshakes(
     server.close()
 
     assert await client.rest() == b""
+
+
+async def test_a_closed_server_ends_connections_that_it_has_just_accepted(
+    server: Server, service: FakeService
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    ours.sendall(upgrade() + frame("one more question"))
+    server._connect(theirs)  # as the acceptor does; its transport comes in a later step
+
+    server.close()
+
+    with ours:
+        reader, writer = await asyncio.open_connection(sock=ours)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10.0) == b""
+        writer.close()
+    assert service.sessions == []
 
 
 async def test_a_server_without_clients_is_drained_at_once(server: Server) -> None:

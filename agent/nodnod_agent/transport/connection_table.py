@@ -76,9 +76,18 @@ class ServerTable(ConnectionTable[ServerEntry]):
         self.handshaking: dict[ServerEntry, None] = {}
         """The oldest first."""
         self._counters = counters
+        self._closed = False
+
+    def close(self) -> None:
+        """Take no entries any more, and end incomplete handshakes."""
+        self._closed = True
+        for entry in tuple(self.handshaking):
+            entry.abort()
 
     def add(self, entry: ServerEntry) -> bool:
         """Add an entry whose handshake begins. False if there is no room for it."""
+        if self._closed:  # it was accepted just before
+            return False
         if len(self) >= self.max_open:
             self._counters.connections_refused += 1
             log.warning("Refused client %s: %d connections are open", entry.name, self.max_open)

@@ -36,8 +36,7 @@ class Server:
             acceptor.close()
         if self._timer is not None:
             self._timer.cancel()
-        for entry in tuple(self.context.table.handshaking):
-            entry.abort()
+        self.context.table.close()
 
     async def drained(self, seconds: float) -> None:
         """Wait until all connections have ended; abort those that are open after that time."""
