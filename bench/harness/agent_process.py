@@ -5,7 +5,7 @@ import random
 import signal
 from pathlib import Path
 
-from bench.harness.agents import Agent
+from bench.harness.agents import LOOK_EVERY, Agent
 from bench.harness.processes import free_ports
 from bench.harness.proxy import Proxy
 
@@ -35,6 +35,8 @@ class AgentProcess(Agent):
         """Whether its process may end, or not run, at the moment."""
         self._mode = mode
         self._debug = False
+        self._written: set[str] = set()
+        """The addresses in its configuration file."""
         flags = ["--advertise", proxy.address] if proxy is not None else []
         super().__init__(folder, name, flags=flags)
         self.move()
@@ -51,6 +53,11 @@ class AgentProcess(Agent):
     def up(self) -> bool:
         """Whether its process runs and listens."""
         return self.process is not None and not self.expected
+
+    @property
+    def has_old_addresses(self) -> bool:
+        """Whether one of its peers is at another address than its configuration file says."""
+        return not self._written <= {one.advertised for one in self.peers}
 
     @property
     def died(self) -> str:
@@ -101,6 +108,16 @@ class AgentProcess(Agent):
         self.signal(signal.SIGHUP)
         return f"nodes {', '.join(sorted(one.name for one in self.peers))}; debug {self._debug}"
 
+    async def reloaded(self, times: int) -> None:
+        """Wait until its process has reloaded its file so often, or is gone."""
+        while self.up and self.reloads < times:  # noqa: ASYNC110  # another process
+            await asyncio.sleep(LOOK_EVERY)
+
+    @property
+    def reloads(self) -> int:
+        """How often its process has reloaded its file."""
+        return self.output().count(" Configuration reloaded: ")
+
     def misconfigure(self, rng: random.Random) -> str:
         """Have it reload an invalid file; gives the file, in words."""
         text = rng.choice(['{"nodes": [', '{"nodes": 7}', '{"mode": "shove"}', "", "\x00" * 100])
@@ -117,6 +134,7 @@ class AgentProcess(Agent):
 
     def _write(self) -> None:
         """Write its configuration file."""
-        nodes = sorted(one.advertised for one in self.peers)
+        self._written = {one.advertised for one in self.peers}
+        nodes = sorted(self._written)
         settings = {"mode": self._mode, "interval": self.every, "debug": self._debug}
         self.configure(nodes=nodes, **settings)

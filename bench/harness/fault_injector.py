@@ -189,9 +189,15 @@ class FaultInjector(Struct):
     # -- what must change no answer ----------------------------------------------------------------
 
     async def _reload(self, one: AgentProcess, _: Planned) -> None:
-        if one.up:
-            changed = one.reconfigure(list(self._agents), self._rng)
-            self._log(f"{one} reloads its file: {changed}")
+        if not one.up:
+            return
+        fault = self._begin("readdress", one) if one.has_old_addresses else None
+        reloads = one.reloads
+        changed = one.reconfigure(list(self._agents), self._rng)
+        self._log(f"{one} reloads its file: {changed}")
+        if fault is not None:
+            await one.reloaded(reloads + 1)
+            fault.until = monotonic()
 
     async def _bad_reload(self, one: AgentProcess, _: Planned) -> None:
         if one.up:

@@ -103,6 +103,21 @@ def test_the_other_address_of_a_node_that_is_not_configured_any_more_is_dialed(
     assert client.nodes["kyle"]["error"] == "not connected yet"
 
 
+def test_a_dead_node_whose_address_is_replaced_is_missing_only_in_answers_under_way(
+    harness: CoreHarness,
+) -> None:
+    kyle, kenny = harness.peer("kyle"), harness.peer("kenny")
+    kyle.hang_up()
+    under_way = harness.ask_all()
+    new = harness.configure()
+    harness.node.configured.remove(kyle.address)
+    kenny.answer()
+    assert under_way.errors == {"kenny": "", "own": ""}
+    later = harness.ask_all()
+    kenny.answer()
+    assert later.errors == {"kenny": "", "own": "", str(new): "not connected yet"}
+
+
 def test_the_other_address_of_a_node_that_said_goodbye_is_not_missed(harness: CoreHarness) -> None:
     first, second = harness.peer("kyle", instance="i"), harness.peer("kyle", instance="i")
     harness.node.configured.remove(first.address)

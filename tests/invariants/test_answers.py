@@ -260,6 +260,13 @@ def test_a_new_process_may_not_know_every_node_yet() -> None:
     assert violations(ABSENT, of=faulty("kill", "cartman")) == []
 
 
+@pytest.mark.parametrize(("reloads", "right"), [("cartman", True), ("kenny", False)])
+def test_an_agent_that_reads_another_address_of_a_node_may_not_list_it(
+    reloads: str, right: bool
+) -> None:
+    assert (violations(ABSENT, of=faulty("readdress", reloads)) == []) is right
+
+
 def test_an_agent_that_was_frozen_may_have_received_nothing_but_still_lists_all() -> None:
     frozen = faulty("freeze", "cartman", until=NOW + 1)
     assert violations(NOT_PASSED_BY, of=frozen) == []

@@ -87,12 +87,17 @@ EFFECTS = {
     "stop": Effect(disconnects=True, forgets=True, leaves=True, moves=True, answers_first=True),
     "move": Effect(disconnects=True, forgets=True, leaves=True, moves=True),
     "leave": Effect(disconnects=True, leaves=True, by_others=True, answers_first=True),
+    "readdress": Effect(forgets=True),
     "freeze": Effect(freezes=True),
     "pause": Effect(freezes=True, harmless=True),
     "link": Effect(by_others=True),
     "history": Effect(crowds=True, harmless=True),
 }
-"""Each kind of fault. A ``pause`` without a victim is one of the clients themselves."""
+"""Each kind of fault. A ``pause`` without a victim is one of the clients themselves.
+
+``readdress``: its file has another address for a node. If it is down, the old one is gone at once, also
+from answers under way, and nobody knows yet that it is the node that is at the new one.
+"""
 
 
 class Fault(Struct, eq=False):
