@@ -258,6 +258,7 @@ def test_only_a_node_that_left_or_moved_may_be_absent_or_twice(
 
 def test_a_new_process_may_not_know_every_node_yet() -> None:
     assert violations(ABSENT, of=faulty("kill", "cartman")) == []
+    assert violations(MOVED, of=faulty("kill", "cartman")) == []
 
 
 @pytest.mark.parametrize(("reloads", "right"), [("cartman", True), ("kenny", False)])

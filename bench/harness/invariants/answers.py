@@ -121,7 +121,10 @@ class Judge:
             times = counts[node]
             if times != 1 and self._selected(node, patterns):
                 excuses = self._excuses(asked, node)
-                if times and not any(one.effect.moves for one in excuses):
+                # A new process may hear of two addresses of a node before it has met it at either.
+                if times and not any(
+                    one.effect.moves or _is_new(one, asked.agent) for one in excuses
+                ):
                     yield f"{node.name} is in it {times} times"
                 if not times and not self._may_miss(asked, node, excuses):
                     yield f"{node.name} is not in it"
@@ -135,10 +138,7 @@ class Judge:
         return patterns is None or (unique and _fits(node.name, patterns))
 
     def _may_miss(self, asked: Asked, node: KnownNode, excuses: list[Fault]) -> bool:
-        if any(
-            one.effect.leaves or (one.effect.forgets and one.victim is asked.agent)
-            for one in excuses
-        ):
+        if any(one.effect.leaves or _is_new(one, asked.agent) for one in excuses):
             return True
         # An agent that knows only the address of a node cannot match patterns with its name.
         return "nodes" in asked.request and bool(excuses) and node.name not in asked.known
@@ -278,6 +278,11 @@ class Judge:
 
     def _excuses(self, asked: Asked, node: KnownNode) -> list[Fault]:
         return self.truth.excuses(asked.agent, node, asked.since, asked.until)
+
+
+def _is_new(fault: Fault, asked: KnownNode) -> bool:
+    """Whether a fault has put a new process in the place of the agent that is asked."""
+    return fault.effect.forgets and fault.victim is asked
 
 
 def _fits(name: str, patterns: list[str] | None) -> bool:
