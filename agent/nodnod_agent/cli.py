@@ -35,11 +35,18 @@ log = logging.getLogger(__name__)
 DEFAULT_PATH = "./conf/conf.json"
 MAX_FILE = 1024 * 1024
 
+_SERVICE = ("install-service", "uninstall-service")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; ``argv`` is what follows its name."""
     descriptors.open_standard_descriptors()
-    flags, faults = _scan_flags(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in _SERVICE:
+        from nodnod_agent.service.command import main as service  # which no agent needs
+
+        return service(words)
+    flags, faults = _scan_flags(words)
     try:
         if "check_config" in flags:
             return _check(flags, faults)
@@ -137,7 +144,9 @@ def _scan_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 def usage() -> str:
     """Return the help text."""
-    lines = ["Usage: nodnod-agent [OPTIONS]", "", "OPTIONS:", ""]
+    lines = ["Usage: nodnod-agent [OPTIONS]"]
+    lines += [f"       nodnod-agent {name} [--help]" for name in _SERVICE]
+    lines += ["", "OPTIONS:", ""]
     for row in FLAGS.values():
         lines.append(f"  --{row.flag} {row.kind}".rstrip())
         lines.append(f"        {row.help}{_default(row)}")
