@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nodnod_agent.config.validators import ConfigError
 
-_BETTER = "python3 -m venv /opt/nodnod && /opt/nodnod/bin/pip install nodnod-agent"
+_BETTER = "a virtual environment at /opt/nodnod"
 
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/run"))  # noqa: S108
 
@@ -17,14 +17,14 @@ def lasting_program(*, user: bool) -> Path:
     """The nodnod-agent of this environment. Raises ConfigError if no unit can start it."""
     program = Path(sysconfig.get_path("scripts")) / "nodnod-agent"
     if not program.exists():
-        raise ConfigError(f"{program}: not found: install the package first, as in `{_BETTER}`")
+        raise ConfigError(f"{program}: not found; install the package, best in {_BETTER}")
     if reason := why_not_lasting(Path(sys.prefix)):
-        how = f"install it with `pipx install` or `uv tool install`, or with `{_BETTER}`"
+        how = f"use `pipx install`, `uv tool install`, or {_BETTER}"
         raise ConfigError(f"{sys.prefix} {reason}: {how}, and run that one")
     interpreter = Path(os.path.realpath(sys.executable))
     reasons = () if user else filter(None, map(why_not_reachable, (program, interpreter)))
     for reason in reasons:
-        how = f"install it where all may enter: `{_BETTER}`, or `pipx install --global`"
+        how = f"install it where all may enter: `pipx install --global`, or {_BETTER}"
         raise ConfigError(f"{reason}, so the user nodnod could not start it: {how}")
     return program
 
