@@ -13,7 +13,7 @@ WORKERS := -n 2 --dist loadfile
 # Duration of `make soak`, and of `make fuzz` for each target
 SECONDS ?= 60
 
-.PHONY: help demo test lint format bench soak simulate fuzz screenshots clean
+.PHONY: help demo test lint format bench soak simulate fuzz screenshots deb clean
 
 help:
 	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it'
@@ -25,6 +25,7 @@ help:
 	@echo 'make simulate the large simulated clusters, with figures: two hours, 5 GB'
 	@echo 'make fuzz     random bytes for the codec and for connections, SECONDS=60 each'
 	@echo 'make screenshots  take the pictures in docs/images again'
+	@echo 'make deb      a Debian package of the agent for this Debian, in dist/'
 	@echo 'make clean    remove everything that the other targets created'
 
 demo: $(VENV)/.run
@@ -58,6 +59,9 @@ fuzz: $(VENV)/.fuzz
 
 screenshots: $(VENV)/.develop
 	$(BIN)/python tests/browser/screenshots.py $(ARGS)
+
+deb: $(VENV)/.place
+	packaging/deb/build "$(BIN)/python -m pip" dist
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -7,6 +7,7 @@ network but its own loopback.
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -143,6 +144,10 @@ class Machine:
     def write(self, path: str, text: str) -> None:
         """Write a file there, and the folder that it is in."""
         self.run("install", "-D", "-m", "0644", "/dev/stdin", path, given=text)
+
+    def copy(self, file: Path, path: str) -> None:
+        """Copy a file of this machine to a place there."""
+        shutil.copyfile(file, f"/proc/{self._leader}/root{path}")
 
     async def _booted(self, manager: Manager) -> bool:
         """Whether it boots; learns the process id of its init out here."""

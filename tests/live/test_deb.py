@@ -1,0 +1,84 @@
+"""The Debian package of ``make deb``: built, installed and removed on a machine with systemd."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from live.booted import Machine
+from live.tools import tool
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "/root/nodnod-agent.deb"
+SYSTEM_PYTHON = "/usr/bin/python3"
+OFFLINE = re.compile(r"ConnectionError|Temporary failure|No matching distribution|timed out")
+WITHOUT_SYSTEMD = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built package."""
+    tool("dpkg-deb", "dpkg")
+    tool("strip", "binutils")
+    if subprocess.run(
+        [SYSTEM_PYTHON, "-c", "import sys, venv; sys.exit(sys.version_info < (3, 11))"]
+    ).returncode:
+        pytest.skip(f"{SYSTEM_PYTHON} is older than 3.11")
+    directory = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        ["packaging/deb/build", f"{sys.executable} -m pip", str(directory)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode and OFFLINE.search(done.stderr) and "CI" not in os.environ:
+        pytest.skip("pip reaches no index")
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="module")
+def machine(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with Machine(tmp_path_factory.mktemp("machine")) as machine:
+        machine.run("systemctl", "start", "dbus")
+        # Images of containers have one that forbids services to start.
+        machine.run("rm", "-f", "/usr/sbin/policy-rc.d")
+        machine.copy(package, PACKAGE)
+        yield machine
+
+
+def test_the_agent_runs_once_it_is_installed_and_is_gone_once_it_is_purged(
+    machine: Machine,
+) -> None:
+    machine.run("dpkg", "--install", PACKAGE)
+
+    assert machine.run("systemctl", "is-active", "nodnod-agent").strip() == "active"
+    assert machine.run("systemctl", "is-enabled", "nodnod-agent").strip() == "enabled"
+    pid = machine.run("systemctl", "show", "-P", "MainPID", "nodnod-agent").strip()
+    assert machine.run("ps", "-o", "user=", "-p", pid).strip() == "nodnod"
+    assert '"error":""' in machine.run("nodnod", "stat", "--json").replace(" ", "")
+
+    # Settings of the administrator outlive an upgrade and a removal.
+    machine.write("/etc/nodnod/config.json", '{"name": "cartman"}')
+    machine.run("dpkg", "--install", PACKAGE)
+    assert "cartman" in machine.run("nodnod", "stat")
+    machine.run("dpkg", "--remove", "nodnod-agent")
+    assert machine.run("systemctl", "show", "-P", "LoadState", "nodnod-agent").strip() != "loaded"
+    assert "cartman" in machine.run("cat", "/etc/nodnod/config.json")
+
+    machine.run("dpkg", "--purge", "nodnod-agent")
+    left = "ls -d /etc/nodnod /usr/lib/nodnod /var/lib/nodnod /usr/bin/nodnod 2>/dev/null || true"
+    assert machine.run("sh", "-c", left) == ""
+
+
+def test_it_is_installed_and_purged_where_no_systemd_runs(machine: Machine) -> None:
+    machine.run(*WITHOUT_SYSTEMD, "dpkg", "--install", PACKAGE)
+
+    assert machine.run("nodnod-agent", "--version").startswith("NodNod version")
+    assert machine.run("systemctl", "show", "-P", "ActiveState", "nodnod-agent").strip() != "active"
+
+    machine.run(*WITHOUT_SYSTEMD, "dpkg", "--purge", "nodnod-agent")
