@@ -23,10 +23,11 @@ settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
-    """Undo what a shell does to its commands.
+    """Undo what a shell and readline have done to the process.
 
-    The children of those in the background would ignore SIGINT. Where it exports the size of its
-    terminal, output would be laid out for that, also on pipes and on terminals of tests.
+    A shell makes commands in the background ignore SIGINT, and so their children. Readline exports
+    the size of its terminal to the workers of xdist: output would be laid out for that, even on
+    pipes and on terminals of tests.
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
