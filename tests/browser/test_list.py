@@ -102,6 +102,20 @@ async def test_the_filter_keeps_nodes_whose_name_contains_the_text(page: Page) -
         await expect(page.locator(".empty")).to_contain_text("DB-x")
 
 
+async def test_escape_leaves_the_filter_as_it_is(page: Page) -> None:
+    async with SimulatedCluster(["apple", "pear"]) as cluster:
+        await page.goto(cluster.url)
+        await expect(card(page, "pear")).to_be_visible()
+
+        for key in ("/", "p", "e", "Escape"):
+            await page.keyboard.press(key)
+
+        field = page.locator("#filter")
+        await expect(field).not_to_be_focused()
+        await expect(field).to_have_value("pe")
+        await expect(page).to_have_url(f"{cluster.url}#/?filter=pe")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -40,6 +41,8 @@ async def run(page: Page, module: str, body: str) -> Any:
         ("bytes(1000)", f"0.98{GAP}KiB"),
         ("bytes(5699850240)", f"5.31{GAP}GiB"),
         ("bytes(2 ** 80)", f"1048576{GAP}EiB"),
+        ("bytes(1e308)", f"8.67e+289{GAP}EiB"),
+        ("moment(1e300)", NONE),
         ("bytes(null)", NONE),
         ("bytes(NaN)", NONE),
         ("bytes('1')", NONE),
@@ -214,6 +217,19 @@ async def test_a_filter_has_parts_of_names_and_patterns(
         ];
         return nodes.filter(m.filterOf({json.dumps(text)})).map(({{ name }}) => name);"""
     assert await run(blank, "filter", program) == names
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 40 + "b", "*?" * 60 + "b", "a*" * 20_000])
+async def test_a_pattern_of_many_stars_is_no_work(blank: Page, pattern: str) -> None:
+    program = f"""return m.textTest({json.dumps(pattern)})("a".repeat(100));"""
+    assert await run(blank, "filter", program) is False
+
+
+@pytest.mark.parametrize("text", ["", "xx", "xay", "xaby", "aabxaby", "abab", "ab"])
+@pytest.mark.parametrize("pattern", ["*", "**", "*ab*", "a*b", "*a?*y", "*a*b*", "[ax]*b*y", "*b"])
+async def test_a_pattern_fits_as_in_a_shell(blank: Page, pattern: str, text: str) -> None:
+    program = f"return m.textTest({json.dumps(pattern)})({json.dumps(text)});"
+    assert await run(blank, "filter", program) is fnmatchcase(text, pattern)
 
 
 BEGINNINGS = {

@@ -235,7 +235,7 @@ function viewOf(page, name) {
 function back({ target }) {
   if (isField(target) && !alertPanel.element.contains(target)) {
     target.blur();
-    return false; // the browser clears a field for searches
+    return true; // else the browser would empty a field for searches, and tell nobody
   }
   if (alertPanel.isOpen) {
     alertPanel.back();

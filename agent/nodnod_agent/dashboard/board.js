@@ -6,6 +6,7 @@ import { Crosshair } from "./crosshair.js";
 import { csvText } from "./csv.js";
 import { el, show, write } from "./dom.js";
 import { download, fileName } from "./download.js";
+import { historyOf } from "./history.js";
 import { marksIn, marksOf } from "./marks.js";
 import { options } from "./options.js";
 import { HOUR, Record } from "./record.js";
@@ -226,7 +227,7 @@ export class Board {
       this.answered = asked;
       this.refused = null;
       for (const name of names) {
-        const history = answer.nodes[name]?.history;
+        const history = historyOf(answer.nodes[name]);
         if (history === undefined) {
           this.records.get(name).show(null);
         } else {
@@ -259,7 +260,7 @@ export class Board {
     this.connection.request("seconds", request, (answer) => {
       const now = Date.now() / 1000;
       for (const name of names) {
-        const found = answer.nodes[name]?.history;
+        const found = historyOf(answer.nodes[name]);
         if (found !== undefined) {
           this.records.get(name)?.fill(found, now, this.cluster.agoOf(found, now));
         }

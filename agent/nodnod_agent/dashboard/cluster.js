@@ -1,6 +1,7 @@
 // The cluster as this page knows it: its nodes, and the totals over them.
 
-import { Node } from "./node.js";
+import { historyOf } from "./history.js";
+import { Node, systemOf } from "./node.js";
 import { Sums } from "./sums.js";
 
 export class Cluster {
@@ -86,8 +87,9 @@ export class Cluster {
   updateSystems(answer) {
     for (const [name, { detail }] of Object.entries(answer.nodes)) {
       const node = this.nodes.get(name);
-      if (node !== undefined && detail?.system && !detail.system.error) {
-        node.system = detail.system;
+      const system = systemOf(detail);
+      if (node !== undefined && system !== null) {
+        node.system = system;
       }
     }
   }
@@ -112,6 +114,6 @@ export class Cluster {
   #histories(answer) {
     return Object.entries(answer.nodes)
       .filter(([name]) => this.nodes.has(name))
-      .map(([name, { history }]) => [this.nodes.get(name), history]);
+      .map(([name, node]) => [this.nodes.get(name), historyOf(node)]);
   }
 }

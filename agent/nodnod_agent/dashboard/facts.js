@@ -1,6 +1,7 @@
 // The facts of a node: terms and values such as its system, kernel and memory.
 
 import { el, write } from "./dom.js";
+import { systemOf } from "./node.js";
 import { bytes, count, duration, known, number, percent } from "./units.js";
 
 export class Facts {
@@ -13,7 +14,7 @@ export class Facts {
     const rows = {
       Tags: node.tags.join(" · "),
       ...numbers(node, detail?.load),
-      ...system(sectionOf(detail, node), clock),
+      ...system(systemOf(detail) ?? node.system, clock),
     };
     const terms = Object.entries(rows).filter(([, text]) => text !== "");
     const { children } = this.element;
@@ -28,11 +29,6 @@ export class Facts {
       write(children[i].lastChild, text);
     });
   }
-}
-
-function sectionOf(detail, node) {
-  const section = detail?.system;
-  return section && !section.error ? section : node.system;
 }
 
 function numbers({ fresh, stats, cores }, load) {

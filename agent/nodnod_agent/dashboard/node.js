@@ -93,7 +93,7 @@ export class Node {
       return;
     }
     if (memory !== undefined) {
-      const has = memory?.swapTotal > 0;
+      const has = memory?.swapTotal > 0 && known(memory.swapUsed);
       this.swap = has ? { used: memory.swapUsed, total: memory.swapTotal } : null;
       this.series.swap.put(now, has ? (100 * memory.swapUsed) / memory.swapTotal : NaN);
     }
@@ -120,13 +120,20 @@ export class Node {
 
   /** The number of cores, or a container's limit of them; null while unknown. */
   get cores() {
-    return this.system?.cpuLimit ?? this.system?.cores?.logical ?? null;
+    const cores = this.system?.cpuLimit ?? this.system?.cores?.logical;
+    return known(cores) ? cores : null;
   }
+}
+
+/** The system section of a node's details; null without one, or for something else in its place. */
+export function systemOf(detail) {
+  const system = detail?.system;
+  return typeof system?.os === "string" ? system : null;
 }
 
 /** One point of a history: bytes per second, load, and pressure in %; null where there is none. */
 function pointOf(history, place) {
-  const at = (points) => points?.at(place) ?? null;
+  const at = (points) => (Array.isArray(points) && known(points.at(place)) ? points.at(place) : null);
   return {
     recvBytes: at(history.recvBytes),
     sentBytes: at(history.sentBytes),

@@ -197,8 +197,8 @@ function chartsOf([name], records) {
 }
 
 function addressOf({ member, state, since }, now) {
-  const up = state === "up" && since !== null ? ` · up for ${duration(now - since)}` : "";
-  return member === null ? "" : `${member.address}${up}`;
+  const up = state === "up" && since !== null && `up for ${duration(now - since)}`;
+  return member === null ? "" : [member.address, up].filter(Boolean).join(" · ");
 }
 
 function whyNoDetail(node) {

@@ -58,7 +58,8 @@ function runs(values) {
 }
 
 function point(at, values, i, top, height) {
-  const share = top > 0 ? Math.min(1, Math.max(0, values[i] / top)) : 0;
+  // Of a value without end, the share is no number.
+  const share = top > 0 ? Math.min(1, Math.max(0, values[i] / top)) || 0 : 0;
   // Whole numbers, of which a large box has enough, are written fastest.
   const y = (1 - share) * height;
   return `${at[i]} ${height < 1000 ? Math.round(y * 10) / 10 : Math.round(y)}`;

@@ -1,6 +1,7 @@
 // What the page knows of one node's past: its last hour, second by second, and the stretch of time
 // that was requested for the charts.
 
+import { historyOf } from "./history.js";
 import { MAX_GAP, Series } from "./series.js";
 import { Stretch } from "./stretch.js";
 import { NO_TRACK } from "./track.js";
@@ -84,7 +85,9 @@ export class Record {
     return this.series[field].last();
   }
 
-  #put({ error, history, detail, cpuUsed, memoryUsedPercent }, now) {
+  #put(node, now) {
+    const { error, detail, cpuUsed, memoryUsedPercent } = node;
+    const history = historyOf(node);
     if (history !== undefined) {
       this.#fill(history, now);
     }
@@ -105,7 +108,7 @@ export class Record {
   #putDisks(diskio, now) {
     const disks = Object.entries(diskio);
     const physical = disks.filter(([name]) => !STACKED.test(name)).map(([, disk]) => disk);
-    const sum = (field) => physical.reduce((total, disk) => total + (disk[field] ?? 0), 0);
+    const sum = (field) => physical.reduce((total, disk) => total + (disk?.[field] ?? 0), 0);
     this.series.readBytes.put(now, sum("readBytes"));
     this.series.writeBytes.put(now, sum("writeBytes"));
   }

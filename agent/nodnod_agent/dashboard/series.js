@@ -51,10 +51,9 @@ export class Series {
       const value = points[i] ?? NaN;
       const peak = peaks[i] ?? NaN;
       const end = last - Math.round(ago + (points.length - 1 - i) * every);
-      for (let slot = end - step + 1; slot <= end; slot += 1) {
-        if (slot > this.newest - this.seconds && slot <= this.newest) {
-          this.#set(slot, value, peak);
-        }
+      const stop = Math.min(end, this.newest);
+      for (let slot = Math.max(end - step, this.newest - this.seconds) + 1; slot <= stop; slot += 1) {
+        this.#set(slot, value, peak);
       }
     }
   }

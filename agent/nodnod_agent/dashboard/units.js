@@ -88,7 +88,7 @@ export function duration(seconds) {
 
 /** A moment in Unix seconds as the time of day; with the date if that is not today. */
 export function moment(unix) {
-  if (!known(unix)) {
+  if (!hasDate(unix)) {
     return NONE;
   }
   const date = new Date(unix * 1000);
@@ -98,7 +98,12 @@ export function moment(unix) {
 
 /** The same, always with the date: for what is kept. */
 export function dated(unix) {
-  return known(unix) ? DAY.format(new Date(unix * 1000)) : NONE;
+  return hasDate(unix) ? DAY.format(new Date(unix * 1000)) : NONE;
+}
+
+/** Whether it is a number for which there is a date: Intl throws at others. */
+function hasDate(unix) {
+  return known(unix) && Math.abs(unix) <= 8.64e12;
 }
 
 /** A whole number. */
@@ -113,5 +118,8 @@ export function count(many, noun) {
 
 function digits(value) {
   const size = Math.abs(value);
+  if (size >= 1e9) {
+    return value.toPrecision(3);
+  }
   return value.toFixed(size >= 99.95 || size === 0 ? 0 : size >= 9.995 ? 1 : 2);
 }
