@@ -52,7 +52,8 @@ async def seen(agent: Agent, harm: Callable[[Proxy], None]) -> list[str]:
         counts = recorder.mixed.conversation.counts
         sent = counts.asked
         await eventually(lambda: counts.asked >= sent + LEAST)
-        if line.server.back.delay:  # on a busy machine, finish() would not wait for so late an answer
+        if line.server.back.delay:
+            # On a busy machine, finish() would not wait for so late an answer.
             await eventually(lambda: any("after its" in one for one in recorder.violations))
         await recorder.finish()
         return recorder.violations
