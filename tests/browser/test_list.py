@@ -244,6 +244,16 @@ async def test_pinned_nodes_are_on_top_and_in_the_address(page: Page) -> None:
         assert await order(page) == ["b", "d", "a", "c"]
 
 
+async def test_groups_and_filters_by_tags_are_there_as_soon_as_the_tags(page: Page) -> None:
+    async with SimulatedCluster(["a", "b", "c"], by_hand=True) as cluster:
+        cluster.nodes["a"].tags = cluster.nodes["b"].tags = {"role": "db"}
+
+        await page.goto(f"{cluster.url}#/?group=role&filter=tag:role")
+
+        await expect(page.locator(".group-title")).to_have_text(["role=db"])
+        await expect(page.locator(".shown")).to_have_text("2 of 3 nodes")
+
+
 async def test_nodes_are_grouped_by_the_value_of_a_tag(page: Page) -> None:
     async with SimulatedCluster(["db-1", "db-2", "web-1", "x"]) as cluster:
         for name in ("db-1", "db-2", "web-1"):

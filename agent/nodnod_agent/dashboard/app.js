@@ -113,7 +113,9 @@ function requestMembers() {
         failover.probe(endpoints.up());
       }
     }
-    cluster.updateMembers(answer);
+    if (cluster.updateMembers(answer)) {
+      overview.update(); // groups and filters may be by tags, which the stats do not have
+    }
   });
 }
 

@@ -103,12 +103,15 @@ export class Cluster {
     }
   }
 
-  /** Take a members answer. */
+  /** Take a members answer; whether any node has other tags than before. */
   updateMembers(answer) {
+    let retagged = false;
     for (const member of answer.members) {
-      this.nodes.get(member.name)?.updateMember(member, this.offset);
+      const node = this.nodes.get(member.name);
+      retagged = (node?.updateMember(member, this.offset) ?? false) || retagged;
     }
     this.left = answer.members.filter(({ state }) => state === "left");
+    return retagged;
   }
 
   #histories(answer) {

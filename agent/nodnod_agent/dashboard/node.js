@@ -105,17 +105,22 @@ export class Node {
     }
   }
 
-  /** Take its row of a members answer; `offset` is how far the agent's clock is ahead, in s. */
+  /**
+   * Take its row of a members answer; `offset` is how far the agent's clock is ahead, in s. Whether it
+   * has other tags than before.
+   */
   updateMember(member, offset) {
     this.member = member;
     const tags = Object.entries(member.tags ?? {}).map(([key, value]) => `${key}=${value}`);
-    if (tags.length !== this.tags.length || tags.some((tag) => !this.tags.includes(tag))) {
+    const retagged = tags.length !== this.tags.length || tags.some((tag) => !this.tags.includes(tag));
+    if (retagged) {
       this.tags = tags.sort();
     }
     const sameState = this.state === member.state && member.since !== null;
     if (sameState) {
       this.since = member.since - offset;
     }
+    return retagged;
   }
 
   /** The number of cores, or a container's limit of them; null while unknown. */
