@@ -42,7 +42,9 @@ class GossipAgent:
         self.events = EventLog(f"i{number}", clock, lambda: NOW + clock.now)
         exchange: Exchange[Link] = Exchange(EventReplica(self.events), clock)
         rng = random.Random(number)
-        self.gossip = Gossip(self.table, self._make_room, exchange, clock=clock, rng=rng)
+        self.gossip = Gossip(
+            self.table, self._make_room, lambda _: False, exchange, clock=clock, rng=rng
+        )
 
     @property
     def learned(self) -> list[MemberEntry]:

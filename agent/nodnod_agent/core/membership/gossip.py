@@ -84,19 +84,20 @@ class Gossip:
         self,
         table: MembershipTable,
         make_room: Callable[[], bool],
+        vouches: Callable[[str], bool],
         events: Exchange[Link],
         *,
         clock: Clock,
         rng: Random,
     ) -> None:
-        """``make_room`` gives up a member that never answered, if there is one."""
+        """``make_room`` gives up a member that never answered, if there is one. ``vouches`` tells
+        whether this agent itself has reached a member at an address, and lists it.
+        """
         self.table = table
         self.events = events
         self.logs = [events]
         """All logs that are exchanged."""
         self.doubts = Doubts(clock)
-        self.vouches: Callable[[str], bool] = lambda address: False
-        """Whether this agent itself has reached a member at an address, and lists it."""
         self.clocks: PeerClocks[Link] = PeerClocks(clock, table.wall)
         self.exchanges = 0
         """Requests sent; each has an answer."""
@@ -104,6 +105,7 @@ class Gossip:
         self.lists = 0
         """Lists of members sent, in requests and in answers."""
         self._make_room = make_room
+        self._vouches = vouches
         self._clock = clock
         self._rng = rng
         self._learned: list[MemberEntry] = []
@@ -289,7 +291,7 @@ class Gossip:
             "time": round(self.table.wall(), 3),
         }
         unmet = join.unmet if join.members is None else ()  # beside a list there may be no room
-        if met := [address for address in unmet if self.vouches(address)]:
+        if met := [address for address in unmet if self._vouches(address)]:
             answer["met"] = met
         if gone := [address for address in unmet if self.table.gave_up(address)]:
             answer["gone"] = gone

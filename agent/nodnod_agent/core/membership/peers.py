@@ -75,8 +75,7 @@ class Peers:
         table = MembershipTable(own, wall)
         self.roster = Roster(table)
         exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
-        self.gossip = Gossip(table, self._make_room, exchange, clock=clock, rng=rng)
-        self.gossip.vouches = self._vouches
+        self.gossip = Gossip(table, self._make_room, self._vouches, exchange, clock=clock, rng=rng)
         self.believing = False
         """Whether all that can tell of members know the cluster's secret."""
         self.links = Links(clock, rng, dial, self._drop)
