@@ -71,46 +71,42 @@ def peer_node(
         raise WireError(f"bad answer: {error}") from None
     if found != name:
         raise WireError(f"bad answer: it is about node {found[:64]!r}")
-    if question.match is not None:
-        node = _with_match(node)
-    if question.until is not None:
-        node = _with_until(node)
+    if question.match is not None or question.until is not None:
+        node = _as_asked(node, question)
     if stat_type != question.stat_type:
         stats = decode_node(raw)
         return encode_node(msgspec.structs.replace(stats, name=listed), question.stat_type)
     return node if listed == name else renamed_node(node, listed)
 
 
-def _with_match(node: bytes) -> bytes:
-    """A node object whose processes are those that match, or an error.
+def _as_asked(node: bytes, question: Question) -> bytes:
+    """A node object that answers ``match`` and ``until`` as far as they are asked.
 
-    An agent that does not know the field sends its top processes, which are no answer to it.
+    An agent that does not know these fields sends its top processes and its newest history. An error
+    stands in their place.
     """
     document = msgspec.json.decode(node)
+    known = True
     detail = document.get("detail")
     section = detail.get(MATCHED) if isinstance(detail, dict) else None
-    if answers_match(section):
-        return node
-    detail[MATCHED] = {"error": NO_MATCH}
-    return encode(document)
-
-
-def _with_until(node: bytes) -> bytes:
-    """A node object whose history ends when it was asked to, or is an error.
-
-    An agent that does not know the field sends its newest history, which is no answer to it.
-    """
-    document = msgspec.json.decode(node)
+    if question.match is not None and not answers_match(section):
+        detail[MATCHED] = {"error": NO_MATCH}
+        known = False
     history = document.get("history")
-    if not isinstance(history, dict) or not history.keys().isdisjoint(_OF_UNTIL):
-        return node
-    document["history"] = {"error": NO_UNTIL}
-    return encode(document)
+    if question.until is not None and not answers_until(history):
+        document["history"] = {"error": NO_UNTIL}
+        known = False
+    return node if known else encode(document)
 
 
 def answers_match(section: object) -> bool:
     """Whether the JSON of the processes is an answer to ``match``: sums, an error, or nothing."""
     return section is None or (isinstance(section, dict) and bool(section.keys() & _ANSWERS))
+
+
+def answers_until(history: object) -> bool:
+    """Whether the JSON of a history is an answer to ``until``: it says when it ends, an error, or none."""
+    return not isinstance(history, dict) or bool(history.keys() & _OF_UNTIL)
 
 
 def relabeled_node(raw: bytes, listed: str, error: str, stat_type: int) -> bytes:
