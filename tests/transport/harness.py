@@ -84,7 +84,7 @@ class OpenConnection(Connection):
             WholeFrames(SERVER, state=OPEN, max_size=100_000),
             Framer(mask=False),
             queue or self.make_queue(cast(Any, loop)),
-            halves=halves,
+            halves or HalfMessages(),
         )
 
     def handshake(self, event: Request | Response) -> None:

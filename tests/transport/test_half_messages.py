@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from live.raw import CONT, TEXT, frame
-from nodnod_agent.transport.half_messages import SMALL, HalfMessages
+from nodnod_agent.transport.half_messages import UNCOUNTED, HalfMessages
 from transport.fakes import FakeLoop, FakeTransport
 from transport.harness import Echo, OpenConnection
 
@@ -69,7 +69,7 @@ def test_the_one_that_has_held_the_most_for_the_longest_is_cut(
 ) -> None:
     old, small, new, last = sides
     send(old)
-    small.receive(part(SMALL + 1000))
+    small.receive(part(UNCOUNTED + 1000))
     loop.advance(1.0)
     new.receive(part(SIZE // 2))
     assert [side.cut for side in sides] == [""] * 4
@@ -113,5 +113,5 @@ def test_what_is_completed_or_ends_counts_no_more(
 
 def test_small_parts_do_not_count(sides: list[Side], halves: HalfMessages) -> None:
     for side in sides:
-        side.receive(part(SMALL))
+        side.receive(part(UNCOUNTED))
     assert halves.total == 0

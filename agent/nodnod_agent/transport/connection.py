@@ -16,7 +16,7 @@ from websockets.protocol import CLOSING, SERVER
 from nodnod_agent.transport.control_frames import MUTED_FOR, SMALL, ControlFrameLimit
 from nodnod_agent.transport.fair_queue import TIME_SLICE, FairQueue
 from nodnod_agent.transport.frames import PING, TEXT, Framer, WholeFrames
-from nodnod_agent.transport.half_messages import HalfMessages
+from nodnod_agent.transport.half_messages import UNCOUNTED, HalfMessages
 from nodnod_agent.transport.writer import BURST, ConnectionWriter
 
 CONTROL_FRAMES = 100
@@ -64,10 +64,10 @@ class Connection(ConnectionWriter):
         ws: WholeFrames,
         framer: Framer,
         queue: FairQueue,
+        halves: HalfMessages,
         control_frames: int = CONTROL_FRAMES,
-        halves: HalfMessages | None = None,
     ) -> None:
-        """``queue`` is shared by all connections of the loop, and so are ``halves``, if they count."""
+        """``queue`` and ``halves`` are shared by all connections of the loop."""
         super().__init__(loop, ws, framer)
         self.heard = loop.time()
         self.rtt: float | None = None
@@ -106,8 +106,7 @@ class Connection(ConnectionWriter):
         super().connection_lost(exc)
         self.queue.connection_closed()
         self.queue.remove(self)
-        if self._halves is not None:
-            self._halves.forget(self)
+        self._halves.forget(self)
 
     def data_received(self, data: bytes) -> None:
         """Process the input now or queue it; drop it after our end of the connection."""
@@ -298,8 +297,8 @@ class Connection(ConnectionWriter):
             else:
                 self.handshake(event)
         self._collect()
-        if self._halves is not None and not self.cut:
-            held = len(ws.reader.buffer) + len(self._fragments or b"")
+        held = len(ws.reader.buffer) + len(self._fragments or b"")
+        if (held > UNCOUNTED or self._halves.held) and not self.cut:  # each message comes by here
             self._halves.note(self, held, self.heard)
         return end
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 MOST = 64 * 1024 * 1024
 """Bytes in all; at least one message of the largest size fits."""
 
-SMALL = 16 * 1024
+UNCOUNTED = 16 * 1024
 """Bytes of one connection that do not count: the number of connections has a limit of its own."""
 
 
@@ -31,13 +31,14 @@ class HalfMessages:
 
     def __init__(self, most: int = MOST) -> None:
         self.total = 0
+        self.held: dict[Sender, _Half] = {}
+        """What counts, by connection. While it is empty, small parts need no note."""
         self._most = most
-        self._halves: dict[Sender, _Half] = {}
 
     def note(self, sender: Sender, size: int, now: float) -> None:
         """Note that a connection holds so many bytes."""
-        before = self._halves.get(sender)
-        if size <= SMALL:
+        before = self.held.get(sender)
+        if size <= UNCOUNTED:
             self.forget(sender)
             return
         since = now
@@ -45,10 +46,10 @@ class HalfMessages:
             self.total -= before.size
             since = before.since
         self.total += size
-        self._halves[sender] = _Half(size, since)
+        self.held[sender] = _Half(size, since)
         while self.total > self._most:
             worst, half = max(
-                self._halves.items(),
+                self.held.items(),
                 key=lambda one: (one[1].size * (now - one[1].since), one[1].size),
             )
             self.forget(worst)
@@ -57,6 +58,6 @@ class HalfMessages:
 
     def forget(self, sender: Sender) -> None:
         """Note that a connection holds nothing, or has ended."""
-        half = self._halves.pop(sender, None)
+        half = self.held.pop(sender, None)
         if half is not None:
             self.total -= half.size

@@ -73,7 +73,7 @@ class PeerConnection(Connection):
             logger=wire_log,
         )
         control_frames, halves = context.limits.control_frames, context.halves
-        super().__init__(context.loop, ws, context.framer, context.queue, control_frames, halves)
+        super().__init__(context.loop, ws, context.framer, context.queue, halves, control_frames)
         self.weight = AGENT_WEIGHT  # all clients that wait for the cluster wait for what comes here
         self._context = context
         self._address = address

@@ -93,7 +93,7 @@ class ServerConnection(Connection):
         limits = context.limits
         ws = _Protocol(max_size=limits.client_message, logger=wire_log)
         control_frames, halves = limits.control_frames, context.halves
-        super().__init__(context.loop, ws, context.framer, context.queue, control_frames, halves)
+        super().__init__(context.loop, ws, context.framer, context.queue, halves, control_frames)
         self._unsent_limit = limits.unread
         self._stall_limit = limits.unread_for
         self.session: Session | None = None
