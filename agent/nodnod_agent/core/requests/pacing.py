@@ -28,7 +28,8 @@ class Pacing:
         self._clock = clock
         self._waiting: dict[Question, list[Waiter]] = {}
         self._lines: dict[int, dict[Question, None]] = {}
-        """The questions that each client waits for, by its ``id()``; who comes next stands first."""
+        """The questions that each client waits for, by the ``id()`` of its object; the next client to
+        have a turn is the first key."""
         self._limit = RateLimit(1, per=EXPENSIVE_SPACING)
         self._timer: Timer | None = None
 
