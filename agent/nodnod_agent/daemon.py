@@ -24,7 +24,7 @@ from nodnod_agent.auth.access import (
     own_origins,
     read_credentials,
 )
-from nodnod_agent.auth.expiry_watch import DAY, ExpiryWatch
+from nodnod_agent.auth.expiry_watch import ExpiryWatch
 from nodnod_agent.auth.member_origins import Known, MemberOrigins
 from nodnod_agent.auth.policy import AuthPolicy
 from nodnod_agent.collectors.sampler import Sampler, open_machine
@@ -33,6 +33,7 @@ from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.core.alerts.metrics import CERTIFICATE_DAYS
 from nodnod_agent.core.interfaces import Hello
 from nodnod_agent.core.limits import Limits
+from nodnod_agent.core.membership.table import DAY
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_agent.http.pages import Pages

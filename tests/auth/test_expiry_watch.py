@@ -4,8 +4,9 @@ import ssl
 
 import pytest
 
-from nodnod_agent.auth.expiry_watch import DAY, ExpiryWatch
+from nodnod_agent.auth.expiry_watch import ExpiryWatch
 from nodnod_agent.auth.tls import TlsContexts
+from nodnod_agent.core.membership.table import DAY
 from simulation.clock import FakeClock
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC

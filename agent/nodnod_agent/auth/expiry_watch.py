@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 from nodnod_agent.auth.tls import TlsContexts
 from nodnod_agent.core.interfaces import Clock, Timer
+from nodnod_agent.core.membership.table import DAY
 from nodnod_client.tls import NOT_ACCEPTED
-
-DAY = 86_400.0
 
 WARN_BEFORE = 30 * DAY
 """Seconds before its end from which on a certificate is warned of."""
