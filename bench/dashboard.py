@@ -25,14 +25,7 @@ from typing import Any
 
 from bench.harness.options import flag, positive
 from bench.harness.report import print_table
-from browser.chromium import (
-    ARGUMENTS,
-    Browser,
-    Page,
-    async_playwright,
-    find_chromium,
-    what_is_missing,
-)
+from browser.chromium import Browser, Page, launched, what_is_missing
 from browser.simulated import SimulatedCluster
 
 PARTS = {
@@ -89,13 +82,11 @@ async def main() -> None:
     if options.against is not None:
         builds["the other"] = page_in(options.against)
     taken: dict[str, dict[str, list[float]]] = {name: {} for name in builds}
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+    async with launched() as browser:
         for _ in range(TURNS if len(builds) > 1 else 1):
             for name, directory in builds.items():
                 for part, numbers in (await measure(browser, options, directory)).items():
                     taken[name].setdefault(part, []).extend(numbers)
-        await browser.close()
     what = f"{options.nodes} nodes as {options.view}, {options.alerts} alerts"
     print(f"{what}, {len(taken['this build']['all'])} ticks; milliseconds per tick, heap in MB")
     rows = [

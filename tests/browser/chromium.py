@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 try:
@@ -22,6 +24,17 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@asynccontextmanager
+async def launched(**options: Any) -> AsyncIterator[Browser]:
+    """A browser without a window; with options of playwright for its launch."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(), args=ARGUMENTS, **options
+        )
+        yield browser
+        await browser.close()
 
 
 def find_chromium() -> str | None:

@@ -5,14 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from browser.chromium import (
-    ARGUMENTS,
-    Browser,
-    Page,
-    async_playwright,
-    find_chromium,
-    what_is_missing,
-)
+from browser.chromium import Browser, Page, launched, what_is_missing
 
 NETWORK = ("WebSocket connection to", "Failed to load resource")
 """The beginning of console messages about failed connections, which tests provoke."""
@@ -24,10 +17,8 @@ async def browser() -> AsyncIterator[Browser]:
     missing = what_is_missing()
     if missing:
         pytest.skip(missing)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+    async with launched() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

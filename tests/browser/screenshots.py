@@ -15,12 +15,10 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(TESTS), str(TESTS.parent)]  # this folder is no package
 
 from browser.chromium import (  # noqa: E402
-    ARGUMENTS,
     Browser,
     Page,
-    async_playwright,
     expect,
-    find_chromium,
+    launched,
     what_is_missing,
 )
 from browser.simulated import SimulatedCluster  # noqa: E402
@@ -53,11 +51,9 @@ async def main() -> None:
     if missing := what_is_missing():
         sys.exit(f"taking pictures {missing}")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+    async with launched() as browser:
         await shoot_six_nodes(browser)
         await shoot_many_nodes(browser)
-        await browser.close()
 
 
 async def shoot_six_nodes(browser: Browser) -> None:

@@ -8,14 +8,7 @@ import pytest
 from bench.harness.agents import Agent, Agents, whole
 from bench.harness.processes import free_ports
 from bench.harness.proxy import Proxy
-from browser.chromium import (
-    ARGUMENTS,
-    Page,
-    async_playwright,
-    card,
-    expect,
-    find_chromium,
-)
+from browser.chromium import Page, card, expect, launched
 from eventually import eventually
 from nodnod_client.client import Client
 
@@ -148,12 +141,7 @@ async def test_where_another_agent_takes_the_page_nothing_is_said(
 
 async def test_back_from_another_page_there_is_no_word_of_a_loss(agents: Agents) -> None:
     cartman, _ = await agents.cluster("cartman", "kenny")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=find_chromium(),
-            args=ARGUMENTS,
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
+    async with launched(ignore_default_args=["--disable-back-forward-cache"]) as browser:
         page = await browser.new_page()
         await open_at(page, "127.0.0.1", cartman, "cartman", "kenny")
         await page.evaluate(
@@ -169,4 +157,3 @@ async def test_back_from_another_page_there_is_no_word_of_a_loss(agents: Agents)
         await expect(page.locator("#status-line")).not_to_have_attribute(
             "title", re.compile("Lost")
         )
-        await browser.close()
