@@ -35,7 +35,7 @@ export function write(element, text) {
   }
   const first = element.firstChild;
   if (element.written && first?.nodeType === Node.TEXT_NODE && first === element.lastChild) {
-    first.data = text; // cheaper than a new text node
+    first.data = text ?? ""; // cheaper than a new text node
   } else {
     element.textContent = text;
   }

@@ -78,7 +78,7 @@ export function squareSize(count, width, height) {
 }
 
 /** The scale of the colors, with the choice of the number that they show. */
-export class Legend {
+export class HeatScale {
   constructor(onchange) {
     const choices = Object.keys(SCALES).map((name) =>
       el("option", { value: name }, COLUMNS[name].word),

@@ -8,7 +8,7 @@ import { download, fileName } from "./download.js";
 import { beginnings, writeName } from "./elide.js";
 import { EventList } from "./events.js";
 import { Groups } from "./groups.js";
-import { Legend, Square, Tip, squareSize } from "./heat.js";
+import { HeatScale, Square, Tip, squareSize } from "./heat.js";
 import { listen } from "./keys.js";
 import { ListBar } from "./listbar.js";
 import { options, setOptions } from "./options.js";
@@ -44,7 +44,7 @@ export class Overview {
     this.totals = new Totals((state) => change({ state: state ?? "" }));
     this.bar = new ListBar(change, () => this.#save());
     this.groups = new Groups((name) => change({ closed: toggled(options.closed, name) }));
-    this.legend = new Legend(change);
+    this.heatScale = new HeatScale(change);
     const list = this.groups.element;
     this.tip = new Tip(list);
     this.tip.onmove = () => this.#paintTip();
@@ -78,7 +78,7 @@ export class Overview {
       el("h1", { class: "unseen" }, "All nodes"),
       this.totals.element,
       this.bar.element,
-      this.legend.element,
+      this.heatScale.element,
       list,
       this.tip.element,
       this.empty,
@@ -228,8 +228,8 @@ export class Overview {
   /** Let the style sheet know of the columns and the density. */
   #layOut() {
     const isHeat = this.density === "heat";
-    show(this.legend.element, isHeat);
-    this.legend.paint(options.heat);
+    show(this.heatScale.element, isHeat);
+    this.heatScale.paint(options.heat);
     const squares = isHeat ? [this.cluster.nodes.size, innerHeight, this.groups.shown?.length] : [];
     const key = [this.density, this.width, ...squares, ...options.columns].join();
     if (key === this.laidOut) {
