@@ -19,6 +19,7 @@ from bench.harness.load_connection import LoadConnection
 from nodnod_agent.transport.connection import Connection
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.frames import Framer, WholeClientFrames
+from nodnod_agent.transport.half_messages import HalfMessages
 from nodnod_client.address import Address
 from nodnod_client.errors import ConnectError
 
@@ -50,7 +51,7 @@ class Caller(Connection):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Address) -> None:
         ws = WholeClientFrames(parse_uri(server.url), max_size=MAX_ANSWER)
-        super().__init__(loop, ws, FRAMER, _Unfair(loop))
+        super().__init__(loop, ws, FRAMER, _Unfair(loop), HalfMessages())
         self.opened: asyncio.Future[None] = loop.create_future()
 
     def received(self, text: bytes) -> None:
