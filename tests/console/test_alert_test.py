@@ -95,3 +95,14 @@ async def test_a_fault_in_the_configuration_is_one_line(
     monkeypatch.setenv("A", f"{KEY}")
     says = "nodnod: NODNOD_ALERTS_NOTIFY[0]: expected a URL, such as webhook+https://…\n"
     assert await run(capsys, "test") == (2, "", says)
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [("--server kyle", "--server"), ("--token x --nodes a --json", "--token, --nodes, --json")],
+)
+async def test_flags_that_can_do_nothing_are_refused(
+    capsys: Capture, flags: str, named: str
+) -> None:
+    error = f"nodnod: alerts test asks no agent: {named} would do nothing\n"
+    assert await run(capsys, "test", *flags.split()) == (3, "", error)

@@ -1,5 +1,6 @@
 """``nodnod secret``, ``nodnod token`` and the flags for credentials."""
 
+import asyncio
 import json
 import stat
 import time
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from doubles.canned import canned
 from doubles.certificates import Authority
 from nodnod_agent.auth.secrets import MIN_BYTES, read_secrets
 from nodnod_agent.console.main import main
@@ -146,10 +148,16 @@ def test_an_invalid_token_is_refused_and_not_shown(capsys: Capture, token: str) 
     [
         ("--ca gone", "--ca: 'gone': no such file or directory"),
         ("--ca empty", "--ca: 'empty': no certificates in PEM form"),
-        ("--ca ca.pem --server ws://127.0.0.1:1", "wss://"),
+        ("--ca=", "--ca: expected the path of a file, got ''"),
+        (
+            "--ca ca.pem --server ws://127.0.0.1:1",
+            "nodnod: --server: expected host:port or a wss:// URL, because --ca is given, "
+            "got 'ws://127.0.0.1:1'",
+        ),
+        ("--cert me.pem --key me.key --server http://kyle/", "because --cert is given, got 'http:"),
         ("--cert gone", "--cert: 'gone': no such file or directory"),
         ("--key gone", "--key: 'gone': no such file or directory"),
-        ("--key me.key", "--key: needs --cert"),
+        ("--key me.key", "--key: needs --cert, the certificate of it"),
         ("--cert me.pem", "--cert 'me.pem': no private key in PEM form, and no file of its own"),
         ("--cert me.pem --key ca.pem", "--key 'ca.pem': no private key in PEM form"),
         ("--cert me.key --key me.key", "--cert 'me.key': no certificate in PEM form"),
@@ -180,8 +188,19 @@ def lock(key: str, to: str) -> None:
 
 def test_a_key_without_a_certificate_makes_a_check_unknown(capsys: Capture) -> None:
     Path("me.key").touch()
-    error = "NODNOD UNKNOWN: --key: needs --cert\n"
+    error = "NODNOD UNKNOWN: --key: needs --cert, the certificate of it\n"
     assert run(capsys, "check", "--key", "me.key") == (3, error, "")
+
+
+async def test_an_agent_without_tls_is_told_from_one_that_is_down(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    async with canned(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        argv = ("stat", "--server", server, "--ca", authority.ca)
+        status, _, err = await asyncio.to_thread(run, capsys, *argv)
+    assert status == 3
+    assert "it does not speak TLS; ask an agent without TLS as host:port, without --ca" in err
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_without_a_command_there_is_a_line_for_each(capsys: pytest.CaptureFixtur
         ("alerts", 3, "nodnod: "),
         ("silence --list", 2, "nodnod: "),
         ("check", 3, "NODNOD UNKNOWN: "),
+        ("doctor", 3, "nodnod: "),
     ],
 )
 def test_a_fault_in_a_variable_is_one_line_that_names_the_variable(
@@ -105,7 +106,10 @@ def test_a_server_that_goes_with_no_ca_names_where_it_is_set(
     monkeypatch.setenv("NODNOD_SERVER", "ws://kyle")
     for flags, place in ([], "NODNOD_SERVER"), (["--server", "ws://stan"], "--server"):
         assert main(["stat", *flags]) == 2
-        assert capsys.readouterr().err.startswith(f"nodnod: {place}: expected host:port or a wss:")
+        err = capsys.readouterr().err
+        assert err.startswith(
+            f"nodnod: {place}: expected host:port or a wss:// URL, because NODNOD_CA"
+        )
 
 
 def test_a_flag_stands_before_a_variable_with_a_fault(

@@ -35,6 +35,9 @@ DEFAULT_TIMEOUT = 10.0
 TEST = "test"
 """In the place of a node: test the channels."""
 
+_OF_AN_AGENT = ("server", "token", "ca", "cert", "key", "nodes", "json", "every", "timeout")
+"""What has no effect on a test of the channels, which asks no agent."""
+
 _STYLES = {"critical": "bold red", "warning": "yellow"}
 
 _EPILOG = """\
@@ -65,12 +68,17 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_every(parser)
     add_timeout(parser, DEFAULT_TIMEOUT)
+    parser.set_defaults(usual=parser.get_default)
 
 
 def _run(args: Namespace) -> int:
     """Print the alerts; the status is the worst of those that fire (of the last answer)."""
     tests = args.names[:1] == [TEST]
     if tests and len(args.names) == 1:
+        idle = [f"--{name}" for name in _OF_AN_AGENT if getattr(args, name) != args.usual(name)]
+        if idle:
+            print_error(f"alerts test asks no agent: {', '.join(idle)} would do nothing")
+            return Severity.UNKNOWN
         from nodnod_agent.console.alert_test import send_test  # only here: it takes 0.1 s to load
 
         return send_test(args.config)

@@ -19,6 +19,9 @@ UNAUTHORIZED = 401
 WANTS_TLS = "this port speaks TLS"
 """What an agent with TLS answers to others."""
 
+WITHOUT_TLS = "does not speak TLS"
+"""What is wrong where one without TLS was asked over it."""
+
 MAX_NAMES = 8
 """Names of a certificate that an error has."""
 
@@ -87,6 +90,9 @@ class CommandClient(Client):
             if WANTS_TLS in str(error):
                 hint = "pass the CA of the cluster as --ca or NODNOD_CA"
                 raise ConnectError(f"{error}; {hint}", error.status) from None
+            if WITHOUT_TLS in str(error):
+                hint = "ask an agent without TLS as host:port, without --ca, --cert and their variables"
+                raise ConnectError(f"{error}; {hint}", error.status) from None
             if error.status != UNAUTHORIZED:
                 raise
             which = "a new token" if self._token else "a token"
@@ -148,8 +154,12 @@ def client_factory(args: Namespace) -> "partial[CommandClient]":
     trust = _trust(args.ca, args.cert, args.key)
     try:
         server_url(args.server, secure=trust is not None)
-    except AddressError as error:
-        raise CredentialsError(f"{place('--server', args.server)}: {error}") from None
+    except AddressError:
+        option = place("--cert", args.cert) if args.ca is None else place("--ca", args.ca)
+        raise CredentialsError(
+            f"{place('--server', args.server)}: expected host:port or a wss:// URL, "
+            f"because {option} is given, got {args.server[:80]!r}"
+        ) from None
     return partial(CommandClient, token=args.token.strip(), ca=trust)
 
 
@@ -163,7 +173,7 @@ def _trust(ca: str | None, cert: str | None, key: str | None) -> str | SSLContex
     if cert is None:
         if key is not None:
             needed = "NODNOD_CERT" if isinstance(key, Variable) else "--cert"
-            raise CredentialsError(f"{place('--key', key)}: needs {needed}")
+            raise CredentialsError(f"{place('--key', key)}: needs {needed}, the certificate of it")
         return ca
     try:
         context = client_context(ca)
@@ -187,6 +197,8 @@ def _file(check: Callable[[str], object]) -> Callable[[str], str]:
     """Make an argparse type: the path of a file that ``check`` accepts."""
 
     def read(path: str) -> str:
+        if not path:  # of a variable that is not set; OpenSSL would trust the system's authorities
+            raise ArgumentTypeError("expected the path of a file, got ''")
         try:
             check(path)
         except SSLError:

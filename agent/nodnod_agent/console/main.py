@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NodNodError as error:
         print_error(str(error))
         status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+        if status is Status.USAGE and command is not None:
+            status = command.usage_status
     except KeyboardInterrupt:
         status = INTERRUPTED
     except OSError as error:

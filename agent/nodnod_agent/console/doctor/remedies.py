@@ -6,13 +6,14 @@ from nodnod_agent.console.doctor.findings import Finding, fault
 from nodnod_client.tls import NOT_ACCEPTED
 
 _ALIKE = "copy the file of auth.secrets from one server to all (or make one: `nodnod secret`), then SIGHUP"
-_ALL_OR_NONE = "pass --ca; or, between agents, set `tls` on all of them or on none, then SIGHUP"
+_BETWEEN = "or, between agents, set `tls` on all of them or on none, then SIGHUP"
 _CLOCK = "set the clocks of both: timedatectl set-ntp true"
 
 # The first row that matches the text counts: a pattern, the check, and what to do.
 _REMEDIES = (
     (NOT_ACCEPTED, "certificates", "make one as it says, copy it there, then SIGHUP"),
-    ("speaks? TLS|did not use TLS", "certificates", _ALL_OR_NONE),
+    ("not speak TLS", "certificates", f"leave out --ca, --cert and wss://; {_BETWEEN}"),
+    ("speaks TLS|did not use TLS", "certificates", f"pass --ca; {_BETWEEN}"),
     ("set auth.secrets", "secrets", _ALIKE),
     ("not a token of this cluster|does not prove that it knows", "secrets", _ALIKE),
     ("one token is needed", "secrets", "pass --token, made by `nodnod token` on a server"),
