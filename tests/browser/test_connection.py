@@ -1,6 +1,8 @@
 """The page when agents refuse it, vanish, freeze, or require a token."""
 
 import json
+import re
+import time
 
 import pytest
 
@@ -24,8 +26,25 @@ async def test_the_page_reconnects_to_its_agent_after_a_restart(page: Page) -> N
         await expect(page.locator(".notice")).to_contain_text("Lost a at")
         await expect(page.locator("body")).to_have_attribute("data-connection", "lost")
         await cluster.start()
-        await page.get_by_role("button", name="Try now").click()
         await expect(page.locator("#status-line")).to_contain_text("Live from a")
+        await expect(page.locator(".notice")).to_be_hidden()
+
+
+async def test_try_now_does_not_wait_for_the_pause_between_attempts(page: Page) -> None:
+    cluster = SimulatedCluster(["a"])
+    async with cluster:
+        await page.clock.install()
+        await page.goto(cluster.url)
+        await expect(page.locator("#status-line")).to_contain_text("Live from a")
+
+        await cluster.stop()
+
+        await expect(page.locator(".notice")).to_contain_text("Lost a at")
+        await page.clock.pause_at(time.time() + 60)  # no attempt of its own comes before the click
+        await expect(page.locator("#status-line .text")).to_have_text("No connection")
+        await cluster.start()
+        await page.get_by_role("button", name="Try now").click()
+        await expect(page.locator("#status-line .text")).to_have_text(re.compile("for a|from a"))
         await expect(page.locator(".notice")).to_be_hidden()
 
 
