@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,23 @@ async def test_an_unreachable_node_is_a_fault_with_its_reason(
     found = await examine(capsys, kyle)
 
     assert found.status == 2
-    assert found.bad("fault") == [
-        f"reachable: it does not reach {unused} ({unused}): connection refused"
-    ]
+    assert found.bad("fault") == [f"reachable: it does not reach {unused}: connection refused"]
+
+
+async def test_a_node_that_hangs_is_a_fault_from_the_first_second_on(
+    agents: Agents, capsys: Capture
+) -> None:
+    kyle, stan = agents.mesh(dict.fromkeys(("kyle", "stan")))
+    await whole(kyle, "kyle", "stan")
+    stan.signal(signal.SIGSTOP)
+
+    found = await examine(capsys, kyle, "--timeout", "1")
+
+    stan.signal(signal.SIGCONT)
+    assert found.status == 2
+    assert [one for one in found.bad("fault") if "stan" in one]
+    todo = {one["todo"] for one in found.findings if one["level"] == "fault"}
+    assert all(one.startswith("look at that machine: it ") for one in todo)
 
 
 async def test_a_secret_that_differs_is_a_fault(

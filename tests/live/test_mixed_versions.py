@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from bench.harness.agents import Agent, Agents, whole
 from eventually import eventually
 from live.access import Secret
+from nodnod_agent.console.main import main
 from nodnod_client import Client
 from nodnod_client.errors import NodNodError
 
@@ -90,7 +92,8 @@ def start(agents: Agents, old_package: Path, secret: Secret) -> Mixed:
 
 def faults(old: Agent) -> list[str]:
     """The lines of its log that fields and requests unknown to it would leave."""
-    return [line for line in old.log().splitlines() if re.search("WARN|ERROR|Traceback", line)]
+    found = [line for line in old.log().splitlines() if re.search("WARN|ERROR|Traceback", line)]
+    return [line for line in found if "one token is needed" not in line]  # the doctor looks
 
 
 async def test_each_agent_joins_over_the_other_version_and_lists_all(mixed: Mixed) -> None:
@@ -137,6 +140,25 @@ async def test_streams_of_both_versions_carry_all_nodes(mixed: Mixed) -> None:
                 ticks += sorted(answer.nodes) == sorted(NAMES)
                 if ticks == 3:
                     break
+
+
+async def test_the_doctor_examines_agents_of_both_versions(
+    mixed: Mixed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = {
+        "kyle": [],
+        "old": ["its version does not know containers, custom, services"],
+    }
+    for agent in (mixed.kyle, mixed.old):
+        flags = ["--json", "--server", agent.address, "--token", mixed.secret.token(3600)]
+        status = await asyncio.to_thread(main, ["doctor", *flags])
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        texts = [one["text"] for one in findings]
+
+        assert status < 2, findings
+        assert "links: 2 of 2 others to it, 2 of 2 from it" in texts
+        assert "2 of 2 others would go on with its page" in texts
+        assert [text for text in texts if "its version" in text] == unknown[agent.name]
 
 
 def test_a_goodbye_a_restart_and_an_upgrade_are_known_to_both_versions(

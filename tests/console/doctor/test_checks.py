@@ -76,7 +76,7 @@ def test_an_agent_alone_is_fine() -> None:
     ("failure", "todo"),
     [
         ("cannot connect to ws://a:7070/: connection refused", "start the agent there"),
-        ("cannot connect to ws://a:7070/: no handshake within 5 s", "open its TCP port"),
+        ("cannot connect to ws://a:7070/: no handshake within 5 s", "look at its agent"),
         (
             "cannot connect to ws://a:7070/: it refuses us: this port speaks TLS (HTTP 400)",
             "pass --ca",
@@ -133,13 +133,35 @@ def test_a_node_that_is_down_is_a_fault_with_its_reason() -> None:
     assert "look at that machine" in one.todo
 
 
+def test_many_nodes_with_one_fault_are_one_finding() -> None:
+    cluster = found("kyle", *(f"db-{number}" for number in range(1, 21)))
+    error = "down: connection refused"
+    down = [seen_as(one, state="down", error=error) for one in cluster.members[1:]]
+    one, *_ = bad(judge(replace(cluster, members=[cluster.members[0], *down], others=[]), None))
+    assert one.text == (
+        "it does not reach db-1 (10.0.0.6:7070), db-2 (10.0.0.7:7070), db-3 (10.0.0.8:7070), "
+        "db-4 (10.0.0.9:7070), db-5 (10.0.0.10:7070), db-6 (10.0.0.11:7070) and 14 more: "
+        "connection refused"
+    )
+    assert len(one.nodes) == 20
+
+
+def test_many_certificates_that_end_on_one_day_are_one_finding() -> None:
+    cluster = found("kyle", "stan", tls=True, certificate=certificate(-2, "10.0.0.5"))
+    cluster.others[0].certificate = certificate(-2, "10.0.0.6")
+    (one,) = bad(judge(cluster, None))
+    assert one.text == "that of kyle, stan has expired on 2027-01-13"
+    assert one.todo.startswith("make a new one: `nodnod tls node kyle 10.0.0.5`")
+    assert one.todo.endswith("; and so on the others")
+
+
 def test_one_that_does_not_reach_this_one_is_a_fault() -> None:
     cluster = found("kyle", "stan", "kenny")
     stan = cluster.others[0]
     down = seen_as(cluster.members[0], state="down", error="down: no handshake within 5 s")
     stan.view = [stan.row, down, cluster.members[2]]
     (one,) = bad(judge(cluster, None))
-    assert one.text == "stan does not reach it at 10.0.0.5:7070: no handshake within 5 s"
+    assert one.text == "it is not reached at 10.0.0.5:7070 by stan: no handshake within 5 s"
     assert "firewalls" in one.todo
     assert "links: 1 of 2 others to it" in of("reachable", judge(cluster, None))[-1].text
 
@@ -148,7 +170,7 @@ def test_one_that_does_not_know_of_this_one_is_a_fault() -> None:
     cluster = found("kyle", "stan")
     cluster.others[0].view = [cluster.others[0].row]
     (one,) = bad(judge(cluster, None))
-    assert one.text == "stan does not know of it"
+    assert one.text == "it is not known to stan"
 
 
 def test_two_others_that_do_not_see_each_other_are_a_remark() -> None:
@@ -169,7 +191,7 @@ def test_one_that_only_this_machine_does_not_reach_is_a_remark() -> None:
     cluster.others[0].refuses = None
     (one,) = bad(judge(cluster, None))
     assert one.level is Level.REMARK
-    assert one.text.startswith("stan could not be asked from here at 10.0.0.6:7070")
+    assert one.text.startswith("stan (10.0.0.6:7070) could not be asked from here: no handshake")
 
 
 @pytest.mark.parametrize(
@@ -322,6 +344,14 @@ def test_a_section_says_why_it_is_null_or_not_whole() -> None:
     assert findings[-1].text == f"{len(SECTIONS) - 3} of {len(SECTIONS)} have numbers"
 
 
+def test_sections_that_an_older_agent_does_not_know_are_one_remark() -> None:
+    detail = {name: {} for name in SECTIONS - {"containers", "custom"}}
+    old = found("kyle", own=NodeStats("kyle", detail=detail), unknown=["containers", "custom"])
+    (one,) = bad(judge(old, None))
+    assert one.text == "its version does not know containers, custom"
+    assert one.todo == "upgrade it"
+
+
 def test_an_answer_without_details_is_no_crash() -> None:
     findings = judge(found("kyle", own=NodeStats("kyle", detail=UNSET)), None)
     assert all("did not come in time" in one.text for one in bad(findings))
@@ -331,6 +361,6 @@ def test_an_agent_that_refuses_the_page_is_a_remark() -> None:
     cluster = found("kyle", "stan", "kenny")
     cluster.others[0].refuses = ["http://kyle.example:7070"]
     refused, taken = of("fail-over", judge(cluster, None))
-    assert refused.text == "stan refuses the page of http://kyle.example:7070"
+    assert refused.text == "the page of http://kyle.example:7070 is refused by stan"
     assert "allowedOrigins" in refused.todo
     assert taken.text == "1 of 2 others would go on with its page"

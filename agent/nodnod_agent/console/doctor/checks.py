@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from typing import Any
 
+from msgspec.structs import replace
+
 from nodnod_agent.auth.certificate import Certificate
 from nodnod_agent.auth.expiry_watch import WARN_BEFORE, ending
 from nodnod_agent.console.diff import compare
 from nodnod_agent.console.diff_text import sentence
-from nodnod_agent.console.doctor.findings import Finding, fault, fine, remark
+from nodnod_agent.console.doctor.findings import Finding, Level, fault, fine, merged, remark, some
 from nodnod_agent.console.doctor.gathering import Found, Other
 from nodnod_agent.console.doctor.local import Local
 from nodnod_agent.console.doctor.remedies import because_of
@@ -59,7 +61,7 @@ def judge(found: Found, local: Local | None) -> list[Finding]:
             )
     else:
         findings = [one for check in _ALL for one in check(found, local)]
-    return sorted(findings, key=lambda one: CHECKS.index(one.check))
+    return sorted(merged(findings), key=lambda one: CHECKS.index(one.check))
 
 
 def _agent(found: Found, local: Local | None) -> Iterator[Finding]:
@@ -111,28 +113,27 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
         other = shown.get(row.address)
         if NOT_ACCEPTED in row.error and other is not None and _problems(other, found.now):
             continue  # the check of certificates says more
-        yield because_of(
-            row.error.removeprefix("down: "), f"it does not reach {row.name} ({row.address})"
-        )
+        yield because_of(row.error.removeprefix("down: "), "it does not reach {}", _label(row))
     see = 0
     for other in found.others:
         if not other.view:
             if other.row.state == "up":
-                what = f"{other.row.name} could not be asked from here at {other.row.address}"
-                problem = because_of(other.failure, what)
-                yield remark(problem.check, problem.text, problem.todo)
+                what = "{} could not be asked from here"
+                yield replace(
+                    because_of(other.failure, what, _label(other.row)), level=Level.REMARK
+                )
             continue
         seen = next((row for row in other.view[1:] if row.instance == own.instance), None)
         if seen is None:
             seen = next((row for row in other.view[1:] if row.address == own.address), None)
         if seen is None:
-            text = f"{other.row.name} does not know of it"
-            yield fault("reachable", text, "they learn of each other in a minute; else mend `join`")
+            todo = "they learn of each other in a minute; else mend `join`"
+            yield fault("reachable", "it is not known to {}", todo, other.row.name)
         elif seen.state == "up":
             see += 1
         else:
             why = seen.error.removeprefix("down: ")
-            yield because_of(why, f"{other.row.name} does not reach it at {seen.address}")
+            yield because_of(why, f"it is not reached at {seen.address} by {{}}", other.row.name)
     if see:
         many, up = len(others), len(others) - len(down)
         yield fine("reachable", f"links: {see} of {many} others to it, {up} of {many} from it")
@@ -189,7 +190,7 @@ def _names(found: Found, local: Local | None) -> Iterator[Finding]:
     twice = {_name(row) for row in rows if _name(row) != row.name}
     for name in sorted(twice):
         addresses = sorted({row.address for row in rows if _name(row) == name})
-        text = f"{len(addresses)} nodes have the name {name}: at {_some(addresses)}"
+        text = f"{len(addresses)} nodes have the name {name}: at {some(addresses)}"
         yield remark("names", text, "give all but one another `name`, and restart them")
     if not twice:
         yield fine("names", "no two nodes have one name")
@@ -206,7 +207,7 @@ def _versions(found: Found, local: Local | None) -> Iterator[Finding]:
     for row in found.members:
         if row.version == 1 and row.state != "left":
             by_version["1"].append(row.name)
-    parts = [f"{release} ({_some(names)})" for release, names in sorted(by_version.items())]
+    parts = [f"{release} ({some(names)})" for release, names in sorted(by_version.items())]
     if len(by_version) > 1:
         todo = "upgrade the older ones, one after the other"
         yield remark("versions", f"they differ: {'; '.join(parts)}", todo)
@@ -255,15 +256,15 @@ def _certificate(host: str, name: str, one: Certificate, now: float) -> Iterator
     todo = f"make a new one: `{remake}`, copy it there, then SIGHUP"
     left = one.not_after - now
     if left <= 0:
-        yield fault("certificates", f"that of {name} {ending(one.not_after, now)}", todo)
+        yield fault("certificates", f"that of {{}} {ending(one.not_after, now)}", todo, name)
     elif left < WARN_BEFORE:
-        yield remark("certificates", f"that of {name} {ending(one.not_after, now)}", todo)
+        yield remark("certificates", f"that of {{}} {ending(one.not_after, now)}", todo, name)
     if one.not_before > now:
-        yield fault("certificates", f"that of {name} is not valid yet", "is a clock wrong?")
+        yield fault("certificates", "that of {} is not valid yet", "is a clock wrong?", name)
     if not _named(host, one.hosts):
-        names = _some(one.hosts) or "nothing"
-        text = f"that of {name} does not name {host}, where it is dialed, but {names}"
-        yield fault("certificates", text, todo)
+        names = some(one.hosts) or "nothing"
+        text = f"that of {{}} does not name {host}, where it is dialed, but {names}"
+        yield fault("certificates", text, todo, name)
 
 
 def _problems(other: Other, now: float) -> list[Finding]:
@@ -302,15 +303,17 @@ def _files(found: Found, local: Local | None) -> Iterator[Finding]:
 def _sections(found: Found, local: Local | None) -> Iterator[Finding]:
     for name, node in sorted(found.cluster.nodes.items()):
         if node.error and not node.error.startswith(("down:", "stale:", "no answer")):
-            yield remark("sections", f"{name}: {node.error}", "look at that machine")
+            yield remark("sections", f"{{}}: {node.error}", "look at that machine", name)
         elif node.error.startswith("no answer"):
-            yield fault(
-                "reachable", f"{name}: {node.error}", "look at that machine: it hangs or is busy"
-            )
+            todo = "look at that machine: it hangs or is busy"
+            yield fault("reachable", f"{{}}: {node.error}", todo, name)
     detail = found.own.detail if found.own is not None else {}
     sections: dict[str, Any] = detail if isinstance(detail, dict) else {}
+    if found.unknown:
+        text = f"its version does not know {some(found.unknown)}"
+        yield remark("sections", text, "upgrade it")
     whole = 0
-    for name in sorted(SECTIONS):
+    for name in sorted(SECTIONS.difference(found.unknown)):
         section = sections.get(name, {"error": "it did not come in time"})
         problem = _problem(section)
         if section is None:
@@ -341,8 +344,10 @@ def _section_todo(problem: str) -> str:
 def _fail_over(found: Found, local: Local | None) -> Iterator[Finding]:
     for other in found.others:
         for origin in other.refuses or ():
-            todo = f"add it to allowedOrigins of {other.row.name}, unless the agent is some seconds old"
-            yield remark("fail-over", f"{other.row.name} refuses the page of {origin}", todo)
+            todo = "add it to allowedOrigins there, unless the agent is some seconds old"
+            yield remark(
+                "fail-over", f"the page of {origin} is refused by {{}}", todo, other.row.name
+            )
     willing = sum(other.refuses == [] for other in found.others)
     if not found.others:
         yield fine("fail-over", "there is no other agent with which the page could go on")
@@ -352,7 +357,7 @@ def _fail_over(found: Found, local: Local | None) -> Iterator[Finding]:
     far = not is_loopback(found.server.host)
     hidden = [other.row.name for other in found.others if is_loopback(_host(other.row.address))]
     if far and hidden:
-        text = f"browsers elsewhere do not reach the loopback addresses of {_some(hidden)}"
+        text = f"browsers elsewhere do not reach the loopback addresses of {some(hidden)}"
         yield remark("fail-over", text, "set `advertise` or `listen` there")
 
 
@@ -373,14 +378,13 @@ def _releases(found: Found) -> dict[str, str]:
     return found_releases
 
 
+def _label(row: MemberInfo) -> str:
+    """A node and where it is dialed."""
+    return row.name if row.name == row.address else f"{row.name} ({row.address})"
+
+
 def _host(address: str) -> str:
     try:
         return parse_address(address).host
     except AddressError:
         return address
-
-
-def _some(names: Iterable[str], most: int = 6) -> str:
-    shown = list(names)
-    rest = len(shown) - most
-    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,6 +1,7 @@
 """Asks an agent, and all others that it knows, for what the checks need."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from time import time
@@ -15,7 +16,7 @@ from nodnod_agent.console.shown_certificate import shown_certificate
 from nodnod_agent.net.ip import is_loopback
 from nodnod_client.address import Address, parse_address
 from nodnod_client.client import Client
-from nodnod_client.errors import AddressError, NodNodError
+from nodnod_client.errors import AddressError, NodNodError, StatFailedError
 from nodnod_client.messages import Answer, MemberInfo, Members, NodeStats
 from nodnod_client.sections import SECTIONS
 
@@ -53,7 +54,7 @@ class Found(Struct, kw_only=True):
 
     ``failure`` says why the agent did not answer; then the rest is empty. ``is_open``: whether it
     answers without a token, None if unknown. ``here``: whether it answered at the address that it
-    advertises, or why not.
+    advertises, or why not. ``unknown`` are the sections that its version does not know.
     """
 
     server: Address
@@ -62,6 +63,7 @@ class Found(Struct, kw_only=True):
     now: float
     members: list[MemberInfo] = []
     own: NodeStats | None = None
+    unknown: list[str] = []
     cluster: Answer = Answer()
     others: list[Other] = []
     is_open: bool | None = None
@@ -81,13 +83,13 @@ async def gather(
     found = Found(server=server, tls=uri.secure, now=time())
     try:
         async with client:
-            found.members = (await client.members()).members
-            found.own = next(
-                iter((await client.stat(detail=sorted(SECTIONS))).nodes.values()), None
-            )
+            answer, found.unknown = await _own_sections(client)
+            found.own = next(iter(answer.nodes.values()), None)
             found.cluster = await client.stat_all(
                 detail=["system"], history=5, deadline=MAX_DIFFERENCE
             )
+            # Last: a peer that has just gone silent is down by now.
+            found.members = (await client.members()).members
     except NodNodError as error:
         found.failure = str(error)
     probe = _Probe(trust if uri.secure else None, client.timeout)
@@ -107,12 +109,25 @@ async def gather(
     except NodNodError as error:
         found.here = str(error)
     rows = [row for row in found.members[1:] if row.state != "left" and row.version != 1]
+    rows.sort(key=lambda row: row.state != "up")  # those that may take all the time come last
     scheme = "https" if uri.secure else "http"
     # Nobody but this machine opens the page at an address of loopback that is not advertised.
     places = {own.address} | ({str(server)} if not is_loopback(server.host) else set())
     origins = sorted(f"{scheme}://{_netloc(place, scheme)}" for place in places)
     found.others = await _ask_others(rows[:MAX_OTHERS], dial, probe, origins)
     return found
+
+
+async def _own_sections(client: Client) -> tuple[Answer, list[str]]:
+    """The agent's own stats with all sections that it knows, and the names of the others."""
+    try:
+        return await client.stat(detail=sorted(SECTIONS)), []
+    except StatFailedError as error:  # an older agent names those that it knows
+        words = set(re.findall(r"\w+", str(error).partition("got")[0]))
+        known = sorted(SECTIONS & words)
+        if not known:
+            raise
+        return await client.stat(detail=known), sorted(SECTIONS - words)
 
 
 async def _ask_others(

@@ -11,6 +11,11 @@ _CLOCK = "set the clocks of both: timedatectl set-ntp true"
 
 # The first row that matches the text counts: a pattern, the check, and what to do.
 _REMEDIES = (
+    (
+        "no authority that is trusted|self-signed",
+        "certificates",
+        "make one with the cluster's own authority, `nodnod tls node`, copy it there, then SIGHUP",
+    ),
     (NOT_ACCEPTED, "certificates", "make one as it says, copy it there, then SIGHUP"),
     ("not speak TLS", "certificates", f"leave out --ca, --cert and wss://; {_BETWEEN}"),
     ("speaks TLS|did not use TLS", "certificates", f"pass --ca; {_BETWEEN}"),
@@ -27,6 +32,7 @@ _REMEDIES = (
     ("HTTP 40[0-9]", "reachable", "see the log of that agent"),
     ("requires? a certificate", "certificates", "pass --cert and --key, or set tls.cert"),
     ("certificate|TLS", "certificates", "see the log of that agent"),
+    ("is version 1", "versions", "upgrade it, or ask a newer agent of its cluster"),
     (
         "connected to itself|connection refused",
         "reachable",
@@ -40,7 +46,7 @@ _REMEDIES = (
     (
         "not a NodNod agent|no WebSocket",
         "reachable",
-        "mend `join` or `nodes`: another program is there",
+        "another program is there: mend --server; or, between agents, `join` or `nodes`",
     ),
     (
         "not known|resolution|name does not|no address",
@@ -53,17 +59,22 @@ _REMEDIES = (
         "look at that machine: it is frozen or off, or the network is cut",
     ),
     (
-        "no handshake|no answer|unreachable|no route|timed out",
+        "no handshake|no answer",
+        "reachable",
+        "look at its agent, which may hang; else open its TCP port in the firewalls, both ways",
+    ),
+    (
+        "unreachable|no route|timed out",
         "reachable",
         "open its TCP port in the firewalls, both ways; is the machine on?",
     ),
 )
 
 
-def because_of(error: str, what: str) -> Finding:
-    """A fault: ``what`` does not work, because of an error."""
+def because_of(error: str, what: str, *nodes: str) -> Finding:
+    """A fault: ``what`` does not work with ``nodes``, because of an error."""
     error = re.sub(r"^cannot connect to \S+: ", "", error)
     for pattern, check, todo in _REMEDIES:
         if re.search(pattern, error):
-            return fault(check, f"{what}: {error}", todo)
-    return fault("reachable", f"{what}: {error}", "see the logs of both")
+            return fault(check, f"{what}: {error}", todo, *nodes)
+    return fault("reachable", f"{what}: {error}", "see the logs of both", *nodes)
