@@ -1,6 +1,7 @@
 """Other programs that a test runs: found, or the test is skipped, and always ended."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -12,6 +13,10 @@ import pytest
 
 # Where a system keeps its daemons, which is not on every user's path.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+# What pip and uv say.
+_OFFLINE = re.compile(
+    r"ConnectionError|Temporary failure|No matching distribution|timed out|error sending request"
+)
 
 
 def tool(command: str, package: str) -> str:
@@ -25,6 +30,15 @@ def tool(command: str, package: str) -> str:
 def missing(what: str) -> NoReturn:
     """Skip the test; in CI, which installs all tools, fail it."""
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
+
+
+def install(command: str | Sequence[str], **options: Any) -> str:
+    """What pip or uv prints; without an index of packages the test is skipped, or fails in CI."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode and _OFFLINE.search(done.stderr):
+        missing(f"no index of packages is reached: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def start(command: Sequence[str], log: Path, **options: Any) -> subprocess.Popen[bytes]:
