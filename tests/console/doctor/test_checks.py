@@ -133,6 +133,15 @@ def test_a_node_that_is_down_is_a_fault_with_its_reason() -> None:
     assert "look at that machine" in one.todo
 
 
+def test_one_that_is_down_and_unknown_to_others_is_one_fault() -> None:
+    cluster = found("kyle", "stan")
+    down = row("10.0.0.9:7070", "down", address="10.0.0.9:7070", instance="")
+    findings = judge(replace(cluster, members=[*cluster.members, down]), None)
+    assert [one.text for one in bad(findings)] == [
+        "it does not reach 10.0.0.9:7070: connection refused"
+    ]
+
+
 def test_many_nodes_with_one_fault_are_one_finding() -> None:
     cluster = found("kyle", *(f"db-{number}" for number in range(1, 21)))
     error = "down: connection refused"
@@ -335,13 +344,15 @@ def test_a_section_says_why_it_is_null_or_not_whole() -> None:
         "gpu": None,
         "cpu": {"error": "ValueError: x"},
         "containers": {"note": "/run/docker.sock: permission denied"},
+        "services": {"note": "no socket of this kind"},
     }
     findings = of("sections", judge(found("kyle", own=NodeStats("kyle", detail=detail)), None))
     texts = {one.text.partition(":")[0]: one for one in findings}
     assert texts["gpu is null"].level is Level.OK
     assert texts["cpu"].level is Level.REMARK
     assert "that right" in texts["containers"].todo
-    assert findings[-1].text == f"{len(SECTIONS) - 3} of {len(SECTIONS)} have numbers"
+    assert texts["services"].todo.startswith("start the socket")
+    assert findings[-1].text == f"{len(SECTIONS) - 4} of {len(SECTIONS)} have numbers"
 
 
 def test_sections_that_an_older_agent_does_not_know_are_one_remark() -> None:

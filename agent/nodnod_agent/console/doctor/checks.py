@@ -49,6 +49,12 @@ _ABSENT = {
     "custom": "custom.directory is not set",
 }
 
+_SECTION_TODOS = (
+    ("permission denied", "give the agent's user that right, or do without: docs/operations.md"),
+    ("no socket of", "start the socket of the engine that runs here, or do without the names"),
+    ("not answered yet", "ask again in some seconds"),
+)
+
 
 def judge(found: Found, local: Local | None) -> list[Finding]:
     """All findings, in the order of CHECKS."""
@@ -139,10 +145,10 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
         yield fine("reachable", f"links: {see} of {many} others to it, {up} of {many} from it")
     views = [found.members, *(other.view for other in found.others if other.view)]
     for difference in compare(views, {}).differences:
-        if (
-            own.name not in (*difference.nodes, *difference.observers)
-            and difference.kind != "unasked"
-        ):
+        told = {*difference.nodes, *difference.observers}
+        if "up" not in difference.others:
+            told.update(difference.others.get("down", ()))
+        if own.name not in told and difference.kind != "unasked":
             yield remark(
                 "reachable", sentence(difference), "run nodnod doctor --server for one of them"
             )
@@ -336,9 +342,7 @@ def _problem(section: Any) -> str:
 
 
 def _section_todo(problem: str) -> str:
-    if "permission denied" in problem:
-        return "give the agent's user that right, or do without: docs/operations.md"
-    return "see the log of the agent"
+    return next((todo for text, todo in _SECTION_TODOS if text in problem), "see the agent's log")
 
 
 def _fail_over(found: Found, local: Local | None) -> Iterator[Finding]:
