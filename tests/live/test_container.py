@@ -1,204 +1,144 @@
-"""The commands of examples/container/Containerfile, run here: without an engine, with pip."""
+"""The image of examples/container/Containerfile: built by Podman, and run as the manual says.
+
+No registry is needed: its base is a busybox, and Python is that of this machine, mounted.
+"""
 
 import json
+import os
 import re
 import shlex
-import shutil
-import signal
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
 import pytest
 
 from bench.harness.processes import free_ports
-from eventually import SLACK
+from eventually import SLACK, eventually
 from live.access import Secret
-from live.tools import end, install, start, wait_until
+from live.podman import IMAGE, USUAL, Podman, empty_podman
+from live.tools import system_python
+from nodnod_agent.collectors.filesystems import FilesystemsCollector
+from nodnod_client import Client
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a Podman of this machine")
 
 ROOT = Path(__file__).parents[2]
-CONTAINERFILE = ROOT / "examples" / "container" / "Containerfile"
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
-SECRET = "NODNOD_AUTH_SECRETS"
-HOME = "/opt/nodnod"
-PORT = "7070"
-
-Instructions = list[tuple[str, str]]
-
-
-def stages() -> list[Instructions]:
-    """The instructions of each stage: the word, and the rest of its line."""
-    text = re.sub(r"^\s*#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE)
-    found: list[Instructions] = []
-    for line in text.replace("\\\n", " ").splitlines():
-        word, _, rest = line.partition(" ")
-        if word == "FROM":
-            found.append([])
-        if found and word:
-            found[-1].append((word, rest.strip()))
-    return found
+PYTHON = ("/usr", "/lib", "/lib64", "/etc/ssl")
+MOUNTS = tuple(f"--volume={path}:{path}:ro" for path in PYTHON if os.path.exists(path))
+PEERS = "10.0.0.1,10.0.0.2"
+PAGE = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:7070/').read())"
 
 
-BUILD, FINAL = stages()
-
-
-def last(word: str) -> str:
-    """The last such instruction of the image, which is the one that counts."""
-    return [rest for one, rest in FINAL if one == word][-1]
-
-
-class Image:
-    """The files of the image in a folder, and its agent on a free port."""
-
-    def __init__(self, directory: Path) -> None:
-        self.home = directory / "nodnod"
-        (self.port,) = free_ports(1)
-        self._log = directory / "agent.log"
-        self.environment = {
-            name: self.here(value).replace("0.0.0.0", "127.0.0.1")
-            for name, value in (rest.split("=", 1) for word, rest in FINAL if word == "ENV")
-        }
-
-    def here(self, text: str) -> str:
-        """A text of the file with our folder and port."""
-        return text.replace(HOME, str(self.home)).replace(PORT, str(self.port))
-
-    def words(self, words: str) -> list[str]:
-        """A command in the form of a JSON array."""
-        return [self.here(word) for word in json.loads(words)]
-
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
-        """Start the command of the image and wait until it listens; ``more`` are variables."""
-        self.environment.update(more)
-        command = [*self.words(last("ENTRYPOINT")), *arguments]
-        process = start(command, self._log, env=self.environment, cwd=self.home)
-        line = "Starting NodNod websocket server"
-        wait_until(lambda: line in self._log.read_text(), process, self._log)
-        return process
-
-    def healthy(self) -> bool:
-        """The result of the health check of the image."""
-        _, _, words = last("HEALTHCHECK").partition(" CMD ")
-        return self.run(self.words(words)).returncode == 0
-
-    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a command in the environment of the image."""
-        program = shutil.which(command[0], path=self.environment["PATH"])
-        assert program is not None
-        return subprocess.run(
-            [program, *command[1:]],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
+def manual(beginning: str) -> list[str]:
+    """The words, after ``podman``, of the command in the manual that begins like this."""
+    command = re.search(rf"^podman ({beginning} (?:.*\\\n)*.*)", MANUAL, re.MULTILINE)
+    assert command is not None
+    return shlex.split(command[1].replace("\\\n", " "))
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """The result of the build stage, run in a folder with only the files that it copies."""
-    directory = tmp_path_factory.mktemp("image")
-    image, source = Image(directory), directory / "src"
-    source.mkdir()
-    for word, rest in BUILD:
-        if word == "COPY":
-            copy(rest.split(), source)
-        elif word == "RUN":
-            run = image.here(rest).replace("python3 ", f"{sys.executable} ")
-            install(run, shell=True, cwd=source)
-    return image
-
-
-def copy(words: list[str], to: Path) -> None:
-    """COPY: files into the folder, or one folder to its name."""
-    *names, target = words
-    for name in names:
-        if (ROOT / name).is_dir():
-            assert target == name
-            shutil.copytree(
-                ROOT / name, to / target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-            )
-        else:
-            assert target == "./"
-            shutil.copy(ROOT / name, to)
+def podman() -> Iterator[Podman]:
+    """Podman with the image, called `nodnod`."""
+    system_python()
+    with empty_podman() as podman:
+        podman.import_image()
+        for_pip = [f"--env={name}" for name in os.environ if name.startswith(("PIP_", "SSL_"))]
+        # Without layers, since each would be a copy.
+        options = ("--network=host", "--layers=false", f"--build-arg=BASE={IMAGE}", *for_pip)
+        podman("build", *options, *USUAL, *MOUNTS, *manual("build")[1:], cwd=ROOT)
+        yield podman
 
 
 @pytest.fixture
-def agent(image: Image) -> Iterator[subprocess.Popen[bytes]]:
-    """The agent of the image."""
-    yield from running(image)
+async def cartman(podman: Podman) -> AsyncIterator[str]:
+    """A container of this name, with a network of its own."""
+    name = "cartman"
+    options = ("--detach", "--name", name, "--network", "none", *USUAL, *MOUNTS)
+    podman("run", *options, "nodnod", "--name", name)
+    await eventually(lambda: healthy(podman, name))
+    yield name
+    podman("rm", "--force", "--time", "0", name)
 
 
-@pytest.fixture
-def guarded(image: Image, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The same with a secret, as the manual says."""
-    assert f"-e {SECRET}=file:" in MANUAL
-    yield from running(image, **{SECRET: Secret(tmp_path).reference})
+def healthy(podman: Podman, name: str, port: int = 7070) -> bool:
+    """The result of the health check of the image, for an agent on this port."""
+    check = podman("image", "inspect", "--format", "{{json .HealthCheck.Test}}", "nodnod")
+    _, *command = json.loads(check.replace("7070", str(port)))
+    try:
+        podman("exec", name, *command)
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
-def running(image: Image, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    before = image.environment.copy()
-    process = image.start("--name", "cartman", **more)
-    yield process
-    end(process)
-    image.environment = before
+def test_the_agent_of_the_image_answers(podman: Podman, cartman: str) -> None:
+    answer: Any = json.loads(podman("exec", cartman, "nodnod", "stat", "--json"))
+
+    assert answer["nodes"][cartman]["error"] == ""
+    assert "<script" in podman("exec", cartman, "/opt/nodnod/bin/python", "-c", PAGE)
 
 
-def test_the_agent_answers_with_only_the_files_of_the_image(
-    image: Image, agent: subprocess.Popen[bytes]
+async def test_the_health_check_fails_for_an_agent_that_is_frozen(
+    podman: Podman, cartman: str
 ) -> None:
-    answer: Any = json.loads(page(image, "/stat/all"))
+    podman("kill", "--signal", "STOP", cartman)
+    assert not healthy(podman, cartman)
 
-    assert answer["nodes"]["cartman"]["error"] == ""
-    assert b"<script" in page(image, "/")
-
-
-def page(image: Image, path: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{image.port}{path}", timeout=10) as answer:
-        return bytes(answer.read())
+    podman("kill", "--signal", "CONT", cartman)
+    await eventually(lambda: healthy(podman, cartman))
 
 
-def test_the_health_check_fails_for_an_agent_that_is_frozen_or_dead(
-    image: Image, agent: subprocess.Popen[bytes]
-) -> None:
-    assert image.healthy()
+def test_sigterm_ends_the_agent_before_it_is_killed(podman: Podman, cartman: str) -> None:
+    podman("stop", "--time", str(round(2.0 + SLACK)), cartman)
 
-    agent.send_signal(signal.SIGSTOP)
-    assert not image.healthy()
-    agent.send_signal(signal.SIGCONT)
-    assert image.healthy()
-
-    agent.kill()
-    agent.wait()
-    assert not image.healthy()
+    assert podman("inspect", "--format", "{{.State.ExitCode}}", cartman) == "0"
 
 
-def test_health_needs_no_token_and_the_check_of_the_manual_has_one(
-    image: Image, guarded: subprocess.Popen[bytes]
-) -> None:
-    (line,) = re.findall(r"^podman exec nodnod (.*)$", MANUAL, re.MULTILINE)
-    image.environment["NODNOD_SERVER"] = f"127.0.0.1:{image.port}"
+async def test_the_commands_of_the_manual_show_the_machine(podman: Podman, tmp_path: Path) -> None:
+    secret = Secret(tmp_path)
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    variables = [f"--env={name}={address}" for name in ("NODNOD_LISTEN", "NODNOD_SERVER")]
+    *create, path = manual("secret create")
+    assert path == "/etc/nodnod/secret"
+    run, *words = manual("run")
 
-    done = image.run(shlex.split(line))
+    podman(*create, str(secret.path))
+    podman(run, *USUAL, *MOUNTS, *variables, *(word.replace(PEERS, address) for word in words))
+    await eventually(lambda: healthy(podman, "nodnod", port))
 
-    assert done.stdout.startswith("NODNOD OK: 1 of 1 node up"), done.stdout + done.stderr
-    assert image.healthy()
+    assert podman(*manual("exec")).startswith("NODNOD OK: 1 of 1 node up")
+    async with Client(address, token=secret.token()) as client:
+        sections = ("filesystems", "network", "processes")
+        (node,) = (await client.stat_all(detail=sections)).nodes.values()
+    detail: Any = node.detail
+    assert counted(detail["filesystems"]) == counted(filesystems())
+    assert detail["network"].keys() == psutil.net_io_counters(pernic=True).keys()
+    assert detail["processes"]["count"] > 1
 
 
-def test_sigterm_ends_the_agent_within_two_seconds(
-    image: Image, agent: subprocess.Popen[bytes]
-) -> None:
-    agent.send_signal(signal.SIGTERM)
+def filesystems() -> list[dict[str, Any]]:
+    """The section as this process sees it."""
+    collector = FilesystemsCollector()
+    collector.refresh()
+    rows: list[dict[str, Any]] = msgspec.to_builtins(collector.read(0.0))
+    collector.stop()
+    return rows
 
-    assert agent.wait(2.0 + SLACK) == 0
+
+def counted(rows: list[dict[str, Any]]) -> set[tuple[str, int]]:
+    """The devices that are in the total, with their sizes. Where they are mounted depends on Podman's storage."""
+    return {(row["device"], row["total"]) for row in rows if row["counted"]}
 
 
-def test_it_does_not_run_as_root() -> None:
-    user, _, group = last("USER").partition(":")
+def test_it_does_not_run_as_root(podman: Podman) -> None:
+    user, _, group = podman("image", "inspect", "--format", "{{.User}}", "nodnod").partition(":")
 
     # Numbers, because Kubernetes' runAsNonRoot cannot resolve names.
     assert int(user) > 0

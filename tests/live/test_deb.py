@@ -1,7 +1,6 @@
 """The Debian package of ``make deb``: built, installed and removed on a machine with systemd."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from live.booted import Machine
-from live.tools import install, tool
+from live.tools import install, system_python, tool
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "/root/nodnod-agent.deb"
-SYSTEM_PYTHON = "/usr/bin/python3"
 WITHOUT_SYSTEMD = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh")
 
 
@@ -22,10 +20,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built package."""
     tool("dpkg-deb", "dpkg")
     tool("strip", "binutils")
-    if subprocess.run(
-        [SYSTEM_PYTHON, "-c", "import sys, venv; sys.exit(sys.version_info < (3, 11))"]
-    ).returncode:
-        pytest.skip(f"{SYSTEM_PYTHON} is older than 3.11")
+    system_python()
     directory = tmp_path_factory.mktemp("dist")
     # To compress it well takes longer than all else.
     quick = os.environ | {"DPKG_DEB_COMPRESSOR_LEVEL": "0"}

@@ -32,6 +32,14 @@ def missing(what: str) -> NoReturn:
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
+def system_python() -> None:
+    """Skip the test where the Python that comes with the system is too old."""
+    python = "/usr/bin/python3"
+    check = "import sys, venv; sys.exit(sys.version_info < (3, 11))"
+    if subprocess.run([python, "-c", check], check=False).returncode:
+        pytest.skip(f"{python} is older than 3.11")
+
+
 def install(command: str | Sequence[str], **options: Any) -> str:
     """What pip or uv prints; without an index of packages the test is skipped, or fails in CI."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
