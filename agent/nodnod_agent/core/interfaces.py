@@ -1,4 +1,4 @@
-"""The ports of the core: clock, randomness, connections and dialing."""
+"""The ports of the core: clock, randomness, connections, dialing and the backplane."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -119,3 +119,42 @@ class Dial(Protocol):
 
     def __call__(self, address: Address, handler: DialHandler, /) -> Timer:
         """Dial ``address``; cancelling the result gives the attempt up without a report."""
+
+
+class Backplane(Protocol):
+    """A connection to servers that pass messages on by their subjects. Nothing here waits.
+
+    What happens is reported to a BackplaneHandler. What one agent publishes comes in order, at most
+    once, and at itself too if it has subscribed.
+    """
+
+    up: bool
+    """Whether it is connected, and all subscriptions are in place."""
+
+    def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Send one message; dropped without an error while not connected.
+
+        ``reply`` is the subject of an answer; where nobody listens, the handler's ``unheard`` is told.
+        """
+
+    def subscribe(self, subject: str) -> None:
+        """Receive what is published to ``subject``, in which ``*`` is any token; until the end."""
+
+    def unsubscribe(self, subject: str) -> None:
+        """Receive no more of ``subject``, which was subscribed in the same words."""
+
+
+class BackplaneHandler(Protocol):
+    """What a backplane reports to, never during a call to it."""
+
+    def connected(self) -> None:
+        """It is connected, or again: all subscriptions are in place."""
+
+    def disconnected(self, reason: str) -> None:
+        """It is not connected; reported once until ``connected``, also where the first try fails."""
+
+    def received(self, subject: str, data: bytes, reply: str) -> None:
+        """A message came in; ``reply`` is the subject of an answer, empty for none."""
+
+    def unheard(self, subject: str) -> None:
+        """A message with a reply subject reached no subscriber; ``subject`` is that reply subject."""
