@@ -7,6 +7,7 @@ from typing import Any
 
 from nodnod_agent.auth.secrets import read_secrets
 from nodnod_agent.auth.tls import read_contexts
+from nodnod_agent.backplane.access import read_access
 from nodnod_agent.config.settings import SETTINGS, Settings
 from nodnod_agent.config.validators import Faults
 from nodnod_agent.core.alerts.rules import Rule
@@ -20,6 +21,7 @@ _COMPUTED = {
     "listen": "the address that routes to join",
     "advertise": "the listen address, or a guess",
     "tls_ca": "the system's authorities",
+    "nats_ca": "the system's authorities",
     "limits_connections": "by the limit of open files",
 }
 """Where a value comes from that is not set, and is no constant."""
@@ -43,6 +45,7 @@ _READ: dict[tuple[str, ...], Callable[[Settings], object]] = {
     ("tls_",): lambda s: read_contexts(
         s.tls_cert, s.tls_key, s.tls_ca, require_client_cert=s.tls_require_client_cert
     ),
+    ("backplane", "nats_"): lambda s: read_access(s, os.environ),
     ("alerts_notify", "alerts_heartbeat"): lambda s: read_urls(s, os.environ),
 }
 

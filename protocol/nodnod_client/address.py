@@ -48,14 +48,16 @@ _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 # Gossip repeats the same few thousand addresses.
 @lru_cache(maxsize=8192)
-def parse_address(text: str, *, any_port: bool = False) -> Address:
+def parse_address(
+    text: str, *, any_port: bool = False, default_port: int = DEFAULT_PORT
+) -> Address:
     """Parse an address. ``any_port`` allows port 0, which listens on a free port.
 
     Raises AddressError with what was expected and what was given.
     """
     if "://" in text or "/" in text.partition("%")[0]:
         raise AddressError(f"expected host:port, not a URL, got {_quoted(text)}")
-    host, port = _split(text)
+    host, port = _split(text, str(default_port))
     lowest = 0 if any_port else 1
     # isdigit alone accepts the digits of every script.
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and lowest <= int(port) <= 65535):
@@ -63,18 +65,18 @@ def parse_address(text: str, *, any_port: bool = False) -> Address:
     return Address(_host(host, text), int(port))
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str, default: str) -> tuple[str, str]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
             raise AddressError(f"expected [v6 address]:port, got {_quoted(text)}")
         if ":" not in host:
             raise AddressError(f"brackets are only for an IPv6 address, got {_quoted(text)}")
-        return host, rest[1:] if rest else str(DEFAULT_PORT)
+        return host, rest[1:] if rest else default
     if text.count(":") > 1:  # an IPv6 literal without brackets has no port
-        return text, str(DEFAULT_PORT)
+        return text, default
     host, colon, port = text.partition(":")
-    return host, port if colon else str(DEFAULT_PORT)
+    return host, port if colon else default
 
 
 def _host(host: str, text: str) -> str:

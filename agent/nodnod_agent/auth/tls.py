@@ -49,32 +49,49 @@ def read_contexts(
     if require_client_cert and ca is None:
         # The system's authorities issue certificates to any applicant.
         raise ConfigError("tls.requireClientCert: needs tls.ca, to verify the certificates")
-    for setting, path in (("cert", cert), ("key", key), ("ca", ca)):
-        if path is not None:
-            _status(path, f"tls.{setting}: {printable(path)}")
+    client = read_client_context(cert, key, ca)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.minimum_version = ssl.TLSVersion.TLSv1_2
     # Connections are long, and a resumed session would present no client certificate.
     server.num_tickets = 0
     server.options |= ssl.OP_NO_TICKET
-    try:
-        client = client_context(ca)
-    except OSError:
-        what = "no certificates in PEM form"
-        raise ConfigError(f"tls.ca: {printable(ca or '')}: {what}") from None
-    for context in (server, client):
-        try:
-            load_certificate(context, cert, key)
-        except CertificateFileError as error:
-            path = key if error.file == "key" and key is not None else cert
-            raise ConfigError(f"tls.{error.file}: {printable(path)}: {error}") from None
-    holder = f"tls.cert: {printable(cert)}" if key is None else f"tls.key: {printable(key)}"
-    check_mode(_status(cert if key is None else key, holder).st_mode, holder)
+    _load(server, cert, key, "tls")
     refused = _refused_by_newer(server, ca)
     if require_client_cert:
         server.verify_mode = ssl.CERT_REQUIRED
         server.load_verify_locations(ca)
     return TlsContexts(server, client, expiry(cert), authority_expiry(cert, ca), refused)
+
+
+def read_client_context(
+    cert: str | None, key: str | None, ca: str | None, settings: str = "tls"
+) -> ssl.SSLContext:
+    """Return the context of the side that connects, with TLS 1.2 or newer; with ``cert`` it shows that.
+
+    Raises ConfigError, which names the setting, one of ``settings``, and the file.
+    """
+    for setting, path in (("cert", cert), ("key", key), ("ca", ca)):
+        if path is not None:
+            _status(path, f"{settings}.{setting}: {printable(path)}")
+    try:
+        context = client_context(ca)
+    except OSError:
+        what = "no certificates in PEM form"
+        raise ConfigError(f"{settings}.ca: {printable(ca or '')}: {what}") from None
+    if cert is not None:
+        _load(context, cert, key, settings)
+    return context
+
+
+def _load(context: ssl.SSLContext, cert: str, key: str | None, settings: str) -> None:
+    try:
+        load_certificate(context, cert, key)
+    except CertificateFileError as error:
+        path = key if error.file == "key" and key is not None else cert
+        raise ConfigError(f"{settings}.{error.file}: {printable(path)}: {error}") from None
+    setting, path = ("cert", cert) if key is None else ("key", key)
+    place = f"{settings}.{setting}: {printable(path)}"
+    check_mode(_status(path, place).st_mode, place)
 
 
 def _status(path: str, place: str) -> os.stat_result:

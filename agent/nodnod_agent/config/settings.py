@@ -38,6 +38,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     alerts_notify: tuple[str, ...] = ()
     alerts_heartbeat: str | None = None
     auth_secrets: tuple[str, ...] = ()
+    backplane: tuple[str, ...] = ()
+    backplane_cluster: str = "default"
+    nats_user: str | None = None
+    nats_password: str | None = None
+    nats_token: str | None = None
+    nats_nkey: str | None = None
+    nats_creds: str | None = None
+    nats_ca: str | None = None
+    nats_cert: str | None = None
+    nats_key: str | None = None
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     tls_cert: str | None = None
@@ -75,6 +85,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "addresses": validators.read_list,
     "references": validators.read_list,
     "origins": validators.read_list,
+    "URLs": validators.read_list,
     "names": validators.read_list,
     "key=value": validators.read_pairs,
     "rules": validators.read_json,
@@ -148,6 +159,25 @@ CHANNELS = (
 )  # fmt: skip
 """SIGHUP reads them again, and the URLs."""
 
+NATS = (
+    _file_only("nats.user", "string", validators.name,
+        "The name by which the agents are known to the NATS servers"),
+    _file_only("nats.password", "reference", validators.reference,
+        "The password of nats.user, env:NAME or file:PATH"),
+    _file_only("nats.token", "reference", validators.reference,
+        "A token, in place of nats.user: env:NAME or file:PATH"),
+    _file_only("nats.nkey", "reference", validators.reference,
+        "The seed of an nkey, in place of nats.user: env:NAME or file:PATH"),
+    _file_only("nats.creds", "reference", validators.reference,
+        "The content of a .creds file, in place of nats.user: env:NAME or file:PATH"),
+    _file_only("nats.ca", "path", validators.path,
+        "Certificates of the authorities that sign the servers' (default: the system's); requires TLS"),
+    _file_only("nats.cert", "path", validators.path,
+        "The certificate that is shown to the servers; requires TLS"),
+    _file_only("nats.key", "path", validators.path,
+        "The key of nats.cert, if that file does not hold it"),
+)  # fmt: skip
+
 LIMITS = (
     _file_only("limits.connections", "count", validators.integer(1, 1_000_000),
         "Open connections (default: 128 fewer than the open files, at most 10000)"),
@@ -182,6 +212,10 @@ SETTINGS = (
         "Agents of a cluster to join, separated by commas; one that is up is enough"),
     Setting("advertise", "address", validators.advertised,
         "Address at which others dial this agent (default: the listen address, or a guess)"),
+    Setting("backplane", "URLs", validators.nats_servers,
+        "NATS servers over which agents reach each other, as nats://host:port, commas between"),
+    Setting("backplaneCluster", "string", validators.subject_token,
+        "Name of this cluster on these servers, which others may have, too"),
     Setting("tags", "key=value", validators.tags,
         "A tag of this node, as role=db; may be repeated. NODNOD_TAGS has them separated by commas",
         item="tag"),
@@ -204,5 +238,6 @@ SETTINGS = (
         "Rules of alerts, as a JSON array: changes of the built-in ones, and more"),
     *CHANNELS,
     *ACCESS,
+    *NATS,
     *LIMITS,
 )  # fmt: skip

