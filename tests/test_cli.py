@@ -236,6 +236,8 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "auth": {"secrets": ["env:GONE", "env:GONE_TOO"]},
         "tls": {"cert": "gone.pem", "cart": "x"},
         "limits": {"streams": "x"},
+        "backplane": "nats://a",
+        "nats": {"token": "env:GONE"},
         "alerts": {"rules": [{"nam": 1}, {"name": "cpu", "above": "x"}]},
     }
     Path("c.json").write_text(json.dumps(document))
@@ -254,6 +256,7 @@ PLACES = [
     "c.json: auth.secrets[0]: the environment variable GONE is not set",
     "c.json: auth.secrets[1]: the environment variable GONE_TOO is not set",
     "c.json: tls.cert: gone.pem: no such file or directory",
+    "c.json: nats.token: the environment variable GONE is not set",
     "NODNOD_ALERTS_HEARTBEAT: the environment variable GONE is not set",
 ]
 
@@ -277,7 +280,13 @@ def test_without_the_check_only_the_first_fault_is_told(faulty: list[str], capfd
 def test_the_check_prints_every_setting_in_force_and_where_it_comes_from(
     daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
-    document = {"tags": {"role": "db"}, "auth": {"secrets": ["env:A"]}, "interval": 3}
+    document = {
+        "tags": {"role": "db"},
+        "auth": {"secrets": ["env:A"]},
+        "backplane": "nats://hub",
+        "nats": {"token": "env:A"},
+        "interval": 3,
+    }
     Path("c.json").write_text(json.dumps(document))
     monkeypatch.setenv("A", "a secret that nobody may see, ever")
     monkeypatch.setenv("NODNOD_INTERVAL", "2")
@@ -291,6 +300,8 @@ def test_the_check_prints_every_setting_in_force_and_where_it_comes_from(
     assert rows["interval"] == ["2.0", "NODNOD_INTERVAL"]
     assert rows["join"] == ['["127.0.0.1:7070"]', "--join"]
     assert rows["tags"] == ['{"role": "db", "site": "eu"}', "c.json: tags, --tag"]
+    assert rows["backplane"] == ['["nats://hub:4222"]', "c.json: backplane"]
+    assert rows["nats.token"] == ['"env:A"', "c.json: nats.token"]
     assert rows["auth.secrets"] == ['["env:A"]', "c.json: auth.secrets"]
     assert rows["name"] == [json.dumps(socket.gethostname()), "default: the host name"]
     assert rows["listen"][1] == "default: the address that routes to join"

@@ -88,7 +88,10 @@ class Stranger:
         self._closes = closes
         self.heard = bytearray()
         self.visits = 0
-        self.ends = 0
+        self.reads = asyncio.Event()
+        """Unset it, and what it is sent piles up."""
+        self.reads.set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> "Stranger":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -101,9 +104,15 @@ class Stranger:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
+        self._writers.append(writer)
         writer.write(self._greeting)
         with suppress(OSError):
             while not self._closes and (data := await reader.read(4096)):
                 self.heard += data
+                await self.reads.wait()
         writer.close()
-        self.ends += 1
+
+    def reset(self) -> None:
+        """End all connections without a word."""
+        for writer in self._writers:
+            writer.transport.abort()

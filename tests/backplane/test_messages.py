@@ -102,7 +102,7 @@ async def test_what_the_server_does_not_permit_is_logged_and_the_connection_stay
     start_server: StartServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     permissions = 'permissions: {publish: ["mine", "ok"], subscribe: ["ok"]}'
-    server = start_server(f'authorization {{users = [{{user: a, password: b, {permissions}}}]}}')
+    server = start_server(f"authorization {{users = [{{user: a, password: b, {permissions}}}]}}")
     settings = {"nats_user": "a", "nats_password": "env:P"}
     one, ones = connect({"P": "b"}, backplane=(server.url,), **settings)
     one.subscribe("ok")

@@ -25,6 +25,18 @@ FULL: dict[str, Any] = {
         "heartbeat": "env:HEART",
     },
     "auth": {"secrets": ["env:NODNOD_SECRET", "file:/etc/nodnod/old secret"]},
+    "backplane": ["nats://Hub", "tls://[0::1]:443/"],
+    "backplaneCluster": "prod-1_b",
+    "nats": {
+        "user": "agents",
+        "password": "env:NATS_PASSWORD",
+        "token": "env:NATS_TOKEN",
+        "nkey": "file:/etc/nodnod/nkey",
+        "creds": "file:/etc/nodnod/nats.creds",
+        "ca": "/hub/ca.pem",
+        "cert": "hub.pem",
+        "key": "hub.key",
+    },
     "allowedOrigins": [
         "https://Wiki.example",
         "http://a:8080",

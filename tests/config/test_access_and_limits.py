@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict
 
-from nodnod_agent.config.settings import ACCESS, LIMITS, SETTINGS, Settings
+from nodnod_agent.config.settings import ACCESS, LIMITS, NATS, SETTINGS, Settings
 from nodnod_agent.config.sources import gather
 from nodnod_agent.config.validators import ConfigError
 from nodnod_agent.core.limits import Limits
@@ -32,8 +32,8 @@ def test_every_limit_of_the_core_is_a_setting_and_the_core_has_its_default() -> 
 
 
 def test_none_of_them_is_a_flag() -> None:
-    assert not any(row.is_flag for row in (*ACCESS, *LIMITS))
-    assert {*ACCESS, *LIMITS} <= set(SETTINGS)
+    assert not any(row.is_flag for row in (*ACCESS, *NATS, *LIMITS))
+    assert {*ACCESS, *NATS, *LIMITS} <= set(SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,22 @@ def test_a_url_of_a_channel_in_a_variable_is_refused_and_not_shown() -> None:
     assert error_for({}, NODNOD_ALERTS_HEARTBEAT=HOOK) == f"NODNOD_ALERTS_HEARTBEAT: {NO_URL}"
     found = read({}, NODNOD_ALERTS_NOTIFY="env:A,file:/b", NODNOD_ALERTS_HEARTBEAT="env:C")
     assert found == {"alerts_notify": ("env:A", "file:/b"), "alerts_heartbeat": "env:C"}
+
+
+@pytest.mark.parametrize("key", ["password", "token", "nkey", "creds"])
+def test_a_secret_of_nats_in_the_file_is_refused_and_not_shown(key: str) -> None:
+    text = error_for({"nats": {key: SECRET}})
+    assert text == f"conf.json: nats.{key}: {REFERENCE}"
+    text = error_for({}, **{f"NODNOD_NATS_{key.upper()}": SECRET})
+    assert text == f"NODNOD_NATS_{key.upper()}: {REFERENCE}"
+
+
+@pytest.mark.parametrize("url", [f"nats://agents:{SECRET}@a", f"tls://{SECRET}@a", f"{SECRET}@a"])
+def test_a_password_in_the_url_of_a_server_is_refused_and_not_shown(url: str) -> None:
+    what = "no user and password in a URL; set nats.user and nats.password, or nats.token"
+    assert error_for({"backplane": url}) == f"conf.json: backplane: expected {what}"
+    says = f"NODNOD_BACKPLANE[1]: expected {what}"
+    assert error_for({}, NODNOD_BACKPLANE=f"nats://b,{url}") == says
 
 
 ORIGINS = ["*", "null", "a.example", "https://a/", "https://*.a", "https://a:99999", "wss://a"]

@@ -17,6 +17,10 @@ from nodnod_client.address import Address
 ADVERTISE = "expected an address of this machine that others can dial, got "
 PORT = "port must be 1–65535, got "  # noqa: RUF001
 NAME = "expected 1 to 128 printable characters, no space at either end, got "
+URL = "expected a URL, nats://host:port or tls://host:port, got "
+URLS = "expected a URL, nats://host:port, or an array of them, got "
+TWICE = "nats://a:4222 is a duplicate of [0]"
+TOKEN = "expected 1 to 64 letters, digits, - and _, got "
 INTERVAL = "expected a number of seconds from 0.25 to 60, got "
 
 
@@ -60,6 +64,16 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         alerts_notify=("env:HOOK", "file:/etc/nodnod/notify"),
         alerts_heartbeat="env:HEART",
         auth_secrets=("env:NODNOD_SECRET", "file:/etc/nodnod/old secret"),
+        backplane=("nats://hub:4222", "tls://[::1]:443"),
+        backplane_cluster="prod-1_b",
+        nats_user="agents",
+        nats_password="env:NATS_PASSWORD",
+        nats_token="env:NATS_TOKEN",
+        nats_nkey="file:/etc/nodnod/nkey",
+        nats_creds="file:/etc/nodnod/nats.creds",
+        nats_ca="/hub/ca.pem",
+        nats_cert="hub.pem",
+        nats_key="hub.key",
         allowed_origins=(
             "https://wiki.example",
             "http://a:8080",
@@ -98,6 +112,11 @@ ENVIRONMENT = {
     "LOG_FORMAT": ("json", "json"),
     "ALERTS_RULES": ('[{"name": "cpu", "for": 60}]', rules([{"name": "cpu", "for": 60}], "")),
     "AUTH_SECRETS": ("env:S,file:/s", ("env:S", "file:/s")),
+    "BACKPLANE": ("nats://a,tls://b:1", ("nats://a:4222", "tls://b:1")),
+    "BACKPLANE_CLUSTER": ("prod", "prod"),
+    "NATS_USER": ("agents", "agents"),
+    "NATS_PASSWORD": ("env:P", "env:P"),
+    "NATS_CA": ("ca", "ca"),
     "ALLOWED_ORIGINS": ("https://a, https://b", ("https://a", "https://b")),
     "ALLOWED_HOSTS": ("a,b", ("a", "b")),
     "TLS_CERT": ("c", "c"),
@@ -278,6 +297,23 @@ def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -
         ('{"tags": ["a=b"]}', "tags: expected an object of tags, got an array"),
         ('{"tags": {"a": 1}}', "tags: expected text as the value of each tag, got 1"),
         ('{"tags": {"a": "1", "a": "2"}}', "duplicate key 'a'"),
+        ('{"backplane": 5}', f"backplane: {URLS}5"),
+        ('{"backplane": {"user": "a"}}', f"backplane: {URLS}an object"),
+        ('{"backplane": "a:4222"}', f"backplane: {URL}'a:4222'"),
+        ('{"backplane": ["nats://a", "ws://a"]}', f"backplane[1]: {URL}'ws://a'"),
+        ('{"backplane": ["nats://a", 5]}', f"backplane[1]: {URL}5"),
+        ('{"backplane": ["NATS://a"]}', f"backplane[0]: {URL}'NATS://a'"),
+        ('{"backplane": ["nats://"]}', "backplane[0]: host is missing in ''"),
+        ('{"backplane": ["nats://a:0"]}', f"backplane[0]: {PORT}0"),
+        ('{"backplane": "nats://a/x"}', "backplane: expected host:port, not a URL, got 'a/x'"),
+        ('{"backplane": ["nats://a", "nats://A:4222"]}', f"backplane[1]: {TWICE}"),
+        ('{"backplaneCluster": ""}', f"backplaneCluster: {TOKEN}''"),
+        ('{"backplaneCluster": "a.b"}', f"backplaneCluster: {TOKEN}'a.b'"),
+        ('{"backplaneCluster": 5}', f"backplaneCluster: {TOKEN}5"),
+        ('{"nats": "x"}', "nats: expected an object, got text"),
+        ('{"nats": {"pasword": "x"}}', "unknown key 'nats.pasword' (did you mean nats.password?)"),
+        ('{"nats": {"user": ""}}', f"nats.user: {NAME}''"),
+        ('{"nats": {"ca": ""}}', "nats.ca: expected the path of a file, got ''"),
         ('{"debug": 1}', "debug: expected true or false, got 1"),
         ('{"debug": "true"}', "debug: expected true or false, got 'true'"),
         ('{"logFormat": "xml"}', "logFormat: expected text or json, got 'xml'"),

@@ -34,6 +34,10 @@ STALL = 1.0
 CLOSE_LIMIT = 2.0
 """Seconds in which the server must take what is left when the agent stops."""
 
+ABORT_LIMIT = 0.1
+"""Seconds for closing what is cut off: nothing comes of it. After a failed TLS handshake, asyncio's writer
+never says that it is closed."""
+
 MAX_UNSENT = 4 * 1024 * 1024
 """Bytes that wait while the server takes nothing; what comes on top is dropped."""
 
@@ -99,9 +103,11 @@ class NatsClient(Client):
                 )
         except Exception as error:  # noqa: BLE001  # what a stranger says makes nats-py raise anything
             raise NatsError(self._reason(error)) from None
-        if not self.is_connected:
+        if not self.is_connected or self._reading_task is None:
             raise NatsError("the server did not confirm the connection")
         self._is_open = True
+        # It may end without a call of `_closed`, and the client would seem to be connected.
+        self._reading_task.add_done_callback(self._reading_ended)
 
     async def confirm(self) -> None:
         """Wait until the server has done all that it was sent. Raises NatsError."""
@@ -139,9 +145,11 @@ class NatsClient(Client):
         """Close it. With ``at_once`` the server takes nothing more, and is not waited for."""
         self.live = self._is_open = False
         if at_once:
+            # Else `close` would write it to what is closed, which fails half-way.
+            self._pending, self._pending_data_size = [], 0
             self._abort()
         with suppress(OSError, errors.Error):  # TimeoutError is an OSError
-            async with asyncio.timeout(CLOSE_LIMIT):
+            async with asyncio.timeout(ABORT_LIMIT if at_once else CLOSE_LIMIT):
                 await self.close()
         # Where `close` fails half-way, this is left.
         for one in self._heard.values():
@@ -239,7 +247,13 @@ class NatsClient(Client):
             log.error("Internal error", exc_info=error)
 
     async def _closed(self) -> None:
-        error = self.last_error
+        self._end_for(self.last_error)
+
+    def _reading_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        self._end_for(self.last_error or error)
+
+    def _end_for(self, error: BaseException | None) -> None:
         self._end_by("closed by the server" if error is None else self._reason(error))
 
     def _reason(self, error: BaseException) -> str:

@@ -113,7 +113,7 @@ class NatsBackplane:
         except TimeoutError:
             self._failed(server, f"the name is not found within {LOOKUP_LIMIT:g} s")
         except (OSError, UnicodeError) as error:
-            self._failed(server, f"the name is not found: {error.args[-1] if error.args else ''}")
+            self._failed(server, f"the name is not found: {str(error.args[-1]).lower()}")
         return ()
 
     async def _serve(self, server: NatsServer, address: Address) -> bool:
