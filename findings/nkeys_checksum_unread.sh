@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # nkeys 0.2.1 (of NATS): from_seed() takes no notice of the checksum at the end of a seed. A seed with one
 # wrong letter gives another key, whose public part no server knows, and no error; the user sees "authorization
-# violation" and looks for the fault in the server. The format has the checksum for this: the nkeys of Go and of
-# JavaScript refuse such a seed.
+# violation" and looks for the fault in the server. The format has the checksum for this: the package of the same name
+# for Go, where the format comes from, refuses such a seed (decode in strkey.go).
 #
 # Valid input: a seed that the package has encoded itself; invalid input: the same with one letter replaced.
 # Output:
