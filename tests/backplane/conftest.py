@@ -10,6 +10,8 @@ import pytest
 from backplane.recorder import Recorder, backplane
 from backplane.servers import NatsServer
 from loops import LOOPS
+from nodnod_agent.backplane import client as client_module
+from nodnod_agent.backplane import nats as nats_module
 from nodnod_agent.backplane.nats import NatsBackplane
 
 
@@ -19,6 +21,14 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests with real servers on every loop that an agent may run on."""
     return LOOPS
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again, ping and give up sooner than an agent does."""
+    monkeypatch.setattr(nats_module, "RETRY", 0.1)
+    monkeypatch.setattr(client_module, "PING_EVERY", 0.2)
+    monkeypatch.setattr(client_module, "SILENCE", 1.0)
 
 
 class StartServer(Protocol):

@@ -13,8 +13,7 @@ class Identity:
     """A new key of an operator (O), an account (A) or a user (U)."""
 
     def __init__(self, kind: str) -> None:
-        prefix = getattr(nkeys, f"PREFIX_BYTE_{dict(O='OPERATOR', A='ACCOUNT', U='USER')[kind]}")
-        self.seed: str = nkeys.encode_seed(os.urandom(32), prefix).decode()
+        self.seed: str = nkeys.encode_seed(os.urandom(32), _PREFIXES[kind]).decode()
         self._pair = nkeys.from_seed(bytearray(self.seed.encode()))
         self.public: str = self._pair.public_key.decode()
 
@@ -50,6 +49,12 @@ def operated() -> tuple[str, str]:
     )
     return config, creds
 
+
+_PREFIXES = {
+    "O": nkeys.PREFIX_BYTE_OPERATOR,
+    "A": nkeys.PREFIX_BYTE_ACCOUNT,
+    "U": nkeys.PREFIX_BYTE_USER,
+}
 
 _UNLIMITED = {"subs": -1, "data": -1, "payload": -1, "conn": -1, "leaf": -1}
 

@@ -58,7 +58,9 @@ def test_an_authority_or_a_certificate_makes_all_servers_tls(authority: Authorit
     assert read().tls is None
 
 
-@pytest.mark.parametrize("field", ["user", "password", "token", "nkey", "creds", "ca", "cert", "key"])
+@pytest.mark.parametrize(
+    "field", ["user", "password", "token", "nkey", "creds", "ca", "cert", "key"]
+)
 def test_a_setting_without_a_backplane_is_refused(field: str) -> None:
     says = f"nats.{field}: does nothing without backplane"
     assert error_of(backplane=(), **{f"nats_{field}": "env:A"}) == says

@@ -22,11 +22,11 @@ CONNECT_LIMIT = 2.0
 """Seconds for each step of connecting, and for all of them twice as many."""
 
 PING_EVERY = 2.0
-SILENCE = 3.0
-"""Seconds without a word of the server after a ping until the connection is given up.
+"""Seconds between two pings."""
 
-With the time between two pings: a server that stands still is noticed after 5 s.
-"""
+SILENCE = 3.0
+"""Seconds without a word of the server after a ping until the connection is given up: in all 5 s after it
+has begun to stand still, at most. More than PING_EVERY."""
 
 STALL = 1.0
 """Seconds by which a timer is late if this process stood still, and could hear nothing."""
@@ -49,11 +49,14 @@ MAX_WAITING_MESSAGES = 65_536
 NO_RESPONDERS = "503"
 
 NEVER = 10**9
-"""Seconds, for timers of nats-py that are not used: those here do the same."""
+"""Seconds, for the pings of nats-py, which would notice a standstill after 6 s: those here do."""
 
 log = logging.getLogger("nodnod")
 
 _T = TypeVar("_T")
+
+_GONE = (OSError, RuntimeError, errors.Error)
+"""What a connection raises that has ended, or does not answer in time: RuntimeError is uvloop's."""
 
 if "_connect_command" not in vars(Client):
     raise ImportError("this release of nats-py has changed where it sends its secrets")
@@ -113,33 +116,26 @@ class NatsClient(Client):
         """Wait until the server has done all that it was sent. Raises NatsError."""
         try:
             await self.rtt(int(CONNECT_LIMIT))
-        except (OSError, errors.Error) as error:
+        except _GONE as error:
             raise NatsError(self._reason(error)) from None
 
     async def stay(self) -> str:
         """Wait for the end of the connection, whose reason is returned; ping meanwhile."""
         ended = self._ended
-        while True:
+        while not ended.done():
+            # Not `rtt`, whose timeout would cancel this: a pong for it would then stop the reading.
+            pong = self._loop.create_future()
+            with suppress(*_GONE):  # the end is about to be reported
+                self._at_once(self._send_ping(pong))
             await asyncio.wait({ended}, timeout=PING_EVERY)
-            # Its own timeout would not end: a pong that comes later than that stops the client.
-            ping = self._loop.create_task(self.rtt(NEVER))
-            either: tuple[asyncio.Future[Any], ...] = (ended, ping)
-            try:
-                while not ended.done() and not ping.done():
-                    heard, began = self.stats["in_msgs"], self._loop.time()
-                    await asyncio.wait(
-                        either, timeout=SILENCE, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    is_silent = not ping.done() and self.stats["in_msgs"] == heard
-                    stood_still = self._loop.time() - began > SILENCE + STALL
-                    if is_silent and not stood_still and not ended.done():
-                        return f"no answer within {SILENCE:g} s"
-                if ended.done():
-                    return ended.result()
-                if (error := ping.exception()) is not None:
-                    return self._reason(self.last_error or error)
-            finally:
-                ping.cancel()
+            while not pong.done() and not ended.done():
+                heard, began = self.stats["in_msgs"], self._loop.time()
+                await asyncio.wait({ended}, timeout=SILENCE - PING_EVERY)
+                is_silent = not pong.done() and self.stats["in_msgs"] == heard
+                stood_still = self._loop.time() - began > SILENCE - PING_EVERY + STALL
+                if is_silent and not stood_still and not ended.done():
+                    return f"no answer within {SILENCE:g} s"
+        return ended.result()
 
     async def end(self, *, at_once: bool) -> None:
         """Close it. With ``at_once`` the server takes nothing more, and is not waited for."""
@@ -148,7 +144,7 @@ class NatsClient(Client):
             # Else `close` would write it to what is closed, which fails half-way.
             self._pending, self._pending_data_size = [], 0
             self._abort()
-        with suppress(OSError, errors.Error):  # TimeoutError is an OSError
+        with suppress(*_GONE):
             async with asyncio.timeout(ABORT_LIMIT if at_once else CLOSE_LIMIT):
                 await self.close()
         # Where `close` fails half-way, this is left.

@@ -92,7 +92,11 @@ class NatsBackplane:
 
     async def _run(self) -> None:
         while True:
-            was_connected = await self._try_each()
+            was_connected = False
+            try:
+                was_connected = await self._try_each()
+            except Exception:
+                log.exception("Internal error in the backplane")
             low, high = (0.0, RETRY / 2) if was_connected else (RETRY / 2, RETRY)
             await asyncio.sleep(self._rng.uniform(low, high))
 
