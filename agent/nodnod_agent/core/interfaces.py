@@ -128,8 +128,9 @@ class Backplane(Protocol):
     once, and at itself too if it has subscribed.
     """
 
-    up: bool
-    """Whether it is connected, and all subscriptions are in place."""
+    @property
+    def up(self) -> bool:
+        """Whether it is connected, and all subscriptions are in place."""
 
     def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send one message; dropped without an error while not connected.
