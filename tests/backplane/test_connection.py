@@ -206,6 +206,21 @@ async def test_a_name_that_is_not_found_is_tried_again(
     )
 
 
+async def test_all_addresses_of_a_name_are_tried(
+    server: NatsServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, ones = connect(backplane=("nats://hub:4222",))
+
+    async def look_up(_: Address) -> list[Address]:
+        return [Address("127.0.0.1", 1), Address("127.0.0.1", server.port)]
+
+    one._look_up = look_up
+    assert await ones.next() == ("connected",)
+    says = "nats://hub:4222 (127.0.0.1:1). Error: connection refused"
+    assert says in caplog.text
+    assert "Connected to the backplane: nats://hub:4222" in caplog.text
+
+
 async def test_an_error_nobody_has_thought_of_is_logged_and_the_agent_goes_on_trying(
     server: NatsServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -42,8 +42,8 @@ class NatsBackplane:
         self._client: NatsClient | None = None
         self._slow = 0
         self._task: asyncio.Task[None] | None = None
-        self._reasons: dict[NatsServer, str] = {}
-        """Of each server, why it could not be reached when that was last logged."""
+        self._reasons: dict[str, str] = {}
+        """Of each server, or address of one, why it could not be reached when that was last logged."""
         self._lost_at: float | None = None
         """When the connection was lost, on the loop's clock; None before the first one."""
         self._is_told_down = False
@@ -107,7 +107,7 @@ class NatsBackplane:
             for address in await self._addresses(server):
                 if await self._serve(server, address):
                     return True
-        self._tell_down("; ".join(f"{one}: {reason}" for one, reason in self._reasons.items()))
+        self._tell_down("; ".join(f"{where}: {reason}" for where, reason in self._reasons.items()))
         return False
 
     async def _addresses(self, server: NatsServer) -> Sequence[Address]:
@@ -115,9 +115,9 @@ class NatsBackplane:
             async with asyncio.timeout(LOOKUP_LIMIT):
                 return await self._look_up(server.address)
         except TimeoutError:
-            self._failed(server, f"the name is not found within {LOOKUP_LIMIT:g} s")
+            self._failed(str(server), f"the name is not found within {LOOKUP_LIMIT:g} s")
         except (OSError, UnicodeError) as error:
-            self._failed(server, f"the name is not found: {str(error.args[-1]).lower()}")
+            self._failed(str(server), f"the name is not found: {str(error.args[-1]).lower()}")
         return ()
 
     async def _serve(self, server: NatsServer, address: Address) -> bool:
@@ -133,7 +133,8 @@ class NatsBackplane:
             self._loop.call_soon(self._connected, client, server)
             self._lost(server, await client.stay())
         except NatsError as error:
-            self._failed(server, str(error))
+            is_name = address != server.address
+            self._failed(f"{server} ({address})" if is_name else str(server), str(error))
             return False
         except asyncio.CancelledError:
             is_stopping = True
@@ -162,11 +163,11 @@ class NatsBackplane:
         log.warning("Lost the backplane: %s. Reason: %s", server, reason)
         self._tell_down(f"{server}: {reason}")
 
-    def _failed(self, server: NatsServer, reason: str) -> None:
-        if self._reasons.get(server) != reason:
-            self._reasons[server] = reason
+    def _failed(self, where: str, reason: str) -> None:
+        if self._reasons.get(where) != reason:
+            self._reasons[where] = reason
             text = "Could not connect to the backplane: %s. Error: %s"
-            log.warning(text, server, reason, extra={"key": server})
+            log.warning(text, where, reason, extra={"key": where})
 
     def _tell_down(self, reason: str) -> None:
         if not self._is_told_down:
