@@ -3,6 +3,7 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ from nodnod_agent.core.interfaces import DialHandler, Hello, Wire
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.stats.sample import Sample
 from nodnod_client.address import Address
+from simulation.bus import BusClient
 from simulation.clock import Timer
 from simulation.hosts import Accepted, Host, Process
 from simulation.wires import End
@@ -167,6 +169,7 @@ class Agent(SimulatedAgent):
             wall=self._wall,
             rng=rng,
             dial=lambda address, end: self._dial(process, address, end),
+            connect=None if world.bus is None else partial(BusClient, world.bus, process),
             **self._options,
         )
         process.accept = lambda end, hello: _accepted(cluster, end, hello)

@@ -12,6 +12,7 @@ from bench.harness.invariants.answers import Judge
 from bench.harness.invariants.ground_truth import GroundTruth
 from nodnod_agent.core.membership.member import Member
 from nodnod_client.address import Address
+from simulation.bus import Bus
 from simulation.agents import Agent, SimulatedAgent
 from simulation.clients import Client
 from simulation.clock import FakeClock
@@ -41,6 +42,8 @@ class World:
         self.rng = random.Random(seed)
         self.clock = FakeClock()
         self.network = Network(self.clock, seed, weather)
+        self.bus: Bus | None = None
+        """What agents that are added from now on are connected by, instead of links."""
         self.agents: list[SimulatedAgent] = []
         self.clients: list[Client] = []
         self.truth = GroundTruth(slack=4 * LOOPBACK, transit=TRANSIT, short=0.0)
@@ -106,6 +109,11 @@ class World:
         client = Client(self, agent, **options)
         self.clients.append(client)
         return client
+
+    def backplane(self) -> Bus:
+        """Add the server of a bus."""
+        self.bus = Bus(self.network, self.network.host("bus", Address("10.255.0.1", 4222)))
+        return self.bus
 
     # What happens.
 

@@ -139,7 +139,7 @@ class Backplane(Protocol):
         """
 
     def subscribe(self, subject: str) -> None:
-        """Receive what is published to ``subject``, in which ``*`` is any token; until the end."""
+        """Receive what is published to ``subject``, in which ``*`` is any token and ``>`` any end."""
 
     def unsubscribe(self, subject: str) -> None:
         """Receive no more of ``subject``, which was subscribed in the same words."""

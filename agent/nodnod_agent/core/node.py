@@ -10,6 +10,8 @@ from nodnod_agent.core.alerts.ports import Beat, Notify, tell_nobody
 from nodnod_agent.core.alerts.rules import Rule
 from nodnod_agent.core.alerts.view import AlertView, event_text
 from nodnod_agent.core.alerts.watch import AlertWatch
+from nodnod_agent.core.backplane.presence import Connect, Presence
+from nodnod_agent.core.backplane.subjects import Sender
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.events.clock_steps import ClockSteps
@@ -59,10 +61,13 @@ class Node:
         limits: Limits = Limits(),  # noqa: B008  # frozen
         tags: Mapping[str, str] | None = None,
         release: str = "",
+        connect: Connect | None = None,
         notify: Notify = tell_nobody,
         beat: Beat = lambda done: None,
     ) -> None:
         """``address`` is where others can dial this node; ``instance`` is random for each process.
+
+        With ``connect`` there is a backplane, and nobody is dialed.
 
         ``release`` is the version of the program, for the event of its start.
         """
@@ -74,8 +79,29 @@ class Node:
         encoder = AnswerEncoder(name)
         self.local = LocalNode(name, interval=interval, want=want, clock=clock)
         self.events = EventLog(instance, clock, wall)
+        self.presence: Presence | None = None
+        if connect is not None:
+            self.presence = Presence(
+                connect,
+                "default",
+                Sender(name, instance),
+                lambda: self.peers.gossip.table.own,
+                lambda entry: self.peers.heard(entry),
+                self.accepted,
+                clock=clock,
+                wall=wall,
+                rng=rng,
+            )
         self.peers = Peers(
-            own, self._act, self._replied, self.events, clock=clock, wall=wall, rng=rng, dial=dial
+            own,
+            self._act,
+            self._replied,
+            self.events,
+            clock=clock,
+            wall=wall,
+            rng=rng,
+            dial=dial if self.presence is None else self.presence.dial,
+            dials_cost=self.presence is None,
         )
         gossip = self.peers.gossip
         what = f"version {release} at {address}" if release else f"at {address}"
@@ -134,6 +160,8 @@ class Node:
     def start(self) -> None:
         """Begin to keep the links and to gossip; nodes to dial are added to ``configured``."""
         self.peers.start()
+        if self.presence is not None:
+            self.presence.start()
         self.alerts.start()
         self.local.start()
         self._debut.start()
@@ -178,6 +206,8 @@ class Node:
         for session in tuple(self.sessions):
             if session.from_agent:
                 session.wire.send(goodbye)
+        if self.presence is not None:
+            self.presence.leave()
 
     def stop(self) -> None:
         """End every connection; nothing is asked or dialed any more."""
@@ -191,6 +221,8 @@ class Node:
         for session in tuple(self.sessions):
             session.shut(GOING_AWAY, "shutting down")
         self.peers.stop()
+        if self.presence is not None:
+            self.presence.stop()
 
     def sampled(self, sample: Sample) -> None:
         """Take this node's newest sample."""

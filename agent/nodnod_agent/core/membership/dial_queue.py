@@ -135,3 +135,13 @@ class DialQueue:
             self._doubtful.append((now, ticket.address))
             self._turn = (self._turn + 1) % len(_SCHEDULE)
             ticket.attempt = self._dial(ticket.address, ticket.handler)
+
+
+class UnlimitedDials(DialQueue):
+    """Dials at once: for a dial that makes no connection."""
+
+    def opened(self, address: Address) -> None:
+        """Do nothing."""
+
+    def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:  # noqa: ARG002
+        return self._dial(address, handler)

@@ -172,6 +172,10 @@ class Gossip:
         if link is self._probed:
             self._probed = None
 
+    def heard(self, entry: MemberEntry) -> None:
+        """Take a member's own word of itself."""
+        self._take(entry, entry.address, own_word=True)
+
     def revise(self, **extras: Any) -> None:
         """Change our own entry, and tell every peer: another may pass it on without; see the table."""
         self.table.revise(**extras)

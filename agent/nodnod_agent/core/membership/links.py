@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Hello, Random, Wire
-from nodnod_agent.core.membership.dial_queue import DialQueue
+from nodnod_agent.core.membership.dial_queue import DialQueue, UnlimitedDials
 from nodnod_agent.core.membership.keepalive import STALL, Keepalive, pace
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.member import Member
@@ -14,11 +14,20 @@ class Links:
     """The link to each member, dialed at a limited rate and kept alive; and inbound connections."""
 
     def __init__(
-        self, clock: Clock, rng: Random, dial: Dial, drop: Callable[[Link, str], None]
+        self,
+        clock: Clock,
+        rng: Random,
+        dial: Dial,
+        drop: Callable[[Link, str], None],
+        *,
+        limited: bool = True,
     ) -> None:
-        """``drop`` takes a link whose peer is silent, and the reason to cut it."""
+        """``drop`` takes a link whose peer is silent, and the reason to cut it.
+
+        ``limited`` tells whether the rate of dials is.
+        """
         self.members: dict[Link, Member] = {}
-        self.dials = DialQueue(dial, clock, rng)
+        self.dials = DialQueue(dial, clock, rng) if limited else UnlimitedDials(dial, clock, rng)
         self._clock = clock
         self._rng = rng
         self._keepalive = Keepalive(clock, rng, lambda: self.members, drop, self._inbound_heard)

@@ -71,14 +71,16 @@ class Peers:
         wall: Callable[[], float],
         rng: Random,
         dial: Dial,
+        dials_cost: bool = True,
     ) -> None:
+        """``dials_cost`` tells whether to dial makes a connection, so that its rate is limited."""
         table = MembershipTable(own, wall)
         self.roster = Roster(table)
         exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
         self.gossip = Gossip(table, self._make_room, self._vouches, exchange, clock=clock, rng=rng)
         self.believing = False
         """Whether all that can tell of members know the cluster's secret."""
-        self.links = Links(clock, rng, dial, self._drop)
+        self.links = Links(clock, rng, dial, self._drop, limited=dials_cost)
         self._act = act
         self._replied = replied
         self._clock = clock
@@ -200,6 +202,17 @@ class Peers:
             return
         if member is not None and member.link is not None and member.alias_of is None:
             member.link.hurry(self.links.dials.verified)
+
+    def heard(self, entry: MemberEntry) -> None:
+        """Take a member's own word of itself, which tells that it can be dialed or has left."""
+        self.gossip.heard(entry)
+        self._learn_news()
+        try:
+            member = self.roster.members.get(parse_address(entry.address))
+        except ValueError:
+            return
+        if member is not None and member.link is not None and not member.left:
+            member.link.dial()
 
     def joined(self, join: Join, teller: str, limit: int) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer.

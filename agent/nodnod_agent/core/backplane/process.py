@@ -1,0 +1,77 @@
+"""One process that is heard over the backplane, and the wires to it."""
+
+from collections.abc import Callable
+
+from nodnod_agent.core.backplane.subjects import Sender
+from nodnod_agent.core.interfaces import Backplane, Clock, DialHandler
+from nodnod_agent.core.requests.session import Session
+from nodnod_client.messages import MemberEntry
+
+
+class Process:
+    """What is known of it: its own entry, when it was heard, and who here talks to it."""
+
+    __slots__ = ("asked_at", "entry", "handler", "heard", "sender", "session", "used", "wire")
+
+    def __init__(self, sender: Sender, now: float) -> None:
+        self.sender = sender
+        self.entry: MemberEntry | None = None
+        """Its last word of itself; ``None`` while only requests of it were heard."""
+        self.heard = now
+        self.used = now
+        """When it last asked something."""
+        self.wire: BusWire | None = None
+        """Over which this agent asks it, for ``handler``; the other direction is ``session``."""
+        self.handler: DialHandler | None = None
+        self.session: Session | None = None
+
+
+class BusWire:
+    """A Wire of the core that publishes to one subject.
+
+    No pings go over it: the process tells by itself that it is there, and who watches that ends it.
+    """
+
+    rtt: float | None = None
+    unsent = 0
+
+    def __init__(
+        self,
+        backplane: Backplane,
+        subject: str,
+        process: Process,
+        clock: Clock,
+        closed: Callable[[], None],
+    ) -> None:
+        """``closed`` is called where this side ends it."""
+        self._backplane = backplane
+        self._subject = subject
+        self._process = process
+        self._clock = clock
+        self._closed = closed
+        self.open = True
+
+    @property
+    def heard(self) -> float:
+        """Now, while it is open: so nobody else ends it for its silence. Then when that was."""
+        return self._clock.time() if self.open else self._process.heard
+
+    def send(self, text: bytes) -> None:
+        """Publish a message, unless the wire has ended."""
+        if self.open:
+            self._backplane.publish(self._subject, text)
+
+    send_now = send
+
+    def ping(self) -> None:
+        """Do nothing."""
+
+    def close(self, code: int, reason: str = "") -> None:  # noqa: ARG002
+        """End it; the process is not told."""
+        self.abort()
+
+    def abort(self) -> None:
+        """End it; the process is not told."""
+        if self.open:
+            self.open = False
+            self._closed()

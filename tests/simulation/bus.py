@@ -1,0 +1,130 @@
+"""A simulated bus of subjects: one server that all agents connect to, as NATS does it."""
+
+import random
+
+from nodnod_agent.core.interfaces import BackplaneHandler
+from simulation.hosts import Host, Process
+from simulation.network import Network
+
+RECONNECT = 2.0
+"""Seconds between attempts to connect to the server."""
+
+NOTICED = 4.0
+"""Seconds after which a client notices that the server is silent."""
+
+
+class Bus:
+    """The server. Messages of one client come in order; none comes twice."""
+
+    def __init__(self, network: Network, host: Host) -> None:
+        self.clients: dict[BusClient, None] = {}
+        self.messages = 0
+        """Deliveries."""
+        self.bytes = 0
+        self.up = True
+        self._network = network
+        self._host = host
+        self._rng = random.Random(f"bus {network.seed}")
+
+    def reaches(self, process: Process) -> bool:
+        """Whether a process can talk to the server."""
+        return self.up and not self._network.blocked(process.host, self._host)
+
+    def die(self) -> None:
+        """SIGKILL: the connections end."""
+        self.up = False
+        for client in tuple(self.clients):
+            client.lose("connection reset")
+
+    def revive(self) -> None:
+        """Start again; the clients try every two seconds."""
+        self.up = True
+
+    def carry(self, sender: "BusClient", subject: str, data: bytes, reply: str) -> None:
+        """Take a message to all that have subscribed to its subject."""
+        found = [one for one in self.clients if one.takes(subject) and self.reaches(one.process)]
+        for client in found:
+            self.messages += 1
+            self.bytes += len(data)
+            when = max(self._network.clock.now + self._delay(), client.last)
+            client.last = when
+            plan = self._network.clock.plan
+            plan(when, client.process, True, client.deliver, (client.connection, subject, data, reply))
+        if not found and reply:
+            sender.handler.unheard(reply)
+
+    def _delay(self) -> float:
+        weather = self._network.weather
+        delay = 2 * self._rng.uniform(weather.fastest, weather.slowest)
+        if self._rng.random() < weather.lost + weather.late:
+            delay += weather.lateness
+        return delay
+
+
+class BusClient:
+    """One process at the bus: the core's Backplane."""
+
+    def __init__(self, bus: Bus, process: Process, handler: BackplaneHandler) -> None:
+        self.process = process
+        self.handler = handler
+        self.up = False
+        self.connection = 0
+        self.last = 0.0
+        """When the newest message on its way arrives."""
+        self._bus = bus
+        self._subjects: dict[str, None] = {}
+        self._try()
+
+    def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        if self.up and self._bus.reaches(self.process):
+            self.process.sent += 1
+            self.process.sent_bytes += len(data)
+            self._bus.carry(self, subject, data, reply)
+
+    def subscribe(self, subject: str) -> None:
+        self._subjects[subject] = None
+
+    def unsubscribe(self, subject: str) -> None:
+        self._subjects.pop(subject, None)
+
+    def takes(self, subject: str) -> bool:
+        """Whether a message of this subject comes here."""
+        return any(
+            subject.startswith(one[:-1]) if one.endswith(">") else subject == one
+            for one in self._subjects
+        )
+
+    def deliver(self, connection: int, subject: str, data: bytes, reply: str) -> None:
+        """Take a message, unless the connection on which it came has ended."""
+        if self.up and connection == self.connection:
+            self.handler.received(subject, data, reply)
+
+    def lose(self, reason: str) -> None:
+        """The connection ends."""
+        if self.up:
+            self.up = False
+            self.connection += 1
+            self._bus.clients.pop(self, None)
+            self.handler.disconnected(reason)
+            self._later(RECONNECT)
+
+    def _try(self) -> None:
+        if self._bus.reaches(self.process):
+            self.up = True
+            self._bus.clients[self] = None
+            self.process.call_at(self.process.time(), self.handler.connected)
+            self._later(1.0)
+        else:
+            self._later(RECONNECT)
+
+    def _later(self, seconds: float) -> None:
+        step = self._watch if self.up else self._try
+        self.process.call_at(self.process.time() + seconds, step)
+
+    def _watch(self) -> None:
+        if not self.up:
+            return
+        if self._bus.reaches(self.process):
+            self._later(1.0)
+        else:
+            self.lose("no answer to pings")
