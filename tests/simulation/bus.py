@@ -49,7 +49,13 @@ class Bus:
             when = max(self._network.clock.now + self._delay(), client.last)
             client.last = when
             plan = self._network.clock.plan
-            plan(when, client.process, True, client.deliver, (client.connection, subject, data, reply))
+            plan(
+                when,
+                client.process,
+                True,
+                client.deliver,
+                (client.connection, subject, data, reply),
+            )
         if not found and reply:
             sender.handler.unheard(reply)
 

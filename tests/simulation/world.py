@@ -12,8 +12,8 @@ from bench.harness.invariants.answers import Judge
 from bench.harness.invariants.ground_truth import GroundTruth
 from nodnod_agent.core.membership.member import Member
 from nodnod_client.address import Address
-from simulation.bus import Bus
 from simulation.agents import Agent, SimulatedAgent
+from simulation.bus import Bus
 from simulation.clients import Client
 from simulation.clock import FakeClock
 from simulation.hosts import Host

@@ -23,7 +23,8 @@ class Hello(Struct, frozen=True):
     ``version`` is 1 or 2; a version-1 agent tells nothing else. The dialing agent tells the
     ``address`` where it can be dialed, the answering one the ``digest`` of its membership table.
     ``limit`` is the size in bytes of the largest message that it accepts. ``operator`` is not told
-    but granted: the name of a client that may silence alerts, empty if unknown, else ``None``.
+    but granted: the name of a client that may silence alerts, empty if unknown, else ``None``. Nor is
+    ``gossips``: whether news are exchanged with it from the start.
     """
 
     version: int
@@ -33,6 +34,7 @@ class Hello(Struct, frozen=True):
     digest: str = ""
     limit: int = MAX_MESSAGE
     operator: str | None = None
+    gossips: bool = True
 
 
 class Timer(Protocol):
@@ -75,8 +77,9 @@ class Wire(Protocol):
     rtt: float | None
     """Seconds that the last ping took to come back; ``None`` before the first."""
 
-    heard: float
-    """When the last bytes of any kind came in, on the clock of the core."""
+    @property
+    def heard(self) -> float:
+        """When the last bytes of any kind came in, on the clock of the core."""
 
     def send(self, text: bytes) -> None:
         """Send one text message (UTF-8 JSON); dropped without an error if the connection ended."""

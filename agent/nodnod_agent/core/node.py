@@ -11,20 +11,28 @@ from nodnod_agent.core.alerts.rules import Rule
 from nodnod_agent.core.alerts.view import AlertView, event_text
 from nodnod_agent.core.alerts.watch import AlertWatch
 from nodnod_agent.core.backplane.presence import Connect, Presence
-from nodnod_agent.core.backplane.subjects import Sender
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.events.clock_steps import ClockSteps
 from nodnod_agent.core.events.debut import Debut
 from nodnod_agent.core.events.log import EventLog
 from nodnod_agent.core.events.observer import Observer
-from nodnod_agent.core.interfaces import Clock, Dial, Hello, Random, Wire
+from nodnod_agent.core.interfaces import (
+    Clock,
+    Dial,
+    DialHandler,
+    Hello,
+    Random,
+    Timer,
+    Wire,
+)
 from nodnod_agent.core.limits import Limits
 from nodnod_agent.core.membership.configured import ConfiguredNodes
 from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerUp
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
+from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.responder import Responder
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.core.stats.cache import StatsCache
@@ -32,6 +40,7 @@ from nodnod_agent.core.stats.keeper import KEEP, Keeper
 from nodnod_agent.core.stats.local import LocalNode, Want
 from nodnod_agent.core.stats.push import STREAM_ID, Push
 from nodnod_agent.core.stats.sample import Sample
+from nodnod_client.address import Address
 from nodnod_client.alerts import Alert
 from nodnod_client.errors import WireError
 from nodnod_client.messages import MemberEntry, PeerAnswer
@@ -79,19 +88,6 @@ class Node:
         encoder = AnswerEncoder(name)
         self.local = LocalNode(name, interval=interval, want=want, clock=clock)
         self.events = EventLog(instance, clock, wall)
-        self.presence: Presence | None = None
-        if connect is not None:
-            self.presence = Presence(
-                connect,
-                "default",
-                Sender(name, instance),
-                lambda: self.peers.gossip.table.own,
-                lambda entry: self.peers.heard(entry),
-                self.accepted,
-                clock=clock,
-                wall=wall,
-                rng=rng,
-            )
         self.peers = Peers(
             own,
             self._act,
@@ -100,8 +96,8 @@ class Node:
             clock=clock,
             wall=wall,
             rng=rng,
-            dial=dial if self.presence is None else self.presence.dial,
-            dials_cost=self.presence is None,
+            dial=dial if connect is None else self._dial_presence,
+            dials_cost=connect is None,
         )
         gossip = self.peers.gossip
         what = f"version {release} at {address}" if release else f"at {address}"
@@ -140,9 +136,24 @@ class Node:
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
-        if mode == "push":
+        if mode == "push" and connect is None:
             cache = StatsCache(self.peers.roster, self.local, encoder, clock, interval)
             self.push = Push(cache, self.peers.links.up, clock, interval)
+        self.presence: Presence | None = None
+        if connect is not None:
+            self.presence = Presence(
+                connect,
+                "default",
+                self.peers,
+                self.accepted,
+                lambda: self.local.entry(Question(local=True)),
+                lambda member: self.responder.queries.heard(member),
+                self._is_busy,
+                every=interval,
+                clock=clock,
+                wall=wall,
+                rng=rng,
+            )
         self.responder = Responder(
             self.peers,
             self.local,
@@ -155,6 +166,7 @@ class Node:
             clock=clock,
             counters=self.counters,
             limits=limits,
+            others=self.presence,
         )
 
     def start(self) -> None:
@@ -228,6 +240,8 @@ class Node:
         """Take this node's newest sample."""
         self.local.update(sample)
         self.responder.queries.sampled()
+        if self.presence is not None:
+            self.presence.samples.sampled()
         step = self._clock_steps.step(sample.time, sample.clock)
         if step is not None:
             way = "forward" if step > 0 else "back"
@@ -246,6 +260,16 @@ class Node:
         if session in self.sessions:
             del self.sessions[session]
             self.peers.links.inbound_ended(session.hello, session.wire)
+
+    def _dial_presence(self, address: Address, handler: DialHandler) -> Timer:
+        assert self.presence is not None
+        return self.presence.dial(address, handler)
+
+    def _is_busy(self) -> bool:
+        """Whether somebody is shown the others, or is to be told something of this node."""
+        own = self.alerts.table.of(self.peers.gossip.table.own.address)
+        firing = any(alert.state == "firing" for alert in own)
+        return firing or any(session.watches for session in self.sessions)
 
     def judge_by(self, rules: Iterable[Rule], tags: Mapping[str, str]) -> None:
         """Judge this node and the others by these rules from now on; ``tags`` are those of this one."""

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote, unquote
 
+from msgspec import structs
 from websockets.datastructures import Headers
 from websockets.typing import Subprotocol
 
@@ -30,7 +31,8 @@ def read_hello(headers: Headers, subprotocol: str | None) -> Hello:
         for header, field in _FIELDS.items()
         if (values := headers.get_all(header))
     }
-    return Hello(version=2, **fields, limit=read_limit(headers) or MAX_MESSAGE)
+    limit = read_limit(headers) or MAX_MESSAGE
+    return structs.replace(Hello(version=2, limit=limit), **fields)
 
 
 def write_hello(headers: Headers, hello: Hello) -> None:

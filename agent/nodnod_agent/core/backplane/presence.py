@@ -3,6 +3,11 @@
 Every process tells its *word* every ten seconds. Who has heard it can be dialed: there is no connection
 to make, so an attempt succeeds with the first word and fails without one. What an agent asks another
 is taken by a session, as if it had dialed.
+
+An agent that nobody asks is *asleep*: it tells its word and answers, but hears no words. So what it
+costs does not grow with the number of nodes. It is *awake* while its clients ask about others, and
+while it has news to tell. Three agents, the *registrars*, are awake always: they remember who was there,
+and judge who is down.
 """
 
 import logging
@@ -12,8 +17,10 @@ from functools import partial
 from typing import Protocol
 
 from nodnod_agent.core.backplane.process import BusWire, Process
-from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, WORD, Sender, Subjects
-from nodnod_agent.core.backplane.word import Word, decode_word
+from nodnod_agent.core.backplane.samples import Samples
+from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, SAMPLE, WORD, Sender, Subjects
+from nodnod_agent.core.backplane.wakefulness import Wakefulness
+from nodnod_agent.core.backplane.word import Call, Word, decode_call, decode_word
 from nodnod_agent.core.interfaces import (
     Backplane,
     BackplaneHandler,
@@ -24,11 +31,12 @@ from nodnod_agent.core.interfaces import (
     Timer,
     Wire,
 )
+from nodnod_agent.core.membership.member import Member
+from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.requests.session import Session
-from nodnod_client.address import Address, AddressError, parse_address
+from nodnod_client.address import Address, parse_address
 from nodnod_client.codec import encode
-from nodnod_client.errors import WireError
-from nodnod_client.messages import MemberEntry
+from nodnod_client.errors import AddressError, WireError
 
 WORD_EVERY = 10.0
 """Seconds between two words of a process, give or take a tenth."""
@@ -36,16 +44,25 @@ WORD_EVERY = 10.0
 ASKED_AFTER = 11.5
 """Seconds of silence after which a process is asked for a word: one may have been lost."""
 
-SILENCE = 14.0
+SILENCE = 13.5
 """Seconds of silence after which a process is down."""
+
+WOKEN_SILENCE = 4.0
+"""Seconds in which a process must be heard after this one woke, and called all."""
 
 CHECK_EVERY = 1.0
 
 SPREAD = 0.25
 """Seconds within which all answer a call, at random moments."""
 
+GATHERING = SPREAD + 0.1
+"""Seconds after a call until all can have answered."""
+
 WORDS_APART = 0.1
 """Seconds between two words at least, however often others ask for one."""
+
+UNUSED_FOR = 60.0
+"""Seconds after which a session that asks nothing ends."""
 
 MAX_PROCESSES = 16_384
 """Processes that are known at a time; those of strangers would take memory without end."""
@@ -53,8 +70,11 @@ MAX_PROCESSES = 16_384
 PAYLOAD = 1024 * 1024
 """Bytes of a message that a bus takes, unless it is configured otherwise."""
 
-OF_NOBODY = b""
-"""A request that asks for a word only."""
+TELL = b""
+"""A request for a word only."""
+
+SERVE = b"serve"
+"""A request to be a registrar."""
 
 Connect = Callable[[BackplaneHandler], Backplane]
 """A way to a bus, which reports to the handler."""
@@ -86,30 +106,34 @@ class Attempt:
 
 
 class Presence:
-    """Tells others that this process is there, and hears them."""
+    """Tells others that this process is there, hears them, and carries what they ask each other."""
 
     def __init__(
         self,
         connect: Connect,
         cluster: str,
-        sender: Sender,
-        own: Callable[[], MemberEntry],
-        heard: Callable[[MemberEntry], None],
+        peers: Peers,
         accept: Accept,
+        own_sample: Callable[[], bytes],
+        published: Callable[[Member], None],
+        is_busy: Callable[[], bool],
         *,
+        every: float,
         clock: Clock,
         wall: Callable[[], float],
         rng: Random,
     ) -> None:
-        """``own`` gives the entry of this process, which is ``sender``.
+        """``own_sample`` gives the object of this node, which has a new one ``every`` so many seconds.
 
-        ``heard`` takes the entry of another, by its own word.
+        ``published`` is told of the numbers of others; ``is_busy`` whether to stay awake.
         """
-        self._sender = sender
+        own = peers.gossip.table.own
+        self._sender = Sender(own.name, own.instance)
         self._subjects = Subjects(cluster, self._sender)
-        self._own = own
-        self._heard = heard
+        self._peers = peers
         self._accept = accept
+        self._published = published
+        self._every = every
         self._clock = clock
         self._wall = wall
         self._rng = rng
@@ -117,21 +141,48 @@ class Presence:
         self._at: dict[Address, Process] = {}
         """The newest process at each address."""
         self._attempts: dict[Address, Attempt] = {}
+        self._wakefulness = Wakefulness(self._sender, is_busy, clock, rng)
+        self._gathered = 0.0
+        """When all can have answered the last call for words."""
         self._away_since = wall()
         self._told_at = float("-inf")
         self._telling: Timer | None = None
         """The next word."""
         self._telling_at = float("inf")
         self._checking: Timer | None = None
-        self._takes = {WORD: self._take_word, ASK: self._take_request, ANSWER: self._take_answer}
-        self._takes[ALL] = self._take_call
+        self._takes = {
+            WORD: self._take_word,
+            SAMPLE: self._take_sample,
+            ALL: self._take_call,
+            ASK: self._take_request,
+            ANSWER: self._take_answer,
+        }
+        self.samples = Samples(
+            peers.roster,
+            lambda data: self.bus.publish(self._subjects.sample, data),
+            lambda lease: self._call(Call(lease=lease)),
+            own_sample,
+            clock,
+            rng,
+            SPREAD,
+        )
         self.bus = connect(self)
+
+    @property
+    def awake(self) -> bool:
+        """Whether it hears the words of others."""
+        return self._wakefulness.awake
+
+    @property
+    def registrar(self) -> bool:
+        """Whether it is one."""
+        return self._wakefulness.registrar
 
     def start(self) -> None:
         """Begin to tell and to hear."""
-        for subject in (*self._subjects.own, self._subjects.words):
+        for subject in self._subjects.own:
             self.bus.subscribe(subject)
-        self._check()
+        self.attend()
         if self.bus.up:
             self.connected()
 
@@ -147,6 +198,7 @@ class Presence:
         for attempt in self._attempts.values():
             attempt.cancel()
         self._attempts.clear()
+        self.samples.end()
 
     def dial(self, address: Address, handler: DialHandler) -> Attempt:
         """Reach the process at an address as soon as it is heard; the core's way to dial."""
@@ -154,24 +206,34 @@ class Presence:
         attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         return attempt
 
+    def attend(self) -> float:
+        """Be awake, since somebody asks; the seconds until all can be known."""
+        if self._wakefulness.attend():
+            self._wake()
+        return max(0.0, self._gathered - self._clock.time())
+
     # What the bus reports.
 
     def connected(self) -> None:
-        """Tell all, and have all tell: they were not heard for a while."""
+        """Tell all, and have all tell if this agent is awake: they were not heard for a while."""
+        log.info("Connected to the backplane")
         self._tell()
-        self.bus.publish(self._subjects.all, b"{}")
+        if self.awake:
+            self._call(Call(words=True))
 
     def disconnected(self, reason: str) -> None:
         """Note that nobody can be heard or asked."""
         log.warning("The backplane is away: %s", reason)
         self._away_since = self._wall()
+        self.samples.end()
         for process in tuple(self._processes.values()):
             self._end(process, self._away)
         for attempt in tuple(self._attempts.values()):
             self._refuse(attempt, self._away)
 
-    def unheard(self, subject: str) -> None:
-        """Do nothing: nobody hears this."""
+    def unheard(self, _: str) -> None:
+        """Nobody is awake to hear the words of this agent: there is no registrar."""
+        self.attend()
 
     def received(self, subject: str, data: bytes, _: str) -> None:
         """Take a message."""
@@ -192,34 +254,48 @@ class Presence:
         take(process, data)
 
     def _take_word(self, process: Process, data: bytes) -> None:
-        sender = process.sender
         try:
-            entry = decode_word(data).member
-            if (entry.name, entry.instance) != sender:
+            word = decode_word(data)
+            entry = word.member
+            if (entry.name, entry.instance) != process.sender:
                 raise WireError(f"it is of {entry.name[:64]!r}")
             address = parse_address(entry.address)
         except (WireError, AddressError) as error:
             self._complain(process, f"a bad word: {error}")
             return
         there = self._at.get(address)
-        if there is not None and there is not process and there.entry is not None:
-            if there.entry.incarnation > entry.incarnation:
+        if there is not None and there is not process and there.word is not None:
+            if there.word.member.incarnation > entry.incarnation:
                 self._complain(process, f"a word of {address}, where {there.sender.name} is")
                 return
             self._end(there, "another process is there")
-        process.entry = entry
+        before, process.word, process.address = process.word, word, address
         if entry.state == "left":
-            self._heard(entry)
+            self._peers.heard(entry)
             self._end(process, "left")
             return
         self._at[address] = process
-        self._heard(entry)
+        if process.wire is None or before is None or before.member != entry:
+            self._peers.heard(entry)
         attempt = self._attempts.get(address)
         if attempt is not None and process.wire is None:
             self._open(attempt, process)
+        self._gossip_with(process)
+
+    def _take_sample(self, process: Process, data: bytes) -> None:
+        if process.address is not None and process.word is not None:
+            samples = self.samples
+            member = samples.take(process.address, process.sender.name, data, process.word.every)
+            if member is not None:
+                self._published(member)
 
     def _take_request(self, process: Process, data: bytes) -> None:
-        if data == OF_NOBODY:
+        if data == TELL:
+            self._tell_within(0.0)
+            return
+        if data == SERVE:
+            self.attend()
+            self._wakefulness.serve()
             self._tell_within(0.0)
             return
         session = process.session
@@ -233,10 +309,23 @@ class Presence:
         if process.handler is not None:
             process.handler.received(data)
 
-    def _take_call(self, _: Process, __: bytes) -> None:
-        self._tell_within(SPREAD)
+    def _take_call(self, process: Process, data: bytes) -> None:
+        try:
+            call = decode_call(data)
+        except WireError as error:
+            self._complain(process, f"a bad call: {error}")
+            return
+        if call.words:
+            self._tell_within(SPREAD)
+        if call.lease > 0:
+            self.samples.called(call.lease)
 
     # Own words.
+
+    def _call(self, call: Call) -> None:
+        if call.words:
+            self._gathered = self._clock.time() + GATHERING
+        self.bus.publish(self._subjects.all, encode(call))
 
     def _tell_within(self, seconds: float) -> None:
         """Tell at a random moment within so many seconds, but not too often."""
@@ -247,8 +336,13 @@ class Presence:
 
     def _tell(self) -> None:
         self._told_at = now = self._clock.time()
-        self.bus.publish(self._subjects.word, encode(Word(self._own())))
+        state = self._wakefulness
+        word = Word(self._peers.gossip.table.own, self._every, state.awake, state.registrar)
+        self.bus.publish(self._subjects.word, encode(word), self._subjects.answer(self._sender))
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))
+        for process in tuple(self._processes.values()):
+            if process.session is not None and now - process.used > UNUSED_FOR:
+                self._end_session(process)
 
     def _plan(self, when: float) -> None:
         if self._telling is not None:
@@ -256,18 +350,66 @@ class Presence:
         self._telling_at = when
         self._telling = self._clock.call_at(when, self._tell)
 
-    # Others.
+    # Awake and asleep.
+
+    def _wake(self) -> None:
+        for subject in (self._subjects.words, self._subjects.samples):
+            self.bus.subscribe(subject)
+        now = self._clock.time()
+        for process in self._processes.values():
+            process.heard = max(process.heard, now - SILENCE + WOKEN_SILENCE)
+        self._call(Call(words=True))
+        self._tell_within(0.0)
+        self._checking = self._clock.call_at(now + CHECK_EVERY, self._check)
+
+    def _sleep(self) -> None:
+        for subject in (self._subjects.words, self._subjects.samples):
+            self.bus.unsubscribe(subject)
+        self.samples.end()
+        for process in self._processes.values():
+            self._gossip_with(process)
+        self._tell_within(0.0)
 
     def _check(self) -> None:
         """End what is silent, and ask first what may be."""
         now = self._clock.time()
-        self._checking = self._clock.call_at(now + CHECK_EVERY, self._check)
         for process in tuple(self._processes.values()):
             silent = now - process.heard
             if silent >= SILENCE:
-                self._end(process, f"no word from it for {silent:.0f} s")
+                self._end(process, f"no sign of life for {silent:.2g} s")
             elif silent >= ASKED_AFTER and process.wire is not None:
-                process.wire.send(OF_NOBODY)
+                process.wire.send(TELL)
+        state = self._wakefulness
+        registrars = [one.sender for one in self._processes.values() if _is_registrar(one)]
+        was = state.registrar
+        state.review(registrars)
+        if state.appoints(registrars):
+            self._appoint()
+        if not state.awake:
+            self._sleep()
+            return
+        if state.registrar != was:
+            self._tell_within(0.0)
+            for process in self._processes.values():
+                self._gossip_with(process)
+        self._checking = self._clock.call_at(now + CHECK_EVERY, self._check)
+
+    def _appoint(self) -> None:
+        able = [one for one in self._processes.values() if one.wire and not _is_registrar(one)]
+        if able:
+            wire = self._rng.choice(able).wire
+            assert wire is not None
+            wire.send(SERVE)
+
+    def _gossip_with(self, process: Process) -> None:
+        """Exchange news with registrars, and as one with all that are awake."""
+        if process.address is None or process.word is None:
+            return
+        state, word = self._wakefulness, process.word
+        both = state.awake and word.awake
+        self._peers.gossip_with(process.address, both and (word.registrar or state.registrar))
+
+    # Others.
 
     def _try(self, attempt: Attempt) -> None:
         process = self._at.get(attempt.address)
@@ -276,7 +418,7 @@ class Presence:
         elif not self.bus.up:
             self._refuse(attempt, self._away)
         else:
-            when, reason = self._clock.time() + SILENCE, f"no word from it for {SILENCE:.0f} s"
+            when, reason = self._clock.time() + SILENCE, f"no sign of life for {SILENCE:.2g} s"
             attempt.timer = self._clock.call_at(when, self._refuse, attempt, reason)
 
     def _open(self, attempt: Attempt, process: Process) -> None:
@@ -289,6 +431,7 @@ class Presence:
         wire = process.wire = BusWire(self.bus, subject, process, self._clock, closed)
         process.handler = attempt.handler
         attempt.handler.opened(wire, self._hello(process))
+        self._gossip_with(process)
 
     def _closed(self, process: Process) -> None:
         process.wire = process.handler = None
@@ -322,16 +465,16 @@ class Presence:
             session.ended()
 
     def _hello(self, process: Process) -> Hello:
-        address = process.entry.address if process.entry is not None else ""
-        return Hello(2, *process.sender, address, limit=PAYLOAD)
+        address = process.word.member.address if process.word is not None else ""
+        return Hello(2, *process.sender, address, limit=PAYLOAD, gossips=False)
 
     def _end(self, process: Process, reason: str) -> None:
         """Forget a process, and all that goes on with it."""
         del self._processes[process.sender]
-        if process.entry is not None:
-            address = parse_address(process.entry.address)
-            if self._at.get(address) is process:
-                del self._at[address]
+        address = process.address
+        if address is not None and self._at.get(address) is process:
+            del self._at[address]
+            self.samples.forget(address)
         self._end_session(process)
         wire, handler = process.wire, process.handler
         if wire is not None and handler is not None:
@@ -341,10 +484,13 @@ class Presence:
 
     def _complain(self, process: Process, what: str) -> None:
         name, instance = process.sender
-        key = {"key": f"word {name}"}
-        log.warning("%s (%s) sent %s", name, instance, what, extra=key)
+        log.warning("%s (%s) sent %s", name, instance, what, extra={"key": f"word {name}"})
 
     @property
     def _away(self) -> str:
         since = datetime.fromtimestamp(self._away_since, UTC)
         return f"no backplane since {since:%H:%M:%S} UTC"
+
+
+def _is_registrar(process: Process) -> bool:
+    return process.word is not None and process.word.registrar

@@ -3,20 +3,22 @@
 from collections.abc import Callable
 
 from nodnod_agent.core.backplane.subjects import Sender
+from nodnod_agent.core.backplane.word import Word
 from nodnod_agent.core.interfaces import Backplane, Clock, DialHandler
 from nodnod_agent.core.requests.session import Session
-from nodnod_client.messages import MemberEntry
+from nodnod_client.address import Address
 
 
 class Process:
     """What is known of it: its own entry, when it was heard, and who here talks to it."""
 
-    __slots__ = ("asked_at", "entry", "handler", "heard", "sender", "session", "used", "wire")
+    __slots__ = ("address", "handler", "heard", "sender", "session", "used", "wire", "word")
 
     def __init__(self, sender: Sender, now: float) -> None:
         self.sender = sender
-        self.entry: MemberEntry | None = None
-        """Its last word of itself; ``None`` while only requests of it were heard."""
+        self.word: Word | None = None
+        """Its last word, and the address in it; ``None`` while only requests of it were heard."""
+        self.address: Address | None = None
         self.heard = now
         self.used = now
         """When it last asked something."""
@@ -66,7 +68,7 @@ class BusWire:
     def ping(self) -> None:
         """Do nothing."""
 
-    def close(self, code: int, reason: str = "") -> None:  # noqa: ARG002
+    def close(self, code: int, reason: str = "") -> None:
         """End it; the process is not told."""
         self.abort()
 

@@ -61,7 +61,9 @@ class Subjects:
         root, _, rest = subject[len(self._root) :].partition(".")
         kind, *tokens = rest.split(".")
         if root or not subject.startswith(self._root) or len(tokens) not in (2, 4):
-            raise ValueError(f"subject {replace_unprintable(subject[:200])} is none of this cluster")
+            raise ValueError(
+                f"subject {replace_unprintable(subject[:200])} is none of this cluster"
+            )
         return kind, Sender(name_of(tokens[-2]), name_of(tokens[-1]))
 
     def _of(self, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""What a process tells of itself to all that are awake, every few seconds."""
+"""What a process tells of itself, and what it calls for."""
 
 import msgspec
 from msgspec import Struct
@@ -8,14 +8,33 @@ from nodnod_client.messages import MemberEntry
 
 
 class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """That a process is there, or (in ``member.state``) that it has left on purpose."""
+    """That a process is there, or (in ``member.state``) that it has left on purpose.
+
+    ``every`` is the interval of its samples in seconds.
+    """
 
     member: MemberEntry
+    every: float = 1.0
+    awake: bool = False
+    registrar: bool = False
+
+
+class Call(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """What a process wants of all: their words, or their samples for ``lease`` seconds."""
+
+    words: bool = False
+    lease: float = 0.0
 
 
 _word = msgspec.json.Decoder(Word)
+_call = msgspec.json.Decoder(Call)
 
 
 def decode_word(data: bytes) -> Word:
     """Decode a word. Raises WireError."""
     return decode(_word, data)
+
+
+def decode_call(data: bytes) -> Call:
+    """Decode a call. Raises WireError."""
+    return decode(_call, data)

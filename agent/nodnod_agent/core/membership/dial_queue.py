@@ -143,5 +143,5 @@ class UnlimitedDials(DialQueue):
     def opened(self, address: Address) -> None:
         """Do nothing."""
 
-    def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:  # noqa: ARG002
+    def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:
         return self._dial(address, handler)

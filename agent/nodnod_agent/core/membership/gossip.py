@@ -159,6 +159,10 @@ class Gossip:
         else:
             self._send(link, with_list=not self.table.entries)
 
+    def has(self, link: Link) -> bool:
+        """Whether news are exchanged over a link."""
+        return link in self._links
+
     def link_down(self, link: Link) -> None:
         """Forget a link and what its peer said last."""
         if link in self._links:

@@ -214,6 +214,16 @@ class Peers:
         if member is not None and member.link is not None and not member.left:
             member.link.dial()
 
+    def gossip_with(self, address: Address, gossips: bool) -> None:
+        """Exchange news with a member that is up, or do so no more."""
+        member = self.roster.members.get(address)
+        if member is None or member.link is None or not member.up or member.alias_of is not None:
+            return
+        if gossips and not self.gossip.has(member.link):
+            self.gossip.link_up(member.link)
+        elif not gossips:
+            self.gossip.link_down(member.link)
+
     def joined(self, join: Join, teller: str, limit: int) -> dict[str, object]:
         """Take a join request from the agent at ``teller``; returns the fields of its answer.
 
@@ -242,7 +252,7 @@ class Peers:
         self._moved(member)
         link.dialer = self.links.dials.verified
         member.log_namesake()
-        if version >= 2:
+        if version >= 2 and link.hello is not None and link.hello.gossips:
             self.gossip.link_up(link)
         self._events.append(PeerUp(member))
 

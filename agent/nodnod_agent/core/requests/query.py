@@ -6,6 +6,7 @@ more than ``BROADCAST_SPACING``. At its deadline a request gets the answers that
 """
 
 from operator import attrgetter
+from typing import Protocol
 
 from nodnod_agent.core.counters import Histogram
 from nodnod_agent.core.encoding import AnswerEncoder
@@ -59,6 +60,16 @@ class _QuestionGroup:
         return self._body
 
 
+class Published(Protocol):
+    """Numbers that nodes publish by themselves, so that they need not be asked."""
+
+    def want(self) -> None:
+        """Have them published for some time."""
+
+    def fresh(self, member: Member, question: Question) -> bytes | None:
+        """The node object of a member, if there are numbers that are new enough."""
+
+
 class Queries:
     """All cluster questions of one agent."""
 
@@ -70,7 +81,10 @@ class Queries:
         keeper: Keeper,
         delivery: Delivery,
         clock: Clock,
+        published: Published | None = None,
     ) -> None:
+        """With ``published`` nobody is asked for plain numbers: they come by themselves."""
+        self._published = published
         self._roster = roster
         self._local = local
         self._encoder = encoder
@@ -123,6 +137,13 @@ class Queries:
             entry = member.failure(str(error), question.stat_type)
         if broadcast.take(member, entry):
             self._finish_if_complete(broadcast)
+
+    def heard(self, member: Member) -> None:
+        """Take the numbers that a member has published."""
+        for broadcast in tuple(self._under_way.values()):
+            if member in broadcast.pending and broadcast.question.plain:
+                self._take_published(broadcast, member)
+                self._finish_if_complete(broadcast)
 
     def failed(self, member: Member, query: int | None, reason: str) -> None:
         """Note that a peer will not answer a query, or (``None``) any that is under way."""
@@ -190,6 +211,12 @@ class Queries:
             self._ask_keepers(broadcast, question.history, ago)
         if question.detail and broadcast.own:
             broadcast.awaits_sample = not self._local.ready(question)
+        if self._published is not None and question.plain:
+            self._published.want()
+            for member in tuple(broadcast.pending):
+                self._take_published(broadcast, member)
+            self._finish_if_complete(broadcast)
+            return
         for member in tuple(broadcast.pending):
             link = member.link
             if link is not None and link.short_history and self._ask_for_less(broadcast, member):
@@ -198,6 +225,12 @@ class Queries:
                 self.failed(member, broadcast.id, "too many questions that it has not answered")
         if not broadcast.pending:
             self._finish_if_complete(broadcast)
+
+    def _take_published(self, broadcast: Broadcast, member: Member) -> None:
+        assert self._published is not None
+        entry = self._published.fresh(member, broadcast.question)
+        if entry is not None:
+            broadcast.take(member, entry)
 
     def _ask_for_less(self, broadcast: Broadcast, member: Member) -> bool:
         """Ask a peer of an older version for an hour; false where no more is asked for.

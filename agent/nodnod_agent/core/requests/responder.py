@@ -1,6 +1,7 @@
 """Routes questions to this node, the stats cache or the cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec import Raw
 
@@ -18,7 +19,7 @@ from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Delivery, Waiter
 from nodnod_agent.core.requests.event_streams import EventQuery, EventStreams
 from nodnod_agent.core.requests.pacing import Pacing
-from nodnod_agent.core.requests.query import Queries
+from nodnod_agent.core.requests.query import Published, Queries
 from nodnod_agent.core.requests.request_cache import RequestCache
 from nodnod_agent.core.requests.silence_requests import SilenceRequests
 from nodnod_agent.core.requests.streams import Streams
@@ -33,6 +34,17 @@ MAX_LONG_JOINS = 8
 
 _LEAST_KEPT = 1024
 """Bytes below which no history is added: it would have hardly a point."""
+
+
+class Others(Protocol):
+    """What has to be woken before others are known, and the numbers that they publish then."""
+
+    @property
+    def samples(self) -> Published:
+        """The numbers."""
+
+    def attend(self) -> float:
+        """Note that a client asks about others; the seconds until they are known."""
 
 
 class Responder:
@@ -55,6 +67,7 @@ class Responder:
         clock: Clock,
         counters: Counters,
         limits: Limits,
+        others: Others | None = None,
     ) -> None:
         self.peers = peers
         self.local = local
@@ -67,20 +80,43 @@ class Responder:
         self.limits = limits
         self.long_joins = RateLimit(MAX_LONG_JOINS)
         self.request_cache = RequestCache()
+        self._others = others
         self._cache = cache
         self._keeper = keeper
         self._delivery = Delivery(clock)
-        self.queries = Queries(peers.roster, local, encoder, keeper, self._delivery, clock)
+        self.queries = Queries(
+            peers.roster,
+            local,
+            encoder,
+            keeper,
+            self._delivery,
+            clock,
+            others.samples if others is not None else None,
+        )
         self._pacing = Pacing(self.queries, clock)
         self.streams = Streams(self.ask, self._delivery, clock)
         self.alert_streams = Streams(self._ask_alerts, self._delivery, clock)
 
     def ask(self, question: Question, waiter: Waiter) -> None:
         """Answer ``waiter`` by its deadline; in push mode at once, where the cache can."""
-        if self._cache is not None and question.plain and not question.local:
+        if question.local:
+            self.queries.ask(question, waiter)
+        else:
+            self.when_known(lambda: self._ask_others(question, waiter))
+
+    def when_known(self, then: Callable[[], None]) -> None:
+        """Go on as soon as the others are known; in a mesh, now."""
+        wait = self._others.attend() if self._others is not None else 0.0
+        if wait > 0:
+            self.clock.call_at(self.clock.time() + wait, then)
+        else:
+            then()
+
+    def _ask_others(self, question: Question, waiter: Waiter) -> None:
+        if self._cache is not None and question.plain:
             self.counters.answered_at_once += 1
             waiter.deliver(self._cache.body(question))
-        elif question.history is not None and not question.local:  # it takes each node milliseconds
+        elif question.history is not None:  # it takes each node milliseconds
             self._pacing.ask(question, waiter)
         else:
             self.queries.ask(question, waiter)
@@ -134,4 +170,4 @@ class Responder:
         self._delivery.stop()
 
     def _ask_alerts(self, question: Question, waiter: Waiter) -> None:
-        waiter.deliver(self.alert_list(question))
+        self.when_known(lambda: waiter.deliver(self.alert_list(question)))

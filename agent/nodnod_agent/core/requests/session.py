@@ -94,6 +94,11 @@ class Session:
         """Whether it is an agent to which this node has a link; a client cannot claim that."""
         return self.from_agent and self._responder.peers.links.reaches(self.hello.instance)
 
+    @property
+    def watches(self) -> bool:
+        """Whether it is a client with a stream."""
+        return bool(self._streams) and not self.from_agent
+
     def received(self, text: bytes) -> None:
         """Take one request."""
         if not self._open:
@@ -157,6 +162,11 @@ class Session:
         else:
             self._expect(None, 0.0).deliver(body)
 
+    def _answer_known(self, request_id: RequestId | None, body: Callable[[], bytes]) -> None:
+        """Answer what is about others as soon as they are known."""
+        pending = self._expect(request_id, 0.0)
+        self._responder.when_known(lambda: pending.deliver(body()))
+
     def _expect(self, request_id: RequestId | None, timeout: float) -> "_Pending":
         """Note a request that is answered later."""
         deadline = self._responder.clock.time() + timeout
@@ -205,7 +215,7 @@ class Session:
     def _events(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
         query, every = EventQuery.of(parsed.request), parsed.request.every
         if every is None:
-            self._answer(request_id, self._responder.events(query))
+            self._answer_known(request_id, lambda: self._responder.events(query))
             return
         streams, stream_id = self._room_for_stream(request_id)
         open_stream = self._responder.event_streams.open
@@ -214,7 +224,7 @@ class Session:
     def _alerts(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
         question, every = Question(nodes=Question.of(parsed.request).nodes), parsed.request.every
         if every is None:
-            self._answer(request_id, self._responder.alert_list(question))
+            self._answer_known(request_id, lambda: self._responder.alert_list(question))
             return
         streams, stream_id = self._room_for_stream(request_id)
         terms = Terms(question, every, every)
@@ -250,7 +260,7 @@ class Session:
         self._answer(request_id, self._responder.encoder.end_of_stream())
 
     def _members(self, _: ParsedRequest, request_id: RequestId | None) -> None:
-        self._answer(request_id, self._responder.members())
+        self._answer_known(request_id, self._responder.members)
 
     def _join(self, parsed: ParsedRequest, request_id: RequestId | None) -> None:
         text = parsed.text

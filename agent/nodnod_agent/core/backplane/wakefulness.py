@@ -1,0 +1,87 @@
+"""When an agent is awake, and when it is a registrar, which is awake always."""
+
+from collections.abc import Callable, Collection
+
+from nodnod_agent.core.backplane.subjects import Sender
+from nodnod_agent.core.interfaces import Clock, Random
+
+AWAKE_FOR = 30.0
+"""Seconds for which an agent stays awake after the last reason to be."""
+
+REGISTRARS = 3
+
+UNSEEN_FOR = 2.0
+"""Seconds without a word of a registrar, and at most half as many more, after which an agent that is
+awake becomes one."""
+
+APPOINTED_EVERY = 5.0
+"""Seconds between two appointments of a registrar: the last one may not have told its word yet."""
+
+
+class Wakefulness:
+    """Decides, once a second and when there is a reason; the caller acts on its ``awake``."""
+
+    def __init__(
+        self,
+        own: Sender,
+        is_busy: Callable[[], bool],
+        clock: Clock,
+        rng: Random,
+    ) -> None:
+        """``is_busy`` tells whether there is a reason to be awake that lasts."""
+        self.awake = False
+        self.registrar = False
+        self._own = own
+        self._is_busy = is_busy
+        self._clock = clock
+        self._rng = rng
+        self._until = 0.0
+        self._seen = 0.0
+        """When a registrar was there last, or this agent woke."""
+        self._patience = 0.0
+        self._appointed = float("-inf")
+
+    def attend(self) -> bool:
+        """Be awake for some time from now on; whether it was asleep."""
+        now = self._clock.time()
+        self._until = now + AWAKE_FOR
+        if self.awake:
+            return False
+        self.awake = True
+        self._seen = now
+        self._patience = UNSEEN_FOR * self._rng.uniform(1.0, 1.5)
+        return True
+
+    def serve(self) -> None:
+        """Be a registrar from now on."""
+        self.attend()
+        self.registrar = True
+
+    def review(self, registrars: Collection[Sender]) -> None:
+        """Look who else is a registrar: become one, or cease to be; and fall asleep."""
+        now = self._clock.time()
+        if registrars or self.registrar:
+            self._seen = now
+        elif now - self._seen >= self._patience:
+            self.registrar = True
+        if (
+            self.registrar
+            and sum(one.instance < self._own.instance for one in registrars) >= REGISTRARS
+        ):
+            self.registrar = False
+        if self.registrar or self._is_busy():
+            self._until = now + AWAKE_FOR
+        elif now >= self._until:
+            self.awake = False
+
+    def appoints(self, registrars: Collection[Sender]) -> bool:
+        """Whether it is for this agent to appoint one registrar more."""
+        now = self._clock.time()
+        if not self.registrar or len(registrars) + 1 >= REGISTRARS:
+            return False
+        if any(one.instance < self._own.instance for one in registrars):
+            return False
+        if now < self._appointed + APPOINTED_EVERY:
+            return False
+        self._appointed = now
+        return True
