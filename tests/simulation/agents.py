@@ -28,6 +28,9 @@ LEAVE_AHEAD = 0.1
 INTERVAL = 1.0
 """Seconds between samples."""
 
+HEARD_WITHIN = 3.0
+"""Seconds in which an agent on a bus hears all others; they hear it too."""
+
 EPOCH = 1_700_000_000.0
 
 
@@ -66,7 +69,7 @@ class SimulatedAgent(ABC):
             name=self.name,
             addresses=[str(self.address)],
             every=INTERVAL,
-            push=options.get("mode") == "push" and self.version >= 2,
+            push=(options.get("mode") == "push" or world.bus is not None) and self.version >= 2,
             timely=self.version >= 2,
             unique=True,
             stats={
@@ -175,6 +178,9 @@ class Agent(SimulatedAgent):
         process.accept = lambda end, hello: _accepted(cluster, end, hello)
         process.digest = lambda: cluster.peers.gossip.table.digest
         self.process, self.cluster = process, cluster
+        if world.bus is not None:  # it knows nobody until it has heard them
+            fault = world.truth.begin("start", self.node, world.clock.now)
+            fault.until = world.clock.now + HEARD_WITHIN
         self.host.listen(process)
         self._sample(process, cluster)
         cluster.start()

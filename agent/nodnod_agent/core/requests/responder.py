@@ -1,6 +1,7 @@
 """Routes questions to this node, the stats cache or the cluster."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Protocol
 
 from msgspec import Raw
@@ -31,6 +32,9 @@ from nodnod_client.messages import Join
 
 MAX_LONG_JOINS = 8
 """Long join requests in a second, of all agents together: one of 4 MiB takes some 20 ms."""
+
+IN_TIME = 0.01
+"""Seconds before its deadline by which a question is asked, though not all others are known."""
 
 _LEAST_KEPT = 1024
 """Bytes below which no history is added: it would have hardly a point."""
@@ -102,12 +106,13 @@ class Responder:
         if question.local:
             self.queries.ask(question, waiter)
         else:
-            self.when_known(lambda: self._ask_others(question, waiter))
+            latest = waiter.deadline - self.clock.time() - IN_TIME
+            self.when_known(lambda: self._ask_others(question, waiter), latest)
 
-    def when_known(self, then: Callable[[], None]) -> None:
-        """Go on as soon as the others are known; in a mesh, now."""
+    def when_known(self, then: Callable[[], None], latest: float = inf) -> None:
+        """Go on as soon as the others are known, or after ``latest`` seconds; in a mesh, now."""
         wait = self._others.attend() if self._others is not None else 0.0
-        if wait > 0:
+        if (wait := min(wait, latest)) > 0:
             self.clock.call_at(self.clock.time() + wait, then)
         else:
             then()
