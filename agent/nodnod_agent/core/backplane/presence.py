@@ -18,8 +18,17 @@ from typing import Protocol
 
 from nodnod_agent.core.backplane.process import BusWire, Process
 from nodnod_agent.core.backplane.samples import Samples
-from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, SAMPLE, WORD, Sender, Subjects
-from nodnod_agent.core.backplane.wakefulness import Wakefulness
+from nodnod_agent.core.backplane.subjects import (
+    ALL,
+    ANSWER,
+    ASK,
+    SAMPLE,
+    TELL,
+    WORD,
+    Sender,
+    Subjects,
+)
+from nodnod_agent.core.backplane.wakefulness import STARTING_FOR, Wakefulness
 from nodnod_agent.core.backplane.word import Call, Word, decode_call, decode_word
 from nodnod_agent.core.interfaces import (
     Backplane,
@@ -70,8 +79,11 @@ MAX_PROCESSES = 16_384
 PAYLOAD = 1024 * 1024
 """Bytes of a message that a bus takes, unless it is configured otherwise."""
 
-TELL = b""
+ALIVE = b""
 """A request for a word only."""
+
+FEW = 3
+"""Processes that called, up to which each is told apart; more are told by one word to all."""
 
 SERVE = b"serve"
 """A request to be a registrar."""
@@ -149,9 +161,13 @@ class Presence:
         self._telling: Timer | None = None
         """The next word."""
         self._telling_at = float("inf")
+        self._callers: dict[Sender, None] = {}
+        """Who has called, and is not told yet."""
+        self._answering: Timer | None = None
         self._checking: Timer | None = None
         self._takes = {
             WORD: self._take_word,
+            TELL: self._take_word,
             SAMPLE: self._take_sample,
             ALL: self._take_call,
             ASK: self._take_request,
@@ -182,7 +198,8 @@ class Presence:
         """Begin to tell and to hear."""
         for subject in self._subjects.own:
             self.bus.subscribe(subject)
-        self.attend()
+        if self._wakefulness.attend(STARTING_FOR):
+            self._wake()
         if self.bus.up:
             self.connected()
 
@@ -192,7 +209,7 @@ class Presence:
 
     def stop(self) -> None:
         """Tell and hear nothing more."""
-        for timer in (self._telling, self._checking):
+        for timer in (self._telling, self._answering, self._checking):
             if timer is not None:
                 timer.cancel()
         for attempt in self._attempts.values():
@@ -290,7 +307,7 @@ class Presence:
                 self._published(member)
 
     def _take_request(self, process: Process, data: bytes) -> None:
-        if data == TELL:
+        if data == ALIVE:
             self._tell_within(0.0)
             return
         if data == SERVE:
@@ -316,7 +333,10 @@ class Presence:
             self._complain(process, f"a bad call: {error}")
             return
         if call.words:
-            self._tell_within(SPREAD)
+            self._callers[process.sender] = None
+            if self._answering is None:
+                when = self._clock.time() + self._rng.uniform(0.0, SPREAD)
+                self._answering = self._clock.call_at(when, self._answer_calls)
         if call.lease > 0:
             self.samples.called(call.lease)
 
@@ -334,11 +354,23 @@ class Presence:
         if when < self._telling_at:
             self._plan(when)
 
+    def _answer_calls(self) -> None:
+        self._answering = None
+        callers, self._callers = self._callers, {}
+        if len(callers) > FEW:
+            self._tell_within(0.0)
+            return
+        for sender in callers:
+            self.bus.publish(self._subjects.to(TELL, sender), self._word())
+
+    def _word(self) -> bytes:
+        state = self._wakefulness
+        own = self._peers.gossip.table.own
+        return encode(Word(own, self._every, state.awake, state.registrar))
+
     def _tell(self) -> None:
         self._told_at = now = self._clock.time()
-        state = self._wakefulness
-        word = Word(self._peers.gossip.table.own, self._every, state.awake, state.registrar)
-        self.bus.publish(self._subjects.word, encode(word), self._subjects.answer(self._sender))
+        self.bus.publish(self._subjects.word, self._word(), self._subjects.to(ANSWER, self._sender))
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))
         for process in tuple(self._processes.values()):
             if process.session is not None and now - process.used > UNUSED_FOR:
@@ -360,7 +392,7 @@ class Presence:
             process.heard = max(process.heard, now - SILENCE + WOKEN_SILENCE)
         self._call(Call(words=True))
         self._tell_within(0.0)
-        self._checking = self._clock.call_at(now + CHECK_EVERY, self._check)
+        self._plan_check()
 
     def _sleep(self) -> None:
         for subject in (self._subjects.words, self._subjects.samples):
@@ -378,7 +410,7 @@ class Presence:
             if silent >= SILENCE:
                 self._end(process, f"no sign of life for {silent:.2g} s")
             elif silent >= ASKED_AFTER and process.wire is not None:
-                process.wire.send(TELL)
+                process.wire.send(ALIVE)
         state = self._wakefulness
         registrars = [one.sender for one in self._processes.values() if _is_registrar(one)]
         was = state.registrar
@@ -392,7 +424,12 @@ class Presence:
             self._tell_within(0.0)
             for process in self._processes.values():
                 self._gossip_with(process)
-        self._checking = self._clock.call_at(now + CHECK_EVERY, self._check)
+        self._plan_check()
+
+    def _plan_check(self) -> None:
+        # At random moments: agents that started together would all be registrars at once.
+        wait = CHECK_EVERY * self._rng.uniform(0.5, 1.0)
+        self._checking = self._clock.call_at(self._clock.time() + wait, self._check)
 
     def _appoint(self) -> None:
         able = [one for one in self._processes.values() if one.wire and not _is_registrar(one)]
@@ -426,7 +463,7 @@ class Presence:
         if attempt.over:
             return
         attempt.over = True
-        subject = self._subjects.ask(process.sender)
+        subject = self._subjects.to(ASK, process.sender)
         closed = partial(self._closed, process)
         wire = process.wire = BusWire(self.bus, subject, process, self._clock, closed)
         process.handler = attempt.handler
@@ -451,7 +488,7 @@ class Presence:
     def _open_session(self, process: Process) -> Session:
         wire = BusWire(
             self.bus,
-            self._subjects.answer(process.sender),
+            self._subjects.to(ANSWER, process.sender),
             process,
             self._clock,
             partial(self._end_session, process),

@@ -6,7 +6,8 @@ keep a node from speaking as another::
     nodnod.CLUSTER.word.NAME.INSTANCE                   that it is there; to all that are awake
     nodnod.CLUSTER.sample.NAME.INSTANCE                 its newest numbers; to all that show them
     nodnod.CLUSTER.all.NAME.INSTANCE                    a call to all agents
-    nodnod.CLUSTER.ask.NAME.INSTANCE.NAME.INSTANCE      a request to one, which comes first
+    nodnod.CLUSTER.tell.NAME.INSTANCE.NAME.INSTANCE     a word to one that has called, which comes first
+    nodnod.CLUSTER.ask.NAME.INSTANCE.NAME.INSTANCE      a request to one
     nodnod.CLUSTER.answer.NAME.INSTANCE.NAME.INSTANCE   the answer to one
 """
 
@@ -17,7 +18,7 @@ from nodnod_client.printable import replace_unprintable
 
 PREFIX = "nodnod"
 
-WORD, SAMPLE, ALL, ASK, ANSWER = "word", "sample", "all", "ask", "answer"
+WORD, SAMPLE, ALL, TELL, ASK, ANSWER = "word", "sample", "all", "tell", "ask", "answer"
 
 _PLAIN = re.compile(rb"[^A-Za-z0-9_-]")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
@@ -43,18 +44,15 @@ class Subjects:
         self.samples = f"{self._root}.{SAMPLE}.>"
         self.own = (
             f"{self._root}.{ALL}.>",
+            f"{self._root}.{TELL}.{self._own}.>",
             f"{self._root}.{ASK}.{self._own}.>",
             f"{self._root}.{ANSWER}.{self._own}.>",
         )
         """What every process subscribes to."""
 
-    def ask(self, to: Sender) -> str:
-        """The subject of a request to one process."""
-        return f"{self._root}.{ASK}.{_tokens(to)}.{self._own}"
-
-    def answer(self, to: Sender) -> str:
-        """The subject of an answer to one process."""
-        return f"{self._root}.{ANSWER}.{_tokens(to)}.{self._own}"
+    def to(self, kind: str, to: Sender) -> str:
+        """The subject of a message to one process."""
+        return f"{self._root}.{kind}.{_tokens(to)}.{self._own}"
 
     def parse(self, subject: str) -> tuple[str, Sender]:
         """What a message is, and who has sent it. Raises ValueError."""

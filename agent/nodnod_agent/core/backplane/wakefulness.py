@@ -8,11 +8,14 @@ from nodnod_agent.core.interfaces import Clock, Random
 AWAKE_FOR = 30.0
 """Seconds for which an agent stays awake after the last reason to be."""
 
+STARTING_FOR = 5.0
+"""Seconds for which it is awake when it starts, to tell that."""
+
 REGISTRARS = 3
 
 UNSEEN_FOR = 2.0
-"""Seconds without a word of a registrar, and at most half as many more, after which an agent that is
-awake becomes one."""
+"""Seconds without a word of a registrar, and at most as many more, after which an agent that is awake
+becomes one."""
 
 APPOINTED_EVERY = 5.0
 """Seconds between two appointments of a registrar: the last one may not have told its word yet."""
@@ -41,15 +44,15 @@ class Wakefulness:
         self._patience = 0.0
         self._appointed = float("-inf")
 
-    def attend(self) -> bool:
-        """Be awake for some time from now on; whether it was asleep."""
+    def attend(self, seconds: float = AWAKE_FOR) -> bool:
+        """Be awake for so many seconds at least; whether it was asleep."""
         now = self._clock.time()
-        self._until = now + AWAKE_FOR
+        self._until = max(self._until, now + seconds)
         if self.awake:
             return False
         self.awake = True
         self._seen = now
-        self._patience = UNSEEN_FOR * self._rng.uniform(1.0, 1.5)
+        self._patience = UNSEEN_FOR * self._rng.uniform(1.0, 2.0)
         return True
 
     def serve(self) -> None:
@@ -69,9 +72,9 @@ class Wakefulness:
             and sum(one.instance < self._own.instance for one in registrars) >= REGISTRARS
         ):
             self.registrar = False
-        if self.registrar or self._is_busy():
+        if self._is_busy():
             self._until = now + AWAKE_FOR
-        elif now >= self._until:
+        elif now >= self._until and not self.registrar:
             self.awake = False
 
     def appoints(self, registrars: Collection[Sender]) -> bool:
