@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence, Set
 from functools import partial
 from time import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import structs
 
@@ -27,6 +27,7 @@ from nodnod_agent.auth.access import (
 from nodnod_agent.auth.expiry_watch import ExpiryWatch
 from nodnod_agent.auth.member_origins import Known, MemberOrigins
 from nodnod_agent.auth.policy import AuthPolicy
+from nodnod_agent.backplane.access import NatsAccess, read_access
 from nodnod_agent.collectors.sampler import Sampler, open_machine
 from nodnod_agent.config.settings import ACCESS, CHANNELS, SETTINGS, Settings
 from nodnod_agent.config.validators import ConfigError
@@ -50,7 +51,10 @@ from nodnod_agent.transport.peer_connection import DialContext
 from nodnod_agent.transport.server import Server
 from nodnod_agent.transport.server_connection import ServerContext
 from nodnod_client import __version__
-from nodnod_client.address import Address
+from nodnod_client.address import Address, parse_address
+
+if TYPE_CHECKING:
+    from nodnod_agent.backplane.nats import NatsBackplane
 
 DRAIN_TIMEOUT = 1.5
 """Seconds in which clients must read their close frames when the agent stops."""
@@ -93,21 +97,23 @@ def run(settings: Settings, source: Source) -> None:
     """
     credentials = read_credentials(settings, os.environ)
     urls = read_urls(settings, os.environ)
+    access = read_access(settings, os.environ)
     _raise_file_limit()
     sockets = bind(settings.listen)
     source.announce()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, credentials, urls, source, sockets))
+        runner.run(_serve(settings, credentials, urls, access, source, sockets))
 
 
 async def _serve(
     settings: Settings,
     credentials: Credentials,
     urls: ChannelUrls,
+    access: NatsAccess | None,
     source: Source,
     sockets: list[socket.socket],
 ) -> None:
-    daemon = _Daemon(settings, credentials, urls, source, sockets[0].getsockname()[1])
+    daemon = _Daemon(settings, credentials, urls, access, source, sockets[0].getsockname()[1])
     await daemon.start(sockets)
     try:
         await daemon.stop_requested.wait()
@@ -123,6 +129,7 @@ class _Daemon:
         settings: Settings,
         credentials: Credentials,
         urls: ChannelUrls,
+        access: NatsAccess | None,
         source: Source,
         port: int,
     ) -> None:
@@ -134,7 +141,7 @@ class _Daemon:
         """Whether there is a sample, or there need be none because the agent stops."""
         self.stop_requested = asyncio.Event()
         self._listen = Address(settings.listen.host, port)
-        self._advertise = settings.advertise or advertised_address(self._listen, _seeds(settings))
+        self._advertise = settings.advertise or _advertised(settings, self._listen)
         instance = secrets.token_hex(8)
         hello = Hello(2, settings.name, instance, str(self._advertise))
         self._sampler = Sampler(
@@ -153,13 +160,15 @@ class _Daemon:
             loop=loop, queue=queue, hello=hello, look_up=lookup, limits=limits, halves=halves
         )
         self._channels = Channels(loop)
+        rng = random.Random()  # noqa: S311  # jitter, no secret
+        self._backplane = None if access is None else _connect(access, loop, lookup, rng)
         self._node = Node(
             name=settings.name,
             address=hello.address,
             instance=instance,
             clock=loop,
             wall=time,
-            rng=random.Random(),  # noqa: S311  # jitter, no secret
+            rng=rng,
             dial=partial(DialAttempt, self._dialing),
             want=self._sampler.demand,
             mode=settings.mode,
@@ -168,6 +177,8 @@ class _Daemon:
             limits=limits,
             tags=settings.tags,
             release=__version__,
+            backplane=self._backplane,
+            cluster=settings.backplane_cluster,
             notify=self._channels.notify,
             beat=self._channels.beat,
         )
@@ -263,10 +274,16 @@ class _Daemon:
         await asyncio.sleep(LEAVE_DELAY)
         self._node.stop()
         self._pages.stop()
+        leaving = self._loop.create_task(self._end_backplane())
         await self._server.drained(DRAIN_TIMEOUT)
         await self._dialing.table.drained(DRAIN_TIMEOUT / 3)
         await saving
+        await leaving
         self._systemd.close()
+
+    async def _end_backplane(self) -> None:
+        if self._backplane is not None:
+            await self._backplane.stop()
 
     async def _save(self) -> None:
         if self._history_file is not None:
@@ -420,6 +437,26 @@ def _reload_text(changed: Sequence[str], waiting: Sequence[str]) -> str:
 
 def _seeds(settings: Settings) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(settings.join + settings.nodes))
+
+
+def _connect(
+    access: NatsAccess, loop: asyncio.AbstractEventLoop, lookup: Lookup, rng: random.Random
+) -> "NatsBackplane":
+    from nodnod_agent.backplane.nats import NatsBackplane  # what it needs is an extra
+
+    return NatsBackplane(access, loop=loop, look_up=lookup, rng=rng)
+
+
+def _advertised(settings: Settings, listen: Address) -> Address:
+    """The address that others know this agent by, unless one is configured.
+
+    Over a backplane nobody dials it, and agents in different networks may have one address. So it is the
+    name of the node there, if that can be one of a host.
+    """
+    if settings.backplane:
+        with contextlib.suppress(ValueError):
+            return parse_address(f"{settings.name}:{listen.port}")
+    return advertised_address(listen, _seeds(settings))
 
 
 def _raise_file_limit() -> None:

@@ -3,7 +3,6 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
@@ -172,7 +171,7 @@ class Agent(SimulatedAgent):
             wall=self._wall,
             rng=rng,
             dial=lambda address, end: self._dial(process, address, end),
-            connect=None if world.bus is None else partial(BusClient, world.bus, process),
+            backplane=None if world.bus is None else BusClient(world.bus, process),
             **self._options,
         )
         process.accept = lambda end, hello: _accepted(cluster, end, hello)

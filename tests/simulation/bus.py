@@ -70,15 +70,19 @@ class Bus:
 class BusClient:
     """One process at the bus: the core's Backplane."""
 
-    def __init__(self, bus: Bus, process: Process, handler: BackplaneHandler) -> None:
+    handler: BackplaneHandler
+
+    def __init__(self, bus: Bus, process: Process) -> None:
         self.process = process
-        self.handler = handler
         self.up = False
         self.connection = 0
         self.last = 0.0
         """When the newest message on its way arrives."""
         self._bus = bus
         self._subjects: dict[str, None] = {}
+
+    def start(self, handler: BackplaneHandler) -> None:
+        self.handler = handler
         self._try()
 
     def publish(self, subject: str, data: bytes, reply: str = "") -> None:

@@ -63,6 +63,10 @@ def read_access(settings: Settings, environment: Mapping[str, str]) -> NatsAcces
         for key in given:
             raise ConfigError(f"{key}: does nothing without backplane")
         return None
+    if settings.nodes or settings.join:
+        raise ConfigError("backplane: an agent has a backplane or first addresses, not both")
+    if settings.mode == "push":
+        raise ConfigError("mode: push is for agents that dial each other, not for a backplane")
     if not is_installed():
         raise ConfigError(f"backplane: needs nats-py: {INSTALL}")
     _check(given)

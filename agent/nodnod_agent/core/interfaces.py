@@ -135,6 +135,9 @@ class Backplane(Protocol):
     def up(self) -> bool:
         """Whether it is connected, and all subscriptions are in place."""
 
+    def start(self, handler: "BackplaneHandler") -> None:
+        """Begin to connect, and report to ``handler``."""
+
     def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send one message; dropped without an error while not connected.
 

@@ -10,7 +10,7 @@ from nodnod_agent.core.alerts.ports import Beat, Notify, tell_nobody
 from nodnod_agent.core.alerts.rules import Rule
 from nodnod_agent.core.alerts.view import AlertView, event_text
 from nodnod_agent.core.alerts.watch import AlertWatch
-from nodnod_agent.core.backplane.presence import Connect, Presence
+from nodnod_agent.core.backplane.presence import Presence
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.events.clock_steps import ClockSteps
@@ -18,6 +18,7 @@ from nodnod_agent.core.events.debut import Debut
 from nodnod_agent.core.events.log import EventLog
 from nodnod_agent.core.events.observer import Observer
 from nodnod_agent.core.interfaces import (
+    Backplane,
     Clock,
     Dial,
     DialHandler,
@@ -70,13 +71,14 @@ class Node:
         limits: Limits = Limits(),  # noqa: B008  # frozen
         tags: Mapping[str, str] | None = None,
         release: str = "",
-        connect: Connect | None = None,
+        backplane: Backplane | None = None,
+        cluster: str = "default",
         notify: Notify = tell_nobody,
         beat: Beat = lambda done: None,
     ) -> None:
         """``address`` is where others can dial this node; ``instance`` is random for each process.
 
-        With ``connect`` there is a backplane, and nobody is dialed.
+        With a ``backplane``, whose ``cluster`` this is, nobody is dialed.
 
         ``release`` is the version of the program, for the event of its start.
         """
@@ -96,8 +98,8 @@ class Node:
             clock=clock,
             wall=wall,
             rng=rng,
-            dial=dial if connect is None else self._dial_presence,
-            dials_cost=connect is None,
+            dial=dial if backplane is None else self._dial_presence,
+            dials_cost=backplane is None,
         )
         gossip = self.peers.gossip
         what = f"version {release} at {address}" if release else f"at {address}"
@@ -136,14 +138,14 @@ class Node:
         self.sessions: dict[Session, None] = {}
         self.push: Push | None = None
         cache: StatsCache | None = None
-        if mode == "push" and connect is None:
+        if mode == "push" and backplane is None:
             cache = StatsCache(self.peers.roster, self.local, encoder, clock, interval)
             self.push = Push(cache, self.peers.links.up, clock, interval)
         self.presence: Presence | None = None
-        if connect is not None:
+        if backplane is not None:
             self.presence = Presence(
-                connect,
-                "default",
+                backplane,
+                cluster,
                 self.peers,
                 self.accepted,
                 lambda: self.local.entry(Question(local=True)),

@@ -32,7 +32,6 @@ from nodnod_agent.core.backplane.wakefulness import STARTING_FOR, Wakefulness
 from nodnod_agent.core.backplane.word import Call, Word, decode_call, decode_word
 from nodnod_agent.core.interfaces import (
     Backplane,
-    BackplaneHandler,
     Clock,
     DialHandler,
     Hello,
@@ -88,9 +87,6 @@ FEW = 3
 SERVE = b"serve"
 """A request to be a registrar."""
 
-Connect = Callable[[BackplaneHandler], Backplane]
-"""A way to a bus, which reports to the handler."""
-
 log = logging.getLogger("nodnod")
 
 
@@ -122,7 +118,7 @@ class Presence:
 
     def __init__(
         self,
-        connect: Connect,
+        bus: Backplane,
         cluster: str,
         peers: Peers,
         accept: Accept,
@@ -182,7 +178,7 @@ class Presence:
             rng,
             SPREAD,
         )
-        self.bus = connect(self)
+        self.bus = bus
 
     @property
     def awake(self) -> bool:
@@ -200,8 +196,7 @@ class Presence:
             self.bus.subscribe(subject)
         if self._wakefulness.attend(STARTING_FOR):
             self._wake()
-        if self.bus.up:
-            self.connected()
+        self.bus.start(self)
 
     def leave(self) -> None:
         """Tell all that this process leaves on purpose."""
@@ -233,14 +228,12 @@ class Presence:
 
     def connected(self) -> None:
         """Tell all, and have all tell if this agent is awake: they were not heard for a while."""
-        log.info("Connected to the backplane")
         self._tell()
         if self.awake:
             self._call(Call(words=True))
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, _: str) -> None:
         """Note that nobody can be heard or asked."""
-        log.warning("The backplane is away: %s", reason)
         self._away_since = self._wall()
         self.samples.end()
         for process in tuple(self._processes.values()):
