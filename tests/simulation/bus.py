@@ -9,8 +9,8 @@ from simulation.network import Network
 RECONNECT = 2.0
 """Seconds between attempts to connect to the server."""
 
-NOTICED = 4.0
-"""Seconds after which a client notices that the server is silent."""
+UNNOTICED = 240.0
+"""Seconds after which the server notices that a client has lost its power: two pings of two minutes."""
 
 
 class Bus:
@@ -28,7 +28,12 @@ class Bus:
 
     def reaches(self, process: Process) -> bool:
         """Whether a process can talk to the server."""
-        return self.up and not self._network.blocked(process.host, self._host)
+        return (
+            self.up
+            and process.alive
+            and process.host.reachable
+            and not self._network.blocked(process.host, self._host)
+        )
 
     def die(self) -> None:
         """SIGKILL: the connections end."""
@@ -42,8 +47,11 @@ class Bus:
 
     def carry(self, sender: "BusClient", subject: str, data: bytes, reply: str) -> None:
         """Take a message to all that have subscribed to its subject."""
-        found = [one for one in self.clients if one.takes(subject) and self.reaches(one.process)]
+        now = self._network.clock.now
+        found = [one for one in tuple(self.clients) if one.takes(subject) and self._has(one, now)]
         for client in found:
+            if not self.reaches(client.process):
+                continue
             self.messages += 1
             self.bytes += len(data)
             when = max(self._network.clock.now + self._delay(), client.last)
@@ -58,6 +66,17 @@ class Bus:
             )
         if not found and reply:
             sender.handler.unheard(reply)
+
+    def _has(self, client: "BusClient", now: float) -> bool:
+        """Whether the server takes a client for connected: it does so long after a loss of power."""
+        if client.process.alive:
+            return True
+        if client.gone_at is None:
+            client.gone_at = now if client.process.host.reachable else now + UNNOTICED
+        if now >= client.gone_at:
+            self.clients.pop(client)
+            return False
+        return True
 
     def _delay(self) -> float:
         weather = self._network.weather
@@ -76,6 +95,8 @@ class BusClient:
         self.process = process
         self.up = False
         self.connection = 0
+        self.gone_at: float | None = None
+        """When the server drops it, after its process has died."""
         self.last = 0.0
         """When the newest message on its way arrives."""
         self._bus = bus

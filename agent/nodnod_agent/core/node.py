@@ -15,7 +15,7 @@ from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.events.clock_steps import ClockSteps
 from nodnod_agent.core.events.debut import Debut
-from nodnod_agent.core.events.log import EventLog
+from nodnod_agent.core.events.log import EventLog, Record
 from nodnod_agent.core.events.observer import Observer
 from nodnod_agent.core.interfaces import (
     Backplane,
@@ -179,7 +179,8 @@ class Node:
         self.alerts.start()
         self.local.start()
         self._debut.start()
-        self.keeper.start()
+        if self.presence is None:  # over a backplane agents cost nothing while nobody asks
+            self.keeper.start()
         if self.push is not None:
             self.push.start()
 
@@ -187,7 +188,12 @@ class Node:
         """Write an event about this node, of now or ``at`` a Unix time, and tell the others."""
         own = self.peers.gossip.table.own
         record = self.events.write(kind, own.name, text, instance=own.instance, at=at)
-        self.peers.gossip.publish([record])
+        self._publish([record])
+
+    def _publish(self, records: list[Record]) -> None:
+        if self.presence is not None:
+            self.presence.attend()  # who sleeps has nobody to tell
+        self.peers.gossip.publish(records)
 
     def _note_alerts(self, alerts: list[Alert]) -> None:
         """Write an event for each change of an alert that this agent has judged."""
@@ -202,7 +208,7 @@ class Node:
                     instance=member.instance if member is not None else "",
                 )
             )
-        self.peers.gossip.publish(records)
+        self._publish(records)
 
     def leave(self) -> None:
         """Tell the peers that this node leaves on purpose, a moment before ``stop``.

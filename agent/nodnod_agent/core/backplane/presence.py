@@ -69,6 +69,10 @@ GATHERING = SPREAD + 0.1
 WORDS_APART = 0.1
 """Seconds between two words at least, however often others ask for one."""
 
+UNTOLD_FOR = 3 * WORD_EVERY
+"""Seconds without a registrar's call, and at most a word's interval more, after which one that is asleep
+wakes: a bus may take minutes to notice that a process has lost its power."""
+
 UNUSED_FOR = 60.0
 """Seconds after which a session that asks nothing ends."""
 
@@ -154,6 +158,8 @@ class Presence:
         """When all can have answered the last call for words."""
         self._away_since = wall()
         self._told_at = float("-inf")
+        self._registrar_at = float("-inf")
+        """When a registrar has called last, this one or another."""
         self._telling: Timer | None = None
         """The next word."""
         self._telling_at = float("inf")
@@ -228,6 +234,7 @@ class Presence:
 
     def connected(self) -> None:
         """Tell all, and have all tell if this agent is awake: they were not heard for a while."""
+        self.samples.end()  # a lease taken meanwhile has reached nobody
         self._tell()
         if self.awake:
             self._call(Call(words=True))
@@ -330,6 +337,8 @@ class Presence:
             if self._answering is None:
                 when = self._clock.time() + self._rng.uniform(0.0, SPREAD)
                 self._answering = self._clock.call_at(when, self._answer_calls)
+        if call.registrar:
+            self._registrar_at = self._clock.time()
         if call.lease > 0:
             self.samples.called(call.lease)
 
@@ -365,6 +374,8 @@ class Presence:
         self._told_at = now = self._clock.time()
         self.bus.publish(self._subjects.word, self._word(), self._subjects.to(ANSWER, self._sender))
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))
+        if not self.awake and now > self._registrar_at + UNTOLD_FOR:
+            self.attend()
         for process in tuple(self._processes.values()):
             if process.session is not None and now - process.used > UNUSED_FOR:
                 self._end_session(process)
@@ -391,6 +402,7 @@ class Presence:
         for subject in (self._subjects.words, self._subjects.samples):
             self.bus.unsubscribe(subject)
         self.samples.end()
+        self._registrar_at = self._clock.time()
         for process in self._processes.values():
             self._gossip_with(process)
         self._tell_within(0.0)
@@ -408,6 +420,9 @@ class Presence:
         registrars = [one.sender for one in self._processes.values() if _is_registrar(one)]
         was = state.registrar
         state.review(registrars)
+        if state.first(registrars) and now >= self._registrar_at + WORD_EVERY:
+            self._registrar_at = now
+            self._call(Call(registrar=True))
         if state.appoints(registrars):
             self._appoint()
         if not state.awake:

@@ -77,12 +77,14 @@ class Wakefulness:
         elif now >= self._until and not self.registrar:
             self.awake = False
 
+    def first(self, registrars: Collection[Sender]) -> bool:
+        """Whether this agent is the registrar that comes before all others."""
+        return self.registrar and all(one.instance > self._own.instance for one in registrars)
+
     def appoints(self, registrars: Collection[Sender]) -> bool:
         """Whether it is for this agent to appoint one registrar more."""
         now = self._clock.time()
-        if not self.registrar or len(registrars) + 1 >= REGISTRARS:
-            return False
-        if any(one.instance < self._own.instance for one in registrars):
+        if not self.first(registrars) or len(registrars) + 1 >= REGISTRARS:
             return False
         if now < self._appointed + APPOINTED_EVERY:
             return False

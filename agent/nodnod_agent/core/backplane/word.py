@@ -20,9 +20,13 @@ class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class Call(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """What a process wants of all: their words, or their samples for ``lease`` seconds."""
+    """What a process wants of all: their words, or their samples for ``lease`` seconds.
+
+    With ``registrar`` it only tells that there is one.
+    """
 
     words: bool = False
+    registrar: bool = False
     lease: float = 0.0
 
 

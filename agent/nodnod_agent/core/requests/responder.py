@@ -33,9 +33,6 @@ from nodnod_client.messages import Join
 MAX_LONG_JOINS = 8
 """Long join requests in a second, of all agents together: one of 4 MiB takes some 20 ms."""
 
-IN_TIME = 0.01
-"""Seconds before its deadline by which a question is asked, though not all others are known."""
-
 _LEAST_KEPT = 1024
 """Bytes below which no history is added: it would have hardly a point."""
 
@@ -106,7 +103,7 @@ class Responder:
         if question.local:
             self.queries.ask(question, waiter)
         else:
-            latest = waiter.deadline - self.clock.time() - IN_TIME
+            latest = (waiter.deadline - self.clock.time()) / 2  # it takes time to ask, too
             self.when_known(lambda: self._ask_others(question, waiter), latest)
 
     def when_known(self, then: Callable[[], None], latest: float = inf) -> None:

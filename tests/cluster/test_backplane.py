@@ -1,0 +1,256 @@
+"""Agents that reach each other over a bus: who is there, asleep and awake, and faults of the bus."""
+
+from typing import Any
+
+import pytest
+
+from nodnod_agent.core.backplane.samples import LEASE
+from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
+from simulation.bus import Bus
+from simulation.chaos import Chaos
+from simulation.network import CALM, Weather
+from simulation.world import World
+
+ASLEEP = 60.0
+"""Seconds after which all but the registrars sleep."""
+
+DOWN_WITHIN = 15.0
+
+
+@pytest.fixture
+def bus(world: World) -> Bus:
+    return world.backplane()
+
+
+def started(world: World, count: int) -> list[Any]:
+    agents = [world.agent() for _ in range(count)]
+    world.run(3)
+    return agents
+
+
+def errors(agent: Any) -> dict[str, str]:
+    """The other nodes that an agent lists, and what is wrong with each."""
+    return {one.listed: one.error for one in agent.cluster.peers.roster.listing()}
+
+
+def awake(agents: list[Any]) -> list[Any]:
+    return [agent for agent in agents if agent.running and agent.cluster.presence.awake]
+
+
+def registrars(agents: list[Any]) -> list[Any]:
+    return [agent for agent in agents if agent.running and agent.cluster.presence.registrar]
+
+
+def watched(world: World, agent: Any) -> Any:
+    """The agent, awake: a client streams from it."""
+    world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
+    world.run(1)
+    return agent
+
+
+def answer(world: World, agent: Any, **request: Any) -> dict[str, Any]:
+    """The answer to a request, which is judged too."""
+    client = world.client(agent)
+    world.run(0.1)
+    client.ask(type=1, id=1, **request)
+    world.wait_for(lambda: bool(client.latest), 5)
+    return client.latest
+
+
+@pytest.mark.parametrize("count", [2, 5, 50])
+@pytest.mark.usefixtures("bus")
+def test_agents_know_each_other_three_seconds_after_their_start(world: World, count: int) -> None:
+    for agent in started(world, count):
+        assert len(errors(agent)) == count - 1
+        assert set(errors(agent).values()) == {""}
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_killed_agent_is_down_within_15_seconds_and_up_at_once_when_it_is_back(
+    world: World,
+) -> None:
+    first, *_, victim = started(world, 5)
+    watched(world, first)
+    victim.crash()
+    world.wait_for(lambda: errors(first)[victim.name] != "", DOWN_WITHIN)
+    assert errors(first)[victim.name] == "down: no sign of life for 14 s"
+    victim.start()
+    world.wait_for(lambda: errors(first)[victim.name] == "", 0.5)
+
+
+@pytest.mark.usefixtures("bus")
+def test_an_agent_that_stops_is_gone_at_once(world: World) -> None:
+    first, *_, leaving = started(world, 5)
+    leaving.stop()
+    world.run(0.2)
+    assert leaving.name not in errors(first)
+    (gone,) = [one for one in first.cluster.peers.members() if one.state == "left"]
+    assert gone.name == leaving.name
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_frozen_agent_is_down_and_back_with_its_first_word(world: World) -> None:
+    first, *_, frozen = started(world, 5)
+    watched(world, first)
+    frozen.freeze()
+    world.wait_for(lambda: errors(first)[frozen.name] != "", DOWN_WITHIN)
+    frozen.thaw()
+    world.wait_for(lambda: errors(first)[frozen.name] == "", 0.5)
+
+
+def test_without_the_bus_each_node_is_named_and_the_own_numbers_stay(
+    world: World, bus: Bus
+) -> None:
+    agents = started(world, 5)
+    bus.die()
+    world.run(1)
+    nodes = answer(world, agents[0])["nodes"]
+    assert nodes.pop(agents[0].name)["error"] == ""
+    assert len(nodes) == 4
+    assert all(node["error"].startswith("down: no backplane since ") for node in nodes.values())
+
+
+def test_two_seconds_after_the_return_of_the_bus_all_is_well(world: World, bus: Bus) -> None:
+    agents = [watched(world, agent) for agent in started(world, 5)]
+    bus.die()
+    world.run(5)
+    answer(world, agents[0])  # its lease reaches nobody
+    bus.revive()
+    world.wait_for(lambda: all(set(errors(one).values()) == {""} for one in agents), 2.5)
+    nodes = answer(world, agents[0])["nodes"]
+    assert {node["error"] for node in nodes.values()} == {""}
+
+
+@pytest.mark.usefixtures("bus")
+def test_all_but_three_agents_sleep_while_nobody_asks(world: World) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    assert awake(agents) == registrars(agents)
+    assert len(registrars(agents)) == REGISTRARS
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_registrar_that_dies_is_replaced(world: World) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    for agent in registrars(agents)[:2]:
+        agent.crash()
+    world.wait_for(lambda: len(registrars(agents)) == REGISTRARS, DOWN_WITHIN + 10)
+
+
+@pytest.mark.parametrize("way", ["crash", "lose_power"])
+@pytest.mark.usefixtures("bus")
+def test_when_all_registrars_die_at_once_others_take_their_place(world: World, way: str) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    for agent in registrars(agents):
+        getattr(agent, way)()
+    world.wait_for(lambda: len(registrars(agents)) >= 1, 50)
+    world.run(ASLEEP)
+    assert len(registrars(agents)) == REGISTRARS
+
+
+@pytest.mark.usefixtures("bus")
+def test_the_first_answer_of_an_agent_that_slept_has_every_node(world: World) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    sleeper = next(agent for agent in agents if not agent.cluster.presence.awake)
+    newcomer = world.agent()
+    world.run(ASLEEP)
+    nodes = answer(world, sleeper)["nodes"]
+    assert set(nodes) == {agent.name for agent in [*agents, newcomer]}
+    assert {node["error"] for node in nodes.values()} == {""}
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_node_that_died_while_an_agent_slept_is_down_in_its_members(world: World) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    sleeper, victim = [agent for agent in agents if not agent.cluster.presence.awake][:2]
+    victim.crash()
+    world.run(ASLEEP)
+    answer(world, sleeper)
+    world.wait_for(lambda: errors(sleeper)[victim.name].startswith("down: "), 5)
+
+
+@pytest.mark.usefixtures("bus")
+def test_an_agent_that_starts_late_learns_of_a_node_that_died_before(world: World) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    victim = next(agent for agent in agents if not agent.cluster.presence.awake)
+    victim.crash()
+    world.run(ASLEEP)
+    late = world.agent()
+    world.wait_for(lambda: victim.name in errors(late), 5)
+    world.wait_for(lambda: errors(late)[victim.name].startswith("down: "), DOWN_WITHIN)
+
+
+def test_samples_are_published_only_while_somebody_asks(world: World, bus: Bus) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    quiet = bus.messages
+    world.run(20)
+    words = bus.messages - quiet
+    assert (
+        words <= 3 * 10 * 4
+    )  # each agent's word every ten seconds to three registrars, and gossip
+    stream = world.client(agents[0], stream={"type": 1, "every": 1.0, "id": "stream"})
+    world.run(20)
+    assert stream.counts.ticks >= 19
+    before = bus.messages
+    world.run(10)
+    assert bus.messages - before >= 9 * 10
+    world.clients.clear()
+
+
+@pytest.mark.usefixtures("bus")
+def test_detail_and_history_are_asked_of_each_node(world: World) -> None:
+    agents = started(world, 5)
+    world.run(30)
+    nodes = answer(world, agents[0], history=10)["nodes"]
+    assert all(node["history"]["every"] == 1.0 for node in nodes.values())
+
+
+@pytest.mark.usefixtures("bus")
+def test_an_event_of_one_agent_is_known_to_an_agent_that_is_asked_for_it(world: World) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    sleepers = [agent for agent in agents if not agent.cluster.presence.awake]
+    sleepers[0].cluster.note("reloaded", "nothing is changed")
+    world.run(AWAKE_FOR)
+    answer(world, sleepers[1])
+
+    def known() -> bool:
+        return any(one.event.kind == "reloaded" for one in sleepers[1].cluster.events.newest())
+
+    world.wait_for(known, 5)
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_answers_are_right_in_chaos(seed: int) -> None:
+    with World(seed, Weather(lost=0.01, late=0.002)) as world:
+        world.backplane()
+        agents = [world.agent() for _ in range(10)]
+        for agent in agents:
+            world.client(agent).keep_asking(0.5)
+        for agent in agents[:3]:
+            world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
+        world.run(10)
+        Chaos(world, agents, 1.0).run(60)
+        world.run(30)
+        world.network.weather = CALM
+        world.run(5)
+        world.check_overdue()
+        views = world.ask_all()
+        for agent in agents:
+            found = {name: node["error"] for name, node in views[agent.name].items()}
+            assert found == {one.name: "" for one in agents}
+
+
+def test_a_lease_ends_by_itself(world: World, bus: Bus) -> None:
+    agents = started(world, 5)
+    answer(world, agents[0])
+    world.run(LEASE + 3)
+    before = bus.messages
+    world.run(5)
+    assert bus.messages - before < 5 * 5
