@@ -283,8 +283,6 @@ def test_the_check_prints_every_setting_in_force_and_where_it_comes_from(
     document = {
         "tags": {"role": "db"},
         "auth": {"secrets": ["env:A"]},
-        "backplane": "nats://hub",
-        "nats": {"token": "env:A"},
         "interval": 3,
     }
     Path("c.json").write_text(json.dumps(document))
@@ -300,8 +298,6 @@ def test_the_check_prints_every_setting_in_force_and_where_it_comes_from(
     assert rows["interval"] == ["2.0", "NODNOD_INTERVAL"]
     assert rows["join"] == ['["127.0.0.1:7070"]', "--join"]
     assert rows["tags"] == ['{"role": "db", "site": "eu"}', "c.json: tags, --tag"]
-    assert rows["backplane"] == ['["nats://hub:4222"]', "c.json: backplane"]
-    assert rows["nats.token"] == ['"env:A"', "c.json: nats.token"]
     assert rows["auth.secrets"] == ['["env:A"]', "c.json: auth.secrets"]
     assert rows["name"] == [json.dumps(socket.gethostname()), "default: the host name"]
     assert rows["listen"][1] == "default: the address that routes to join"

@@ -66,6 +66,17 @@ def test_a_setting_without_a_backplane_is_refused(field: str) -> None:
     assert error_of(backplane=(), **{f"nats_{field}": "env:A"}) == says
 
 
+@pytest.mark.parametrize("field", ["nodes", "join"])
+def test_first_addresses_beside_a_backplane_are_refused(field: str) -> None:
+    says = "backplane: an agent has a backplane or first addresses (nodes, join), not both"
+    assert error_of(**{field: (Address("a", 1),)}) == says
+
+
+def test_push_mode_is_refused() -> None:
+    says = "mode: push is for agents that dial each other, not for a backplane"
+    assert error_of(mode="push") == says
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_module, "find_spec", lambda _: None)
     assert error_of() == "backplane: needs nats-py: pip install 'nodnod-agent[nats]'"

@@ -1,6 +1,7 @@
 """A simulated bus of subjects: one server that all agents connect to, as NATS does it."""
 
 import random
+from collections import Counter
 
 from nodnod_agent.core.interfaces import BackplaneHandler
 from simulation.hosts import Host, Process
@@ -21,6 +22,8 @@ class Bus:
         self.messages = 0
         """Deliveries."""
         self.bytes = 0
+        self.published: Counter[str] = Counter()
+        """Messages by their kind, the third token of the subject."""
         self.up = True
         self._network = network
         self._host = host
@@ -47,6 +50,7 @@ class Bus:
 
     def carry(self, sender: "BusClient", subject: str, data: bytes, reply: str) -> None:
         """Take a message to all that have subscribed to its subject."""
+        self.published[subject.split(".")[2]] += 1
         now = self._network.clock.now
         found = [one for one in tuple(self.clients) if one.takes(subject) and self._has(one, now)]
         for client in found:

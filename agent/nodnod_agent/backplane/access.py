@@ -64,7 +64,9 @@ def read_access(settings: Settings, environment: Mapping[str, str]) -> NatsAcces
             raise ConfigError(f"{key}: does nothing without backplane")
         return None
     if settings.nodes or settings.join:
-        raise ConfigError("backplane: an agent has a backplane or first addresses, not both")
+        raise ConfigError(
+            "backplane: an agent has a backplane or first addresses (nodes, join), not both"
+        )
     if settings.mode == "push":
         raise ConfigError("mode: push is for agents that dial each other, not for a backplane")
     if not is_installed():

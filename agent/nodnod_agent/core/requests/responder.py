@@ -81,7 +81,7 @@ class Responder:
         self.limits = limits
         self.long_joins = RateLimit(MAX_LONG_JOINS)
         self.request_cache = RequestCache()
-        self._others = others
+        self.others = others
         self._cache = cache
         self._keeper = keeper
         self._delivery = Delivery(clock)
@@ -102,14 +102,16 @@ class Responder:
         """Answer ``waiter`` by its deadline; in push mode at once, where the cache can."""
         if question.local:
             self.queries.ask(question, waiter)
+        elif self.others is None:
+            self._ask_others(question, waiter)
         else:
             latest = (waiter.deadline - self.clock.time()) / 2  # it takes time to ask, too
             self.when_known(lambda: self._ask_others(question, waiter), latest)
 
     def when_known(self, then: Callable[[], None], latest: float = inf) -> None:
         """Go on as soon as the others are known, or after ``latest`` seconds; in a mesh, now."""
-        wait = self._others.attend() if self._others is not None else 0.0
-        if (wait := min(wait, latest)) > 0:
+        wait = min(self.others.attend(), latest) if self.others is not None else 0.0
+        if wait > 0:
             self.clock.call_at(self.clock.time() + wait, then)
         else:
             then()

@@ -164,6 +164,9 @@ class Session:
 
     def _answer_known(self, request_id: RequestId | None, body: Callable[[], bytes]) -> None:
         """Answer what is about others as soon as they are known."""
+        if self._responder.others is None:
+            self._answer(request_id, body())
+            return
         pending = self._expect(request_id, 0.0)
         self._responder.when_known(lambda: pending.deliver(body()))
 

@@ -1,0 +1,212 @@
+"""What an agent makes of the messages of others, whatever they hold."""
+
+import logging
+import random
+from typing import Any
+
+import pytest
+
+from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
+from nodnod_agent.core.interfaces import BackplaneHandler
+from nodnod_agent.core.node import Node
+from nodnod_client.codec import encode
+from nodnod_client.messages import MemberEntry
+from simulation.clock import FakeClock
+
+NOW = 1_800_000_000.0
+
+
+class FakeBus:
+    """Notes what is published."""
+
+    up = True
+    handler: BackplaneHandler
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes]] = []
+        self.subjects: set[str] = set()
+
+    def start(self, handler: BackplaneHandler) -> None:
+        self.handler = handler
+        handler.connected()
+
+    def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        self.published.append((subject, data))
+
+    def subscribe(self, subject: str) -> None:
+        self.subjects.add(subject)
+
+    def unsubscribe(self, subject: str) -> None:
+        self.subjects.discard(subject)
+
+
+class Stranger:
+    """Another process, as the agent under test hears it."""
+
+    def __init__(self, bus: FakeBus, name: str = "kyle", instance: str = "2") -> None:
+        self.subjects = Subjects("default", Sender(name, instance))
+        self._bus = bus
+        self._name = name
+        self._instance = instance
+
+    def entry(self, **changed: Any) -> dict[str, Any]:
+        own = {"name": self._name, "address": f"{self._name}:7070", "instance": self._instance}
+        return own | {"incarnation": int(NOW * 1000)} | changed
+
+    def tell(self, **changed: Any) -> None:
+        self.send(self.subjects.word, encode({"member": self.entry(**changed)}))
+
+    def send(self, subject: str, data: bytes) -> None:
+        self._bus.handler.received(subject, data, "")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def bus() -> FakeBus:
+    return FakeBus()
+
+
+@pytest.fixture
+def node(bus: FakeBus, clock: FakeClock) -> Node:
+    def never(*_: object) -> Any:
+        raise AssertionError("nobody is dialed")
+
+    node = Node(
+        name="kenny",
+        address="kenny:7070",
+        instance="1",
+        clock=clock,
+        wall=lambda: NOW + clock.now,
+        rng=random.Random(1),
+        dial=never,
+        backplane=bus,
+    )
+    node.start()
+    clock.advance(1.0)
+    bus.published.clear()
+    return node
+
+
+def listed(node: Node) -> list[str]:
+    return [member.listed for member in node.peers.roster.listing() if member.up]
+
+
+def test_who_tells_a_word_is_listed(node: Node, bus: FakeBus, clock: FakeClock) -> None:
+    Stranger(bus).tell()
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "kenny"},
+        {"name": ""},
+        {"instance": "3"},
+        {"address": "nowhere"},
+        {"address": ""},
+        {"incarnation": -1},
+        {"incarnation": "x"},
+        {"state": "lost"},
+        {"tags": 7},
+    ],
+)
+def test_a_word_that_is_wrong_is_dropped_with_a_warning(
+    node: Node,
+    bus: FakeBus,
+    clock: FakeClock,
+    changed: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Stranger(bus).tell(**changed)
+    clock.advance(0.1)
+    expected = ["kyle"] if changed == {"address": "nowhere"} else []  # it is a host without a port
+    assert listed(node) == expected
+    assert bool(caplog.records) != bool(expected)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"[]", b"{}", b'{"member":{}}', b"\xff", b"[" * 9999])
+@pytest.mark.parametrize("kind", ["word", "sample", "all"])
+def test_any_bytes_disturb_nothing(
+    node: Node, bus: FakeBus, clock: FakeClock, kind: str, data: bytes
+) -> None:
+    stranger = Stranger(bus)
+    stranger.tell()
+    stranger.send(getattr(stranger.subjects, kind), data)
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+
+
+def test_a_message_of_an_unknown_kind_is_dropped_with_a_warning(
+    node: Node, bus: FakeBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus.handler.received("nodnod.default.what.kyle.2", b"{}", "")
+    assert not node.peers.roster.members
+    assert caplog.records
+
+
+def test_the_own_messages_that_come_back_are_ignored(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    Stranger(bus, "kenny", "1").tell(incarnation=int(NOW * 1000) + 9)
+    clock.advance(0.1)
+    assert not node.peers.roster.members
+
+
+def test_an_older_process_does_not_take_the_address_of_one_that_is_there(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    Stranger(bus).tell()
+    caplog.set_level(logging.WARNING)
+    Stranger(bus, "kyle", "3").tell(incarnation=1)
+    clock.advance(0.1)
+    (member,) = node.peers.roster.listing()
+    assert member.instance == "2"
+    assert "a word of kyle:7070, where kyle is" in caplog.text
+
+
+def test_a_request_is_answered_to_who_has_asked(node: Node, bus: FakeBus, clock: FakeClock) -> None:
+    kyle = Stranger(bus)
+    kyle.send(kyle.subjects.to(ASK, Sender("kenny", "1")), b'{"type":0,"statType":1,"id":7}')
+    clock.advance(0.01)
+    answers = [
+        data for subject, data in bus.published if subject.startswith("nodnod.default.answer")
+    ]
+    assert [subject for subject, _ in bus.published if ".answer." in subject] == [
+        "nodnod.default.answer.kyle.2.kenny.1"
+    ]
+    assert answers[0].endswith(b'"id":7}')
+
+
+def test_a_thousand_calls_are_answered_by_one_word(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    for number in range(1000):
+        caller = Stranger(bus, f"caller-{number}", str(number))
+        caller.send(f"nodnod.default.{ALL}.caller-{number}.{number}", b'{"words":true}')
+    bus.published.clear()
+    clock.advance(0.5)
+    words = [subject for subject, _ in bus.published if ".word." in subject]
+    assert len(words) == len([one for one in bus.published if ".tell." in one[0]]) + 1
+
+
+def test_a_lease_is_bounded(node: Node, bus: FakeBus, clock: FakeClock) -> None:
+    kyle = Stranger(bus)
+    kyle.send(kyle.subjects.all, b'{"lease":1e300}')
+    clock.advance(100.0)
+    assert node.presence is not None
+    bus.published.clear()
+    node.presence.samples.sampled()
+    assert not [one for one in bus.published if ".sample." in one[0]]
+
+
+def test_the_goodbye_is_the_last_word(node: Node, bus: FakeBus) -> None:
+    node.leave()
+    subject, data = bus.published[-1]
+    assert subject == "nodnod.default.word.kenny.1"
+    assert b'"state":"left"' in data
+    assert isinstance(node.peers.gossip.table.own, MemberEntry)
