@@ -132,17 +132,21 @@ def watch(size: int, span: float, number: int) -> ClusterFigures:
 
 
 @contextmanager
-def mesh(size: int) -> Iterator[list[Agent]]:
-    """Run so many agents, the first as peer of all; all listen when the block begins."""
+def mesh(size: int, backplane: str = "") -> Iterator[list[Agent]]:
+    """Run so many agents, the first as peer of all; all listen when the block begins.
+
+    With the URL of a ``backplane``, they reach each other over that instead.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="nodnod-bench-") as folder,
         Agents(Path(folder)) as agents,
     ):
-        seed = agents.start("node-000")
+        over = [f"--backplane={backplane}"] if backplane else []
+        seed = agents.start("node-000", flags=over)
         for number in range(1, size):
             if number > AT_ONCE:
                 agents.started[number - AT_ONCE].listening()
-            agents.begin(f"node-{number:03}", flags=[f"--join={seed.address}"])
+            agents.begin(f"node-{number:03}", flags=over or [f"--join={seed.address}"])
         for agent in agents.started[-AT_ONCE:]:
             agent.listening()
         yield agents.started
