@@ -6,6 +6,7 @@ import pytest
 
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
+from simulation.alerting import Sink, fire
 from simulation.bus import Bus
 from simulation.chaos import Chaos
 from simulation.network import CALM, Weather
@@ -227,6 +228,23 @@ def test_an_event_of_one_agent_is_known_to_an_agent_that_is_asked_for_it(world: 
         return any(one.event.kind == "reloaded" for one in sleepers[1].cluster.events.newest())
 
     world.wait_for(known, 5)
+
+
+@pytest.mark.usefixtures("bus")
+def test_people_are_told_once_of_what_happens_to_agents_that_sleep(world: World) -> None:
+    sink = Sink(world)
+    agents = [sink.serve(world.agent(start=False)) for _ in range(20)]
+    for agent in agents:
+        agent.start()
+    world.run(ASLEEP)
+    sick, dead = [agent for agent in agents if not agent.cluster.presence.awake][:2]
+    sick.cluster._note_alerts([fire(sick)])  # as the judge of its numbers does
+    dead.crash()
+    world.run(300)
+    assert sorted(one.message.title for one in sink.messages) == [
+        f"CRITICAL {dead.name}: down",
+        f"WARNING {sick.name}: disk",
+    ]
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
