@@ -158,7 +158,11 @@ def test_a_damaged_seed_is_refused_and_not_shown(spoil: Any) -> None:
     assert text == "nats.creds: the seed of the nkey is damaged"
 
 
-@pytest.mark.parametrize("secret", ["correct-horse", Identity("A").seed, Identity("U").public])
+@pytest.mark.parametrize(
+    "secret",
+    ["correct-horse", Identity("A").seed, Identity("U").public],
+    ids=["no seed", "the seed of an account", "a public key"],
+)
 def test_what_is_no_seed_of_a_user_is_refused_and_not_shown(secret: str) -> None:
     says = "nats.nkey: expected the seed of a user's nkey, which begins with SU"
     assert error_of({"S": secret}, nats_nkey="env:S") == says
