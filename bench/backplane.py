@@ -54,7 +54,8 @@ def main() -> None:
             for kind, backplane in (("mesh", ""), ("NATS", url)):
                 measured = watch(size, backplane, options.seconds, options.number)
                 records.append({"agents": f"{size}", "over": kind} | measured)
-        print_records(records)
+        head = records[1]
+        print_records([{key: record.get(key, "") for key in head} for record in records])
 
 
 @contextmanager
@@ -68,8 +69,10 @@ def nats_server() -> Iterator[str]:
     with subprocess.Popen(
         [program, "-a", "127.0.0.1", "-p", f"{port}"], stderr=subprocess.DEVNULL
     ) as process:
-        yield f"nats://127.0.0.1:{port}"
-        process.terminate()
+        try:
+            yield f"nats://127.0.0.1:{port}"
+        finally:
+            process.terminate()
 
 
 def alone(span: float) -> dict[str, str]:
