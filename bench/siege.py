@@ -1,12 +1,13 @@
 """What hostile connections cost other clients: the same requests, in calm and under siege.
 
-    python bench/siege.py [--count 500] [--seconds 20] [--kinds ping_flood …]
+    python bench/siege.py [--count 500] [--seconds 20] [--kinds ping_flood …] [--shared]
 
 Starts three agents and asks the first for the whole cluster, at a fixed pace over a few connections:
 first with no other clients, then while `--count` connections of every kind in bench/hostile.py attack
-it from a process of lowest priority. Real attackers have machines of their own; these share one with
-their victim. What that alone costs is measured in between, while the same attack goes to a bystander,
-an agent that knows none of the three. `--each` attacks with one kind after the other instead.
+it from a process of lowest priority. Real attackers have machines of their own; so the attacked agent
+has a core for itself, and the attackers share the others with its peers and the clients (`--shared`:
+all run on all cores). What that costs is measured in between, while the same attack goes to a
+bystander, an agent that knows none of the three. `--each` attacks with one kind after the other.
 """
 
 import sys
@@ -17,6 +18,7 @@ import argparse
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from statistics import median
 
 from msgspec import Struct
@@ -28,6 +30,7 @@ from bench.harness.invariants.answers import Judge
 from bench.harness.invariants.conversation import Conversation, Counts, Violation
 from bench.harness.invariants.ground_truth import GroundTruth, KnownNode
 from bench.harness.options import flag, positive, run_program, seconds
+from bench.harness.processes import pin
 from bench.harness.report import percentile, print_table
 from bench.harness.usage import Meter, rss
 from bench.hostile import add_kinds
@@ -113,9 +116,20 @@ def main() -> None:
     flag(parser, "rounds", positive, 3, "times that calm and siege take turns")
     add_kinds(parser)
     parser.add_argument("--each", action="store_true", help="attack with one kind after the other")
+    parser.add_argument("--shared", action="store_true", help="have all run on all cores")
     options = parser.parse_args()
     with cluster(len(NAMES)) as agents, cluster(1) as [bystander]:
+        if not options.shared and len(os.sched_getaffinity(0)) > 1:
+            part(agents[0], (os.getpid(), bystander.pid, *(one.pid for one in agents[1:])))
         run(watch(agents[0], bystander, options))
+
+
+def part(agent: Agent, others: Iterable[int]) -> None:
+    """Give the agent a core of its own, and all others the rest."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    pin(agent.pid, [first])
+    for pid in others:
+        pin(pid, rest)
 
 
 async def watch(agent: Agent, bystander: Agent, options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,12 @@ def spawn(
 def script(path: Path, *arguments: str) -> list[str]:
     """The arguments of Python that run a script under the parent watchdog."""
     return ["-c", SCRIPT, str(path), *arguments]
+
+
+def pin(pid: int, cores: Collection[int]) -> None:
+    """Have all threads of a process run on these cores only."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 class Child:
