@@ -6,7 +6,7 @@ import pytest
 
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
-from simulation.alerting import Sink, fire
+from simulation.alerting import RULES, Sink, fire
 from simulation.bus import Bus
 from simulation.chaos import Chaos
 from simulation.network import CALM, Weather
@@ -16,6 +16,9 @@ ASLEEP = 60.0
 """Seconds after which all but the registrars sleep."""
 
 DOWN_WITHIN = 15.0
+
+TOLD_WITHIN = DOWN_WITHIN + 2 * 30.0 + 5.0
+"""Seconds from a death until people are told: the rule holds for 30 s, and a group is 30 s and 5 more."""
 
 
 @pytest.fixture
@@ -230,21 +233,29 @@ def test_an_event_of_one_agent_is_known_to_an_agent_that_is_asked_for_it(world: 
     world.wait_for(known, 5)
 
 
+@pytest.mark.parametrize(("count", "able"), [(20, 20), (100, 100), (20, 1)])
 @pytest.mark.usefixtures("bus")
-def test_people_are_told_once_of_what_happens_to_agents_that_sleep(world: World) -> None:
+def test_people_are_told_once_and_soon_of_what_happens_to_agents_that_sleep(
+    world: World, count: int, able: int
+) -> None:
     sink = Sink(world)
-    agents = [sink.serve(world.agent(start=False)) for _ in range(20)]
+    agents = [world.agent(start=False, rules=RULES) for _ in range(count)]
+    for agent in agents[-able:]:
+        sink.serve(agent)
     for agent in agents:
         agent.start()
     world.run(ASLEEP)
     sick, dead = [agent for agent in agents if not agent.cluster.presence.awake][:2]
     sick.cluster._note_alerts([fire(sick)])  # as the judge of its numbers does
     dead.crash()
-    world.run(300)
-    assert sorted(one.message.title for one in sink.messages) == [
+    world.run(TOLD_WITHIN)
+    told = [
         f"CRITICAL {dead.name}: down",
         f"WARNING {sick.name}: disk",
     ]
+    assert sorted(one.message.title for one in sink.messages) == told
+    world.run(300)
+    assert len(sink.messages) == len(told)
 
 
 @pytest.mark.parametrize("seed", range(1, 6))

@@ -156,6 +156,7 @@ class Node:
                 wall=wall,
                 rng=rng,
             )
+            self.alerts.cluster.turns = self.presence
         self.responder = Responder(
             self.peers,
             self.local,

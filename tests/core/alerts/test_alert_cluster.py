@@ -28,10 +28,10 @@ def test_senders_are_those_that_have_the_channel(harness: CoreHarness) -> None:
         entry("stan", B, sends=[OTHER]),
         entry("kenny", C),
     )
-    assert cluster.senders(CHANNEL, "1") == [str(A)]
+    assert cluster.senders(CHANNEL, "1", "") == [str(A)]
     harness.node.alerts.use(ChannelIds(people=(CHANNEL,)))
-    assert set(cluster.senders(CHANNEL, "1")) == {OWN, str(A)}
-    firsts = {cluster.senders(CHANNEL, f"{number}")[0] for number in range(20)}
+    assert set(cluster.senders(CHANNEL, "1", "")) == {OWN, str(A)}
+    firsts = {cluster.senders(CHANNEL, f"{number}", "")[0] for number in range(20)}
     assert firsts == {OWN, str(A)}, "another one for each task"
 
 

@@ -1,6 +1,7 @@
 """What alerts need to know of the other nodes: who is up, who can send, and who is known."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -11,6 +12,24 @@ from nodnod_agent.core.membership.peers import Peers
 from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError
 from nodnod_client.messages import MemberEntry
+
+
+class Turns(Protocol):
+    """Who judges nodes that cannot tell it themselves, and tells people, where not all agents do."""
+
+    def group(self, address: str) -> str:
+        """The name of the group of nodes that cares for the one at an address."""
+
+    def members(self, group: str, up: list[str]) -> list[str]:
+        """Those of the nodes that are up which are in a group."""
+
+
+class _Everybody:
+    def group(self, _: str) -> str:
+        return ""
+
+    def members(self, _: str, up: list[str]) -> list[str]:
+        return up
 
 
 class Presence(Struct, frozen=True):
@@ -31,6 +50,7 @@ class Cluster:
     def __init__(self, peers: Peers) -> None:
         self.knows_alerts: Callable[[Link], bool] = lambda link: True
         """Whether the node at the other end of a link does, as far as it has shown."""
+        self.turns: Turns = _Everybody()
         self._peers = peers
 
     @property
@@ -72,13 +92,19 @@ class Cluster:
                 found.append(entry.address)
         return found
 
-    def senders(self, channel: str, task: str) -> list[str]:
-        """The nodes that are up and can send over a channel, in the order for a task."""
+    def judges(self, address: str, task: str) -> list[str]:
+        """The nodes that are up and judge the one at an address, in the order for a task."""
+        return rendezvous(task, self.turns.members(self.turns.group(address), self.up()))
+
+    def able(self, channel: str) -> list[str]:
+        """The nodes that are up and can send over a channel."""
         table = self._peers.gossip.table
-        ups = self.up()
         able = [table.own.address] if channel in table.own.sends else []
-        able += [one for one in ups[1:] if channel in table.entries[one].sends]
-        return rendezvous(f"{channel} {task}", able)
+        return able + [one for one in self.up()[1:] if channel in table.entries[one].sends]
+
+    def senders(self, channel: str, task: str, group: str) -> list[str]:
+        """Those of a group that are up and can send over a channel, in the order for a task."""
+        return rendezvous(f"{channel} {task}", self.turns.members(group, self.able(channel)))
 
     def address_of(self, member: Member) -> str:
         """The address that a member advertises."""

@@ -40,8 +40,9 @@ class Heartbeat:
     def _ask(self) -> None:
         assert self.channel is not None
         self._timer = self._clock.call_at(self._clock.time() + EVERY, self._ask)
-        order = self._cluster.senders(self.channel, "heartbeat")
-        if order[:1] == [self._cluster.own.address]:
+        own = self._cluster.own.address
+        group = self._cluster.turns.group(own)
+        if self._cluster.senders(self.channel, "heartbeat", group)[:1] == [own]:
             self._beat(self._done)
 
     def _done(self, ok: bool, why: str) -> None:

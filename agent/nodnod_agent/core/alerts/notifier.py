@@ -20,6 +20,7 @@ from nodnod_agent.core.alerts.cluster import Cluster
 from nodnod_agent.core.alerts.entries import Key, key_of
 from nodnod_agent.core.alerts.message import compose
 from nodnod_agent.core.alerts.ports import Notify
+from nodnod_agent.core.alerts.rendezvous import position
 from nodnod_agent.core.alerts.rules import DOWN
 from nodnod_agent.core.alerts.silencing import Silencing
 from nodnod_agent.core.alerts.table import HAS_LEFT, AlertTable
@@ -60,6 +61,9 @@ MAX_GROUP = 250
 
 Place = tuple[Key, str]
 """An alert and a channel."""
+
+_Group = tuple[str, int, str]
+"""What goes out as one message: a channel, the changes of 30 s, and the group of nodes that tells them."""
 
 
 class Waiting(Struct):
@@ -194,7 +198,7 @@ class Notifier:
     def _wake(self) -> None:
         now, wakes = self._clock.time(), inf
         soon = now + PAUSE  # the wall clock is corrected: what belongs together is not due at once
-        orders: dict[tuple[str, int], list[str]] = {}
+        orders: dict[_Group, list[str]] = {}
         ready: dict[str, list[Key]] = defaultdict(list)
         is_silenced = self._silencing.covering()
         for place, one in list(self._waiting.items()):
@@ -211,10 +215,9 @@ class Notifier:
                     continue
                 if one.blocked:  # so that not all agents take it up at once
                     one.blocked, one.due, one.heard = False, now, now
-                if (channel, one.group) not in orders:
-                    order = self._cluster.senders(channel, str(one.group))
-                    orders[channel, one.group] = order
-                when = self._turn(one, orders[channel, one.group])
+                if (group := self._group(place, one)) not in orders:
+                    orders[group] = self._cluster.senders(channel, str(one.group), group[2])
+                when = self._turn(one, orders[group])
             if when <= soon:
                 ready[channel].append(key)
             else:
@@ -234,10 +237,13 @@ class Notifier:
             return one.due
         return one.heard + (LEASE if one.tried.state == "claim" else 0.0)
 
+    def _group(self, what: Place, one: Waiting) -> _Group:
+        key, channel = what
+        return channel, one.group, self._cluster.turns.group(key.address)
+
     def _turn(self, one: Waiting, order: list[str]) -> float:
         """When this agent may send it, unless another one does before."""
-        own = self._cluster.own.address
-        rank = order.index(own) if own in order else len(order)
+        rank = position(self._cluster.own.address, order)
         if one.tried is None or one.tried.state == "claim":
             return self._earliest(one) + rank * NEXT
         failed = order.index(one.tried.by) if one.tried.by in order else -1
@@ -256,9 +262,7 @@ class Notifier:
 
     # One message.
 
-    def _claim(
-        self, channel: str, keys: list[Key], orders: dict[tuple[str, int], list[str]]
-    ) -> None:
+    def _claim(self, channel: str, keys: list[Key], orders: dict[_Group, list[str]]) -> None:
         claims: list[Delivery] = []
         addresses: dict[str, None] = {}
         for key in keys:
@@ -281,7 +285,8 @@ class Notifier:
             )
             if self._write(claim):
                 claims.append(claim)
-                addresses |= dict.fromkeys(orders[channel, one.group][:TOLD_FIRST])
+                order = orders[self._group((key, channel), one)]
+                addresses |= dict.fromkeys(order[:TOLD_FIRST])
         now = self._clock.time()
         if claims:
             self._sending[channel] = Sending(claims, addresses)

@@ -44,6 +44,25 @@ class Post(Struct):
     retry: float = FIRST_RETRY
 
 
+class _Orders:
+    """Who can post to a channel at one moment."""
+
+    def __init__(self, cluster: Cluster, channel: str) -> None:
+        self.able = frozenset(cluster.able(channel))
+        self._cluster = cluster
+        self._channel = channel
+        self._firsts: dict[str, str] = {}
+        """By group."""
+
+    def first(self, address: str) -> str:
+        """Who posts what the node at an address cannot; empty if nobody can."""
+        group = self._cluster.turns.group(address)
+        if group not in self._firsts:
+            order = self._cluster.senders(self._channel, "posts", group)
+            self._firsts[group] = order[0] if order else ""
+        return self._firsts[group]
+
+
 class Poster:
     """One agent's posts."""
 
@@ -103,11 +122,11 @@ class Poster:
             self._wakeup.at(self._clock.time() + PAUSE)
 
     def _note(
-        self, key: Key, channel: str, order: list[str], is_silenced: Callable[[Alert], bool]
+        self, key: Key, channel: str, orders: "_Orders", is_silenced: Callable[[Alert], bool]
     ) -> None:
-        """Note what is to be posted of an alert; ``order`` are the nodes that can post."""
+        """Note what is to be posted of an alert."""
         alert, posts = self._table.alerts.get(key), self._posts[channel]
-        if alert is None or not self._is_ours(alert, order) or self._is_over(alert):
+        if alert is None or not self._is_ours(alert, orders) or self._is_over(alert):
             posts.pop(key, None)
         elif (post := posts.get(key)) is None:
             if alert.state == "resolved" or not is_silenced(alert):
@@ -119,20 +138,20 @@ class Poster:
         """Whether no Alertmanager can have a post of it that is still valid."""
         return alert.state == "resolved" and self._wall() - alert.since > LIFE
 
-    def _is_ours(self, alert: Alert, order: list[str]) -> bool:
+    def _is_ours(self, alert: Alert, orders: "_Orders") -> bool:
         own = self._cluster.own.address
-        if alert.rule != DOWN and alert.address in order:
+        if alert.rule != DOWN and alert.address in orders.able:
             return alert.address == own
-        return order[:1] == [own]
+        return orders.first(alert.address) == own
 
     def _wake(self) -> None:
         now, wakes = self._clock.time(), inf
         changed, self._changed = self._changed, set()
         is_silenced = self._silencing.covering()
         for channel, posts in self._posts.items():
-            order = self._cluster.senders(channel, "posts")
+            orders = _Orders(self._cluster, channel)
             for key in changed:
-                self._note(key, channel, order, is_silenced)
+                self._note(key, channel, orders, is_silenced)
             ready: list[Key] = []
             for key, post in list(posts.items()):
                 alert = self._table.alerts.get(key)

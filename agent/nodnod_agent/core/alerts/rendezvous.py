@@ -1,7 +1,8 @@
 """Rendezvous hashing: the order in which agents take on a task, the same at all that know them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from math import inf
 
 
 def rendezvous(task: str, addresses: Iterable[str]) -> list[str]:
@@ -11,3 +12,10 @@ def rendezvous(task: str, addresses: Iterable[str]) -> list[str]:
         addresses,
         key=lambda address: (blake2b(address.encode(), key=seed, digest_size=8).digest(), address),
     )
+
+
+def position(address: str, order: Sequence[str]) -> float:
+    """How many come before an address. One that is not in the order comes after all; in none, never."""
+    if address in order:
+        return order.index(address)
+    return len(order) or inf

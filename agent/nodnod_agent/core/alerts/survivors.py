@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from nodnod_agent.core.alerts.cluster import Cluster
 from nodnod_agent.core.alerts.entries import Key
-from nodnod_agent.core.alerts.rendezvous import rendezvous
+from nodnod_agent.core.alerts.rendezvous import position
 from nodnod_agent.core.alerts.rules import CUT_OFF, DOWN, Rule, is_about, named
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.interfaces import Clock, Timer
@@ -116,7 +116,7 @@ class Survivors:
         known = self._table.alerts.get(key)
         if known is not None and known.state == "firing":
             return
-        if self._rank(f"{DOWN} {address}") > waited:
+        if self._rank(f"{DOWN} {address}", address) > waited:
             self._later(member, NEXT, self._note_down, since, error, waited + 1)
             return
         error = error.removeprefix("down: ")
@@ -139,7 +139,7 @@ class Survivors:
         key = Key(self._cluster.address_of(member), DOWN, "")
         if not member.reachable or not self._table.firing(key.address, DOWN):
             return
-        if self._rank(f"{DOWN} {key.address}") > waited:
+        if self._rank(f"{DOWN} {key.address}", key.address) > waited:
             self._later(member, NEXT, self._note_up, waited + 1)
         else:
             self._end(key, f"{member.name} is up")
@@ -188,7 +188,7 @@ class Survivors:
             return
         if any(self._table.firing(address, CUT_OFF) for address in self._cluster.up()):
             return
-        if self._rank(CUT_OFF) > waited:
+        if self._rank(CUT_OFF, own.address) > waited:
             when = self._clock.time() + NEXT
             self._alone = self._clock.call_at(when, self._note_alone, since, waited + 1)
             return
@@ -208,9 +208,9 @@ class Survivors:
             )
         )
 
-    def _rank(self, task: str) -> int:
-        """How many nodes come before this one in the order for a task."""
-        return rendezvous(task, self._cluster.up()).index(self._cluster.own.address)
+    def _rank(self, task: str, about: str) -> float:
+        """How many nodes come before this one in the order for a task about the node at an address."""
+        return position(self._cluster.own.address, self._cluster.judges(about, task))
 
 
 def _text(*parts: str) -> str:

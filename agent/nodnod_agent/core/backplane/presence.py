@@ -11,7 +11,7 @@ and judge who is down.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -224,6 +224,17 @@ class Presence:
         attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         return attempt
 
+    def group(self, _: str) -> str:
+        """Who cares for a node that cannot tell of itself, or whose news people must hear: one group."""
+        return ""
+
+    def members(self, _: str, up: list[str]) -> list[str]:
+        """The registrars of those that are up, or all where none is: the others sleep."""
+        table = self._peers.gossip.table
+        own = table.own.address if self.registrar else ""
+        known = {str(one.address) for one in self._at.values() if _is_registrar(one)}
+        return [address for address in up if address in known or address == own] or up
+
     def attend(self) -> float:
         """Be awake, since somebody asks; the seconds until all can be known."""
         if self._wakefulness.attend():
@@ -417,14 +428,16 @@ class Presence:
             elif silent >= ASKED_AFTER and process.wire is not None:
                 process.wire.send(ALIVE)
         state = self._wakefulness
-        registrars = [one.sender for one in self._processes.values() if _is_registrar(one)]
+        serving = [one for one in self._processes.values() if _is_registrar(one)]
+        registrars = [one.sender for one in serving]
         was = state.registrar
-        state.review(registrars)
+        state.review(registrars, needed=self._is_needed(serving))
         if state.first(registrars) and now >= self._registrar_at + WORD_EVERY:
             self._registrar_at = now
             self._call(Call(registrar=True))
-        if state.appoints(registrars):
-            self._appoint()
+        able = self._able(serving) if state.first(registrars) else []
+        if state.appoints(registrars, lacking=bool(able)):
+            self._appoint(able)
         if not state.awake:
             self._sleep()
             return
@@ -439,8 +452,21 @@ class Presence:
         wait = CHECK_EVERY * self._rng.uniform(0.5, 1.0)
         self._checking = self._clock.call_at(self._clock.time() + wait, self._check)
 
-    def _appoint(self) -> None:
-        able = [one for one in self._processes.values() if one.wire and not _is_registrar(one)]
+    def _is_needed(self, serving: list[Process]) -> bool:
+        """Whether this agent can tell people over a channel for which no other registrar is kept."""
+        own = self._peers.gossip.table.own
+        before = (one for one in serving if one.sender.instance < own.instance)
+        return bool({*own.sends} - _channels(before))
+
+    def _able(self, serving: list[Process]) -> list[Process]:
+        """Those that can tell people over a channel that no registrar has."""
+        covered = {*self._peers.gossip.table.own.sends} | _channels(serving)
+        return [one for one in self._processes.values() if _channels([one]) - covered]
+
+    def _appoint(self, able: list[Process]) -> None:
+        """Appoint one of these, or of all."""
+        free = [one for one in self._processes.values() if one.wire and not _is_registrar(one)]
+        able = [one for one in free if one in able] or free
         if able:
             wire = self._rng.choice(able).wire
             assert wire is not None
@@ -539,3 +565,10 @@ class Presence:
 
 def _is_registrar(process: Process) -> bool:
     return process.word is not None and process.word.registrar
+
+
+def _channels(processes: Iterable[Process]) -> set[str]:
+    """The channels over which any of these can tell people."""
+    return {
+        channel for one in processes if one.word is not None for channel in one.word.member.sends
+    }

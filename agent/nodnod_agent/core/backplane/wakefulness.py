@@ -60,8 +60,8 @@ class Wakefulness:
         self.attend()
         self.registrar = True
 
-    def review(self, registrars: Collection[Sender]) -> None:
-        """Look who else is a registrar: become one, or cease to be; and fall asleep."""
+    def review(self, registrars: Collection[Sender], *, needed: bool) -> None:
+        """Look who else is a registrar: become one, or cease to be unless ``needed``; and fall asleep."""
         now = self._clock.time()
         if registrars or self.registrar:
             self._seen = now
@@ -69,6 +69,7 @@ class Wakefulness:
             self.registrar = True
         if (
             self.registrar
+            and not needed
             and sum(one.instance < self._own.instance for one in registrars) >= REGISTRARS
         ):
             self.registrar = False
@@ -81,10 +82,10 @@ class Wakefulness:
         """Whether this agent is the registrar that comes before all others."""
         return self.registrar and all(one.instance > self._own.instance for one in registrars)
 
-    def appoints(self, registrars: Collection[Sender]) -> bool:
-        """Whether it is for this agent to appoint one registrar more."""
+    def appoints(self, registrars: Collection[Sender], *, lacking: bool) -> bool:
+        """Whether it is for this agent to appoint one more: there are too few, or they cannot do all."""
         now = self._clock.time()
-        if not self.first(registrars) or len(registrars) + 1 >= REGISTRARS:
+        if not self.first(registrars) or (len(registrars) + 1 >= REGISTRARS and not lacking):
             return False
         if now < self._appointed + APPOINTED_EVERY:
             return False
