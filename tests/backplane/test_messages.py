@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from nats.aio.client import Client
 
 from backplane.conftest import Connect, StartServer
 from backplane.servers import NatsServer
@@ -96,6 +97,26 @@ async def test_a_message_that_is_too_large_for_the_server_is_dropped_and_logged(
     one.publish("word", b"small")
     assert await ones.next() == ("received", "word", "small", "")
     assert "takes no message of 1001 bytes (its max_payload is 1000)" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("subject"), IndexError("headers")])
+async def test_a_message_that_nats_py_cannot_read_ends_no_connection(
+    server: NatsServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    process = Client._process_msg
+
+    async def fail(client: Client, sid: int, subject: bytes, *rest: bytes) -> None:
+        if subject == b"word.bad":
+            raise error
+        await process(client, sid, subject, *rest)
+
+    monkeypatch.setattr(Client, "_process_msg", fail)
+    one, ones = connect(backplane=(server.url,))
+    one.subscribe(">")
+    assert await ones.next() == ("connected",)
+    one.publish("word.bad", b"")
+    one.publish("good", b"")
+    assert await ones.next() == ("received", "good", "", "")
 
 
 async def test_what_the_server_does_not_permit_is_logged_and_the_connection_stays(
