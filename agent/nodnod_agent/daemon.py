@@ -176,6 +176,7 @@ class _Daemon:
             rules=settings.alerts_rules,
             limits=limits,
             tags=settings.tags,
+            site=settings.site or "",
             release=__version__,
             backplane=self._backplane,
             cluster=settings.backplane_cluster,
@@ -348,12 +349,13 @@ class _Daemon:
             len(after - before),
             len(before - after),
         )
-        self._node.peers.retag(settings.tags)
+        tags = structs.replace(settings, site=self._settings.site).all_tags
+        self._node.peers.retag(tags)
         self._use_channels(urls)
         was_protected = self._credentials.tokens is not None
         self._apply(settings, credentials)
         self._expiries.use(credentials.tls)
-        self._node.judge_by(settings.alerts_rules, settings.tags)
+        self._node.judge_by(settings.alerts_rules, tags)
         if was_protected:
             self._warn_if_unprotected()
         reloaded = {field: getattr(settings, field) for field in _RELOADED}
@@ -451,9 +453,9 @@ def _advertised(settings: Settings, listen: Address) -> Address:
     """The address that others know this agent by, unless one is configured.
 
     Over a backplane nobody dials it, and agents in different networks may have one address. So it is the
-    name of the node there, if that can be one of a host.
+    name of the node there, if that can be one of a host. Within a site it is dialed.
     """
-    if settings.backplane:
+    if settings.backplane and settings.site is None:
         with contextlib.suppress(ValueError):
             return parse_address(f"{settings.name}:{listen.port}")
     return advertised_address(listen, _seeds(settings))

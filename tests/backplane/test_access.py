@@ -68,8 +68,20 @@ def test_a_setting_without_a_backplane_is_refused(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["nodes", "join"])
 def test_first_addresses_beside_a_backplane_are_refused(field: str) -> None:
-    says = "backplane: an agent has a backplane or first addresses (nodes, join), not both"
+    says = "backplane: an agent has a backplane or first addresses (nodes, join), or a site, which has both"
     assert error_of(**{field: (Address("a", 1),)}) == says
+
+
+def test_a_site_has_first_addresses_beside_a_backplane() -> None:
+    assert read(site="eu-1", nodes=(Address("a", 1),)) is not None
+
+
+def test_a_tag_that_names_another_site_is_refused() -> None:
+    assert (
+        error_of(site="eu-1", tags={"site": "us"}) == "tags: the site is eu-1, got 'us' as the tag"
+    )
+    says = "tags: with the site, expected at most 16 tags, got 17"
+    assert error_of(site="eu-1", tags={f"k{n}": "x" for n in range(16)}) == says
 
 
 def test_push_mode_is_refused() -> None:

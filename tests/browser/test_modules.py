@@ -202,6 +202,8 @@ FILTERS = {
     "tag:role=d*": ["db-1", "db-2"],
     "tag:role=d tag:site=a.b": ["db-2"],
     "tag:site=a*z": [],
+    "site:a.b": ["db-2"],
+    "site:*": ["db-1", "db-2"],
     "tag:site=[]a]+b": ["db-1"],
 }
 
@@ -262,6 +264,7 @@ async def test_names_with_a_common_beginning_are_cut_in_the_middle(
 PATTERNS = {
     "a name stands for itself": ("a?b#c%[1]", "a?b#c%[1]"),
     "one that begins like a pattern of tags does not": ("tag:role[1]", "tag?role?1]"),
+    "one that begins like that of a site does not": ("site:7070", "site?7070"),
     "of a long one the beginning counts": ("x" * 129, "x" * 127 + "*"),
     "agents count characters": ("\N{ROCKET}" * 128, "\N{ROCKET}" * 128),
     "no character is cut": ("\N{ROCKET}" * 129, "\N{ROCKET}" * 127 + "*"),

@@ -27,6 +27,7 @@ FULL: dict[str, Any] = {
     "auth": {"secrets": ["env:NODNOD_SECRET", "file:/etc/nodnod/old secret"]},
     "backplane": ["nats://Hub", "tls://[0::1]:443/"],
     "backplaneCluster": "prod-1_b",
+    "site": "eu-1",
     "nats": {
         "user": "agents",
         "password": "env:NATS_PASSWORD",

@@ -21,6 +21,7 @@ URL = "expected a URL, nats://host:port or tls://host:port, got "
 URLS = "expected a URL, nats://host:port, or an array of them, got "
 TWICE = "nats://a:4222 is a duplicate of [0]"
 TOKEN = "expected 1 to 64 letters, digits, - and _, got "
+SITE = "expected at most 64 characters of key=value, got "
 INTERVAL = "expected a number of seconds from 0.25 to 60, got "
 
 
@@ -66,6 +67,7 @@ def test_every_setting_can_be_set_in_the_file() -> None:
         auth_secrets=("env:NODNOD_SECRET", "file:/etc/nodnod/old secret"),
         backplane=("nats://hub:4222", "tls://[::1]:443"),
         backplane_cluster="prod-1_b",
+        site="eu-1",
         nats_user="agents",
         nats_password="env:NATS_PASSWORD",
         nats_token="env:NATS_TOKEN",
@@ -310,6 +312,9 @@ def test_an_error_in_a_variable_names_it(variables: dict[str, str], says: str) -
         ('{"backplaneCluster": ""}', f"backplaneCluster: {TOKEN}''"),
         ('{"backplaneCluster": "a.b"}', f"backplaneCluster: {TOKEN}'a.b'"),
         ('{"backplaneCluster": 5}', f"backplaneCluster: {TOKEN}5"),
+        ('{"site": ""}', f"site: {TOKEN}''"),
+        ('{"site": "eu 1"}', f"site: {TOKEN}'eu 1'"),
+        ('{"site": "' + "x" * 60 + '"}', f"site: {SITE}'" + "x" * 60 + "'"),
         ('{"nats": "x"}', "nats: expected an object, got text"),
         ('{"nats": {"pasword": "x"}}', "unknown key 'nats.pasword' (did you mean nats.password?)"),
         ('{"nats": {"user": ""}}', f"nats.user: {NAME}''"),

@@ -104,9 +104,10 @@ def test_a_peer_is_told_how_long_ago_the_end_is_for_its_clock_may_differ() -> No
     assert request == {"type": 0, "id": 1, "history": 60.0, "ago": 86_400.5, "timeout": 1.5}
 
 
-def test_how_long_ago_is_for_questions_to_one_agent_about_its_past() -> None:
+def test_how_long_ago_is_for_questions_about_the_past() -> None:
     assert Question.of(Request(history=60, ago=5.0)).ago == 5
-    assert Question.of(Request(type=1, history=60, ago=5.0)).ago is None
+    assert Question.of(Request(type=1, history=60, ago=5.0)).ago == 5
+    assert Question.of(Request(type=1, history=60, ago=5.0, until=9.0)).ago is None
     assert Question.of(Request(ago=5.0)) == Question.of(Request())
 
 

@@ -17,6 +17,9 @@ TAGS = {"role": "db", "site": "eu-1"}
         (["tag:site=eu-?"], True),
         (["tag:site=us-*"], False),
         (["tag:site=EU-1"], False),
+        (["site:eu-1"], True),
+        (["site:eu-*"], True),
+        (["site:us-1"], False),
         (["tag:rack"], False),
         (["tag:rack", "tag:role=db"], True),
         ([], False),
@@ -27,7 +30,8 @@ def test_a_pattern_matches_a_tag(patterns: list[str], matches: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "node", ["db-1", "tag", "tag:role", "tag:role=db", "tag:a=b=c", "tag:a-b=[xy]"]
+    "node",
+    ["db-1", "tag", "tag:role", "tag:role=db", "tag:a=b=c", "tag:a-b=[xy]", "site:x", "site"],
 )
 def test_what_nodes_may_hold(node: str) -> None:
     assert tag_pattern_fault(node) == ""
@@ -38,3 +42,7 @@ def test_what_nodes_may_hold(node: str) -> None:
 )
 def test_a_malformed_pattern_is_a_fault(node: str) -> None:
     assert tag_pattern_fault(node) == f"must be tag:KEY=VALUE or tag:KEY, got {node!r}"
+
+
+def test_a_site_without_a_name_is_a_fault() -> None:
+    assert tag_pattern_fault("site:") == "must be site:NAME, got 'site:'"

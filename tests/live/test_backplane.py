@@ -118,11 +118,16 @@ async def test_clusters_on_one_server_do_not_meet(
         assert "butters" not in await members(cluster[0])
 
 
-def permissions(name: str) -> str:
-    """A user of NATS that can speak as one node of the cluster only; as in the manual."""
-    own = [f"nodnod.test.{kind}.{name}.*" for kind in ("word", "sample", "all")]
+def permissions(name: str, site: str = "") -> str:
+    """A user of NATS that can speak as one node of the cluster, or for its site, only; as in the manual."""
+    own = [
+        f"nodnod.test.{kind}.{name}.*" for kind in ("all", *(() if site else ("word", "sample")))
+    ]
+    if site:
+        own += [f"nodnod.test.{kind}.{site}.{name}.*" for kind in ("beat", "site", "numbers")]
     own += [f"nodnod.test.{kind}.*.*.{name}.*" for kind in ("tell", "ask", "answer")]
-    heard = [f"nodnod.test.{kind}.>" for kind in ("word", "sample", "all")]
+    heard = [f"nodnod.test.{kind}.>" for kind in ("word", "sample", "all", "site", "numbers")]
+    heard += [f"nodnod.test.beat.{site}.>"] if site else []
     heard += [f"nodnod.test.{kind}.{name}.>" for kind in ("tell", "ask", "answer")]
     rules = json.dumps({"publish": own, "subscribe": heard})
     return f'{{user: "{name}", password: "of-{name}", permissions: {rules}}}'
@@ -154,4 +159,47 @@ async def test_with_permissions_a_node_cannot_speak_as_another(tmp_path: Path) -
             await whole(agent, "stan", "kyle")
         await eventually(lambda: "permissions violation for publish" in mallory.log())
         await whole(stan, "stan", "kyle")
+    server.close()
+
+
+async def test_sites_show_each_other_and_another_agent_speaks_when_one_dies(tmp_path: Path) -> None:
+    """Of users of NATS that may speak for their own site only; the last agent has no backplane."""
+    names = {"stan": "eu", "kyle": "eu", "kenny": "us", "cartman": "us"}
+    users = ", ".join(permissions(name, site) for name, site in names.items())
+    server = NatsServer(tmp_path, config=f"authorization {{users: [{users}]}}")
+    server.start()
+    with Agents(tmp_path) as agents:
+        started: dict[str, Agent] = {}
+        for name, site in names.items():
+            (tmp_path / name).write_text(f"of-{name}")
+            (tmp_path / name).chmod(0o600)
+            nats = {"user": name, "password": f"file:{tmp_path / name}"}
+            started[name] = agents.begin(
+                name,
+                settings={
+                    "site": site,
+                    "backplane": [server.url],
+                    "backplaneCluster": "test",
+                    "nats": nats,
+                },
+            )
+        for agent in started.values():
+            agent.listening()
+        settings = {"site": "eu", "join": [str(started["stan"].address)]}
+        started["wendy"] = await asyncio.to_thread(agents.start, "wendy", settings=settings)
+        for name in names:
+            await whole(started[name], *started)
+        async with Client(started["kenny"].address) as client:
+            answer = await client.stat_all(nodes=["site:eu"], history=5)
+            assert set(answer.nodes) == {"stan", "kyle", "wendy"}
+            assert {node.history["every"] for node in answer.nodes.values()} == {1.0}
+        dead = next(one for one in ("stan", "kyle") if "speaks for the site" in started[one].log())
+        started[dead].kill()
+        others = {name: "" for name in started if name != dead}
+
+        async def taken_over() -> bool:
+            found = await faults(started["kenny"])
+            return found.pop(dead, "") != "" and found == others
+
+        await eventually(taken_over)
     server.close()

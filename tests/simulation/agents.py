@@ -61,6 +61,7 @@ class SimulatedAgent(ABC):
         self.lives = 0
         self.process: Process
         self._world = world
+        self.on_bus = options.pop("on_bus", True)
         self._options = options
         self._pause: Fault | None = None
         one = sample(self.number, 0, 0.0)
@@ -171,7 +172,9 @@ class Agent(SimulatedAgent):
             wall=self._wall,
             rng=rng,
             dial=lambda address, end: self._dial(process, address, end),
-            backplane=None if world.bus is None else BusClient(world.bus, process),
+            backplane=BusClient(world.bus, process)
+            if self.on_bus and world.bus is not None
+            else None,
             **self._options,
         )
         process.accept = lambda end, hello: _accepted(cluster, end, hello)

@@ -15,6 +15,7 @@ from nodnod_agent.auth.tls import read_client_context
 from nodnod_agent.config.settings import NATS, Settings
 from nodnod_agent.config.validators import NATS_PORT, ConfigError
 from nodnod_client.address import Address, parse_address
+from nodnod_client.tags import tags_fault
 
 INSTALL = "pip install 'nodnod-agent[nats]'"
 
@@ -58,14 +59,15 @@ def read_access(settings: Settings, environment: Mapping[str, str]) -> NatsAcces
 
     Raises ConfigError, which names the setting and shows no secret.
     """
+    _check_site(settings)
     given = {row.key: value for row in NATS if (value := getattr(settings, row.field)) is not None}
     if not settings.backplane:
         for key in given:
             raise ConfigError(f"{key}: does nothing without backplane")
         return None
-    if settings.nodes or settings.join:
+    if (settings.nodes or settings.join) and settings.site is None:
         raise ConfigError(
-            "backplane: an agent has a backplane or first addresses (nodes, join), not both"
+            "backplane: an agent has a backplane or first addresses (nodes, join), or a site, which has both"
         )
     if settings.mode == "push":
         raise ConfigError("mode: push is for agents that dial each other, not for a backplane")
@@ -86,6 +88,14 @@ def read_access(settings: Settings, environment: Mapping[str, str]) -> NatsAcces
 def is_installed() -> bool:
     """Whether nats-py is there, without loading it."""
     return find_spec("nats") is not None
+
+
+def _check_site(settings: Settings) -> None:
+    other = settings.tags.get("site", settings.site)
+    if settings.site is not None and other != settings.site:
+        raise ConfigError(f"tags: the site is {settings.site}, got {other!r} as the tag")
+    if fault := tags_fault(settings.all_tags):
+        raise ConfigError(f"tags: with the site, expected {fault}")
 
 
 def _check(given: Mapping[str, Any]) -> None:

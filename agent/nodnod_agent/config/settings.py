@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     auth_secrets: tuple[str, ...] = ()
     backplane: tuple[str, ...] = ()
     backplane_cluster: str = "default"
+    site: str | None = None
     nats_user: str | None = None
     nats_password: str | None = None
     nats_token: str | None = None
@@ -64,6 +65,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits_streams: int | None = None
     limits_unread: int | None = None
     limits_unread_for: float | None = None
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The tags of this node: those that are configured, and its site."""
+        return self.tags if self.site is None else {**self.tags, "site": self.site}
 
     @property
     def limits(self) -> dict[str, float]:
@@ -216,6 +222,8 @@ SETTINGS = (
         "NATS servers over which agents reach each other, as nats://host:port, commas between"),
     Setting("backplaneCluster", "string", validators.subject_token,
         "Name of this cluster on these servers, which others may have, too"),
+    Setting("site", "string", validators.site,
+        "Name of the site whose agents dial each other; one of them speaks for it over the backplane"),
     Setting("tags", "key=value", validators.tags,
         "A tag of this node, as role=db; may be repeated. NODNOD_TAGS has them separated by commas",
         item="tag"),

@@ -148,6 +148,14 @@ def subject_token(value: Any, place: str) -> str:
     raise expected("1 to 64 letters, digits, - and _", value, place)
 
 
+def site(value: Any, place: str) -> str:
+    """The name of a site: one token of a subject, and the value of a tag."""
+    name = subject_token(value, place)
+    if fault := tags_fault({"site": name}):
+        raise expected(fault.partition(", got")[0], value, place)
+    return name
+
+
 def seconds(low: float, high: float) -> Callable[[Any, str], float]:
     """A duration from ``low`` to ``high``."""
 

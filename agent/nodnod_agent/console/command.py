@@ -77,7 +77,7 @@ def add_nodes(parser: _ActionsContainer) -> None:
         "--nodes",
         metavar="PATTERN",
         nargs="+",
-        help="only nodes with such names, or tags as tag:role=db; * and ? and [ab] are wildcards",
+        help="only nodes with such names, or tags as tag:role=db and site:eu-1; * and ? and [ab] are wildcards",
     )
 
 

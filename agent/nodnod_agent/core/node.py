@@ -11,6 +11,7 @@ from nodnod_agent.core.alerts.rules import Rule
 from nodnod_agent.core.alerts.view import AlertView, event_text
 from nodnod_agent.core.alerts.watch import AlertWatch
 from nodnod_agent.core.backplane.presence import Presence
+from nodnod_agent.core.backplane.subjects import SITE
 from nodnod_agent.core.counters import Counters
 from nodnod_agent.core.encoding import AnswerEncoder, with_id
 from nodnod_agent.core.events.clock_steps import ClockSteps
@@ -34,6 +35,7 @@ from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.question import Question
+from nodnod_agent.core.requests.delivery import Waiter
 from nodnod_agent.core.requests.responder import Responder
 from nodnod_agent.core.requests.session import Session
 from nodnod_agent.core.stats.cache import StatsCache
@@ -48,7 +50,20 @@ from nodnod_client.messages import MemberEntry, PeerAnswer
 
 GOING_AWAY = 1001
 
+NUMBERS_WITHIN = 1.0
+"""Seconds that the nodes of a site have to tell their numbers to its speaker."""
+
 log = logging.getLogger("nodnod")
+
+
+class _Publisher(Waiter, eq=False):
+    """A question of this agent itself, whose answer others want."""
+
+    publish: Callable[[bytes], None]
+
+    def deliver(self, body: bytes) -> None:
+        """Publish the answer."""
+        self.publish(body)
 
 
 class Node:
@@ -73,18 +88,21 @@ class Node:
         release: str = "",
         backplane: Backplane | None = None,
         cluster: str = "default",
+        site: str = "",
         notify: Notify = tell_nobody,
         beat: Beat = lambda done: None,
     ) -> None:
         """``address`` is where others can dial this node; ``instance`` is random for each process.
 
-        With a ``backplane``, whose ``cluster`` this is, nobody is dialed.
+        With a ``backplane``, whose ``cluster`` this is, nobody is dialed but the nodes of the same ``site``.
 
         ``release`` is the version of the program, for the event of its start.
         """
-        own = MemberEntry(
-            name, address, instance, incarnation=int(wall() * 1000), tags=dict(tags or {})
-        )
+        tags = {**(tags or {}), **({SITE: site} if site else {})}
+        own = MemberEntry(name, address, instance, incarnation=int(wall() * 1000), tags=tags)
+        self._site = site
+        self._dial_near = dial
+        self.presence: Presence | None = None
         self.clock = clock
         self.counters = Counters()
         encoder = AnswerEncoder(name)
@@ -98,8 +116,8 @@ class Node:
             clock=clock,
             wall=wall,
             rng=rng,
-            dial=dial if backplane is None else self._dial_presence,
-            dials_cost=backplane is None,
+            dial=self._dial if backplane is not None or site else dial,
+            is_free=self._is_far,
         )
         gossip = self.peers.gossip
         what = f"version {release} at {address}" if release else f"at {address}"
@@ -141,7 +159,6 @@ class Node:
         if mode == "push" and backplane is None:
             cache = StatsCache(self.peers.roster, self.local, encoder, clock, interval)
             self.push = Push(cache, self.peers.links.up, clock, interval)
-        self.presence: Presence | None = None
         if backplane is not None:
             self.presence = Presence(
                 backplane,
@@ -151,12 +168,16 @@ class Node:
                 lambda: self.local.entry(Question(local=True)),
                 lambda member: self.responder.queries.heard(member),
                 self._is_busy,
+                site=site,
+                site_numbers=self._site_numbers,
                 every=interval,
                 clock=clock,
                 wall=wall,
                 rng=rng,
             )
             self.alerts.cluster.turns = self.presence
+            if site:
+                roster.is_near = lambda member: not self._is_far(member.address)
         self.responder = Responder(
             self.peers,
             self.local,
@@ -180,7 +201,7 @@ class Node:
         self.alerts.start()
         self.local.start()
         self._debut.start()
-        if self.presence is None:  # over a backplane agents cost nothing while nobody asks
+        if self._has_mesh:  # over a backplane agents cost nothing while nobody asks
             self.keeper.start()
         if self.push is not None:
             self.push.start()
@@ -192,7 +213,7 @@ class Node:
         self._publish([record])
 
     def _publish(self, records: list[Record]) -> None:
-        if self.presence is not None:
+        if self.presence is not None and not self._has_mesh:
             self.presence.attend()  # who sleeps has nobody to tell
         self.peers.gossip.publish(records)
 
@@ -270,14 +291,47 @@ class Node:
             del self.sessions[session]
             self.peers.links.inbound_ended(session.hello, session.wire)
 
-    def _dial_presence(self, address: Address, handler: DialHandler) -> Timer:
-        assert self.presence is not None
-        return self.presence.dial(address, handler)
+    @property
+    def _has_mesh(self) -> bool:
+        return self.presence is None or bool(self._site)
+
+    def _is_far(self, address: Address) -> bool:
+        """Whether a node is reached over the backplane: with a site, those that are not in it."""
+        presence = self.presence
+        if presence is None or not self._site:
+            return presence is not None
+        group, member = presence.group(str(address)), self.peers.roster.members.get(address)
+        if group == self._site:
+            return presence.knows(address)  # it has the tag, and no mesh
+        return bool(group) or member is None or not member.configured
+
+    def _dial(self, address: Address, handler: DialHandler) -> Timer:
+        if self.presence is not None and self._is_far(address):
+            return self.presence.dial(address, handler)
+        entry = self.peers.gossip.table.entries.get(str(address))
+        site = entry.tags.get(SITE, self._site) if entry is not None else self._site
+        if self._site and site != self._site:
+            why = f"in the site {site}, which this agent cannot reach: it has no backplane"
+            return self.clock.call_at(self.clock.time(), handler.refused, why)
+        return self._dial_near(address, handler)
+
+    def _witnesses(self, member: Member) -> bool:
+        """Whether it is for this agent to tell what happens to a node: those of its site see it best."""
+        if self.presence is None or not self._site or not self._is_far(member.address):
+            return True
+        return self.presence.bus.up and not self.presence.hears(
+            self.presence.group(str(member.address))
+        )
+
+    def _site_numbers(self, publish: Callable[[bytes], None]) -> None:
+        """Publish the answer of all nodes of the site, as soon as it is there."""
+        waiter = _Publisher(NUMBERS_WITHIN, self.clock.time() + NUMBERS_WITHIN, (), publish)
+        self.responder.queries.ask(Question(nodes=(f"{SITE}:{self._site}",)), waiter)
 
     def _is_busy(self) -> bool:
         """Whether somebody is shown the others, or is to be told something of this node."""
         own = self.alerts.table.of(self.peers.gossip.table.own.address)
-        firing = any(alert.state == "firing" for alert in own)
+        firing = not self._has_mesh and any(alert.state == "firing" for alert in own)
         return firing or any(session.watches for session in self.sessions)
 
     def judge_by(self, rules: Iterable[Rule], tags: Mapping[str, str]) -> None:
@@ -296,6 +350,8 @@ class Node:
 
     def _act(self, events: list[PeerEvent]) -> None:
         self.alerts.act(events)
+        if self.presence is not None:
+            self.presence.site_changed()
         push = self.push
         for event in events:
             member = event.member
@@ -307,7 +363,8 @@ class Node:
             self.responder.queries.failed(member, None, member.error)
             if isinstance(event, PeerDown):
                 reason = member.error.removeprefix("down: ")
-                self._observer.down(member.name, member.instance, reason, left=member.left)
+                if self._witnesses(member):
+                    self._observer.down(member.name, member.instance, reason, left=member.left)
             if push is not None and isinstance(event, PeerDown):
                 push.cache.changed()
             elif push is not None:

@@ -81,7 +81,7 @@ class Question(NamedTuple):
             None if local or request.nodes is None else tuple(sorted(set(request.nodes))),
             match=request.match if MATCHED in (request.detail or ()) else None,
             until=until,
-            ago=request.ago if local and request.history is not None else None,
+            ago=request.ago if until is None and request.history is not None else None,
         )
 
     @property

@@ -1,4 +1,7 @@
-"""Patterns for the tags of nodes: ``tag:role=db``, ``tag:role=d*``, and ``tag:role`` for any value."""
+"""Patterns for the tags of nodes: ``tag:role=db``, ``tag:role=d*``, and ``tag:role`` for any value.
+
+``site:eu-1`` is short for ``tag:site=eu-1``.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -7,10 +10,15 @@ from nodnod_client.tags import is_key
 
 _PREFIX = "tag:"
 
+SITE = "site"
+"""The key of the tag that names a node's site."""
+
+_SITE_PREFIX = f"{SITE}:"
+
 
 def is_tag_pattern(node: str) -> bool:
     """Whether an item of ``nodes`` is about tags."""
-    return node.startswith(_PREFIX)
+    return node.startswith((_PREFIX, _SITE_PREFIX))
 
 
 def tag_pattern_fault(node: str) -> str:
@@ -18,7 +26,8 @@ def tag_pattern_fault(node: str) -> str:
     if not is_tag_pattern(node):
         return ""
     key, value = _parts(node)
-    return "" if is_key(key) and value else f"must be tag:KEY=VALUE or tag:KEY, got {node[:80]!r}"
+    forms = f"{_SITE_PREFIX}NAME" if node.startswith(_SITE_PREFIX) else "tag:KEY=VALUE or tag:KEY"
+    return "" if is_key(key) and value else f"must be {forms}, got {node[:80]!r}"
 
 
 def tag_matcher(patterns: Iterable[str]) -> Callable[[Mapping[str, str]], bool]:
@@ -33,5 +42,7 @@ def tag_matcher(patterns: Iterable[str]) -> Callable[[Mapping[str, str]], bool]:
 
 def _parts(pattern: str) -> tuple[str, str]:
     """The key, and the pattern of the value."""
+    if pattern.startswith(_SITE_PREFIX):
+        return SITE, pattern.removeprefix(_SITE_PREFIX)
     key, assigned, value = pattern.removeprefix(_PREFIX).partition("=")
     return key, value if assigned else "*"

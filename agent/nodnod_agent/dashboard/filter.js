@@ -11,8 +11,9 @@ export function filterOf(text) {
 }
 
 function testOf(term) {
-  if (term.startsWith("tag:")) {
-    return tagTest(term.slice("tag:".length));
+  const found = /^(tag|site):(.*)$/s.exec(term);
+  if (found) {
+    return tagTest(found[1] === "site" ? `site=${found[2]}` : found[2]);
   }
   const test = textTest(term);
   return ({ name }) => test(name);

@@ -43,11 +43,11 @@ export function linkToCompare(names) {
 export function pattern(name) {
   const characters = [...name]; // as agents count them
   const isLong = characters.length > LONGEST;
-  if (!isLong && !name.startsWith("tag:")) {
+  if (!isLong && !/^(tag|site):/.test(name)) {
     return name;
   }
   const begin = isLong ? `${characters.slice(0, LONGEST - 1).join("")}*` : name;
-  return begin.replace(/^tag:/, "tag?").replaceAll("[", "?");
+  return begin.replace(/^(tag|site):/, "$1?").replaceAll("[", "?");
 }
 
 function split(hash) {

@@ -210,3 +210,83 @@ def test_the_goodbye_is_the_last_word(node: Node, bus: FakeBus) -> None:
     assert subject == "nodnod.default.word.kenny.1"
     assert b'"state":"left"' in data
     assert isinstance(node.peers.gossip.table.own, MemberEntry)
+
+
+class Speaker(Stranger):
+    """A process that speaks for the site ``eu``."""
+
+    def __init__(self, bus: FakeBus, name: str = "kyle", site: str = "eu") -> None:
+        super().__init__(bus, name)
+        self.subjects = Subjects("default", Sender(name, "2"), site)
+
+    def speak(self, *others: dict[str, Any], tags: dict[str, str] | None = None) -> None:
+        own = self.entry(tags={"site": "eu"} if tags is None else tags)
+        self.send(self.subjects.site, encode({"member": own, "others": list(others)}))
+
+
+def other(name: str, error: str = "", **changed: Any) -> dict[str, Any]:
+    member = {"name": name, "address": f"{name}:7070", "instance": name}
+    member |= {"incarnation": int(NOW * 1000), "tags": {"site": "eu"}} | changed
+    return {"member": member, "error": error}
+
+
+def test_a_speaker_tells_of_all_nodes_of_its_site(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    Speaker(bus).speak(other("stan"), other("cartman", "connection refused"))
+    clock.advance(0.1)
+    found = {one.listed: one.error for one in node.peers.roster.listing()}
+    assert found == {"kyle": "", "stan": "", "cartman": "down: connection refused"}
+
+
+def test_a_node_that_a_speaker_no_longer_sees_is_down_and_up_again(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    speaker = Speaker(bus)
+    for error in ("", "no answer", ""):
+        speaker.speak(other("stan", error))
+        clock.advance(0.1)
+        errors = {one.listed: one.error for one in node.peers.roster.listing()}
+        assert errors["stan"] == (f"down: {error}" if error else "")
+
+
+def test_a_speaker_tells_of_no_node_of_another_site(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    speaker = Speaker(bus)
+    speaker.speak(
+        other("stan", tags={"site": "us"}), other("cartman", tags={}), other("kenny", instance="1")
+    )
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+    speaker.speak(other("stan"), tags={"site": "us"})
+    assert "kyle (2) sent a word for the site eu, where it is not" in caplog.text
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+
+
+def test_numbers_of_a_site_count_from_its_speaker_only(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    speaker, mallory = Speaker(bus), Speaker(bus, "mallory")
+    speaker.speak(other("stan"))
+    clock.advance(0.1)
+    taken: list[str] = []
+    assert node.presence is not None
+    node.presence._published = lambda member: taken.append(member.name)
+    for one in (mallory, speaker):
+        one.send(one.subjects.numbers, encode({"nodes": {"stan": {}, "kyle": {}, "wendy": {}}}))
+        one.send(one.subjects.numbers, b"[")
+    assert taken == ["stan", "kyle"]
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"member":{}}', b"null"])
+def test_what_is_no_word_of_a_speaker_changes_nothing(
+    node: Node, bus: FakeBus, clock: FakeClock, data: bytes
+) -> None:
+    speaker = Speaker(bus)
+    speaker.speak(other("stan"))
+    for subject in (speaker.subjects.site, speaker.subjects.numbers, speaker.subjects.beat):
+        speaker.send(subject, data)
+    clock.advance(0.1)
+    assert sorted(listed(node)) == ["kyle", "stan"]

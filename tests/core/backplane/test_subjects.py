@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodnod_agent.core.backplane.subjects import ASK, Sender, Subjects, name_of, token
+from nodnod_agent.core.backplane.subjects import ASK, SITE, WORD, Sender, Subjects, name_of, token
 
 NAMES = ["kenny", "a.b", ".", ">", "*", "with space", "Größe", "=3D", "=", "-_", "日本", "a" * 255]
 
@@ -28,11 +28,18 @@ def test_what_is_no_token_is_no_name(text: str) -> None:
 
 def test_a_subject_tells_its_sender() -> None:
     subjects = Subjects("test", KENNY)
-    assert subjects.parse(subjects.word) == ("word", KENNY)
+    assert subjects.parse(subjects.word) == (WORD, KENNY, "")
     kyle = Sender("a.b", "2")
     to = subjects.to(ASK, kyle)
     assert to == "nodnod.test.ask.a=2Eb.2.kenny.1f"
-    assert Subjects("test", kyle).parse(to) == (ASK, KENNY)
+    assert Subjects("test", kyle).parse(to) == (ASK, KENNY, "")
+
+
+def test_the_subject_of_a_speaker_tells_its_site() -> None:
+    subjects = Subjects("test", KENNY, "eu-1")
+    assert subjects.site == "nodnod.test.site.eu-1.kenny.1f"
+    assert Subjects("test", KENNY).parse(subjects.site) == (SITE, KENNY, "eu-1")
+    assert "nodnod.test.beat.eu-1.>" in subjects.own
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,9 @@ def test_a_subject_tells_its_sender() -> None:
         "nodnod.test.word",
         "nodnod.test.word.kenny",
         "nodnod.test.word.kenny.1.2",
+        "nodnod.test.site.kenny.1",
+        "nodnod.test.beat.eu.a.b.kenny.1",
+        "nodnod.test.other.kenny.1",
         "nodnod.other.word.kenny.1",
         "nodnod.testing.word.kenny.1",
         "nodnod.test.word..1",

@@ -25,7 +25,9 @@ class Scenario:
     ) -> None:
         self.clock = clock or FakeClock()
         self.dial = FakeDial(self.clock)
-        self.queue = DialQueue(self._dial, self.clock, random.Random(seed))
+        self.free: set[Address] = set()
+        rng = random.Random(seed)
+        self.queue = DialQueue(self._dial, self.clock, rng, self.free.__contains__)
         self._takes = takes
 
     def _dial(self, address: Address, handler: Any) -> Any:
@@ -139,3 +141,12 @@ def test_each_agent_dials_unverified_addresses_in_an_order_of_its_own() -> None:
         orders.append(scenario.dialed)
     assert sorted(orders[0]) == sorted(orders[1])
     assert orders[0] != orders[1]
+
+
+def test_addresses_that_are_free_are_dialed_at_once() -> None:
+    scenario = Scenario()
+    scenario.free.update(map(address, range(50)))
+    scenario.add("unverified", 51)
+    assert len(scenario.dialed) == 50
+    scenario.clock.advance(0.1)
+    assert len(scenario.dialed) == 51

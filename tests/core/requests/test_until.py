@@ -79,6 +79,19 @@ def test_an_agent_that_is_told_how_long_ago_looks_there_by_its_own_clock(
     assert history["cpuUsed"][-1] == harness.clock.now - 50
 
 
+@pytest.mark.parametrize(("hello", "heeds"), [(AGENT, True), (Hello(version=1), False)])
+def test_an_agent_may_say_how_long_ago_of_several_nodes_and_a_client_may_not(
+    harness: CoreHarness, kyle: FakePeer, hello: Hello, heeds: bool
+) -> None:
+    sampled(harness, 100)
+    asker = harness.client(hello)
+    asker.ask(type=1, history=3, ago=50)
+    harness.clock.advance(0)
+    assert ("ago" in kyle.queries[-1]) == heeds
+    kyle.answer(history=told(harness))
+    assert ("until" in asker.nodes["own"]["history"]) == heeds
+
+
 def test_a_moment_in_the_future_is_now(harness: CoreHarness, kyle: FakePeer) -> None:
     client = ask(harness, -DAY)
     assert kyle.queries[-1]["ago"] == 0

@@ -114,8 +114,9 @@ class Cluster:
         return str(member.address) if entry is None else entry.address
 
     def presence(self) -> Presence:
-        """The nodes that have ever answered this one, and have not left."""
-        known = [one for one in self._peers.roster.listing() if one.version]
+        """The nodes of its mesh that have ever answered this one, and have not left."""
+        roster = self._peers.roster
+        known = [one for one in filter(roster.is_near, roster.listing()) if one.version]
         return Presence(1 + sum(one.up for one in known), 1 + len(known))
 
     def _by_instance(self) -> dict[str, MemberEntry]:

@@ -8,6 +8,8 @@ An agent that nobody asks is *asleep*: it tells its word and answers, but hears 
 costs does not grow with the number of nodes. It is *awake* while its clients ask about others, and
 while it has news to tell. Three agents, the *registrars*, are awake always: they remember who was there,
 and judge who is down.
+
+The agents of a *site* have a mesh, too, by which they know each other. Of them one tells words, for all: the *speaker*.
 """
 
 import logging
@@ -17,19 +19,25 @@ from functools import partial
 from typing import Protocol
 
 from nodnod_agent.core.backplane.process import BusWire, Process
+from nodnod_agent.core.backplane.relay import Relay
 from nodnod_agent.core.backplane.samples import Samples
+from nodnod_agent.core.backplane.site import Site
 from nodnod_agent.core.backplane.subjects import (
     ALL,
     ANSWER,
     ASK,
+    BEAT,
+    NUMBERS,
     SAMPLE,
+    SITE,
     TELL,
     WORD,
     Sender,
     Subjects,
 )
 from nodnod_agent.core.backplane.wakefulness import STARTING_FOR, Wakefulness
-from nodnod_agent.core.backplane.word import Call, Word, decode_call, decode_word
+from nodnod_agent.core.backplane.word import Call, Spoken, Word, decode_call, decode_word
+from nodnod_agent.core.encoding import renamed_node
 from nodnod_agent.core.interfaces import (
     Backplane,
     Clock,
@@ -43,8 +51,9 @@ from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.requests.session import Session
 from nodnod_client.address import Address, parse_address
-from nodnod_client.codec import encode
+from nodnod_client.codec import decode_peer_answer, encode
 from nodnod_client.errors import AddressError, WireError
+from nodnod_client.messages import MemberEntry
 
 WORD_EVERY = 10.0
 """Seconds between two words of a process, give or take a tenth."""
@@ -130,6 +139,8 @@ class Presence:
         published: Callable[[Member], None],
         is_busy: Callable[[], bool],
         *,
+        site: str,
+        site_numbers: Callable[[Callable[[bytes], None]], None],
         every: float,
         clock: Clock,
         wall: Callable[[], float],
@@ -137,11 +148,12 @@ class Presence:
     ) -> None:
         """``own_sample`` gives the object of this node, which has a new one ``every`` so many seconds.
 
-        ``published`` is told of the numbers of others; ``is_busy`` whether to stay awake.
+        ``published`` is told of the numbers of others; ``is_busy`` whether to stay awake. ``site`` is that
+        of this agent, if it has a mesh; ``site_numbers`` hands over the answer of all its nodes.
         """
         own = peers.gossip.table.own
         self._sender = Sender(own.name, own.instance)
-        self._subjects = Subjects(cluster, self._sender)
+        self._subjects = Subjects(cluster, self._sender, site)
         self._peers = peers
         self._accept = accept
         self._published = published
@@ -153,7 +165,11 @@ class Presence:
         self._at: dict[Address, Process] = {}
         """The newest process at each address."""
         self._attempts: dict[Address, Attempt] = {}
-        self._wakefulness = Wakefulness(self._sender, is_busy, clock, rng)
+        self._said: dict[Address, str] = {}
+        """Why nodes of other sites are down, as their speakers say."""
+        self._wakefulness = Wakefulness(
+            self._sender, lambda: is_busy() or (self.site is not None and self.speaks), clock, rng
+        )
         self._gathered = 0.0
         """When all can have answered the last call for words."""
         self._away_since = wall()
@@ -175,11 +191,29 @@ class Presence:
             ASK: self._take_request,
             ANSWER: self._take_answer,
         }
+        self._takes_of_site = {
+            BEAT: self._take_beat,
+            SITE: self._take_site,
+            NUMBERS: self._take_numbers,
+        }
+        self.site: Site | None = None
+        if site:
+            self.site = Site(
+                site,
+                self._sender,
+                peers,
+                lambda data: bus.publish(self._subjects.beat, data),
+                self._speaker_changed,
+                clock,
+            )
+        self._relay = Relay(
+            lambda process, data: bus.publish(self._subjects.to(ASK, process.sender), data), clock
+        )
         self.samples = Samples(
             peers.roster,
-            lambda data: self.bus.publish(self._subjects.sample, data),
+            lambda member: not peers.roster.is_near(member) or self.site is None,
+            partial(self._publish_numbers, own_sample, site_numbers),
             lambda lease: self._call(Call(lease=lease)),
-            own_sample,
             clock,
             rng,
             SPREAD,
@@ -204,9 +238,16 @@ class Presence:
             self._wake()
         self.bus.start(self)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether it tells words: for itself, or for its site."""
+        return self.site is None or self.site.election.speaks
+
     def leave(self) -> None:
         """Tell all that this process leaves on purpose."""
         self._tell()
+        if self.site is not None:
+            self.site.election.end(leaving=True)
 
     def stop(self) -> None:
         """Tell and hear nothing more."""
@@ -224,28 +265,55 @@ class Presence:
         attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         return attempt
 
-    def group(self, _: str) -> str:
-        """Who cares for a node that cannot tell of itself, or whose news people must hear: one group."""
-        return ""
+    def knows(self, address: Address) -> bool:
+        """Whether a process at an address is heard."""
+        return address in self._at
 
-    def members(self, _: str, up: list[str]) -> list[str]:
-        """The registrars of those that are up, or all where none is: the others sleep."""
+    def group(self, address: str) -> str:
+        """Who judges a node, and tells people of it: the agents of its site."""
         table = self._peers.gossip.table
-        own = table.own.address if self.registrar else ""
+        entry = table.own if address == table.own.address else table.entries.get(address)
+        return entry.tags.get(SITE, "") if entry is not None else ""
+
+    def members(self, group: str, up: list[str]) -> list[str]:
+        """The agents of the site; nobody, if it is another that can tell by itself.
+
+        Without a mesh the registrars, or all where none is up: the others sleep.
+        """
+        if self.site is not None:
+            if group == self.site.name:
+                return [address for address in up if self.group(address) == group]
+            if not self.bus.up:
+                return []
+        if group and self.hears(group):
+            return []
+        own = self._peers.gossip.table.own.address if self.registrar else ""
         known = {str(one.address) for one in self._at.values() if _is_registrar(one)}
-        return [address for address in up if address in known or address == own] or up
+        serving = [address for address in up if address in known or address == own]
+        return serving or (up if self.site is None else [])
+
+    def hears(self, site: str) -> bool:
+        """Whether somebody speaks for another site."""
+        return any(process.site == site for process in self._processes.values())
+
+    def site_changed(self) -> None:
+        """Note that a node of the site is up or down: others have to know it."""
+        if self.site is not None and self.speaks:
+            self._tell_within(0.0)
 
     def attend(self) -> float:
         """Be awake, since somebody asks; the seconds until all can be known."""
         if self._wakefulness.attend():
             self._wake()
-        return max(0.0, self._gathered - self._clock.time())
+        return max(0.0, self._gathered - self._clock.time()) if self.bus.up else 0.0
 
     # What the bus reports.
 
     def connected(self) -> None:
         """Tell all, and have all tell if this agent is awake: they were not heard for a while."""
         self.samples.end()  # a lease taken meanwhile has reached nobody
+        if self.site is not None:
+            self.site.election.begin()
         self._tell()
         if self.awake:
             self._call(Call(words=True))
@@ -254,6 +322,8 @@ class Presence:
         """Note that nobody can be heard or asked."""
         self._away_since = self._wall()
         self.samples.end()
+        if self.site is not None:
+            self.site.election.end()
         for process in tuple(self._processes.values()):
             self._end(process, self._away)
         for attempt in tuple(self._attempts.values()):
@@ -266,9 +336,8 @@ class Presence:
     def received(self, subject: str, data: bytes, _: str) -> None:
         """Take a message."""
         try:
-            kind, sender = self._subjects.parse(subject)
-            take = self._takes[kind]
-        except (ValueError, KeyError) as error:
+            kind, sender, site = self._subjects.parse(subject)
+        except ValueError as error:
             log.warning("Dropped a message of the backplane: %s", error, extra={"key": "subject"})
             return
         if sender == self._sender:
@@ -279,18 +348,34 @@ class Presence:
                 return
             process = self._processes[sender] = Process(sender, self._clock.time())
         process.heard = self._clock.time()
-        take(process, data)
+        if site:
+            self._takes_of_site[kind](process, data, site)
+        else:
+            self._takes[kind](process, data)
 
     def _take_word(self, process: Process, data: bytes) -> None:
+        word = self._decode_word(process, data)
+        if word is not None:
+            self._speaks_for_itself(process)
+            self._note(process, word)
+
+    def _decode_word(self, process: Process, data: bytes) -> Word | None:
         try:
             word = decode_word(data)
             entry = word.member
             if (entry.name, entry.instance) != process.sender:
                 raise WireError(f"it is of {entry.name[:64]!r}")
-            address = parse_address(entry.address)
+            parse_address(entry.address)
         except (WireError, AddressError) as error:
             self._complain(process, f"a bad word: {error}")
-            return
+            return None
+        return word
+
+    def _note(self, process: Process, word: Word) -> None:
+        """Note what a process, or the speaker of its site, tells of it."""
+        entry = word.member
+        address = parse_address(entry.address)
+        self._said.pop(address, None)
         there = self._at.get(address)
         if there is not None and there is not process and there.word is not None:
             if there.word.member.incarnation > entry.incarnation:
@@ -310,10 +395,98 @@ class Presence:
             self._open(attempt, process)
         self._gossip_with(process)
 
-    def _take_sample(self, process: Process, data: bytes) -> None:
+    def _take_beat(self, process: Process, data: bytes, site: str) -> None:
+        if self.site is not None and site == self.site.name:
+            self.site.election.heard(process.sender, data)
+
+    def _take_site(self, speaker: Process, data: bytes, site: str) -> None:
+        """Take a speaker's word of all nodes of its site; those of the own site are in the mesh."""
+        if data == speaker.told:
+            return
+        word = self._decode_word(speaker, data)
+        if word is None:
+            return
+        if word.member.tags.get(SITE) != site:
+            self._complain(speaker, f"a word for the site {site}, where it is not")
+            return
+        speaker.told = data
+        if self.site is not None and site == self.site.name:
+            self._peers.heard(word.member)  # so an agent of the site finds its mesh
+            return
+        speaker.site = site
+        self._speaks_for_itself(speaker)
+        self._note(speaker, word)
+        before, speaker.spoken = speaker.spoken, {}
+        for one in word.others:
+            if one.member.tags.get(SITE) == site:
+                self._note_spoken(speaker, one, word.every)
+        for process in before.values():
+            known = self._processes.get(process.sender) is process
+            if known and process.via is speaker and process.listed not in speaker.spoken:
+                self._end(process, f"{speaker.sender.name} does not list it")
+
+    def _note_spoken(self, speaker: Process, one: Spoken, every: float) -> None:
+        """Note what a speaker tells of another node."""
+        entry = one.member
+        try:
+            address = parse_address(entry.address)
+        except AddressError as error:
+            self._complain(speaker, f"a bad address: {error}")
+            return
+        sender = Sender(entry.name, entry.instance)
+        if sender == self._sender:
+            return
+        if one.error:
+            self._note_down(entry, address, one.error)
+            return
+        process = self._processes.get(sender)
+        if process is None:
+            if len(self._processes) >= MAX_PROCESSES:
+                return
+            process = self._processes[sender] = Process(sender, self._clock.time())
+        process.site, process.told, process.spoken = "", b"", {}
+        process.via, process.listed = speaker, one.listed or entry.name
+        speaker.spoken[process.listed] = process
+        self._note(process, Word(entry, every))
+
+    def _note_down(self, entry: MemberEntry, address: Address, error: str) -> None:
+        if len(self._said) < MAX_PROCESSES:
+            self._said[address] = error
+        process = self._processes.get(Sender(entry.name, entry.instance))
+        if process is not None:
+            self._end(process, error)
+            return
+        self._peers.heard(entry)
+        if (attempt := self._attempts.get(address)) is not None:
+            self._refuse(attempt, error)
+
+    def _speaks_for_itself(self, process: Process) -> None:
+        if process.via is not None:
+            process.via.spoken.pop(process.listed, None)
+            process.via = None
+
+    def _take_numbers(self, speaker: Process, data: bytes, site: str) -> None:
+        """Take the numbers of all nodes for which a speaker speaks."""
+        if site != speaker.site or speaker.word is None:
+            return
+        try:
+            nodes = decode_peer_answer(data).nodes
+        except WireError as error:
+            self._complain(speaker, f"bad numbers: {error}")
+            return
+        for listed, node in nodes.items():
+            if listed == speaker.sender.name and listed not in speaker.spoken:
+                self._take_sample(speaker, bytes(node))
+            elif (process := speaker.spoken.get(listed)) is not None:
+                self._take_sample(process, bytes(node), listed)
+
+    def _take_sample(self, process: Process, data: bytes, listed: str = "") -> None:
         if process.address is not None and process.word is not None:
-            samples = self.samples
-            member = samples.take(process.address, process.sender.name, data, process.word.every)
+            name = listed or process.sender.name
+            if name != process.sender.name:
+                data = renamed_node(data, process.sender.name)
+            samples, every = self.samples, process.word.every
+            member = samples.take(process.address, process.sender.name, data, every)
             if member is not None:
                 self._published(member)
 
@@ -322,6 +495,8 @@ class Presence:
             self._tell_within(0.0)
             return
         if data == SERVE:
+            if not self.speaks:
+                return
             self.attend()
             self._wakefulness.serve()
             self._tell_within(0.0)
@@ -334,6 +509,8 @@ class Presence:
             session.received(data)
 
     def _take_answer(self, process: Process, data: bytes) -> None:
+        if process.spoken and self._relay.answered(process, data):
+            return
         if process.handler is not None:
             process.handler.received(data)
 
@@ -343,17 +520,38 @@ class Presence:
         except WireError as error:
             self._complain(process, f"a bad call: {error}")
             return
-        if call.words:
+        if call.words and self.speaks:
             self._callers[process.sender] = None
             if self._answering is None:
                 when = self._clock.time() + self._rng.uniform(0.0, SPREAD)
                 self._answering = self._clock.call_at(when, self._answer_calls)
         if call.registrar:
             self._registrar_at = self._clock.time()
-        if call.lease > 0:
+        if call.lease > 0 and self.speaks:
             self.samples.called(call.lease)
 
     # Own words.
+
+    def _publish_numbers(
+        self,
+        own_sample: Callable[[], bytes],
+        site_numbers: Callable[[Callable[[bytes], None]], None],
+    ) -> None:
+        if self.site is None:
+            self.bus.publish(self._subjects.sample, own_sample())
+        elif self.speaks:
+            site_numbers(partial(self.bus.publish, self._subjects.numbers))
+
+    def _speaker_changed(self) -> None:
+        log.info("This agent %s for the site", "speaks" if self.speaks else "does not speak")
+        if self.speaks:
+            self.attend()
+            self._tell()
+        for process in tuple(self._processes.values()):
+            if self.speaks:
+                self._gossip_with(process)
+            elif process.address is not None:
+                self._peers.gossip_with(process.address, False)
 
     def _call(self, call: Call) -> None:
         if call.words:
@@ -370,7 +568,7 @@ class Presence:
     def _answer_calls(self) -> None:
         self._answering = None
         callers, self._callers = self._callers, {}
-        if len(callers) > FEW:
+        if len(callers) > FEW or self.site is not None:
             self._tell_within(0.0)
             return
         for sender in callers:
@@ -379,11 +577,16 @@ class Presence:
     def _word(self) -> bytes:
         state = self._wakefulness
         own = self._peers.gossip.table.own
-        return encode(Word(own, self._every, state.awake, state.registrar))
+        others = self.site.spoken() if self.site is not None else []
+        return encode(Word(own, self._every, state.awake, state.registrar, others))
 
     def _tell(self) -> None:
         self._told_at = now = self._clock.time()
-        self.bus.publish(self._subjects.word, self._word(), self._subjects.to(ANSWER, self._sender))
+        subjects = self._subjects
+        if self.site is None:
+            self.bus.publish(subjects.word, self._word(), subjects.to(ANSWER, self._sender))
+        elif self.speaks:
+            self.bus.publish(subjects.site, self._word())
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))
         if not self.awake and now > self._registrar_at + UNTOLD_FOR:
             self.attend()
@@ -400,17 +603,20 @@ class Presence:
     # Awake and asleep.
 
     def _wake(self) -> None:
-        for subject in (self._subjects.words, self._subjects.samples):
+        for subject in self._subjects.others:
             self.bus.subscribe(subject)
         now = self._clock.time()
         for process in self._processes.values():
             process.heard = max(process.heard, now - SILENCE + WOKEN_SILENCE)
+        for attempt in tuple(self._attempts.values()):
+            if attempt.timer is None:
+                attempt.timer = self._clock.call_at(now, self._try, attempt)
         self._call(Call(words=True))
         self._tell_within(0.0)
         self._plan_check()
 
     def _sleep(self) -> None:
-        for subject in (self._subjects.words, self._subjects.samples):
+        for subject in self._subjects.others:
             self.bus.unsubscribe(subject)
         self.samples.end()
         self._registrar_at = self._clock.time()
@@ -422,7 +628,7 @@ class Presence:
         """End what is silent, and ask first what may be."""
         now = self._clock.time()
         for process in tuple(self._processes.values()):
-            silent = now - process.heard
+            silent = now - process.alive
             if silent >= SILENCE:
                 self._end(process, f"no sign of life for {silent:.2g} s")
             elif silent >= ASKED_AFTER and process.wire is not None:
@@ -431,7 +637,10 @@ class Presence:
         serving = [one for one in self._processes.values() if _is_registrar(one)]
         registrars = [one.sender for one in serving]
         was = state.registrar
-        state.review(registrars, needed=self._is_needed(serving))
+        if self.speaks:
+            state.review(registrars, needed=self._is_needed(serving))
+        else:
+            state.watch()
         if state.first(registrars) and now >= self._registrar_at + WORD_EVERY:
             self._registrar_at = now
             self._call(Call(registrar=True))
@@ -473,8 +682,11 @@ class Presence:
             wire.send(SERVE)
 
     def _gossip_with(self, process: Process) -> None:
-        """Exchange news with registrars, and as one with all that are awake."""
-        if process.address is None or process.word is None:
+        """Exchange news with registrars, and as one with all that are awake.
+
+        Of a site the speaker does, and the others in their mesh with it.
+        """
+        if process.address is None or process.word is None or not self.speaks:
             return
         state, word = self._wakefulness, process.word
         both = state.awake and word.awake
@@ -483,11 +695,16 @@ class Presence:
     # Others.
 
     def _try(self, attempt: Attempt) -> None:
+        attempt.timer = None
         process = self._at.get(attempt.address)
         if process is not None:
             self._open(attempt, process)
         elif not self.bus.up:
             self._refuse(attempt, self._away)
+        elif (error := self._said.get(attempt.address)) is not None:
+            self._refuse(attempt, error)
+        elif not self.awake:
+            return  # until it wakes: nobody can be heard
         else:
             when, reason = self._clock.time() + SILENCE, f"no sign of life for {SILENCE:.2g} s"
             attempt.timer = self._clock.call_at(when, self._refuse, attempt, reason)
@@ -497,12 +714,20 @@ class Presence:
         if attempt.over:
             return
         attempt.over = True
-        subject = self._subjects.to(ASK, process.sender)
         closed = partial(self._closed, process)
-        wire = process.wire = BusWire(self.bus, subject, process, self._clock, closed)
+        ask = partial(self._ask, process)
+        wire = process.wire = BusWire(ask, process, self._clock, closed)
         process.handler = attempt.handler
         attempt.handler.opened(wire, self._hello(process))
         self._gossip_with(process)
+
+    def _ask(self, process: Process, request: bytes) -> None:
+        via = process.via
+        if via is not None and request not in (ALIVE, SERVE):
+            self._relay.ask(process, request)
+        else:
+            asked = via or process
+            self.bus.publish(self._subjects.to(ASK, asked.sender), request)
 
     def _closed(self, process: Process) -> None:
         process.wire = process.handler = None
@@ -520,9 +745,9 @@ class Presence:
             attempt.timer.cancel()
 
     def _open_session(self, process: Process) -> Session:
+        subject = self._subjects.to(ANSWER, process.sender)
         wire = BusWire(
-            self.bus,
-            self._subjects.to(ANSWER, process.sender),
+            partial(self.bus.publish, subject),
             process,
             self._clock,
             partial(self._end_session, process),

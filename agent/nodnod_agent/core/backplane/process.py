@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from nodnod_agent.core.backplane.subjects import Sender
 from nodnod_agent.core.backplane.word import Word
-from nodnod_agent.core.interfaces import Backplane, Clock, DialHandler
+from nodnod_agent.core.interfaces import Clock, DialHandler
 from nodnod_agent.core.requests.session import Session
 from nodnod_client.address import Address
 
@@ -12,7 +12,21 @@ from nodnod_client.address import Address
 class Process:
     """What is known of it: its own entry, when it was heard, and who here talks to it."""
 
-    __slots__ = ("address", "handler", "heard", "sender", "session", "used", "wire", "word")
+    __slots__ = (
+        "address",
+        "handler",
+        "heard",
+        "listed",
+        "sender",
+        "session",
+        "site",
+        "spoken",
+        "told",
+        "used",
+        "via",
+        "wire",
+        "word",
+    )
 
     def __init__(self, sender: Sender, now: float) -> None:
         self.sender = sender
@@ -26,10 +40,24 @@ class Process:
         """Over which this agent asks it, for ``handler``; the other direction is ``session``."""
         self.handler: DialHandler | None = None
         self.session: Session | None = None
+        self.site = ""
+        """The site for which it speaks."""
+        self.told = b""
+        """Its last word as a speaker."""
+        self.spoken: dict[str, Process] = {}
+        """For whom it speaks, by the names under which it lists them."""
+        self.via: Process | None = None
+        """Who speaks for it, and lists it as ``listed``."""
+        self.listed = ""
+
+    @property
+    def alive(self) -> float:
+        """When it, or who speaks for it, was heard last."""
+        return self.heard if self.via is None else self.via.heard
 
 
 class BusWire:
-    """A Wire of the core that publishes to one subject.
+    """A Wire of the core that publishes.
 
     No pings go over it: the process tells by itself that it is there, and who watches that ends it.
     """
@@ -39,15 +67,13 @@ class BusWire:
 
     def __init__(
         self,
-        backplane: Backplane,
-        subject: str,
+        publish: Callable[[bytes], None],
         process: Process,
         clock: Clock,
         closed: Callable[[], None],
     ) -> None:
-        """``closed`` is called where this side ends it."""
-        self._backplane = backplane
-        self._subject = subject
+        """``publish`` sends a message to the process; ``closed`` is called where this side ends it."""
+        self._publish = publish
         self._process = process
         self._clock = clock
         self._closed = closed
@@ -56,12 +82,12 @@ class BusWire:
     @property
     def heard(self) -> float:
         """Now, while it is open: so nobody else ends it for its silence. Then when that was."""
-        return self._clock.time() if self.open else self._process.heard
+        return self._clock.time() if self.open else self._process.alive
 
     def send(self, text: bytes) -> None:
         """Publish a message, unless the wire has ended."""
         if self.open:
-            self._backplane.publish(self._subject, text)
+            self._publish(text)
 
     send_now = send
 

@@ -69,21 +69,21 @@ class Samples:
     def __init__(
         self,
         roster: Roster,
-        publish: Callable[[bytes], None],
+        covers: Callable[[Member], bool],
+        publish: Callable[[], None],
         call: Callable[[float], None],
-        own: Callable[[], bytes],
         clock: Clock,
         rng: Random,
         spread: float,
     ) -> None:
-        """``own`` is this node's object, which ``publish`` sends; ``call`` asks all for theirs.
+        """``publish`` sends what this agent has; ``call`` asks all for theirs.
 
-        Others publish their first within ``spread`` seconds.
+        Others publish their first within ``spread`` seconds. ``covers`` tells which members do.
         """
         self._roster = roster
+        self.covers = covers
         self._publish = publish
         self._call = call
-        self._own = own
         self._clock = clock
         self._rng = rng
         self._spread = spread
@@ -125,7 +125,7 @@ class Samples:
     def sampled(self) -> None:
         """This node has a new sample."""
         if self._clock.time() < self._until and self._first is None:
-            self._publish(self._own())
+            self._publish()
 
     def take(self, address: Address, name: str, data: bytes, every: float) -> Member | None:
         """Take the numbers of the node at an address; the member that they are of, if it is known.
@@ -150,4 +150,4 @@ class Samples:
 
     def _publish_first(self) -> None:
         self._first = None
-        self._publish(self._own())
+        self._publish()

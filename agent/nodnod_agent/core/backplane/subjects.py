@@ -9,6 +9,12 @@ keep a node from speaking as another::
     nodnod.CLUSTER.tell.NAME.INSTANCE.NAME.INSTANCE     a word to one that has called, which comes first
     nodnod.CLUSTER.ask.NAME.INSTANCE.NAME.INSTANCE      a request to one
     nodnod.CLUSTER.answer.NAME.INSTANCE.NAME.INSTANCE   the answer to one
+
+Where a site has a mesh, one of its agents speaks for it::
+
+    nodnod.CLUSTER.beat.SITE.NAME.INSTANCE              that there is a speaker; to the agents of the site
+    nodnod.CLUSTER.site.SITE.NAME.INSTANCE              who is there, in the place of their words
+    nodnod.CLUSTER.numbers.SITE.NAME.INSTANCE           the newest numbers of them all
 """
 
 import re
@@ -19,6 +25,10 @@ from nodnod_client.printable import replace_unprintable
 PREFIX = "nodnod"
 
 WORD, SAMPLE, ALL, TELL, ASK, ANSWER = "word", "sample", "all", "tell", "ask", "answer"
+BEAT, SITE, NUMBERS = "beat", "site", "numbers"
+
+_TOKENS = {WORD: 2, SAMPLE: 2, ALL: 2, TELL: 4, ASK: 4, ANSWER: 4, BEAT: 3, SITE: 3, NUMBERS: 3}
+"""How many follow the kind."""
 
 _PLAIN = re.compile(rb"[^A-Za-z0-9_-]")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
@@ -31,18 +41,31 @@ class Sender(NamedTuple):
     instance: str
 
 
+class Origin(NamedTuple):
+    """What a message is, who has sent it, and the site for which it speaks."""
+
+    kind: str
+    sender: Sender
+    site: str = ""
+
+
 class Subjects:
     """The subjects of one process in one cluster."""
 
-    def __init__(self, cluster: str, own: Sender) -> None:
+    def __init__(self, cluster: str, own: Sender, site: str = "") -> None:
+        """``site`` is one token, and not escaped; empty for a process that speaks only for itself."""
         self._root = f"{PREFIX}.{cluster}"
         self._own = _tokens(own)
         self.word = self._of(WORD)
         self.sample = self._of(SAMPLE)
         self.all = self._of(ALL)
-        self.words = f"{self._root}.{WORD}.>"
-        self.samples = f"{self._root}.{SAMPLE}.>"
+        self.beat = f"{self._root}.{BEAT}.{site}.{self._own}"
+        self.site = f"{self._root}.{SITE}.{site}.{self._own}"
+        self.numbers = f"{self._root}.{NUMBERS}.{site}.{self._own}"
+        self.others = tuple(f"{self._root}.{kind}.>" for kind in (WORD, SAMPLE, SITE, NUMBERS))
+        """What a process subscribes to while it is awake."""
         self.own = (
+            *((f"{self._root}.{BEAT}.{site}.>",) if site else ()),
             f"{self._root}.{ALL}.>",
             f"{self._root}.{TELL}.{self._own}.>",
             f"{self._root}.{ASK}.{self._own}.>",
@@ -54,15 +77,17 @@ class Subjects:
         """The subject of a message to one process."""
         return f"{self._root}.{kind}.{_tokens(to)}.{self._own}"
 
-    def parse(self, subject: str) -> tuple[str, Sender]:
-        """What a message is, and who has sent it. Raises ValueError."""
+    def parse(self, subject: str) -> Origin:
+        """Where a message comes from. Raises ValueError."""
         root, _, rest = subject[len(self._root) :].partition(".")
         kind, *tokens = rest.split(".")
-        if root or not subject.startswith(self._root) or len(tokens) not in (2, 4):
+        known = not root and subject.startswith(self._root)
+        if not known or len(tokens) != _TOKENS.get(kind):
             raise ValueError(
                 f"subject {replace_unprintable(subject[:200])} is none of this cluster"
             )
-        return kind, Sender(name_of(tokens[-2]), name_of(tokens[-1]))
+        site = tokens[0] if len(tokens) == _TOKENS[SITE] else ""
+        return Origin(kind, Sender(name_of(tokens[-2]), name_of(tokens[-1])), site)
 
     def _of(self, kind: str) -> str:
         return f"{self._root}.{kind}.{self._own}"

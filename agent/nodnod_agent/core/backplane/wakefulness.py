@@ -78,6 +78,15 @@ class Wakefulness:
         elif now >= self._until and not self.registrar:
             self.awake = False
 
+    def watch(self) -> None:
+        """Fall asleep, unless there is a reason to be awake; a registrar is another agent."""
+        self.registrar = False
+        now = self._clock.time()
+        if self._is_busy():
+            self._until = now + AWAKE_FOR
+        elif now >= self._until:
+            self.awake = False
+
     def first(self, registrars: Collection[Sender]) -> bool:
         """Whether this agent is the registrar that comes before all others."""
         return self.registrar and all(one.instance > self._own.instance for one in registrars)

@@ -7,16 +7,27 @@ from nodnod_client.codec import decode
 from nodnod_client.messages import MemberEntry
 
 
+class Spoken(Struct, frozen=True, omit_defaults=True):
+    """A node of a site, as its speaker tells of it: listed so, and with an ``error`` if it is down."""
+
+    member: MemberEntry
+    listed: str = ""
+    """Empty if it is listed by its name."""
+    error: str = ""
+
+
 class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """That a process is there, or (in ``member.state``) that it has left on purpose.
 
-    ``every`` is the interval of its samples in seconds.
+    ``every`` is the interval of its samples in seconds. ``others`` are the other nodes of the site
+    for which it speaks.
     """
 
     member: MemberEntry
     every: float = 1.0
     awake: bool = False
     registrar: bool = False
+    others: list[Spoken] = []
 
 
 class Call(Struct, frozen=True, omit_defaults=True, rename="camel"):

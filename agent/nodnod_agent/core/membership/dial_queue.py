@@ -10,6 +10,7 @@ list would otherwise all dial the same few first.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from nodnod_agent.core.interfaces import EARLY, Clock, Dial, DialHandler, Random, Timer
 from nodnod_agent.core.rate_limit import RateLimit
@@ -56,8 +57,12 @@ class _Ticket:
 class DialQueue:
     """Delays attempts to dial until the rate allows them. Each kind of address has its own ``Dial``."""
 
-    def __init__(self, dial: Dial, clock: Clock, rng: Random) -> None:
+    def __init__(
+        self, dial: Dial, clock: Clock, rng: Random, is_free: Callable[[Address], bool]
+    ) -> None:
+        """``is_free`` tells whether to dial an address makes no connection: that is done at once."""
         self._dial = dial
+        self._is_free = is_free
         self._clock = clock
         self._rng = rng
         self._limit = RateLimit(DIALS_PER_SECOND, per=SECOND)
@@ -98,6 +103,8 @@ class DialQueue:
             self._timer.cancel()
 
     def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:
+        if self._is_free(address):
+            return self._dial(address, handler)
         queue = self._queues[kind]
         ticket = _Ticket(address, handler, queue)
         queue[ticket] = None
@@ -135,13 +142,3 @@ class DialQueue:
             self._doubtful.append((now, ticket.address))
             self._turn = (self._turn + 1) % len(_SCHEDULE)
             ticket.attempt = self._dial(ticket.address, ticket.handler)
-
-
-class UnlimitedDials(DialQueue):
-    """Dials at once: for a dial that makes no connection."""
-
-    def opened(self, address: Address) -> None:
-        """Do nothing."""
-
-    def _add(self, kind: int, address: Address, handler: DialHandler) -> Timer:
-        return self._dial(address, handler)

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from nodnod_agent.core.interfaces import Clock, Dial, DialHandler, Hello, Random, Wire
-from nodnod_agent.core.membership.dial_queue import DialQueue, UnlimitedDials
+from nodnod_agent.core.membership.dial_queue import DialQueue
 from nodnod_agent.core.membership.keepalive import STALL, Keepalive, pace
 from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.member import Member
+from nodnod_client.address import Address
 
 
 class Links:
@@ -19,15 +20,14 @@ class Links:
         rng: Random,
         dial: Dial,
         drop: Callable[[Link, str], None],
-        *,
-        limited: bool = True,
+        is_free: Callable[[Address], bool],
     ) -> None:
         """``drop`` takes a link whose peer is silent, and the reason to cut it.
 
-        ``limited`` tells whether the rate of dials is.
+        The rate of dials is limited, but for the addresses that are free.
         """
         self.members: dict[Link, Member] = {}
-        self.dials = DialQueue(dial, clock, rng) if limited else UnlimitedDials(dial, clock, rng)
+        self.dials = DialQueue(dial, clock, rng, is_free)
         self._clock = clock
         self._rng = rng
         self._keepalive = Keepalive(clock, rng, lambda: self.members, drop, self._inbound_heard)

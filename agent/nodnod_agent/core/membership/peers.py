@@ -71,16 +71,16 @@ class Peers:
         wall: Callable[[], float],
         rng: Random,
         dial: Dial,
-        dials_cost: bool = True,
+        is_free: Callable[[Address], bool] = lambda _: False,
     ) -> None:
-        """``dials_cost`` tells whether to dial makes a connection, so that its rate is limited."""
+        """``is_free`` tells whether to dial an address makes no connection, so that its rate is not limited."""
         table = MembershipTable(own, wall)
         self.roster = Roster(table)
         exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
         self.gossip = Gossip(table, self._make_room, self._vouches, exchange, clock=clock, rng=rng)
         self.believing = False
         """Whether all that can tell of members know the cluster's secret."""
-        self.links = Links(clock, rng, dial, self._drop, limited=dials_cost)
+        self.links = Links(clock, rng, dial, self._drop, is_free)
         self._act = act
         self._replied = replied
         self._clock = clock

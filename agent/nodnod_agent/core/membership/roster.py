@@ -31,6 +31,8 @@ class Roster:
         """Grows with every change of ``nodes`` and of tags."""
         self.met: dict[str, None] = {}
         """Hosts at which a node has answered, the first few thousand."""
+        self.is_near: Callable[[Member], bool] = lambda _: True
+        """Whether a node is in the mesh of this one, where others are reached by other means."""
         self._table = table
         self._namesakes: dict[str, dict[Member, None]] = {}
         """Members by the name that they claim. Thousands may claim the same, all made up."""

@@ -63,6 +63,9 @@ class _QuestionGroup:
 class Published(Protocol):
     """Numbers that nodes publish by themselves, so that they need not be asked."""
 
+    def covers(self, member: Member) -> bool:
+        """Whether a member publishes its numbers."""
+
     def want(self) -> None:
         """Have them published for some time."""
 
@@ -211,13 +214,7 @@ class Queries:
             self._ask_keepers(broadcast, question.history, ago)
         if question.detail and broadcast.own:
             broadcast.awaits_sample = not self._local.ready(question)
-        if self._published is not None and question.plain:
-            self._published.want()
-            for member in tuple(broadcast.pending):
-                self._take_published(broadcast, member)
-            self._finish_if_complete(broadcast)
-            return
-        for member in tuple(broadcast.pending):
+        for member in self._await_published(broadcast):
             link = member.link
             if link is not None and link.short_history and self._ask_for_less(broadcast, member):
                 continue
@@ -225,6 +222,18 @@ class Queries:
                 self.failed(member, broadcast.id, "too many questions that it has not answered")
         if not broadcast.pending:
             self._finish_if_complete(broadcast)
+
+    def _await_published(self, broadcast: Broadcast) -> list[Member]:
+        """Take the numbers that come by themselves; returns the members that have to be asked."""
+        published, pending = self._published, list(broadcast.pending)
+        if published is None or not broadcast.question.plain:
+            return pending
+        asked = [member for member in pending if not published.covers(member)]
+        if len(asked) < len(pending):
+            published.want()
+            for member in pending:
+                self._take_published(broadcast, member)
+        return asked
 
     def _take_published(self, broadcast: Broadcast, member: Member) -> None:
         assert self._published is not None

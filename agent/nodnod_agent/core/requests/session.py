@@ -194,6 +194,8 @@ class Session:
         question, responder = parsed.question, self._responder
         if not question.plain and self.from_agent:
             question = question._replace(room=self._room)
+        elif question.ago is not None and not question.local:
+            question = question._replace(ago=None)  # clients say until when
         if parsed.request.every is not None:
             self._stream(question, parsed, request_id, parsed.request.every)
         elif question.local and responder.local.ready(question):

@@ -110,8 +110,8 @@ class Keeper:
 
     def _nodes(self) -> list[Member]:
         """The other nodes that can be asked for their past."""
-        listed = self._roster.listing()
-        return [one for one in listed if one.up and one.version >= 2 and one.name == one.listed]
+        near = filter(self._roster.is_near, self._roster.listing())
+        return [one for one in near if one.up and one.version >= 2 and one.name == one.listed]
 
     def _charges(self) -> list[Member]:
         """The nodes that this agent is to keep."""

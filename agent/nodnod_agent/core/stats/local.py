@@ -108,7 +108,9 @@ class LocalNode:
 
     def ago(self, question: Question) -> float | None:
         """How many seconds ago a history is to end; None for one that ends now."""
-        return None if question.until is None else round(max(0.0, self.now - question.until), 3)
+        if question.until is None:
+            return question.ago
+        return round(max(0.0, self.now - question.until), 3)
 
     def ready(self, question: Question) -> bool:
         """Whether all sections of ``question`` are there; they are sampled from now on."""

@@ -1,0 +1,70 @@
+"""The site of this agent: who speaks for it, and for whom."""
+
+from collections.abc import Callable, Iterator
+
+from nodnod_agent.core.backplane.election import Election
+from nodnod_agent.core.backplane.subjects import SITE, Sender
+from nodnod_agent.core.backplane.word import Spoken
+from nodnod_agent.core.interfaces import Clock
+from nodnod_agent.core.membership.peers import Peers
+from nodnod_client.messages import MemberEntry
+
+SETTLED = 30.0
+"""Seconds from the start of an agent after which it knows its mesh."""
+
+TOLD_FOR = 60.0
+"""Seconds for which is told of a node that it has left."""
+
+
+class Site:
+    """The nodes of the mesh that have the tag of the site, and this agent's part in the election."""
+
+    def __init__(
+        self,
+        name: str,
+        own: Sender,
+        peers: Peers,
+        beat: Callable[[bytes], None],
+        changed: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        """``beat`` tells the other agents of the site; ``changed`` is called when another speaks."""
+        self.name = name
+        self.election = Election(name, own, beat, self._is_fit, changed, clock)
+        self._peers = peers
+        self._clock = clock
+        self._settled = clock.time() + SETTLED
+
+    def spoken(self) -> list[Spoken]:
+        """What is to be told of all its nodes but this one."""
+        return [*self._listed(), *map(Spoken, self._left())]
+
+    def _listed(self) -> Iterator[Spoken]:
+        roster, entries = self._peers.roster, self._peers.gossip.table.entries
+        by_instance = {entry.instance: entry for entry in entries.values() if entry.state == "up"}
+        for member in filter(roster.is_near, roster.listing()):
+            # It may advertise another address than the configured one.
+            entry = by_instance.get(member.instance)
+            met = (
+                member.up or member.since
+            )  # an agent that has just started says nothing of the others
+            if entry is not None and met and self._has(entry):
+                listed = member.listed if member.listed != entry.name else ""
+                error = "" if member.up else member.error.removeprefix("down: ")
+                yield Spoken(entry, listed, error)
+
+    def _left(self) -> Iterator[MemberEntry]:
+        table = self._peers.gossip.table
+        since = table.wall() - TOLD_FOR
+        for entry in table.entries.values():
+            if entry.state == "left" and entry.since > since and self._has(entry):
+                yield entry
+
+    def _has(self, entry: MemberEntry) -> bool:
+        return entry.tags.get(SITE) == self.name
+
+    def _is_fit(self) -> bool:
+        """Whether this agent knows its site: it has been there for a while, and sees at least half."""
+        roster = self._peers.roster
+        known = [one.up for one in filter(roster.is_near, roster.listing()) if one.version]
+        return self._clock.time() >= self._settled and 2 * (1 + sum(known)) >= 1 + len(known)

@@ -1,0 +1,298 @@
+"""Sites: each a mesh, and one agent of it speaks for it on a bus."""
+
+from typing import Any
+
+import pytest
+
+from nodnod_agent.core.question import Question
+from simulation.alerting import RULES, Sink, fire
+from simulation.bus import Bus
+from simulation.chaos import Chaos
+from simulation.network import CALM, Weather
+from simulation.world import World, address_of
+
+ASLEEP = 60.0
+
+FAIL_OVER = 5.0
+"""Seconds after which another agent speaks for a site."""
+
+Sites = dict[str, list[Any]]
+
+
+@pytest.fixture
+def bus(world: World) -> Bus:
+    return world.backplane()
+
+
+def add_site(world: World, name: str, count: int, **options: Any) -> list[Any]:
+    """Agents of a site, all configured with all, and not started."""
+    first = len(world.agents)
+    nodes = [address_of(number) for number in range(first, first + count)]
+    return [world.agent(nodes=nodes, site=name, start=False, **options) for _ in range(count)]
+
+
+def start(world: World, *agents: list[Any], within: float = 5.0) -> None:
+    for site in agents:
+        for agent in site:
+            agent.start()
+    world.run(within)
+
+
+@pytest.fixture
+def sites(world: World, bus: Bus) -> Sites:
+    """Two sites of five and four agents, of which one of the first has no backplane."""
+    eu = [*add_site(world, "eu", 4)]
+    eu += [world.agent(nodes=[eu[0].address], site="eu", on_bus=False, start=False)]
+    us = add_site(world, "us", 4)
+    start(world, eu, us)
+    return {"eu": eu, "us": us}
+
+
+def errors(agent: Any) -> dict[str, str]:
+    return {one.listed: one.error for one in agent.cluster.peers.roster.listing()}
+
+
+def speakers(agents: list[Any]) -> list[Any]:
+    return [
+        agent
+        for agent in agents
+        if agent.running and agent.cluster.presence is not None and agent.cluster.presence.speaks
+    ]
+
+
+def speaker(agents: list[Any]) -> Any:
+    (one,) = speakers(agents)
+    return one
+
+
+def quiet(agents: list[Any]) -> list[Any]:
+    return [one for one in agents if one.on_bus and one not in speakers(agents)]
+
+
+def answer(world: World, agent: Any, **request: Any) -> dict[str, Any]:
+    """The nodes of an answer, which is judged too."""
+    client = world.client(agent)
+    world.run(0.1)
+    client.ask(type=1, id=1, **request)
+    world.wait_for(lambda: bool(client.latest), 5)
+    nodes: dict[str, Any] = client.latest["nodes"]
+    return nodes
+
+
+def watched(world: World, agent: Any) -> Any:
+    world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
+    world.run(1)
+    return agent
+
+
+def test_one_agent_of_each_site_speaks_for_it(sites: Sites) -> None:
+    for agents in sites.values():
+        assert len(speakers(agents)) == 1
+
+
+def test_each_agent_with_a_backplane_shows_all_nodes_once(world: World, sites: Sites) -> None:
+    everybody = [*sites["eu"], *sites["us"]]
+    for agent in everybody:
+        if agent.on_bus:
+            nodes = answer(world, agent)
+            assert sorted(nodes) == sorted(one.name for one in everybody)
+            assert {node["error"] for node in nodes.values()} == {""}
+
+
+def test_an_agent_without_a_backplane_says_why_it_lacks_the_other_sites(sites: Sites) -> None:
+    alone = sites["eu"][-1]
+    found = errors(alone)
+    assert {found[one.name] for one in sites["eu"][:-1]} == {""}
+    why = "down: in the site us, which this agent cannot reach: it has no backplane"
+    assert {found[one.name] for one in sites["us"]} == {why}
+
+
+def test_agents_of_a_site_find_each_other_by_its_name(world: World, bus: Bus) -> None:
+    agents = [world.agent(site="eu") for _ in range(3)]
+    world.run(5)
+    for agent in agents:
+        assert len(errors(agent)) == 2
+        assert set(errors(agent).values()) == {""}
+    assert len(speakers(agents)) == 1
+
+
+def test_agents_without_a_site_are_shown_beside_sites(world: World, sites: Sites) -> None:
+    single = world.agent()
+    world.run(5)
+    everybody = [*sites["eu"], *sites["us"], single]
+    for agent in (single, *quiet(sites["eu"])[:1], speaker(sites["us"])):
+        nodes = answer(world, agent)
+        assert sorted(nodes) == sorted(one.name for one in everybody)
+        assert {node["error"] for node in nodes.values()} == {""}
+
+
+def test_a_pattern_asks_one_site(sites: Sites) -> None:
+    roster = quiet(sites["us"])[0].cluster.peers.roster
+    members, own, unknown = roster.select(Question(nodes=("site:eu",)))
+    assert sorted(one.name for one in members) == sorted(one.name for one in sites["eu"])
+    assert (own, unknown) == (False, [])
+    members, own, _ = roster.select(Question(nodes=("site:u?",)))
+    assert (len(members), own) == (3, True)
+
+
+@pytest.mark.parametrize("who", [speaker, lambda agents: quiet(agents)[0]])
+def test_history_of_another_site_is_asked_over_its_speaker(
+    world: World, sites: Sites, who: Any
+) -> None:
+    world.run(30)
+    nodes = answer(world, who(sites["us"]), history=10)
+    assert len(nodes) == 9
+    assert all(node["history"]["every"] == 1.0 for node in nodes.values())
+
+
+def test_history_of_a_large_site_is_asked_in_few_questions(world: World, bus: Bus) -> None:
+    eu, us = add_site(world, "eu", 40), add_site(world, "us", 2)
+    start(world, eu, us)
+    before = bus.published["ask"]
+    nodes = answer(world, us[0], history=10)
+    assert len(nodes) == 42
+    assert all(node["history"]["every"] == 1.0 for node in nodes.values())
+    assert bus.published["ask"] - before <= 10  # five, and some news
+
+
+def test_a_dead_speaker_is_replaced_within_five_seconds(world: World, sites: Sites) -> None:
+    world.run(ASLEEP)
+    viewer, dead = watched(world, quiet(sites["us"])[0]), speaker(sites["eu"])
+    dead.crash()
+    world.wait_for(lambda: len(speakers(sites["eu"])) == 1, FAIL_OVER)
+    world.run(1)
+    nodes = answer(world, viewer)
+    assert sorted(nodes) == sorted(one.name for one in [*sites["eu"], *sites["us"]])
+    assert {name for name, node in nodes.items() if node["error"]} == {dead.name}
+
+
+def test_a_speaker_that_leaves_is_replaced_at_once(world: World, sites: Sites) -> None:
+    world.run(ASLEEP)
+    viewer, leaving = watched(world, quiet(sites["us"])[0]), speaker(sites["eu"])
+    leaving.stop()
+    world.wait_for(lambda: len(speakers(sites["eu"])) == 1, 1.0)
+    world.run(0.2)
+    assert leaving.name not in errors(viewer)
+    assert set(errors(viewer).values()) == {""}
+
+
+def test_a_node_of_another_site_is_down_as_soon_as_its_site_sees_it(
+    world: World, sites: Sites
+) -> None:
+    world.run(ASLEEP)
+    viewer, dead = watched(world, quiet(sites["us"])[0]), quiet(sites["eu"])[0]
+    dead.crash()
+    world.wait_for(lambda: errors(viewer)[dead.name] != "", FAIL_OVER)
+    assert errors(viewer)[dead.name] == errors(speaker(sites["eu"]))[dead.name]
+    dead.start()
+    world.wait_for(lambda: errors(viewer)[dead.name] == "", FAIL_OVER)
+
+
+def test_a_node_of_another_site_that_leaves_is_gone_at_once(world: World, sites: Sites) -> None:
+    viewer, leaving = watched(world, quiet(sites["us"])[0]), quiet(sites["eu"])[0]
+    leaving.stop()
+    world.run(0.5)
+    assert leaving.name not in errors(viewer)
+
+
+def test_a_site_without_its_bus_goes_on_by_itself(world: World, bus: Bus, sites: Sites) -> None:
+    viewer = watched(world, quiet(sites["us"])[0])
+    bus.die()
+    world.run(1)
+    found = errors(viewer)
+    assert {found[one.name] for one in sites["us"] if one is not viewer} == {""}
+    assert all(found[one.name].startswith("down: no backplane since ") for one in sites["eu"])
+    bus.revive()
+    world.wait_for(lambda: set(errors(viewer).values()) == {""}, FAIL_OVER)
+
+
+def test_a_site_that_nobody_asks_is_told_by_its_speaker_only(
+    world: World, bus: Bus, sites: Sites
+) -> None:
+    world.run(ASLEEP)
+    before = bus.published.copy()
+    world.run(60)
+    told = bus.published - before
+    assert set(told) <= {"beat", "site", "all", "ask", "answer"}
+    assert told["site"] <= 2 * 10  # one every ten seconds, and some that are asked for
+    awake = [
+        one for agents in sites.values() for one in quiet(agents) if one.cluster.presence.awake
+    ]
+    assert not awake
+
+
+def test_numbers_of_a_site_come_in_one_message(world: World, bus: Bus, sites: Sites) -> None:
+    watched(world, quiet(sites["us"])[0])
+    world.run(5)
+    before = bus.published["numbers"]
+    world.run(10)
+    assert bus.published["numbers"] - before == 2 * 10
+
+
+def test_people_are_told_once_of_what_happens_in_a_site(world: World, bus: Bus) -> None:
+    sink = Sink(world)
+    eu, us = (add_site(world, name, 4, rules=RULES) for name in ("eu", "us"))
+    for agent in [*eu, *us]:
+        sink.serve(agent)
+    start(world, eu, us)
+    world.run(ASLEEP)
+    sick, dead = quiet(eu)[:2]
+    sick.cluster._note_alerts([fire(sick)])  # as the judge of its numbers does
+    dead.crash()
+    world.run(120)
+    expected = [f"CRITICAL {dead.name}: down", f"WARNING {sick.name}: disk"]
+    assert sorted(one.message.title for one in sink.messages) == expected
+    names = {agent.name for agent in eu}
+    assert {one.sender for one in sink.messages} <= names
+
+
+def test_people_are_told_by_others_of_a_site_that_is_dead(world: World, bus: Bus) -> None:
+    sink = Sink(world)
+    eu, us, ap = (add_site(world, name, 3, rules=RULES) for name in ("eu", "us", "ap"))
+    for agent in [*eu, *us, *ap]:
+        sink.serve(agent)
+    start(world, eu, us, ap)
+    world.run(ASLEEP)
+    for agent in eu:
+        agent.lose_power()
+    world.run(180)
+    told = [alert.node for one in sink.messages for alert in one.alerts]
+    assert sorted(told) == sorted(agent.name for agent in eu)
+
+
+def test_people_are_not_told_of_other_sites_while_there_is_no_bus(world: World, bus: Bus) -> None:
+    sink = Sink(world)
+    eu, us = (add_site(world, name, 3, rules=RULES) for name in ("eu", "us"))
+    for agent in [*eu, *us]:
+        sink.serve(agent)
+    start(world, eu, us)
+    world.run(ASLEEP)
+    bus.die()
+    dead = quiet(us)[0]
+    dead.crash()
+    world.run(180)
+    assert [one.message.title for one in sink.messages] == [f"CRITICAL {dead.name}: down"]
+    kinds = {one.event.kind for agent in eu for one in agent.cluster.events.newest()}
+    assert "down" not in kinds
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_answers_are_right_in_chaos(seed: int) -> None:
+    with World(seed, Weather(lost=0.01, late=0.002)) as world:
+        world.backplane()
+        agents = [*add_site(world, "eu", 5), *add_site(world, "us", 4), world.agent()]
+        start(world, agents[:-1])
+        for agent in agents:
+            world.client(agent).keep_asking(0.5)
+        for agent in agents[::3]:
+            world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
+        world.run(10)
+        Chaos(world, agents, 1.0).run(60)
+        world.run(60)
+        world.network.weather = CALM
+        world.run(5)
+        world.check_overdue()
+        views = world.ask_all()
+        for agent in agents:
+            found = {name: node["error"] for name, node in views[agent.name].items()}
+            assert found == {one.name: "" for one in agents}
