@@ -214,7 +214,10 @@ class Queries:
             self._ask_keepers(broadcast, question.history, ago)
         if question.detail and broadcast.own:
             broadcast.awaits_sample = not self._local.ready(question)
-        for member in self._await_published(broadcast):
+        asked = list(broadcast.pending)
+        if self._published is not None and question.plain:
+            asked = self._await_published(self._published, broadcast)
+        for member in asked:
             link = member.link
             if link is not None and link.short_history and self._ask_for_less(broadcast, member):
                 continue
@@ -223,11 +226,9 @@ class Queries:
         if not broadcast.pending:
             self._finish_if_complete(broadcast)
 
-    def _await_published(self, broadcast: Broadcast) -> list[Member]:
+    def _await_published(self, published: Published, broadcast: Broadcast) -> list[Member]:
         """Take the numbers that come by themselves; returns the members that have to be asked."""
-        published, pending = self._published, list(broadcast.pending)
-        if published is None or not broadcast.question.plain:
-            return pending
+        pending = list(broadcast.pending)
         asked = [member for member in pending if not published.covers(member)]
         if len(asked) < len(pending):
             published.want()
