@@ -217,7 +217,9 @@ class _Source:
         if self.exists:
             log.info("Configuration file: %s", self.path)
         else:
-            alone = "" if self._settings.nodes or self._settings.join else ": running alone"
+            settings = self._settings
+            others = settings.nodes or settings.join or settings.backplane
+            alone = "" if others else ": running alone"
             log.info("No configuration file at %s%s", self.path, alone)
         for line in self.unknown_variables():
             log.warning("%s", line)

@@ -76,6 +76,8 @@ def test_an_agent_alone_is_fine() -> None:
     ("failure", "todo"),
     [
         ("cannot connect to ws://a:7070/: connection refused", "start the agent there"),
+        ("in the site us, which this agent cannot reach: it has no backplane", "set backplane"),
+        ("no backplane since 05:18:04 UTC", "look at the NATS servers"),
         ("cannot connect to ws://a:7070/: no handshake within 5 s", "look at its agent"),
         (
             "cannot connect to ws://a:7070/: it refuses us: this port speaks TLS (HTTP 400)",

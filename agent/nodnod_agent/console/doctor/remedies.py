@@ -54,6 +54,16 @@ _REMEDIES = (
         "mend the name, or the name server",
     ),
     (
+        "has no backplane",
+        "reachable",
+        "set backplane there, or ask an agent that has it",
+    ),
+    (
+        "no backplane since",
+        "reachable",
+        "look at the NATS servers, and at the agent's log",
+    ),
+    (
         "no sign of life",
         "reachable",
         "look at that machine: it is frozen or off, or the network is cut",

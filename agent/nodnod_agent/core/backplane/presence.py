@@ -543,7 +543,9 @@ class Presence:
             site_numbers(partial(self.bus.publish, self._subjects.numbers))
 
     def _speaker_changed(self) -> None:
-        log.info("This agent %s for the site", "speaks" if self.speaks else "does not speak")
+        if self.site is not None:
+            verb = "speaks" if self.speaks else "no longer speaks"
+            log.info("This agent %s for the site %s", verb, self.site.name)
         if self.speaks:
             self.attend()
             self._tell()
