@@ -6,6 +6,7 @@ import pytest
 
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
+from simulation import agents as agents_module
 from simulation.alerting import RULES, Sink, fire
 from simulation.bus import Bus
 from simulation.chaos import Chaos
@@ -123,6 +124,20 @@ def test_two_seconds_after_the_return_of_the_bus_all_is_well(world: World, bus: 
     world.wait_for(lambda: all(set(errors(one).values()) == {""} for one in agents), 2.5)
     nodes = answer(world, agents[0])["nodes"]
     assert {node["error"] for node in nodes.values()} == {""}
+
+
+def test_nobody_wakes_while_the_bus_is_away_since_nobody_could_be_heard(
+    world: World, bus: Bus
+) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    before = registrars(agents)
+    bus.die()
+    world.run(300)
+    assert awake(agents) == registrars(agents) == before
+    bus.revive()
+    world.run(10)
+    assert awake(agents) == registrars(agents) == before
 
 
 @pytest.mark.usefixtures("bus")
@@ -286,3 +301,54 @@ def test_a_lease_ends_by_itself(world: World, bus: Bus) -> None:
     before = bus.published["sample"]
     world.run(20)
     assert bus.published["sample"] == before
+
+
+@pytest.fixture
+def slow_samples(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The interval of samples, longer than an answer may take."""
+    interval = 5.0
+    monkeypatch.setattr(agents_module, "INTERVAL", interval)
+    return interval
+
+
+@pytest.mark.usefixtures("bus")
+def test_the_first_answer_has_all_numbers_while_another_agent_has_a_lease(
+    world: World, slow_samples: float
+) -> None:
+    agents = [world.agent(interval=slow_samples) for _ in range(5)]
+    world.run(ASLEEP)
+    for agent in agents:
+        world.client(agent, stream={"type": 1, "every": slow_samples, "id": "stream"})
+        world.run(1.3)
+        nodes = answer(world, agent)["nodes"]
+        assert {node["error"] for node in nodes.values()} == {""}
+
+
+@pytest.mark.parametrize("late", [0.0, 1.0, 2.0, 3.0, 4.0])
+@pytest.mark.usefixtures("bus")
+def test_an_agent_that_falls_asleep_goes_on_to_publish_for_those_with_a_lease(
+    world: World, late: float
+) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    viewer, sleeper = [one for one in agents if not one.cluster.presence.awake][:2]
+    stream = world.client(viewer, stream={"type": 1, "every": 1.0, "id": "stream"})
+    world.run(5 + late)
+    answer(world, sleeper)
+    world.wait_for(lambda: not sleeper.cluster.presence.awake, 2 * AWAKE_FOR)
+    for _ in range(10):
+        world.run(1)
+        assert stream.latest["nodes"][sleeper.name]["error"] == ""
+
+
+@pytest.mark.parametrize("late", [0.0, 0.9, 2.1, 3.3, 4.5])
+@pytest.mark.usefixtures("bus")
+def test_the_numbers_of_a_node_that_starts_are_there_with_its_first_answer(
+    world: World, late: float
+) -> None:
+    agents = started(world, 5)
+    stream = world.client(agents[0], stream={"type": 1, "every": 1.0, "id": "stream"})
+    world.run(5 + late)
+    newcomer = world.agent()
+    world.wait_for(lambda: newcomer.name in stream.latest["nodes"], 2)
+    assert stream.latest["nodes"][newcomer.name]["error"] == ""

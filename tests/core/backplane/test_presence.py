@@ -290,3 +290,79 @@ def test_what_is_no_word_of_a_speaker_changes_nothing(
         speaker.send(subject, data)
     clock.advance(0.1)
     assert sorted(listed(node)) == ["kyle", "stan"]
+
+
+def test_a_process_has_one_address(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    kyle = Stranger(bus)
+    kyle.tell()
+    kyle.tell(address="elsewhere:7070")
+    clock.advance(0.1)
+    assert [str(member.address) for member in node.peers.roster.listing()] == ["kyle:7070"]
+    assert "a word of elsewhere:7070, but it is at kyle:7070" in caplog.text
+
+
+@pytest.mark.parametrize("state", ["up", "left"])
+def test_no_other_node_takes_the_address_that_a_name_gives_or_says_goodbye_for_it(
+    node: Node, bus: FakeBus, clock: FakeClock, state: str
+) -> None:
+    Stranger(bus).tell()
+    clock.advance(0.1)
+    mallory = Stranger(bus, "mallory", "3")
+    mallory.tell(address="kyle:7070", incarnation=int(NOW * 1000) + 9, state=state)
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+
+
+def test_a_node_gets_the_address_that_its_name_gives_from_any_other(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    mallory = Stranger(bus, "mallory", "3")
+    mallory.tell(address="kyle:7070", incarnation=int(NOW * 1000) + 9)
+    clock.advance(0.1)
+    Stranger(bus).tell()
+    clock.advance(0.1)
+    assert node.presence is not None
+    (member,) = node.peers.roster.listing()
+    assert (member.name, member.up) == ("kyle", True)
+
+
+def test_an_address_that_two_names_share_is_that_of_the_newer_one(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    Stranger(bus).tell(address="10.0.0.1:7070")
+    Stranger(bus, "stan", "3").tell(address="10.0.0.1:7070", incarnation=int(NOW * 1000) + 9)
+    clock.advance(0.1)
+    assert listed(node) == ["stan"]
+
+
+def test_a_word_that_is_too_long_is_dropped(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    kyle = Stranger(bus)
+    kyle.send(kyle.subjects.word, encode({"member": kyle.entry(), "more": "x" * 10_000}))
+    clock.advance(0.1)
+    assert listed(node) == []
+    assert "a bad word: it has 10" in caplog.text
+
+
+def test_strangers_are_forgotten_while_the_agent_sleeps(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    chief = Stranger(bus)
+    for _ in range(50):
+        word = encode({"member": chief.entry(), "awake": True, "registrar": True})
+        chief.send(chief.subjects.word, word)
+        clock.advance(1.0)
+    assert node.presence is not None
+    assert not node.presence.awake
+    for number in range(100):
+        other = Stranger(bus, "other", str(number))
+        other.send(other.subjects.all, b'{"words":true}')
+        other.send(other.subjects.to(ASK, Sender("kenny", "1")), b'{"type":0,"id":7}')
+    assert len(node.presence._processes) == 101
+    for _ in range(10):
+        chief.send(chief.subjects.all, b'{"registrar":true}')
+        clock.advance(10.0)
+    assert list(node.presence._processes) == [Sender("kyle", "2")]

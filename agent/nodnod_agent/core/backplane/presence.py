@@ -49,6 +49,7 @@ from nodnod_agent.core.interfaces import (
 )
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
+from nodnod_agent.core.membership.table import MAX_ENTRY, MAX_EXTRAS, MAX_MEMBERS
 from nodnod_agent.core.requests.session import Session
 from nodnod_client.address import Address, parse_address
 from nodnod_client.codec import decode_peer_answer, encode
@@ -85,8 +86,14 @@ wakes: a bus may take minutes to notice that a process has lost its power."""
 UNUSED_FOR = 60.0
 """Seconds after which a session that asks nothing ends."""
 
-MAX_PROCESSES = 16_384
+STALL = 1.0
+"""Seconds by which a check is late if this process stood still, and could hear nothing."""
+
+MAX_PROCESSES = 2 * MAX_MEMBERS
 """Processes that are known at a time; those of strangers would take memory without end."""
+
+MAX_WORD = MAX_ENTRY + MAX_EXTRAS + 100
+"""Bytes of a word: a member's entry, and what is beside it."""
 
 PAYLOAD = 1024 * 1024
 """Bytes of a message that a bus takes, unless it is configured otherwise."""
@@ -113,17 +120,20 @@ class Accept(Protocol):
 class Attempt:
     """An attempt to dial, which waits for a word."""
 
-    def __init__(self, address: Address, handler: DialHandler) -> None:
+    def __init__(
+        self, address: Address, handler: DialHandler, finish: Callable[["Attempt"], None]
+    ) -> None:
+        """``finish`` is called where it is given up."""
         self.address = address
         self.handler = handler
         self.timer: Timer | None = None
         self.over = False
+        self._finish = finish
 
     def cancel(self) -> None:
         """Give it up, and report nothing."""
         self.over = True
-        if self.timer is not None:
-            self.timer.cancel()
+        self._finish(self)
 
 
 class Presence:
@@ -183,16 +193,15 @@ class Presence:
         """Who has called, and is not told yet."""
         self._answering: Timer | None = None
         self._checking: Timer | None = None
+        self._check_at = 0.0
         self._takes = {
             WORD: self._take_word,
             TELL: self._take_word,
             SAMPLE: self._take_sample,
-            ALL: self._take_call,
             ASK: self._take_request,
             ANSWER: self._take_answer,
         }
         self._takes_of_site = {
-            BEAT: self._take_beat,
             SITE: self._take_site,
             NUMBERS: self._take_numbers,
         }
@@ -213,7 +222,7 @@ class Presence:
             peers.roster,
             lambda member: not peers.roster.is_near(member) or self.site is None,
             partial(self._publish_numbers, own_sample, site_numbers),
-            lambda lease: self._call(Call(lease=lease)),
+            lambda lease, is_first: self._call(Call(lease=lease, first=is_first)),
             clock,
             rng,
             SPREAD,
@@ -254,14 +263,13 @@ class Presence:
         for timer in (self._telling, self._answering, self._checking):
             if timer is not None:
                 timer.cancel()
-        for attempt in self._attempts.values():
+        for attempt in tuple(self._attempts.values()):
             attempt.cancel()
-        self._attempts.clear()
-        self.samples.end()
+        self.samples.stop()
 
     def dial(self, address: Address, handler: DialHandler) -> Attempt:
         """Reach the process at an address as soon as it is heard; the core's way to dial."""
-        attempt = self._attempts[address] = Attempt(address, handler)
+        attempt = self._attempts[address] = Attempt(address, handler, self._finish)
         attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         return attempt
 
@@ -314,6 +322,9 @@ class Presence:
         self.samples.end()  # a lease taken meanwhile has reached nobody
         if self.site is not None:
             self.site.election.begin()
+        # Nor could a registrar be heard: it may be about to come back.
+        self._registrar_at = self._clock.time()
+        self._wakefulness.wait()
         self._tell()
         if self.awake:
             self._call(Call(words=True))
@@ -343,31 +354,40 @@ class Presence:
         if sender == self._sender:
             return
         process = self._processes.get(sender)
+        if process is not None:
+            process.heard = self._clock.time()
+        if kind == ALL:
+            self._take_call(sender, data)
+            return
+        if kind == BEAT:
+            self._take_beat(sender, data, site)
+            return
         if process is None:
-            if len(self._processes) >= MAX_PROCESSES:
+            if kind in (SAMPLE, ANSWER, NUMBERS) or len(self._processes) >= MAX_PROCESSES:
                 return
             process = self._processes[sender] = Process(sender, self._clock.time())
-        process.heard = self._clock.time()
         if site:
             self._takes_of_site[kind](process, data, site)
         else:
             self._takes[kind](process, data)
 
     def _take_word(self, process: Process, data: bytes) -> None:
-        word = self._decode_word(process, data)
+        word = self._decode_word(process, data, MAX_WORD)
         if word is not None:
             self._speaks_for_itself(process)
             self._note(process, word)
 
-    def _decode_word(self, process: Process, data: bytes) -> Word | None:
+    def _decode_word(self, process: Process, data: bytes, most: int) -> Word | None:
         try:
+            if len(data) > most:
+                raise WireError(f"it has {len(data)} bytes")
             word = decode_word(data)
             entry = word.member
             if (entry.name, entry.instance) != process.sender:
                 raise WireError(f"it is of {entry.name[:64]!r}")
             parse_address(entry.address)
         except (WireError, AddressError) as error:
-            self._complain(process, f"a bad word: {error}")
+            self._complain(process.sender, f"a bad word: {error}")
             return None
         return word
 
@@ -375,11 +395,14 @@ class Presence:
         """Note what a process, or the speaker of its site, tells of it."""
         entry = word.member
         address = parse_address(entry.address)
+        if process.address not in (None, address):
+            self._complain(process.sender, f"a word of {address}, but it is at {process.address}")
+            return
         self._said.pop(address, None)
         there = self._at.get(address)
-        if there is not None and there is not process and there.word is not None:
-            if there.word.member.incarnation > entry.incarnation:
-                self._complain(process, f"a word of {address}, where {there.sender.name} is")
+        if there is not None and there is not process:
+            if not _replaces(word, there, address):
+                self._complain(process.sender, f"a word of {address}, where {there.sender.name} is")
                 return
             self._end(there, "another process is there")
         before, process.word, process.address = process.word, word, address
@@ -395,21 +418,21 @@ class Presence:
             self._open(attempt, process)
         self._gossip_with(process)
 
-    def _take_beat(self, process: Process, data: bytes, site: str) -> None:
+    def _take_beat(self, sender: Sender, data: bytes, site: str) -> None:
         if self.site is not None and site == self.site.name:
-            self.site.election.heard(process.sender, data)
+            self.site.election.heard(sender, data)
 
     def _take_site(self, speaker: Process, data: bytes, site: str) -> None:
         """Take a speaker's word of all nodes of its site; those of the own site are in the mesh."""
-        if data == speaker.told:
+        if (told := hash(data)) == speaker.told:
             return
-        word = self._decode_word(speaker, data)
+        word = self._decode_word(speaker, data, PAYLOAD)
         if word is None:
             return
         if word.member.tags.get(SITE) != site:
-            self._complain(speaker, f"a word for the site {site}, where it is not")
+            self._complain(speaker.sender, f"a word for the site {site}, where it is not")
             return
-        speaker.told = data
+        speaker.told = told
         if self.site is not None and site == self.site.name:
             self._peers.heard(word.member)  # so an agent of the site finds its mesh
             return
@@ -431,7 +454,7 @@ class Presence:
         try:
             address = parse_address(entry.address)
         except AddressError as error:
-            self._complain(speaker, f"a bad address: {error}")
+            self._complain(speaker.sender, f"a bad address: {error}")
             return
         sender = Sender(entry.name, entry.instance)
         if sender == self._sender:
@@ -444,10 +467,12 @@ class Presence:
             if len(self._processes) >= MAX_PROCESSES:
                 return
             process = self._processes[sender] = Process(sender, self._clock.time())
-        process.site, process.told, process.spoken = "", b"", {}
+        process.site, process.told, process.spoken = "", 0, {}
         process.via, process.listed = speaker, one.listed or entry.name
         speaker.spoken[process.listed] = process
         self._note(process, Word(entry, every))
+        if entry.state == "up" and self._at.get(address) is not process:
+            speaker.told = 0  # refused: look again at its next word
 
     def _note_down(self, entry: MemberEntry, address: Address, error: str) -> None:
         if len(self._said) < MAX_PROCESSES:
@@ -472,7 +497,7 @@ class Presence:
         try:
             nodes = decode_peer_answer(data).nodes
         except WireError as error:
-            self._complain(speaker, f"bad numbers: {error}")
+            self._complain(speaker.sender, f"bad numbers: {error}")
             return
         for listed, node in nodes.items():
             if listed == speaker.sender.name and listed not in speaker.spoken:
@@ -514,21 +539,22 @@ class Presence:
         if process.handler is not None:
             process.handler.received(data)
 
-    def _take_call(self, process: Process, data: bytes) -> None:
+    def _take_call(self, sender: Sender, data: bytes) -> None:
         try:
             call = decode_call(data)
         except WireError as error:
-            self._complain(process, f"a bad call: {error}")
+            self._complain(sender, f"a bad call: {error}")
             return
         if call.words and self.speaks:
-            self._callers[process.sender] = None
+            if len(self._callers) <= FEW:
+                self._callers[sender] = None
             if self._answering is None:
                 when = self._clock.time() + self._rng.uniform(0.0, SPREAD)
                 self._answering = self._clock.call_at(when, self._answer_calls)
         if call.registrar:
             self._registrar_at = self._clock.time()
         if call.lease > 0 and self.speaks:
-            self.samples.called(call.lease)
+            self.samples.called(call.lease, is_first=call.first)
 
     # Own words.
 
@@ -590,11 +616,15 @@ class Presence:
         elif self.speaks:
             self.bus.publish(subjects.site, self._word())
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))
-        if not self.awake and now > self._registrar_at + UNTOLD_FOR:
+        if not self.awake and self.bus.up and now > self._registrar_at + UNTOLD_FOR:
             self.attend()
         for process in tuple(self._processes.values()):
             if process.session is not None and now - process.used > UNUSED_FOR:
                 self._end_session(process)
+            # Who is awake ends them sooner, and who sleeps keeps those that it knows.
+            is_used = process.wire is not None or process.session is not None
+            if not is_used and now - process.alive > UNUSED_FOR:
+                self._end(process, "")
 
     def _plan(self, when: float) -> None:
         if self._telling is not None:
@@ -607,15 +637,19 @@ class Presence:
     def _wake(self) -> None:
         for subject in self._subjects.others:
             self.bus.subscribe(subject)
-        now = self._clock.time()
-        for process in self._processes.values():
-            process.heard = max(process.heard, now - SILENCE + WOKEN_SILENCE)
+        self._allow_time()
         for attempt in tuple(self._attempts.values()):
             if attempt.timer is None:
-                attempt.timer = self._clock.call_at(now, self._try, attempt)
+                attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         self._call(Call(words=True))
         self._tell_within(0.0)
         self._plan_check()
+
+    def _allow_time(self) -> None:
+        """Let all have some time to be heard: for a while this process could not hear them."""
+        least = self._clock.time() - SILENCE + WOKEN_SILENCE
+        for process in self._processes.values():
+            process.heard = max(process.heard, least)
 
     def _sleep(self) -> None:
         for subject in self._subjects.others:
@@ -629,6 +663,11 @@ class Presence:
     def _check(self) -> None:
         """End what is silent, and ask first what may be."""
         now = self._clock.time()
+        if now > self._check_at + STALL:
+            self._allow_time()
+        if not self.bus.up:  # nobody can be heard, nor appointed
+            self._plan_check()
+            return
         for process in tuple(self._processes.values()):
             silent = now - process.alive
             if silent >= SILENCE:
@@ -660,8 +699,8 @@ class Presence:
 
     def _plan_check(self) -> None:
         # At random moments: agents that started together would all be registrars at once.
-        wait = CHECK_EVERY * self._rng.uniform(0.5, 1.0)
-        self._checking = self._clock.call_at(self._clock.time() + wait, self._check)
+        self._check_at = self._clock.time() + CHECK_EVERY * self._rng.uniform(0.5, 1.0)
+        self._checking = self._clock.call_at(self._check_at, self._check)
 
     def _is_needed(self, serving: list[Process]) -> bool:
         """Whether this agent can tell people over a channel for which no other registrar is kept."""
@@ -721,6 +760,7 @@ class Presence:
         wire = process.wire = BusWire(ask, process, self._clock, closed)
         process.handler = attempt.handler
         attempt.handler.opened(wire, self._hello(process))
+        self.samples.renew()
         self._gossip_with(process)
 
     def _ask(self, process: Process, request: bytes) -> None:
@@ -760,6 +800,7 @@ class Presence:
     def _end_session(self, process: Process) -> None:
         session, process.session = process.session, None
         if session is not None:
+            session.wire.abort()
             session.ended()
 
     def _hello(self, process: Process) -> Hello:
@@ -780,14 +821,24 @@ class Presence:
             self._closed(process)
             handler.ended(reason)
 
-    def _complain(self, process: Process, what: str) -> None:
-        name, instance = process.sender
+    def _complain(self, sender: Sender, what: str) -> None:
+        name, instance = sender
         log.warning("%s (%s) sent %s", name, instance, what, extra={"key": f"word {name}"})
 
     @property
     def _away(self) -> str:
         since = datetime.fromtimestamp(self._away_since, UTC)
         return f"no backplane since {since:%H:%M:%S} UTC"
+
+
+def _replaces(word: Word, there: Process, address: Address) -> bool:
+    """Whether the word of another process at an address is taken: the newer one's, but where a node is
+    at the address that its name gives it no other node's."""
+    name, other = word.member.name, there.sender.name
+    if name != other and address.host in (name.lower(), other.lower()):
+        return address.host == name.lower()
+    assert there.word is not None
+    return word.member.incarnation >= there.word.member.incarnation
 
 
 def _is_registrar(process: Process) -> bool:

@@ -42,8 +42,8 @@ class Process:
         self.session: Session | None = None
         self.site = ""
         """The site for which it speaks."""
-        self.told = b""
-        """Its last word as a speaker."""
+        self.told = 0
+        """The hash of its last word as a speaker."""
         self.spoken: dict[str, Process] = {}
         """For whom it speaks, by the names under which it lists them."""
         self.via: Process | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Raw
 
-from nodnod_agent.core.encoding import peer_node, relabeled_node
+from nodnod_agent.core.encoding import PLAIN_LIMIT, peer_node, relabeled_node
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
@@ -26,6 +26,9 @@ RENEWED = 5.0
 
 LONGEST = 60.0
 """Seconds that another agent's lease may be good for."""
+
+APART = 0.5
+"""Seconds between two samples besides the regular ones, however many agents want one at once."""
 
 FRESH = 1.5
 """Intervals for which numbers answer a question; later ones are waited for."""
@@ -71,14 +74,14 @@ class Samples:
         roster: Roster,
         covers: Callable[[Member], bool],
         publish: Callable[[], None],
-        call: Callable[[float], None],
+        call: Callable[[float, bool], None],
         clock: Clock,
         rng: Random,
         spread: float,
     ) -> None:
-        """``publish`` sends what this agent has; ``call`` asks all for theirs.
+        """``publish`` sends what this agent has. ``covers`` tells which members do that.
 
-        Others publish their first within ``spread`` seconds. ``covers`` tells which members do.
+        ``call`` asks all for theirs, for some seconds; with True they publish the first within ``spread`` seconds.
         """
         self._roster = roster
         self.covers = covers
@@ -92,6 +95,9 @@ class Samples:
         self._until = float("-inf")
         """Until when others want this node's numbers."""
         self._first: Timer | None = None
+        """The sample that somebody wants at once."""
+        self._first_at = float("-inf")
+        """When that was published last."""
 
     @property
     def leased(self) -> bool:
@@ -102,24 +108,33 @@ class Samples:
         """Have all publish their samples for the next seconds."""
         now = self._clock.time()
         if now >= self._renew_at:
+            is_first = not self.leased
             self._renew_at = now + RENEWED
-            self._call(LEASE)
+            self._call(LEASE, is_first)
+
+    def renew(self) -> None:
+        """Renew the lease with the next question: there is a process that has not heard of it."""
+        if self.leased:
+            self._renew_at = self._clock.time()
 
     def end(self) -> None:
-        """Forget what others have sent, and any lease."""
+        """Forget what others have sent, and the own lease."""
         self._newest.clear()
-        self._renew_at = self._until = float("-inf")
+        self._renew_at = float("-inf")
+
+    def stop(self) -> None:
+        """Publish nothing more."""
+        self._until = float("-inf")
         if self._first is not None:
             self._first.cancel()
-            self._first = None
 
-    def called(self, lease: float) -> None:
-        """Another agent wants this node's samples for so many seconds."""
+    def called(self, lease: float, *, is_first: bool) -> None:
+        """Another agent wants this node's samples for so many seconds, the first of them at once."""
         now = self._clock.time()
-        begins = self._until < now
+        is_first |= self._until < now
         self._until = max(self._until, now + min(lease, LONGEST))
-        if begins and self._first is None:
-            when = now + self._rng.uniform(0.0, self._spread)
+        if is_first and self._first is None:
+            when = max(now + self._rng.uniform(0.0, self._spread), self._first_at + APART)
             self._first = self._clock.call_at(when, self._publish_first)
 
     def sampled(self) -> None:
@@ -132,6 +147,7 @@ class Samples:
 
         ``every`` is the interval of its samples in seconds.
         """
+        data = data[: PLAIN_LIMIT + 1]  # which is refused when it is shown
         self._newest[address] = _Numbers(name, data, self._clock.time(), FRESH * max(every, 1.0))
         return self._roster.members.get(address)
 
@@ -149,5 +165,5 @@ class Samples:
         self._newest.pop(address, None)
 
     def _publish_first(self) -> None:
-        self._first = None
+        self._first, self._first_at = None, self._clock.time()
         self._publish()

@@ -20,6 +20,7 @@ Where a site has a mesh, one of its agents speaks for it::
 import re
 from typing import NamedTuple
 
+from nodnod_client.messages import MAX_NAME_LENGTH
 from nodnod_client.printable import replace_unprintable
 
 PREFIX = "nodnod"
@@ -100,10 +101,14 @@ def token(name: str) -> str:
 
 def name_of(text: str) -> str:
     """The name of a token. Raises ValueError if it is none."""
+    fault = f"{replace_unprintable(text[:200])} is no name"
     if not _TOKEN.fullmatch(text):
-        raise ValueError(f"{replace_unprintable(text[:200])} is no name")
+        raise ValueError(fault)
     raw = re.sub(r"=(..)", lambda found: chr(int(found[1], 16)), text).encode("latin-1")
-    return raw.decode()  # UnicodeDecodeError is a ValueError
+    name = raw.decode()  # UnicodeDecodeError is a ValueError
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise ValueError(fault)
+    return name
 
 
 def _tokens(one: Sender) -> str:

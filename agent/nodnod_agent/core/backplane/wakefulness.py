@@ -55,6 +55,10 @@ class Wakefulness:
         self._patience = UNSEEN_FOR * self._rng.uniform(1.0, 2.0)
         return True
 
+    def wait(self) -> None:
+        """Note that no registrar could be heard until now."""
+        self._seen = self._clock.time()
+
     def serve(self) -> None:
         """Be a registrar from now on."""
         self.attend()

@@ -33,12 +33,14 @@ class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
 class Call(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """What a process wants of all: their words, or their samples for ``lease`` seconds.
 
-    With ``registrar`` it only tells that there is one.
+    With ``first`` it has no samples yet, and wants them at once. With ``registrar`` it only tells that
+    there is one.
     """
 
     words: bool = False
     registrar: bool = False
     lease: float = 0.0
+    first: bool = False
 
 
 _word = msgspec.json.Decoder(Word)
