@@ -352,3 +352,20 @@ def test_the_numbers_of_a_node_that_starts_are_there_with_its_first_answer(
     newcomer = world.agent()
     world.wait_for(lambda: newcomer.name in stream.latest["nodes"], 2)
     assert stream.latest["nodes"][newcomer.name]["error"] == ""
+
+
+@pytest.mark.usefixtures("bus")
+def test_of_two_agents_with_one_name_and_address_only_the_newer_is_listed(world: World) -> None:
+    older, *others = started(world, 5)
+    newer = world.agent(start=False)
+    newer.name, newer.address = older.name, older.address
+    newer.start()
+    world.run(1)
+    for _ in range(60):
+        for one in (older, newer, *others):
+            one.cluster.presence.attend()  # so that each hears the other, and refutes it
+        world.run(1)
+        for one in others:
+            (found,) = [it for it in one.cluster.peers.roster.listing() if it.name == older.name]
+            assert found.instance == newer.cluster.peers.roster.instance
+            assert found.up

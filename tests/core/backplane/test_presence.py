@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nodnod_agent.core.backplane.presence import SERVE
 from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneHandler
 from nodnod_agent.core.node import Node
@@ -54,7 +55,13 @@ class Stranger:
         return own | {"incarnation": int(NOW * 1000)} | changed
 
     def tell(self, **changed: Any) -> None:
-        self.send(self.subjects.word, encode({"member": self.entry(**changed)}))
+        entry = self.entry(**changed)
+        self.send(self.subjects.word, encode({"member": entry, "started": entry["incarnation"]}))
+
+    def serve(self, **changed: Any) -> None:
+        """Tell that it is a registrar."""
+        word = {"member": self.entry(**changed), "awake": True, "registrar": True}
+        self.send(self.subjects.word, encode(word))
 
     def send(self, subject: str, data: bytes) -> None:
         self._bus.handler.received(subject, data, "")
@@ -166,7 +173,7 @@ def test_an_older_process_does_not_take_the_address_of_one_that_is_there(
     clock.advance(0.1)
     (member,) = node.peers.roster.listing()
     assert member.instance == "2"
-    assert "a word of kyle:7070, where kyle is" in caplog.text
+    assert "a word of kyle:7070, where kyle (2) is" in caplog.text
 
 
 def test_a_request_is_answered_to_who_has_asked(node: Node, bus: FakeBus, clock: FakeClock) -> None:
@@ -352,8 +359,7 @@ def test_strangers_are_forgotten_while_the_agent_sleeps(
 ) -> None:
     chief = Stranger(bus)
     for _ in range(50):
-        word = encode({"member": chief.entry(), "awake": True, "registrar": True})
-        chief.send(chief.subjects.word, word)
+        chief.serve()
         clock.advance(1.0)
     assert node.presence is not None
     assert not node.presence.awake
@@ -366,3 +372,43 @@ def test_strangers_are_forgotten_while_the_agent_sleeps(
         chief.send(chief.subjects.all, b'{"registrar":true}')
         clock.advance(10.0)
     assert list(node.presence._processes) == [Sender("kyle", "2")]
+
+
+def test_who_has_stood_still_judges_nobody_before_it_could_hear(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    Stranger(bus).tell()
+    clock.advance(0.1)
+    clock.now += 20.0
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+    clock.advance(5.0)
+    assert listed(node) == []
+
+
+@pytest.fixture
+def registrar(node: Node, bus: FakeBus) -> Node:
+    """The agent, which is a registrar."""
+    kyle = Stranger(bus)
+    kyle.send(kyle.subjects.to(ASK, Sender("kenny", "1")), SERVE)
+    return node
+
+
+def test_one_node_does_not_take_the_places_of_all_registrars(
+    registrar: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    for number in range(5):
+        Stranger(bus, "mallory", f"0{number}").serve(address=f"mallory:{number + 1}")
+    clock.advance(5.0)
+    assert registrar.presence is not None
+    assert registrar.presence.registrar
+
+
+def test_the_next_registrar_calls_where_the_first_does_not(
+    registrar: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    for _ in range(5):
+        Stranger(bus, "mallory", "0").serve()
+        clock.advance(4.0)
+    calls = [data for subject, data in bus.published if subject == "nodnod.default.all.kenny.1"]
+    assert b'{"registrar":true}' in calls

@@ -163,6 +163,7 @@ class Presence:
         """
         own = peers.gossip.table.own
         self._sender = Sender(own.name, own.instance)
+        self._started = own.incarnation
         self._subjects = Subjects(cluster, self._sender, site)
         self._peers = peers
         self._accept = accept
@@ -402,7 +403,8 @@ class Presence:
         there = self._at.get(address)
         if there is not None and there is not process:
             if not _replaces(word, there, address):
-                self._complain(process.sender, f"a word of {address}, where {there.sender.name} is")
+                name, instance = there.sender
+                self._complain(process.sender, f"a word of {address}, where {name} ({instance}) is")
                 return
             self._end(there, "another process is there")
         before, process.word, process.address = process.word, word, address
@@ -470,7 +472,7 @@ class Presence:
         process.site, process.told, process.spoken = "", 0, {}
         process.via, process.listed = speaker, one.listed or entry.name
         speaker.spoken[process.listed] = process
-        self._note(process, Word(entry, every))
+        self._note(process, Word(entry, entry.incarnation, every))
         if entry.state == "up" and self._at.get(address) is not process:
             speaker.told = 0  # refused: look again at its next word
 
@@ -606,7 +608,8 @@ class Presence:
         state = self._wakefulness
         own = self._peers.gossip.table.own
         others = self.site.spoken() if self.site is not None else []
-        return encode(Word(own, self._every, state.awake, state.registrar, others))
+        word = Word(own, self._started, self._every, state.awake, state.registrar, others)
+        return encode(word)
 
     def _tell(self) -> None:
         self._told_at = now = self._clock.time()
@@ -682,7 +685,9 @@ class Presence:
             state.review(registrars, needed=self._is_needed(serving))
         else:
             state.watch()
-        if state.first(registrars) and now >= self._registrar_at + WORD_EVERY:
+        # One whose call does not come is called for by the next.
+        due = WORD_EVERY if state.first(registrars) else 1.5 * WORD_EVERY
+        if state.registrar and now >= self._registrar_at + due:
             self._registrar_at = now
             self._call(Call(registrar=True))
         able = self._able(serving) if state.first(registrars) else []
@@ -838,7 +843,7 @@ def _replaces(word: Word, there: Process, address: Address) -> bool:
     if name != other and address.host in (name.lower(), other.lower()):
         return address.host == name.lower()
     assert there.word is not None
-    return word.member.incarnation >= there.word.member.incarnation
+    return word.started >= there.word.started
 
 
 def _is_registrar(process: Process) -> bool:

@@ -74,7 +74,8 @@ class Wakefulness:
         if (
             self.registrar
             and not needed
-            and sum(one.instance < self._own.instance for one in registrars) >= REGISTRARS
+            and len({one.name for one in registrars if one.instance < self._own.instance})
+            >= REGISTRARS
         ):
             self.registrar = False
         if self._is_busy():

@@ -19,11 +19,12 @@ class Spoken(Struct, frozen=True, omit_defaults=True):
 class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """That a process is there, or (in ``member.state``) that it has left on purpose.
 
-    ``every`` is the interval of its samples in seconds. ``others`` are the other nodes of the site
-    for which it speaks.
+    ``started`` is its first incarnation: a later one may refute what others say. ``every`` is the interval
+    of its samples in seconds. ``others`` are the other nodes of the site for which it speaks.
     """
 
     member: MemberEntry
+    started: int = 0
     every: float = 1.0
     awake: bool = False
     registrar: bool = False
