@@ -300,7 +300,7 @@ def test_the_check_prints_every_setting_in_force_and_where_it_comes_from(
     assert rows["tags"] == ['{"role": "db", "site": "eu"}', "c.json: tags, --tag"]
     assert rows["auth.secrets"] == ['["env:A"]', "c.json: auth.secrets"]
     assert rows["name"] == [json.dumps(socket.gethostname()), "default: the host name"]
-    assert rows["listen"][1] == "default: the address that routes to join"
+    assert rows["listen"][1] == "default: the address that routes to the others"
     assert rows["limits.streams"] == ["16", "default"]
     assert "a secret that" not in out
     assert (err, daemon.ran) == ("", [])

@@ -298,8 +298,9 @@ def settings_of(given: Given) -> Settings:
     if "name" not in values:
         values["name"] = validators.name(socket.gethostname(), "host name")
     if "listen" not in values:
-        # With `--join` and no `--listen`: the local address that routes to the peer.
-        values["listen"] = default_listen_address(_DEFAULTS["listen"], values.get("join", ()))
+        # With `--join`, or a site, and no `--listen`: the local address that routes to the peer, or to the server.
+        seeds = Settings(**values | {"nodes": ()}).elsewhere
+        values["listen"] = default_listen_address(_DEFAULTS["listen"], seeds)
     return Settings(**values)
 
 

@@ -250,7 +250,7 @@ class _Daemon:
         log.info("Starting NodNod websocket server: [%s : %s]", name, self._listen)
         if self._advertise != self._listen:
             log.info("Advertising address %s", self._advertise)
-        if is_unreachable(self._advertise, _seeds(self._settings)):
+        if is_unreachable(self._advertise, self._settings.elsewhere):
             log.warning("Other machines cannot dial the advertised address %s", self._advertise)
         self._is_exposed = not all(is_loopback(sock.getsockname()[0]) for sock in sockets)
         self._warn_if_unprotected()
@@ -458,7 +458,7 @@ def _advertised(settings: Settings, listen: Address) -> Address:
     if settings.backplane and settings.site is None:
         with contextlib.suppress(ValueError):
             return parse_address(f"{settings.name}:{listen.port}")
-    return advertised_address(listen, _seeds(settings))
+    return advertised_address(listen, settings.elsewhere)
 
 
 def _raise_file_limit() -> None:

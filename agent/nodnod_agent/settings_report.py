@@ -18,7 +18,7 @@ from nodnod_client.address import Address
 
 _COMPUTED = {
     "name": "the host name",
-    "listen": "the address that routes to join",
+    "listen": "the address that routes to the others",
     "advertise": "the listen address, or a guess",
     "tls_ca": "the system's authorities",
     "nats_ca": "the system's authorities",

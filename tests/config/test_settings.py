@@ -357,3 +357,20 @@ def test_a_file_that_is_not_utf_8_is_refused_with_the_line_number() -> None:
 
 def test_a_byte_order_mark_is_ignored() -> None:
     assert read(b'\xef\xbb\xbf{"mode": "push"}') == {"mode": "push"}
+
+
+@pytest.mark.parametrize(
+    ("site", "found"),
+    [(None, ["a:1", "b:2"]), ("eu", ["a:1", "b:2", "hub:4222", "[::1]:5"])],
+)
+def test_the_others_of_a_site_are_where_its_backplane_is(
+    site: str | None, found: list[str]
+) -> None:
+    settings = Settings(
+        name="kenny",
+        join=(Address("a", 1),),
+        nodes=(Address("b", 2),),
+        backplane=("nats://hub:4222", "tls://[::1]:5"),
+        site=site,
+    )
+    assert [str(one) for one in settings.elsewhere] == found

@@ -13,8 +13,8 @@ from msgspec import Struct
 from nodnod_agent.auth.secrets import read_text
 from nodnod_agent.auth.tls import read_client_context
 from nodnod_agent.config.settings import NATS, Settings
-from nodnod_agent.config.validators import NATS_PORT, ConfigError
-from nodnod_client.address import Address, parse_address
+from nodnod_agent.config.validators import ConfigError, nats_address
+from nodnod_client.address import Address
 from nodnod_client.tags import tags_fault
 
 INSTALL = "pip install 'nodnod-agent[nats]'"
@@ -112,9 +112,7 @@ def _check(given: Mapping[str, Any]) -> None:
 
 
 def _server(url: str, *, must_be_tls: bool) -> NatsServer:
-    scheme, _, address = url.partition("://")
-    found = parse_address(address, default_port=NATS_PORT)
-    return NatsServer(found, must_be_tls or scheme == "tls")
+    return NatsServer(nats_address(url), must_be_tls or url.startswith("tls:"))
 
 
 def _read_proof(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:

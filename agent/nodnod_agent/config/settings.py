@@ -67,6 +67,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits_unread_for: float | None = None
 
     @property
+    def elsewhere(self) -> tuple[Address, ...]:
+        """Addresses that tell on which network others dial this agent: the first ones, and of a site the servers."""
+        servers = self.backplane if self.site is not None else ()
+        return (*self.join, *self.nodes, *map(validators.nats_address, servers))
+
+    @property
     def all_tags(self) -> dict[str, str]:
         """The tags of this node: those that are configured, and its site."""
         return self.tags if self.site is None else {**self.tags, "site": self.site}

@@ -141,6 +141,11 @@ def _nats_server(value: Any, place: str) -> str:
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def nats_address(url: str) -> Address:
+    """The address of a valid URL of a NATS server."""
+    return parse_address(url.partition("://")[2], default_port=NATS_PORT)
+
+
 def subject_token(value: Any, place: str) -> str:
     """One token of the subject of a message, which is not escaped."""
     if isinstance(value, str) and _TOKEN.fullmatch(value):
