@@ -350,7 +350,8 @@ class Node:
 
     def _act(self, events: list[PeerEvent]) -> None:
         self.alerts.act(events)
-        if self.presence is not None:
+        near = self.peers.roster.is_near
+        if self.presence is not None and any(near(event.member) for event in events):
             self.presence.site_changed()
         push = self.push
         for event in events:

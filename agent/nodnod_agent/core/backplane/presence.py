@@ -307,7 +307,10 @@ class Presence:
 
     def site_changed(self) -> None:
         """Note that a node of the site is up or down: others have to know it."""
-        if self.site is not None and self.speaks:
+        if self.site is None:
+            return
+        self.site.changed()
+        if self.speaks:
             self._tell_within(0.0)
 
     def attend(self) -> float:

@@ -34,6 +34,12 @@ class Site:
         self._peers = peers
         self._clock = clock
         self._settled = clock.time() + SETTLED
+        self._sees_most: bool | None = None
+        """Whether this agent sees at least half of the site; None if that is to be counted again."""
+
+    def changed(self) -> None:
+        """Note that a node of the site is up or down."""
+        self._sees_most = None
 
     def spoken(self) -> list[Spoken]:
         """What is to be told of all its nodes but this one."""
@@ -65,6 +71,10 @@ class Site:
 
     def _is_fit(self) -> bool:
         """Whether this agent knows its site: it has been there for a while, and sees at least half."""
-        roster = self._peers.roster
-        known = [one.up for one in filter(roster.is_near, roster.listing()) if one.version]
-        return self._clock.time() >= self._settled and 2 * (1 + sum(known)) >= 1 + len(known)
+        if self._clock.time() < self._settled:
+            return False
+        if self._sees_most is None:  # asked once a second, and a cluster may have thousands
+            roster = self._peers.roster
+            known = [one.up for one in filter(roster.is_near, roster.listing()) if one.version]
+            self._sees_most = 2 * (1 + sum(known)) >= 1 + len(known)
+        return self._sees_most
