@@ -7,7 +7,7 @@ import msgspec
 
 from nodnod_agent.core.fitting import ANSWER_LIMIT, fit_node, fit_nodes
 from nodnod_agent.core.question import MATCHED, Question
-from nodnod_client.codec import check_node, decode_node, encode
+from nodnod_client.codec import check_node, decode, decode_node, encode
 from nodnod_client.errors import RequestError, WireError
 from nodnod_client.messages import STAT_SHAPES, FullStats, PeerAnswer
 
@@ -17,6 +17,8 @@ PLAIN_LIMIT = 16 * 1024
 RICH_LIMIT = 256 * 1024
 """Bytes of a node object with detail or history, between agents: about a thousand network interfaces.
 All agents of version 2 refuse a larger one, so its sender cuts it."""
+
+_node_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _NODES_END = b'},"error":""}'
 
@@ -117,8 +119,8 @@ def relabeled_node(raw: bytes, listed: str, error: str, stat_type: int) -> bytes
 
 
 def renamed_node(raw: msgspec.Raw | bytes, listed: str) -> bytes:
-    """A node object with another name, else unchanged."""
-    node = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    """A node object with another name, else unchanged. Raises WireError if it is none."""
+    node = decode(_node_fields, bytes(raw))
     node["name"] = msgspec.Raw(encode(listed))
     return encode(node)
 

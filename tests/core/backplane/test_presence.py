@@ -412,3 +412,40 @@ def test_the_next_registrar_calls_where_the_first_does_not(
         clock.advance(4.0)
     calls = [data for subject, data in bus.published if subject == "nodnod.default.all.kenny.1"]
     assert b'{"registrar":true}' in calls
+
+
+@pytest.mark.parametrize(
+    "claimed", [{"error": "down"}, {"state": "left"}, {"address": "elsewhere:7070"}]
+)
+def test_a_speaker_does_not_speak_for_a_node_that_tells_that_it_is_elsewhere(
+    node: Node,
+    bus: FakeBus,
+    clock: FakeClock,
+    claimed: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stan = Stranger(bus, "stan", "stan")
+    stan.tell()
+    clock.advance(0.1)
+    Speaker(bus).speak(other("stan", **claimed))
+    Speaker(bus).speak(other("stan", **claimed | {"instance": "4", "incarnation": 2**52}))
+    stan.tell()
+    clock.advance(0.1)
+    found = {str(one.address): one.error for one in node.peers.roster.listing()}
+    assert found["stan:7070"] == ""
+    assert "a word of stan (stan), which is elsewhere" in caplog.text
+    bus.published.clear()
+    node.peers.roster.nodes["stan"].link.ask(1, b"{}")  # type: ignore[union-attr]
+    assert [subject for subject, _ in bus.published] == ["nodnod.default.ask.stan.stan.kenny.1"]
+
+
+@pytest.mark.parametrize("body", [b"5", b"null", b"[]", b"{}", b'{"name":5}'])
+def test_numbers_of_a_site_that_are_no_object_are_dropped(
+    node: Node, bus: FakeBus, clock: FakeClock, body: bytes
+) -> None:
+    speaker = Speaker(bus)
+    speaker.speak(other("stan") | {"listed": "stan@eu"})
+    numbers = b'{"host":"kyle","nodes":{"stan@eu":%b},"error":""}' % body
+    speaker.send(speaker.subjects.numbers, numbers)
+    clock.advance(0.1)
+    assert sorted(listed(node)) == ["kyle", "stan"]

@@ -464,6 +464,16 @@ class Presence:
         sender = Sender(entry.name, entry.instance)
         if sender == self._sender:
             return
+        for known in (self._processes.get(sender), self._at.get(address)):
+            if (
+                known is not None
+                and known.word
+                and known.word.member.tags.get(SITE) != speaker.site
+            ):
+                name, instance = known.sender
+                self._complain(speaker.sender, f"a word of {name} ({instance}), which is elsewhere")
+                speaker.told = 0  # look again at its next word
+                return
         if one.error:
             self._note_down(entry, address, one.error)
             return
@@ -477,7 +487,7 @@ class Presence:
         speaker.spoken[process.listed] = process
         self._note(process, Word(entry, entry.incarnation, every))
         if entry.state == "up" and self._at.get(address) is not process:
-            speaker.told = 0  # refused: look again at its next word
+            speaker.told = 0  # refused, for now
 
     def _note_down(self, entry: MemberEntry, address: Address, error: str) -> None:
         if len(self._said) < MAX_PROCESSES:
@@ -514,7 +524,10 @@ class Presence:
         if process.address is not None and process.word is not None:
             name = listed or process.sender.name
             if name != process.sender.name:
-                data = renamed_node(data, process.sender.name)
+                try:
+                    data = renamed_node(data, process.sender.name)
+                except WireError:
+                    return
             samples, every = self.samples, process.word.every
             member = samples.take(process.address, process.sender.name, data, every)
             if member is not None:
@@ -823,6 +836,8 @@ class Presence:
             del self._at[address]
             self.samples.forget(address)
         self._end_session(process)
+        if process.via is not None:
+            process.via.told = 0  # it may go on to tell of it
         wire, handler = process.wire, process.handler
         if wire is not None and handler is not None:
             wire.open = False
