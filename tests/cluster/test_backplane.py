@@ -126,6 +126,19 @@ def test_two_seconds_after_the_return_of_the_bus_all_is_well(world: World, bus: 
     assert {node["error"] for node in nodes.values()} == {""}
 
 
+def test_nobody_tells_of_others_that_they_are_down_while_the_bus_is_away(
+    world: World, bus: Bus
+) -> None:
+    agents = [world.agent() for _ in range(5)]
+    world.run(5)
+    bus.die()
+    world.run(60)
+    bus.revive()
+    world.run(10)
+    kinds = {one.event.kind for agent in agents for one in agent.cluster.events.newest()}
+    assert kinds == {"joined"}
+
+
 def test_nobody_wakes_while_the_bus_is_away_since_nobody_could_be_heard(
     world: World, bus: Bus
 ) -> None:

@@ -317,11 +317,10 @@ class Node:
 
     def _witnesses(self, member: Member) -> bool:
         """Whether it is for this agent to tell what happens to a node: those of its site see it best."""
-        if self.presence is None or not self._site or not self._is_far(member.address):
+        if self.presence is None or not self._is_far(member.address):
             return True
-        return self.presence.bus.up and not self.presence.hears(
-            self.presence.group(str(member.address))
-        )
+        group = self.presence.group(str(member.address))
+        return self.presence.bus.up and not (group and self.presence.hears(group))
 
     def _site_numbers(self, publish: Callable[[bytes], None]) -> None:
         """Publish the answer of all nodes of the site, as soon as it is there."""

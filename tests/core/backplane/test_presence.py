@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nodnod_agent.core.backplane import presence
 from nodnod_agent.core.backplane.presence import SERVE
 from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneHandler
@@ -272,6 +273,76 @@ def test_a_speaker_tells_of_no_node_of_another_site(
     assert listed(node) == ["kyle"]
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        other("stan", tags={"site": "us"}),
+        other("stan", "down", tags={"site": "us"}),
+        other("stan", tags={"site": "us"}, address="elsewhere:7070"),
+        other("stan", tags={"site": "us"}, state="left"),
+        other("stan", tags={"site": "us"}, instance="9", incarnation=int(NOW * 1000) + 9),
+        other("wendy", tags={"site": "us"}, address="stan:7070", incarnation=int(NOW * 1000) + 9),
+        other("kyle", "down", tags={"site": "us"}, instance="2"),
+        other("butters", tags={"site": "us"}, instance="2"),
+    ],
+)
+def test_a_speaker_takes_no_node_that_is_up_from_another_site(
+    node: Node, bus: FakeBus, clock: FakeClock, claim: dict[str, Any]
+) -> None:
+    speaker, mallory = Speaker(bus), Speaker(bus, "mallory", "us")
+    Stranger(bus, "butters").tell()
+    speaker.speak(other("stan"))
+    clock.advance(0.1)
+    mallory.speak(claim, tags={"site": "us"})
+    numbers = encode({"nodes": {name: {} for name in ("stan", "kyle", "butters", "mallory")}})
+    taken: list[str] = []
+    assert node.presence is not None
+    node.presence._published = lambda member: taken.append(member.name)
+    mallory.send(mallory.subjects.numbers, numbers)
+    clock.advance(0.1)
+    assert sorted(listed(node)) == ["butters", "kyle", "mallory", "stan"]
+    assert taken == ["mallory"]
+
+
+@pytest.mark.parametrize("state", ["up", "left"])
+def test_a_node_takes_no_address_of_one_that_is_up_in_a_site(
+    node: Node, bus: FakeBus, clock: FakeClock, state: str
+) -> None:
+    Speaker(bus).speak(other("stan", address="10.0.0.1:7070"))
+    clock.advance(0.1)
+    mallory = Stranger(bus, "mallory", "3")
+    mallory.tell(address="10.0.0.1:7070", incarnation=int(NOW * 1000) + 9, state=state)
+    clock.advance(0.1)
+    assert sorted(listed(node)) == ["kyle", "stan"]
+
+
+def test_a_node_that_has_changed_its_site_is_told_of_by_the_new_one(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    old, new = Speaker(bus), Speaker(bus, "wendy", "us")
+    old.speak(other("stan"))
+    clock.advance(0.1)
+    moved = other("stan", tags={"site": "us"}, instance="9", incarnation=int(NOW * 1000) + 9)
+    for word in ((), (other("stan", "no answer"),)):
+        new.speak(moved, tags={"site": "us"})
+        old.speak(*word)
+        clock.advance(0.1)
+    new.speak(moved, tags={"site": "us"})
+    clock.advance(0.1)
+    found = {one.listed: one.instance for one in node.peers.roster.listing() if one.up}
+    assert found == {"kyle": "2", "wendy": "2", "stan": "9"}
+
+
+def test_why_nodes_are_down_is_kept_of_few_addresses(
+    node: Node, bus: FakeBus, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "MAX_PROCESSES", 10)
+    Speaker(bus).speak(*(other(f"node-{number}", "down") for number in range(20)))
+    clock.advance(0.1)
+    assert node.presence is not None
+    assert len(node.presence._said) == 10
+
+
 def test_numbers_of_a_site_count_from_its_speaker_only(
     node: Node, bus: FakeBus, clock: FakeClock
 ) -> None:
@@ -433,7 +504,7 @@ def test_a_speaker_does_not_speak_for_a_node_that_tells_that_it_is_elsewhere(
     clock.advance(0.1)
     found = {str(one.address): one.error for one in node.peers.roster.listing()}
     assert found["stan:7070"] == ""
-    assert "a word of stan (stan), which is elsewhere" in caplog.text
+    assert "which is in another site" in caplog.text
     bus.published.clear()
     node.peers.roster.nodes["stan"].link.ask(1, b"{}")  # type: ignore[union-attr]
     assert [subject for subject, _ in bus.published] == ["nodnod.default.ask.stan.stan.kenny.1"]

@@ -402,6 +402,10 @@ class Presence:
         if process.address not in (None, address):
             self._complain(process.sender, f"a word of {address}, but it is at {process.address}")
             return
+        member = self._peers.roster.members.get(address)
+        if member is not None and member.name != entry.name and self._is_elsewhere(entry, address):
+            self._complain(process.sender, f"a word of {address}, where {member.name} is")
+            return
         self._said.pop(address, None)
         there = self._at.get(address)
         if there is not None and there is not process:
@@ -462,22 +466,17 @@ class Presence:
             self._complain(speaker.sender, f"a bad address: {error}")
             return
         sender = Sender(entry.name, entry.instance)
+        process = self._processes.get(sender)
         if sender == self._sender:
             return
-        for known in (self._processes.get(sender), self._at.get(address)):
-            if (
-                known is not None
-                and known.word
-                and known.word.member.tags.get(SITE) != speaker.site
-            ):
-                name, instance = known.sender
-                self._complain(speaker.sender, f"a word of {name} ({instance}), which is elsewhere")
-                speaker.told = 0  # look again at its next word
-                return
+        known = process.word.member if process is not None and process.word is not None else entry
+        if known.tags.get(SITE) != speaker.site or self._is_elsewhere(entry, address):
+            self._complain(speaker.sender, f"a word of {address}, which is in another site")
+            speaker.told = 0  # it may have changed its site: look again at the next word
+            return
         if one.error:
             self._note_down(entry, address, one.error)
             return
-        process = self._processes.get(sender)
         if process is None:
             if len(self._processes) >= MAX_PROCESSES:
                 return
@@ -489,9 +488,17 @@ class Presence:
         if entry.state == "up" and self._at.get(address) is not process:
             speaker.told = 0  # refused, for now
 
+    def _is_elsewhere(self, entry: MemberEntry, address: Address) -> bool:
+        """Whether the node at an address is up in another site, or the word is a goodbye for it."""
+        member = self._peers.roster.members.get(address)
+        if member is None or not (member.up or entry.state == "left"):
+            return False
+        return self.group(str(address)) != entry.tags.get(SITE, "")
+
     def _note_down(self, entry: MemberEntry, address: Address, error: str) -> None:
-        if len(self._said) < MAX_PROCESSES:
-            self._said[address] = error
+        if len(self._said) >= MAX_PROCESSES:
+            del self._said[next(iter(self._said))]
+        self._said[address] = error
         process = self._processes.get(Sender(entry.name, entry.instance))
         if process is not None:
             self._end(process, error)
