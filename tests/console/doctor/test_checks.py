@@ -205,6 +205,17 @@ def test_one_that_only_this_machine_does_not_reach_is_a_remark() -> None:
     assert one.text.startswith("stan (10.0.0.6:7070) could not be asked from here: no handshake")
 
 
+def test_over_a_backplane_nobody_need_answer_at_the_address_that_it_advertises() -> None:
+    cluster = found("kyle", "stan")
+    cluster.here = "cannot connect to ws://kyle:7070/: name or service not known"
+    cluster.members[1] = seen_as(cluster.members[1], rtt=None, since=NOW - 60)
+    unasked = "cannot connect to ws://stan:7070/: name or service not known"
+    cluster.others = [Other(cluster.members[1], failure=unasked)]
+    findings = judge(cluster, LOOPBACK)
+    assert bad(findings) == []
+    assert "1 of 1 others are reached over a backplane" in of("reachable", findings)[-1].text
+
+
 @pytest.mark.parametrize(
     "error",
     [
