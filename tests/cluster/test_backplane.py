@@ -247,6 +247,18 @@ def test_detail_and_history_are_asked_of_each_node(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bus")
+def test_questions_about_the_past_wait_for_others_and_for_each_other_at_once(world: World) -> None:
+    agents = started(world, 5)
+    world.run(ASLEEP)
+    client = world.client(next(one for one in agents if not one.cluster.presence.awake))
+    world.run(0.1)
+    for number in range(4):
+        client.ask(type=1, id=number, history=5 + number, timeout=0.16)
+    world.run(0.2)
+    assert client.counts.answered == 4
+    client.check_overdue()
+
+
 def test_an_event_of_one_agent_is_known_to_an_agent_that_is_asked_for_it(world: World) -> None:
     agents = started(world, 10)
     world.run(ASLEEP)

@@ -5,11 +5,13 @@ wait, those of the client with the most are answered first without asking: with 
 numbers, and an error for all other nodes.
 """
 
+from collections.abc import Callable
+
 from nodnod_agent.core.interfaces import Clock, Timer
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.rate_limit import RateLimit
 from nodnod_agent.core.requests.delivery import Waiter
-from nodnod_agent.core.requests.query import Queries, by_timeout, no_answer
+from nodnod_agent.core.requests.query import by_timeout, no_answer
 
 EXPENSIVE_SPACING = 1 / 30
 """Seconds between two; each takes a node 5 ms, so all together take 15 % of a core."""
@@ -23,8 +25,15 @@ TOO_MANY = "not asked: too many questions about the past are waiting"
 class Pacing:
     """The queue of expensive questions in front of the queries."""
 
-    def __init__(self, queries: Queries, clock: Clock) -> None:
-        self._queries = queries
+    def __init__(
+        self,
+        ask: Callable[[Question, Waiter], None],
+        refuse: Callable[[Question, list[Waiter], str], None],
+        clock: Clock,
+    ) -> None:
+        """``ask`` asks the cluster, ``refuse`` answers without asking."""
+        self._ask = ask
+        self._refuse = refuse
         self._clock = clock
         self._waiting: dict[Question, list[Waiter]] = {}
         self._lines: dict[int, dict[Question, None]] = {}
@@ -37,10 +46,10 @@ class Pacing:
         """Ask the cluster, now or later; ``waiter`` is answered once, by its deadline."""
         if question not in self._waiting:
             if not self._waiting and self._limit.take(self._clock.time()):
-                self._queries.ask(question, waiter)
+                self._ask(question, waiter)
                 return
             if len(self._waiting) >= MAX_WAITING and not self._make_room(waiter):
-                self._queries.refuse(question, [waiter], TOO_MANY)
+                self._refuse(question, [waiter], TOO_MANY)
                 return
             self._waiting[question] = []
         self._waiting[question].append(waiter)
@@ -62,7 +71,7 @@ class Pacing:
             return False
         for question in reversed(line):
             if all(id(one.client) == client for one in self._waiting[question]):
-                self._queries.refuse(question, self._take(question), TOO_MANY)
+                self._refuse(question, self._take(question), TOO_MANY)
                 return True
         return False
 
@@ -97,7 +106,7 @@ class Pacing:
             self._lines[client] = line  # its next question waits for one of each other client
             question = next(iter(line))
             for waiter in self._take(question):
-                self._queries.ask(question, waiter)
+                self._ask(question, waiter)
         self._plan()
 
     def _refuse_late(self, question: Question, now: float) -> None:
@@ -111,4 +120,4 @@ class Pacing:
         if not self._waiting[question]:
             del self._waiting[question]
         for timeout, waiters in by_timeout(late).items():
-            self._queries.refuse(question, waiters, no_answer(timeout))
+            self._refuse(question, waiters, no_answer(timeout))

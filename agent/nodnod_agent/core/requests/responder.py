@@ -94,7 +94,7 @@ class Responder:
             clock,
             others.samples if others is not None else None,
         )
-        self._pacing = Pacing(self.queries, clock)
+        self._pacing = Pacing(self._ask_known, self.queries.refuse, clock)
         self.streams = Streams(self.ask, self._delivery, clock)
         self.alert_streams = Streams(self._ask_alerts, self._delivery, clock)
 
@@ -102,11 +102,15 @@ class Responder:
         """Answer ``waiter`` by its deadline; in push mode at once, where the cache can."""
         if question.local:
             self.queries.ask(question, waiter)
-        elif self.others is None:
-            self._ask_others(question, waiter)
+        elif self._cache is not None and question.plain:
+            self.counters.answered_at_once += 1
+            waiter.deliver(self._cache.body(question))
+        elif question.history is not None:  # it takes each node milliseconds
+            if self.others is not None:
+                self.others.attend()  # the others get known while it waits for its turn
+            self._pacing.ask(question, waiter)
         else:
-            latest = (waiter.deadline - self.clock.time()) / 2  # it takes time to ask, too
-            self.when_known(lambda: self._ask_others(question, waiter), latest)
+            self._ask_known(question, waiter)
 
     def when_known(self, then: Callable[[], None], latest: float = inf) -> None:
         """Go on as soon as the others are known, or after ``latest`` seconds; in a mesh, now."""
@@ -116,14 +120,9 @@ class Responder:
         else:
             then()
 
-    def _ask_others(self, question: Question, waiter: Waiter) -> None:
-        if self._cache is not None and question.plain:
-            self.counters.answered_at_once += 1
-            waiter.deliver(self._cache.body(question))
-        elif question.history is not None:  # it takes each node milliseconds
-            self._pacing.ask(question, waiter)
-        else:
-            self.queries.ask(question, waiter)
+    def _ask_known(self, question: Question, waiter: Waiter) -> None:
+        latest = (waiter.deadline - self.clock.time()) / 2  # it takes time to ask, too
+        self.when_known(lambda: self.queries.ask(question, waiter), latest)
 
     def with_kept(
         self, body: bytes, wanted: Mapping[str, float], ago: float | None, limit: int
