@@ -322,14 +322,23 @@ class MemberInfo(Struct, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
 
 
+class BackplaneInfo(Struct, frozen=True):
+    """An agent's connection to its backplane: the ``server``, or an ``error``, and since when, in Unix seconds."""
+
+    server: str = ""
+    since: float = 0.0
+    error: str = ""
+
+
 class Members(Struct, frozen=True):
-    """The answer to type 3."""
+    """The answer to type 3; ``backplane`` of an agent that has one."""
 
     host: str = ""
     members: list[MemberInfo] = []
     error: str = ""
     code: str = ""
     id: int | str | None = None
+    backplane: BackplaneInfo | None = None
 
 
 class Event(Struct, frozen=True, omit_defaults=True):

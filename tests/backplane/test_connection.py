@@ -172,7 +172,7 @@ async def test_when_one_of_several_servers_is_killed_another_one_is_taken(
     one.subscribe("word")
     assert await ones.next() == ("connected",)
     assert one._client is not None
-    servers[str(one._client._server)].kill()
+    servers[str(one._client.server)].kill()
     await ones.reason()
     assert await ones.next() == ("connected",)
     one.publish("word", b"1")

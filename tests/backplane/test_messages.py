@@ -149,8 +149,8 @@ async def test_messages_that_come_in_faster_than_they_are_handled_are_counted_an
     assert await ones.next() == ("connected",)
     for _ in range(100):
         one.publish("word", b"x")
-    await eventually(lambda: one.slow + ones.reports.qsize() == 100)
-    assert one.slow > 0
+    await eventually(lambda: one.counters.lost["slow"] + ones.reports.qsize() == 100)
+    assert one.counters.lost["slow"] > 0
     assert "come in too fast: one to word is lost" in caplog.text
 
 

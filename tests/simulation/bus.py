@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from nodnod_agent.core.interfaces import BackplaneHandler
+from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from simulation.hosts import Host, Process
 from simulation.network import Network
 
@@ -94,8 +94,11 @@ class BusClient:
     """One process at the bus: the core's Backplane."""
 
     handler: BackplaneHandler
+    server = "nats://bus:4222"
+    max_payload = 1024 * 1024
 
     def __init__(self, bus: Bus, process: Process) -> None:
+        self.counters = BackplaneCounters()
         self.process = process
         self.up = False
         self.connection = 0

@@ -16,7 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.protocol import parser
 
 from nodnod_agent.backplane.access import NatsAccess, NatsServer
-from nodnod_agent.core.interfaces import BackplaneHandler
+from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_client.address import Address
 from nodnod_client.tls import cause
 
@@ -83,13 +83,18 @@ class NatsClient(Client):
     for later, when it is stale. While ``live``, messages go to ``handler``.
     """
 
-    def __init__(self, access: NatsAccess, server: NatsServer, handler: BackplaneHandler) -> None:
+    def __init__(
+        self,
+        access: NatsAccess,
+        server: NatsServer,
+        handler: BackplaneHandler,
+        counters: BackplaneCounters,
+    ) -> None:
         super().__init__()
         self.live = False
-        self.slow = 0
-        """Messages that are lost because they came in faster than they were handled."""
+        self._counters = counters
         self._access = access
-        self._server = server
+        self.server = server
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[str] = self._loop.create_future()
@@ -103,8 +108,8 @@ class NatsClient(Client):
                 await self.connect(
                     f"nats://{address}",
                     name=self._access.name,
-                    tls=self._access.tls if self._server.must_be_tls else None,
-                    tls_hostname=self._server.address.host.partition("%")[0],
+                    tls=self._access.tls if self.server.must_be_tls else None,
+                    tls_hostname=self.server.address.host.partition("%")[0],
                     allow_reconnect=False,
                     connect_timeout=int(CONNECT_LIMIT),
                     ping_interval=NEVER,
@@ -118,6 +123,8 @@ class NatsClient(Client):
             raise NatsError(self._reason(error)) from None
         if not self.is_connected or self._reading_task is None:
             raise NatsError("the server did not confirm the connection")
+        if not isinstance(self.max_payload, int):
+            raise NatsError("its max_payload is no number")
         self._is_open = True
         # It may end without a call of `_closed`, and the client would seem to be connected.
         self._reading_task.add_done_callback(self._reading_ended)
@@ -171,13 +178,17 @@ class NatsClient(Client):
     def send(self, subject: str, data: bytes, reply: str) -> None:
         """Publish a message, or drop it where that is not possible."""
         if self.pending_data_size + len(data) > MAX_UNSENT:
-            log.warning("%s takes nothing: a message to it is dropped", self._server)
+            log.warning("%s takes nothing: a message to it is dropped", self.server)
+            self._counters.lost["stalled"] += 1
             return
         try:
             self._at_once(self.publish(subject, data, reply))
+            self._counters.messages["sent"] += 1
+            self._counters.bytes["sent"] += len(data)
         except errors.MaxPayloadError:
+            self._counters.lost["large"] += 1
             text = "%s takes no message of %d bytes (its max_payload is %d)"
-            log.warning(text, self._server, len(data), self.max_payload)
+            log.warning(text, self.server, len(data), self.max_payload)
         except (errors.ConnectionClosedError, errors.OutboundBufferLimitError):
             pass  # it has ended, which is about to be reported
 
@@ -204,7 +215,7 @@ class NatsClient(Client):
 
     def _connect_command(self) -> bytes:
         # The first bytes that are sent, with the secrets, or a signature that another could use.
-        if self._server.must_be_tls and self._writer().get_extra_info("sslcontext") is None:
+        if self.server.must_be_tls and self._writer().get_extra_info("sslcontext") is None:
             raise ConnectionError("it does not speak TLS: nothing was sent to it")
         return super()._connect_command()
 
@@ -215,7 +226,7 @@ class NatsClient(Client):
             await super()._process_msg(sid, subject, reply, data, headers)
         except (ValueError, IndexError):
             # It would end the reading of all.
-            log.warning("Dropped a message of %s: its subject or headers are damaged", self._server)
+            log.warning("Dropped a message of %s: its subject or headers are damaged", self.server)
 
     def _writer(self) -> asyncio.StreamWriter:
         writer: asyncio.StreamWriter = self._transport._io_writer  # type: ignore[union-attr]  # noqa: SLF001
@@ -246,6 +257,8 @@ class NatsClient(Client):
     async def _received(self, message: Msg) -> None:
         if not self.live:
             return
+        self._counters.messages["received"] += 1
+        self._counters.bytes["received"] += len(message.data)
         headers = message.headers
         if headers and not message.data and headers.get("Status") == NO_RESPONDERS:
             self._handler.unheard(message.subject)
@@ -257,13 +270,13 @@ class NatsClient(Client):
         if not self._is_open:
             raise error
         if isinstance(error, errors.SlowConsumerError):
-            self.slow += 1
+            self._counters.lost["slow"] += 1
             text = "Messages of %s come in too fast: one to %s is lost"
-            log.warning(text, self._server, error.subject, extra={"key": error.subject})
+            log.warning(text, self.server, error.subject, extra={"key": error.subject})
         elif isinstance(error, OSError | errors.StaleConnectionError):
             self._end_by(self._reason(error))
         elif isinstance(error, errors.Error):
-            log.warning("%s says: %s", self._server, self._reason(error))
+            log.warning("%s says: %s", self.server, self._reason(error))
         else:  # of the handler
             log.error("Internal error", exc_info=error)
 

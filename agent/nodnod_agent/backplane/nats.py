@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from nodnod_agent.backplane.access import NatsAccess, NatsServer
 from nodnod_agent.backplane.client import NatsClient, NatsError
-from nodnod_agent.core.interfaces import BackplaneHandler, Random
+from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler, Random
 from nodnod_client.address import Address
 
 RETRY = 2.0
@@ -16,6 +16,9 @@ come all at one moment. The first try after a loss comes within half of it."""
 
 LOOKUP_LIMIT = 5.0
 """Seconds for looking up the name of a server."""
+
+DEFAULT_MAX_PAYLOAD = 1024 * 1024
+"""Bytes, of a server that is not configured otherwise."""
 
 LookUp = Callable[[Address], Awaitable[list[Address]]]
 """The addresses of a host, one or more. Raises OSError."""
@@ -38,9 +41,9 @@ class NatsBackplane:
         self._loop = loop
         self._look_up = look_up
         self._rng = rng
+        self.counters = BackplaneCounters()
         self._subjects: dict[str, None] = {}
         self._client: NatsClient | None = None
-        self._slow = 0
         self._task: asyncio.Task[None] | None = None
         self._reasons: dict[str, str] = {}
         """Of each server, or address of one, why it could not be reached when that was last logged."""
@@ -54,9 +57,14 @@ class NatsBackplane:
         return self._client is not None and self._client.live
 
     @property
-    def slow(self) -> int:
-        """Messages that are lost because they came in faster than they were handled."""
-        return self._slow + (self._client.slow if self._client is not None else 0)
+    def server(self) -> str:
+        """The server to which it is connected; empty if it is not."""
+        return str(self._client.server) if self._client is not None and self._client.live else ""
+
+    @property
+    def max_payload(self) -> int:
+        """Bytes of a message that the server takes."""
+        return self._client.max_payload if self._client is not None else DEFAULT_MAX_PAYLOAD
 
     def start(self, handler: BackplaneHandler) -> None:
         """Begin to connect, and report to ``handler`` from now on."""
@@ -122,7 +130,7 @@ class NatsBackplane:
 
     async def _serve(self, server: NatsServer, address: Address) -> bool:
         """Connect, and stay until the end. Return whether there was a connection."""
-        client = NatsClient(self._access, server, self._handler)
+        client = NatsClient(self._access, server, self._handler, self.counters)
         is_stopping = False
         try:
             await client.open(address)
@@ -141,7 +149,6 @@ class NatsBackplane:
             raise
         finally:
             self._client = None
-            self._slow += client.slow
             await client.end(at_once=not is_stopping)
         return True
 
@@ -149,6 +156,7 @@ class NatsBackplane:
         if client is not self._client:
             return
         client.live = True
+        self.counters.connections += 1
         self._is_told_down = False
         self._reasons.clear()
         if self._lost_at is None:

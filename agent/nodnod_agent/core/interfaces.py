@@ -124,6 +124,19 @@ class Dial(Protocol):
         """Dial ``address``; cancelling the result gives the attempt up without a report."""
 
 
+class BackplaneCounters:
+    """Totals of the connection to a backplane."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        """Of which the first one is no reconnect."""
+        self.messages = {"received": 0, "sent": 0}
+        self.bytes = {"received": 0, "sent": 0}
+        """Of the messages, without their subjects."""
+        self.lost = {"slow": 0, "stalled": 0, "large": 0}
+        """Messages that came in faster than they were handled, waited too long to be sent, or were too large."""
+
+
 class Backplane(Protocol):
     """A connection to servers that pass messages on by their subjects. Nothing here waits.
 
@@ -134,6 +147,18 @@ class Backplane(Protocol):
     @property
     def up(self) -> bool:
         """Whether it is connected, and all subscriptions are in place."""
+
+    @property
+    def server(self) -> str:
+        """The server to which it is connected; empty if it is not."""
+
+    @property
+    def max_payload(self) -> int:
+        """Bytes of a message that the server takes."""
+
+    @property
+    def counters(self) -> BackplaneCounters:
+        """What has come and gone since the start."""
 
     def start(self, handler: "BackplaneHandler") -> None:
         """Begin to connect, and report to ``handler``."""

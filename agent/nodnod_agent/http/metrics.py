@@ -106,6 +106,7 @@ class Metrics:
         yield _alerts(row.alert for row in rows if row.address == own)
         yield from self._requests()
         yield from self._peers()
+        yield from self._backplane()
         yield from self._clients()
         yield from self._runtime()
 
@@ -144,6 +145,27 @@ class Metrics:
         yield _gauge("nodnod_members", text, counts, "state")
         text = "Exchanges about the membership that this agent started."
         yield _counter("nodnod_gossip_exchanges", text, peers.gossip.exchanges)
+
+    def _backplane(self) -> Iterator[Metric]:
+        """Without a backplane these have no series."""
+        presence = self._node.presence
+        connected, reconnects, messages, octets, lost = _NO_BACKPLANE
+        if presence is not None:
+            counters = presence.bus.counters
+            connected, reconnects = presence.bus.up, max(0, counters.connections - 1)
+            messages, octets, lost = counters.messages, counters.bytes, counters.lost
+        text = "1 if this agent is connected to a NATS server."
+        yield _gauge("nodnod_backplane_connected", text, connected)
+        text = "Connections to NATS servers that were lost and came back."
+        yield _counter("nodnod_backplane_reconnects", text, reconnects)
+        yield _counter("nodnod_backplane_messages", "Messages over NATS.", messages, "direction")
+        text = "Bytes of messages over NATS, without their subjects."
+        yield _counter("nodnod_backplane_bytes", text, octets, "direction")
+        text = (
+            "Lost messages: they came in faster than they were handled (slow), the server took "
+            "nothing (stalled), or they were larger than its max_payload (large)."
+        )
+        yield _counter("nodnod_backplane_lost", text, lost, "reason")
 
     def _clients(self) -> Iterator[Metric]:
         node, counters, streams = self._node, self._node.counters, self._node.responder.streams
@@ -243,6 +265,8 @@ def _alerts(alerts: Iterable[AlertInfo]) -> Metric:
 
 Values = float | Mapping[Any, float]
 """One value, or values by the value of the one label, or by a tuple of the values of all labels."""
+
+_NO_BACKPLANE: tuple[Values, ...] = ({},) * 5
 
 
 def _gauge(name: str, text: str, values: Values, *labels: str) -> Metric:

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from doubles.members import row
 from nodnod_agent.auth.certificate import Certificate
 from nodnod_agent.console.doctor.checks import judge
-from nodnod_agent.console.doctor.findings import Finding, Level, worst
+from nodnod_agent.console.doctor.findings import Finding, Level, fine, worst
 from nodnod_agent.console.doctor.gathering import Found, Other
 from nodnod_agent.console.doctor.local import Local
 from nodnod_client.address import Address
-from nodnod_client.messages import Answer, MemberInfo, NodeStats
+from nodnod_client.messages import Answer, BackplaneInfo, MemberInfo, NodeStats
 from nodnod_client.sections import SECTIONS
 
 NOW = 1_800_000_000.0
@@ -66,6 +66,18 @@ def test_a_healthy_cluster_is_fine_in_every_check() -> None:
         *("agent", "listening", "reachable", "clocks", "names", "versions"),
         *("secrets", "certificates", "files", "sections", "fail-over"),
     }
+
+
+def test_a_backplane_is_named_with_its_server_or_what_to_do() -> None:
+    there = found("kyle", backplane=BackplaneInfo("nats://hub:4222", NOW - 120.0))
+    (finding,) = of("backplane", judge(there, None))
+    assert finding == fine("backplane", "it is connected to nats://hub:4222, for 2 min")
+    why = "nats://hub:4222: connection refused"
+    away = found("kyle", backplane=BackplaneInfo("", NOW - 120.0, why))
+    (finding,) = of("backplane", judge(away, None))
+    assert finding.level is Level.FAULT
+    assert finding.text == f"it has been without one for 2 min: {why}"
+    assert "look at the NATS servers" in finding.todo
 
 
 def test_an_agent_alone_is_fine() -> None:

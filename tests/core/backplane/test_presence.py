@@ -1,16 +1,20 @@
 """What an agent makes of the messages of others, whatever they hold."""
 
+import json
 import logging
 import random
+import re
 from typing import Any
 
 import pytest
 
+from doubles.samples import Scrape
 from nodnod_agent.core.backplane import presence
 from nodnod_agent.core.backplane.presence import SERVE
 from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
-from nodnod_agent.core.interfaces import BackplaneHandler
+from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_agent.core.node import Node
+from nodnod_agent.http.metrics import Metrics
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
 from simulation.clock import FakeClock
@@ -22,9 +26,12 @@ class FakeBus:
     """Notes what is published."""
 
     up = True
+    server = "nats://hub:4222"
+    max_payload = 1024 * 1024
     handler: BackplaneHandler
 
     def __init__(self) -> None:
+        self.counters = BackplaneCounters()
         self.published: list[tuple[str, bytes]] = []
         self.subjects: set[str] = set()
 
@@ -520,3 +527,90 @@ def test_numbers_of_a_site_that_are_no_object_are_dropped(
     speaker.send(speaker.subjects.numbers, numbers)
     clock.advance(0.1)
     assert sorted(listed(node)) == ["kyle", "stan"]
+
+
+def asks(stranger: Stranger, **request: Any) -> None:
+    to = stranger.subjects.to(ASK, Sender("kenny", "1"))
+    stranger.send(to, encode({"type": 0, "statType": 0, "id": 7} | request))
+
+
+def test_an_answer_that_is_too_large_for_the_servers_is_an_error_that_says_so(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    bus.max_payload = 60
+    kyle = Stranger(bus)
+    kyle.tell()
+    asks(kyle)
+    clock.advance(0.1)
+    (answer,) = [data for subject, data in bus.published if ".answer." in subject]
+    assert re.fullmatch(
+        rb'{"nodes":{},"error":"the answer has \d+ bytes, and NATS takes 60 \(max_payload\)","id":7}',
+        answer,
+    )
+
+
+def test_the_loss_of_the_bus_is_not_logged_for_each_node(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nodnod")
+    kyle = Stranger(bus)
+    kyle.tell()
+    clock.advance(0.1)
+    assert "Connected to node: [kyle : kyle:7070]" in caplog.text
+    caplog.clear()
+    bus.up = False
+    bus.handler.disconnected("closed by the server")
+    clock.advance(5.0)
+    assert listed(node) == []
+    bus.up = True
+    bus.handler.connected()
+    kyle.tell()
+    clock.advance(1.0)
+    assert listed(node) == ["kyle"]
+    assert caplog.records == []
+
+
+def test_a_node_that_does_not_come_back_with_the_bus_is_logged(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    Stranger(bus).tell()
+    clock.advance(0.1)
+    bus.up = False
+    bus.handler.disconnected("closed by the server")
+    clock.advance(5.0)
+    caplog.clear()
+    bus.up = True
+    bus.handler.connected()
+    for _ in range(4):  # somebody looks
+        assert node.presence is not None
+        node.presence.attend()
+        clock.advance(10.0)
+    assert "Could not connect to node: kyle:7070. Error: no sign of life" in caplog.text
+
+
+def test_members_tell_of_the_connection(node: Node, bus: FakeBus, clock: FakeClock) -> None:
+    start = NOW + clock.now - 1.0
+
+    def told() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(node.responder.members())["backplane"]
+        return found
+
+    assert told() == {"server": "nats://hub:4222", "since": start, "error": ""}
+    bus.up = False
+    bus.handler.disconnected("closed by the server")
+    assert told() == {"server": "", "since": start + 1.0, "error": "closed by the server"}
+
+
+def test_the_metrics_tell_of_the_connection(node: Node, bus: FakeBus) -> None:
+    bus.counters.connections = 3
+    bus.counters.messages["sent"] = 5
+    bus.counters.bytes["received"] = 7
+    bus.counters.lost["slow"] = 9
+    page = Scrape(Metrics(node, dict).of_node())
+    assert page("nodnod_backplane_connected") == 1
+    assert page("nodnod_backplane_reconnects_total") == 2
+    assert page("nodnod_backplane_messages_total", direction="sent") == 5
+    assert page("nodnod_backplane_bytes_total", direction="received") == 7
+    assert page("nodnod_backplane_lost_total", reason="slow") == 9
+    bus.up = False
+    assert Scrape(Metrics(node, dict).of_node())("nodnod_backplane_connected") == 0

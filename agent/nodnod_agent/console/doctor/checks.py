@@ -24,7 +24,7 @@ from nodnod_client.sections import SECTIONS
 from nodnod_client.tls import NOT_ACCEPTED
 
 CHECKS = (
-    *("agent", "listening", "reachable", "clocks", "names", "versions"),
+    *("agent", "listening", "backplane", "reachable", "clocks", "names", "versions"),
     *("secrets", "certificates", "files", "sections", "fail-over"),
 )
 """The checks, in the order of their findings."""
@@ -123,6 +123,18 @@ def _not_here(found: Found, text: str) -> Finding:
 def _is_over_backplane(row: MemberInfo, now: float) -> bool:
     is_known = row.state == "up" and row.since is not None and now - row.since > PINGED_AFTER
     return is_known and row.version == 2 and row.rtt is None
+
+
+def _backplane(found: Found, local: Local | None) -> Iterator[Finding]:
+    to = found.backplane
+    if to is None:
+        return
+    span = f"for {human_span(found.now - to.since)}"
+    if to.server:
+        yield fine("backplane", f"it is connected to {to.server}, {span}")
+    else:
+        todo = "look at the NATS servers, and at `backplane` and `nats` in its settings"
+        yield fault("backplane", f"it has been without one {span}: {to.error}", todo)
 
 
 def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
@@ -389,7 +401,7 @@ def _fail_over(found: Found, local: Local | None) -> Iterator[Finding]:
 
 
 _ALL: tuple[Callable[[Found, Local | None], Iterator[Finding]], ...] = (
-    *(_agent, _listening, _reachable, _clocks, _names, _versions),
+    *(_agent, _listening, _backplane, _reachable, _clocks, _names, _versions),
     *(_secrets, _certificates, _files, _sections, _fail_over),
 )
 

@@ -17,7 +17,7 @@ from nodnod_agent.net.ip import is_loopback
 from nodnod_client.address import Address, parse_address
 from nodnod_client.client import Client
 from nodnod_client.errors import AddressError, NodNodError, StatFailedError
-from nodnod_client.messages import Answer, MemberInfo, Members, NodeStats
+from nodnod_client.messages import Answer, BackplaneInfo, MemberInfo, Members, NodeStats
 from nodnod_client.sections import SECTIONS
 
 CONCURRENCY = 32
@@ -53,7 +53,7 @@ class Found(Struct, kw_only=True):
     """What was found. ``members`` has the row of the agent itself first; times in Unix seconds.
 
     ``failure`` says why the agent did not answer; then the rest is empty. ``is_open``: whether it
-    answers without a token, None if unknown. ``here``: whether it answered at the address that it
+    answers without a token, None if unknown. ``backplane``: None if it has none. ``here``: whether it answered at the address that it
     advertises, or why not. ``unknown`` are the sections that its version does not know.
     """
 
@@ -65,6 +65,7 @@ class Found(Struct, kw_only=True):
     own: NodeStats | None = None
     unknown: list[str] = []
     cluster: Answer = Answer()
+    backplane: BackplaneInfo | None = None
     others: list[Other] = []
     is_open: bool | None = None
     here: str = ""
@@ -89,7 +90,8 @@ async def gather(
                 detail=["system"], history=5, deadline=MAX_DIFFERENCE
             )
             # Last: a peer that has just gone silent is down by now.
-            found.members = (await client.members()).members
+            members = await client.members()
+            found.members, found.backplane = members.members, members.backplane
     except NodNodError as error:
         found.failure = str(error)
     probe = _Probe(trust if uri.secure else None, client.timeout)

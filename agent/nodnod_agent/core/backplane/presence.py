@@ -37,7 +37,7 @@ from nodnod_agent.core.backplane.subjects import (
 )
 from nodnod_agent.core.backplane.wakefulness import STARTING_FOR, Wakefulness
 from nodnod_agent.core.backplane.word import Call, Spoken, Word, decode_call, decode_word
-from nodnod_agent.core.encoding import renamed_node
+from nodnod_agent.core.encoding import renamed_node, with_id
 from nodnod_agent.core.interfaces import (
     Backplane,
     Clock,
@@ -47,14 +47,14 @@ from nodnod_agent.core.interfaces import (
     Timer,
     Wire,
 )
-from nodnod_agent.core.membership.member import Member
+from nodnod_agent.core.membership.member import NO_BACKPLANE, Member
 from nodnod_agent.core.membership.peers import Peers
 from nodnod_agent.core.membership.table import MAX_ENTRY, MAX_EXTRAS, MAX_MEMBERS
 from nodnod_agent.core.requests.session import Session
 from nodnod_client.address import Address, parse_address
 from nodnod_client.codec import decode_peer_answer, encode
 from nodnod_client.errors import AddressError, WireError
-from nodnod_client.messages import MemberEntry
+from nodnod_client.messages import BackplaneInfo, MemberEntry
 
 WORD_EVERY = 10.0
 """Seconds between two words of a process, give or take a tenth."""
@@ -184,6 +184,8 @@ class Presence:
         self._gathered = 0.0
         """When all can have answered the last call for words."""
         self._away_since = wall()
+        self._away_for = ""
+        self._back_since = 0.0
         self._told_at = float("-inf")
         self._registrar_at = float("-inf")
         """When a registrar has called last, this one or another."""
@@ -313,6 +315,12 @@ class Presence:
         if self.speaks:
             self._tell_within(0.0)
 
+    def connection(self) -> BackplaneInfo:
+        """The connection to the backplane, as told to clients."""
+        if self.bus.up:
+            return BackplaneInfo(self.bus.server, self._back_since)
+        return BackplaneInfo("", self._away_since, self._away_for or "not connected yet")
+
     def attend(self) -> float:
         """Be awake, since somebody asks; the seconds until all can be known."""
         if self._wakefulness.attend():
@@ -323,6 +331,7 @@ class Presence:
 
     def connected(self) -> None:
         """Tell all, and have all tell if this agent is awake: they were not heard for a while."""
+        self._back_since = self._wall()
         self.samples.end()  # a lease taken meanwhile has reached nobody
         if self.site is not None:
             self.site.election.begin()
@@ -333,9 +342,10 @@ class Presence:
         if self.awake:
             self._call(Call(words=True))
 
-    def disconnected(self, _: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """Note that nobody can be heard or asked."""
         self._away_since = self._wall()
+        self._away_for = reason
         self.samples.end()
         if self.site is not None:
             self.site.election.end()
@@ -817,13 +827,22 @@ class Presence:
     def _open_session(self, process: Process) -> Session:
         subject = self._subjects.to(ANSWER, process.sender)
         wire = BusWire(
-            partial(self.bus.publish, subject),
+            partial(self._answer, subject),
             process,
             self._clock,
             partial(self._end_session, process),
         )
         session = process.session = self._accept(wire, self._hello(process))
         return session
+
+    def _answer(self, subject: str, answer: bytes) -> None:
+        """Answer a process, or say why it gets no answer."""
+        if (most := self.bus.max_payload) < len(answer):
+            why = f"the answer has {len(answer)} bytes, and NATS takes {most} (max_payload)"
+            body = encode({"nodes": {}, "error": why})
+            id_ = decode_peer_answer(answer).id
+            answer = body if id_ is None else with_id(body, id_)
+        self.bus.publish(subject, answer)
 
     def _end_session(self, process: Process) -> None:
         session, process.session = process.session, None
@@ -833,7 +852,7 @@ class Presence:
 
     def _hello(self, process: Process) -> Hello:
         address = process.word.member.address if process.word is not None else ""
-        return Hello(2, *process.sender, address, limit=PAYLOAD, gossips=False)
+        return Hello(2, *process.sender, address, limit=self.bus.max_payload, gossips=False)
 
     def _end(self, process: Process, reason: str) -> None:
         """Forget a process, and all that goes on with it."""
@@ -858,7 +877,7 @@ class Presence:
     @property
     def _away(self) -> str:
         since = datetime.fromtimestamp(self._away_since, UTC)
-        return f"no backplane since {since:%H:%M:%S} UTC"
+        return f"{NO_BACKPLANE} since {since:%H:%M:%S} UTC"
 
 
 def _replaces(word: Word, there: Process, address: Address) -> bool:

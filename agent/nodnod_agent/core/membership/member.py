@@ -12,6 +12,8 @@ from nodnod_client.messages import MemberInfo, PeerAnswer
 
 LOOKING_UP = "looking up the name"
 NOT_CONNECTED = "not connected yet"
+NO_BACKPLANE = "no backplane"
+"""How the reason begins for which all nodes on a backplane are down at once."""
 
 log = logging.getLogger("nodnod")
 
@@ -61,6 +63,7 @@ class Member:
         "configured",
         "error",
         "instance",
+        "is_cut_off",
         "key",
         "link",
         "listed",
@@ -94,6 +97,8 @@ class Member:
         self.named_at = 0.0
         """When a node first answered here under the present name, on the core's clock."""
         self.loss_logged = False
+        self.is_cut_off = False
+        """Whether it is down as all others are: one line in the log tells of them."""
         self.listed = str(address)
         self.key = b""
         self._answer: PeerAnswer | None = None
@@ -129,7 +134,8 @@ class Member:
 
     def log_loss(self, reason: str, *, was_up: bool) -> None:
         """Log once that it is down, until it is back or gone."""
-        if self.loss_logged or self.left or self.alias_of is not None:
+        self.is_cut_off = reason.startswith(NO_BACKPLANE)
+        if self.is_cut_off or self.loss_logged or self.left or self.alias_of is not None:
             return
         self.loss_logged = True
         if was_up:

@@ -160,7 +160,8 @@ class Peers:
         self.links.opened(link, hello.instance)
         member.error = ""
         member.since, member.changed_at = self._wall(), self._clock.time()
-        log.info("Established connection with node: %s", member.address)
+        level = logging.DEBUG if member.is_cut_off else logging.INFO
+        log.log(level, "Established connection with node: %s", member.address)
         if hello.version >= 2:  # a version-1 peer tells its name with its first answer
             self._identified(member, link, hello.name, hello.instance, hello.version)
         self.finish()
@@ -248,7 +249,10 @@ class Peers:
             member.error = NOT_CONNECTED
             self._hang_up(member, link)
             return
-        log.info("Connected to node: %s", member)
+        log.log(
+            logging.DEBUG if member.is_cut_off else logging.INFO, "Connected to node: %s", member
+        )
+        member.is_cut_off = False
         self._moved(member)
         link.dialer = self.links.dials.verified
         member.log_namesake()

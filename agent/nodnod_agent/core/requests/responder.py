@@ -28,7 +28,7 @@ from nodnod_agent.core.stats.cache import StatsCache
 from nodnod_agent.core.stats.keeper import Keeper
 from nodnod_agent.core.stats.local import LocalNode
 from nodnod_client.codec import encode
-from nodnod_client.messages import Join
+from nodnod_client.messages import BackplaneInfo, Join
 
 MAX_LONG_JOINS = 8
 """Long join requests in a second, of all agents together: one of 4 MiB takes some 20 ms."""
@@ -46,6 +46,9 @@ class Others(Protocol):
 
     def attend(self) -> float:
         """Note that a client asks about others; the seconds until they are known."""
+
+    def connection(self) -> BackplaneInfo:
+        """The way to them."""
 
 
 class Responder:
@@ -146,7 +149,10 @@ class Responder:
     def members(self) -> bytes:
         """The answer to type 3."""
         members = encode(self.peers.members())
-        return self.encoder.fields(members=Raw(fit_section(members, ANSWER_LIMIT - ENVELOPE)))
+        fitted = Raw(fit_section(members, ANSWER_LIMIT - ENVELOPE))
+        if self.others is None:
+            return self.encoder.fields(members=fitted)
+        return self.encoder.fields(members=fitted, backplane=self.others.connection())
 
     def alert_list(self, question: Question) -> bytes:
         """The answer to type 5: the alerts of the nodes that the question is about."""
