@@ -10,7 +10,7 @@ import pytest
 
 from doubles.samples import Scrape
 from nodnod_agent.core.backplane import presence
-from nodnod_agent.core.backplane.presence import SERVE
+from nodnod_agent.core.backplane.presence import ALIVE, SERVE
 from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_agent.core.node import Node
@@ -614,3 +614,13 @@ def test_the_metrics_tell_of_the_connection(node: Node, bus: FakeBus) -> None:
     assert page("nodnod_backplane_lost_total", reason="slow") == 9
     bus.up = False
     assert Scrape(Metrics(node, dict).of_node())("nodnod_backplane_connected") == 0
+
+
+def test_who_asks_for_a_word_is_told_and_nobody_else(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    kyle = Stranger(bus)
+    for _ in range(100):
+        kyle.send(kyle.subjects.to(ASK, Sender("kenny", "1")), ALIVE)
+    clock.advance(0.5)
+    assert [subject for subject, _ in bus.published] == ["nodnod.default.tell.kyle.2.kenny.1"]

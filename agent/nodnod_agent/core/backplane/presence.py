@@ -102,7 +102,7 @@ ALIVE = b""
 """A request for a word only."""
 
 FEW = 3
-"""Processes that called, up to which each is told apart; more are told by one word to all."""
+"""Callers up to which each is told a word of its own; more are told by one to all."""
 
 SERVE = b"serve"
 """A request to be a registrar."""
@@ -193,7 +193,7 @@ class Presence:
         """The next word."""
         self._telling_at = float("inf")
         self._callers: dict[Sender, None] = {}
-        """Who has called, and is not told yet."""
+        """Who has called, or asked, for a word, and is not told yet."""
         self._answering: Timer | None = None
         self._checking: Timer | None = None
         self._check_at = 0.0
@@ -552,7 +552,7 @@ class Presence:
 
     def _take_request(self, process: Process, data: bytes) -> None:
         if data == ALIVE:
-            self._tell_within(0.0)
+            self._owe(process.sender)
             return
         if data == SERVE:
             if not self.speaks:
@@ -580,12 +580,8 @@ class Presence:
         except WireError as error:
             self._complain(sender, f"a bad call: {error}")
             return
-        if call.words and self.speaks:
-            if len(self._callers) <= FEW:
-                self._callers[sender] = None
-            if self._answering is None:
-                when = self._clock.time() + self._rng.uniform(0.0, SPREAD)
-                self._answering = self._clock.call_at(when, self._answer_calls)
+        if call.words:
+            self._owe(sender)
         if call.registrar:
             self._registrar_at = self._clock.time()
         if call.lease > 0 and self.speaks:
@@ -627,6 +623,16 @@ class Presence:
         when = max(when, self._told_at + WORDS_APART)
         if when < self._telling_at:
             self._plan(when)
+
+    def _owe(self, sender: Sender) -> None:
+        """Tell one process a word soon."""
+        if not self.speaks:
+            return
+        if len(self._callers) <= FEW:
+            self._callers[sender] = None
+        if self._answering is None:
+            when = self._clock.time() + self._rng.uniform(0.0, SPREAD)
+            self._answering = self._clock.call_at(when, self._answer_calls)
 
     def _answer_calls(self) -> None:
         self._answering = None
