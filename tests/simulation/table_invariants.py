@@ -12,8 +12,8 @@ def check_table(members: table.MembershipTable, own: MemberEntry) -> None:
     assert replace(members.own, incarnation=own.incarnation) == own
     assert members.own.incarnation >= own.incarnation
     assert members.own.address not in members.entries
-    assert len(members.entries) <= table.MAX_MEMBERS
-    assert len(members._forgotten) <= table.MAX_MEMBERS
+    assert len(members.entries) <= members.most
+    assert len(members._forgotten) <= members.most
     for address, one in members.entries.items():
         assert str(parse_address(address)) == address == one.address
         assert one.name.isprintable()

@@ -34,6 +34,7 @@ from nodnod_agent.core.membership.events import PeerDown, PeerEvent, PeerUp
 from nodnod_agent.core.membership.gossip import JOIN
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.peers import Peers
+from nodnod_agent.core.membership.table import MAX_FAR, MAX_MEMBERS
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.requests.delivery import Waiter
 from nodnod_agent.core.requests.responder import Responder
@@ -118,6 +119,7 @@ class Node:
             rng=rng,
             dial=self._dial if backplane is not None or site else dial,
             is_free=self._is_far,
+            most=MAX_MEMBERS if backplane is None else MAX_FAR,
         )
         gossip = self.peers.gossip
         what = f"version {release} at {address}" if release else f"at {address}"

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -145,13 +144,12 @@ def test_entries_make_the_same_table_in_any_order_and_any_number_of_times(
 def test_the_table_takes_as_many_members_as_it_has_room_for(
     told: list[dict[str, Any]],
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_module, "MAX_MEMBERS", 16)
-        table = agent(1, [WALL])
-        own = table.own
-        for one in heard(told):
-            tell(table, [one])
-            check_table(table, own)
+    table = agent(1, [WALL])
+    table.most = 16
+    own = table.own
+    for one in heard(told):
+        tell(table, [one])
+        check_table(table, own)
 
 
 events = st.fixed_dictionaries(

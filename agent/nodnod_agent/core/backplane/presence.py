@@ -49,7 +49,7 @@ from nodnod_agent.core.interfaces import (
 )
 from nodnod_agent.core.membership.member import NO_BACKPLANE, Member
 from nodnod_agent.core.membership.peers import Peers
-from nodnod_agent.core.membership.table import MAX_ENTRY, MAX_EXTRAS, MAX_MEMBERS
+from nodnod_agent.core.membership.table import MAX_ENTRY, MAX_EXTRAS, MAX_FAR
 from nodnod_agent.core.requests.session import Session
 from nodnod_client.address import Address, parse_address
 from nodnod_client.codec import decode_peer_answer, encode
@@ -89,7 +89,7 @@ UNUSED_FOR = 60.0
 STALL = 1.0
 """Seconds by which a check is late if this process stood still, and could hear nothing."""
 
-MAX_PROCESSES = 2 * MAX_MEMBERS
+MAX_PROCESSES = 2 * MAX_FAR
 """Processes that are known at a time; those of strangers would take memory without end."""
 
 MAX_WORD = MAX_ENTRY + MAX_EXTRAS + 100

@@ -24,7 +24,6 @@ from nodnod_agent.core.membership.peer_clocks import PeerClocks
 from nodnod_agent.core.membership.table import (
     MAX_ENTRY,
     MAX_EXTRAS,
-    MAX_MEMBERS,
     EntryRefused,
     MembershipTable,
     TableFull,
@@ -385,8 +384,8 @@ class Gossip:
         return kept
 
     def _read(self, raw: list[Raw], teller: str) -> list[MemberEntry]:
-        entries, wrong = decode_entries(raw[:MAX_MEMBERS])
-        if wrong or len(raw) > MAX_MEMBERS:
+        entries, wrong = decode_entries(raw[: self.table.most])
+        if wrong or len(raw) > self.table.most:
             self._complain(teller, wrong or f"a list of {len(raw)} members")
         return entries
 

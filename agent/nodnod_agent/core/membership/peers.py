@@ -14,7 +14,7 @@ from nodnod_agent.core.membership.link import Link
 from nodnod_agent.core.membership.links import Links
 from nodnod_agent.core.membership.member import NOT_CONNECTED, Member
 from nodnod_agent.core.membership.roster import Roster
-from nodnod_agent.core.membership.table import DAY, REMEMBERED, MembershipTable
+from nodnod_agent.core.membership.table import DAY, MAX_MEMBERS, REMEMBERED, MembershipTable
 from nodnod_client.address import Address, parse_address
 from nodnod_client.errors import WireError
 from nodnod_client.messages import Join, MemberEntry, MemberInfo, PeerAnswer
@@ -72,9 +72,10 @@ class Peers:
         rng: Random,
         dial: Dial,
         is_free: Callable[[Address], bool] = lambda _: False,
+        most: int = MAX_MEMBERS,
     ) -> None:
         """``is_free`` tells whether to dial an address makes no connection, so that its rate is not limited."""
-        table = MembershipTable(own, wall)
+        table = MembershipTable(own, wall, most)
         self.roster = Roster(table)
         exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
         self.gossip = Gossip(table, self._make_room, self._vouches, exchange, clock=clock, rng=rng)

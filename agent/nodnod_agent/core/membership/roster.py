@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 from nodnod_agent.core.membership.member import Member, MemberState
-from nodnod_agent.core.membership.table import MAX_MEMBERS, MembershipTable
+from nodnod_agent.core.membership.table import MembershipTable
 from nodnod_agent.core.pattern import matcher
 from nodnod_agent.core.question import Question
 from nodnod_agent.core.tag_pattern import tag_matcher
@@ -74,7 +74,7 @@ class Roster:
         several times before we started. If a node does answer there, it stands for itself again.
         """
         name = name[:MAX_NAME_LENGTH]
-        if len(self.met) < MAX_MEMBERS:
+        if len(self.met) < self._table.most:
             self.met[member.address.host] = None
         # A member that was listed under this name before is one of several nodes that share it.
         newly = member.verified_as[0] != name or member.alias_of is not None

@@ -28,6 +28,9 @@ from nodnod_client.tags import MAX_TAG_LENGTH, MAX_TAGS, tags_fault
 MAX_MEMBERS = 4096
 """Entries besides our own, members that left included; each costs about 1 KB, and what its tags take."""
 
+MAX_FAR = 16_384
+"""The same over a backplane, where a member costs no connection."""
+
 DAY = 24 * 3600.0
 REMEMBERED = 2 * DAY
 """Seconds for which a member that left is remembered, so that old news does not bring it back, and so
@@ -63,8 +66,12 @@ class TableFull(EntryRefused):
 class MembershipTable:
     """The entries of all members by address, and a digest that is equal for equal tables."""
 
-    def __init__(self, own: MemberEntry, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, own: MemberEntry, wall: Callable[[], float], most: int = MAX_MEMBERS
+    ) -> None:
+        """``most`` is how many others there may be."""
         self.own = own
+        self.most = most
         self.entries: dict[str, MemberEntry] = {}
         self.wall = wall
         self._digest: SetDigest[str] = SetDigest(RECENT)
@@ -162,7 +169,7 @@ class MembershipTable:
             and entry.incarnation <= self._forgotten.get(entry.address, -1)
         ) or (entry.state == "left" and self.wall() - entry.since > REMEMBERED):
             return None
-        elif len(self.entries) >= MAX_MEMBERS:
+        elif len(self.entries) >= self.most:
             if entry.state == "left":  # it was never known here
                 return None
             self._make_room()
@@ -178,7 +185,7 @@ class MembershipTable:
         """
         entry = self.entries.get(address)
         self.forget(address)
-        if entry is None or len(self._hidden) >= MAX_MEMBERS:
+        if entry is None or len(self._hidden) >= self.most:
             return False
         self._hidden[address] = entry
         self._digest.add(_hash(entry))
@@ -197,7 +204,7 @@ class MembershipTable:
 
     def lose(self, address: str, remember: float) -> bool:
         """Hide a member that was lost, but for its origins, which count for some more seconds."""
-        if (entry := self.entries.get(address)) is not None and len(self._lost) < MAX_MEMBERS:
+        if (entry := self.entries.get(address)) is not None and len(self._lost) < self.most:
             self._lost[address] = entry, self.wall() + remember
         return self.hide(address)
 
@@ -209,7 +216,7 @@ class MembershipTable:
             self._left -= entry.state == "left"
             self._digest.add(-_hash(entry))
             self._digest.forget_changes()
-            if len(self._forgotten) >= MAX_MEMBERS:
+            if len(self._forgotten) >= self.most:
                 del self._forgotten[next(iter(self._forgotten))]
             self._forgotten[address] = entry.incarnation
 
@@ -320,9 +327,9 @@ class MembershipTable:
     def _make_room(self) -> None:
         """Forget the members that left first: addresses may change with each start."""
         if not self._left:
-            raise TableFull(f"{MAX_MEMBERS} members are known already")
+            raise TableFull(f"{self.most} members are known already")
         left = (entry for entry in self.entries.values() if entry.state == "left")
-        for entry in nsmallest(MAX_MEMBERS // 16, left, key=lambda entry: entry.since):
+        for entry in nsmallest(self.most // 16, left, key=lambda entry: entry.since):
             self.forget(entry.address)
 
     def _become(self, own: MemberEntry) -> None:
