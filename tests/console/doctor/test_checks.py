@@ -218,9 +218,9 @@ def test_one_that_only_this_machine_does_not_reach_is_a_remark() -> None:
 
 
 def test_over_a_backplane_nobody_need_answer_at_the_address_that_it_advertises() -> None:
-    cluster = found("kyle", "stan")
+    cluster = found("kyle", "stan", backplane=BackplaneInfo("nats://hub:4222", NOW - 120.0))
     cluster.here = "cannot connect to ws://kyle:7070/: name or service not known"
-    cluster.members[1] = seen_as(cluster.members[1], rtt=None, since=NOW - 60)
+    cluster.members[1] = seen_as(cluster.members[1], rtt=None)
     unasked = "cannot connect to ws://stan:7070/: name or service not known"
     cluster.others = [Other(cluster.members[1], failure=unasked)]
     findings = judge(cluster, LOOPBACK)

@@ -33,9 +33,6 @@ CLOCK_REMARK = 5.0
 CLOCK_FAULT = 30.0
 """Seconds between clocks: from the second on, agents with a secret refuse each other."""
 
-PINGED_AFTER = 10.0
-"""Seconds for which a link is up until its round trip is known; none is where a backplane carries it."""
-
 FILES_RESERVED = 128
 FEW_CLIENTS = 100
 """An agent that has room for fewer clients, beside its peers, is remarked on."""
@@ -98,7 +95,7 @@ def _listening(found: Found, local: Local | None) -> Iterator[Finding]:
     if local.interfaces:
         yield fine("listening", f"{listens}: reachable on {places}")
     elif all(
-        is_loopback(_host(row.address)) or _is_over_backplane(row, found.now)
+        is_loopback(_host(row.address)) or _is_over_backplane(row, found)
         for row in found.members[1:]
     ):
         yield fine("listening", f"{listens}: reachable from this machine only")
@@ -115,14 +112,14 @@ def _listening(found: Found, local: Local | None) -> Iterator[Finding]:
 def _not_here(found: Found, text: str) -> Finding:
     finding = because_of(found.here, text)
     up = [row for row in found.members[1:] if row.state == "up"]
-    if up and all(_is_over_backplane(row, found.now) for row in up):
+    if up and all(_is_over_backplane(row, found) for row in up):
         return fine("reachable", f"{text}: the others reach it over a backplane")
     return finding
 
 
-def _is_over_backplane(row: MemberInfo, now: float) -> bool:
-    is_known = row.state == "up" and row.since is not None and now - row.since > PINGED_AFTER
-    return is_known and row.version == 2 and row.rtt is None
+def _is_over_backplane(row: MemberInfo, found: Found) -> bool:
+    # A link that is up has a round trip time after two seconds.
+    return found.backplane is not None and row.state == "up" and row.rtt is None
 
 
 def _backplane(found: Found, local: Local | None) -> Iterator[Finding]:
@@ -154,7 +151,7 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
     see = 0
     for other in found.others:
         if not other.view:
-            if other.row.state == "up" and not _is_over_backplane(other.row, found.now):
+            if other.row.state == "up" and not _is_over_backplane(other.row, found):
                 what = "{} could not be asked from here"
                 yield replace(
                     because_of(other.failure, what, _label(other.row)), level=Level.REMARK
@@ -174,7 +171,7 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
     if see:
         many, up = len(others), len(others) - len(down)
         yield fine("reachable", f"links: {see} of {many} others to it, {up} of {many} from it")
-    far = [row for row in others if _is_over_backplane(row, found.now)]
+    far = [row for row in others if _is_over_backplane(row, found)]
     if far:
         text = f"{len(far)} of {len(others)} others are reached over a backplane"
         yield fine("reachable", f"{text}: not all can be asked from here")
