@@ -259,6 +259,7 @@ def test_questions_about_the_past_wait_for_others_and_for_each_other_at_once(wor
     client.check_overdue()
 
 
+@pytest.mark.usefixtures("bus")
 def test_an_event_of_one_agent_is_known_to_an_agent_that_is_asked_for_it(world: World) -> None:
     agents = started(world, 10)
     world.run(ASLEEP)

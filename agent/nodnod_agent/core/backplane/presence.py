@@ -313,7 +313,7 @@ class Presence:
             return
         self.site.changed()
         if self.speaks:
-            self._tell_within(0.0)
+            self._tell_soon()
 
     def connection(self) -> BackplaneInfo:
         """The connection to the backplane, as told to clients."""
@@ -559,7 +559,7 @@ class Presence:
                 return
             self.attend()
             self._wakefulness.serve()
-            self._tell_within(0.0)
+            self._tell_soon()
             return
         session = process.session
         process.used = self._clock.time()
@@ -617,10 +617,9 @@ class Presence:
             self._gathered = self._clock.time() + GATHERING
         self.bus.publish(self._subjects.all, encode(call))
 
-    def _tell_within(self, seconds: float) -> None:
-        """Tell at a random moment within so many seconds, but not too often."""
-        when = self._clock.time() + self._rng.uniform(0.0, seconds)
-        when = max(when, self._told_at + WORDS_APART)
+    def _tell_soon(self) -> None:
+        """Tell now, but not too often."""
+        when = max(self._clock.time(), self._told_at + WORDS_APART)
         if when < self._telling_at:
             self._plan(when)
 
@@ -638,7 +637,7 @@ class Presence:
         self._answering = None
         callers, self._callers = self._callers, {}
         if len(callers) > FEW or self.site is not None:
-            self._tell_within(0.0)
+            self._tell_soon()
             return
         for sender in callers:
             self.bus.publish(self._subjects.to(TELL, sender), self._word())
@@ -684,7 +683,7 @@ class Presence:
             if attempt.timer is None:
                 attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         self._call(Call(words=True))
-        self._tell_within(0.0)
+        self._tell_soon()
         self._plan_check()
 
     def _allow_time(self) -> None:
@@ -700,7 +699,7 @@ class Presence:
         self._registrar_at = self._clock.time()
         for process in self._processes.values():
             self._gossip_with(process)
-        self._tell_within(0.0)
+        self._tell_soon()
 
     def _check(self) -> None:
         """End what is silent, and ask first what may be."""
@@ -736,7 +735,7 @@ class Presence:
             self._sleep()
             return
         if state.registrar != was:
-            self._tell_within(0.0)
+            self._tell_soon()
             for process in self._processes.values():
                 self._gossip_with(process)
         self._plan_check()
