@@ -77,6 +77,19 @@ class NatsServer:
         self._process.send_signal(number)
 
 
+def flood(port: int, subject: bytes, count: int) -> None:
+    """Publish so many messages of 100 bytes, as fast as a server takes them."""
+    message = b"PUB %b 100\r\n%b\r\n" % (subject, b"x" * 100)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(b'CONNECT {"verbose":false}\r\n')
+        for _ in range(0, count, 1000):
+            sock.sendall(1000 * message)
+        sock.sendall(b"PING\r\n")
+        heard = b""
+        while b"PONG" not in heard:  # now the server has taken all
+            heard += sock.recv(65536)
+
+
 class Stranger:
     """A server that sends ``greeting`` to each client and keeps what it is sent.
 

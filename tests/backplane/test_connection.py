@@ -8,7 +8,7 @@ import time
 import pytest
 
 from backplane.conftest import Connect, StartServer
-from backplane.servers import NatsServer, Stranger
+from backplane.servers import NatsServer, Stranger, flood
 from eventually import eventually
 from nodnod_agent.backplane import client as client_module
 from nodnod_agent.backplane.client import MAX_UNSENT
@@ -97,6 +97,26 @@ async def test_an_agent_that_stood_still_itself_does_not_count_that_as_silence(
     time.sleep(1.5)  # noqa: ASYNC251  # the whole event loop stands still
     one.publish("word", b"1")
     assert await ones.next() == ("received", "word", "1", "")
+
+
+async def test_what_comes_in_faster_than_it_is_handled_is_skipped_by_a_new_connection(
+    server: NatsServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "BEHIND", 1.0)
+    one, ones = connect(backplane=(server.url,))
+    one.subscribe("word")
+    assert await ones.next() == ("connected",)
+    with monkeypatch.context() as patch:
+        patch.setattr(ones, "received", lambda *_: time.sleep(0.0002))
+        # 20 s of work, which a server keeps for who does not take it.
+        await asyncio.to_thread(flood, server.port, b"word", 100_000)
+        assert await ones.reason() == (
+            f"{server.url}: it sends more than this agent can take: what came was 1 s old"
+        )
+    assert one.counters.lost["slow"] == 1
+    assert await ones.next() == ("connected",)
+    one.publish("word", b"new")
+    assert await ones.next() == ("received", "word", "new", "")
 
 
 async def test_nothing_is_kept_while_away_and_nothing_stale_is_sent_on_return(

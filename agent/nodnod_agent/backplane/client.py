@@ -30,6 +30,10 @@ SILENCE = 3.0
 """Seconds without a word of the server after a ping until the connection is given up: in all 5 s after it
 has begun to stand still, at most. More than PING_EVERY."""
 
+BEHIND = 5.0
+"""Seconds after which a ping must be answered, however much else comes in. The answer comes behind all that
+the server keeps for this agent: so old is what is taken, and a new connection begins with what is new."""
+
 STALL = 1.0
 """Seconds by which a timer is late if this process stood still, and could hear nothing."""
 
@@ -150,13 +154,21 @@ class NatsClient(Client):
             pong = self._loop.create_future()
             with suppress(*_GONE):  # the end is about to be reported
                 self._at_once(self._send_ping(pong))
+            asked, is_excused = self._loop.time(), False
             await asyncio.wait({ended}, timeout=PING_EVERY)
             while not pong.done() and not ended.done():
                 heard, began = self.stats["in_msgs"], self._loop.time()
                 await asyncio.wait({ended}, timeout=SILENCE - PING_EVERY)
-                is_silent = not pong.done() and self.stats["in_msgs"] == heard
-                stood_still = self._loop.time() - began > SILENCE - PING_EVERY + STALL
-                if is_silent and not stood_still and not ended.done():
+                now = self._loop.time()
+                stood_still = now - began > SILENCE - PING_EVERY + STALL
+                if pong.done() or ended.done():
+                    break
+                if stood_still and not is_excused:
+                    asked, is_excused = now, True
+                elif now - asked > BEHIND:
+                    self._counters.lost["slow"] += 1
+                    return f"it sends more than this agent can take: what came was {BEHIND:g} s old"
+                elif self.stats["in_msgs"] == heard and not stood_still:
                     return f"no answer within {SILENCE:g} s"
         return ended.result()
 
