@@ -32,6 +32,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "env": {"NODNOD_INTERVAL": 2, "NODNOD_TAGS": "role=db"},
         "serviceAccount": {"annotations": {"example/role": "none"}},
     },
+    "a backplane": {"backplane": "nats://nats:4222"},
 }
 
 
@@ -41,7 +42,7 @@ def test_every_document_is_valid(values: dict[str, Any], version: str) -> None:
     documents = CHART.render(**values)
 
     assert documents.keys() == {"ServiceAccount", "Service", "DaemonSet"} | (
-        {"Secret"} if values else set()
+        {"Secret"} if "secret" in values else set()
     )
     for document in documents.values():
         kubernetes_validate.validate(document, version, strict=True)
@@ -89,6 +90,15 @@ def test_the_values_reach_the_agent_and_the_pod() -> None:
     (secret,) = (one["secret"] for one in pod(documents)["volumes"] if "secret" in one)
     assert secret["secretName"] == documents["Secret"]["metadata"]["name"]
     assert documents["Secret"]["stringData"] == {"secret": SECRET}
+
+
+def test_with_a_backplane_nobody_is_joined() -> None:
+    servers = "nats://nats-0.nats:4222,nats://nats-1.nats:4222"
+    (agent,) = containers(CHART.render(backplane=servers, join=["10.0.0.1:7070"]))
+
+    variables = {row["name"]: row.get("value") for row in agent["env"]}
+    assert variables["NODNOD_BACKPLANE"] == servers
+    assert "NODNOD_JOIN" not in variables
 
 
 def test_two_releases_select_their_own_pods() -> None:
