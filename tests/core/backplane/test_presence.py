@@ -14,6 +14,7 @@ from nodnod_agent.core.backplane.presence import ALIVE, SERVE
 from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_agent.core.node import Node
+from nodnod_agent.core.question import Question
 from nodnod_agent.http.metrics import Metrics
 from nodnod_client.codec import encode
 from nodnod_client.messages import MemberEntry
@@ -624,3 +625,16 @@ def test_who_asks_for_a_word_is_told_and_nobody_else(
         kyle.send(kyle.subjects.to(ASK, Sender("kenny", "1")), ALIVE)
     clock.advance(0.5)
     assert [subject for subject, _ in bus.published] == ["nodnod.default.tell.kyle.2.kenny.1"]
+
+
+def test_a_sample_that_is_too_large_is_an_error(node: Node, bus: FakeBus, clock: FakeClock) -> None:
+    kyle = Stranger(bus)
+    kyle.tell()
+    clock.advance(0.1)
+    kyle.send(kyle.subjects.sample, b'{"name":"kyle","error":"' + b"x" * 1_000_000 + b'"}')
+    assert node.presence is not None
+    (member,) = node.peers.roster.listing()
+    found = node.presence.samples.fresh(member, Question())
+    assert found is not None
+    assert b'"error":"bad answer: ' in found
+    assert len(found) < 1000

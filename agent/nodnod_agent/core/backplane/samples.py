@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Raw
 
-from nodnod_agent.core.encoding import PLAIN_LIMIT, peer_node, relabeled_node
+from nodnod_agent.core.encoding import peer_node, relabeled_node
 from nodnod_agent.core.interfaces import Clock, Random, Timer
 from nodnod_agent.core.membership.member import Member
 from nodnod_agent.core.membership.roster import Roster
@@ -29,6 +29,9 @@ LONGEST = 60.0
 
 APART = 0.5
 """Seconds between two samples besides the regular ones, however many agents want one at once."""
+
+LARGEST = 4 * 1024
+"""Bytes of a sample that are kept; those of agents have some 300."""
 
 FRESH = 1.5
 """Intervals for which numbers answer a question; later ones are waited for."""
@@ -147,7 +150,7 @@ class Samples:
 
         ``every`` is the interval of its samples in seconds.
         """
-        data = data[: PLAIN_LIMIT + 1]  # which is refused when it is shown
+        data = data[:LARGEST]  # which is refused when it is shown
         self._newest[address] = _Numbers(name, data, self._clock.time(), FRESH * max(every, 1.0))
         return self._roster.members.get(address)
 
