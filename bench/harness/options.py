@@ -58,7 +58,8 @@ def flag(
     """Add a flag that may have one dash or two; with a list as default it takes several values."""
     shown = default
     if isinstance(default, list):
-        shown, more["nargs"] = " ".join(map(str, default)), "+"
+        shown = " ".join(map(str, default)) or "none"
+        more.setdefault("nargs", "+")
     parser.add_argument(
         f"--{name}",
         f"-{name}",

@@ -1,6 +1,7 @@
-"""Draws the measurements of bench/mesh.py."""
+"""Draws the measurements of bench/mesh.py and bench/backplane.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import Any
 
 import matplotlib as mpl
@@ -51,5 +52,62 @@ def draw(all_figures: Sequence[Any], path: str) -> None:
         if any(lines):
             axis.legend(frameon=False, fontsize=9)
     figure.supxlabel("agents", fontsize=10)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+BACKPLANE_PANELS: tuple[tuple[str, dict[str, str]], ...] = (
+    (
+        "cluster answer, ms",
+        {
+            "p50, one after the other": "answer, one after the other: p50, ms",
+            "p50, one a second": "answer, one a second: p50, ms",
+            "CPU of all, one after the other": "… CPU of all, ms",
+        },
+    ),
+    (
+        "seconds until it is shown",
+        {
+            "that an agent is killed": "one that is killed is down, s",
+            "all, by a new agent": "a new agent shows all, s",
+        },
+    ),
+    (
+        "CPU while one client watches, % of a core",
+        {
+            "viewer": "CPU of the viewer, 1 viewer, %",
+            "registrar": "CPU of a registrar, 1 viewer, %",
+            "each other": "CPU of each other, 1 viewer, %",
+        },
+    ),
+    (
+        "bytes/s of each other agent",
+        {
+            "1 viewer": "bytes/s of each other, 1 viewer",
+            "unwatched": "bytes/s of each other, unwatched",
+        },
+    ),
+)
+"""The title of each panel -> the label of each line, and its row in the table."""
+
+
+def draw_backplane(columns: Mapping[str, Mapping[str, float]], path: str) -> None:
+    """Draw the columns of the table of bench/backplane.py: NATS, and dashed the mesh, on logarithmic axes."""
+    figure, axes = pyplot.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
+    for axis, (title, lines) in zip(axes.flat, BACKPLANE_PANELS, strict=True):
+        for number, (label, row) in enumerate(lines.items()):
+            for kind, style in (("NATS", "-"), ("mesh", "--")):
+                sizes = [name for name in columns if name.endswith(f" {kind}")]
+                numbers = [columns[name].get(row, nan) for name in sizes]
+                if any(one == one for one in numbers):
+                    x = [int(name.split()[0]) for name in sizes]
+                    text = label if kind == "NATS" else f"{label}, mesh"
+                    axis.plot(x, numbers, style, marker="o", label=text, color=f"C{number}")
+        axis.set_title(title, fontsize=10)
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False, fontsize=8)
+    figure.supxlabel("nodes", fontsize=10)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
