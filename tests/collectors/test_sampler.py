@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import cast
 
 import pytest
@@ -116,6 +117,21 @@ async def test_the_first_sample_comes_after_two_readings(slow: SamplerHarness) -
     assert sample.cpu_used == 2, "the second reading"
     first, second = slow.machine.moments
     assert second.mono - first.mono >= WARM_UP
+
+
+async def test_a_first_reading_that_takes_long_is_followed_by_the_same_pause() -> None:
+    harness = SamplerHarness(60.0)
+    machine = harness.machine
+    machine.release = threading.Event()
+    harness.sampler.start()
+    async with asyncio.timeout(TIMEOUT):
+        await machine.entered.wait()
+        await asyncio.sleep(2 * WARM_UP)
+        released = monotonic()
+        machine.release.set()
+        await harness.samples.get()
+    harness.sampler.stop()
+    assert machine.moments[1].mono - released >= WARM_UP
 
 
 async def test_a_demand_before_the_machine_is_open_is_met_once_it_is() -> None:

@@ -132,9 +132,9 @@ class Sampler:
         machine = self._opened()
         if machine is None:
             return
-        due = self._now().mono
         self._tick(machine, deliver=False)
-        due += WARM_UP
+        # After the first reading, which may take long: else counters might stand still until the second.
+        due = self._now().mono + WARM_UP
         while self._sleep_until(due):
             self._tick(machine, deliver=True)
             due = next_tick(due, self._now().mono, self._interval)
