@@ -433,15 +433,31 @@ def test_a_word_that_is_too_long_is_dropped(
     assert "a bad word: it has 10" in caplog.text
 
 
-def test_strangers_are_forgotten_while_the_agent_sleeps(
-    node: Node, bus: FakeBus, clock: FakeClock
-) -> None:
+@pytest.fixture
+def chief(node: Node, bus: FakeBus, clock: FakeClock) -> Stranger:
+    """A registrar; the agent sleeps."""
     chief = Stranger(bus)
     for _ in range(50):
         chief.serve()
         clock.advance(1.0)
     assert node.presence is not None
     assert not node.presence.awake
+    return chief
+
+
+@pytest.mark.usefixtures("chief")
+def test_only_the_servers_tell_that_nobody_hears_this_agent(node: Node, bus: FakeBus) -> None:
+    assert node.presence is not None
+    bus.handler.unheard("nodnod.default.answer.kenny.1.mallory.3")
+    assert not node.presence.awake
+    bus.handler.unheard("nodnod.default.answer.kenny.1.kenny.1")
+    assert node.presence.awake
+
+
+def test_strangers_are_forgotten_while_the_agent_sleeps(
+    node: Node, bus: FakeBus, clock: FakeClock, chief: Stranger
+) -> None:
+    assert node.presence is not None
     for number in range(100):
         other = Stranger(bus, "other", str(number))
         other.send(other.subjects.all, b'{"words":true}')

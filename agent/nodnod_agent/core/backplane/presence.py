@@ -354,9 +354,10 @@ class Presence:
         for attempt in tuple(self._attempts.values()):
             self._refuse(attempt, self._away)
 
-    def unheard(self, _: str) -> None:
+    def unheard(self, subject: str) -> None:
         """Nobody is awake to hear the words of this agent: there is no registrar."""
-        self.attend()
+        if subject == self._subjects.reply:  # else it is a stranger who says so
+            self.attend()
 
     def received(self, subject: str, data: bytes, _: str) -> None:
         """Take a message."""
@@ -653,7 +654,7 @@ class Presence:
         self._told_at = now = self._clock.time()
         subjects = self._subjects
         if self.site is None:
-            self.bus.publish(subjects.word, self._word(), subjects.to(ANSWER, self._sender))
+            self.bus.publish(subjects.word, self._word(), subjects.reply)
         elif self.speaks:
             self.bus.publish(subjects.site, self._word())
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))

@@ -60,6 +60,7 @@ class Subjects:
         self.word = self._of(WORD)
         self.sample = self._of(SAMPLE)
         self.all = self._of(ALL)
+        self.reply = self.to(ANSWER, own)
         self.beat = f"{self._root}.{BEAT}.{site}.{self._own}"
         self.site = f"{self._root}.{SITE}.{site}.{self._own}"
         self.numbers = f"{self._root}.{NUMBERS}.{site}.{self._own}"
