@@ -229,6 +229,18 @@ def test_numbers_of_a_site_come_in_one_message(world: World, bus: Bus, sites: Si
     assert bus.published["numbers"] - before == 2 * 10
 
 
+def test_the_next_speaker_goes_on_with_the_numbers_that_the_last_was_asked_for(
+    world: World, bus: Bus, sites: Sites
+) -> None:
+    world.run(ASLEEP)
+    answer(world, quiet(sites["us"])[0])  # which asks for numbers for ten seconds
+    speaker(sites["eu"]).lose_power()
+    world.wait_for(lambda: len(speakers(sites["eu"])) == 1, FAIL_OVER)
+    before = bus.published["numbers"]
+    world.run(3)
+    assert bus.published["numbers"] - before >= 5  # three of each site, give or take one
+
+
 def test_people_are_told_once_of_what_happens_in_a_site(world: World, bus: Bus) -> None:
     sink = Sink(world)
     eu, us = (add_site(world, name, 4, rules=RULES) for name in ("eu", "us"))

@@ -585,7 +585,7 @@ class Presence:
             self._owe(sender)
         if call.registrar:
             self._registrar_at = self._clock.time()
-        if call.lease > 0 and self.speaks:
+        if call.lease > 0:  # of a site, the next speaker goes on with it
             self.samples.called(call.lease, is_first=call.first)
 
     # Own words.
