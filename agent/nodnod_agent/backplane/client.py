@@ -284,7 +284,7 @@ class NatsClient(Client):
         if isinstance(error, errors.SlowConsumerError):
             self._counters.lost["slow"] += 1
             text = "Messages of %s come in too fast: one to %s is lost"
-            log.warning(text, self.server, error.subject, extra={"key": error.subject})
+            log.warning(text, self.server, error.subject, extra={"key": error.sub.subject})
         elif isinstance(error, OSError | errors.StaleConnectionError):
             self._end_by(self._reason(error))
         elif isinstance(error, errors.Error):

@@ -878,7 +878,8 @@ class Presence:
 
     def _complain(self, sender: Sender, what: str) -> None:
         name, instance = sender
-        log.warning("%s (%s) sent %s", name, instance, what, extra={"key": f"word {name}"})
+        # One limit for all: strangers have as many names as they like.
+        log.warning("%s (%s) sent %s", name, instance, what)
 
     @property
     def _away(self) -> str:
