@@ -11,6 +11,7 @@ import pytest
 from doubles.samples import Scrape
 from nodnod_agent.core.backplane import presence
 from nodnod_agent.core.backplane.presence import ALIVE, SERVE
+from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_agent.core.node import Node
@@ -218,6 +219,21 @@ def test_a_lease_is_bounded(node: Node, bus: FakeBus, clock: FakeClock) -> None:
     bus.published.clear()
     node.presence.samples.sampled()
     assert not [one for one in bus.published if ".sample." in one[0]]
+
+
+def test_samples_are_heard_by_those_that_show_them(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    assert node.presence is not None
+    node.presence.attend()
+    words, samples = {"nodnod.default.word.>"}, {"nodnod.default.sample.>"}
+    assert words <= bus.subjects
+    assert not samples & bus.subjects
+    node.presence.samples.want()
+    assert samples <= bus.subjects
+    clock.advance(LEASE + 1.0)
+    assert words <= bus.subjects
+    assert not samples & bus.subjects
 
 
 def test_the_goodbye_is_the_last_word(node: Node, bus: FakeBus) -> None:

@@ -64,8 +64,10 @@ class Subjects:
         self.beat = f"{self._root}.{BEAT}.{site}.{self._own}"
         self.site = f"{self._root}.{SITE}.{site}.{self._own}"
         self.numbers = f"{self._root}.{NUMBERS}.{site}.{self._own}"
-        self.others = tuple(f"{self._root}.{kind}.>" for kind in (WORD, SAMPLE, SITE, NUMBERS))
+        self.words = tuple(f"{self._root}.{kind}.>" for kind in (WORD, SITE))
         """What a process subscribes to while it is awake."""
+        self.samples = tuple(f"{self._root}.{kind}.>" for kind in (SAMPLE, NUMBERS))
+        """What it subscribes to while it shows the numbers of others."""
         self.own = (
             *((f"{self._root}.{BEAT}.{site}.>",) if site else ()),
             f"{self._root}.{ALL}.>",
@@ -102,13 +104,12 @@ def token(name: str) -> str:
 
 def name_of(text: str) -> str:
     """The name of a token. Raises ValueError if it is none."""
-    fault = f"{replace_unprintable(text[:200])} is no name"
-    if not _TOKEN.fullmatch(text):
-        raise ValueError(fault)
-    raw = re.sub(r"=(..)", lambda found: chr(int(found[1], 16)), text).encode("latin-1")
-    name = raw.decode()  # UnicodeDecodeError is a ValueError
-    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise ValueError(fault)
+    name = text if _TOKEN.fullmatch(text) else ""
+    if "=" in name:
+        raw = re.sub(r"=(..)", lambda found: chr(int(found[1], 16)), text).encode("latin-1")
+        name = raw.decode()  # UnicodeDecodeError is a ValueError
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise ValueError(f"{replace_unprintable(text[:200])} is no name")
     return name
 
 
