@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,10 +26,13 @@ def program() -> str:
 class NatsServer:
     """One server on a free port of loopback, which it keeps over restarts.
 
-    ``config`` is the text of its configuration besides the address.
+    ``config`` is the text of its configuration besides the address, ``prefix`` a command to run it with.
     """
 
-    def __init__(self, directory: Path, name: str = "nats", config: str = "") -> None:
+    def __init__(
+        self, directory: Path, name: str = "nats", config: str = "", prefix: Sequence[str] = ()
+    ) -> None:
+        self._prefix = prefix
         (self.port,) = free_ports(1)
         self.url = f"nats://127.0.0.1:{self.port}"
         self._file = directory / f"{name}.conf"
@@ -42,8 +46,18 @@ class NatsServer:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        self._process = start([program(), "--config", str(self._file)], self._log)
+        self._process = start([*self._prefix, program(), "--config", str(self._file)], self._log)
         wait_until(self._listens, self._process, self._log)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def log(self) -> str:
+        """Its log up to now."""
+        return self._log.read_text(errors="replace")
 
     def stop_still(self) -> None:
         """Let it stand still; the kernel goes on to accept connections and bytes for it."""
