@@ -195,6 +195,22 @@ def test_a_node_of_another_site_that_leaves_is_gone_at_once(world: World, sites:
     assert leaving.name not in errors(viewer)
 
 
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_a_node_leaves_in_other_sites_too_however_wrong_its_clock_is(
+    world: World, bus: Bus, skew: float
+) -> None:
+    eu, us = add_site(world, "eu", 4), add_site(world, "us", 2)
+    for agent in eu[:2]:
+        agent.skew = skew
+    start(world, eu, us)
+    viewer, leaving = watched(world, us[0]), next(one for one in eu[:2] if one in quiet(eu))
+    leaving.stop()
+    world.run(0.5)
+    assert leaving.name not in errors(viewer)
+    world.run(60)
+    assert not any(one.member.state == "left" for one in speaker(eu).cluster.presence.site.spoken())
+
+
 def test_a_site_without_its_bus_goes_on_by_itself(world: World, bus: Bus, sites: Sites) -> None:
     viewer = watched(world, quiet(sites["us"])[0])
     bus.die()

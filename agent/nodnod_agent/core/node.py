@@ -353,7 +353,8 @@ class Node:
         self.alerts.act(events)
         near = self.peers.roster.is_near
         if self.presence is not None and any(near(event.member) for event in events):
-            self.presence.site_changed()
+            down = (event.member for event in events if isinstance(event, PeerDown))
+            self.presence.site_changed([member.instance for member in down if member.left])
         push = self.push
         for event in events:
             member = event.member

@@ -307,11 +307,11 @@ class Presence:
         """Whether somebody speaks for another site."""
         return any(process.site == site for process in self._processes.values())
 
-    def site_changed(self) -> None:
-        """Note that a node of the site is up or down: others have to know it."""
+    def site_changed(self, left: Iterable[str]) -> None:
+        """Note that nodes are up or down, or (by their instances) have left: other sites have to know it."""
         if self.site is None:
             return
-        self.site.changed()
+        self.site.changed(left)
         if self.speaks:
             self._tell_soon()
 

@@ -1,6 +1,6 @@
 """The site of this agent: who speaks for it, and for whom."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from nodnod_agent.core.backplane.election import Election
 from nodnod_agent.core.backplane.subjects import SITE, Sender
@@ -34,16 +34,19 @@ class Site:
         self._peers = peers
         self._clock = clock
         self._settled = clock.time() + SETTLED
+        self._left: dict[str, float] = {}
+        """When processes left, by their instances, on the clock of this agent: theirs may differ."""
         self._sees_most: bool | None = None
         """Whether this agent sees at least half of the site; None if that is to be counted again."""
 
-    def changed(self) -> None:
-        """Note that a node of the site is up or down."""
+    def changed(self, left: Iterable[str]) -> None:
+        """Note that nodes are up or down, and that processes of these instances have left."""
         self._sees_most = None
+        self._left.update(dict.fromkeys(left, self._clock.time()))
 
     def spoken(self) -> list[Spoken]:
         """What is to be told of all its nodes but this one."""
-        return [*self._listed(), *map(Spoken, self._left())]
+        return [*self._listed(), *map(Spoken, self._goodbyes())]
 
     def _listed(self) -> Iterator[Spoken]:
         roster, entries = self._peers.roster, self._peers.gossip.table.entries
@@ -51,20 +54,19 @@ class Site:
         for member in filter(roster.is_near, roster.listing()):
             # It may advertise another address than the configured one.
             entry = by_instance.get(member.instance)
-            met = (
-                member.up or member.since
-            )  # an agent that has just started says nothing of the others
-            if entry is not None and met and self._has(entry):
+            # An agent that has just started says nothing of those that it has not met.
+            if entry is not None and (member.up or member.since) and self._has(entry):
                 listed = member.listed if member.listed != entry.name else ""
                 error = "" if member.up else member.error.removeprefix("down: ")
                 yield Spoken(entry, listed, error)
 
-    def _left(self) -> Iterator[MemberEntry]:
-        table = self._peers.gossip.table
-        since = table.wall() - TOLD_FOR
-        for entry in table.entries.values():
-            if entry.state == "left" and entry.since > since and self._has(entry):
-                yield entry
+    def _goodbyes(self) -> Iterator[MemberEntry]:
+        since = self._clock.time() - TOLD_FOR
+        self._left = {instance: at for instance, at in self._left.items() if at > since}
+        if self._left:  # else a look at thousands of entries would be in vain
+            for entry in self._peers.gossip.table.entries.values():
+                if entry.state == "left" and entry.instance in self._left and self._has(entry):
+                    yield entry
 
     def _has(self, entry: MemberEntry) -> bool:
         return entry.tags.get(SITE) == self.name
