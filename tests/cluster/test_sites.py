@@ -211,6 +211,66 @@ def test_a_node_leaves_in_other_sites_too_however_wrong_its_clock_is(
     assert not any(one.member.state == "left" for one in speaker(eu).cluster.presence.site.spoken())
 
 
+def test_nodes_of_one_name_in_two_sites_are_listed_each_with_its_own_numbers(
+    world: World, bus: Bus
+) -> None:
+    eu, us = (add_site(world, site, 2) + [named(world, site)] for site in ("eu", "us"))
+    everybody = [*eu, *us]
+    start(world, eu, us)
+    for dead in (None, eu[2], speaker(us), us[2]):
+        if dead is not None:
+            dead.crash()
+            world.run(6)
+            dead.start()
+            world.run(6)
+        for agent in everybody:
+            nodes = answer(world, agent)
+            found = {node["memoryTotal"] for node in nodes.values()}
+            assert found == {one.node.stats["memoryTotal"] for one in everybody}
+            (other,) = (one for name, one in nodes.items() if name.startswith("kenny@"))
+            twin = next(one for one in (eu[2], us[2]) if str(one.address) in other["name"])
+            assert other["memoryTotal"] == twin.node.stats["memoryTotal"]
+
+
+def named(world: World, site: str) -> Any:
+    """An agent of a site with the name of another, in the mesh of the first two."""
+    nodes = [agent.address for agent in world.agents[-2:]]
+    agent = world.agent("kenny", nodes=nodes, site=site, start=False)
+    agent.node.unique = False
+    world.truth.add_address(agent.node, str(agent.address))  # it is listed by it, too
+    agent._first_name = f"kenny of {site}"  # so that instances differ
+    return agent
+
+
+def test_sites_of_one_agent_show_each_other(world: World, bus: Bus) -> None:
+    sites = [add_site(world, name, 1) for name in ("eu", "us", "ap")]
+    start(world, *sites)
+    (eu,), (us,), _ = sites
+    assert set(errors(eu).values()) == {""}
+    assert len(errors(eu)) == 2
+    watched(world, us)
+    eu.crash()
+    world.wait_for(lambda: errors(us)[eu.name] != "", 15)
+    eu.start()
+    world.wait_for(lambda: errors(us)[eu.name] == "", FAIL_OVER)
+
+
+@pytest.mark.parametrize("how", ["crash", "stop"])
+def test_an_agent_that_has_changed_its_site_is_in_the_other_one(
+    world: World, sites: Sites, how: str
+) -> None:
+    moved, viewer = speaker(sites["eu"]), watched(world, quiet(sites["us"])[0])
+    getattr(moved, how)()
+    world.run(1)
+    moved._options["site"], moved.nodes = "us", sites["us"][0].nodes
+    moved.start()
+    world.run(40)
+    nodes = answer(world, viewer)
+    assert {node["error"] for node in nodes.values()} == {""}
+    members, _, _ = viewer.cluster.peers.roster.select(Question(nodes=("site:us",)))
+    assert moved.name in {one.name for one in members}
+
+
 def test_a_site_without_its_bus_goes_on_by_itself(world: World, bus: Bus, sites: Sites) -> None:
     viewer = watched(world, quiet(sites["us"])[0])
     bus.die()
@@ -307,7 +367,7 @@ def test_people_are_not_told_of_other_sites_while_there_is_no_bus(world: World, 
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_answers_are_right_in_chaos(seed: int) -> None:
     with World(seed, Weather(lost=0.01, late=0.002)) as world:
-        world.backplane()
+        bus = world.backplane()
         agents = [*add_site(world, "eu", 5), *add_site(world, "us", 4), world.agent()]
         start(world, agents[:-1])
         for agent in agents:
@@ -315,6 +375,8 @@ def test_answers_are_right_in_chaos(seed: int) -> None:
         for agent in agents[::3]:
             world.client(agent, stream={"type": 1, "every": 1.0, "id": "stream"})
         world.run(10)
+        world.clock.call_at(world.clock.now + 20, bus.die)
+        world.clock.call_at(world.clock.now + 25, bus.revive)
         Chaos(world, agents, 1.0).run(60)
         world.run(60)
         world.network.weather = CALM
