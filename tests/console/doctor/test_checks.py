@@ -217,6 +217,27 @@ def test_one_that_only_this_machine_does_not_reach_is_a_remark() -> None:
     assert one.text.startswith("stan (10.0.0.6:7070) could not be asked from here: no handshake")
 
 
+def test_a_backplane_that_is_away_is_no_fault_of_the_address() -> None:
+    why = "down: no backplane since 05:18:04 UTC"
+    rows = [
+        row("kyle", address="kyle:7070"),
+        row("stan", address="stan:7070", state="down", error=why),
+    ]
+    cluster = found(
+        *("kyle", "stan"),
+        backplane=BackplaneInfo("", NOW - 120.0, "nats://hub:4222: connection refused"),
+        members=rows,
+        here="name or service not known",
+        others=[Other(rows[1], failure="name or service not known")],
+    )
+    findings = judge(cluster, LOOPBACK)
+    assert [one.text for one in bad(findings) if one.check == "listening"] == []
+    assert [one.text for one in bad(of("reachable", findings))] == [
+        "it does not reach stan (stan:7070): no backplane since 05:18:04 UTC"
+    ]
+    assert len(bad(of("backplane", findings))) == 1
+
+
 def test_over_a_backplane_nobody_need_answer_at_the_address_that_it_advertises() -> None:
     cluster = found("kyle", "stan", backplane=BackplaneInfo("nats://hub:4222", NOW - 120.0))
     cluster.here = "cannot connect to ws://kyle:7070/: name or service not known"

@@ -16,6 +16,7 @@ from nodnod_agent.console.doctor.gathering import Found, Other
 from nodnod_agent.console.doctor.local import Local
 from nodnod_agent.console.doctor.remedies import because_of
 from nodnod_agent.console.units import counted, human_span
+from nodnod_agent.core.membership.member import NO_BACKPLANE
 from nodnod_agent.net.ip import ip_literal, is_loopback
 from nodnod_client.address import parse_address
 from nodnod_client.errors import AddressError
@@ -111,15 +112,20 @@ def _listening(found: Found, local: Local | None) -> Iterator[Finding]:
 
 def _not_here(found: Found, text: str) -> Finding:
     finding = because_of(found.here, text)
-    up = [row for row in found.members[1:] if row.state == "up"]
-    if up and all(_is_over_backplane(row, found) for row in up):
+    others = [row for row in found.members[1:] if row.state == "up" or _is_cut_off(row)]
+    if others and all(_is_over_backplane(row, found) for row in others):
         return fine("reachable", f"{text}: the others reach it over a backplane")
     return finding
 
 
 def _is_over_backplane(row: MemberInfo, found: Found) -> bool:
     # A link that is up has a round trip time after two seconds.
-    return found.backplane is not None and row.state == "up" and row.rtt is None
+    is_far = row.state == "up" and row.rtt is None
+    return found.backplane is not None and (is_far or _is_cut_off(row))
+
+
+def _is_cut_off(row: MemberInfo) -> bool:
+    return row.error.startswith(f"down: {NO_BACKPLANE}")
 
 
 def _backplane(found: Found, local: Local | None) -> Iterator[Finding]:
@@ -171,7 +177,7 @@ def _reachable(found: Found, local: Local | None) -> Iterator[Finding]:
     if see:
         many, up = len(others), len(others) - len(down)
         yield fine("reachable", f"links: {see} of {many} others to it, {up} of {many} from it")
-    far = [row for row in others if _is_over_backplane(row, found)]
+    far = [row for row in others if row.state == "up" and _is_over_backplane(row, found)]
     if far:
         text = f"{len(far)} of {len(others)} others are reached over a backplane"
         yield fine("reachable", f"{text}: not all can be asked from here")
