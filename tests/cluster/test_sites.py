@@ -214,7 +214,7 @@ def test_a_node_leaves_in_other_sites_too_however_wrong_its_clock_is(
 def test_nodes_of_one_name_in_two_sites_are_listed_each_with_its_own_numbers(
     world: World, bus: Bus
 ) -> None:
-    eu, us = (add_site(world, site, 2) + [named(world, site)] for site in ("eu", "us"))
+    eu, us = ([*add_site(world, site, 2), named(world, site)] for site in ("eu", "us"))
     everybody = [*eu, *us]
     start(world, eu, us)
     for dead in (None, eu[2], speaker(us), us[2]):
