@@ -166,6 +166,10 @@ class Metrics:
             "nothing (stalled), or they were larger than its max_payload (large)."
         )
         yield _counter("nodnod_backplane_lost", text, lost, "reason")
+        site = presence.site if presence is not None else None
+        text = "1 if this agent speaks for its site on the backplane."
+        speaks = {site.name: site.election.speaks} if site is not None else {}
+        yield _gauge("nodnod_site_speaker", text, speaks, "site")
 
     def _clients(self) -> Iterator[Metric]:
         node, counters, streams = self._node, self._node.counters, self._node.responder.streams

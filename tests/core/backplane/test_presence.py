@@ -649,6 +649,25 @@ def test_the_metrics_tell_of_the_connection(node: Node, bus: FakeBus) -> None:
     assert Scrape(Metrics(node, dict).of_node())("nodnod_backplane_connected") == 0
 
 
+def test_the_metrics_tell_who_speaks_for_a_site(bus: FakeBus, clock: FakeClock) -> None:
+    node = Node(
+        name="kenny",
+        address="kenny:7070",
+        instance="1",
+        clock=clock,
+        wall=lambda: NOW + clock.now,
+        rng=random.Random(1),
+        dial=lambda *_: clock.call_at(0.0, print),
+        backplane=bus,
+        site="eu",
+    )
+    node.start()
+    for speaks in (0, 1):
+        page = Scrape(Metrics(node, dict).of_node())
+        assert page("nodnod_site_speaker", site="eu") == speaks
+        clock.advance(3.0)  # in which nobody else is heard
+
+
 def test_who_asks_for_a_word_is_told_and_nobody_else(
     node: Node, bus: FakeBus, clock: FakeClock
 ) -> None:

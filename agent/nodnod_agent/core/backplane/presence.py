@@ -725,7 +725,7 @@ class Presence:
             silent = now - process.alive
             if silent >= SILENCE:
                 self._end(process, f"no sign of life for {silent:.2g} s")
-            elif silent >= ASKED_AFTER and process.wire is not None:
+            elif silent >= ASKED_AFTER and process.wire is not None and process.via is None:
                 process.wire.send(ALIVE)
         if not self.samples.leased:
             self._show_no_more()
