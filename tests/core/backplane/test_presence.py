@@ -12,7 +12,7 @@ from doubles.samples import Scrape
 from nodnod_agent.core.backplane import presence
 from nodnod_agent.core.backplane.presence import ALIVE, SERVE
 from nodnod_agent.core.backplane.samples import LEASE
-from nodnod_agent.core.backplane.subjects import ALL, ASK, Sender, Subjects
+from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
@@ -647,6 +647,40 @@ def test_the_metrics_tell_of_the_connection(node: Node, bus: FakeBus) -> None:
     assert page("nodnod_backplane_lost_total", reason="slow") == 9
     bus.up = False
     assert Scrape(Metrics(node, dict).of_node())("nodnod_backplane_connected") == 0
+
+
+class FakeHandler:
+    """Notes what a link is handed."""
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+
+    def received(self, text: bytes) -> None:
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "handed"),
+    [
+        ({"host": "kyle", "error": "busy", "id": 7}, ["kyle", "stan"]),
+        ({"nodes": {"stan": {"name": "stan"}}, "id": 7}, ["stan"]),
+        ({"nodes": {"kyle": {"name": "kyle"}}, "id": 7}, ["kyle"]),
+        ({"host": "kyle", "digest": "0" * 16, "id": -1}, ["kyle"]),
+        ({"host": "kyle", "error": "busy", "id": -1}, ["kyle"]),
+    ],
+)
+def test_an_answer_of_a_speaker_goes_to_those_that_it_is_of(
+    node: Node, bus: FakeBus, clock: FakeClock, answer: dict[str, Any], handed: list[str]
+) -> None:
+    speaker = Speaker(bus)
+    speaker.speak(other("stan"))
+    clock.advance(0.1)
+    assert node.presence is not None
+    handlers = {one.name: FakeHandler() for one in node.presence._processes}
+    for sender, process in node.presence._processes.items():
+        process.handler = handlers[sender.name]  # type: ignore[assignment]
+    speaker.send(speaker.subjects.to(ANSWER, Sender("kenny", "1")), encode(answer))
+    assert sorted(name for name, one in handlers.items() if one.texts) == handed
 
 
 def test_the_metrics_tell_who_speaks_for_a_site(bus: FakeBus, clock: FakeClock) -> None:

@@ -46,8 +46,11 @@ class Relay:
             decoded = decode_peer_answer(answer)
         except WireError:
             return False
-        if not decoded.nodes:  # an error: of which question, their ids tell
-            _hand([*speaker.spoken.values()], answer)
+        if not decoded.nodes:
+            if decoded.error and isinstance(decoded.id, int) and decoded.id > 0:
+                _hand(
+                    [*speaker.spoken.values()], answer
+                )  # whether they were asked that, its id tells
             return False
         if len(decoded.nodes) == 1 and not decoded.nodes.keys() & speaker.spoken.keys():
             return False
