@@ -22,6 +22,8 @@ WALL = 1_700_000_000.0
 class FakeWire:
     """The core's Wire, which notes what is sent. It hears something all the time, until silenced."""
 
+    pinged = True
+
     def __init__(self, clock: FakeClock) -> None:
         self.sent: list[bytes] = []
         self.sent_now: list[bytes] = []

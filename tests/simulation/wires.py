@@ -50,6 +50,7 @@ class End:
         "session",
     )
 
+    pinged = True
     peer: "End"
     received: Callable[[bytes], None]
     ended: Callable[[str], None]

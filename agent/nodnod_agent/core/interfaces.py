@@ -74,6 +74,8 @@ class Wire(Protocol):
     more once that object has called ``close`` or ``abort``.
     """
 
+    pinged: bool
+    """Whether pings keep it alive; else who has opened it watches the other side."""
     rtt: float | None
     """Seconds that the last ping took to come back; ``None`` before the first."""
 

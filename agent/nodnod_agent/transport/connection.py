@@ -55,6 +55,7 @@ class Connection(ConnectionWriter):
         "weight",
     )
 
+    pinged = True
     time_slice: ClassVar[float] = TIME_SLICE
     """Seconds of CPU after which it makes room for other connections."""
 

@@ -195,6 +195,15 @@ def test_neither_a_link_that_is_down_nor_any_link_after_stop_is_pinged(stop: boo
     assert scenario.pings(10) == []
 
 
+def test_a_wire_that_needs_no_pings_gets_none_and_is_not_dropped_for_its_silence() -> None:
+    scenario = Scenario()
+    scenario.wires[0].pinged = False
+    scenario.clock.advance(1.0)  # the round that has begun
+    scenario.silence()
+    assert scenario.pings(25.0) == []
+    assert scenario.down == []
+
+
 def test_the_end_of_one_link_may_take_others_with_it() -> None:
     scenario = Scenario(3)
 

@@ -62,6 +62,7 @@ class BusWire:
     No pings go over it: the process tells by itself that it is there, and who watches that ends it.
     """
 
+    pinged = False
     rtt: float | None = None
     unsent = 0
 

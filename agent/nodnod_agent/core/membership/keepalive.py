@@ -117,7 +117,9 @@ class Keepalive:
     def _next_links(self) -> list[Link]:
         """The links to visit now: all, or a part of them if pings are rare enough for that."""
         if not self._unvisited:
-            self._unvisited = [link for link in self._links() if link.wire is not None]
+            self._unvisited = [
+                link for link in self._links() if link.wire is not None and link.wire.pinged
+            ]
             self._pace = pace(len(self._unvisited))
             self._share = ceil(len(self._unvisited) * SILENCE / self._pace.silence)
             few = len(self._unvisited) <= FEW_LINKS
