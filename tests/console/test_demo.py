@@ -16,7 +16,12 @@ from backplane.servers import program
 from doubles.command import command, on_terminal, read_terminal, read_until
 from eventually import eventually
 from nodnod_agent.console import local_cluster as module
-from nodnod_agent.console.local_cluster import free_addresses, local_cluster, name_of
+from nodnod_agent.console.local_cluster import (
+    free_addresses,
+    local_cluster,
+    name_of,
+    server_program,
+)
 from nodnod_client.address import Address
 
 FIRST_PORT = 20000 + os.getpid() * 101 % 10000
@@ -230,6 +235,18 @@ def test_too_few_free_ports_are_an_error() -> None:
 
 def test_every_agent_has_a_unique_name() -> None:
     assert len({name_of(index) for index in range(100)}) == 100
+
+
+@pytest.mark.parametrize("place", ["environment", "path"])
+def test_the_server_of_the_environment_comes_before_that_of_the_path(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in {place, "path"}:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nats-server").touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "environment" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    assert server_program() == str(tmp_path / place / "nats-server")
 
 
 async def test_agents_that_ignore_sigterm_are_killed(

