@@ -209,9 +209,9 @@ async def test_leaf_nodes_that_are_cut_off_show_the_others_as_down_and_heal(
 ) -> None:
     (port,) = free_ports(1)
     async with Proxy(f"127.0.0.1:{port}") as proxy:
-        hub = NatsServer(
-            tmp_path, "hub", f"leafnodes {{listen: 127.0.0.1:{port}, no_advertise: true}}"
-        )
+        # Else the leaf would be told where the hub really is, and go there.
+        listens = f'listen: 127.0.0.1:{port}, advertise: "{proxy.address}"'
+        hub = NatsServer(tmp_path, "hub", f"leafnodes {{{listens}}}")
         remotes = f'remotes: [{{url: "nats-leaf://{proxy.address}"}}]'
         leaf = NatsServer(tmp_path, "leaf", f"leafnodes {{reconnect: 1, {remotes}}}")
         for one in (hub, leaf):
@@ -219,6 +219,7 @@ async def test_leaf_nodes_that_are_cut_off_show_the_others_as_down_and_heal(
         try:
             await eventually(lambda: "Leafnode connection created" in leaf.log())
             here = [begin(name, (hub,)) for name in ("stan", "kyle")]
+            await all_whole(here)
             there = [begin(name, (leaf,)) for name in ("kenny", "cartman")]
             await all_whole(here + there)
             proxy.target = f"127.0.0.1:{free_ports(1)[0]}"  # nobody listens there
