@@ -195,6 +195,23 @@ def test_a_node_of_another_site_that_leaves_is_gone_at_once(world: World, sites:
     assert leaving.name not in errors(viewer)
 
 
+@pytest.mark.parametrize("apart", [0.0, 0.001, 0.05, 0.2])
+def test_nodes_of_a_site_that_leave_together_are_all_gone(
+    world: World, sites: Sites, apart: float
+) -> None:
+    viewer, leaving = watched(world, quiet(sites["us"])[0]), sites["eu"]
+    leaving[-1].stop()  # which has no backplane, so that another has to tell of it
+    world.run(0.5)
+    for agent in leaving[:-1]:
+        agent.stop()
+        world.run(apart)
+    world.run(0.5)
+    assert not {one.name for one in leaving} & errors(viewer).keys()
+    world.run(20)
+    events = [one.event for one in viewer.cluster.events.newest()]
+    assert not [one for one in events if one.kind == "down"]
+
+
 @pytest.mark.parametrize("skew", [-3600.0, 3600.0])
 def test_a_node_leaves_in_other_sites_too_however_wrong_its_clock_is(
     world: World, bus: Bus, skew: float

@@ -256,9 +256,11 @@ class Presence:
         return self.site is None or self.site.election.speaks
 
     def leave(self) -> None:
-        """Tell all that this process leaves on purpose."""
+        """Tell all that this process leaves on purpose: its speaker may leave at the same time."""
         self._tell()
         if self.site is not None:
+            if not self.speaks:
+                self.bus.publish(self._subjects.site, self._word())
             self.site.election.end(leaving=True)
 
     def stop(self) -> None:
@@ -657,7 +659,7 @@ class Presence:
     def _word(self) -> bytes:
         state = self._wakefulness
         own = self._peers.gossip.table.own
-        others = self.site.spoken() if self.site is not None else []
+        others = self.site.spoken() if self.site is not None and self.speaks else []
         word = Word(own, self._started, self._every, state.awake, state.registrar, others)
         return encode(word)
 

@@ -50,7 +50,8 @@ class Site:
 
     def _listed(self) -> Iterator[Spoken]:
         roster, entries = self._peers.roster, self._peers.gossip.table.entries
-        by_instance = {entry.instance: entry for entry in entries.values() if entry.state == "up"}
+        by_instance = {entry.instance: entry for entry in entries.values()}
+        by_instance |= {one.instance: one for one in entries.values() if one.state == "up"}
         for member in filter(roster.is_near, roster.listing()):
             # It may advertise another address than the configured one.
             entry = by_instance.get(member.instance)
