@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,7 @@ async def test_with_permissions_a_node_cannot_speak_as_another(tmp_path: Path) -
         nats = {"user": user, "password": f"file:{tmp_path / user}"}
         return {"backplane": [server.url], "backplaneCluster": "test", "nats": nats}
 
-    with Agents(tmp_path) as agents:
+    with closing(server), Agents(tmp_path) as agents:
         stan, kyle, mallory = (
             agents.begin(name, settings=settings(user), label=label)
             for name, user, label in (
@@ -159,7 +160,6 @@ async def test_with_permissions_a_node_cannot_speak_as_another(tmp_path: Path) -
             await whole(agent, "stan", "kyle")
         await eventually(lambda: "permissions violation for publish" in mallory.log())
         await whole(stan, "stan", "kyle")
-    server.close()
 
 
 async def test_sites_show_each_other_and_another_agent_speaks_when_one_dies(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ async def test_sites_show_each_other_and_another_agent_speaks_when_one_dies(tmp_
     users = ", ".join(permissions(name, site) for name, site in names.items())
     server = NatsServer(tmp_path, config=f"authorization {{users: [{users}]}}")
     server.start()
-    with Agents(tmp_path) as agents:
+    with closing(server), Agents(tmp_path) as agents:
         started: dict[str, Agent] = {}
         for name, site in names.items():
             (tmp_path / name).write_text(f"of-{name}")
@@ -202,4 +202,3 @@ async def test_sites_show_each_other_and_another_agent_speaks_when_one_dies(tmp_
             return found.pop(dead, "") != "" and found == others
 
         await eventually(taken_over)
-    server.close()
