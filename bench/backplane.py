@@ -61,6 +61,7 @@ from bench.mesh import mesh
 from nodnod_agent.core.backplane.presence import WORD_EVERY
 from nodnod_agent.core.backplane.word import decode_word
 from nodnod_client.codec import decode_answer, decode_members
+from nodnod_client.errors import ConnectError
 
 REAL = 10
 """Agents of a simulated cluster that are processes."""
@@ -136,11 +137,16 @@ def main() -> None:
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
     columns = {"alone": alone(options)}
     with nats_server() as url:
-        for size in options.agents:
-            columns[f"{size} mesh"] = watch(size, "", options)
-            columns[f"{size} NATS"] = watch(size, url, options)
-        for size in options.simulated:
-            columns[f"{size} NATS"] = watch(size, url, options, made_up=max(0, size - REAL))
+        plan = [(size, over, 0) for size in options.agents for over in ("", url)]
+        plan += [(size, url, max(0, size - REAL)) for size in options.simulated]
+        for size, over, made_up in plan:
+            name = f"{size} {'NATS' if over else 'mesh'}"
+            try:
+                columns[name] = watch(size, over, options, made_up=made_up)
+            except (RuntimeError, ConnectError) as error:  # the others took many minutes
+                print(f"{name}: {error}")
+                continue
+            print(f"{name}: measured")
     rows = list(dict.fromkeys(title for figures in columns.values() for title in figures))
     print_table(
         ["", *columns],
