@@ -8,8 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
 # More arguments for the command behind a target: make test ARGS="-k address"
 ARGS ?=
-# Tests mostly wait: two workers take half the time. Tests of one file run in order on one worker.
-WORKERS := -n 2 --dist loadfile
+# Tests mostly wait: three workers on two cores take a third of the time. Tests of one file run in order on one worker.
+WORKERS := -n 3 --dist loadfile
 # Duration of `make soak`, and of `make fuzz` for each target
 SECONDS ?= 60
 
