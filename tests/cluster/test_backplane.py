@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from nodnod_agent.core.backplane.presence import WHOLE_EVERY
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
+from nodnod_client.codec import encode
 from simulation import agents as agents_module
 from simulation.alerting import RULES, Sink, fire
 from simulation.bus import Bus
@@ -64,8 +66,9 @@ def answer(world: World, agent: Any, **request: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("count", [2, 5, 50])
 @pytest.mark.usefixtures("bus")
-def test_agents_know_each_other_three_seconds_after_their_start(world: World, count: int) -> None:
+def test_each_agent_shows_all_three_seconds_after_their_start(world: World, count: int) -> None:
     for agent in started(world, count):
+        assert len(answer(world, agent)["nodes"]) == count
         assert len(errors(agent)) == count - 1
         assert set(errors(agent).values()) == {""}
 
@@ -162,6 +165,59 @@ def test_all_but_three_agents_sleep_while_nobody_asks(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bus")
+def test_an_agent_that_nobody_asks_knows_the_registrars_only(world: World) -> None:
+    agents = started(world, 20)
+    world.run(ASLEEP)
+    newcomer = world.agent()
+    world.run(ASLEEP)
+    known = set(errors(newcomer))
+    assert known == {agent.name for agent in registrars(agents)}
+    assert len(newcomer.cluster.peers.gossip.table.entries) == REGISTRARS
+
+
+@pytest.mark.usefixtures("bus")
+def test_the_start_of_an_agent_that_nobody_asks_is_an_event(world: World) -> None:
+    agents = started(world, 5)
+    world.run(ASLEEP)
+    newcomer = world.agent()
+    world.run(10)
+    newcomer.crash()
+    world.run(1)
+    newcomer.start()
+    world.run(10)
+    for one in registrars(agents):
+        found = [it.event for it in one.cluster.events.newest() if it.event.node == newcomer.name]
+        assert [event.kind for event in found] == ["restarted", "joined"]
+    assert not newcomer.cluster.presence.awake
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_node_that_died_while_an_agent_slept_is_one_event(world: World) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    sleeper, victim = [agent for agent in agents if not agent.cluster.presence.awake][:2]
+    answer(world, sleeper)
+    world.wait_for(lambda: not sleeper.cluster.presence.awake, 2 * AWAKE_FOR)
+    victim.crash()
+    world.run(600)
+    watched(world, sleeper)
+    world.run(ASLEEP)
+    events = [one.event for one in sleeper.cluster.events.newest()]
+    assert [one.kind for one in events if one.node == victim.name] == ["down", "joined"]
+
+
+def test_what_has_not_changed_is_not_told_again(world: World, bus: Bus) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    before, told = bus.sent["word"], bus.published["word"]
+    world.run(WHOLE_EVERY)
+    told = bus.published["word"] - told
+    assert told >= 50
+    whole = len(encode(agents[0].cluster.presence._word()))
+    assert bus.sent["word"] - before <= 15 * whole
+
+
+@pytest.mark.usefixtures("bus")
 def test_a_registrar_that_dies_is_replaced(world: World) -> None:
     agents = started(world, 20)
     world.run(ASLEEP)
@@ -212,7 +268,7 @@ def test_an_agent_that_starts_late_learns_of_a_node_that_died_before(world: Worl
     victim = next(agent for agent in agents if not agent.cluster.presence.awake)
     victim.crash()
     world.run(ASLEEP)
-    late = world.agent()
+    late = watched(world, world.agent())
     world.wait_for(lambda: victim.name in errors(late), 5)
     world.wait_for(lambda: errors(late)[victim.name].startswith("down: "), DOWN_WITHIN)
 
@@ -250,7 +306,10 @@ def test_detail_and_history_are_asked_of_each_node(world: World) -> None:
 def test_questions_about_the_past_wait_for_others_and_for_each_other_at_once(world: World) -> None:
     agents = started(world, 5)
     world.run(ASLEEP)
-    client = world.client(next(one for one in agents if not one.cluster.presence.awake))
+    sleeper = next(one for one in agents if not one.cluster.presence.awake)
+    answer(world, sleeper)  # else it would not know all others within so short a time
+    world.wait_for(lambda: not sleeper.cluster.presence.awake, 2 * AWAKE_FOR)
+    client = world.client(sleeper)
     world.run(0.1)
     for number in range(4):
         client.ask(type=1, id=number, history=5 + number, timeout=0.16)
@@ -395,3 +454,24 @@ def test_of_two_agents_with_one_name_and_address_only_the_newer_is_listed(world:
             (found,) = [it for it in one.cluster.peers.roster.listing() if it.name == older.name]
             assert found.instance == newer.cluster.peers.roster.instance
             assert found.up
+
+
+@pytest.mark.parametrize("way", ["stop", "crash"])
+@pytest.mark.usefixtures("bus")
+def test_of_two_agents_with_one_name_the_older_is_listed_again_when_the_newer_ends(
+    world: World, way: str
+) -> None:
+    older, *others = started(world, 5)
+    newer = world.agent(start=False)
+    newer.name, newer.address = older.name, older.address
+    newer.start()
+    for second in range(60):
+        for one in others:
+            one.cluster.presence.attend()
+        world.run(1)
+        if second == 30:
+            getattr(newer, way)()
+    for one in others:
+        (found,) = [it for it in one.cluster.peers.roster.listing() if it.name == older.name]
+        assert found.instance == older.cluster.peers.roster.instance
+        assert found.up

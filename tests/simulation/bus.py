@@ -24,6 +24,8 @@ class Bus:
         self.bytes = 0
         self.published: Counter[str] = Counter()
         """Messages by their kind, the third token of the subject."""
+        self.sent: Counter[str] = Counter()
+        """Their bytes."""
         self.up = True
         self._network = network
         self._host = host
@@ -50,7 +52,9 @@ class Bus:
 
     def carry(self, sender: "BusClient", subject: str, data: bytes, reply: str) -> None:
         """Take a message to all that have subscribed to its subject."""
-        self.published[subject.split(".")[2]] += 1
+        kind = subject.split(".")[2]
+        self.published[kind] += 1
+        self.sent[kind] += len(data)
         now = self._network.clock.now
         found = [one for one in tuple(self.clients) if one.takes(subject) and self._has(one, now)]
         for client in found:

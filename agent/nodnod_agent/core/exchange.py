@@ -71,8 +71,8 @@ class Replica(Protocol):
     def have(self) -> str:
         """Which entries this log has, for ``beyond`` of another log."""
 
-    def beyond(self, have: str) -> list[Any]:
-        """What an agent lacks that has these, the most important first. Raises ValueError."""
+    def beyond(self, have: str, address: str) -> list[Any]:
+        """What the agent at an address lacks that has these, the most important first. Raises ValueError."""
 
     def packed(self, names: Iterable[Any], size: int) -> tuple[Fields, list[Any]]:
         """The fields of a message with the first of these entries, in at most so many bytes, and the
@@ -211,7 +211,7 @@ class Exchange(Generic[Peer]):
 
     def _beyond(self, have: str, teller: str) -> list[Any]:
         try:
-            return self.replica.beyond(have)
+            return self.replica.beyond(have, teller)
         except ValueError as error:
             self._complain(teller, f"`{self.replica.field}Have`: {error}")
             return []

@@ -169,7 +169,8 @@ class Node:
                 self.accepted,
                 lambda: self.local.entry(Question(local=True)),
                 lambda member: self.responder.queries.heard(member),
-                self._is_busy,
+                lambda: any(session.watches for session in self.sessions),
+                self._is_firing,
                 site=site,
                 site_numbers=self._site_numbers,
                 every=interval,
@@ -216,7 +217,7 @@ class Node:
 
     def _publish(self, records: list[Record]) -> None:
         if self.presence is not None and not self._has_mesh:
-            self.presence.attend()  # who sleeps has nobody to tell
+            self.presence.note_news()
         self.peers.gossip.publish(records)
 
     def _note_alerts(self, alerts: list[Alert]) -> None:
@@ -329,11 +330,10 @@ class Node:
         waiter = _Publisher(NUMBERS_WITHIN, self.clock.time() + NUMBERS_WITHIN, (), publish)
         self.responder.queries.ask(Question(nodes=(f"{SITE}:{self._site}",)), waiter)
 
-    def _is_busy(self) -> bool:
-        """Whether somebody is shown the others, or is to be told something of this node."""
+    def _is_firing(self) -> bool:
+        """Whether there is an alert of this node."""
         own = self.alerts.table.of(self.peers.gossip.table.own.address)
-        firing = not self._has_mesh and any(alert.state == "firing" for alert in own)
-        return firing or any(session.watches for session in self.sessions)
+        return any(alert.state == "firing" for alert in own)
 
     def judge_by(self, rules: Iterable[Rule], tags: Mapping[str, str]) -> None:
         """Judge this node and the others by these rules from now on; ``tags`` are those of this one."""

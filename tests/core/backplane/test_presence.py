@@ -103,6 +103,8 @@ def node(bus: FakeBus, clock: FakeClock) -> Node:
         backplane=bus,
     )
     node.start()
+    assert node.presence is not None
+    node.presence.attend()
     clock.advance(1.0)
     bus.published.clear()
     return node

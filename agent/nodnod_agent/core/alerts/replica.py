@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from nodnod_agent.core.alerts.entries import Name, UnknownNode
+from nodnod_agent.core.alerts.entries import Key, Name, UnknownNode
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_agent.core.exchange import Fields, Sizes, Taken
 from nodnod_agent.core.membership.table import EntryRefused
@@ -44,12 +44,16 @@ class AlertReplica:
         self._changed = changed
         self.since = table.since
         self.have = table.have
-        self.beyond = table.beyond
 
     @property
     def digest(self) -> str:
         """That of the table."""
         return self._table.digest
+
+    def beyond(self, have: str, address: str) -> list[Name]:
+        """What an agent lacks that has these: first its own alerts, which it may have had before a restart."""
+        lacking = self._table.beyond(have)
+        return sorted(lacking, key=lambda one: not isinstance(one, Key) or one.address != address)
 
     def packed(self, names: Iterable[Name], size: int) -> tuple[Fields, list[Name]]:
         """The fields of a message with these silences and alerts, each with its deliveries."""

@@ -5,9 +5,10 @@ to make, so an attempt succeeds with the first word and fails without one. What 
 is taken by a session, as if it had dialed.
 
 An agent that nobody asks is *asleep*: it tells its word and answers, but hears no words. So what it
-costs does not grow with the number of nodes. It is *awake* while its clients ask about others, and
-while it has news to tell. Three agents, the *registrars*, are awake always: they remember who was there,
-and judge who is down.
+costs does not grow with the number of nodes. It is *awake* while its clients ask about others.
+Three agents, the *registrars*, are awake always: they remember who was there, and judge who is down.
+An agent that has *news*, such as an event or an alert, says so in its word; the registrars answer, and it
+exchanges news with them.
 
 The agents of a *site* have a mesh, too, by which they know each other. Of them one tells words, for all: the *speaker*.
 """
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from nodnod_agent.core.backplane.process import BusWire, Process
 from nodnod_agent.core.backplane.relay import Relay
@@ -59,6 +62,12 @@ from nodnod_client.messages import BackplaneInfo, MemberEntry
 WORD_EVERY = 10.0
 """Seconds between two words of a process, give or take a tenth."""
 
+WHOLE_EVERY = 60.0
+"""Seconds after which a word is told whole though it has not changed: the last one may have been lost."""
+
+AS_BEFORE = b""
+"""A word that has not changed."""
+
 ASKED_AFTER = 11.5
 """Seconds of silence after which a process is asked for a word: one may have been lost."""
 
@@ -74,7 +83,10 @@ SPREAD = 0.25
 """Seconds within which all answer a call, at random moments."""
 
 GATHERING = SPREAD + 0.1
-"""Seconds after a call until all can have answered."""
+"""Seconds after a call until all can have answered, and a registrar after them."""
+
+COMPARING = SPREAD + 0.03
+"""Seconds after a call until a registrar is asked for those that have not answered."""
 
 WORDS_APART = 0.1
 """Seconds between two words at least, however often others ask for one."""
@@ -106,6 +118,9 @@ FEW = 3
 
 SERVE = b"serve"
 """A request to be a registrar."""
+
+CONFIDE = b"confide"
+"""A request to exchange news with the registrars, which know something of that process that is wrong."""
 
 log = logging.getLogger("nodnod")
 
@@ -148,6 +163,7 @@ class Presence:
         own_sample: Callable[[], bytes],
         published: Callable[[Member], None],
         is_busy: Callable[[], bool],
+        is_news: Callable[[], bool],
         *,
         site: str,
         site_numbers: Callable[[Callable[[bytes], None]], None],
@@ -158,8 +174,8 @@ class Presence:
     ) -> None:
         """``own_sample`` gives the object of this node, which has a new one ``every`` so many seconds.
 
-        ``published`` is told of the numbers of others; ``is_busy`` whether to stay awake. ``site`` is that
-        of this agent, if it has a mesh; ``site_numbers`` hands over the answer of all its nodes.
+        ``published`` is told of the numbers of others; ``is_busy`` whether to stay awake, and
+        ``is_news`` whether there is something that the registrars have to know. ``site`` is that of this agent, if it has a mesh; ``site_numbers`` hands over the answer of all its nodes.
         """
         own = peers.gossip.table.own
         self._sender = Sender(own.name, own.instance)
@@ -179,7 +195,11 @@ class Presence:
         self._said: dict[Address, str] = {}
         """Why nodes of other sites are down, as their speakers say."""
         self._wakefulness = Wakefulness(
-            self._sender, lambda: is_busy() or (self.site is not None and self.speaks), clock, rng
+            self._sender,
+            lambda: is_busy() or (self.site is not None and self.speaks),
+            is_news,
+            clock,
+            rng,
         )
         self._gathered = 0.0
         """When all can have answered the last call for words."""
@@ -192,6 +212,11 @@ class Presence:
         self._telling: Timer | None = None
         """The next word."""
         self._telling_at = float("inf")
+        self._whole = AS_BEFORE
+        """The last word that was told whole, and when; none if the next one has to be."""
+        self._whole_at = 0.0
+        self._asked_at = float("inf")
+        """When this agent first told of news that no registrar has asked for yet."""
         self._callers: dict[Sender, None] = {}
         """Who has called, or asked, for a word, and is not told yet."""
         self._answering: Timer | None = None
@@ -246,7 +271,10 @@ class Presence:
         """Begin to tell and to hear."""
         for subject in self._subjects.own:
             self.bus.subscribe(subject)
-        if self._wakefulness.attend(STARTING_FOR):
+        self._choose_lists()
+        if self.site is None:
+            self._wakefulness.note_news()  # that it has started
+        elif self._wakefulness.attend(STARTING_FOR):
             self._wake()
         self.bus.start(self)
 
@@ -260,7 +288,7 @@ class Presence:
         self._tell()
         if self.site is not None:
             if not self.speaks:
-                self.bus.publish(self._subjects.site, self._word())
+                self.bus.publish(self._subjects.site, encode(self._word()))
             self.site.election.end(leaving=True)
 
     def stop(self) -> None:
@@ -329,6 +357,12 @@ class Presence:
             self._wake()
         return max(0.0, self._gathered - self._clock.time()) if self.bus.up else 0.0
 
+    def note_news(self) -> None:
+        """Tell the registrars what has happened here."""
+        if self.site is None:  # else its mesh is told, with the speaker in it
+            self._wakefulness.note_news()
+            self._tell_soon()
+
     # What the bus reports.
 
     def connected(self) -> None:
@@ -339,7 +373,9 @@ class Presence:
             self.site.election.begin()
         # Nor could a registrar be heard: it may be about to come back.
         self._registrar_at = self._clock.time()
+        self._asked_at = float("inf")
         self._wakefulness.wait()
+        self._whole = AS_BEFORE
         self._tell()
         if self.awake:
             self._call(Call(words=True))
@@ -389,10 +425,23 @@ class Presence:
             self._takes[kind](process, data)
 
     def _take_word(self, process: Process, data: bytes) -> None:
+        if data == AS_BEFORE:
+            if process.word is None or process.via is not None:
+                self.bus.publish(self._subjects.to(ASK, process.sender), ALIVE)
+            self._ask_for_news(process)
+            return
         word = self._decode_word(process, data, MAX_WORD)
         if word is not None:
             self._speaks_for_itself(process)
             self._note(process, word)
+            if word.registrar:
+                self._asked_at = float("inf")
+            self._ask_for_news(process)
+
+    def _ask_for_news(self, process: Process) -> None:
+        """As a registrar, tell who has news that it is one."""
+        if self.registrar and process.word is not None and process.word.news:
+            self._tell_to(process.sender)
 
     def _decode_word(self, process: Process, data: bytes, most: int) -> Word | None:
         try:
@@ -435,6 +484,10 @@ class Presence:
         self._at[address] = process
         if process.wire is None or before is None or before.member != entry:
             self._peers.heard(entry)
+            known = self._peers.gossip.table.entries.get(entry.address)
+            if self.registrar and known is not None and known.state == "left":
+                # Another process of this name has left, and only this one can say that it is there.
+                self.bus.publish(self._subjects.to(ASK, process.sender), CONFIDE)
         attempt = self._attempts.get(address)
         if attempt is not None and process.wire is None:
             self._open(attempt, process)
@@ -446,6 +499,10 @@ class Presence:
 
     def _take_site(self, speaker: Process, data: bytes, site: str) -> None:
         """Take a speaker's word of all nodes of its site; those of the own site are in the mesh."""
+        if data == AS_BEFORE:
+            if not speaker.told:
+                self.bus.publish(self._subjects.to(ASK, speaker.sender), ALIVE)
+            return
         if (told := hash(data)) == speaker.told:
             return
         word = self._decode_word(speaker, data, PAYLOAD)
@@ -562,7 +619,10 @@ class Presence:
                 return
             self.attend()
             self._wakefulness.serve()
-            self._tell_soon()
+            self._serves()
+            return
+        if data == CONFIDE:
+            self.note_news()
             return
         session = process.session
         process.used = self._clock.time()
@@ -608,6 +668,7 @@ class Presence:
             log.info("This agent %s for the site %s", verb, self.site.name)
         if self.speaks:
             self.attend()
+            self._whole = AS_BEFORE
             self._tell()
         for process in tuple(self._processes.values()):
             if self.speaks:
@@ -651,35 +712,53 @@ class Presence:
         self._answering = None
         callers, self._callers = self._callers, {}
         if len(callers) > FEW or self.site is not None:
+            self._whole = AS_BEFORE
             self._tell_soon()
             return
         for sender in callers:
-            self.bus.publish(self._subjects.to(TELL, sender), self._word())
+            self._tell_to(sender)
 
-    def _word(self) -> bytes:
-        state = self._wakefulness
-        own = self._peers.gossip.table.own
-        others = self.site.spoken() if self.site is not None and self.speaks else []
-        word = Word(own, self._started, self._every, state.awake, state.registrar, others)
-        return encode(word)
+    def _tell_to(self, sender: Sender) -> None:
+        """Tell one process a word of this one, without the others of its site."""
+        self.bus.publish(self._subjects.to(TELL, sender), encode(self._word()))
+
+    def _word(self) -> Word:
+        state, own = self._wakefulness, self._peers.gossip.table.own
+        news = not state.awake and state.has_news
+        return Word(own, self._started, self._every, state.awake, state.registrar, news)
 
     def _tell(self) -> None:
         self._told_at = now = self._clock.time()
         subjects = self._subjects
+        word = self._word()
         if self.site is None:
-            self.bus.publish(subjects.word, self._word(), subjects.reply)
+            self.bus.publish(subjects.word, self._changed(word), subjects.reply)
         elif self.speaks:
-            self.bus.publish(subjects.site, self._word())
+            word = replace(word, others=self.site.spoken())
+            self.bus.publish(subjects.site, self._changed(word))
         self._plan(now + WORD_EVERY * self._rng.uniform(0.9, 1.1))
-        if not self.awake and self.bus.up and now > self._registrar_at + UNTOLD_FOR:
+        is_untold = self._asked_at < now - GATHERING or now > self._registrar_at + UNTOLD_FOR
+        if not self.awake and self.bus.up and is_untold:
             self.attend()
+        elif word.news:
+            self._asked_at = min(self._asked_at, now)
         for process in tuple(self._processes.values()):
+            if not self.awake:
+                self._gossip_with(process)  # until there is no more news
             if process.session is not None and now - process.used > UNUSED_FOR:
                 self._end_session(process)
             # Who is awake ends them sooner, and who sleeps keeps those that it knows.
             is_used = process.wire is not None or process.session is not None
             if not is_used and now - process.alive > UNUSED_FOR:
                 self._end(process, "")
+
+    def _changed(self, word: Word) -> bytes:
+        """A word as it is told to all: whole if it is another one than before."""
+        told, now = encode(word), self._clock.time()
+        if told == self._whole and now < self._whole_at + WHOLE_EVERY:
+            return AS_BEFORE
+        self._whole, self._whole_at = told, now
+        return told
 
     def _plan(self, when: float) -> None:
         if self._telling is not None:
@@ -689,14 +768,23 @@ class Presence:
 
     # Awake and asleep.
 
+    def _choose_lists(self) -> None:
+        """Exchange lists of members only while this agent has to know them."""
+        self._peers.gossip.compares = self.awake or self.site is not None
+
     def _wake(self) -> None:
+        self._choose_lists()
         for subject in self._subjects.words:
             self.bus.subscribe(subject)
         self._allow_time()
+        for process in self._processes.values():
+            if process.word is not None:  # of a time when it may have been a registrar
+                process.word = replace(process.word, awake=False, registrar=False)
         for attempt in tuple(self._attempts.values()):
             if attempt.timer is None:
                 attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
         self._call(Call(words=True))
+        self._clock.call_at(self._clock.time() + COMPARING, self._peers.gossip.compare)
         self._tell_soon()
         self._plan_check()
 
@@ -707,6 +795,7 @@ class Presence:
             process.heard = max(process.heard, least)
 
     def _sleep(self) -> None:
+        self._choose_lists()
         for subject in self._subjects.words:
             self.bus.unsubscribe(subject)
         self._show_no_more()
@@ -751,10 +840,15 @@ class Presence:
             self._sleep()
             return
         if state.registrar != was:
-            self._tell_soon()
-            for process in self._processes.values():
-                self._gossip_with(process)
+            self._serves()
         self._plan_check()
+
+    def _serves(self) -> None:
+        """Act on the change that this agent is a registrar now, or no longer."""
+        self._tell_soon()
+        for process in tuple(self._processes.values()):
+            self._gossip_with(process)
+            self._ask_for_news(process)
 
     def _plan_check(self) -> None:
         # At random moments: agents that started together would all be registrars at once.
@@ -782,15 +876,16 @@ class Presence:
             wire.send(SERVE)
 
     def _gossip_with(self, process: Process) -> None:
-        """Exchange news with registrars, and as one with all that are awake.
+        """Exchange news with registrars, while awake or with news, and as one with all that are awake.
 
         Of a site the speaker does, and the others in their mesh with it.
         """
         if process.address is None or process.word is None or not self.speaks:
             return
         state, word = self._wakefulness, process.word
-        both = state.awake and word.awake
-        self._peers.gossip_with(process.address, both and (word.registrar or state.registrar))
+        confides = word.registrar and (state.awake or state.has_news)
+        listens = state.registrar and word.awake
+        self._peers.gossip_with(process.address, confides or listens)
 
     # Others.
 

@@ -9,7 +9,10 @@ AWAKE_FOR = 30.0
 """Seconds for which an agent stays awake after the last reason to be."""
 
 STARTING_FOR = 5.0
-"""Seconds for which it is awake when it starts, to tell that."""
+"""Seconds for which an agent of a site is awake when it starts, to find its mesh."""
+
+NEWS_FOR = 30.0
+"""Seconds for which it exchanges news with the registrars after something has happened to it."""
 
 REGISTRARS = 3
 
@@ -28,17 +31,22 @@ class Wakefulness:
         self,
         own: Sender,
         is_busy: Callable[[], bool],
+        is_news: Callable[[], bool],
         clock: Clock,
         rng: Random,
     ) -> None:
-        """``is_busy`` tells whether there is a reason to be awake that lasts."""
+        """``is_busy`` tells whether there is a reason to be awake that lasts; ``is_news`` whether there is
+        something that the registrars have to know as long as it lasts.
+        """
         self.awake = False
         self.registrar = False
         self._own = own
         self._is_busy = is_busy
+        self._is_news = is_news
         self._clock = clock
         self._rng = rng
         self._until = 0.0
+        self._news_until = float("-inf")
         self._seen = 0.0
         """When a registrar was there last, or this agent woke."""
         self._patience = 0.0
@@ -54,6 +62,15 @@ class Wakefulness:
         self._seen = now
         self._patience = UNSEEN_FOR * self._rng.uniform(1.0, 2.0)
         return True
+
+    @property
+    def has_news(self) -> bool:
+        """Whether it has something to tell the registrars."""
+        return self._clock.time() < self._news_until or self._is_news()
+
+    def note_news(self) -> None:
+        """Have something to tell for a while."""
+        self._news_until = self._clock.time() + NEWS_FOR
 
     def wait(self) -> None:
         """Note that no registrar could be heard until now."""

@@ -20,7 +20,7 @@ class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """That a process is there, or (in ``member.state``) that it has left on purpose.
 
     ``started`` is its first incarnation: a later one may refute what others say. ``every`` is the interval
-    of its samples in seconds. ``others`` are the other nodes of the site for which it speaks.
+    of its samples in seconds. With ``news`` it has something to tell the registrars. ``others`` are the other nodes of the site for which it speaks.
     """
 
     member: MemberEntry
@@ -28,6 +28,7 @@ class Word(Struct, frozen=True, omit_defaults=True, rename="camel"):
     every: float = 1.0
     awake: bool = False
     registrar: bool = False
+    news: bool = False
     others: list[Spoken] = []
 
 

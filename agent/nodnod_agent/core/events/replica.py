@@ -19,12 +19,15 @@ class EventReplica:
         self.log = log
         self.since = log.since
         self.have = log.have
-        self.beyond = log.beyond
 
     @property
     def digest(self) -> str:
         """That of the log."""
         return self.log.digest
+
+    def beyond(self, have: str, _: str) -> list[Record]:
+        """What an agent lacks that has these."""
+        return self.log.beyond(have)
 
     def packed(self, names: Iterable[Record], size: int) -> tuple[Fields, list[Record]]:
         """The fields of a message with the first of these events, and the others."""

@@ -98,6 +98,8 @@ class Gossip:
         """All logs that are exchanged."""
         self.doubts = Doubts(clock)
         self.clocks: PeerClocks[Link] = PeerClocks(clock, table.wall)
+        self.compares = True
+        """Whether it wants to know all members, and so exchanges lists; else only the logs."""
         self.exchanges = 0
         """Requests sent; each has an answer."""
         self.sent_bytes = 0
@@ -156,7 +158,7 @@ class Gossip:
         if digest == self.table.digest and not has_extras(own):
             self._digests[link] = digest
         else:
-            self._send(link, with_list=not self.table.entries)
+            self._send(link, with_list=self.compares and not self.table.entries)
 
     def has(self, link: Link) -> bool:
         """Whether news are exchanged over a link."""
@@ -216,6 +218,13 @@ class Gossip:
 
     def _listeners(self) -> list[Link]:
         return [link for link in self._links if self.events.knows(link)]
+
+    def compare(self) -> None:
+        """Exchange lists of members with a peer at once, unless the tables are known to be equal."""
+        if self._links and self.compares:
+            link = self._rng.choice(self._links)
+            if self._digests.get(link) != self.table.digest:
+                self._send(link, with_list=True)
 
     def moved(self, address: str, instance: str) -> None:
         """Spread that a process is not at this address any more; see MembershipTable."""
@@ -334,7 +343,7 @@ class Gossip:
     def _differs(self, link: Link) -> bool:
         """Whether the peer's table differs from ours for a reason that lists can resolve."""
         ours, theirs = self.table.digest, self._digests.get(link, "")
-        if not theirs:
+        if not (theirs and self.compares):
             return False
         *digests, until = self._compared.get(link, ("", "", 0.0))
         return ours != theirs and (digests != [ours, theirs] or self._clock.time() >= until)

@@ -234,10 +234,14 @@ class MembershipTable:
         return True
 
     def recall(self, entry: MemberEntry) -> MemberEntry | None:
-        """The entry that tells a member that it was forgotten here; ``None`` if it was not.
+        """The entry that tells a member that it was forgotten here, or has left, as another process at its
+        address has told; ``None`` if it is known.
 
         The member refutes it, and its refutation is news to all agents that have forgotten it.
         """
+        known = self.entries.get(entry.address)
+        if known is not None and known.state == "left" and _newer(known, entry):
+            return known
         if entry.incarnation > self._forgotten.get(entry.address, -1):
             return None
         incarnation = min(self._forgotten[entry.address] + 1, MAX_INT)
