@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.core.backplane.presence import WHOLE_EVERY
+from nodnod_agent.core.backplane.presence import NOT_THERE, WHOLE_EVERY
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
 from nodnod_client.codec import encode
@@ -74,16 +74,36 @@ def test_each_agent_shows_all_three_seconds_after_their_start(world: World, coun
 
 
 @pytest.mark.usefixtures("bus")
-def test_a_killed_agent_is_down_within_15_seconds_and_up_at_once_when_it_is_back(
+def test_a_killed_agent_is_soon_down_where_it_is_shown_and_up_at_once_again(
     world: World,
 ) -> None:
     first, *_, victim = started(world, 5)
     watched(world, first)
     victim.crash()
-    world.wait_for(lambda: errors(first)[victim.name] != "", DOWN_WITHIN)
-    assert errors(first)[victim.name] == "down: no sign of life for 14 s"
+    world.wait_for(lambda: errors(first)[victim.name] != "", 4)
+    assert errors(first)[victim.name] == f"down: {NOT_THERE}"
     victim.start()
     world.wait_for(lambda: errors(first)[victim.name] == "", 0.5)
+
+
+@pytest.mark.usefixtures("bus")
+def test_an_agent_that_is_killed_is_down_everywhere_within_15_seconds(world: World) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    sleeper, victim = [agent for agent in agents if not agent.cluster.presence.awake][:2]
+    victim.crash()
+    serving = registrars(agents)
+    world.wait_for(lambda: all(errors(one)[victim.name] for one in serving), DOWN_WITHIN)
+    world.wait_for(lambda: answer(world, sleeper)["nodes"][victim.name]["error"] != "", 1)
+
+
+@pytest.mark.usefixtures("bus")
+def test_an_agent_without_power_is_down_within_15_seconds(world: World) -> None:
+    first, *_, victim = started(world, 5)
+    watched(world, first)
+    victim.lose_power()
+    world.wait_for(lambda: errors(first)[victim.name] != "", DOWN_WITHIN)
+    assert errors(first)[victim.name] == "down: no sign of life for 14 s"
 
 
 @pytest.mark.usefixtures("bus")

@@ -232,7 +232,7 @@ async def test_leaf_nodes_that_are_cut_off_show_the_others_as_down_and_heal(
                         own = {one.name: "" for one in side}
                         if {name: seen[name] for name in own} != own:
                             return False
-                        if not all("no sign of life" in seen[one.name] for one in others):
+                        if not all(seen[one.name].startswith("down: ") for one in others):
                             return False
                 return True
 

@@ -73,7 +73,8 @@ class Bus:
                 (client.connection, subject, data, reply),
             )
         if not found and reply:
-            sender.handler.unheard(reply)
+            when, connection = self._network.clock.now + self._delay(), sender.connection
+            self._network.clock.plan(when, sender.process, True, sender.miss, (connection, reply))
 
     def _has(self, client: "BusClient", now: float) -> bool:
         """Whether the server takes a client for connected: it does so long after a loss of power."""
@@ -140,6 +141,11 @@ class BusClient:
         """Take a message, unless the connection on which it came has ended."""
         if self.up and connection == self.connection:
             self.handler.received(subject, data, reply)
+
+    def miss(self, connection: int, reply: str) -> None:
+        """Hear that a message has reached nobody."""
+        if self.up and connection == self.connection:
+            self.handler.unheard(reply)
 
     def lose(self, reason: str) -> None:
         """The connection ends."""

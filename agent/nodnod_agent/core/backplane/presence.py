@@ -71,11 +71,16 @@ AS_BEFORE = b""
 ASKED_AFTER = 11.5
 """Seconds of silence after which a process is asked for a word: one may have been lost."""
 
+LATE = 2.5
+"""Intervals of its samples after which it is, too, while it publishes them."""
+
 SILENCE = 13.5
 """Seconds of silence after which a process is down."""
 
 WOKEN_SILENCE = 4.0
 """Seconds in which a process must be heard after this one woke, and called all."""
+
+NOT_THERE = "not on the backplane"
 
 CHECK_EVERY = 1.0
 
@@ -243,9 +248,7 @@ class Presence:
                 self._speaker_changed,
                 clock,
             )
-        self._relay = Relay(
-            lambda process, data: bus.publish(self._subjects.to(ASK, process.sender), data), clock
-        )
+        self._relay = Relay(lambda process, data: self._send(process.sender, data), clock)
         self.samples = Samples(
             peers.roster,
             lambda member: not peers.roster.is_near(member) or self.site is None,
@@ -393,9 +396,24 @@ class Presence:
             self._refuse(attempt, self._away)
 
     def unheard(self, subject: str) -> None:
-        """Nobody is awake to hear the words of this agent: there is no registrar."""
-        if subject == self._subjects.reply:  # else it is a stranger who says so
+        """Note that nobody is awake to hear the words of this agent, so there is no registrar; or that the
+        process is not connected from which an answer was to come to this subject.
+        """
+        if subject == self._subjects.reply:
             self.attend()
+            return
+        try:
+            kind, sender, _ = self._subjects.parse(subject)
+        except ValueError:
+            return
+        if kind != ANSWER:  # a stranger says so
+            return
+        process = self._processes.get(sender)
+        if process is not None:
+            self._end(process, NOT_THERE)
+        for attempt in tuple(self._attempts.values()):
+            if self._expected(attempt.address) == sender:
+                self._refuse(attempt, NOT_THERE)
 
     def received(self, subject: str, data: bytes, _: str) -> None:
         """Take a message."""
@@ -427,7 +445,7 @@ class Presence:
     def _take_word(self, process: Process, data: bytes) -> None:
         if data == AS_BEFORE:
             if process.word is None or process.via is not None:
-                self.bus.publish(self._subjects.to(ASK, process.sender), ALIVE)
+                self._send(process.sender, ALIVE)
             self._ask_for_news(process)
             return
         word = self._decode_word(process, data, MAX_WORD)
@@ -487,7 +505,7 @@ class Presence:
             known = self._peers.gossip.table.entries.get(entry.address)
             if self.registrar and known is not None and known.state == "left":
                 # Another process of this name has left, and only this one can say that it is there.
-                self.bus.publish(self._subjects.to(ASK, process.sender), CONFIDE)
+                self._send(process.sender, CONFIDE)
         attempt = self._attempts.get(address)
         if attempt is not None and process.wire is None:
             self._open(attempt, process)
@@ -501,7 +519,7 @@ class Presence:
         """Take a speaker's word of all nodes of its site; those of the own site are in the mesh."""
         if data == AS_BEFORE:
             if not speaker.told:
-                self.bus.publish(self._subjects.to(ASK, speaker.sender), ALIVE)
+                self._send(speaker.sender, ALIVE)
             return
         if (told := hash(data)) == speaker.told:
             return
@@ -816,7 +834,7 @@ class Presence:
             silent = now - process.alive
             if silent >= SILENCE:
                 self._end(process, f"no sign of life for {silent:.2g} s")
-            elif silent >= ASKED_AFTER and process.wire is not None and process.via is None:
+            elif process.wire is not None and process.via is None and self._is_late(process, now):
                 process.wire.send(ALIVE)
         if not self.samples.leased:
             self._show_no_more()
@@ -849,6 +867,14 @@ class Presence:
         for process in tuple(self._processes.values()):
             self._gossip_with(process)
             self._ask_for_news(process)
+
+    def _is_late(self, process: Process, now: float) -> bool:
+        """Whether a word of a process is late, or its numbers while it publishes them."""
+        if now - process.heard >= ASKED_AFTER:
+            return True
+        if not self.samples.leased or process.word is None:
+            return False
+        return now - max(process.heard, self.samples.since) >= LATE * max(process.word.every, 1.0)
 
     def _plan_check(self) -> None:
         # At random moments: agents that started together would all be registrars at once.
@@ -901,8 +927,15 @@ class Presence:
         elif not self.awake:
             return  # until it wakes: nobody can be heard
         else:
+            if (expected := self._expected(attempt.address)) is not None:
+                self._send(expected, ALIVE)
             when, reason = self._clock.time() + SILENCE, f"no sign of life for {SILENCE:.2g} s"
             attempt.timer = self._clock.call_at(when, self._refuse, attempt, reason)
+
+    def _expected(self, address: Address) -> Sender | None:
+        """The process that has to be at an address; None if it is told of by the speaker of its site."""
+        entry = self._peers.gossip.table.entries.get(str(address))
+        return Sender(entry.name, entry.instance) if entry and SITE not in entry.tags else None
 
     def _open(self, attempt: Attempt, process: Process) -> None:
         self._finish(attempt)
@@ -922,8 +955,11 @@ class Presence:
         if via is not None and request not in (ALIVE, SERVE):
             self._relay.ask(process, request)
         else:
-            asked = via or process
-            self.bus.publish(self._subjects.to(ASK, asked.sender), request)
+            self._send((via or process).sender, request)
+
+    def _send(self, to: Sender, request: bytes) -> None:
+        """Ask a process; ``unheard`` is told if it is not connected."""
+        self.bus.publish(self._subjects.to(ASK, to), request, self._subjects.answer_of(to))
 
     def _closed(self, process: Process) -> None:
         process.wire = process.handler = None

@@ -95,6 +95,8 @@ class Samples:
         self._spread = spread
         self._newest: dict[Address, _Numbers] = {}
         self._renew_at = float("-inf")
+        self.since = float("-inf")
+        """When the lease began."""
         self._until = float("-inf")
         """Until when others want this node's numbers."""
         self._first: Timer | None = None
@@ -112,6 +114,8 @@ class Samples:
         now = self._clock.time()
         if now >= self._renew_at:
             is_first = not self.leased
+            if is_first:
+                self.since = now
             self._renew_at = now + RENEWED
             self._call(LEASE, is_first)
 

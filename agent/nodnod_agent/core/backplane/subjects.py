@@ -81,6 +81,10 @@ class Subjects:
         """The subject of a message to one process."""
         return f"{self._root}.{kind}.{_tokens(to)}.{self._own}"
 
+    def answer_of(self, other: Sender) -> str:
+        """The subject of a message from one process to this one."""
+        return f"{self._root}.{ANSWER}.{self._own}.{_tokens(other)}"
+
     def parse(self, subject: str) -> Origin:
         """Where a message comes from. Raises ValueError."""
         root, _, rest = subject[len(self._root) :].partition(".")
