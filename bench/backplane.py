@@ -58,9 +58,10 @@ from bench.harness.report import milliseconds, print_table
 from bench.harness.traffic import payload
 from bench.harness.usage import cpu_seconds, rss
 from bench.mesh import mesh
-from nodnod_agent.core.backplane.presence import WORD_EVERY
-from nodnod_agent.core.backplane.word import decode_word
-from nodnod_client.codec import decode_answer, decode_members
+from nodnod_agent.core.backplane.presence import SPREAD
+from nodnod_agent.core.backplane.subjects import Sender, Subjects
+from nodnod_agent.core.backplane.word import Call, decode_word
+from nodnod_client.codec import decode_answer, decode_members, encode
 from nodnod_client.errors import ConnectError
 
 REAL = 10
@@ -330,7 +331,7 @@ async def streams(viewer: Agent, count: int) -> AsyncIterator[None]:
 
 
 async def registrars(url: str) -> set[str]:
-    """The names of the registrars, as their words say."""
+    """The names of the registrars, as their answers to a call say."""
     found: set[str] = set()
 
     async def heard(message: nats.aio.msg.Msg) -> None:
@@ -338,9 +339,11 @@ async def registrars(url: str) -> set[str]:
         if word.registrar:
             found.add(word.member.name)
 
+    own = Subjects(CLUSTER, Sender("bench", "1"))
     client = await nats.connect(url)
-    await client.subscribe(f"nodnod.{CLUSTER}.word.>", cb=heard)
-    await asyncio.sleep(1.1 * WORD_EVERY)
+    await client.subscribe(own.told, cb=heard)
+    await client.publish(own.all, encode(Call(words=True)))
+    await asyncio.sleep(4 * SPREAD)
     await client.close()
     return found
 

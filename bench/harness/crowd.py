@@ -21,7 +21,7 @@ from bench.harness.caller import new_loop
 from bench.harness.processes import Child, script
 from nodnod_agent.backplane.access import NatsAccess, NatsServer
 from nodnod_agent.backplane.nats import NatsBackplane
-from nodnod_agent.core.backplane.presence import SPREAD, WORD_EVERY
+from nodnod_agent.core.backplane.presence import AS_BEFORE, SPREAD, WHOLE_EVERY, WORD_EVERY
 from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, TELL, Sender, Subjects
 from nodnod_agent.core.backplane.word import Word, decode_call
 from nodnod_agent.core.encoding import encode_node
@@ -46,13 +46,16 @@ class MadeUpAgent:
         self._word = encode(Word(MemberEntry(name, f"{name}:7070", self.sender.instance, now), now))
         self._bus = bus
         self._loop = loop
+        self._whole_at = float("-inf")
         self._is_sampling = False
         self.leased_until = 0.0
 
     def tell(self) -> None:
-        """Tell its word, now and every ten seconds."""
-        subjects = self._subjects
-        self._bus.publish(subjects.word, self._word, subjects.to(ANSWER, self.sender))
+        """Tell its word, now and every ten seconds; mostly that it has not changed."""
+        subjects, word = self._subjects, AS_BEFORE
+        if self._loop.time() >= self._whole_at + WHOLE_EVERY:
+            self._whole_at, word = self._loop.time(), self._word
+        self._bus.publish(subjects.word, word, subjects.to(ANSWER, self.sender))
         self._loop.call_later(WORD_EVERY * random.uniform(0.9, 1.1), self.tell)
 
     def tell_one(self, sender: Sender) -> None:
@@ -97,8 +100,9 @@ class Crowd:
         self._loop = loop
         self._agents = {(one := MadeUpAgent(name, bus, loop)).sender: one for name in names}
         self._subjects = Subjects(CLUSTER, next(iter(self._agents)))
-        for kind in (ALL, ASK):
-            bus.subscribe(f"nodnod.{CLUSTER}.{kind}.>")
+        bus.subscribe(f"nodnod.{CLUSTER}.{ALL}.>")
+        for sender in self._agents:  # what is asked of nobody has to come back
+            bus.subscribe(Subjects(CLUSTER, sender).asked)
 
     def connected(self) -> None:
         """Begin to tell that they are there."""

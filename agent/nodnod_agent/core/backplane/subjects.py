@@ -68,11 +68,13 @@ class Subjects:
         """What a process subscribes to while it is awake."""
         self.samples = tuple(f"{self._root}.{kind}.>" for kind in (SAMPLE, NUMBERS))
         """What it subscribes to while it shows the numbers of others."""
+        self.told = f"{self._root}.{TELL}.{self._own}.>"
+        self.asked = f"{self._root}.{ASK}.{self._own}.>"
         self.own = (
             *((f"{self._root}.{BEAT}.{site}.>",) if site else ()),
             f"{self._root}.{ALL}.>",
-            f"{self._root}.{TELL}.{self._own}.>",
-            f"{self._root}.{ASK}.{self._own}.>",
+            self.told,
+            self.asked,
             f"{self._root}.{ANSWER}.{self._own}.>",
         )
         """What every process subscribes to."""
