@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core.alerts.alert_strategies import ADDRESSES, NOW, member
+from nodnod_agent.core.alerts.entries import Key
 from nodnod_agent.core.alerts.replica import AlertReplica
 from nodnod_agent.core.alerts.table import AlertTable
 from nodnod_client.codec import decode_peer_answer
@@ -14,6 +15,19 @@ from nodnod_client.codec import decode_peer_answer
 def alert(**more: Any) -> dict[str, Any]:
     fields = {"node": "n0", "address": ADDRESSES[0], "rule": "disk", "epoch": 10}
     return fields | {"state": "firing", "severity": "warning", "since": NOW - 60} | more
+
+
+def test_an_agent_is_told_of_its_own_alerts_first() -> None:
+    table = AlertTable(member, lambda: NOW)
+    replica = AlertReplica(table, lambda names, alerts: None)
+    others = [alert(address=ADDRESSES[1], node="n1", epoch=20, object=f"/{n}") for n in range(9)]
+    answer = decode_peer_answer(json.dumps({"alerts": [*others, alert()]}).encode())
+    replica.take(answer, 100)
+    nothing = AlertTable(member, lambda: NOW).have()
+    for address in ADDRESSES[:2]:
+        first = replica.beyond(nothing, address)[0]
+        assert isinstance(first, Key)
+        assert first.address == address
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from doubles.samples import Scrape
 from nodnod_agent.core.backplane import presence
-from nodnod_agent.core.backplane.presence import ALIVE, SERVE
+from nodnod_agent.core.backplane.presence import ALIVE, AS_BEFORE, NOT_THERE, SERVE
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, Sender, Subjects
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
@@ -156,6 +156,43 @@ def test_any_bytes_disturb_nothing(
     stranger = Stranger(bus)
     stranger.tell()
     stranger.send(getattr(stranger.subjects, kind), data)
+    clock.advance(0.1)
+    assert listed(node) == ["kyle"]
+
+
+def asked(bus: FakeBus, data: bytes) -> list[str]:
+    """The processes that were asked this."""
+    return [subject.split(".")[3] for subject, sent in bus.published if sent == data]
+
+
+def test_a_word_that_has_not_changed_is_asked_for_where_it_was_not_heard(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    kyle, stan = Stranger(bus), Stranger(bus, "stan", "3")
+    kyle.tell()
+    for one in (kyle, stan):
+        one.send(one.subjects.word, AS_BEFORE)
+    assert asked(bus, ALIVE) == ["stan"]
+    stan.tell()
+    stan.send(stan.subjects.word, AS_BEFORE)
+    clock.advance(0.1)
+    assert asked(bus, ALIVE) == ["stan"]
+    assert sorted(listed(node)) == ["kyle", "stan"]
+
+
+def test_who_is_not_connected_is_down_at_once_and_up_with_its_next_word(
+    node: Node, bus: FakeBus, clock: FakeClock
+) -> None:
+    kyle = Stranger(bus)
+    kyle.tell()
+    clock.advance(0.1)
+    for subject in ("nodnod.default.answer.kenny.1.stan.3", "nodnod.default.word.kyle.2", "", "x"):
+        bus.handler.unheard(subject)  # of others, or by strangers
+    assert listed(node) == ["kyle"]
+    bus.handler.unheard("nodnod.default.answer.kenny.1.kyle.2")
+    (member,) = node.peers.roster.listing()
+    assert member.error == f"down: {NOT_THERE}"
+    kyle.tell()
     clock.advance(0.1)
     assert listed(node) == ["kyle"]
 

@@ -427,6 +427,16 @@ def test_a_forgotten_member_is_told_so_and_refutes_it(table: MembershipTable) ->
     assert table.merge(other.own) == other.own
 
 
+def test_a_process_at_the_address_of_one_that_left_is_told_so_and_refutes_it(
+    table: MembershipTable,
+) -> None:
+    table.merge(entry(1, 9, state="left", since=NOW))
+    older = entry(1, 4, instance="another")
+    other = told(table.recall(older), own=older)
+    assert table.merge(other.own) == other.own
+    assert table.recall(other.own) is None
+
+
 NAMES = ["stats.internal", "https://proxy.local"]
 
 
