@@ -58,8 +58,8 @@ from bench.harness.report import milliseconds, print_table
 from bench.harness.traffic import payload
 from bench.harness.usage import cpu_seconds, rss
 from bench.mesh import mesh
-from nodnod_agent.core.backplane.presence import SPREAD
 from nodnod_agent.core.backplane.subjects import Sender, Subjects
+from nodnod_agent.core.backplane.teller import SPREAD
 from nodnod_agent.core.backplane.word import Call, decode_word
 from nodnod_client.codec import decode_answer, decode_members, encode
 from nodnod_client.errors import ConnectError

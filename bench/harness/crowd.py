@@ -21,8 +21,8 @@ from bench.harness.caller import new_loop
 from bench.harness.processes import Child, script
 from nodnod_agent.backplane.access import NatsAccess, NatsServer
 from nodnod_agent.backplane.nats import NatsBackplane
-from nodnod_agent.core.backplane.presence import AS_BEFORE, SPREAD, WHOLE_EVERY, WORD_EVERY
 from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, TELL, Sender, Subjects
+from nodnod_agent.core.backplane.teller import AS_BEFORE, SPREAD, WHOLE_EVERY, WORD_EVERY
 from nodnod_agent.core.backplane.word import Word, decode_call
 from nodnod_agent.core.encoding import encode_node
 from nodnod_client.address import Address, parse_address

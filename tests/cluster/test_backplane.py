@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from nodnod_agent.core.backplane.presence import NOT_THERE, WHOLE_EVERY
+from nodnod_agent.core.backplane.dialing import NOT_THERE
 from nodnod_agent.core.backplane.samples import LEASE
+from nodnod_agent.core.backplane.teller import WHOLE_EVERY
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
 from nodnod_client.codec import encode
 from simulation import agents as agents_module
@@ -233,7 +234,7 @@ def test_what_has_not_changed_is_not_told_again(world: World, bus: Bus) -> None:
     world.run(WHOLE_EVERY)
     told = bus.published["word"] - told
     assert told >= 50
-    whole = len(encode(agents[0].cluster.presence._word()))
+    whole = len(encode(agents[0].cluster.presence._teller.word()))
     assert bus.sent["word"] - before <= 15 * whole
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from doubles.samples import Scrape
-from nodnod_agent.core.backplane import presence
-from nodnod_agent.core.backplane.presence import ALIVE, AS_BEFORE, NOT_THERE, SERVE
+from nodnod_agent.core.backplane import dialing
+from nodnod_agent.core.backplane.conversations import ALIVE, SERVE
+from nodnod_agent.core.backplane.dialing import NOT_THERE
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.subjects import ALL, ANSWER, ASK, Sender, Subjects
+from nodnod_agent.core.backplane.teller import AS_BEFORE
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler
 from nodnod_agent.core.node import Node
 from nodnod_agent.core.question import Question
@@ -399,11 +401,11 @@ def test_a_node_that_has_changed_its_site_is_told_of_by_the_new_one(
 def test_why_nodes_are_down_is_kept_of_few_addresses(
     node: Node, bus: FakeBus, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "MAX_PROCESSES", 10)
+    monkeypatch.setattr(dialing, "MAX_PROCESSES", 10)
     Speaker(bus).speak(*(other(f"node-{number}", "down") for number in range(20)))
     clock.advance(0.1)
     assert node.presence is not None
-    assert len(node.presence._said) == 10
+    assert len(node.presence._dialing._said) == 10
 
 
 def test_numbers_of_a_site_count_from_its_speaker_only(
@@ -517,11 +519,11 @@ def test_strangers_are_forgotten_while_the_agent_sleeps(
         other = Stranger(bus, "other", str(number))
         other.send(other.subjects.all, b'{"words":true}')
         other.send(other.subjects.to(ASK, Sender("kenny", "1")), b'{"type":0,"id":7}')
-    assert len(node.presence._processes) == 101
+    assert len(node.presence.processes.by_sender) == 101
     for _ in range(10):
         chief.send(chief.subjects.all, b'{"registrar":true}')
         clock.advance(10.0)
-    assert list(node.presence._processes) == [Sender("kyle", "2")]
+    assert list(node.presence.processes.by_sender) == [Sender("kyle", "2")]
 
 
 def test_who_has_stood_still_judges_nobody_before_it_could_hear(
@@ -715,8 +717,8 @@ def test_an_answer_of_a_speaker_goes_to_those_that_it_is_of(
     speaker.speak(other("stan"))
     clock.advance(0.1)
     assert node.presence is not None
-    handlers = {one.name: FakeHandler() for one in node.presence._processes}
-    for sender, process in node.presence._processes.items():
+    handlers = {one.name: FakeHandler() for one in node.presence.processes.by_sender}
+    for sender, process in node.presence.processes.by_sender.items():
         process.handler = handlers[sender.name]  # type: ignore[assignment]
     speaker.send(speaker.subjects.to(ANSWER, Sender("kenny", "1")), encode(answer))
     assert sorted(name for name, one in handlers.items() if one.texts) == handed

@@ -51,6 +51,11 @@ class Process:
         self.listed = ""
 
     @property
+    def is_registrar(self) -> bool:
+        """Whether it says that it is one."""
+        return self.word is not None and self.word.registrar
+
+    @property
     def alive(self) -> float:
         """When it, or who speaks for it, was heard last."""
         return self.heard if self.via is None else self.via.heard
