@@ -10,6 +10,7 @@ import sys
 
 sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
+import argparse
 import asyncio
 import resource
 import time
@@ -84,6 +85,7 @@ async def _measure(port: int) -> None:
 
 def main() -> None:
     """Measure all three."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     assert nodnod_agent.daemon
     # By spawn: a copy of this process would count as a child as large as this.
     spawn = get_context("spawn")

@@ -9,6 +9,7 @@ import sys
 
 sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
+import argparse
 import asyncio
 import socket
 from collections.abc import Callable
@@ -19,11 +20,12 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from bench.harness.caller import allow_files, run
+from bench.harness.options import address
 from nodnod_agent.core.interfaces import Hello, Wire
 from nodnod_agent.transport.fair_queue import FairQueue
 from nodnod_agent.transport.server import Server
 from nodnod_agent.transport.server_connection import ServerContext
-from nodnod_client.address import Address, parse_address
+from nodnod_client.address import Address
 
 MAX_CLIENTS = 10_000
 
@@ -79,11 +81,12 @@ async def serve(address: Address, answer: bytes) -> None:
 
 def main() -> None:
     """Parse and serve."""
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    address, file = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("address", type=address, help="HOST:PORT to listen on")
+    parser.add_argument("file", type=Path, help="the answer")
+    options = parser.parse_args()
     allow_files(MAX_CLIENTS)
-    run(serve(parse_address(address), Path(file).read_bytes()))
+    run(serve(options.address, options.file.read_bytes()))
 
 
 if __name__ == "__main__":
