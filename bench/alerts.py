@@ -8,7 +8,9 @@ sampling itself. The pause lets caches get as cold as they do in an agent. The l
 
 import sys
 
-sys.path[:1] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../tests"]  # concurrent.py hides the library's
+if __name__ == "__main__":
+    # From bench/ itself, concurrent.py would hide the library's.
+    sys.path[:1] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../tests"]
 
 import argparse
 import time

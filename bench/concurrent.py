@@ -7,7 +7,8 @@ Exit status: 0 fine, 1 an answer was missing, failed or invalid, 2 wrong usage, 
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import logging

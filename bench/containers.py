@@ -9,7 +9,8 @@ limit for 60 containers is 10 ms. Engines are not asked: that is not part of a s
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import os

@@ -9,7 +9,8 @@ at which any message of the run arrived.
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

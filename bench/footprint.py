@@ -11,7 +11,8 @@ idle clients stay when each in turn gets answers of 64 KB and of 1.1 MB at once,
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

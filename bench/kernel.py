@@ -10,7 +10,8 @@ the send queues of the agent's sockets (`ss -m`), for clients with a small windo
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

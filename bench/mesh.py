@@ -10,7 +10,8 @@ needs the Python package matplotlib.
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

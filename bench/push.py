@@ -10,7 +10,8 @@ Linux, the same with the IP and TCP headers of every segment, as the kernel coun
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

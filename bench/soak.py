@@ -11,7 +11,8 @@ fault; 2 for a wrong command line. Ctrl-C ends it with the verdict so far.
 
 import sys
 
-sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
+if __name__ == "__main__":
+    sys.path[0] += "/.."  # from bench/ itself, concurrent.py would hide the library's
 
 import argparse
 import asyncio

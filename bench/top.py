@@ -10,7 +10,9 @@ size, that takes everything at once. CPU is that of all threads of the process, 
 
 import sys
 
-sys.path[:1] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../tests"]  # concurrent.py hides the library's
+if __name__ == "__main__":
+    # From bench/ itself, concurrent.py would hide the library's.
+    sys.path[:1] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../tests"]
 
 import argparse
 import asyncio

@@ -10,7 +10,8 @@ process stands for thousands.
 
 import sys
 
-sys.path[0] += "/../.."
+if __name__ == "__main__":
+    sys.path[0] += "/../.."
 
 import asyncio
 import random

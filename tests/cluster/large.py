@@ -13,7 +13,8 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
-sys.path[:0] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../.."]  # tests/simulation, and bench/
+if __name__ == "__main__":
+    sys.path[:0] = [f"{sys.path[0]}/..", f"{sys.path[0]}/../.."]  # tests/simulation, and bench/
 
 from simulation.alerting import dying_senders, late_messages, partition_of, whole_cluster
 from simulation.chaos import Chaos
