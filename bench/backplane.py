@@ -305,13 +305,13 @@ def cpu_of_tick(cluster: Cluster, quiet: Usage, watched: Usage) -> float:
 
 
 async def usage(pids: Collection[int], port: int | None, span: float) -> Usage:
-    """What processes use for so many seconds."""
-    cpu, sent = {pid: cpu_seconds(pid) for pid in pids}, payload(pids, port)
+    """What processes use for so many seconds; no bytes where there is no `ss`."""
+    cpu, sent = {pid: cpu_seconds(pid) for pid in pids}, payload(pids, port) or {}
     began = time.monotonic()
     await asyncio.sleep(span)
     took = time.monotonic() - began
     used = {pid: (cpu_seconds(pid) - then) / took for pid, then in cpu.items()}
-    now = payload(pids, port)
+    now = payload(pids, port) or {}
     return Usage(used, {pid: (now[pid] - then) / took for pid, then in sent.items()})
 
 

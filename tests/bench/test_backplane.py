@@ -1,11 +1,17 @@
 """What the benchmark of agents over NATS makes of its measurements."""
 
+import os
 from math import isnan, nan
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from bench.backplane import Cluster, Usage, cpu_of_tick, text_of
+from backplane.servers import program
+from bench.backplane import Cluster, Usage, cpu_of_tick, text_of, usage
+from doubles.command import command
+
+SCRIPT = Path(__file__).parents[2] / "bench" / "backplane.py"
 
 
 class Process(NamedTuple):
@@ -81,3 +87,22 @@ def test_a_made_up_agent_counts_for_a_tick_as_another_real_one() -> None:
 def test_a_mesh_of_two_has_no_registrars_in_the_cost_of_a_tick() -> None:
     two = cluster(2, [VIEWER, REGISTRAR], [])
     assert cpu_of_tick(two, used(0.0, 0.0), used(0.5, 0.25)) == 0.75
+
+
+async def test_without_ss_the_cpu_is_measured_and_the_bytes_are_not(monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    measured = await usage([os.getpid()], None, 0.01)
+    assert (list(measured.cpu), measured.bytes) == ([os.getpid()], {})
+
+
+def test_without_clusters_agents_that_know_no_other_are_measured() -> None:
+    program()
+    with command([str(SCRIPT), "--agents", "--settle", "0.3", "--seconds", "0.1"]) as process:
+        output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    _, head, *rows = filter(None, output.splitlines())
+    assert head.split() == ["alone"]
+    assert [row.rpartition(", ")[0] for row in rows] == [
+        "CPU of each other, unwatched",
+        "RSS of each other",
+    ]
