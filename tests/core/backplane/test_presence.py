@@ -662,6 +662,22 @@ def test_a_node_that_does_not_come_back_with_the_bus_is_logged(
     assert "Could not connect to node: kyle:7070. Error: no sign of life" in caplog.text
 
 
+def test_the_nodes_that_are_heard_after_a_call_are_one_line_in_the_log(
+    node: Node, bus: FakeBus, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bus.handler.connected()
+    for number in range(50):
+        Stranger(bus, f"other-{number}", f"i{number}").tell()
+    clock.advance(1)
+    assert [one.getMessage() for one in caplog.records] == [
+        "Connected to 50 nodes over the backplane"
+    ]
+    Stranger(bus).tell()
+    clock.advance(1)
+    assert "Connected to node: [kyle : kyle:7070]" in caplog.text
+
+
 def test_members_tell_of_the_connection(node: Node, bus: FakeBus, clock: FakeClock) -> None:
     start = NOW + clock.now - 1.0
 

@@ -510,7 +510,15 @@ class Presence:
     def _call(self, call: Call) -> None:
         if call.words:
             self._gathered = self._clock.time() + GATHERING
+            self._peers.meet_many()
+            self._clock.call_at(self._gathered, self._gather)
         self.bus.publish(self._subjects.all, encode(call))
+
+    def _gather(self) -> None:
+        """Go on after a call for words: all that are there are known."""
+        if self._clock.time() < self._gathered:
+            return  # there was another call
+        self._peers.meet_one_by_one()
 
     def _lease(self, seconds: float, is_first: bool) -> None:
         for subject in self._subjects.samples:

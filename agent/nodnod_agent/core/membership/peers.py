@@ -79,6 +79,8 @@ class Peers:
         self.roster = Roster(table)
         exchange: Exchange[Link] = Exchange(EventReplica(events), clock)
         self.gossip = Gossip(table, self._make_room, self._vouches, exchange, clock=clock, rng=rng)
+        self._met: int | None = None
+        """How many nodes were connected without a log line for each, while that would be too much."""
         self.believing = False
         """Whether all that can tell of members know the cluster's secret."""
         self.links = Links(clock, rng, dial, self._drop, is_free)
@@ -130,6 +132,16 @@ class Peers:
         if origins != self.gossip.table.own.origins:
             self.gossip.revise(origins=origins)
 
+    def meet_many(self) -> None:
+        """Log no lines for each node that is met from now on."""
+        self._met = self._met or 0
+
+    def meet_one_by_one(self) -> None:
+        """Log how many were met since ``meet_many``, and lines for each of the following."""
+        met, self._met = self._met, None
+        if met:
+            log.info("Connected to %d nodes over the backplane", met)
+
     def link(self, member: Member) -> Link:
         """A member's link; a new one is idle."""
         return member.link or self.links.create(member, _LinkReports(self, member))
@@ -161,8 +173,7 @@ class Peers:
         self.links.opened(link, hello.instance)
         member.error = ""
         member.since, member.changed_at = self._wall(), self._clock.time()
-        level = logging.DEBUG if member.is_cut_off else logging.INFO
-        log.log(level, "Established connection with node: %s", member.address)
+        log.log(self._level(member), "Established connection with node: %s", member.address)
         if hello.version >= 2:  # a version-1 peer tells its name with its first answer
             self._identified(member, link, hello.name, hello.instance, hello.version)
         self.finish()
@@ -250,9 +261,9 @@ class Peers:
             member.error = NOT_CONNECTED
             self._hang_up(member, link)
             return
-        log.log(
-            logging.DEBUG if member.is_cut_off else logging.INFO, "Connected to node: %s", member
-        )
+        log.log(self._level(member), "Connected to node: %s", member)
+        if self._met is not None and not member.is_cut_off:
+            self._met += 1
         member.is_cut_off = False
         self._moved(member)
         link.dialer = self.links.dials.verified
@@ -309,7 +320,8 @@ class Peers:
         if member.up:
             return
         if not known:
-            log.info("Discovered node: [%s : %s]", entry.name, address)
+            level = logging.DEBUG if self._met is not None else logging.INFO
+            log.log(level, "Discovered node: [%s : %s]", entry.name, address)
             if not self.believing:
                 self.gossip.doubts.add(entry.address)
         if member.version == 0 or member.left or member.name != entry.name:
@@ -320,6 +332,10 @@ class Peers:
         if self.links.has_inbound(entry.instance):
             link.hurry(self.links.dials.verified)
         link.dial()
+
+    def _level(self, member: Member) -> int:
+        """At which level it is logged that a member is there."""
+        return logging.DEBUG if member.is_cut_off or self._met is not None else logging.INFO
 
     def _vouches(self, address: str) -> bool:
         try:
