@@ -166,6 +166,25 @@ def test_a_dead_speaker_is_replaced_within_five_seconds(world: World, sites: Sit
     assert {name for name, node in nodes.items() if node["error"]} == {dead.name}
 
 
+@pytest.mark.parametrize("seed", [1, 3, 15, 20, 26])
+def test_the_death_of_a_speaker_is_one_event_in_all_sites(seed: int) -> None:
+    with World(seed) as world:
+        world.backplane()
+        eu, us = add_site(world, "eu", 5), add_site(world, "us", 4)
+        agents = [*eu, *us, world.agent(), world.agent()]
+        start(world, eu, us, within=90)
+        for agent in agents[6:10:2]:
+            watched(world, agent)
+        world.run(10)
+        dead = speaker(eu)
+        dead.crash()
+        world.run(60)
+        for agent in agents[6:10:2]:
+            found = [one.event for one in agent.cluster.events.newest()]
+            told = [one.kind for one in found if one.node == dead.name and one.kind == "down"]
+            assert told == ["down"]
+
+
 def test_a_speaker_that_leaves_is_replaced_at_once(world: World, sites: Sites) -> None:
     world.run(ASLEEP)
     viewer, leaving = watched(world, quiet(sites["us"])[0]), speaker(sites["eu"])

@@ -128,7 +128,7 @@ class Node:
         self._observer = Observer(
             self.events,
             name,
-            gossip.rank,
+            self._rank,
             gossip.publish,
             clock=clock,
             wall=wall,
@@ -325,6 +325,16 @@ class Node:
         group = self.presence.group(str(member.address))
         return self.presence.bus.up and not (group and self.presence.hears(group))
 
+    def _rank(self, near: bool) -> int:
+        """How many agents come before this one to tell what happens to a node of its mesh, or to another.
+
+        The speaker of a site has links that the other agents of the site have not.
+        """
+        gossip = self.peers.gossip
+        if near and self._site:
+            return gossip.rank(lambda link: not self._is_far(link.address))
+        return gossip.rank()
+
     def _site_numbers(self, publish: Callable[[bytes], None]) -> None:
         """Publish the answer of all nodes of the site, as soon as it is there."""
         waiter = _Publisher(NUMBERS_WITHIN, self.clock.time() + NUMBERS_WITHIN, (), publish)
@@ -359,7 +369,7 @@ class Node:
         for event in events:
             member = event.member
             if isinstance(event, PeerUp):
-                self._observer.up(member.name, member.instance)
+                self._observer.up(member.name, member.instance, near=near(member))
                 if push is not None:
                     push.subscribe(member)
                 continue
@@ -367,7 +377,9 @@ class Node:
             if isinstance(event, PeerDown):
                 reason = member.error.removeprefix("down: ")
                 if self._witnesses(member):
-                    self._observer.down(member.name, member.instance, reason, left=member.left)
+                    self._observer.down(
+                        member.name, member.instance, reason, left=member.left, near=near(member)
+                    )
             if push is not None and isinstance(event, PeerDown):
                 push.cache.changed()
             elif push is not None:

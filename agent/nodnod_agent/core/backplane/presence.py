@@ -75,6 +75,9 @@ LATE = 2.5
 WOKEN_SILENCE = 4.0
 """Seconds in which a process must be heard after this one woke, and called all."""
 
+TAKEN_OVER = 5.0
+"""Seconds until another agent speaks for a site whose speaker is not connected."""
+
 CHECK_EVERY = 1.0
 
 COMPARING = SPREAD + 0.03
@@ -335,7 +338,10 @@ class Presence:
         if kind != ANSWER:  # a stranger says so
             return
         process = self.processes.get(sender)
-        if process is not None:
+        if process is not None and process.site:
+            # The next speaker of its site tells what has become of it.
+            process.heard = min(process.heard, self._clock.time() - SILENCE + TAKEN_OVER)
+        elif process is not None:
             self._listener.end(process, NOT_THERE)
         self._dialing.missing(sender)
 

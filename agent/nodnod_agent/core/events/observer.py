@@ -55,6 +55,7 @@ class _Change(Struct):
     text: str
     at: float
     seen: float
+    near: bool
 
 
 class Observer:
@@ -64,14 +65,16 @@ class Observer:
         self,
         events: EventLog,
         name: str,
-        rank: Callable[[], int],
+        rank: Callable[[bool], int],
         publish: Callable[[list[Record]], None],
         *,
         clock: Clock,
         wall: Callable[[], float],
         late: float,
     ) -> None:
-        """``rank`` is how many agents come before this one. ``late`` is random, from 0 to 1."""
+        """``rank`` is how many agents come before this one where a node is ``near``, or is not: each node has
+        its own that see it. ``late`` is random, from 0 to 1.
+        """
         self._log = events
         self._name = name
         self._rank = rank
@@ -88,44 +91,45 @@ class Observer:
         self._allowed, self._allowed_at = float(BURST), self._started
         self._timer: Timer | None = None
 
-    def up(self, node: str, instance: str) -> None:
-        """A node can be asked."""
+    def up(self, node: str, instance: str, *, near: bool = True) -> None:
+        """A node can be asked; ``near`` if it is in the mesh of this agent."""
         about = node, instance
         for change in list(self._pending.values()):
             if change.node == node and change.kind in ("down", "left"):
                 del self._pending[change.node, change.instance]
         if about in self._down:
             del self._down[about]
-            self._see("up", node, instance, "")
+            self._see("up", node, instance, "", near)
         elif self._met.get(node) != instance:
             self._down = {one: None for one in self._down if one[0] != node}
             if self._clock.time() - self._started >= SETTLED:
-                self._see("joined", node, instance, "")
+                self._see("joined", node, instance, "", near)
         _remember(self._met, node, instance)
 
-    def down(self, node: str, instance: str, reason: str, *, left: bool) -> None:
+    def down(self, node: str, instance: str, reason: str, *, left: bool, near: bool = True) -> None:
         """A node cannot be asked any more; it has said goodbye, or there is a ``reason``."""
         change = self._pending.get((node, instance))
         if change is not None and change.kind == "up":  # the log still says that it is down
             del self._pending[node, instance]
             _remember(self._down, (node, instance), None)
         elif self._met.get(node) == instance:
-            self._see("left" if left else "down", node, instance, "" if left else reason)
+            kind, text = ("left", "") if left else ("down", reason)
+            self._see(kind, node, instance, text, near)
 
     def stop(self) -> None:
         """Write nothing more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _see(self, kind: str, node: str, instance: str, text: str) -> None:
+    def _see(self, kind: str, node: str, instance: str, text: str, near: bool) -> None:
         now = self._clock.time()
-        self._pending[node, instance] = _Change(kind, node, instance, text, self._wall(), now)
+        self._pending[node, instance] = _Change(kind, node, instance, text, self._wall(), now, near)
         if self._timer is None:
             self._timer = self._clock.call_at(now + TICK, self._tick)
 
     def _tick(self) -> None:
-        now, rank = self._clock.time(), self._rank()
-        turn = rank * TURN if rank < TURNS else self._late
+        now = self._clock.time()
+        turns = {near: self._turn(near) for near in {one.near for one in self._pending.values()}}
         due: dict[str, list[_Change]] = {}
         for about, change in list(self._pending.items()):
             waited = now - change.seen - GRACE[change.kind]
@@ -135,7 +139,7 @@ class Observer:
                 _remember(self._down, about, None)
             if self._is_known(change):
                 del self._pending[about]
-            elif waited >= turn:
+            elif waited >= turns[change.near]:
                 due.setdefault(change.kind, []).append(change)
         self._allowed = min(BURST, self._allowed + now - self._allowed_at)
         self._allowed_at = now
@@ -145,6 +149,10 @@ class Observer:
         if records:
             self._publish(records)
         self._timer = self._clock.call_at(now + TICK, self._tick) if self._pending else None
+
+    def _turn(self, near: bool) -> float:
+        rank = self._rank(near)
+        return rank * TURN if rank < TURNS else self._late
 
     def _is_known(self, change: _Change) -> bool:
         """Whether the log says so already."""

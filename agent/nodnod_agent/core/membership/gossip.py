@@ -211,10 +211,10 @@ class Gossip:
             self._send(link, fields=fields)
         self._spread()
 
-    def rank(self) -> int:
-        """How many of the peers that know events come before this agent."""
+    def rank(self, counts: Callable[[Link], bool] = lambda _: True) -> int:
+        """How many of the peers that know events come before this agent, of those that count."""
         own = self.table.own.instance
-        return sum(_instance(link) < own for link in self._listeners())
+        return sum(_instance(link) < own and counts(link) for link in self._listeners())
 
     def _listeners(self) -> list[Link]:
         return [link for link in self._links if self.events.knows(link)]
