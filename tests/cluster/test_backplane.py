@@ -1,10 +1,11 @@
 """Agents that reach each other over a bus: who is there, asleep and awake, and faults of the bus."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from nodnod_agent.core.backplane.dialing import NOT_THERE
+from nodnod_agent.core.backplane.dialing import NOT_THERE, Dialing
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.teller import WHOLE_EVERY
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
@@ -137,6 +138,26 @@ def test_without_the_bus_each_node_is_named_and_the_own_numbers_stay(
     assert nodes.pop(agents[0].name)["error"] == ""
     assert len(nodes) == 4
     assert all(node["error"].startswith("down: no backplane since ") for node in nodes.values())
+
+
+def test_without_the_bus_nobody_is_dialed_again_and_again(
+    world: World, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agents = started(world, 20)
+    first = watched(world, agents[0])
+    bus.die()
+    dialed = Counter[Any]()
+    dial = Dialing.dial
+
+    def counted(dialing: Dialing, address: Any, handler: Any) -> Any:
+        dialed[address] += dialing is first.cluster.presence._dialing
+        return dial(dialing, address, handler)
+
+    monkeypatch.setattr(Dialing, "dial", counted)
+    world.run(600)
+    assert max(dialed.values()) <= 2
+    bus.revive()
+    world.wait_for(lambda: set(errors(first).values()) == {""}, 2.5)
 
 
 def test_two_seconds_after_the_return_of_the_bus_all_is_well(world: World, bus: Bus) -> None:

@@ -60,6 +60,8 @@ class Dialing:
         self._attempts: dict[Address, Attempt] = {}
         self._said: dict[Address, str] = {}
         """Why nodes of other sites are down, as their speakers say."""
+        self._cut_off: set[Address] = set()
+        """Where attempts were refused because nobody can be heard; others wait until that is over."""
 
     def dial(self, address: Address, handler: DialHandler) -> Attempt:
         """Reach the process at an address as soon as it is heard."""
@@ -100,7 +102,8 @@ class Dialing:
                 self._refuse(attempt, NOT_THERE)
 
     def resume(self) -> None:
-        """Go on: this agent is awake."""
+        """Go on: this agent is awake, or connected."""
+        self._cut_off.clear()
         for attempt in tuple(self._attempts.values()):
             if attempt.timer is None:
                 attempt.timer = self._clock.call_at(self._clock.time(), self._try, attempt)
@@ -115,7 +118,12 @@ class Dialing:
         process = self._processes.at.get(attempt.address)
         if process is not None:
             self._open(attempt, process)
-        elif reason := self._away() or self._said.get(attempt.address):
+        elif reason := self._away():
+            # Once: a thousand nodes would be dialed again and again.
+            if attempt.address not in self._cut_off:
+                self._cut_off.add(attempt.address)
+                self._refuse(attempt, reason)
+        elif reason := self._said.get(attempt.address, ""):
             self._refuse(attempt, reason)
         elif self._is_awake():  # else until it wakes: nobody can be heard
             if (expected := self._expected(attempt.address)) is not None:

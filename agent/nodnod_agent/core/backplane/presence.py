@@ -312,6 +312,7 @@ class Presence:
         self._teller.tell_whole()
         if self.awake:
             self._call(Call(words=True))
+        self._dialing.resume()
 
     def disconnected(self, reason: str) -> None:
         """Note that nobody can be heard or asked."""
