@@ -9,6 +9,7 @@ from nodnod_agent.core.backplane.dialing import NOT_THERE, Dialing
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.teller import WHOLE_EVERY
 from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
+from nodnod_agent.core.events import log as log_module
 from nodnod_client.codec import encode
 from simulation import agents as agents_module
 from simulation.alerting import RULES, Sink, fire
@@ -246,6 +247,41 @@ def test_a_node_that_died_while_an_agent_slept_is_one_event(world: World) -> Non
     world.run(ASLEEP)
     events = [one.event for one in sleeper.cluster.events.newest()]
     assert [one.kind for one in events if one.node == victim.name] == ["down", "joined"]
+
+
+@pytest.mark.usefixtures("bus")
+def test_who_wakes_late_writes_no_events_of_what_the_others_knew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "MAX_EVENTS", 5)  # that they have joined is forgotten
+    agents = started(world, 12)
+    world.run(ASLEEP)
+    sleeper, dead = [agent for agent in agents if not agent.cluster.presence.awake][:2]
+    dead.crash()
+    world.run(ASLEEP)
+    sleeper.cluster.note("reloaded", "nothing is changed")  # so it hears of that death
+    world.run(2 * ASLEEP)
+    watched(world, sleeper)
+    world.run(ASLEEP)
+    seen = f"seen by {sleeper.name}"
+    assert [one.event for one in sleeper.cluster.events.newest() if seen in one.event.text] == []
+
+
+@pytest.mark.usefixtures("bus")
+def test_who_sleeps_writes_no_events_of_the_registrars(world: World) -> None:
+    agents = started(world, 10)
+    world.run(ASLEEP)
+    sleeper = next(agent for agent in agents if not agent.cluster.presence.awake)
+    sleeper.cluster.note("reloaded", "nothing is changed")
+    world.run(1)
+    dead = registrars(agents)[0]
+    dead.crash()
+    world.run(2 * ASLEEP)
+    assert errors(sleeper)[dead.name] != ""
+    events = [one.event for one in registrars(agents)[0].cluster.events.newest()]
+    assert [one.kind for one in events if one.node == dead.name] == ["down", "joined"]
+    seen = f"seen by {sleeper.name}"
+    assert not any(seen in one.event.text for one in sleeper.cluster.events.newest())
 
 
 def test_what_has_not_changed_is_not_told_again(world: World, bus: Bus) -> None:

@@ -105,6 +105,7 @@ class Node:
         self._dial_near = dial
         self.presence: Presence | None = None
         self.clock = clock
+        self._started = clock.time()
         self.counters = Counters()
         encoder = AnswerEncoder(name)
         self.local = LocalNode(name, interval=interval, want=want, clock=clock)
@@ -129,6 +130,7 @@ class Node:
             self.events,
             name,
             self._rank,
+            self._sees_since,
             gossip.publish,
             clock=clock,
             wall=wall,
@@ -323,7 +325,14 @@ class Node:
         if self.presence is None or not self._is_far(member.address):
             return True
         group = self.presence.group(str(member.address))
-        return self.presence.bus.up and not (group and self.presence.hears(group))
+        hears_all = self.presence.bus.up and self.presence.awake
+        return hears_all and not (group and self.presence.hears(group))
+
+    def _sees_since(self, near: bool) -> float:
+        """When this agent began to see the nodes of its mesh, or the others, on the core's clock."""
+        if self.presence is None or (near and self._site):
+            return self._started
+        return self.presence.awake_since
 
     def _rank(self, near: bool) -> int:
         """How many agents come before this one to tell what happens to a node of its mesh, or to another.

@@ -17,7 +17,14 @@ def test_of_too_many_nodes_that_are_down_the_first_are_forgotten(
     wall = lambda: NOW + clock.now  # noqa: E731
     events = EventLog("own", clock, wall)
     observer = Observer(
-        events, "cartman", lambda near: 0, written.extend, clock=clock, wall=wall, late=0.0
+        events,
+        "cartman",
+        lambda near: 0,
+        lambda near: 0.0,
+        written.extend,
+        clock=clock,
+        wall=wall,
+        late=0.0,
     )
     for node in ("stan", "kyle", "kenny"):
         observer.up(node, node)

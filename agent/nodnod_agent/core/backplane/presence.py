@@ -207,6 +207,11 @@ class Presence:
         return self._wakefulness.awake
 
     @property
+    def awake_since(self) -> float:
+        """When it woke, on the core's clock; infinite while it sleeps."""
+        return self._wakefulness.since if self.awake else float("inf")
+
+    @property
     def registrar(self) -> bool:
         """Whether it is one."""
         return self._wakefulness.registrar

@@ -39,6 +39,8 @@ class Wakefulness:
         something that the registrars have to know as long as it lasts.
         """
         self.awake = False
+        self.since = 0.0
+        """When it woke."""
         self.registrar = False
         self._own = own
         self._is_busy = is_busy
@@ -59,7 +61,7 @@ class Wakefulness:
         if self.awake:
             return False
         self.awake = True
-        self._seen = now
+        self.since = self._seen = now
         self._patience = UNSEEN_FOR * self._rng.uniform(1.0, 2.0)
         return True
 

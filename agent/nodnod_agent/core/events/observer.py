@@ -28,7 +28,7 @@ LATE = 16.0
 """Seconds over which those others are spread."""
 
 SETTLED = 60.0
-"""Seconds from the start of this agent until a node that it meets is new to the cluster too."""
+"""Seconds from when this agent began to see nodes until one that it meets is new to the cluster too."""
 
 HEARD_BEFORE = 30.0
 """Seconds by which another agent may have seen the same before we did."""
@@ -66,6 +66,7 @@ class Observer:
         events: EventLog,
         name: str,
         rank: Callable[[bool], int],
+        since: Callable[[bool], float],
         publish: Callable[[list[Record]], None],
         *,
         clock: Clock,
@@ -73,7 +74,8 @@ class Observer:
         late: float,
     ) -> None:
         """``rank`` is how many agents come before this one where a node is ``near``, or is not: each node has
-        its own that see it. ``late`` is random, from 0 to 1.
+        its own that see it. ``since`` is when this agent began to see such nodes, on the core's clock. ``late`` is
+        random, from 0 to 1.
         """
         self._log = events
         self._name = name
@@ -81,14 +83,14 @@ class Observer:
         self._publish = publish
         self._clock = clock
         self._wall = wall
+        self._since = since
         self._late = TURNS * TURN + late * LATE
-        self._started = clock.time()
         self._pending: dict[tuple[str, str], _Change] = {}
         self._met: dict[str, str] = {}
         """The instance of each node when it was last up."""
         self._down: dict[tuple[str, str], None] = {}
         """Nodes that were down for longer than the grace, by name and instance."""
-        self._allowed, self._allowed_at = float(BURST), self._started
+        self._allowed, self._allowed_at = float(BURST), clock.time()
         self._timer: Timer | None = None
 
     def up(self, node: str, instance: str, *, near: bool = True) -> None:
@@ -102,7 +104,7 @@ class Observer:
             self._see("up", node, instance, "", near)
         elif self._met.get(node) != instance:
             self._down = {one: None for one in self._down if one[0] != node}
-            if self._clock.time() - self._started >= SETTLED:
+            if self._clock.time() - self._since(near) >= SETTLED:
                 self._see("joined", node, instance, "", near)
         _remember(self._met, node, instance)
 
@@ -159,9 +161,10 @@ class Observer:
         state = self._log.state(change.node, change.instance)
         if change.kind == "joined":
             return state is not None and state.event.kind not in ("down", "left")
-        since = change.seen - HEARD_BEFORE
-        if state is not None and state.event.kind == change.kind and state.when >= since:
-            return True
+        if state is not None and state.event.kind == change.kind:
+            since = change.seen - HEARD_BEFORE
+            if state.when >= since or state.when < self._since(change.near):
+                return True
         for record in self._log.newest():
             event = record.event
             if record.when < change.seen:
