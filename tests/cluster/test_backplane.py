@@ -13,7 +13,7 @@ from nodnod_agent.core.events import log as log_module
 from nodnod_client.codec import encode
 from simulation import agents as agents_module
 from simulation.alerting import RULES, Sink, fire
-from simulation.bus import Bus
+from simulation.bus import Bus, BusClient
 from simulation.chaos import Chaos
 from simulation.network import CALM, Weather
 from simulation.world import World
@@ -98,6 +98,30 @@ def test_an_agent_that_is_killed_is_down_everywhere_within_15_seconds(world: Wor
     serving = registrars(agents)
     world.wait_for(lambda: all(errors(one)[victim.name] for one in serving), DOWN_WITHIN)
     world.wait_for(lambda: answer(world, sleeper)["nodes"][victim.name]["error"] != "", 1)
+
+
+@pytest.fixture
+def monitored(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> Bus:
+    """A bus on which something else hears all subjects: no message has nobody that hears it.
+
+    So it is with nats-server 2.15.1 while `nats sub '>'` runs.
+    """
+    monkeypatch.setattr(BusClient, "miss", lambda *_: None)
+    return bus
+
+
+@pytest.mark.usefixtures("monitored")
+def test_beside_a_monitor_agents_find_registrars_and_one_that_is_killed_is_down(
+    world: World,
+) -> None:
+    agents = started(world, 10)
+    world.wait_for(lambda: bool(registrars(agents)), 20)
+    world.run(ASLEEP)
+    assert len(registrars(agents)) == REGISTRARS
+    first, victim = [agent for agent in agents if not agent.cluster.presence.awake][:2]
+    watched(world, first)
+    victim.crash()
+    world.wait_for(lambda: errors(first)[victim.name] != "", DOWN_WITHIN)
 
 
 @pytest.mark.usefixtures("bus")
