@@ -11,7 +11,8 @@ from backplane.conftest import Connect, StartServer
 from backplane.servers import NatsServer, Stranger, flood
 from eventually import eventually
 from nodnod_agent.backplane import client as client_module
-from nodnod_agent.backplane.client import MAX_UNSENT
+from nodnod_agent.backplane import nats as nats_module
+from nodnod_agent.backplane.client import MAX_UNSENT, NatsClient, NatsError
 from nodnod_client.address import Address
 
 ENDS = ("closed by the server", "connection reset by peer", "broken pipe")
@@ -279,6 +280,30 @@ async def test_a_stranger_in_place_of_a_server_is_reported_and_tried_again(
         assert reason.isprintable()
         await eventually(lambda: stranger.visits > 1)
         await one.stop()
+
+
+async def test_a_cancellation_that_is_lost_delays_the_end_and_no_more(
+    server: NatsServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_module, "CANCEL_AGAIN", 0.01)
+    lost, began = [], asyncio.Event()
+
+    async def open_late(client: NatsClient, address: Address) -> None:
+        # As `wait_for` of Python 3.11 does, with a result at that moment.
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if lost:
+                raise
+            lost.append(address)
+            raise NatsError("closed by the server") from None
+
+    monkeypatch.setattr(NatsClient, "open", open_late)
+    one, _ = connect(backplane=(server.url,))
+    await began.wait()
+    await one.stop()
+    assert len(lost) == 1
 
 
 async def test_a_server_that_talks_nonsense_once_connected_is_left(connect: Connect) -> None:

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 from nodnod_agent.backplane.access import NatsAccess, NatsServer
-from nodnod_agent.backplane.client import NatsClient, NatsError
+from nodnod_agent.backplane.client import CLOSE_LIMIT, NatsClient, NatsError
 from nodnod_agent.core.interfaces import BackplaneCounters, BackplaneHandler, Random
 from nodnod_client.address import Address
 
 RETRY = 2.0
 """Seconds between two tries of the servers at most; it may be half as long, so that agents do not
 come all at one moment. The first try after a loss comes within half of it."""
+
+CANCEL_AGAIN = CLOSE_LIMIT + 1.0
+"""Seconds after which a task that was cancelled is cancelled again: in Python 3.11 `asyncio.wait_for`, on which
+nats-py waits, loses a cancellation that comes together with its result."""
 
 LOOKUP_LIMIT = 5.0
 """Seconds for looking up the name of a server."""
@@ -74,10 +77,9 @@ class NatsBackplane:
     async def stop(self) -> None:
         """Close the connection without a report; a server that stands still is waited for 2 s."""
         task, self._task = self._task, None
-        if task is not None:
+        while task is not None and not task.done():
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN)
 
     def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send one message; dropped without an error while not connected."""
