@@ -460,6 +460,49 @@ def test_people_are_told_once_and_soon_of_what_happens_to_agents_that_sleep(
     assert len(sink.messages) == len(told)
 
 
+def alerting(world: World, count: int) -> tuple[list[Any], Sink]:
+    """Agents that can all tell people, of which most sleep."""
+    sink = Sink(world)
+    agents = [sink.serve(world.agent(start=False)) for _ in range(count)]
+    for agent in agents:
+        agent.start()
+    world.run(ASLEEP)
+    return agents, sink
+
+
+@pytest.mark.parametrize("seconds", [3, 60])
+def test_an_agent_that_sleeps_is_not_cut_off_from_those_it_does_not_hear(
+    world: World, bus: Bus, seconds: float
+) -> None:
+    agents, sink = alerting(world, 12)
+    serving = {agent.name for agent in registrars(agents)}
+    bus.die()
+    world.run(seconds)
+    bus.revive()
+    world.run(2 * ASLEEP)
+    told = {alert.node for one in sink.messages for alert in one.alerts}
+    assert told == (serving if seconds > 30 else set())
+    for agent in agents:
+        alerts = agent.cluster.alerts.table.alerts.values()
+        assert not any(one.state == "firing" for one in alerts)
+
+
+@pytest.mark.usefixtures("bus")
+def test_who_sleeps_does_not_take_a_registrar_for_dead_that_was_started_again(world: World) -> None:
+    agents, sink = alerting(world, 12)
+    sick = sink.serve(world.agent(start=False))
+    sick.start()
+    world.run(ASLEEP)
+    fire(sick)
+    world.run(ASLEEP)
+    one = registrars(agents)[0]
+    one.crash()
+    world.run(15)
+    one.start()
+    world.run(120)
+    assert [one.message.title for one in sink.messages] == [f"WARNING {sick.name}: disk"]
+
+
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_answers_are_right_in_chaos(seed: int) -> None:
     with World(seed, Weather(lost=0.01, late=0.002)) as world:

@@ -23,6 +23,9 @@ class Turns(Protocol):
     def members(self, group: str, up: list[str]) -> list[str]:
         """Those of the nodes that are up which are in a group."""
 
+    def sees(self, group: str) -> bool:
+        """Whether this node knows who of a group is up."""
+
 
 class _Everybody:
     def group(self, _: str) -> str:
@@ -30,6 +33,9 @@ class _Everybody:
 
     def members(self, _: str, up: list[str]) -> list[str]:
         return up
+
+    def sees(self, _: str) -> bool:
+        return True
 
 
 class Presence(Struct, frozen=True):
@@ -96,6 +102,10 @@ class Cluster:
         """The nodes that are up and judge the one at an address, in the order for a task."""
         return rendezvous(task, self.turns.members(self.turns.group(address), self.up()))
 
+    def sees(self, address: str) -> bool:
+        """Whether this node would know it if the one at an address were up."""
+        return self.turns.sees(self.turns.group(address))
+
     def able(self, channel: str) -> list[str]:
         """The nodes that are up and can send over a channel."""
         table = self._peers.gossip.table
@@ -117,6 +127,8 @@ class Cluster:
         """The nodes of its mesh that have ever answered this one, and have not left."""
         roster = self._peers.roster
         known = [one for one in filter(roster.is_near, roster.listing()) if one.version]
+        if not self.sees(self.own.address):  # it may not have heard that the others are up
+            known = [one for one in known if one.up]
         return Presence(1 + sum(one.up for one in known), 1 + len(known))
 
     def _by_instance(self) -> dict[str, MemberEntry]:

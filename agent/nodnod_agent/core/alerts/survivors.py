@@ -48,7 +48,7 @@ class Survivors:
         self._timers: dict[Member, Timer] = {}
         """What is to be done about nodes that this agent has lost or found."""
         self._untold: dict[Member, tuple[float, str]] = {}
-        """Nodes that are down for a minority only, as far as it knows: since when, and why."""
+        """Nodes that are down for a minority only, or for one that does not see them: since when, and why."""
         self._alone: Timer | None = None
         self._check: Timer | None = None
 
@@ -109,7 +109,7 @@ class Survivors:
             return
         if member.version >= 2 and entry.instance != member.instance:
             return
-        if self._cluster.presence().is_minority:
+        if self._cluster.presence().is_minority or not self._cluster.sees(address):
             self._untold[member] = since, error
             return
         key = Key(address, DOWN, "")

@@ -272,6 +272,10 @@ class Presence:
             return []
         return self._registrars.serving(up) or (up if self.site is None else [])
 
+    def sees(self, group: str) -> bool:
+        """Whether this agent knows who of a group is up: who sleeps knows it of its own mesh only."""
+        return self.awake or (self.site is not None and group == self.site.name)
+
     def hears(self, site: str) -> bool:
         """Whether somebody speaks for another site."""
         return self.processes.speak_for(site)
