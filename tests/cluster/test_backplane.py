@@ -12,7 +12,7 @@ from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
 from nodnod_agent.core.events import log as log_module
 from nodnod_client.codec import encode
 from simulation import agents as agents_module
-from simulation.alerting import RULES, Sink, fire
+from simulation.alerting import RULES, Sink, end, fire
 from simulation.bus import Bus, BusClient
 from simulation.chaos import Chaos
 from simulation.network import CALM, Weather
@@ -501,6 +501,25 @@ def test_who_sleeps_does_not_take_a_registrar_for_dead_that_was_started_again(wo
     one.start()
     world.run(120)
     assert [one.message.title for one in sink.messages] == [f"WARNING {sick.name}: disk"]
+
+
+def test_what_happens_while_the_bus_is_away_is_known_when_it_is_back(
+    world: World, bus: Bus
+) -> None:
+    agents, _ = alerting(world, 12)
+    sick = next(agent for agent in agents if not agent.cluster.presence.awake)
+    fire(sick)
+    world.run(ASLEEP)
+    bus.die()
+    world.run(10)
+    end(sick)
+    world.run(ASLEEP)
+    bus.revive()
+    world.run(10)
+    for one in registrars(agents):
+        assert not one.cluster.alerts.table.firing(str(sick.address), "disk")
+        kinds = [it.event.kind for it in one.cluster.events.newest() if it.event.node == sick.name]
+        assert kinds[:2] == ["alert-cleared", "alert-fired"]
 
 
 @pytest.mark.parametrize("seed", range(1, 6))

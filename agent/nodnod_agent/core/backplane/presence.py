@@ -226,9 +226,7 @@ class Presence:
         for subject in self._subjects.own:
             self.bus.subscribe(subject)
         self._choose_lists()
-        if self.site is None:
-            self._wakefulness.note_news()  # that it has started
-        elif self._wakefulness.attend(STARTING_FOR):
+        if self.site is not None and self._wakefulness.attend(STARTING_FOR):
             self._wake()
         self.bus.start(self)
 
@@ -318,6 +316,8 @@ class Presence:
         self._registrars.called()
         self._teller.answered()
         self._wakefulness.wait()
+        if self.site is None:
+            self._wakefulness.note_news()  # that it has started, or what has happened meanwhile
         self._teller.tell_whole()
         if self.awake:
             self._call(Call(words=True))
