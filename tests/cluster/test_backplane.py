@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from nodnod_agent.core.alerts.entries import key_of
 from nodnod_agent.core.backplane.dialing import NOT_THERE, Dialing
 from nodnod_agent.core.backplane.samples import LEASE
 from nodnod_agent.core.backplane.teller import WHOLE_EVERY
@@ -12,7 +13,7 @@ from nodnod_agent.core.backplane.wakefulness import AWAKE_FOR, REGISTRARS
 from nodnod_agent.core.events import log as log_module
 from nodnod_client.codec import encode
 from simulation import agents as agents_module
-from simulation.alerting import RULES, Sink, end, fire
+from simulation.alerting import DECIDED, RULES, Problems, Sink, agree_on_alerts, end, fire
 from simulation.bus import Bus, BusClient
 from simulation.chaos import Chaos
 from simulation.network import CALM, Weather
@@ -520,6 +521,49 @@ def test_what_happens_while_the_bus_is_away_is_known_when_it_is_back(
         assert not one.cluster.alerts.table.firing(str(sick.address), "disk")
         kinds = [it.event.kind for it in one.cluster.events.newest() if it.event.node == sick.name]
         assert kinds[:2] == ["alert-cleared", "alert-fired"]
+
+
+@pytest.mark.usefixtures("bus")
+def test_people_are_told_once_of_the_end_of_an_alert_of_an_agent_that_sleeps(world: World) -> None:
+    agents, sink = alerting(world, 12)
+    sick = next(agent for agent in agents if not agent.cluster.presence.awake)
+    fire(sick)
+    world.run(100)
+    end(sick)
+    world.run(200)
+    told = [f"WARNING {sick.name}: disk", f"RESOLVED {sick.name}: disk"]
+    assert [one.message.title for one in sink.messages] == told
+
+
+def test_people_are_told_once_of_what_fired_while_the_bus_was_away(world: World, bus: Bus) -> None:
+    agents, sink = alerting(world, 12)
+    sick = next(agent for agent in agents if not agent.cluster.presence.awake)
+    bus.die()
+    world.run(10)
+    alert = fire(sick)
+    world.run(100)
+    bus.revive()
+    world.run(200)
+    assert sink.told()[key_of(alert), alert.epoch] == 1
+
+
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_people_are_told_once_of_everything_while_agents_die_and_start_again(seed: int) -> None:
+    with World(seed) as world:
+        world.backplane()
+        agents, sink = alerting(world, 20)
+        problems = Problems(world, agents, sink)
+        problems.spread_over(200, 30)
+        for _ in range(8):
+            world.run(25)
+            victim = world.rng.choice(registrars(agents) + awake(agents) + agents)
+            if victim.running:
+                victim.crash()
+                world.clock.call_at(world.clock.now + world.rng.uniform(1, 80), victim.start)
+        world.run(400 + DECIDED)
+        assert problems.untold == []
+        assert problems.repeated == []
+        assert agree_on_alerts(registrars(agents))
 
 
 @pytest.mark.parametrize("seed", range(1, 6))

@@ -217,7 +217,8 @@ class Notifier:
                     one.blocked, one.due, one.heard = False, now, now
                 if (group := self._group(place, one)) not in orders:
                     orders[group] = self._cluster.senders(channel, str(one.group), group[2])
-                when = self._turn(one, orders[group])
+                # By then the order may be another one, or this agent be in one.
+                when = min(self._turn(one, orders[group]), now + NEXT)
             if when <= soon:
                 ready[channel].append(key)
             else:

@@ -259,14 +259,15 @@ class Presence:
     def members(self, group: str, up: list[str]) -> list[str]:
         """The agents of the site; nobody, if it is another that can tell by itself.
 
-        Without a mesh the registrars, or all where none is up: the others sleep.
+        Without a mesh the registrars, or all where none is up. Who sleeps does not hear what the others
+        have judged or told people: to it nobody does.
         """
         if self.site is not None:
             if group == self.site.name:
                 return [address for address in up if self.group(address) == group]
             if not self.bus.up:
                 return []
-        if group and self.hears(group):
+        if not self.awake or (group and self.hears(group)):
             return []
         return self._registrars.serving(up) or (up if self.site is None else [])
 
